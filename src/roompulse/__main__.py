@@ -1,0 +1,3 @@
+from roompulse.cli import main
+
+main()

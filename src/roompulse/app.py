@@ -1,0 +1,109 @@
+"""create_app: everything is built and wired here, and nowhere else."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar
+from litestar.types import ControllerRouterHandler
+
+from roompulse.clock import Clock, system_clock
+from roompulse.hub.local import LocalHub
+from roompulse.ingest import Ingest
+from roompulse.rooms.limits import Limits
+from roompulse.rooms.memory import RoomsInMemory
+from roompulse.settings import Settings
+from roompulse.store.engine import Database
+from roompulse.store.retention import Retention
+from roompulse.store.snapshots import Snapshots
+from roompulse.store.sql import SqlStore
+from roompulse.web.answers import answer_routes
+from roompulse.web.assets import Assets
+from roompulse.web.openapi import openapi_route
+from roompulse.web.pages import page_routes
+from roompulse.web.paths import EncodedPaths
+from roompulse.web.problems import ProblemAnswers
+from roompulse.web.report import report_route
+from roompulse.web.senders import Senders
+from roompulse.web.streams import stream_routes
+from roompulse.web.templates import Templates
+from roompulse.web.views import Views
+
+logger = logging.getLogger(__name__)
+
+EXPIRE_EVERY = 1.0
+"""Seconds between looks for who turned stale or left."""
+
+
+def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
+    """The application. `app.state.hub` is to be closed when the server is told to stop, so that streams end.
+
+    Raises:
+        StartupError: here for settings, and from the lifespan for a database, that cannot be used.
+
+    """
+    database = Database(settings)
+    store = SqlStore(database)
+    limits = Limits(settings.max_rooms, settings.max_room_users, settings.max_user_streams)
+    rooms = RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)
+    hub = LocalHub(settings.push_interval, settings.max_viewers)
+    ingest = Ingest(store, rooms, hub, clock, settings.max_queue)
+    snapshots = Snapshots(store, rooms, clock, settings.snapshot_interval)
+    retention = Retention(store, clock, samples=settings.sample_retention, snapshots=settings.snapshot_retention)
+    assets = Assets()
+    templates = Templates(assets)
+    epoch = secrets.token_hex(4)
+    views = Views(rooms, templates, epoch)
+    routes: list[ControllerRouterHandler] = [
+        report_route(ingest, Senders(settings.sender_rate, clock), settings),
+        *answer_routes(store, rooms, ingest, epoch),
+        *stream_routes(hub, views, ingest, clock),
+        openapi_route(settings),
+        *page_routes(rooms, views, templates, ingest, clock),
+        *assets.routers(),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        app.state.hub = hub
+        async with database.open():
+            await ingest.rebuild(settings.leave_after)
+            async with _background(_expire(ingest), snapshots.run(), retention.run()):
+                taking = asyncio.create_task(ingest.run())
+                try:
+                    yield
+                finally:
+                    hub.close()
+                    ingest.close()
+                    await taking
+
+    return EncodedPaths(
+        routes,
+        lifespan=[lifespan],
+        exception_handlers=ProblemAnswers(templates).handlers(),
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+@asynccontextmanager
+async def _background(*jobs: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _expire(ingest: Ingest) -> None:
+    while True:
+        await asyncio.sleep(EXPIRE_EVERY)
+        try:
+            ingest.expire()
+        except Exception:
+            logger.exception("stale users could not be looked for")

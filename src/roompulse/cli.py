@@ -1,0 +1,104 @@
+"""The command `roompulse`."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+
+import click
+import uvicorn
+from litestar import Litestar
+
+from roompulse import __version__
+from roompulse.app import create_app
+from roompulse.errors import StartupError
+from roompulse.settings import Settings, load_settings, unknown_names
+
+KEEP_ALIVE = 75
+"""Seconds that an idle connection is kept: longer than an SDK waits between two reports."""
+
+GRACE = 4
+"""Seconds that a stopping server waits for requests under way."""
+
+
+@click.group()
+@click.version_option(__version__, prog_name="roompulse")
+def main() -> None:
+    """Live quality monitoring of video-call rooms."""
+
+
+@main.command()
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", help="Port to listen on; 0 takes a free one.  [default: 8180]")
+@click.option("--data", help="Folder of the database.  [default: ./data]")
+def serve(host: str | None, port: str | None, data: str | None) -> None:
+    """Serve the dashboard and the /report API.
+
+    Every setting is also read from the environment, as ROOMPULSE_<NAME>: see docs/settings.md.
+    """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("roompulse").setLevel(logging.INFO)
+    for name in unknown_names(os.environ):
+        logging.getLogger("roompulse").warning("%s is set, but there is no such setting", name)
+    try:
+        settings = load_settings(os.environ, {"host": host, "port": port, "data": data})
+        with _listen(settings) as listener:
+            _run(settings, listener)
+    except StartupError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise StartupError(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from None
+
+
+def _run(settings: Settings, listener: socket.socket) -> None:
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        lifespan="off",  # run by _serve, so that a StartupError arrives here as it is
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=GRACE,
+    )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # uvicorn raises the signal that stopped it once more at its end, which is to be a normal one.
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: None)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(app, _Server(config, settings), listener))
+
+
+async def _serve(app: Litestar, server: uvicorn.Server, listener: socket.socket) -> None:
+    async with app.lifespan():
+        await server.serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens, and ends the streams as soon as it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+        super().__init__(config)
+        self._settings = settings
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            host, port = listener.getsockname()[:2]
+            where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            click.echo(f"roompulse {__version__} serves http://{where}, data in {self._settings.data.resolve()}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        assert isinstance(self.config.app, Litestar)  # noqa: S101  (tells mypy)
+        self.config.app.state.hub.close()
+        await super().shutdown(sockets)

@@ -1,0 +1,1 @@
+"""The hub: who watches which room, and what they are sent when it changes."""

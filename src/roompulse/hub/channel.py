@@ -1,0 +1,58 @@
+"""One view and all who look at it: rendered once per change, at most once per push interval."""
+
+import asyncio
+import logging
+
+from roompulse.hub.contract import Frames, View
+from roompulse.hub.mailbox import Mailbox
+
+logger = logging.getLogger(__name__)
+
+
+class Channel:
+    """Must be used from the event loop that it was made in."""
+
+    def __init__(self, view: View, push_interval: float) -> None:
+        self.view = view
+        self.mailboxes: set[Mailbox] = set()
+        self._push_interval = push_interval
+        self._loop = asyncio.get_running_loop()
+        self._due: asyncio.TimerHandle | None = None
+        self._pushed_at = self._loop.time()
+        self._frames: Frames = view.render()
+
+    def join(self) -> Mailbox:
+        """Add a viewer, whose mailbox holds the whole view. What changed since is due, and will follow."""
+        mailbox = Mailbox()
+        if self._frames:
+            mailbox.put(self._frames)
+        self.mailboxes.add(mailbox)
+        return mailbox
+
+    def changed(self) -> None:
+        if self._due is None:
+            wait = self._pushed_at + self._push_interval - self._loop.time()
+            self._due = self._loop.call_later(max(0.0, wait), self._push)
+
+    def _push(self) -> None:
+        self._due = None
+        self._pushed_at = self._loop.time()
+        try:
+            frames = self.view.render()
+        except Exception:
+            logger.exception("the view %r could not be rendered", self.view.key)
+            return
+        if self._frames and not frames:
+            changed = self.view.gone
+        else:
+            changed = {target: frame for target, frame in frames.items() if self._frames.get(target) != frame}
+        self._frames = frames
+        if changed:
+            for mailbox in self.mailboxes:
+                mailbox.put(changed)
+
+    def close(self) -> None:
+        if self._due:
+            self._due.cancel()
+        for mailbox in self.mailboxes:
+            mailbox.close()

@@ -1,0 +1,37 @@
+"""One viewer's mailbox."""
+
+import asyncio
+from collections.abc import Mapping
+
+
+class Mailbox:
+    """Holds the newest frame of each target until the viewer takes them.
+
+    A viewer that reads slowly skips states instead of falling behind, and its mailbox never holds more than one frame
+    per target of its view.
+    """
+
+    __slots__ = ("_closed", "_frames", "_wake")
+
+    def __init__(self) -> None:
+        self._frames: dict[str, bytes] = {}
+        self._wake = asyncio.Event()
+        self._closed = False
+
+    def put(self, frames: Mapping[str, bytes]) -> None:
+        self._frames |= frames
+        self._wake.set()
+
+    def close(self) -> None:
+        self._closed = True
+        self._wake.set()
+
+    async def take(self) -> bytes | None:
+        """Wait for frames and return them as one piece, or None when the mailbox is closed and empty."""
+        while not self._frames:
+            if self._closed:
+                return None
+            self._wake.clear()
+            await self._wake.wait()
+        frames, self._frames = self._frames, {}
+        return b"".join(frames.values())

@@ -1,0 +1,217 @@
+"""Quality: one definition, with its arithmetic shown. No other module, page or script holds a threshold.
+
+Scores run from 1.0 to 4.5 like a mean opinion score (MOS). A stream's score is a base minus named costs.
+Scores and costs are rounded to 2 decimals, and levels follow from the rounded score, so that what is shown adds up
+the way it is read.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import ceil, log
+from typing import Literal
+
+from msgspec import Struct
+
+from roompulse.report.model import Network, Stream, Video
+
+Level = Literal["good", "fair", "poor", "unknown"]
+TermName = Literal["delay", "loss", "frame_rate", "picture"]
+Verdict = Literal["unknown", "healthy", "isolated", "widespread"]
+
+WORST, BEST = 1.0, 4.5
+BASE_R = 94.768
+"""Transmission rating of a flawless call (the simplified E-model behind Twilio's published score)."""
+
+GOOD_FROM, FAIR_FROM = 4.0, 3.1
+FRAME_RATE_WINDOW = 60.0
+"""Seconds in which a stream's own highest frame rate counts as what it can do."""
+
+_MOST_EXPECTED_FPS, _LEAST_EXPECTED_FPS = 30.0, 15.0
+_ENOUGH_OF_EXPECTED = 0.8
+_ENOUGH_BITS_PER_PIXEL = 0.04
+_REASON_FROM = 0.1
+"""Costs below this are in the terms, but are not worth a reason in words."""
+
+
+class Term(Struct, frozen=True):
+    """What one impairment costs (score points), and the figure that it was computed from."""
+
+    term: TermName
+    cost: float
+    value: float
+    unit: str
+
+
+class StreamQuality(Struct, frozen=True):
+    """`score` is None and `level` "unknown" where nothing is known; `terms` are those that cost something."""
+
+    score: float | None
+    level: Level
+    terms: list[Term]
+
+
+class UserQuality(Struct, frozen=True):
+    """`uplink` is the worst score of what the user sends, `downlink` of what it receives."""
+
+    score: float | None
+    level: Level
+    uplink: float | None
+    downlink: float | None
+    reasons: list[str]
+
+
+class RoomQuality(Struct, frozen=True):
+    """`good` to `unknown` count users by level."""
+
+    score: float | None
+    level: Level
+    good: int
+    fair: int
+    poor: int
+    unknown: int
+    verdict: Verdict
+
+
+def mos(r: float) -> float:
+    """Mean opinion score of a transmission rating R (ITU-T G.107, annex B), 1 for R of 0 and below."""
+    if r <= 0:
+        return 1.0
+    return 1 + 0.035 * r + 7e-6 * r * (r - 60) * (100 - r)
+
+
+BASE = mos(BASE_R)
+
+
+def level_of(score: float | None) -> Level:
+    if score is None:
+        return "unknown"
+    return "good" if score >= GOOD_FROM else "fair" if score >= FAIR_FROM else "poor"
+
+
+def worst(scores: Iterable[float | None]) -> float | None:
+    return min((score for score in scores if score is not None), default=None)
+
+
+def nearest_rank(ordered: Sequence[float], percent: float) -> float:
+    """Percentile by nearest rank of a non-empty ascending sequence."""
+    return ordered[max(1, ceil(percent / 100 * len(ordered))) - 1]
+
+
+def expected_frame_rate(stream_id: str, highest: float) -> float:
+    """Frames per second that a stream should have, given the `highest` it reported within FRAME_RATE_WINDOW."""
+    expected = min(highest, _MOST_EXPECTED_FPS)
+    return expected if stream_id.startswith("screen") else max(expected, _LEAST_EXPECTED_FPS)
+
+
+def rate_stream(stream: Stream, highest_frame_rate: float) -> StreamQuality:
+    """Rate one sample; `highest_frame_rate` (fps) is the highest of its stream within FRAME_RATE_WINDOW."""
+    if not _has_figures(stream.network) and not _has_figures(stream.video):
+        return StreamQuality(None, "unknown", [])
+    terms = _network_terms(stream.network, with_video=stream.video is not None) if stream.network else []
+    if stream.video:
+        terms += _video_terms(stream.video, expected_frame_rate(stream.stream_id, highest_frame_rate))
+    score = round(min(BEST, max(WORST, BASE - sum(term.cost for term in terms))), 2)
+    shown = [Term(term.term, round(term.cost, 2), term.value, term.unit) for term in terms if term.cost > 0]
+    return StreamQuality(score, level_of(score), shown)
+
+
+def _has_figures(part: Network | Video | None) -> bool:
+    if isinstance(part, Network):
+        return not (part.rtt is None and part.packet_loss is None and part.jitter is None)
+    if isinstance(part, Video):
+        return not (part.frame_rate is None and part.width is None and part.height is None and part.bitrate is None)
+    return False
+
+
+def _network_terms(network: Network, *, with_video: bool) -> list[Term]:
+    """Delay as Twilio's score has it; LiveKit weighs loss of video heavier than that of Opus with repair."""
+    terms = []
+    r = BASE_R
+    if network.rtt is not None or network.jitter is not None:
+        delay = (network.rtt or 0) + 2 * (network.jitter or 0) + 10
+        r -= delay / 40 if delay < 160 else (delay - 120) / 10
+        terms.append(Term("delay", BASE - mos(r), delay, "ms"))
+    if network.packet_loss is not None:
+        after_loss = mos(r - (5 if with_video else 2.5) * network.packet_loss)
+        terms.append(Term("loss", mos(r) - after_loss, network.packet_loss, "%"))
+    return terms
+
+
+def _video_terms(video: Video, expected: float) -> list[Term]:
+    terms = []
+    fps = video.frame_rate
+    if fps is not None:
+        terms.append(Term("frame_rate", _frame_rate_cost(fps, expected), fps, "fps"))
+    if fps and video.width and video.height and video.bitrate:
+        bits_per_pixel = 1000 * video.bitrate / (video.width * video.height * fps)
+        terms.append(Term("picture", _picture_cost(bits_per_pixel), round(bits_per_pixel, 4), "bit/pixel"))
+    return terms
+
+
+def _frame_rate_cost(fps: float, expected: float) -> float:
+    enough = _ENOUGH_OF_EXPECTED * expected
+    if fps >= enough:
+        return 0.0
+    return min(2.5, 1.9 * log(enough / fps)) if fps > 0 else 2.5
+
+
+def _picture_cost(bits_per_pixel: float) -> float:
+    if bits_per_pixel >= _ENOUGH_BITS_PER_PIXEL:
+        return 0.0
+    return min(1.5, 0.56 * log(_ENOUGH_BITS_PER_PIXEL / bits_per_pixel))
+
+
+def arithmetic(quality: StreamQuality) -> str:
+    """A score with its costs, as in `4.37 = 4.44 − 0.03 delay − 0.03 loss`."""
+    if quality.score is None:
+        return "no figures to rate"
+    costs = "".join(f" − {term.cost:.2f} {term.term.replace('_', ' ')}" for term in quality.terms)
+    return f"{quality.score:.2f} = {BASE:.2f}{costs}"
+
+
+def rate_user(
+    sending: Iterable[tuple[str, StreamQuality]], receiving: Iterable[tuple[str, StreamQuality]]
+) -> UserQuality:
+    """Rate a user by its `send` streams and by the `recv` streams that it reported.
+
+    Each stream comes with the words for it in a reason: "camera", or "u2's camera".
+    """
+    sending, receiving = list(sending), list(receiving)
+    uplink = worst(quality.score for _, quality in sending)
+    downlink = worst(quality.score for _, quality in receiving)
+    score = worst((uplink, downlink))
+    costs = [(term, f"sending {name}") for name, quality in sending for term in quality.terms]
+    costs += [(term, f"receiving {name}") for name, quality in receiving for term in quality.terms]
+    costs.sort(key=lambda cost: -cost[0].cost)
+    reasons = [_reason(term, doing) for term, doing in costs if term.cost >= _REASON_FROM]
+    return UserQuality(score, level_of(score), uplink, downlink, reasons)
+
+
+def _reason(term: Term, doing: str) -> str:
+    figure = {
+        "delay": f"delay {term.value:.0f} ms",
+        "loss": f"loss {term.value:.1f} %",
+        "frame_rate": f"frame rate {term.value:.0f} fps",
+        "picture": f"picture {term.value:.3f} bit/pixel",
+    }[term.term]
+    return f"{figure} {doing} costs {term.cost:.1f}"
+
+
+def rate_room(users: Iterable[UserQuality]) -> RoomQuality:
+    """Rate a room by the 10th percentile of its users' scores; a user without a score has no say in it."""
+    counts: dict[Level, int] = {"good": 0, "fair": 0, "poor": 0, "unknown": 0}
+    scores = []
+    for user in users:
+        counts[user.level] += 1
+        if user.score is not None:
+            scores.append(user.score)
+    score = nearest_rank(sorted(scores), 10) if scores else None
+    verdict = _verdict(len(scores), counts["fair"] + counts["poor"])
+    return RoomQuality(score, level_of(score), **counts, verdict=verdict)
+
+
+def _verdict(scored: int, impaired: int) -> Verdict:
+    if scored == 0:
+        return "unknown"
+    if impaired == 0:
+        return "healthy"
+    return "widespread" if scored >= 3 and impaired * 2 >= scored else "isolated"

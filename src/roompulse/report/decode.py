@@ -1,0 +1,76 @@
+"""Bytes to `Report`, or a BadRequest that names the field."""
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from roompulse.errors import BadRequest
+from roompulse.report.ids import id_fault
+from roompulse.report.model import MILLISECONDS_FROM, Report
+
+_decoder = msgspec.json.Decoder(Report)
+
+
+def decode_report(body: bytes) -> Report:
+    """Decode and check one request body.
+
+    Raises:
+        BadRequest: the body is no JSON, not UTF-8, nested too deeply, or breaks a rule of the report.
+
+    """
+    try:
+        # msgspec skips unknown fields without looking at their bytes, so the encoding is checked here.
+        report = _decode(body.decode())
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"$: the body is not UTF-8 (byte {error.start})") from None
+    except RecursionError:
+        raise BadRequest("$: the body is nested too deeply") from None
+    except msgspec.ValidationError as error:
+        raise BadRequest(_named_field(str(error))) from None
+    except msgspec.DecodeError as error:
+        raise BadRequest(f"$: {error}") from None
+    _check_ids(report)
+    if report.report_time >= MILLISECONDS_FROM:
+        return replace(report, report_time=report.report_time // 1000)
+    return report
+
+
+def _decode(text: str) -> Report:
+    try:
+        return _decoder.decode(text)
+    except msgspec.ValidationError:
+        # `1280.0` is fine where an integer is meant, and rare: only a body that failed pays for it.
+        return msgspec.convert(_whole_floats_to_int(msgspec.json.decode(text)), Report)
+
+
+def _whole_floats_to_int(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_whole_floats_to_int(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _whole_floats_to_int(item) for key, item in value.items()}
+    return value
+
+
+def _named_field(message: str) -> str:
+    """Turn msgspec's ``Expected `int` - at `$.a[0].b` `` into ``$.a[0].b: expected `int` ``."""
+    fault, _, path = message.partition(" - at `")
+    path = path.rstrip("`") or "$"
+    if fault.startswith("Object missing required field `"):
+        return f"{path}.{fault.split('`')[1]}: required"
+    return f"{path}: {fault[0].lower()}{fault[1:]}"
+
+
+def _check_ids(report: Report) -> None:
+    if fault := id_fault(report.user_id):
+        raise BadRequest(f"$.user_id: {fault}")
+    if fault := id_fault(report.room_id):
+        raise BadRequest(f"$.room_id: {fault}")
+    for i, entry in enumerate(report.metrics):
+        if fault := id_fault(entry.user_id):
+            raise BadRequest(f"$.metrics[{i}].user_id: {fault}")
+        for j, stream in enumerate(entry.streams):
+            if fault := id_fault(stream.stream_id):
+                raise BadRequest(f"$.metrics[{i}].streams[{j}].stream_id: {fault}")

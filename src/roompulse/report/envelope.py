@@ -1,0 +1,26 @@
+"""The one shape of every answer under `/report`: `{"code", "message", "data"}`."""
+
+from typing import Any
+
+import msgspec
+
+_encoder = msgspec.json.Encoder()
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """`code` is 0, or the HTTP status of an error; `data` is null in an error."""
+
+    code: int
+    message: str
+    data: Any = None
+
+
+def success(data: Any) -> bytes:
+    return _encoder.encode(Envelope(0, "success", data))
+
+
+def failure(status: int, message: str) -> bytes:
+    return _encoder.encode(Envelope(status, message))
+
+
+ACKNOWLEDGED = success(None)

@@ -1,0 +1,77 @@
+"""The report as SDKs post it (docs/api.md): one body, one `Report`.
+
+Figures keep the number type they were sent in, so that what is accepted is returned. None is "not known".
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+MAX_TIME = 10**14
+MILLISECONDS_FROM = 10**11
+"""A `report_time` from here on is in milliseconds: as seconds it would lie in the year 5138."""
+
+Direction = Literal["send", "recv"]
+Id = Annotated[str, Meta(min_length=1, max_length=128)]
+
+UnixTime = Annotated[int, Meta(ge=0, le=MAX_TIME)]
+Pixels = Annotated[int, Meta(ge=0, le=65535)]
+FramesPerSecond = Annotated[int, Meta(ge=0, le=1000)] | Annotated[float, Meta(ge=0, le=1000)]
+KilobitsPerSecond = Annotated[int, Meta(ge=0, le=10**7)] | Annotated[float, Meta(ge=0, le=10**7)]
+Milliseconds = Annotated[int, Meta(ge=0, le=600_000)] | Annotated[float, Meta(ge=0, le=600_000)]
+Percent = Annotated[int, Meta(ge=0, le=100)] | Annotated[float, Meta(ge=0, le=100)]
+
+
+class Video(Struct, frozen=True):
+    timestamp: UnixTime | None = None
+    frame_rate: FramesPerSecond | None = None
+    width: Pixels | None = None
+    height: Pixels | None = None
+    bitrate: KilobitsPerSecond | None = None
+
+
+class Audio(Struct, frozen=True):
+    timestamp: UnixTime | None = None
+    sample_rate: Annotated[int, Meta(ge=0, le=10**6)] | None = None
+    channels: Annotated[int, Meta(ge=0, le=64)] | None = None
+    bitrate: KilobitsPerSecond | None = None
+
+
+class Network(Struct, frozen=True):
+    rtt: Milliseconds | None = None
+    packet_loss: Percent | None = None
+    jitter: Milliseconds | None = None
+
+
+class Stream(Struct, frozen=True):
+    """One stream as it was measured where it is sent (`send`) or received (`recv`)."""
+
+    stream_id: Id
+    direction: Direction
+    video: Video | None = None
+    audio: Audio | None = None
+    network: Network | None = None
+
+
+class Entry(Struct, frozen=True):
+    """What a report says about one user, the sender of these streams."""
+
+    user_id: Id
+    streams: list[Stream]
+
+
+class Report(Struct, frozen=True):
+    """One report; `user_id` is who reports, `report_time` is Unix seconds once decoded."""
+
+    user_id: Id
+    room_id: Id
+    sdk_version: Annotated[str, Meta(min_length=1, max_length=64)]
+    report_time: UnixTime
+    metrics: list[Entry]
+
+
+class Received(Struct, frozen=True):
+    """A report and the server's time at its receipt, in Unix seconds: what liveness goes by."""
+
+    report: Report
+    at: float

@@ -1,0 +1,53 @@
+"""What the rest of the program needs of live rooms. `memory.py` keeps them in this process."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from roompulse.errors import Problem
+from roompulse.report.model import Received
+from roompulse.rooms.model import RoomMetrics, UserMetrics
+
+
+class LiveUser(Protocol):
+    @property
+    def version(self) -> int:
+        """Changes whenever `metrics()` does."""
+        ...
+
+    def metrics(self) -> UserMetrics: ...
+
+
+class LiveRoom(Protocol):
+    @property
+    def version(self) -> int:
+        """Changes whenever `metrics()` does, and is higher than that of every earlier change of any room."""
+        ...
+
+    def metrics(self) -> RoomMetrics: ...
+
+    def user(self, user_id: str) -> LiveUser | None: ...
+
+
+class LiveRooms(Protocol):
+    def admit(self, reports: Sequence[Received]) -> list[Problem | None]:
+        """Say of each report why it does not fit the limits (None if it does), in the order of their receipt.
+
+        A report that fits counts as applied when the next one is looked at.
+        """
+        ...
+
+    def apply(self, received: Received) -> None:
+        """Make a committed report visible; reports come in the order of their receipt."""
+        ...
+
+    def expire(self, now: float) -> set[str]:
+        """Mark who is stale, drop who left, and return the ids of the rooms that this changed or ended."""
+        ...
+
+    def ids(self) -> list[str]:
+        """Ids of the rooms that are live, sorted."""
+        ...
+
+    def get(self, room_id: str) -> LiveRoom | None:
+        """The room as of the last `apply` or `expire`, or None if it is not live."""
+        ...

@@ -1,0 +1,82 @@
+"""Live rooms kept in this process."""
+
+import heapq
+from collections.abc import Sequence
+
+from roompulse.errors import Problem
+from roompulse.report.model import Received
+from roompulse.rooms.limits import Admission, Limits
+from roompulse.rooms.room import RoomState
+from roompulse.rooms.state import UserState
+
+
+class RoomsInMemory:
+    """Implements `LiveRooms`.
+
+    Each user has one entry in a heap of due times. A report does not touch it: when the entry comes due, the user is
+    looked at and put back if it was heard of meanwhile. So a report costs the same in a room of any size.
+    """
+
+    def __init__(self, limits: Limits, *, stale_after: float, leave_after: float) -> None:
+        self._limits = limits
+        self._stale_after = stale_after
+        self._leave_after = leave_after
+        self._rooms: dict[str, RoomState] = {}
+        self._due: list[tuple[float, int, RoomState, UserState]] = []
+        self._ordinal = 0
+        self._version = 0
+
+    def admit(self, reports: Sequence[Received]) -> list[Problem | None]:
+        admission = Admission(self._limits, self._rooms, self._leave_after)
+        return [admission.check(received.report) for received in reports]
+
+    def apply(self, received: Received) -> None:
+        report, now = received.report, received.at
+        room = self._rooms.get(report.room_id)
+        if room is None:
+            room = self._rooms[report.room_id] = RoomState(report.room_id)
+        self._version += 1
+        for user in room.apply(report, now, self._version):
+            self._schedule(now + self._stale_after, room, user)
+
+    def expire(self, now: float) -> set[str]:
+        changed = set()
+        while self._due and self._due[0][0] <= now:
+            _, _, room, user = heapq.heappop(self._due)
+            if self._look_at(user, room, now):
+                changed.add(room.room_id)
+            if not room.users:
+                del self._rooms[room.room_id]
+        return changed
+
+    def _look_at(self, user: UserState, room: RoomState, now: float) -> bool:
+        """Bring one user up to date and say whether that changed anything."""
+        version = self._version + 1
+        # Compared as scheduled (`time + timeout`): rounding must not make one due again at once.
+        left = user.received_at + self._leave_after <= now
+        turned_stale = not user.stale and user.received_at + self._stale_after <= now
+        dropped, streams = user.forget(now, self._leave_after)
+        room.forget_receiving(streams, version)
+        if left:
+            del room.users[user.user_id]
+        else:
+            user.stale = user.stale or turned_stale
+            stale_at = user.received_at + self._stale_after
+            leave_at = user.oldest() + self._leave_after
+            self._schedule(leave_at if user.stale else min(stale_at, leave_at), room, user)
+        if not (left or dropped or turned_stale):
+            return False
+        self._version = version
+        user.changed(version)
+        room.changed(now, version)
+        return True
+
+    def _schedule(self, due: float, room: RoomState, user: UserState) -> None:
+        self._ordinal += 1
+        heapq.heappush(self._due, (due, self._ordinal, room, user))
+
+    def ids(self) -> list[str]:
+        return sorted(self._rooms)
+
+    def get(self, room_id: str) -> RoomState | None:
+        return self._rooms.get(room_id)

@@ -1,0 +1,104 @@
+"""The answers about rooms, in the shapes that JSON consumers, pages and snapshots share.
+
+Times are Unix seconds with milliseconds, bitrates kbit/s, None is "not known".
+"""
+
+from msgspec import Struct
+
+from roompulse.quality import Level, RoomQuality, StreamQuality, UserQuality
+from roompulse.report.model import Audio, Direction, Network, Video
+
+
+class Figures(Struct, frozen=True):
+    """Spread of one figure over the streams that gave it: rtt and jitter in ms, packet loss in percent."""
+
+    avg: float
+    p95: float
+    max: float
+
+
+class FrameRate(Struct, frozen=True):
+    """Frames per second over the video streams that gave them."""
+
+    avg: float
+    min: float
+
+
+class VideoTotals(Struct, frozen=True):
+    stream_count: int
+    frame_rate: FrameRate | None
+    send_bitrate: float
+    recv_bitrate: float
+
+
+class AudioTotals(Struct, frozen=True):
+    stream_count: int
+    send_bitrate: float
+    recv_bitrate: float
+
+
+class Aggregate(Struct, frozen=True):
+    """A room in figures; bitrates are sums, and 0 when there is no such stream."""
+
+    user_count: int
+    stream_count: int
+    quality: RoomQuality
+    rtt: Figures | None
+    packet_loss: Figures | None
+    jitter: Figures | None
+    video: VideoTotals
+    audio: AudioTotals
+
+
+class Snapshot(Aggregate, frozen=True):
+    """The aggregate of a room as it was at `timestamp`."""
+
+    timestamp: float
+
+
+class StreamMetrics(Struct, frozen=True):
+    """The newest sample of one stream, and how it rates."""
+
+    stream_id: str
+    direction: Direction
+    reporter_id: str
+    received_at: float
+    video: Video | None
+    audio: Audio | None
+    network: Network | None
+    quality: StreamQuality
+
+
+class Receiving(Struct, frozen=True):
+    """How well a user receives one stream of another, by its own report."""
+
+    user_id: str
+    stream_id: str
+    score: float | None
+    level: Level
+
+
+class UserMetrics(Struct, frozen=True):
+    """The latest of one user.
+
+    `streams` are those that entries about this user gave, `receiving` what it reported about what it receives.
+    `sdk_version` and `report_time` are of the newest report about the user (of its own newest report where nobody
+    reported about it), `received_at` is when it was last heard of.
+    """
+
+    user_id: str
+    sdk_version: str
+    report_time: int
+    received_at: float
+    stale: bool
+    reporters: list[str]
+    quality: UserQuality
+    streams: list[StreamMetrics]
+    receiving: list[Receiving]
+
+
+class RoomMetrics(Struct, frozen=True):
+    room_id: str
+    updated_at: float
+    aggregate: Aggregate
+    users: list[UserMetrics]

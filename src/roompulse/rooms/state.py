@@ -1,0 +1,175 @@
+"""What is kept of one user and one stream while they are live."""
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import chain
+
+from roompulse.quality import FRAME_RATE_WINDOW, StreamQuality, rate_stream, rate_user
+from roompulse.report.model import Direction, Report, Stream
+from roompulse.rooms.model import Receiving, StreamMetrics, UserMetrics
+
+StreamKey = tuple[str, Direction]
+"""Stream and direction: what tells the streams apart that one reporter gives about one user."""
+
+
+class StreamState:
+    """The newest sample of one stream, rated when it came."""
+
+    __slots__ = ("_frame_rates", "quality", "received_at", "reporter_id", "sample", "user_id")
+
+    def __init__(self, user_id: str, reporter_id: str) -> None:
+        self.user_id = user_id
+        self.reporter_id = reporter_id
+        # (time, fps), falling from left to right: the leftmost within the window is its highest.
+        self._frame_rates: deque[tuple[float, float]] = deque()
+
+    def take(self, sample: Stream, now: float) -> None:
+        self.sample = sample
+        self.received_at = now
+        self.quality: StreamQuality = rate_stream(sample, self._highest_frame_rate(sample, now))
+
+    def _highest_frame_rate(self, sample: Stream, now: float) -> float:
+        rates = self._frame_rates
+        if sample.video and (fps := sample.video.frame_rate) is not None:
+            while rates and rates[-1][1] <= fps:
+                rates.pop()
+            rates.append((now, fps))
+        while rates and rates[0][0] < now - FRAME_RATE_WINDOW:
+            rates.popleft()
+        return rates[0][1] if rates else 0.0
+
+    def order(self) -> tuple[str, Direction, str]:
+        return self.sample.stream_id, self.sample.direction, self.reporter_id
+
+    def metrics(self) -> StreamMetrics:
+        sample = self.sample
+        return StreamMetrics(
+            stream_id=sample.stream_id,
+            direction=sample.direction,
+            reporter_id=self.reporter_id,
+            received_at=self.received_at,
+            video=sample.video,
+            audio=sample.audio,
+            network=sample.network,
+            quality=self.quality,
+        )
+
+
+class Reporting:
+    """What one reporter last said about one user, and when."""
+
+    __slots__ = ("at", "streams")
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.streams: dict[StreamKey, StreamState] = {}
+
+
+class UserState:
+    """One user of one room: what is reported about it, and what it reported to receive from others."""
+
+    __slots__ = (
+        "_about",
+        "_by_itself",
+        "_metrics",
+        "received_at",
+        "receiving",
+        "reporters",
+        "stale",
+        "user_id",
+        "version",
+    )
+
+    def __init__(self, user_id: str) -> None:
+        self.user_id = user_id
+        self.reporters: dict[str, Reporting] = {}
+        self.receiving: dict[tuple[str, str], StreamState] = {}
+        self.received_at = 0.0
+        self.stale = False
+        self.version = 0
+        # (sdk_version, report_time) of the newest report about this user, and of its own newest report.
+        self._about: tuple[str, int] | None = None
+        self._by_itself: tuple[str, int] | None = None
+        self._metrics: UserMetrics | None = None
+
+    def reports(self, report: Report, now: float, version: int) -> None:
+        """Note that this user sent `report`."""
+        self._by_itself = (report.sdk_version, report.report_time)
+        self._heard(now, version)
+
+    def reported_on(self, report: Report, now: float, version: int) -> Reporting:
+        """Note that `report` has an entry about this user, and return what its reporter says about it."""
+        self._about = (report.sdk_version, report.report_time)
+        self._heard(now, version)
+        reporting = self.reporters.get(report.user_id)
+        if reporting is None:
+            reporting = self.reporters[report.user_id] = Reporting()
+        reporting.at = now
+        return reporting
+
+    def _heard(self, now: float, version: int) -> None:
+        self.received_at = now
+        self.stale = False
+        self.changed(version)
+
+    def changed(self, version: int) -> None:
+        self.version = version
+        self._metrics = None
+
+    def forget(self, now: float, leave_after: float) -> tuple[bool, list[StreamState]]:
+        """Drop streams and reporters not heard of for `leave_after` seconds.
+
+        Returns whether any was dropped, and the dropped streams.
+        """
+        dropped = []
+        for reporting in self.reporters.values():
+            old = [key for key, stream in reporting.streams.items() if stream.received_at + leave_after <= now]
+            dropped += [reporting.streams.pop(key) for key in old]
+        gone = [reporter for reporter, reporting in self.reporters.items() if reporting.at + leave_after <= now]
+        for reporter in gone:
+            del self.reporters[reporter]
+        return bool(gone or dropped), dropped
+
+    def oldest(self) -> float:
+        """When the part of this user that will be forgotten first was last heard of."""
+        parts = chain(
+            (stream.received_at for stream in self._streams()),
+            (reporting.at for reporting in self.reporters.values()),
+        )
+        return min(parts, default=self.received_at)
+
+    def _streams(self) -> Iterator[StreamState]:
+        return chain.from_iterable(reporting.streams.values() for reporting in self.reporters.values())
+
+    def metrics(self) -> UserMetrics:
+        """The answer about this user; built once per change."""
+        if self._metrics is None:
+            self._metrics = self._build()
+        return self._metrics
+
+    def _build(self) -> UserMetrics:
+        streams = sorted(self._streams(), key=StreamState.order)
+        receiving = [self.receiving[key] for key in sorted(self.receiving)]
+        sdk_version, report_time = self._about or self._by_itself or ("", 0)
+        return UserMetrics(
+            user_id=self.user_id,
+            sdk_version=sdk_version,
+            report_time=report_time,
+            received_at=self.received_at,
+            stale=self.stale,
+            reporters=sorted(self.reporters),
+            quality=rate_user(
+                ((one.sample.stream_id, one.quality) for one in streams if one.sample.direction == "send"),
+                ((self._received_name(stream), stream.quality) for stream in receiving),
+            ),
+            streams=[stream.metrics() for stream in streams],
+            receiving=[
+                Receiving(stream.user_id, stream.sample.stream_id, stream.quality.score, stream.quality.level)
+                for stream in receiving
+            ],
+        )
+
+    def _received_name(self, stream: StreamState) -> str:
+        # An entry about the reporter itself: it receives from somebody that it does not name.
+        name = stream.sample.stream_id
+        return name if stream.user_id == self.user_id else f"{stream.user_id}'s {name}"

@@ -1,0 +1,1 @@
+"""The database: samples as they were reported, snapshots of rooms, their migrations and retention."""

@@ -1,0 +1,110 @@
+"""Open the database: one connection that writes and checkpoints, a few that only read, one process at a time.
+
+SQLite before 3.51.3 can corrupt a write-ahead log when two connections write or checkpoint at once, so exactly one
+does both.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from roompulse.errors import StartupError
+from roompulse.settings import Settings
+from roompulse.store.migrate import migrate
+
+_WRITER_PRAGMAS = (
+    "journal_mode=WAL",
+    # FULL flushes the log at every commit: what is acknowledged survives a power loss, not only a crash.
+    "synchronous=FULL",
+    "journal_size_limit=67108864",
+)
+_READER_PRAGMAS = ("query_only=ON",)
+_READERS = 4
+
+
+class Database:
+    """The engines of one database: `writer` has one connection, `reader` a few."""
+
+    def __init__(self, settings: Settings) -> None:
+        url = database_url(settings)
+        self.path = Path(url.database or "")
+        self.writer = _engine(url, _WRITER_PRAGMAS, connections=1)
+        self.reader = _engine(url, _READER_PRAGMAS, connections=_READERS)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Lock and migrate the database, and close it at the end.
+
+        Raises:
+            StartupError: the database cannot be used, and why.
+
+        """
+        with _only_process_on(self.path):
+            try:
+                await self._prepare()
+                yield
+            finally:
+                # The connection that closes last checkpoints, so the writer has to be it.
+                await self.reader.dispose()
+                await self.writer.dispose()
+
+    async def _prepare(self) -> None:
+        try:
+            async with self.writer.begin() as connection:
+                await connection.run_sync(migrate)
+            async with self.writer.connect() as connection:
+                # Fails here, not at the first report, where the file cannot be written.
+                await connection.exec_driver_sql("BEGIN IMMEDIATE")
+                await connection.rollback()
+        except SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            raise StartupError(f"the database {self.path} cannot be used: {cause}") from None
+
+
+def database_url(settings: Settings) -> URL:
+    """The SQLAlchemy URL of the database; raises StartupError if it is not a file of SQLite."""
+    if settings.database_url is None:
+        return URL.create("sqlite+aiosqlite", database=str(settings.data / "roompulse.db"))
+    try:
+        url = make_url(settings.database_url)
+    except ArgumentError:
+        raise StartupError(f"DATABASE_URL: not an SQLAlchemy URL: {settings.database_url!r}") from None
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        raise StartupError(f"DATABASE_URL: only a file of SQLite is supported, as in sqlite:///roompulse.db, not {url}")
+    return url.set(drivername="sqlite+aiosqlite")
+
+
+def _engine(url: URL, pragmas: tuple[str, ...], *, connections: int) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=connections, max_overflow=0, pool_timeout=60)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def set_pragmas(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in ("busy_timeout=5000", *pragmas):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return engine
+
+
+@contextmanager
+def _only_process_on(path: Path) -> Iterator[None]:
+    """Hold a lock beside the database, which the operating system releases however the process ends."""
+    lock = FileLock(path.with_name(path.name + ".lock"), timeout=0)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise StartupError(f"another roompulse is running on the database {path}") from None
+    except OSError as error:
+        raise StartupError(f"the folder {path.parent} cannot be written: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()

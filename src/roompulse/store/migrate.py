@@ -1,0 +1,33 @@
+"""Bring a database to the schema of this version."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from roompulse.errors import StartupError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def migrate(connection: Connection) -> None:
+    """Run the migrations that the database has not seen yet.
+
+    Raises:
+        StartupError: the database was written by a newer version, whose migrations this one does not know.
+
+    """
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
+    if unknown:
+        raise StartupError(
+            f"the database {connection.engine.url.database} is of a newer roompulse (schema {', '.join(unknown)}); "
+            "start that version, or one newer still"
+        )
+    command.upgrade(config, "head")

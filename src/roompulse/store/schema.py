@@ -1,0 +1,34 @@
+"""The tables. A change here needs a migration in `migrations/versions/`, which a test compares with this."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+
+metadata = MetaData()
+
+# SQLite counts rows up by itself only in a column of the very type INTEGER.
+_RowId = BigInteger().with_variant(Integer, "sqlite")
+
+samples = Table(
+    "sample",
+    metadata,
+    Column("id", _RowId, primary_key=True, comment="grows with the time of receipt"),
+    Column("room_id", Text, nullable=False),
+    Column("user_id", Text, comment="whom the entry is about; NULL for a report without entries"),
+    Column("reporter_id", Text, nullable=False),
+    Column("sdk_version", Text, nullable=False),
+    Column("report_time", BigInteger, nullable=False, comment="Unix seconds, by the sender's clock"),
+    Column("received_at", BigInteger, nullable=False, comment="Unix milliseconds, by the server's clock"),
+    Column("streams", LargeBinary, nullable=False, comment="packing.pack_streams"),
+    Index("sample_by_room", "room_id", "received_at"),
+    comment="one row for each entry of each report",
+)
+
+snapshots = Table(
+    "snapshot",
+    metadata,
+    Column("id", _RowId, primary_key=True, comment="grows with the time"),
+    Column("room_id", Text, nullable=False),
+    Column("timestamp", BigInteger, nullable=False, comment="Unix milliseconds"),
+    Column("aggregate", LargeBinary, nullable=False, comment="packing.pack_aggregate"),
+    Index("snapshot_by_room", "room_id", "timestamp"),
+    comment="a room's aggregate at a moment",
+)

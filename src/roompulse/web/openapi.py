@@ -1,0 +1,176 @@
+"""The OpenAPI description of everything under /report, made from the types that the answers are made from."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Response, route
+from litestar.handlers import HTTPRouteHandler
+
+from roompulse import __version__
+from roompulse.report.ids import MAX_ID_LENGTH
+from roompulse.report.model import Report
+from roompulse.rooms.model import RoomMetrics, Snapshot, UserMetrics
+from roompulse.settings import Settings
+from roompulse.store.contract import DEFAULT_LIMIT
+from roompulse.web.answers import GET, MAX_SNAPSHOTS
+from roompulse.web.problems import AnyRequest
+
+Json = dict[str, Any]
+
+ID_DESCRIPTION = (
+    "1-128 characters of any script, spaces and `/` included; no control or format characters "
+    "(Unicode Cc, Cf, Cs), no blank at either end, neither `.` nor `..`. Percent-encoded in a URL."
+)
+_ID: Json = {
+    "type": "string",
+    "format": "roompulse-id",
+    "minLength": 1,
+    "maxLength": MAX_ID_LENGTH,
+    "description": ID_DESCRIPTION,
+}
+_ROOM_ID: Json = {"name": "room_id", "in": "path", "required": True, "schema": {"$ref": "#/components/schemas/Id"}}
+_USER_ID: Json = _ROOM_ID | {"name": "user_id"}
+_CONDITION: Json = {
+    "name": "If-None-Match",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "An `ETag` from an earlier answer: 304 follows where nothing has changed since.",
+}
+
+
+def openapi_route(settings: Settings) -> HTTPRouteHandler:
+    document = msgspec.json.encode(openapi_document(settings))
+
+    @route("/report/openapi.json", http_method=GET)
+    async def get_openapi(request: AnyRequest) -> Response[bytes]:
+        return Response(document, media_type="application/json")
+
+    return get_openapi
+
+
+def openapi_document(settings: Settings) -> Json:
+    references, schemas = msgspec.json.schema_components(
+        [Report, RoomMetrics, UserMetrics, Snapshot], ref_template="#/components/schemas/{name}"
+    )
+    report, room, user, snapshot = references
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "roompulse",
+            "version": __version__,
+            "description": "Post quality metrics of video calls, and read every room's quality live.",
+        },
+        "paths": {
+            "/report/metrics": {"post": _post(report, settings)},
+            "/report/rooms": _get("Ids of the live rooms, sorted", [], _array({"$ref": "#/components/schemas/Id"})),
+            "/report/metrics/{room_id}": _get("A live room: its aggregate and every user", [_ROOM_ID], room, 404),
+            "/report/metrics/{room_id}/{user_id}": _get("A live user", [_ROOM_ID, _USER_ID], user, 404),
+            "/report/history/{room_id}": _get(
+                "Snapshots of a room, oldest first", [_ROOM_ID, *_history_parameters()], _array(snapshot), 400, 404, 503
+            ),
+            "/report/stream/{room_id}": {"get": _stream()},
+        },
+        "components": {"schemas": schemas | {"Id": _ID, "Error": _envelope({"type": "null"}, error=True)}},
+    }
+
+
+def _post(report: Json, settings: Settings) -> Json:
+    body = {"schema": report}
+    return {
+        "summary": "Post a report; 200 says that it is committed to the database",
+        "description": (
+            f"At most {settings.max_body} bytes. `text/plain` and a missing content type are read as JSON. "
+            "Unknown fields are ignored. A report is taken whole or refused whole."
+        ),
+        "operationId": "post_report",
+        "requestBody": {"required": True, "content": {"application/json": body}},
+        "responses": {"200": _json("Committed", _envelope({"type": "null"}))} | _errors(400, 408, 413, 415, 429, 503),
+    }
+
+
+def _get(summary: str, parameters: list[Json], data: Json, *errors: int) -> Json:
+    ok = _json("OK", _envelope(data)) | {"headers": _etag_header()}
+    responses: Json = {"200": ok, "304": {"description": "Not modified", "headers": _etag_header()}} | _errors(*errors)
+    operation = {"parameters": [*parameters, _CONDITION], "responses": responses}
+    name = summary.partition(":")[0].partition(",")[0].lower().replace(" ", "_")
+    head_responses = {status: {"description": answer["description"]} for status, answer in responses.items()}
+    return {
+        "get": {"summary": summary, "operationId": f"get_{name}", **operation},
+        "head": {
+            "summary": f"{summary}: the headers alone",
+            "operationId": f"head_{name}",
+            "parameters": operation["parameters"],
+            "responses": head_responses,
+        },
+    }
+
+
+def _stream() -> Json:
+    return {
+        "summary": "The room as server-sent events",
+        "description": (
+            "`event: room` carries a RoomMetrics, first at once and then after each change; `event: gone` says that "
+            "the room ended; `event: ping` comes at least every 10 s; `event: bye` when the server stops. "
+            "A room that is not live yet is waited for."
+        ),
+        "operationId": "stream_room",
+        "parameters": [_ROOM_ID],
+        "responses": {
+            "200": {
+                "description": "Events without end",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            }
+        }
+        | _errors(404, 503),
+    }
+
+
+def _history_parameters() -> list[Json]:
+    def parameter(name: str, description: str, schema: Json) -> Json:
+        return {"name": name, "in": "query", "description": description, "schema": schema}
+
+    time = {"type": "number", "minimum": 0, "maximum": 10**11}
+    return [
+        parameter("from", "Unix seconds, included", time),
+        parameter("to", "Unix seconds, included; not earlier than `from`", time),
+        parameter("step", "Seconds: merge into steps that long", {"type": "number", "minimum": 1, "maximum": 10**9}),
+        parameter(
+            "limit",
+            "The newest so many",
+            {"type": "integer", "minimum": 1, "maximum": MAX_SNAPSHOTS, "default": DEFAULT_LIMIT},
+        ),
+    ]
+
+
+def _envelope(data: Json, *, error: bool = False) -> Json:
+    code: Json = {"type": "integer", "description": "The HTTP status"} if error else {"const": 0}
+    message: Json = {"type": "string"} if error else {"const": "success"}
+    return {
+        "type": "object",
+        "properties": {"code": code, "message": message, "data": data},
+        "required": ["code", "message", "data"],
+    }
+
+
+def _errors(*statuses: int) -> Json:
+    return {str(status): _error(HTTPStatus(status)) for status in statuses}
+
+
+def _error(status: HTTPStatus) -> Json:
+    answer = _json(status.phrase, {"$ref": "#/components/schemas/Error"})
+    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        answer["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds"}}
+    return answer
+
+
+def _json(description: str, schema: Json) -> Json:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _array(items: Json) -> Json:
+    return {"type": "array", "items": items}
+
+
+def _etag_header() -> Json:
+    return {"ETag": {"schema": {"type": "string"}}}

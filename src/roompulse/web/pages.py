@@ -1,0 +1,66 @@
+"""The pages."""
+
+from litestar import Response, route
+from litestar.handlers import HTTPRouteHandler
+from markupsafe import Markup
+
+from roompulse.clock import Clock
+from roompulse.ingest import Ingest
+from roompulse.rooms.contract import LiveRooms
+from roompulse.web.answers import GET
+from roompulse.web.headers import SECURITY_HEADERS
+from roompulse.web.paths import decode_id, room_path, user_path
+from roompulse.web.problems import AnyRequest
+from roompulse.web.templates import Templates
+from roompulse.web.views import PageView, Views
+
+
+def page_routes(
+    rooms: LiveRooms, views: Views, templates: Templates, ingest: Ingest, clock: Clock
+) -> list[HTTPRouteHandler]:
+    def answer(template: str, view: PageView, stream: str, *, status: int = 200, **context: object) -> Response[str]:
+        sections = {target: Markup(html) for target, html in view.sections().items()}  # noqa: S704  (our own partials)
+        page = templates.render(template, sections=sections, stream=stream, now=clock(), **context)
+        headers = SECURITY_HEADERS | {"Cache-Control": "no-store"}
+        return Response(page, status_code=status, media_type="text/html", headers=headers)
+
+    @route("/", http_method=GET)
+    async def get_rooms_page(request: AnyRequest) -> Response[str]:
+        ingest.expire()
+        page = page_number(request)
+        return answer("rooms.html", views.rooms(page), f"/stream?page={page}")
+
+    @route("/rooms/{room_id:str}", http_method=GET)
+    async def get_room_page(request: AnyRequest, room_id: str) -> Response[str]:
+        decoded = decode_id("room_id", room_id)
+        ingest.expire()
+        page = page_number(request)
+        return answer(
+            "room.html",
+            views.room(decoded, page),
+            f"{room_path(decoded)}/stream?page={page}",
+            status=200 if rooms.get(decoded) else 404,
+            room_id=decoded,
+        )
+
+    @route("/rooms/{room_id:str}/users/{user_id:str}", http_method=GET)
+    async def get_user_page(request: AnyRequest, room_id: str, user_id: str) -> Response[str]:
+        decoded, decoded_user = decode_id("room_id", room_id), decode_id("user_id", user_id)
+        ingest.expire()
+        room = rooms.get(decoded)
+        return answer(
+            "user.html",
+            views.user(decoded, decoded_user),
+            f"{user_path(decoded, decoded_user)}/stream",
+            status=200 if room and room.user(decoded_user) else 404,
+            room_id=decoded,
+            user_id=decoded_user,
+        )
+
+    return [get_rooms_page, get_room_page, get_user_page]
+
+
+def page_number(request: AnyRequest) -> int:
+    """The page of a list that the URL asks for; the first one where it asks for nonsense."""
+    text = request.query_params.get("page", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 and int(text) else 1

@@ -1,0 +1,47 @@
+"""Ids in URLs. An id may hold a `/`, so paths are routed as they were sent, and segments decoded after that."""
+
+from urllib.parse import quote, unquote_to_bytes
+
+from litestar import Litestar
+from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
+
+from roompulse.errors import NotFound
+from roompulse.report.ids import id_fault
+
+
+class EncodedPaths(Litestar):
+    """Litestar routes on the decoded path, on which `/rooms/a%2Fb` cannot be told from `/rooms/a/b`.
+
+    Here path parameters arrive percent-encoded; `decode_id` decodes them.
+    """
+
+    async def __call__(
+        self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
+    ) -> None:
+        if scope["type"] != "lifespan":
+            scope["path"] = scope["raw_path"].decode("ascii")
+        await super().__call__(scope, receive, send)
+
+
+def decode_id(name: str, segment: str) -> str:
+    """The id in a path segment; raises NotFound, by the parameter's `name`, where it cannot be one."""
+    try:
+        value = unquote_to_bytes(segment).decode()
+    except UnicodeDecodeError:
+        raise NotFound(f"{name}: not percent-encoded UTF-8") from None
+    if fault := id_fault(value):
+        raise NotFound(f"{name}: {fault}")
+    return value
+
+
+def encode_id(value: str) -> str:
+    """An id as a path segment."""
+    return quote(value, safe="")
+
+
+def room_path(room_id: str) -> str:
+    return f"/rooms/{encode_id(room_id)}"
+
+
+def user_path(room_id: str, user_id: str) -> str:
+    return f"{room_path(room_id)}/users/{encode_id(user_id)}"

@@ -1,0 +1,68 @@
+"""The one place where what went wrong becomes an answer: the envelope under /report, a page elsewhere."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from roompulse.errors import MethodNotAllowed, Problem, StoreError
+from roompulse.report.envelope import failure
+from roompulse.web.headers import SECURITY_HEADERS
+from roompulse.web.templates import Templates
+
+logger = logging.getLogger(__name__)
+
+AnyRequest = Request[Any, Any, Any]
+
+
+def problem_headers(problem: Problem) -> dict[str, str]:
+    headers = {}
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(problem.retry_after)
+    if isinstance(problem, MethodNotAllowed):
+        headers["Allow"] = problem.allow
+    return headers
+
+
+class ProblemAnswers:
+    """Exception handlers for Litestar."""
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+
+    def handlers(self) -> dict[int | type[Exception], Any]:
+        return {
+            Problem: self.on_problem,
+            HTTPException: self.on_http_exception,
+            StoreError: self.on_store_error,
+            Exception: self.on_mistake,
+        }
+
+    def on_problem(self, request: AnyRequest, problem: Problem) -> Response[bytes]:
+        return self._answer(request, problem.status, problem.message, problem_headers(problem))
+
+    def on_http_exception(self, request: AnyRequest, error: HTTPException) -> Response[bytes]:
+        """Litestar's own: no such route, no such method, a malformed host."""
+        headers = {name.title(): value for name, value in (error.headers or {}).items()}
+        message = HTTPStatus(error.status_code).phrase
+        if allow := headers.get("Allow"):
+            message = f"{request.method} is not allowed here, only {allow}"
+        return self._answer(request, error.status_code, message, headers)
+
+    def on_store_error(self, request: AnyRequest, error: StoreError) -> Response[bytes]:
+        logger.error("%s: the database failed: %s", request.scope["path"], error)
+        return self._answer(request, 503, "the database cannot be read now", {"Retry-After": "2"})
+
+    def on_mistake(self, request: AnyRequest, error: Exception) -> Response[bytes]:
+        logger.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
+        return self._answer(request, 500, "the server made a mistake, which is in its log", {})
+
+    def _answer(self, request: AnyRequest, status: int, message: str, headers: dict[str, str]) -> Response[bytes]:
+        if request.scope["path"].startswith("/report"):
+            return Response(
+                failure(status, message), status_code=status, media_type="application/json", headers=headers
+            )
+        page = self._templates.render("problem.html", status=HTTPStatus(status), message=message)
+        return Response(page.encode(), status_code=status, media_type="text/html", headers=headers | SECURITY_HEADERS)

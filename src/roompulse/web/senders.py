@@ -1,0 +1,45 @@
+"""How many reports a second one sender may post."""
+
+from collections import OrderedDict
+from ipaddress import IPv6Network, ip_address
+from math import ceil
+
+from roompulse.clock import Clock
+from roompulse.errors import TooManyRequests
+
+BURST = 5
+"""Seconds' worth of reports that a sender may post at once after a pause."""
+
+MAX_SENDERS = 20_000
+"""Senders that are remembered; the one not seen for longest is forgotten first, and begins with a full bucket."""
+
+
+class Senders:
+    """A token bucket for each address; an IPv6 sender is its /64, of which every host has 2⁶⁴ addresses."""
+
+    def __init__(self, rate: float, clock: Clock) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, and when there were that many
+
+    def spend(self, address: str) -> None:
+        """Take one token from the sender's bucket; raises TooManyRequests when it is empty."""
+        if self._rate == 0:
+            return
+        key = _sender(address) if ":" in address else address
+        now = self._clock()
+        tokens, since = self._buckets.pop(key, (BURST * self._rate, now))
+        tokens = min(BURST * self._rate, tokens + max(0.0, now - since) * self._rate)
+        self._buckets[key] = (tokens - 1 if tokens >= 1 else tokens, now)
+        if len(self._buckets) > MAX_SENDERS:
+            self._buckets.popitem(last=False)
+        if tokens < 1:
+            raise TooManyRequests(
+                f"more than {self._rate:g} reports a second from one sender",
+                retry_after=max(1, ceil((1 - tokens) / self._rate)),
+            )
+
+
+def _sender(address: str) -> str:
+    ip = ip_address(address.partition("%")[0])
+    return str(IPv6Network((ip.packed, 64), strict=False)) if ip.version == 6 else address

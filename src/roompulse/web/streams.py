@@ -1,0 +1,94 @@
+"""Server-sent event streams. Never a redirect and never 204: htmx 4 would ask again twice a second for ever."""
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from anyio import Event
+from litestar import route
+from litestar.handlers import HTTPRouteHandler
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import SendTimeoutError
+
+from roompulse.clock import Clock
+from roompulse.hub.contract import Hub, View
+from roompulse.hub.mailbox import Mailbox
+from roompulse.ingest import Ingest
+from roompulse.web.answers import GET
+from roompulse.web.events import SEPARATOR, event
+from roompulse.web.pages import page_number
+from roompulse.web.paths import decode_id
+from roompulse.web.problems import AnyRequest
+from roompulse.web.views import Views
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT = 10
+"""Seconds between `ping` events. They carry data, since htmx does not see comment lines."""
+
+SEND_TIMEOUT = 20
+"""Seconds after which a viewer that does not read is dropped."""
+
+GOODBYE = event("the server is going away", name="bye")
+
+
+class Stream:
+    """An ASGI response that subscribes to the hub when it starts, and unsubscribes however it ends."""
+
+    def __init__(self, hub: Hub, view: View, clock: Clock) -> None:
+        self._hub = hub
+        self._view = view
+        self._clock = clock
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        with self._hub.subscribe(self._view) as mailbox:
+            response = EventSourceResponse(
+                self._events(mailbox),
+                headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+                ping=HEARTBEAT,
+                ping_message_factory=self._ping,
+                sep=SEPARATOR,
+                send_timeout=SEND_TIMEOUT,
+                # The hub closes its mailboxes as soon as the server is told to stop. This is how long sse-starlette,
+                # which notices by itself, leaves a stream to send what is in there.
+                shutdown_event=Event(),
+                shutdown_grace_period=2,
+            )
+            try:
+                await response(scope, receive, send)
+            except SendTimeoutError:
+                logger.info("a viewer that did not read for %d s was dropped", SEND_TIMEOUT)
+
+    async def _events(self, mailbox: Mailbox) -> AsyncIterator[bytes]:
+        # The first event says at once that the stream is open, and what the server's time is.
+        yield self._ping().encode()
+        while (frames := await mailbox.take()) is not None:
+            yield frames
+        yield GOODBYE
+
+    def _ping(self) -> ServerSentEvent:
+        return ServerSentEvent(str(self._clock()), event="ping", sep=SEPARATOR)
+
+
+def stream_routes(hub: Hub, views: Views, ingest: Ingest, clock: Clock) -> list[HTTPRouteHandler]:
+    def stream(view: View) -> Stream:
+        ingest.expire()
+        return Stream(hub, view, clock)
+
+    @route("/report/stream/{room_id:str}", http_method=GET)
+    async def stream_room_json(room_id: str) -> Stream:
+        return stream(views.room_json(decode_id("room_id", room_id)))
+
+    @route("/stream", http_method=GET)
+    async def stream_rooms_page(request: AnyRequest) -> Stream:
+        return stream(views.rooms(page_number(request)))
+
+    @route("/rooms/{room_id:str}/stream", http_method=GET)
+    async def stream_room_page(request: AnyRequest, room_id: str) -> Stream:
+        return stream(views.room(decode_id("room_id", room_id), page_number(request)))
+
+    @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET)
+    async def stream_user_page(room_id: str, user_id: str) -> Stream:
+        return stream(views.user(decode_id("room_id", room_id), decode_id("user_id", user_id)))
+
+    return [stream_room_json, stream_rooms_page, stream_room_page, stream_user_page]

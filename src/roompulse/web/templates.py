@@ -1,0 +1,49 @@
+"""Jinja2: the same partials for the first paint of a page and for its stream."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from roompulse.quality import arithmetic
+from roompulse.web.assets import Assets
+from roompulse.web.paths import encode_id, room_path, user_path
+
+
+class Templates:
+    """Renders `templates/`; every value is escaped."""
+
+    def __init__(self, assets: Assets) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(assets.templates),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals |= {
+            "asset": assets.url,
+            "room_path": room_path,
+            "user_path": user_path,
+            "arithmetic": arithmetic,
+        }
+        self._environment.filters |= {"figure": figure, "moment": moment, "element_id": encode_id}
+
+    def render(self, name: str, **context: Any) -> str:
+        return self._environment.get_template(name).render(context)
+
+
+def figure(value: float | None, unit: str = "", digits: int = 0) -> Markup:
+    """A figure with its unit, or a dash where it is not known."""
+    if value is None:
+        return Markup('<span class="none">–</span>')
+    return Markup('{}<span class="unit">{}</span>').format(f"{value:.{digits}f}", f" {unit}" if unit else "")
+
+
+def moment(timestamp: float) -> Markup:
+    """A time in UTC; static/js/live.js keeps its age beside it."""
+    at = datetime.fromtimestamp(timestamp, UTC)
+    return Markup('<time datetime="{}" data-at="{}">{} UTC</time>').format(
+        at.isoformat(timespec="milliseconds"), timestamp, at.strftime("%H:%M:%S")
+    )

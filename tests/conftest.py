@@ -1,0 +1,63 @@
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from roompulse.app import create_app
+from roompulse.settings import Settings
+from tests.builders import NOW
+from tests.server import Server
+
+
+class Clock:
+    """A clock that only a test moves."""
+
+    def __init__(self, now: float = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "data")
+
+
+@pytest.fixture
+async def client(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application in this process, whose time is `clock`."""
+    app = create_app(settings, clock)
+    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # the same protocol, typed twice
+    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Make real servers (not started yet), with settings as in `make_server(LEAVE_AFTER=2)`."""
+    count = 0
+
+    def make(**settings: Any) -> Server:
+        nonlocal count
+        count += 1
+        environment = {f"ROOMPULSE_{name}": str(value) for name, value in settings.items()}
+        return Server(tmp_path / f"server-{count}", environment)
+
+    yield make
+
+
+@pytest.fixture
+def server(make_server: Callable[..., Server]) -> Iterator[Server]:
+    with make_server().running() as server:
+        yield server

@@ -1,0 +1,75 @@
+"""The real server as a process of its own: free port, temporary data, its log at hand when a test fails."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+
+class Server:
+    """A running `roompulse serve`; `restart` starts it again on the same port and data."""
+
+    def __init__(self, data: Path, environment: Mapping[str, str]) -> None:
+        self.data = data
+        self.log = data.with_suffix(".log")
+        self.port = 0
+        self._environment = {"ROOMPULSE_SENDER_RATE": "0"} | environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    def start(self) -> None:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("ROOMPULSE_")}
+        command = [sys.executable, "-m", "roompulse", "serve", "--port", str(self.port), "--data", str(self.data)]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, env=clean | self._environment
+            )
+        assert self._process.stdout
+        line = self._process.stdout.readline().decode()
+        if not (where := re.search(r"serves http://[^ ]*:(\d+)", line)):
+            raise AssertionError(f"the server did not start: {line}{self.log.read_text()}")
+        self.port = int(where[1])
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Stop the server and return its exit code."""
+        assert self._process
+        self._process.send_signal(how)
+        code = self._process.wait(timeout=15)
+        assert self._process.stdout
+        self._process.stdout.close()
+        self._process = None
+        return code
+
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
+    def post(self, body: bytes, **headers: str) -> httpx.Response:
+        headers = {"Content-Type": "application/json"} | headers
+        return httpx.post(f"{self.url}/report/metrics", content=body, headers=headers)
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return httpx.get(self.url + path, headers=headers)
+
+    @contextmanager
+    def running(self) -> Iterator["Server"]:
+        self.start()
+        try:
+            yield self
+        finally:
+            if self._process:
+                self.stop()
+            sys.stderr.write(self.log.read_text())
