@@ -36,7 +36,8 @@ def stream(stream_id: str = "camera", direction: Any = "send", **parts: Any) -> 
 def report(user_id: str = "u1", room_id: str = "room-1", metrics: list[Entry] | None = None, **fields: Any) -> Report:
     """A report by `user_id`, about its own camera unless `metrics` says otherwise."""
     entries = [Entry(user_id, [stream()])] if metrics is None else metrics
-    return Report(user_id, room_id, **({"sdk_version": "1.2.0", "report_time": 1746616000, "metrics": entries} | fields))
+    values: dict[str, Any] = {"sdk_version": "1.2.0", "report_time": 1746616000, "metrics": entries} | fields
+    return Report(user_id, room_id, **values)
 
 
 def received(at: float = NOW, **fields: Any) -> Received:

@@ -1,6 +1,6 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -25,6 +25,12 @@ class Clock:
 
 
 @pytest.fixture
+def anyio_backend() -> str:
+    """Async tests and fixtures run by anyio's plugin, which keeps the lifespan of an application in one task."""
+    return "asyncio"
+
+
+@pytest.fixture
 def clock() -> Clock:
     return Clock()
 
@@ -38,13 +44,13 @@ def settings(tmp_path: Path) -> Settings:
 async def client(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application in this process, whose time is `clock`."""
     app = create_app(settings, clock)
-    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # the same protocol, typed twice
+    transport = httpx.ASGITransport(cast("Any", app))  # the same protocol, typed twice
     async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
 
 
 @pytest.fixture
-def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def make_server(tmp_path: Path) -> Callable[..., Server]:
     """Make real servers (not started yet), with settings as in `make_server(LEAVE_AFTER=2)`."""
     count = 0
 
@@ -54,7 +60,7 @@ def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         environment = {f"ROOMPULSE_{name}": str(value) for name, value in settings.items()}
         return Server(tmp_path / f"server-{count}", environment)
 
-    yield make
+    return make
 
 
 @pytest.fixture

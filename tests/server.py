@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,11 +15,14 @@ import httpx
 class Server:
     """A running `roompulse serve`; `restart` starts it again on the same port and data."""
 
-    def __init__(self, data: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, data: Path, environment: Mapping[str, str], command: Sequence[str] = (sys.executable, "-m", "roompulse")
+    ) -> None:
         self.data = data
         self.log = data.with_suffix(".log")
         self.port = 0
-        self._environment = {"ROOMPULSE_SENDER_RATE": "0"} | environment
+        self._command = command
+        self._environment = {"ROOMPULSE_SENDER_RATE": "0", **environment}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -33,11 +36,9 @@ class Server:
 
     def start(self) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ROOMPULSE_")}
-        command = [sys.executable, "-m", "roompulse", "serve", "--port", str(self.port), "--data", str(self.data)]
+        command = [*self._command, "serve", "--port", str(self.port), "--data", str(self.data)]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, env=clean | self._environment
-            )
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=clean | self._environment)
         assert self._process.stdout
         line = self._process.stdout.readline().decode()
         if not (where := re.search(r"serves http://[^ ]*:(\d+)", line)):

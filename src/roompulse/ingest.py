@@ -48,8 +48,9 @@ class Ingest:
         """Fill the live rooms from the reports of before a restart, as far back as anything of them still shows."""
         now = self._clock()
         async for received in self._store.recent(now - leave_after - FRAME_RATE_WINDOW):
-            # A clock that has been set back must not keep anybody in a room.
-            self._rooms.apply(Received(received.report, min(received.at, now)))
+            # As it went the first time, so that a clock set back since then brings nobody back who had left.
+            self._rooms.expire(received.at)
+            self._rooms.apply(received)
         self._rooms.expire(now)
 
     async def submit(self, report: Report) -> None:

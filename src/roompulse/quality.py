@@ -157,7 +157,8 @@ def _frame_rate_cost(fps: float, expected: float) -> float:
 def _picture_cost(bits_per_pixel: float) -> float:
     if bits_per_pixel >= _ENOUGH_BITS_PER_PIXEL:
         return 0.0
-    return min(1.5, 0.56 * log(_ENOUGH_BITS_PER_PIXEL / bits_per_pixel))
+    # The smallest bitrates come out as 0 bits per pixel.
+    return min(1.5, 0.56 * log(_ENOUGH_BITS_PER_PIXEL / bits_per_pixel)) if bits_per_pixel > 0 else 1.5
 
 
 def arithmetic(quality: StreamQuality) -> str:

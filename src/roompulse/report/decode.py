@@ -9,7 +9,14 @@ from roompulse.errors import BadRequest
 from roompulse.report.ids import id_fault
 from roompulse.report.model import MILLISECONDS_FROM, Report
 
+
+def _whole_to_int(number: str) -> int | float:
+    value = float(number)
+    return int(value) if value.is_integer() else value
+
+
 _decoder = msgspec.json.Decoder(Report)
+_untyped_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_whole_to_int)
 
 
 def decode_report(body: bytes) -> Report:
@@ -41,23 +48,14 @@ def _decode(text: str) -> Report:
         return _decoder.decode(text)
     except msgspec.ValidationError:
         # `1280.0` is fine where an integer is meant, and rare: only a body that failed pays for it.
-        return msgspec.convert(_whole_floats_to_int(msgspec.json.decode(text)), Report)
-
-
-def _whole_floats_to_int(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_whole_floats_to_int(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _whole_floats_to_int(item) for key, item in value.items()}
-    return value
+        return msgspec.convert(_untyped_decoder.decode(text), Report)
 
 
 def _named_field(message: str) -> str:
     """Turn msgspec's ``Expected `int` - at `$.a[0].b` `` into ``$.a[0].b: expected `int` ``."""
-    fault, _, path = message.partition(" - at `")
-    path = path.rstrip("`") or "$"
+    # From the right, since the fault may quote what was sent.
+    fault, separator, path = message.rpartition(" - at `")
+    fault, path = (fault, path.rstrip("`")) if separator else (message, "$")
     if fault.startswith("Object missing required field `"):
         return f"{path}.{fault.split('`')[1]}: required"
     return f"{path}: {fault[0].lower()}{fault[1:]}"

@@ -25,6 +25,7 @@ class RoomsInMemory:
         self._due: list[tuple[float, int, RoomState, UserState]] = []
         self._ordinal = 0
         self._version = 0
+        self._latest = 0.0
 
     def admit(self, reports: Sequence[Received]) -> list[Problem | None]:
         admission = Admission(self._limits, self._rooms, self._leave_after)
@@ -36,11 +37,13 @@ class RoomsInMemory:
         if room is None:
             room = self._rooms[report.room_id] = RoomState(report.room_id)
         self._version += 1
+        self._latest = max(self._latest, now)
         for user in room.apply(report, now, self._version):
-            self._schedule(now + self._stale_after, room, user)
+            self._schedule(now + min(self._stale_after, self._leave_after), room, user)
 
     def expire(self, now: float) -> set[str]:
-        changed = set()
+        changed = self._set_back(now) if now < self._latest else set()
+        self._latest = now
         while self._due and self._due[0][0] <= now:
             _, _, room, user = heapq.heappop(self._due)
             if self._look_at(user, room, now):
@@ -48,6 +51,17 @@ class RoomsInMemory:
             if not room.users:
                 del self._rooms[room.room_id]
         return changed
+
+    def _set_back(self, now: float) -> set[str]:
+        """The clock was set back: without this, nobody would turn stale or leave until it is as late again."""
+        self._version += 1
+        self._due = []
+        for room in self._rooms.values():
+            room.changed(now, self._version)
+            for user in room.users.values():
+                user.set_back(now, self._version)
+                self._schedule(now, room, user)
+        return set(self._rooms)
 
     def _look_at(self, user: UserState, room: RoomState, now: float) -> bool:
         """Bring one user up to date and say whether that changed anything."""
@@ -61,9 +75,9 @@ class RoomsInMemory:
             del room.users[user.user_id]
         else:
             user.stale = user.stale or turned_stale
-            stale_at = user.received_at + self._stale_after
-            leave_at = user.oldest() + self._leave_after
-            self._schedule(leave_at if user.stale else min(stale_at, leave_at), room, user)
+            # One who is stale may be heard of again at any time, and is looked at no later than it can be stale anew.
+            stale_at = (now if user.stale else user.received_at) + self._stale_after
+            self._schedule(min(stale_at, user.oldest() + self._leave_after), room, user)
         if not (left or dropped or turned_stale):
             return False
         self._version = version

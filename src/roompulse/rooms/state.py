@@ -38,6 +38,10 @@ class StreamState:
             rates.popleft()
         return rates[0][1] if rates else 0.0
 
+    def set_back(self, now: float) -> None:
+        self.received_at = min(self.received_at, now)
+        self._frame_rates = deque((min(at, now), fps) for at, fps in self._frame_rates)
+
     def order(self) -> tuple[str, Direction, str]:
         return self.sample.stream_id, self.sample.direction, self.reporter_id
 
@@ -104,17 +108,27 @@ class UserState:
         reporting = self.reporters.get(report.user_id)
         if reporting is None:
             reporting = self.reporters[report.user_id] = Reporting()
-        reporting.at = now
+        reporting.at = max(reporting.at, now)
         return reporting
 
     def _heard(self, now: float, version: int) -> None:
-        self.received_at = now
+        # Never before what it holds: a user must not leave while one of its streams is still there.
+        self.received_at = max(self.received_at, now)
         self.stale = False
         self.changed(version)
 
     def changed(self, version: int) -> None:
         self.version = version
         self._metrics = None
+
+    def set_back(self, now: float, version: int) -> None:
+        """Take nothing to have been heard later than `now`, since the clock was set back to there."""
+        self.received_at = min(self.received_at, now)
+        for reporting in self.reporters.values():
+            reporting.at = min(reporting.at, now)
+        for stream in self._streams():
+            stream.set_back(now)
+        self.changed(version)
 
     def forget(self, now: float, leave_after: float) -> tuple[bool, list[StreamState]]:
         """Drop streams and reporters not heard of for `leave_after` seconds.
@@ -128,6 +142,8 @@ class UserState:
         gone = [reporter for reporter, reporting in self.reporters.items() if reporting.at + leave_after <= now]
         for reporter in gone:
             del self.reporters[reporter]
+        if not self.reporters:
+            self._about = None
         return bool(gone or dropped), dropped
 
     def oldest(self) -> float:

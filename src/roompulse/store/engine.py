@@ -57,11 +57,10 @@ class Database:
     async def _prepare(self) -> None:
         try:
             async with self.writer.begin() as connection:
-                await connection.run_sync(migrate)
-            async with self.writer.connect() as connection:
+                # Python's sqlite3 begins no transaction for DDL by itself, and a migration must not stop half way.
                 # Fails here, not at the first report, where the file cannot be written.
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
-                await connection.rollback()
+                await connection.run_sync(migrate)
         except SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
             raise StartupError(f"the database {self.path} cannot be used: {cause}") from None

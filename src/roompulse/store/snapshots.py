@@ -24,10 +24,14 @@ class Snapshots:
         self._taken_version = 0
 
     async def run(self) -> None:
+        taken = 0.0
         while True:
             now = self._clock()
             due = step_start(now, self._interval) + self._interval
             await asyncio.sleep(due - now)
+            if due == taken:  # the timer was a moment early by the clock
+                continue
+            taken = due
             try:
                 await self.take(due)
             except StoreError:

@@ -7,6 +7,7 @@ import msgspec
 from litestar import Response, route
 from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from roompulse.errors import BadRequest, NotFound
 from roompulse.ingest import Ingest
@@ -29,13 +30,13 @@ def answer_routes(store: Store, rooms: LiveRooms, ingest: Ingest, epoch: str) ->
         return _hashed_answer(request, success(rooms.ids()))
 
     @route("/report/metrics/{room_id:str}", http_method=GET)
-    async def get_room(request: AnyRequest, room_id: str) -> Response[bytes]:
+    async def get_room(request: AnyRequest, room_id: FromPath[str]) -> Response[bytes]:
         ingest.expire()
         room = _live_room(rooms, room_id)
         return _answer(request, f'"{epoch}-{room.version}"', lambda: success(room.metrics()))
 
     @route("/report/metrics/{room_id:str}/{user_id:str}", http_method=GET)
-    async def get_user(request: AnyRequest, room_id: str, user_id: str) -> Response[bytes]:
+    async def get_user(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[bytes]:
         ingest.expire()
         room = _live_room(rooms, room_id)
         decoded = decode_id("user_id", user_id)
@@ -44,7 +45,7 @@ def answer_routes(store: Store, rooms: LiveRooms, ingest: Ingest, epoch: str) ->
         return _answer(request, f'"{epoch}-{user.version}"', lambda: success(user.metrics()))
 
     @route("/report/history/{room_id:str}", http_method=GET)
-    async def get_history(request: AnyRequest, room_id: str) -> Response[bytes]:
+    async def get_history(request: AnyRequest, room_id: FromPath[str]) -> Response[bytes]:
         query = history_query(decode_id("room_id", room_id), request)
         snapshots = await store.history(query)
         if snapshots is None and rooms.get(query.room_id) is None:

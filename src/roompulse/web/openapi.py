@@ -69,7 +69,7 @@ def openapi_document(settings: Settings) -> Json:
             "/report/history/{room_id}": _get(
                 "Snapshots of a room, oldest first", [_ROOM_ID, *_history_parameters()], _array(snapshot), 400, 404, 503
             ),
-            "/report/stream/{room_id}": {"get": _stream()},
+            "/report/stream/{room_id}": _with_head(_stream()),
         },
         "components": {"schemas": schemas | {"Id": _ID, "Error": _envelope({"type": "null"}, error=True)}},
     }
@@ -92,18 +92,22 @@ def _post(report: Json, settings: Settings) -> Json:
 def _get(summary: str, parameters: list[Json], data: Json, *errors: int) -> Json:
     ok = _json("OK", _envelope(data)) | {"headers": _etag_header()}
     responses: Json = {"200": ok, "304": {"description": "Not modified", "headers": _etag_header()}} | _errors(*errors)
-    operation = {"parameters": [*parameters, _CONDITION], "responses": responses}
     name = summary.partition(":")[0].partition(",")[0].lower().replace(" ", "_")
-    head_responses = {status: {"description": answer["description"]} for status, answer in responses.items()}
-    return {
-        "get": {"summary": summary, "operationId": f"get_{name}", **operation},
-        "head": {
-            "summary": f"{summary}: the headers alone",
-            "operationId": f"head_{name}",
-            "parameters": operation["parameters"],
-            "responses": head_responses,
+    operation = {"summary": summary, "operationId": f"get_{name}", "parameters": [*parameters, _CONDITION]}
+    return _with_head(operation | {"responses": responses})
+
+
+def _with_head(operation: Json) -> Json:
+    """A GET route, which answers HEAD too."""
+    head = {
+        "summary": f"{operation['summary']}: the headers alone",
+        "operationId": f"head_{operation['operationId'].removeprefix('get_')}",
+        "parameters": operation["parameters"],
+        "responses": {
+            status: {"description": answer["description"]} for status, answer in operation["responses"].items()
         },
     }
+    return {"get": operation, "head": head}
 
 
 def _stream() -> Json:

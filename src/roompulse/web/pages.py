@@ -2,6 +2,7 @@
 
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from markupsafe import Markup
 
 from roompulse.clock import Clock
@@ -31,7 +32,7 @@ def page_routes(
         return answer("rooms.html", views.rooms(page), f"/stream?page={page}")
 
     @route("/rooms/{room_id:str}", http_method=GET)
-    async def get_room_page(request: AnyRequest, room_id: str) -> Response[str]:
+    async def get_room_page(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         decoded = decode_id("room_id", room_id)
         ingest.expire()
         page = page_number(request)
@@ -44,7 +45,7 @@ def page_routes(
         )
 
     @route("/rooms/{room_id:str}/users/{user_id:str}", http_method=GET)
-    async def get_user_page(request: AnyRequest, room_id: str, user_id: str) -> Response[str]:
+    async def get_user_page(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
         decoded, decoded_user = decode_id("room_id", room_id), decode_id("user_id", user_id)
         ingest.expire()
         room = rooms.get(decoded)

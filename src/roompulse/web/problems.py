@@ -60,7 +60,7 @@ class ProblemAnswers:
         return self._answer(request, 500, "the server made a mistake, which is in its log", {})
 
     def _answer(self, request: AnyRequest, status: int, message: str, headers: dict[str, str]) -> Response[bytes]:
-        if request.scope["path"].startswith("/report"):
+        if f"{request.scope['path']}/".startswith("/report/"):
             return Response(
                 failure(status, message), status_code=status, media_type="application/json", headers=headers
             )

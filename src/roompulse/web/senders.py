@@ -1,7 +1,7 @@
 """How many reports a second one sender may post."""
 
 from collections import OrderedDict
-from ipaddress import IPv6Network, ip_address
+from ipaddress import IPv6Address, IPv6Network
 from math import ceil
 
 from roompulse.clock import Clock
@@ -20,6 +20,8 @@ class Senders:
     def __init__(self, rate: float, clock: Clock) -> None:
         self._rate = rate
         self._clock = clock
+        # A bucket that never holds a whole token would let nobody post.
+        self._size = max(1.0, BURST * rate)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, and when there were that many
 
     def spend(self, address: str) -> None:
@@ -28,8 +30,8 @@ class Senders:
             return
         key = _sender(address) if ":" in address else address
         now = self._clock()
-        tokens, since = self._buckets.pop(key, (BURST * self._rate, now))
-        tokens = min(BURST * self._rate, tokens + max(0.0, now - since) * self._rate)
+        tokens, since = self._buckets.pop(key, (self._size, now))
+        tokens = min(self._size, tokens + max(0.0, now - since) * self._rate)
         self._buckets[key] = (tokens - 1 if tokens >= 1 else tokens, now)
         if len(self._buckets) > MAX_SENDERS:
             self._buckets.popitem(last=False)
@@ -41,5 +43,5 @@ class Senders:
 
 
 def _sender(address: str) -> str:
-    ip = ip_address(address.partition("%")[0])
-    return str(IPv6Network((ip.packed, 64), strict=False)) if ip.version == 6 else address
+    ip = IPv6Address(address.partition("%")[0])
+    return str(ip.ipv4_mapped or IPv6Network((ip.packed, 64), strict=False))

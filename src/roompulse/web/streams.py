@@ -7,6 +7,7 @@ from typing import Any
 from anyio import Event
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 
@@ -76,7 +77,7 @@ def stream_routes(hub: Hub, views: Views, ingest: Ingest, clock: Clock) -> list[
         return Stream(hub, view, clock)
 
     @route("/report/stream/{room_id:str}", http_method=GET)
-    async def stream_room_json(room_id: str) -> Stream:
+    async def stream_room_json(room_id: FromPath[str]) -> Stream:
         return stream(views.room_json(decode_id("room_id", room_id)))
 
     @route("/stream", http_method=GET)
@@ -84,11 +85,11 @@ def stream_routes(hub: Hub, views: Views, ingest: Ingest, clock: Clock) -> list[
         return stream(views.rooms(page_number(request)))
 
     @route("/rooms/{room_id:str}/stream", http_method=GET)
-    async def stream_room_page(request: AnyRequest, room_id: str) -> Stream:
+    async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> Stream:
         return stream(views.room(decode_id("room_id", room_id), page_number(request)))
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET)
-    async def stream_user_page(room_id: str, user_id: str) -> Stream:
+    async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> Stream:
         return stream(views.user(decode_id("room_id", room_id), decode_id("user_id", user_id)))
 
     return [stream_room_json, stream_rooms_page, stream_room_page, stream_user_page]

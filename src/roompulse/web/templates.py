@@ -38,12 +38,13 @@ def figure(value: float | None, unit: str = "", digits: int = 0) -> Markup:
     """A figure with its unit, or a dash where it is not known."""
     if value is None:
         return Markup('<span class="none">–</span>')
-    return Markup('{}<span class="unit">{}</span>').format(f"{value:.{digits}f}", f" {unit}" if unit else "")
+    text = f"{value:,.{digits}f}".replace(",", "\u202f") if abs(value) >= 10_000 else f"{value:.{digits}f}"
+    return Markup('{}<span class="unit">\N{NO-BREAK SPACE}{}</span>').format(text, unit) if unit else Markup(text)  # noqa: S704  (digits)
 
 
 def moment(timestamp: float) -> Markup:
     """A time in UTC; static/js/live.js keeps its age beside it."""
     at = datetime.fromtimestamp(timestamp, UTC)
-    return Markup('<time datetime="{}" data-at="{}">{} UTC</time>').format(
-        at.isoformat(timespec="milliseconds"), timestamp, at.strftime("%H:%M:%S")
+    return Markup('<time datetime="{}" title="{} UTC" data-at="{}">{} UTC</time>').format(
+        at.isoformat(timespec="milliseconds"), at.strftime("%Y-%m-%d %H:%M:%S"), timestamp, at.strftime("%H:%M:%S")
     )

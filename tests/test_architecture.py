@@ -1,0 +1,96 @@
+"""The shape of the code, as DESIGN's layout has it: imports point one way, files and functions are small."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "roompulse"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+ORDER = [
+    {"__init__", "settings", "clock", "errors"},
+    {"report"},
+    {"quality"},
+    {"rooms"},
+    {"store"},
+    {"hub"},
+    {"ingest"},
+    {"web"},
+    {"app"},
+    {"cli"},
+    {"__main__"},
+]
+"""Each may import what stands before it, and what stands beside it."""
+
+NOT_EVEN_THOUGH_BEFORE = {"hub": {"store", "rooms", "quality", "report"}, "store": {"report.decode", "report.envelope"}}
+PURE = {"report", "quality", "rooms"}
+INPUT_AND_OUTPUT = {"asyncio", "anyio", "sqlalchemy", "litestar", "time", "os", "pathlib", "socket", "datetime"}
+
+MOST_LINES_OF_A_FUNCTION = 50
+MOST_LINES_OF_A_FILE = 300
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+
+
+def part_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def rank(part: str) -> int:
+    return next(place for place, parts in enumerate(ORDER) if part in parts)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports relatively"
+            yield node.module or ""
+
+
+def own_imports(path: Path) -> Iterator[str]:
+    """Modules of roompulse that a file imports, named from there."""
+    for module in imports(path):
+        top, _, rest = module.partition(".")
+        if top == "roompulse":
+            yield rest or "__init__"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_imports_point_one_way(path: Path) -> None:
+    place = rank(part_of(name_of(path)))
+    assert [module for module in own_imports(path) if rank(part_of(module)) > place] == []
+
+
+@pytest.mark.parametrize("part", NOT_EVEN_THOUGH_BEFORE)
+def test_some_do_not_know_of_each_other(part: str) -> None:
+    mine = [path for path in FILES if part_of(name_of(path)) == part]
+    found = {module for path in mine for module in own_imports(path)}
+    unwanted = NOT_EVEN_THOUGH_BEFORE[part]
+    assert [module for module in found if module in unwanted or part_of(module) in unwanted] == []
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if part_of(name_of(path)) in PURE], ids=name_of)
+def test_reports_quality_and_rooms_are_pure(path: Path) -> None:
+    assert {part_of(module) for module in imports(path)} & INPUT_AND_OUTPUT == set()
+
+
+def test_the_spine_knows_contracts_and_not_who_keeps_them() -> None:
+    known = {module for module in own_imports(SOURCE / "ingest.py") if part_of(module) in {"rooms", "store", "hub"}}
+    assert known == {"rooms.contract", "store.contract", "hub.contract"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_files_and_functions_are_small(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= MOST_LINES_OF_A_FILE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or 0) - node.lineno + 1
+            assert lines <= MOST_LINES_OF_A_FUNCTION, f"{node.name} has {lines} lines"

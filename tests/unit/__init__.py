@@ -1,0 +1,52 @@
+"""Tests of one module each. What hypothesis makes up for them is defined here."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from roompulse.report.model import Audio, Entry, Network, Report, Stream, Video
+
+# The same examples in every run, however slow the machine: a test that fails today fails tomorrow.
+settings.register_profile("roompulse", derandomize=True, deadline=None)
+settings.load_profile("roompulse")
+
+ids = st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs"]), min_size=1, max_size=128).filter(
+    lambda text: text == text.strip() and text not in {".", ".."}
+)
+times = st.none() | st.integers(0, 10**14)
+
+
+def wholes(most: int) -> st.SearchStrategy[int | None]:
+    return st.none() | st.integers(0, most)
+
+
+def figures(most: int) -> st.SearchStrategy[float | None]:
+    return st.none() | st.integers(0, most) | st.floats(0, most)
+
+
+videos = st.builds(
+    Video,
+    timestamp=times,
+    frame_rate=figures(1000),
+    width=wholes(65535),
+    height=wholes(65535),
+    bitrate=figures(10**7),
+)
+audios = st.builds(Audio, timestamp=times, sample_rate=wholes(10**6), channels=wholes(64), bitrate=figures(10**7))
+networks = st.builds(Network, rtt=figures(600_000), packet_loss=figures(100), jitter=figures(600_000))
+streams = st.builds(
+    Stream,
+    stream_id=ids,
+    direction=st.sampled_from(["send", "recv"]),
+    video=st.none() | videos,
+    audio=st.none() | audios,
+    network=st.none() | networks,
+)
+reports = st.builds(
+    Report,
+    user_id=ids,
+    room_id=ids,
+    sdk_version=st.text(min_size=1, max_size=64),
+    report_time=st.integers(0, 10**11 - 1),
+    metrics=st.lists(st.builds(Entry, user_id=ids, streams=st.lists(streams, max_size=3)), max_size=3),
+)
+"""Reports that ingest accepts."""

@@ -1,0 +1,351 @@
+import asyncio
+from collections.abc import Hashable
+
+import pytest
+
+from roompulse.errors import Unavailable
+from roompulse.hub.contract import Frames
+from roompulse.hub.local import LocalHub
+from roompulse.hub.mailbox import Mailbox
+from tests.conftest import Clock
+
+
+class Board:
+    """A view of what a test writes on it."""
+
+    def __init__(self, room_id: str | None = "room-1", key: Hashable = "board", **frames: bytes) -> None:
+        self.key = key
+        self.room_id = room_id
+        self.gone: Frames = {"a": b"gone"}
+        self.frames: dict[str, bytes] = frames
+        self.renders = 0
+        self.broken = False
+
+    def render(self) -> Frames:
+        self.renders += 1
+        if self.broken:
+            raise RuntimeError("the view is broken")
+        return dict(self.frames)
+
+
+@pytest.fixture
+def hub() -> LocalHub:
+    return LocalHub(push_interval=0, max_viewers=100)
+
+
+@pytest.fixture
+async def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time of the event loop, which stands still until a test moves it."""
+    loop = asyncio.get_running_loop()
+    clock = Clock(loop.time())
+    monkeypatch.setattr(loop, "time", clock)
+    return clock
+
+
+async def taken(mailbox: Mailbox) -> bytes | None:
+    """What is in the mailbox, or comes into it soon."""
+    async with asyncio.timeout(5):
+        return await mailbox.take()
+
+
+async def settled() -> None:
+    """Let the event loop do all that is due."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def is_quiet(mailbox: Mailbox) -> bool:
+    """Whether nothing is in the mailbox once all that is due was done."""
+    waiting = asyncio.create_task(mailbox.take())
+    await settled()
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    return waiting.cancelled()
+
+
+class TestViewers:
+    async def test_get_the_whole_view_first(self, hub: LocalHub) -> None:
+        with hub.subscribe(Board(a=b"1", b=b"2")) as mailbox:
+            assert await taken(mailbox) == b"12"
+
+    async def test_then_get_what_changed_and_no_more(self, hub: LocalHub) -> None:
+        board = Board(a=b"1", b=b"2")
+        with hub.subscribe(board) as mailbox:
+            await taken(mailbox)
+            board.frames["b"] = b"3"
+            hub.publish(["room-1"])
+            assert await taken(mailbox) == b"3"
+
+    async def test_get_nothing_when_a_change_does_not_show(self, hub: LocalHub) -> None:
+        board = Board(a=b"1")
+        with hub.subscribe(board) as mailbox:
+            await taken(mailbox)
+            hub.publish(["room-1"])
+            assert await is_quiet(mailbox)
+            assert board.renders == 2
+
+    async def test_who_join_later_get_the_whole_view_too(self, hub: LocalHub) -> None:
+        board = Board(a=b"1", b=b"2")
+        with hub.subscribe(board) as early:
+            await taken(early)
+            board.frames["b"] = b"3"
+            hub.publish(["room-1"])
+            await taken(early)
+            with hub.subscribe(board) as late:
+                assert await taken(late) == b"13"
+
+    async def test_who_join_while_a_change_is_due_get_it_next(self, hub: LocalHub) -> None:
+        board = Board(a=b"1")
+        with hub.subscribe(board):
+            board.frames["a"] = b"2"
+            hub.publish(["room-1"])
+            with hub.subscribe(board) as late:
+                await settled()
+                assert await taken(late) == b"2"
+
+    async def test_who_are_slow_skip_states(self, hub: LocalHub) -> None:
+        board = Board(a=b"1", b=b"x")
+        with hub.subscribe(board) as mailbox:
+            for state in (b"2", b"3", b"4"):
+                board.frames["a"] = state
+                hub.publish(["room-1"])
+                await settled()
+            assert await taken(mailbox) == b"4x"
+            assert await is_quiet(mailbox)
+
+    async def test_of_one_view_share_its_rendering(self, hub: LocalHub) -> None:
+        board = Board(a=b"1")
+        with hub.subscribe(board) as one, hub.subscribe(board) as two, hub.subscribe(Board(a=b"other")) as three:
+            board.frames["a"] = b"2"
+            hub.publish(["room-1"])
+            await settled()
+            assert [await taken(mailbox) for mailbox in (one, two, three)] == [b"2", b"2", b"2"]
+        assert board.renders == 2
+
+    async def test_of_several_views_of_a_room_get_their_own(self, hub: LocalHub) -> None:
+        html, json = Board(key="html", a=b"<p>"), Board(key="json", a=b"{}")
+        with hub.subscribe(html) as one, hub.subscribe(json) as two:
+            assert [await taken(one), await taken(two)] == [b"<p>", b"{}"]
+            html.frames["a"], json.frames["a"] = b"<b>", b"[]"
+            hub.publish(["room-1"])
+            assert [await taken(one), await taken(two)] == [b"<b>", b"[]"]
+
+    async def test_of_all_rooms_get_changes_of_any(self, hub: LocalHub) -> None:
+        board = Board(room_id=None, a=b"1")
+        with hub.subscribe(board) as mailbox:
+            await taken(mailbox)
+            board.frames["a"] = b"2"
+            hub.publish(["room-1", "room-2"])
+            assert await taken(mailbox) == b"2"
+            hub.publish([])
+            await settled()
+            assert board.renders == 2
+
+    async def test_of_another_room_are_left_alone(self, hub: LocalHub) -> None:
+        board = Board(room_id="room-2", a=b"1")
+        with hub.subscribe(board):
+            hub.publish(["room-1"])
+            await settled()
+            assert board.renders == 1
+
+
+class TestTheEndOfAView:
+    async def test_is_told_once_there_is_nothing_left_to_show(self, hub: LocalHub) -> None:
+        board = Board(a=b"1")
+        with hub.subscribe(board) as mailbox:
+            await taken(mailbox)
+            board.frames = {}
+            hub.publish(["room-1"])
+            assert await taken(mailbox) == b"gone"
+            hub.publish(["room-1"])
+            assert await is_quiet(mailbox)
+
+    async def test_takes_the_place_of_a_state_that_nobody_read(self, hub: LocalHub) -> None:
+        board = Board(a=b"1")
+        with hub.subscribe(board) as mailbox:
+            board.frames = {}
+            hub.publish(["room-1"])
+            await settled()
+            assert await taken(mailbox) == b"gone"
+
+    async def test_may_be_followed_by_a_new_beginning(self, hub: LocalHub) -> None:
+        board = Board(a=b"1")
+        with hub.subscribe(board) as mailbox:
+            await taken(mailbox)
+            board.frames = {}
+            hub.publish(["room-1"])
+            assert await taken(mailbox) == b"gone"
+            board.frames = {"a": b"1"}
+            hub.publish(["room-1"])
+            assert await taken(mailbox) == b"1"
+
+    async def test_is_not_the_last_word_when_it_began_anew_before_anybody_read(self, hub: LocalHub) -> None:
+        board = Board(a=b"1", b=b"x")
+        with hub.subscribe(board) as mailbox:
+            for frames in ({}, {"a": b"2"}):
+                board.frames = frames
+                hub.publish(["room-1"])
+                await settled()
+            assert await taken(mailbox) == b"2x"
+
+    async def test_is_nothing_to_those_who_wait_for_the_beginning(self, hub: LocalHub) -> None:
+        board = Board()
+        with hub.subscribe(board) as mailbox:
+            assert await is_quiet(mailbox)
+            hub.publish(["room-1"])
+            assert await is_quiet(mailbox)
+            board.frames = {"a": b"1"}
+            hub.publish(["room-1"])
+            assert await taken(mailbox) == b"1"
+
+
+class TestPushing:
+    async def test_happens_at_once_when_it_was_quiet(self, time: Clock) -> None:
+        hub, board = LocalHub(push_interval=60, max_viewers=1), Board(a=b"1")
+        with hub.subscribe(board) as mailbox:
+            await taken(mailbox)
+            time.advance(60)
+            board.frames["a"] = b"2"
+            hub.publish(["room-1"])
+            await settled()
+            assert await taken(mailbox) == b"2"
+
+    async def test_happens_at_most_once_per_interval_and_then_with_the_newest(self, time: Clock) -> None:
+        hub, board = LocalHub(push_interval=60, max_viewers=1), Board(a=b"1")
+        with hub.subscribe(board) as mailbox:
+            await taken(mailbox)
+            for second in range(60):
+                board.frames["a"] = b"%d" % second
+                hub.publish(["room-1"])
+                await settled()
+                time.advance(0.999)
+            assert board.renders == 1
+            assert await is_quiet(mailbox)
+            time.advance(1)
+            await settled()
+            assert (board.renders, await taken(mailbox)) == (2, b"59")
+            time.advance(1000)
+            await settled()
+            assert board.renders == 2
+
+    async def test_begins_the_next_interval(self, time: Clock) -> None:
+        hub, board = LocalHub(push_interval=60, max_viewers=1), Board(a=b"1")
+        with hub.subscribe(board):
+            time.advance(1000)
+            hub.publish(["room-1"])
+            await settled()
+            hub.publish(["room-1"])
+            time.advance(59)
+            await settled()
+            assert board.renders == 2
+            time.advance(1)
+            await settled()
+            assert board.renders == 3
+
+    async def test_goes_on_after_a_view_was_broken(self, hub: LocalHub, caplog: pytest.LogCaptureFixture) -> None:
+        board = Board(a=b"1")
+        with hub.subscribe(board) as mailbox:
+            await taken(mailbox)
+            board.broken = True
+            hub.publish(["room-1"])
+            assert await is_quiet(mailbox)
+            assert "the view 'board' could not be rendered" in caplog.text
+            board.broken, board.frames = False, {"a": b"2"}
+            hub.publish(["room-1"])
+            assert await taken(mailbox) == b"2"
+
+    async def test_of_a_broken_view_does_not_touch_the_others(self, hub: LocalHub) -> None:
+        broken, whole = Board(key="broken", a=b"1"), Board(key="whole", a=b"1")
+        with hub.subscribe(broken), hub.subscribe(whole) as mailbox:
+            await taken(mailbox)
+            broken.broken, whole.frames = True, {"a": b"2"}
+            hub.publish(["room-1"])
+            assert await taken(mailbox) == b"2"
+
+
+class TestPlaces:
+    async def test_are_bounded(self) -> None:
+        hub = LocalHub(push_interval=0, max_viewers=2)
+        with hub.subscribe(Board()), hub.subscribe(Board(key="other")):
+            assert hub.viewers == 2
+            third = hub.subscribe(Board())
+            with pytest.raises(Unavailable, match="all 2 places for viewers are taken") as refused, third:
+                pass
+            assert refused.value.retry_after
+        assert hub.viewers == 0
+        with hub.subscribe(Board()):
+            assert hub.viewers == 1
+
+    async def test_get_free_however_a_viewer_leaves(self, hub: LocalHub) -> None:
+        with pytest.raises(ConnectionError), hub.subscribe(Board()):
+            raise ConnectionError
+        assert hub.viewers == 0
+
+    async def test_are_not_taken_by_one_whose_view_is_broken_from_the_start(self, hub: LocalHub) -> None:
+        board = Board(a=b"1")
+        board.broken = True
+        with pytest.raises(RuntimeError), hub.subscribe(board):
+            pass
+        assert hub.viewers == 0
+        board.broken = False
+        with hub.subscribe(board) as mailbox:
+            assert await taken(mailbox) == b"1"
+
+
+class TestARoomThatNobodyWatches:
+    async def test_is_not_rendered(self, hub: LocalHub) -> None:
+        board = Board(a=b"1")
+        with hub.subscribe(board):
+            pass
+        hub.publish(["room-1"])
+        await settled()
+        assert board.renders == 1
+
+    async def test_is_not_rendered_for_a_change_that_was_due_when_the_last_one_left(self, hub: LocalHub) -> None:
+        board = Board(a=b"1")
+        with hub.subscribe(board):
+            hub.publish(["room-1"])
+        await settled()
+        assert board.renders == 1
+
+    async def test_is_rendered_anew_for_the_next_one(self, hub: LocalHub) -> None:
+        board = Board(a=b"1")
+        with hub.subscribe(board):
+            pass
+        board.frames["a"] = b"2"
+        with hub.subscribe(board) as mailbox:
+            assert await taken(mailbox) == b"2"
+
+    async def test_is_still_rendered_for_those_who_stay(self, hub: LocalHub) -> None:
+        board = Board(a=b"1")
+        with hub.subscribe(board) as stays:
+            with hub.subscribe(board):
+                pass
+            await taken(stays)
+            board.frames["a"] = b"2"
+            hub.publish(["room-1"])
+            assert await taken(stays) == b"2"
+
+
+class TestClosing:
+    async def test_ends_mailboxes_after_what_is_in_them(self, hub: LocalHub) -> None:
+        with hub.subscribe(Board(a=b"1")) as mailbox, hub.subscribe(Board(key="other", room_id=None)) as empty:
+            hub.close()
+            assert await taken(mailbox) == b"1"
+            assert await taken(mailbox) is None
+            assert await taken(mailbox) is None
+            assert await taken(empty) is None
+
+    async def test_wakes_those_who_wait(self, hub: LocalHub) -> None:
+        with hub.subscribe(Board()) as mailbox:
+            waiting = asyncio.create_task(mailbox.take())
+            await settled()
+            hub.close()
+            async with asyncio.timeout(5):
+                assert await waiting is None
+
+    async def test_takes_no_more_viewers(self, hub: LocalHub) -> None:
+        hub.close()
+        with pytest.raises(Unavailable, match="shutting down") as refused, hub.subscribe(Board()):
+            pass
+        assert refused.value.retry_after

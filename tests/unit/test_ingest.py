@@ -1,0 +1,400 @@
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+
+import pytest
+
+from roompulse.errors import StoreError, TooManyRequests, Unavailable
+from roompulse.hub.contract import View
+from roompulse.hub.mailbox import Mailbox
+from roompulse.ingest import MAX_BATCH, Ingest
+from roompulse.report.model import Entry, Received
+from roompulse.rooms.limits import Limits
+from roompulse.rooms.memory import RoomsInMemory
+from roompulse.rooms.model import Aggregate, Snapshot, UserMetrics
+from roompulse.store.contract import HistoryQuery
+from tests.builders import NOW, network, received, report, stream, video
+from tests.conftest import Clock
+
+
+class FakeStore:
+    """Keeps what is appended in a list; a commit takes as long as a test holds `open` shut."""
+
+    def __init__(self) -> None:
+        self.kept: list[Received] = []
+        self.commits: list[list[str]] = []
+        """Who reported, commit by commit, whether it failed or not."""
+        self.poison: set[str] = set()
+        self.failure: type[Exception] = StoreError
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def append(self, reports: Sequence[Received]) -> None:
+        self.commits.append([one.report.user_id for one in reports])
+        await self.open.wait()
+        if self.poison & {one.report.user_id for one in reports}:
+            raise self.failure("the database failed")
+        self.kept += reports
+
+    async def recent(self, since: float) -> AsyncIterator[Received]:
+        for one in self.kept:
+            if one.at > since:
+                yield one
+
+    async def add_snapshots(self, timestamp: float, aggregates: Iterable[tuple[str, Aggregate]]) -> None:
+        raise NotImplementedError
+
+    async def history(self, query: HistoryQuery) -> list[Snapshot] | None:
+        raise NotImplementedError
+
+    async def prune(self, samples_before: float, snapshots_before: float) -> int:
+        raise NotImplementedError
+
+
+class FakeHub:
+    def __init__(self) -> None:
+        self.viewers = 0
+        self.published: list[list[str]] = []
+
+    def subscribe(self, view: View) -> AbstractContextManager[Mailbox]:
+        raise NotImplementedError
+
+    def publish(self, room_ids: Iterable[str]) -> None:
+        if rooms := sorted(room_ids):
+            self.published.append(rooms)
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+
+class World:
+    def __init__(self, max_queue: int = 10_000, limits: Limits | None = None) -> None:
+        self.clock = Clock()
+        self.store = FakeStore()
+        self.hub = FakeHub()
+        self.rooms = RoomsInMemory(limits or Limits(100, 1000, 100), stale_after=15, leave_after=60)
+        self.ingest = Ingest(self.store, self.rooms, self.hub, self.clock, max_queue)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        taking = asyncio.create_task(self.ingest.run())
+        try:
+            yield
+        finally:
+            self.store.open.set()
+            self.ingest.close()
+            async with asyncio.timeout(5):
+                await taking
+
+    def post(self, user_id: str = "u1", room_id: str = "room-1") -> "asyncio.Task[None]":
+        return asyncio.create_task(self.ingest.submit(report(user_id=user_id, room_id=room_id)))
+
+    def users(self, room_id: str = "room-1") -> list[UserMetrics]:
+        room = self.rooms.get(room_id)
+        return room.metrics().users if room else []
+
+    def user_ids(self, room_id: str = "room-1") -> list[str]:
+        return [user.user_id for user in self.users(room_id)]
+
+
+@pytest.fixture
+async def world() -> World:
+    return World()
+
+
+async def settled() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def outcomes(tasks: Iterable["asyncio.Task[None]"]) -> list[type[BaseException] | None]:
+    """How each of the reports was answered: None is an acknowledgement."""
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+    return [type(answer) if answer else None for answer in answers]
+
+
+class TestAReport:
+    async def test_is_saved_then_shown_then_published_then_answered(self, world: World) -> None:
+        async with world.running():
+            await world.ingest.submit(report())
+            assert world.store.kept == [received(NOW)]
+            assert world.user_ids() == ["u1"]
+            assert world.hub.published == [["room-1"]]
+
+    async def test_is_neither_shown_nor_answered_before_it_is_committed(self, world: World) -> None:
+        async with world.running():
+            world.store.open.clear()
+            posted = world.post()
+            await settled()
+            assert world.store.commits == [["u1"]]
+            assert not posted.done()
+            assert (world.rooms.ids(), world.hub.published) == ([], [])
+            world.store.open.set()
+            assert await outcomes([posted]) == [None]
+            assert (world.rooms.ids(), world.hub.published) == (["room-1"], [["room-1"]])
+
+    async def test_counts_from_its_receipt_and_not_from_its_commit(self, world: World) -> None:
+        async with world.running():
+            world.store.open.clear()
+            posted = world.post()
+            await settled()
+            world.clock.advance(5)
+            world.store.open.set()
+            await posted
+            assert world.users()[0].received_at == NOW
+
+    async def test_is_taken_though_its_sender_left(self, world: World) -> None:
+        async with world.running():
+            world.store.open.clear()
+            left, stays = world.post("u1"), world.post("u2")
+            await settled()
+            left.cancel()
+            world.store.open.set()
+            assert await outcomes([left, stays]) == [asyncio.CancelledError, None]
+            assert world.user_ids() == ["u1", "u2"]
+
+
+class TestABatch:
+    async def test_is_what_arrived_while_the_one_before_was_committed(self, world: World) -> None:
+        async with world.running():
+            world.store.open.clear()
+            posted = [world.post("u1")]
+            await settled()
+            posted += [world.post(user_id) for user_id in ("u2", "u3", "u4")]
+            await settled()
+            world.store.open.set()
+            assert await outcomes(posted) == [None] * 4
+            assert world.store.commits == [["u1"], ["u2", "u3", "u4"]]
+
+    async def test_publishes_each_room_that_it_touched_once(self, world: World) -> None:
+        async with world.running():
+            rooms = ["a", "b", "a", "c", "b", "a"]
+            assert await outcomes([world.post(f"u{n}", room) for n, room in enumerate(rooms)]) == [None] * 6
+            assert world.hub.published == [["a", "b", "c"]]
+
+    async def test_is_bounded(self, world: World) -> None:
+        async with world.running():
+            posted = [world.post() for _ in range(MAX_BATCH + 1)]
+            assert await outcomes(posted) == [None] * (MAX_BATCH + 1)
+            assert [len(commit) for commit in world.store.commits] == [MAX_BATCH, 1]
+
+    async def test_keeps_the_order_of_receipt(self, world: World) -> None:
+        async with world.running():
+            world.store.open.clear()
+            posted = []
+            for number in range(5):
+                posted.append(world.post(f"u{number}"))
+                await settled()
+                world.clock.advance(1)
+            world.store.open.set()
+            assert await outcomes(posted) == [None] * 5
+            assert [one.at for one in world.store.kept] == [NOW + number for number in range(5)]
+            assert [user.received_at for user in world.users()] == [NOW + number for number in range(5)]
+
+    async def test_first_lets_those_go_who_left(self, world: World) -> None:
+        async with world.running():
+            await world.ingest.submit(report("u1", "a"))
+            world.clock.advance(60)
+            await world.ingest.submit(report("u2", "b"))
+            assert world.rooms.ids() == ["b"]
+            assert world.hub.published == [["a"], ["a"], ["b"]]
+
+
+class TestAFailure:
+    async def test_of_the_store_is_retried_one_by_one_and_fails_only_the_poison(self, world: World) -> None:
+        async with world.running():
+            world.store.poison = {"u2"}
+            posted = [world.post(user_id) for user_id in ("u1", "u2", "u3")]
+            assert await outcomes(posted) == [None, Unavailable, None]
+            assert world.store.commits == [["u1", "u2", "u3"], ["u1"], ["u2"], ["u3"]]
+            assert world.user_ids() == ["u1", "u3"]
+            assert [one.report.user_id for one in world.store.kept] == ["u1", "u3"]
+
+    async def test_says_when_to_try_again_and_not_what_went_wrong_inside(self, world: World) -> None:
+        async with world.running():
+            world.store.poison = {"u1"}
+            with pytest.raises(Unavailable, match="the report could not be saved") as refused:
+                await world.ingest.submit(report())
+            assert refused.value.status == 503
+            assert refused.value.retry_after
+            assert "database" not in refused.value.message
+
+    async def test_of_an_unforeseen_kind_does_the_same(self, world: World) -> None:
+        async with world.running():
+            world.store.poison, world.store.failure = {"u1"}, ZeroDivisionError
+            assert await outcomes([world.post("u1"), world.post("u2")]) == [Unavailable, None]
+
+    async def test_does_not_end_the_ingest(self, world: World) -> None:
+        async with world.running():
+            world.store.poison = {"u1"}
+            assert await outcomes([world.post()]) == [Unavailable]
+            world.store.poison = set()
+            assert await outcomes([world.post()]) == [None]
+
+    async def test_of_ours_leaves_nobody_waiting(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with world.running():
+            with monkeypatch.context() as broken:
+                broken.setattr(world.rooms, "apply", lambda _: 1 / 0)
+                assert await outcomes([world.post("u1"), world.post("u2")]) == [Unavailable, Unavailable]
+            assert "ZeroDivisionError" in caplog.text
+            assert await outcomes([world.post("u3")]) == [None]
+            assert world.user_ids() == ["u3"]
+
+
+class TestAReportPastALimit:
+    async def test_is_neither_saved_nor_shown(self) -> None:
+        world = World(limits=Limits(rooms=1, room_users=1, user_streams=100))
+        async with world.running():
+            posted = [world.post("u1", "a"), world.post("u2", "a"), world.post("u3", "b"), world.post("u1", "a")]
+            assert await outcomes(posted) == [None, TooManyRequests, Unavailable, None]
+            assert world.store.commits == [["u1", "u1"]]
+            assert (world.rooms.ids(), world.user_ids("a")) == (["a"], ["u1"])
+
+    async def test_costs_no_commit(self) -> None:
+        world = World(limits=Limits(rooms=1, room_users=1, user_streams=0))
+        async with world.running():
+            assert await outcomes([world.post()]) == [TooManyRequests]
+            assert world.store.commits == []
+
+
+class TestTheQueue:
+    async def test_is_bounded(self) -> None:
+        world = World(max_queue=2)
+        async with world.running():
+            world.store.open.clear()
+            posted = [world.post(user_id) for user_id in ("u1", "u2", "u3")]
+            await settled()
+            with pytest.raises(Unavailable, match="too many reports wait") as refused:
+                async with asyncio.timeout(5):
+                    await posted[2]
+            assert refused.value.retry_after
+            world.store.open.set()
+            assert await outcomes(posted[:2]) == [None, None]
+            assert await outcomes([world.post("u3")]) == [None]
+
+    async def test_takes_nothing_once_closed(self, world: World) -> None:
+        world.ingest.close()
+        with pytest.raises(Unavailable, match="shutting down") as refused:
+            await world.ingest.submit(report())
+        assert refused.value.retry_after
+
+    async def test_is_emptied_before_the_end(self, world: World) -> None:
+        async with world.running():
+            world.store.open.clear()
+            posted = [world.post("u1")]
+            await settled()
+            posted.append(world.post("u2"))
+            await settled()
+            world.ingest.close()
+            assert await outcomes([world.post("u3")]) == [Unavailable]
+            world.store.open.set()
+            assert await outcomes(posted) == [None, None]
+        assert world.store.commits == [["u1"], ["u2"]]
+
+    async def test_is_emptied_even_when_it_was_closed_before_anything_was_taken(self, world: World) -> None:
+        posted = world.post()
+        await settled()
+        world.ingest.close()
+        async with world.running():
+            assert await outcomes([posted]) == [None]
+
+
+class TestExpiry:
+    async def test_publishes_rooms_whose_users_turn_stale_or_leave(self, world: World) -> None:
+        async with world.running():
+            await world.ingest.submit(report())
+            world.hub.published.clear()
+            for seconds, published in ((14, []), (1, [["room-1"]]), (1, []), (44, [["room-1"]]), (1, [])):
+                world.clock.advance(seconds)
+                world.ingest.expire()
+                assert world.hub.published == published
+                world.hub.published.clear()
+
+
+class TestARestart:
+    async def restarted(self, world: World) -> World:
+        """The world after a restart: the same store and clock, all else new."""
+        new = World()
+        new.store, new.clock = world.store, world.clock
+        new.ingest = Ingest(new.store, new.rooms, new.hub, new.clock, 100)
+        await new.ingest.rebuild(60)
+        return new
+
+    async def live(self, world: World, *reports: Received) -> None:
+        for one in reports:
+            world.clock.now = one.at
+            world.ingest.expire()
+            await world.ingest.submit(one.report)
+
+    async def test_shows_the_same_rooms(self, world: World) -> None:
+        seen = [Entry("u1", [stream(), stream("mic", video=None)]), Entry("u2", [stream(direction="recv")])]
+        async with world.running():
+            await self.live(
+                world,
+                received(NOW, user_id="u1", metrics=seen),
+                received(NOW + 10, user_id="u2", metrics=[Entry("u2", [stream(audio=None, network=None)])]),
+                received(NOW + 30, user_id="u3", room_id="room-2", metrics=[]),
+            )
+        world.clock.advance(5)
+        world.ingest.expire()
+        new = await self.restarted(world)
+        assert new.rooms.ids() == ["room-1", "room-2"]
+        assert [user.stale for user in new.users("room-1")] == [True, True]
+        assert all(new.users(room_id) == world.users(room_id) for room_id in new.rooms.ids())
+
+    async def test_does_not_bring_back_who_left(self, world: World) -> None:
+        async with world.running():
+            await self.live(world, received(NOW, user_id="u1"), received(NOW + 59, user_id="u2"))
+        world.clock.now = NOW + 60
+        assert (await self.restarted(world)).user_ids() == ["u2"]
+
+    async def test_forgets_what_left_before_somebody_came_back(self, world: World) -> None:
+        screen = [Entry("u1", [stream("screen")])]
+        async with world.running():
+            await self.live(
+                world,
+                received(NOW, metrics=screen, sdk_version="1"),
+                received(NOW + 61, metrics=[], sdk_version="2"),
+                received(NOW + 62, user_id="u2"),
+            )
+        new = await self.restarted(world)
+        assert new.users() == world.users()
+        assert new.users()[0].sdk_version == "2"
+
+    async def test_remembers_what_frame_rate_a_stream_can_do(self, world: World) -> None:
+        fast, slow = stream(video=video(frame_rate=25)), stream(video=video(frame_rate=15))
+        async with world.running():
+            await self.live(
+                world,
+                received(NOW, metrics=[Entry("u1", [fast])]),
+                received(NOW + 55, metrics=[Entry("u1", [slow])]),
+            )
+        world.clock.now = NOW + 110
+        world.ingest.expire()
+        new = await self.restarted(world)
+        assert new.users() == world.users()
+        assert [term.term for term in new.users()[0].streams[0].quality.terms] == ["delay", "loss", "frame_rate"]
+
+    async def test_after_the_clock_was_set_back_keeps_nobody_for_ever(self, world: World) -> None:
+        async with world.running():
+            await self.live(world, received(NOW, metrics=[Entry("u1", [stream(network=network(rtt=1))])]))
+        world.clock.now = NOW - 3600
+        new = await self.restarted(world)
+        assert [user.received_at for user in new.users()] == [NOW - 3600]
+        new.clock.advance(60)
+        new.ingest.expire()
+        assert new.rooms.ids() == []
+
+    async def test_after_the_clock_was_set_back_brings_nobody_back(self, world: World) -> None:
+        async with world.running():
+            await self.live(world, received(NOW, user_id="u1"), received(NOW + 600, user_id="u2"))
+        world.clock.now = NOW - 3600
+        assert (await self.restarted(world)).user_ids() == ["u2"]
+
+    async def test_publishes_nothing(self, world: World) -> None:
+        async with world.running():
+            await self.live(world, received(NOW))
+        assert (await self.restarted(world)).hub.published == []
