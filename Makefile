@@ -1,0 +1,61 @@
+# Needs python3 (3.11 or newer, with venv) and make. Everything else goes into .venv, by hash.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help run test check format unit e2e wheel screenshots lock clean
+
+help: ## List these targets
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: .venv/run ## Serve http://localhost:8180
+	$(BIN)/roompulse serve
+
+test: check unit e2e ## Run every check and every test, browser included
+
+check: .venv/dev ## Run the linters and the type checker
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/dev ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+unit: .venv/dev ## Run the tests that need no browser
+	$(BIN)/pytest tests
+
+e2e: .venv/dev ## Run the tests in Chromium
+	$(BIN)/python -m e2e.chromium
+	$(BIN)/pytest e2e
+
+wheel: .venv/dev ## Build the package into dist/
+	$(BIN)/python -m build --wheel --no-isolation
+
+screenshots: .venv/dev ## Take the pictures of docs/screenshots
+	$(BIN)/python -m e2e.chromium
+	$(BIN)/python -m e2e.screenshots
+
+lock: ## Lock the dependencies anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
+	  --group build pyproject.toml --output-file requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
+	  --group dev --constraint requirements.txt pyproject.toml --output-file requirements-dev.txt
+
+clean: ## Delete the virtual environment, builds and caches (not the data)
+	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "roompulse needs Python 3.11 or newer with venv (Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/run: .venv/bin/python requirements.txt pyproject.toml
+	$(PIP_INSTALL) --require-hashes -r requirements.txt
+	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: .venv/run requirements-dev.txt
+	$(PIP_INSTALL) --require-hashes -r requirements-dev.txt
+	@touch $@
