@@ -1,0 +1,96 @@
+"""What the docs say is compared with what is."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from roompulse.app import create_app
+from roompulse.cli import main
+from roompulse.report.decode import decode_report
+from roompulse.report.model import Audio, Entry, Network, Report, Stream, Video
+from roompulse.settings import Settings
+from tests.builders import REFERENCE
+
+ROOT = Path(__file__).parents[1]
+
+
+def table(document: str, heading: str) -> list[list[str]]:
+    """The cells of the first table under a line that is `heading`."""
+    lines = (ROOT / "docs" / document).read_text().partition(f"{heading}\n")[2].splitlines()
+    rows = []
+    for line in lines:
+        if line.startswith("|"):
+            rows.append([cell.strip() for cell in line.strip("|").split("|")])
+        elif rows:
+            break
+    return rows[2:]
+
+
+def test_the_table_of_settings_is_the_settings() -> None:
+    documented = {name: default for name, default, *_ in table("settings.md", "# Settings")}
+    actual = {name.upper(): getattr(Settings(), name) for name in Settings.__struct_fields__}
+    assert documented == {name: "" if value is None else str(value) for name, value in actual.items()}
+
+
+def test_the_help_of_serve_tells_its_defaults() -> None:
+    text = CliRunner().invoke(main, ["serve", "--help"]).output
+    defaults = Settings()
+    assert f"[default: {defaults.host}]" in text
+    assert f"[default: {defaults.port}]" in text
+    assert f"[default: ./{defaults.data}]" in text
+
+
+def test_the_table_of_routes_is_the_routes(tmp_path: Path) -> None:
+    documented = {re.sub(r"{(\w+)}", r"{\1:str}", row[0].split()[1]) for row in table("api.md", "# The /report API")}
+    app = create_app(Settings(data=tmp_path))
+    assert documented == {route.path for route in app.routes if route.path.startswith("/report")}
+
+
+def test_the_table_of_fields_is_the_report() -> None:
+    documented: set[str] = set()
+    for names, *_ in table("api.md", "## Posting a report"):
+        documented |= {name.removeprefix("…").removeprefix("metrics[].") for name in names.split(", ")}
+    parts = {"video": Video, "audio": Audio, "network": Network}
+    actual = {*Report.__struct_fields__, *Entry.__struct_fields__, "stream_id", "direction"}
+    actual |= {f"{part}.{field}" for part, kind in parts.items() for field in kind.__struct_fields__}
+    assert set(Stream.__struct_fields__) == {"stream_id", "direction", *parts}
+    assert documented == actual
+
+
+def test_the_curl_of_the_readme_and_of_the_empty_page_posts_the_reference_report() -> None:
+    empty = (ROOT / "templates" / "partials" / "rooms.html").read_text()
+    for text in ((ROOT / "README.md").read_text(), empty):
+        body = re.search(r"-d '(.+?)'", text, re.DOTALL)
+        assert body
+        assert decode_report(body[1].encode()) == decode_report(REFERENCE)
+
+
+def test_make_has_the_commands_of_the_readme() -> None:
+    commands = set(re.findall(r"\bmake (\w+)", (ROOT / "README.md").read_text())) - {"a"}
+    listed = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert commands >= {"run", "test", "help"}
+    assert commands <= set(re.findall(r"make (\w+)", listed))
+
+
+@pytest.mark.parametrize("document", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_links_and_named_files_exist(document: str) -> None:
+    text = (ROOT / document).read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert ((ROOT / document).parent / target).exists(), target
+    for named in re.findall(r"`((?:src|tests|templates|static|docs|web|report|rooms|store|hub)/[\w./]*)`", text):
+        assert any((base / named).exists() for base in (ROOT, ROOT / "src" / "roompulse")), named
+
+
+def test_the_documented_error_is_the_real_one() -> None:
+    message = re.search(r"`(\$\.metrics\[0\]\.streams\[1\]\.direction: [^`]+)`", (ROOT / "docs" / "api.md").read_text())
+    assert message
+    stream = {"stream_id": "camera", "direction": "send"}
+    wrong = msgspec.json.decode(REFERENCE) | {
+        "metrics": [{"user_id": "u1", "streams": [stream, stream | {"direction": "up"}]}]
+    }
+    with pytest.raises(Exception, match=re.escape(message[1])):
+        decode_report(msgspec.json.encode(wrong))
