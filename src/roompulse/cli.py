@@ -61,7 +61,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     app = create_app(settings)
     config = uvicorn.Config(
         app,
-        lifespan="off",  # run by _serve, so that a StartupError arrives here as it is
+        lifespan="off",  # run by _serve, so that a StartupError arrives there
         http="httptools",
         ws="none",
         log_config=None,
@@ -80,8 +80,14 @@ def _run(settings: Settings, listener: socket.socket) -> None:
 
 
 async def _serve(app: Litestar, server: uvicorn.Server, listener: socket.socket) -> None:
-    async with app.lifespan():
-        await server.serve(sockets=[listener])
+    try:
+        async with app.lifespan():
+            await server.serve(sockets=[listener])
+    except ExceptionGroup as group:
+        # Litestar runs its lifespan in a task group, which wraps what is raised there.
+        if startup := group.subgroup(StartupError):
+            raise startup.exceptions[0] from None
+        raise
 
 
 class _Server(uvicorn.Server):

@@ -1,8 +1,8 @@
 """Quality: one definition, with its arithmetic shown. No other module, page or script holds a threshold.
 
-Scores run from 1.0 to 4.5 like a mean opinion score (MOS). A stream's score is a base minus named costs.
-Scores and costs are rounded to 2 decimals, and levels follow from the rounded score, so that what is shown adds up
-the way it is read.
+Scores run from 1.0 to 4.5 like a mean opinion score (MOS). A stream's score is a base minus named costs. Scores and
+costs are rounded to 2 decimals each, so that their sum may be 0.01 off; levels follow from the rounded score, so that
+4.00 is never shown as fair.
 """
 
 from collections.abc import Iterable, Sequence

@@ -15,6 +15,9 @@ def _whole_to_int(number: str) -> int | float:
     return int(value) if value.is_integer() else value
 
 
+_LONGEST_FAULT = 200
+"""Characters of a message about a field."""
+
 _decoder = msgspec.json.Decoder(Report)
 _untyped_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_whole_to_int)
 
@@ -53,12 +56,12 @@ def _decode(text: str) -> Report:
 
 def _named_field(message: str) -> str:
     """Turn msgspec's ``Expected `int` - at `$.a[0].b` `` into ``$.a[0].b: expected `int` ``."""
-    # From the right, since the fault may quote what was sent.
+    # From the right, since the fault may quote what was sent, which may be long.
     fault, separator, path = message.rpartition(" - at `")
     fault, path = (fault, path.rstrip("`")) if separator else (message, "$")
     if fault.startswith("Object missing required field `"):
         return f"{path}.{fault.split('`')[1]}: required"
-    return f"{path}: {fault[0].lower()}{fault[1:]}"
+    return f"{path}: {fault[0].lower()}{fault[1:_LONGEST_FAULT]}"
 
 
 def _check_ids(report: Report) -> None:

@@ -12,7 +12,8 @@ MILLISECONDS_FROM = 10**11
 """A `report_time` from here on is in milliseconds: as seconds it would lie in the year 5138."""
 
 Direction = Literal["send", "recv"]
-Id = Annotated[str, Meta(min_length=1, max_length=128)]
+Id = Annotated[str, Meta(min_length=1, max_length=128, extra_json_schema={"format": "roompulse-id"})]
+"""`ids.id_fault` checks the rest of the rule, which a JSON schema has no words for."""
 
 UnixTime = Annotated[int, Meta(ge=0, le=MAX_TIME)]
 Pixels = Annotated[int, Meta(ge=0, le=65535)]

@@ -3,6 +3,9 @@
 from msgspec import json
 from sse_starlette import ServerSentEvent
 
+HEARTBEAT = 10
+"""Seconds between `ping` events. They carry data, since htmx does not see comment lines."""
+
 # htmx 4.0.1 takes a "\r\n" that arrives in two pieces for two line ends.
 SEPARATOR = "\n"
 

@@ -9,6 +9,7 @@ from roompulse.clock import Clock
 from roompulse.ingest import Ingest
 from roompulse.rooms.contract import LiveRooms
 from roompulse.web.answers import GET
+from roompulse.web.events import HEARTBEAT
 from roompulse.web.headers import SECURITY_HEADERS
 from roompulse.web.paths import decode_id, room_path, user_path
 from roompulse.web.problems import AnyRequest
@@ -21,7 +22,7 @@ def page_routes(
 ) -> list[HTTPRouteHandler]:
     def answer(template: str, view: PageView, stream: str, *, status: int = 200, **context: object) -> Response[str]:
         sections = {target: Markup(html) for target, html in view.sections().items()}  # noqa: S704  (our own partials)
-        page = templates.render(template, sections=sections, stream=stream, now=clock(), **context)
+        page = templates.render(template, sections=sections, stream=stream, heartbeat=HEARTBEAT, now=clock(), **context)
         headers = SECURITY_HEADERS | {"Cache-Control": "no-store"}
         return Response(page, status_code=status, media_type="text/html", headers=headers)
 

@@ -16,16 +16,13 @@ from roompulse.hub.contract import Hub, View
 from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import Ingest
 from roompulse.web.answers import GET
-from roompulse.web.events import SEPARATOR, event
+from roompulse.web.events import HEARTBEAT, SEPARATOR, event
 from roompulse.web.pages import page_number
 from roompulse.web.paths import decode_id
 from roompulse.web.problems import AnyRequest
 from roompulse.web.views import Views
 
 logger = logging.getLogger(__name__)
-
-HEARTBEAT = 10
-"""Seconds between `ping` events. They carry data, since htmx does not see comment lines."""
 
 SEND_TIMEOUT = 20
 """Seconds after which a viewer that does not read is dropped."""

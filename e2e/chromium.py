@@ -1,0 +1,55 @@
+"""The browser that the tests drive: one that is there, else one that is installed the way that works.
+
+`python -m e2e.chromium` sees to it that there is one.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def find_chromium() -> str | None:
+    """ROOMPULSE_CHROMIUM, else a Chromium on the PATH; None is Playwright's own."""
+    if named := os.environ.get("ROOMPULSE_CHROMIUM"):
+        return named
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def is_there() -> bool:
+    if find_chromium():
+        return True
+    with sync_playwright() as playwright:
+        return Path(playwright.chromium.executable_path).exists()
+
+
+def install() -> None:
+    """Install a Chromium by apt-get where that is possible, else by Playwright."""
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        apt_get = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
+        subprocess.run([*apt_get, "update"], check=True)
+        subprocess.run([*apt_get, "install", "--yes", "--no-install-recommends", "chromium"], check=True)
+    else:
+        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
+
+
+if __name__ == "__main__":
+    if not is_there():
+        install()
+    if not is_there():
+        sys.exit("there is no Chromium: install one, or name one in ROOMPULSE_CHROMIUM")

@@ -1,0 +1,113 @@
+"""A real browser in front of the real server."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from tests.conftest import make_server, server
+
+from e2e.chromium import ARGUMENTS, find_chromium
+
+__all__ = ["make_server", "server"]
+
+expect.set_options(timeout=5_000)
+
+NETWORK_FAULTS = r"net::ERR_|Failed to load resource|htmx:(sse:)?error"
+"""What a browser and htmx write on the console when the server is away."""
+
+
+class Watch:
+    """What must not happen in a browser: errors, requests to other hosts, and two streams of one page at a time."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+        self._streams: dict[Page, list[Request]] = {}
+        self._contexts: list[BrowserContext] = []
+        self._allowed: list[str] = []
+
+    def allow(self, pattern: str) -> None:
+        """Let a test bring about what it is about."""
+        self._allowed.append(pattern)
+
+    def context(self, context: BrowserContext) -> None:
+        self._contexts.append(context)
+        context.on("console", self._on_console)
+        context.on("weberror", lambda error: self.faults.append(f"uncaught: {error.error}"))
+        context.on("request", self._on_request)
+        context.on("requestfinished", self._on_end)
+        context.on("requestfailed", self._on_end)
+
+    def stop(self) -> None:
+        """Close everything, before the server goes away and pages complain about it."""
+        while self._contexts:
+            self._contexts.pop().close()
+
+    def open_streams(self) -> int:
+        return sum(len(streams) for page, streams in self._streams.items() if not page.is_closed())
+
+    def unforgiven(self) -> list[str]:
+        return [fault for fault in self.faults if not any(re.search(pattern, fault) for pattern in self._allowed)]
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.faults.append(f"console: {message.text}")
+
+    def _on_request(self, request: Request) -> None:
+        if not re.match(r"http://127\.0\.0\.1:\d+/|data:|blob:", request.url):
+            self.faults.append(f"request to another host: {request.url}")
+        if request.resource_type == "fetch":
+            streams = self._streams.setdefault(request.frame.page, [])
+            streams.append(request)
+            if len(streams) > 1:
+                self.faults.append(f"{len(streams)} streams at a time: {request.url}")
+
+    def _on_end(self, request: Request) -> None:
+        for streams in self._streams.values():
+            if request in streams:
+                streams.remove(request)
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    # Not for the whole session: Playwright's event loop would be in the way of the async tests.
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Function) -> None:
+    watch = item.funcargs.get("watch")
+    if isinstance(watch, Watch):
+        watch.stop()
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    watch = Watch()
+    yield watch
+    assert watch.unforgiven() == []
+
+
+@pytest.fixture
+def new_context(browser: Browser, watch: Watch) -> Callable[..., BrowserContext]:
+    def make(**options: Any) -> BrowserContext:
+        context = browser.new_context(**options)
+        watch.context(context)
+        return context
+
+    return make
+
+
+@pytest.fixture
+def context(new_context: Callable[..., BrowserContext]) -> BrowserContext:
+    return new_context()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """A page in which any error fails the test."""
+    return context.new_page()

@@ -1,0 +1,36 @@
+"""Contrast of texts with what they stand on (WCAG 2.2, 1.4.3)."""
+
+from playwright.sync_api import Page
+
+FAINT = """() => {
+  const parse = (color) => (color.match(/[\\d.]+/g) ?? []).map(Number);
+  const luminance = ([r, g, b]) => {
+    const part = (value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  };
+  const ground = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const color = parse(getComputedStyle(one).backgroundColor);
+      if (color.length < 4 || color[3] > 0) return color;
+    }
+    return [255, 255, 255];
+  };
+  const faint = new Set();
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement;
+    if (!texts.currentNode.data.trim() || !element.checkVisibility()) continue;
+    for (const pseudo of [null, "::before"]) {
+      const [a, b] = [luminance(parse(getComputedStyle(element, pseudo).color)), luminance(ground(element))];
+      const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+      if (ratio < 4.5) faint.add(`${element.tagName}.${element.className} ${pseudo ?? ""} ${ratio.toFixed(2)}`);
+    }
+  }
+  return [...faint];
+}"""
+
+
+def faint_texts(page: Page) -> list[str]:
+    """Elements whose text has less contrast than AA asks of small print. Filters and opacity are not seen."""
+    faint: list[str] = page.evaluate(FAINT)
+    return faint

@@ -1,0 +1,69 @@
+"""What the tests do with pages."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+from playwright.sync_api import Locator, Page, expect
+from tests.server import Server
+
+HIDEABLE = """
+  let hidden = %s;
+  Object.defineProperty(Document.prototype, "hidden", { get: () => hidden });
+  Object.defineProperty(Document.prototype, "visibilityState", { get: () => (hidden ? "hidden" : "visible") });
+  window.setHidden = (value) => {
+    hidden = value;
+    document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
+  };
+"""
+"""Playwright keeps all tabs visible, so being in the background is told to the page instead."""
+
+
+def room_path(room_id: str) -> str:
+    return f"/rooms/{quote(room_id, safe='')}"
+
+
+def user_path(room_id: str, user_id: str) -> str:
+    return f"{room_path(room_id)}/users/{quote(user_id, safe='')}"
+
+
+def state(page: Page) -> Locator:
+    return page.locator("#connection")
+
+
+def expect_live(page: Page, timeout: float = 5_000) -> None:
+    expect(page.locator("#connection-word")).to_have_text("Live", timeout=timeout)
+
+
+def expect_lost(page: Page, timeout: float = 5_000) -> None:
+    expect(page.locator("#connection-word")).to_have_text("Server lost", timeout=timeout)
+
+
+def visit(page: Page, server: Server, path: str = "/") -> None:
+    page.goto(server.url + path)
+    expect_live(page)
+
+
+def rows(page: Page) -> Locator:
+    return page.locator("tbody tr")
+
+
+def row(page: Page, name: str) -> Locator:
+    """The row of a room or a user, by its whole id."""
+    return rows(page).filter(has=page.get_by_role("link", name=name, exact=True))
+
+
+@contextmanager
+def without_reload(page: Page) -> Iterator[None]:
+    """What changes in here changes on the page that is open."""
+    page.evaluate("window.isTheSame = true")
+    yield
+    assert page.evaluate("window.isTheSame") is True
+
+
+def hide(page: Page) -> None:
+    page.evaluate("window.setHidden(true)")
+
+
+def look_at(page: Page) -> None:
+    page.evaluate("window.setHidden(false)")

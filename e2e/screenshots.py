@@ -1,0 +1,75 @@
+"""Pictures of a room for the README: `python -m e2e.screenshots`."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from playwright.sync_api import Browser, expect, sync_playwright
+from tests.builders import audio, body, network, stream, video
+from tests.server import Server
+
+from e2e.chromium import ARGUMENTS, find_chromium
+from roompulse.report.model import Entry, Stream
+
+FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
+ROOM = "design-review"
+USERS = ("amelie", "bashir", "chiyo", "dolores", "emeka")
+
+
+def sends(user: str) -> list[Stream]:
+    """What a user sends: Bashir on a busy uplink, Dolores on a train, everybody else well."""
+    cameras = {
+        "bashir": stream(video=video(bitrate=640), network=network(rtt=140, jitter=18, packet_loss=2.4)),
+        "dolores": stream(
+            video=video(frame_rate=11, bitrate=310), network=network(rtt=310, jitter=46, packet_loss=4.8)
+        ),
+    }
+    streams = [cameras.get(user, stream(video=video(bitrate=1350 + 40 * len(user))))]
+    if user == "amelie":
+        screen = video(frame_rate=15, width=1920, height=1080, bitrate=1900)
+        streams.append(stream("screen", video=screen, audio=None, network=network(rtt=38, jitter=6, packet_loss=0.1)))
+    return streams
+
+
+def receives(sender: str, receiver: str) -> Stream:
+    """Measured from the media server to the receiver: what is bad here is bad for the receiver alone."""
+    path = network(rtt=190, jitter=24, packet_loss=2.6) if receiver == "dolores" else network(rtt=52, jitter=9)
+    picture = video(frame_rate=13, bitrate=900) if sender == "dolores" else video()
+    return stream(direction="recv", network=path, video=picture, audio=audio(bitrate=48))
+
+
+def scene() -> list[bytes]:
+    """One report of each user: its own streams, and what it receives of the others."""
+    reports = []
+    for user in USERS:
+        metrics = [Entry(user, sends(user))]
+        metrics += [Entry(other, [receives(other, user)]) for other in USERS if other != user]
+        reports.append(body(user_id=user, room_id=ROOM, sdk_version="2.8.1", metrics=metrics))
+    return reports
+
+
+def take(browser: Browser, server: Server, scheme: str) -> None:
+    context = browser.new_context(
+        viewport={"width": 1400, "height": 680}, color_scheme="dark" if scheme == "dark" else "light"
+    )
+    page = context.new_page()
+    page.goto(f"{server.url}/rooms/{ROOM}")
+    expect(page.locator("#connection")).to_contain_text("Live")
+    for report in scene():
+        server.post(report)
+    expect(page.locator("#summary")).to_contain_text("5 users, 26 streams")
+    page.screenshot(path=FOLDER / f"room-{scheme}.png")
+    context.close()
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        for scheme in ("light", "dark"):
+            with Server(Path(folder) / scheme, {}).running() as server:
+                take(browser, server, scheme)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Open pages change by themselves, without a reload."""
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.builders import REFERENCE, body, network, stream
+from tests.server import Server
+
+from e2e.conftest import Watch
+from e2e.pages import row, rows, user_path, visit, without_reload
+from roompulse.report.model import Entry
+
+BAD = network(rtt=300, jitter=30, packet_loss=5)
+
+
+def bad(user_id: str = "u1") -> bytes:
+    return body(user_id=user_id, metrics=[Entry(user_id, [stream(network=BAD)])])
+
+
+def test_the_overview_shows_a_room_as_soon_as_it_starts(page: Page, server: Server) -> None:
+    visit(page, server)
+    expect(page.locator("main")).to_contain_text("No room is live")
+    with without_reload(page):
+        server.post(REFERENCE)
+        expect(row(page, "room-1")).to_contain_text("4.37")
+        server.post(bad())
+        expect(row(page, "room-1")).to_contain_text("2.30")
+        expect(row(page, "room-1")).to_contain_text("poor")
+        expect(page.locator("main")).not_to_contain_text("No room is live")
+
+
+def test_a_room_page_shows_reports_and_who_joins(page: Page, server: Server) -> None:
+    server.post(REFERENCE)
+    visit(page, server, "/rooms/room-1")
+    expect(rows(page)).to_have_count(1)
+    with without_reload(page):
+        server.post(bad("u2"))
+        expect(rows(page)).to_have_count(2)
+        expect(row(page, "u2")).to_contain_text("loss 5.0 % sending camera")
+        expect(rows(page).first).to_contain_text("u2")  # the worst first
+        expect(page.locator("#summary")).to_contain_text("2 users")
+        expect(page.locator("#summary")).to_contain_text("isolated")
+
+
+def test_a_user_page_shows_the_arithmetic_of_each_report(page: Page, server: Server) -> None:
+    server.post(REFERENCE)
+    visit(page, server, user_path("room-1", "u1"))
+    expect(page.locator(".arithmetic")).to_have_text("4.37 = 4.44 − 0.03 delay − 0.03 loss")
+    with without_reload(page):
+        server.post(bad())
+        expect(page.locator(".arithmetic")).to_contain_text("2.30 = 4.44")
+        expect(page.locator(".reasons")).to_contain_text("delay 370 ms sending camera")
+
+
+@pytest.mark.parametrize("path", ["/rooms/room-1", "/rooms/room-1/users/u1"])
+def test_a_page_opened_before_its_room_exists_fills_itself(page: Page, server: Server, watch: Watch, path: str) -> None:
+    watch.allow("status of 404")
+    visit(page, server, path)
+    expect(page.locator("main")).to_contain_text("not")
+    with without_reload(page):
+        server.post(REFERENCE)
+        expect(page.locator(".headline")).to_contain_text("4.37")
+        expect(page.locator(".empty")).to_have_count(0)
+
+
+def test_a_click_leads_from_the_overview_to_the_room_to_the_user(page: Page, server: Server) -> None:
+    server.post(REFERENCE)
+    visit(page, server)
+    page.get_by_role("link", name="room-1").click()
+    page.get_by_role("link", name="u1").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("u1")
+    page.get_by_role("link", name="room-1").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("room-1")
+
+
+def test_ages_count_up_in_place(page: Page, server: Server) -> None:
+    server.post(REFERENCE)
+    page.clock.install()
+    visit(page, server, "/rooms/room-1")
+    age = page.locator("#users time")
+    assert "UTC" in (age.get_attribute("title") or "")
+    page.evaluate("window.time = document.querySelector('#users time')")
+    page.clock.fast_forward(8_000)
+    expect(age).to_have_text("8 s ago")
+    page.clock.fast_forward(8_000)
+    expect(age).to_have_text("16 s ago")
+    page.clock.fast_forward(120_000)
+    expect(age).to_have_text("2 min ago")
+    assert page.evaluate("window.time.isConnected") is True
+
+
+def test_ages_do_not_flicker_when_an_update_arrives(page: Page, server: Server) -> None:
+    server.post(REFERENCE)
+    visit(page, server, "/rooms/room-1")
+    expect(page.locator("#users time")).to_contain_text("now")
+    page.evaluate("""() => {
+      window.seen = new Set();
+      const look = () => {
+        for (const time of document.querySelectorAll("time")) window.seen.add(time.textContent);
+        requestAnimationFrame(look);
+      };
+      requestAnimationFrame(look);
+    }""")
+    for number in range(3):
+        server.post(body(user_id=f"new-{number}"))
+        expect(row(page, f"new-{number}")).to_be_visible()
+    assert [text for text in page.evaluate("[...window.seen]") if "UTC" in text] == []
+
+
+def test_focus_and_scroll_position_outlive_updates(page: Page, server: Server) -> None:
+    server.post(body(user_id="u01", metrics=[Entry(f"u{number:02}", [stream()]) for number in range(40)]))
+    visit(page, server, "/rooms/room-1")
+    link = page.get_by_role("link", name="u30", exact=True)
+    link.focus()
+    assert page.evaluate("window.scrollY") > 0
+    with without_reload(page):
+        server.post(bad("u39"))
+        expect(rows(page).first).to_contain_text("u39")
+        expect(link).to_be_focused()
+        expect(link).to_be_in_viewport()
+        server.post(bad("u30"))  # which moves the row that has the focus to the top
+        expect(rows(page).first).to_contain_text("u30")
+    expect(link).to_be_focused()
+    assert page.evaluate("window.scrollY") > 0
+
+
+def test_reports_in_quick_succession_end_in_the_newest(page: Page, server: Server) -> None:
+    visit(page, server)
+    for number in range(60):
+        server.post(body(user_id=f"u{number}"))
+    expect(row(page, "room-1")).to_contain_text("60")

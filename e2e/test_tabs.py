@@ -1,0 +1,113 @@
+"""Many tabs: six streams are all that a browser opens to one server, so those in the background let go of theirs."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+from tests.builders import REFERENCE, body
+from tests.server import Server
+
+from e2e.conftest import Watch
+from e2e.pages import HIDEABLE, expect_live, hide, look_at, row, visit, without_reload
+
+
+@pytest.fixture
+def small_server(make_server: Callable[..., Server]) -> Iterator[Server]:
+    """With places for two viewers, so that a tab that keeps its stream keeps another one out."""
+    with make_server(MAX_VIEWERS=2).running() as server:
+        yield server
+
+
+def open_tab(context: BrowserContext, *, hidden: bool = False) -> Page:
+    page = context.new_page()
+    page.add_init_script(HIDEABLE % str(hidden).lower())
+    return page
+
+
+def test_a_hidden_tab_lets_go_of_its_stream_and_takes_it_up_again(
+    context: BrowserContext, server: Server, watch: Watch
+) -> None:
+    tab = open_tab(context)
+    visit(tab, server)
+    assert watch.open_streams() == 1
+    with without_reload(tab):
+        with tab.expect_event("requestfailed"):
+            hide(tab)
+        expect(tab.locator("#connection-word")).to_have_text("Paused")
+        assert watch.open_streams() == 0
+        server.post(REFERENCE)
+        look_at(tab)
+        expect_live(tab)
+        expect(row(tab, "room-1")).to_be_visible()
+
+
+def test_a_tab_opened_in_the_background_opens_no_stream_until_it_is_looked_at(
+    context: BrowserContext, server: Server, watch: Watch
+) -> None:
+    tab = open_tab(context, hidden=True)
+    tab.clock.install()
+    tab.goto(server.url)
+    expect(tab.locator("#connection-word")).to_have_text("Paused")
+    tab.clock.fast_forward(60_000)
+    expect(tab.locator("#connection-word")).to_have_text("Paused")
+    assert watch.open_streams() == 0
+    server.post(REFERENCE)
+    look_at(tab)
+    expect_live(tab)
+    expect(row(tab, "room-1")).to_be_visible()
+
+
+def test_a_tab_hidden_while_it_connects_opens_no_stream(context: BrowserContext, server: Server, watch: Watch) -> None:
+    tab = open_tab(context)
+    tab.route("**/stream*", lambda route: None, times=1)
+    tab.goto(server.url)
+    with tab.expect_event("requestfailed"):
+        hide(tab)
+    expect(tab.locator("#connection-word")).to_have_text("Paused")
+    assert watch.open_streams() == 0
+    look_at(tab)
+    expect_live(tab)
+
+
+def test_a_tab_flicked_through_has_one_stream_in_the_end(context: BrowserContext, server: Server, watch: Watch) -> None:
+    tab = open_tab(context)
+    visit(tab, server)
+    for _ in range(5):
+        tab.evaluate("() => { setHidden(true); setHidden(false); }")
+        tab.evaluate("() => { setHidden(true); setHidden(false); setHidden(true); }")
+        look_at(tab)
+    expect_live(tab)
+    server.post(REFERENCE)
+    expect(row(tab, "room-1")).to_be_visible()
+    assert watch.open_streams() == 1
+
+
+def test_a_server_lost_while_nobody_looked_is_found_out_on_coming_back(
+    context: BrowserContext, server: Server, watch: Watch
+) -> None:
+    watch.allow("net::ERR_|htmx:error")
+    tab = open_tab(context)
+    visit(tab, server)
+    hide(tab)
+    server.kill()
+    look_at(tab)
+    expect(tab.locator("#connection-word")).to_have_text("Server lost")
+
+
+def test_eight_tabs_at_once_stay_usable(context: BrowserContext, small_server: Server, watch: Watch) -> None:
+    watch.allow("status of 503")  # a place that is just being given up; the next try gets it
+    tabs: list[Page] = []
+    for number in range(8):
+        if tabs:
+            hide(tabs[-1])
+        tabs.append(open_tab(context))
+        visit(tabs[-1], small_server)
+        small_server.post(body(room_id=f"room-{number}"))
+        expect(row(tabs[-1], f"room-{number}")).to_be_visible()
+    hide(tabs[-1])
+    look_at(tabs[0])
+    expect_live(tabs[0])
+    expect(row(tabs[0], "room-7")).to_be_visible()
+    tabs[0].get_by_role("link", name="room-3", exact=True).click()
+    expect_live(tabs[0])
+    assert watch.open_streams() == 1
