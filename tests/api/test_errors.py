@@ -163,6 +163,7 @@ async def test_a_mistake_in_a_batch_neither_hangs_nor_ends_the_ingest(
         (404, get("/rooms/a/b")),
         (404, get("/assets/0000000000000000/css/roompulse.css")),
         (404, get("/static/nothing.css")),
+        (404, get(f"/static/{'x' * 400}.css")),
         (404, get("/static/..%2fpyproject.toml")),
         (405, get("/", "POST")),
         (405, get("/rooms/room-1", "DELETE")),

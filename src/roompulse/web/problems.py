@@ -1,6 +1,7 @@
 """The one place where what went wrong becomes an answer: the envelope under /report, a page elsewhere."""
 
 import logging
+from errno import ENAMETOOLONG
 from http import HTTPStatus
 from typing import Any
 
@@ -37,6 +38,7 @@ class ProblemAnswers:
             Problem: self.on_problem,
             HTTPException: self.on_http_exception,
             StoreError: self.on_store_error,
+            OSError: self.on_os_error,
             Exception: self.on_mistake,
         }
 
@@ -54,6 +56,12 @@ class ProblemAnswers:
     def on_store_error(self, request: AnyRequest, error: StoreError) -> Response[bytes]:
         logger.error("%s: the database failed: %s", request.scope["path"], error)
         return self._answer(request, 503, "the database cannot be read now", {"Retry-After": "2"})
+
+    def on_os_error(self, request: AnyRequest, error: OSError) -> Response[bytes]:
+        """A static file by a name that is too long for any file; else a mistake of ours."""
+        if error.errno != ENAMETOOLONG:
+            return self.on_mistake(request, error)
+        return self._answer(request, 404, HTTPStatus.NOT_FOUND.phrase, {})
 
     def on_mistake(self, request: AnyRequest, error: Exception) -> Response[bytes]:
         logger.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
