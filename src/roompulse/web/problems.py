@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotFoundException
 
 from roompulse.errors import MethodNotAllowed, Problem, StoreError
 from roompulse.report.envelope import failure
@@ -38,7 +38,6 @@ class ProblemAnswers:
             Problem: self.on_problem,
             HTTPException: self.on_http_exception,
             StoreError: self.on_store_error,
-            OSError: self.on_os_error,
             Exception: self.on_mistake,
         }
 
@@ -47,6 +46,11 @@ class ProblemAnswers:
 
     def on_http_exception(self, request: AnyRequest, error: HTTPException) -> Response[bytes]:
         """Litestar's own: no such route, no such method, a malformed host."""
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno == ENAMETOOLONG:
+            # A static file by a name that is too long for any file, which Litestar 2.25 takes for a mistake of its own.
+            error = NotFoundException()
+        if error.status_code >= 500:
+            return self.on_mistake(request, error)
         headers = {name.title(): value for name, value in (error.headers or {}).items()}
         message = HTTPStatus(error.status_code).phrase
         if allow := headers.get("Allow"):
@@ -56,12 +60,6 @@ class ProblemAnswers:
     def on_store_error(self, request: AnyRequest, error: StoreError) -> Response[bytes]:
         logger.error("%s: the database failed: %s", request.scope["path"], error)
         return self._answer(request, 503, "the database cannot be read now", {"Retry-After": "2"})
-
-    def on_os_error(self, request: AnyRequest, error: OSError) -> Response[bytes]:
-        """A static file by a name that is too long for any file; else a mistake of ours."""
-        if error.errno != ENAMETOOLONG:
-            return self.on_mistake(request, error)
-        return self._answer(request, 404, HTTPStatus.NOT_FOUND.phrase, {})
 
     def on_mistake(self, request: AnyRequest, error: Exception) -> Response[bytes]:
         logger.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
