@@ -28,7 +28,7 @@ def chart(page: Page, title: str) -> Locator:
 
 def newest(page: Page, title: str) -> Locator:
     """The newest figure of the first series of a chart."""
-    return chart(page, title).locator(".u-series .u-value").nth(1)
+    return chart(page, title).locator(".key b").first
 
 
 def test_stored_history_is_drawn_and_goes_on_live(page: Page, server: Server) -> None:

@@ -100,7 +100,7 @@ function draw() {
   CHARTS.forEach((chart, index) => {
     plots[index].setData(data(chart), false);
     plots[index].setScale("x", { min, max });
-    newestUnlessPointedAt(plots[index]);
+    tell(plots[index], chart);
   });
 }
 
@@ -126,11 +126,8 @@ function axis(values) {
 }
 
 function options(chart, width) {
-  const digits = chart.unit === "%" ? 1 : chart.unit === "" ? 2 : 0;
-  const value = (_, figure) => (figure == null ? "–" : `${figure.toFixed(digits)} ${chart.unit}`);
   const series = Object.keys(chart.series).map((label, index) => ({
     label,
-    value,
     stroke: color(`--series-${index + 1}`),
     width: 2,
     dash: index ? [6, 3] : undefined, // told apart without colour too
@@ -140,16 +137,34 @@ function options(chart, width) {
     width,
     height: HEIGHT,
     cursor: { sync: { key: "room" }, drag: { x: true, y: false, setScale: false }, bind: { dblclick: () => () => show(null) } },
-    hooks: { setSelect: [selected], setCursor: [newestUnlessPointedAt] },
+    hooks: { setSelect: [selected], setCursor: [(plot) => tell(plot, chart)] },
+    legend: { show: false },
     scales: { x: { time: true }, y: { range: (_, __, most) => chart.scale ?? [0, (most || 1) * 1.1] } },
     axes: [axis({ space: 70, size: 30, values: (_, times) => times.map(clockTime) }), axis({ size: 58, space: 28 })],
-    series: [{ label: "time", value: "{HH}:{mm}:{ss}" }, ...series],
+    series: [{}, ...series],
   };
 }
 
-// The legend tells the figures under the cursor, and the newest ones while there is none.
-function newestUnlessPointedAt(plot) {
-  if (plot.data[0].length && !(plot.cursor.left >= 0)) plot.setLegend({ idx: plot.data[0].length - 1 }, false);
+// The caption tells the figures under the cursor, and the newest ones while there is none.
+function tell(plot, chart) {
+  const index = plot.cursor.left >= 0 ? plot.cursor.idx : plot.data[0].length - 1;
+  const digits = { "": 2, "%": 1 }[chart.unit] ?? 0;
+  plot.root.parentElement.querySelectorAll(".key b").forEach((figure, series) => {
+    const value = plot.data[series + 1][index];
+    figure.textContent = value == null ? "–" : `${value.toFixed(digits)} ${chart.unit}`;
+  });
+}
+
+function captionOf(chart) {
+  const caption = document.createElement("figcaption");
+  caption.append(chart.title);
+  Object.keys(chart.series).forEach((label, index) => {
+    const key = document.createElement("span");
+    key.className = `key key-${index + 1}`;
+    key.append(`${label} `, document.createElement("b"));
+    caption.append(key);
+  });
+  return caption;
 }
 
 // Dragging over a part of one chart shows that part in all of them.
@@ -166,9 +181,7 @@ function build() {
   grid.replaceChildren();
   plots = CHARTS.map((chart) => {
     const figure = document.createElement("figure");
-    const caption = document.createElement("figcaption");
-    caption.textContent = chart.unit ? `${chart.title}, ${chart.unit}` : chart.title;
-    figure.append(caption);
+    figure.append(captionOf(chart));
     grid.append(figure);
     return new uPlot(options(chart, figure.clientWidth), data(chart), figure);
   });
