@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from roompulse.quality import IMPAIRED, RoomQuality, StreamQuality, Term, most
-from roompulse.rooms.links import Find, Reception, weakest
+from roompulse.rooms.links import Find, Reception, heard_by_others, weakest
 from roompulse.rooms.model import RoomMetrics, StreamMetrics, UserMetrics
 
 
@@ -35,13 +35,14 @@ def verdict_in_words(room: RoomMetrics, find: Find) -> Words:
     scored = quality.good + quality.fair + quality.poor
     reach = f"{quality.verdict}: {len(troubled)} of {scored}, "
     faults = [_fault(user, find) for user in sorted(troubled, key=_worst_first)]
-    return [reach, *(_shared(faults) or _single(faults))]
+    return [reach, *(_shared(faults, find) or _single(faults))]
 
 
 def _without_trouble(quality: RoomQuality) -> str:
     if not quality.good:
         return f"{quality.verdict}: no figures to rate"
-    who = "the only user is" if quality.good == 1 else f"all {quality.good} are"
+    rated = " rated" if quality.unknown else ""
+    who = f"the only user{rated} is" if quality.good == 1 else f"all {quality.good}{rated} are"
     return f"{quality.verdict}: {who} good" + (f", {quality.unknown} unknown" if quality.unknown else "")
 
 
@@ -76,19 +77,26 @@ def _single(faults: Sequence[_Fault]) -> Words:
     return [worst, Named(fault.user_id), " ", *doing, f" at {_figure(term)}"]
 
 
-def _shared(faults: Sequence[_Fault]) -> Words | None:
+def _shared(faults: Sequence[_Fault], find: Find) -> Words | None:
     """The one sender whom most of the troubled users receive badly, if there is one: then it is not their networks."""
     senders = Counter(fault.received.sender_id for fault in faults if fault.received and fault.received.sender_id)
     if not senders:
         return None
     (sender_id, count), *_ = senders.most_common(1)
-    if count < 2 or not most(count, len(faults)):
+    if count < 2 or not most(count, len(faults)) or not _is_bad_for_most(sender_id, find):
         return None
     received = next(fault.received for fault in faults if fault.received and fault.received.sender_id == sender_id)
     term = _costliest(received.stream.quality)
     how = f" {_with(term)}" if term else ""
     them = "both" if count == len(faults) == 2 else "all" if count == len(faults) else f"{count} of them"
     return [f"{them} receive ", *_received(received), how]
+
+
+def _is_bad_for_most(sender_id: str, find: Find) -> bool:
+    """Whether most of those who receive this sender receive it badly: else it is not the sender."""
+    sender = find(sender_id)
+    levels = [one.stream.quality.level for one in heard_by_others(sender)] if sender else []
+    return most(sum(level in IMPAIRED for level in levels), len(levels))
 
 
 def _received(received: Reception | None) -> Words:

@@ -1,5 +1,6 @@
 """The sections of a room's page and of a user's page, by the id of the element that holds them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
@@ -17,6 +18,8 @@ from roompulse.web.templates import Templates
 
 PER_PAGE = 100
 """Rows of a list; what is beyond is on further pages, and is not pushed."""
+
+_INDENTATION = re.compile(r"\n[ \n]+")
 
 
 class Rows(Struct, frozen=True):
@@ -42,11 +45,12 @@ def room_sections(templates: Templates, room_id: str, room: RoomMetrics | None, 
     users = [user for user in room.users if query.matches(user.user_id)]
     listed = paged(sorted(users, key=_worst_first), query.page)
     context: dict[str, Any] = {"room_id": room_id, "room": room, "list": listed, "query": query}
-    return {
+    sections = {
         "summary": templates.render("partials/summary.html", words=verdict_in_words(room, find), **context),
         "users": templates.render("partials/users.html", weakest=_weakest_of(listed.rows, find), **context),
         "grid": templates.render("partials/grid.html", grid=grid_of(listed.rows, find), MOST=MOST, **context),
     }
+    return {target: _compact(html) for target, html in sections.items()}
 
 
 def _weakest_of(users: Sequence[UserMetrics], find: Find) -> dict[str, Weakest]:
@@ -68,11 +72,15 @@ def user_sections(templates: Templates, room_id: str, user_id: str, room: LiveRo
             "others": paged(heard, page=1),
             "worst_by_others": worst(one.stream.quality.score for one in heard),
         }
-    return {
-        "user": templates.render(
-            "partials/user.html", room_id=room_id, user_id=user_id, user=user, room_is_live=room is not None, **links
-        )
-    }
+    html = templates.render(
+        "partials/user.html", room_id=room_id, user_id=user_id, user=user, room_is_live=room is not None, **links
+    )
+    return {"user": _compact(html)}
+
+
+def _compact(html: str) -> str:
+    """Without indentation: a quarter of a big table, which is pushed several times a second."""
+    return _INDENTATION.sub("\n", html)
 
 
 def _worst_first(user: UserMetrics) -> tuple[bool, float, str]:
