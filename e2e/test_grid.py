@@ -11,6 +11,7 @@ from e2e.pages import expect_live, room_path, row, rows, user_path, visit, witho
 from roompulse.report.model import Entry
 
 BAD = network(rtt=300, jitter=30, packet_loss=5)
+PLACES = "(headers) => headers.map((header) => header.getBoundingClientRect().x)"
 ODD = "<img src=x onerror=alert(1)>"
 
 
@@ -170,6 +171,25 @@ def test_a_user_page_tells_its_network_from_that_of_others(page: Page, server: S
         expect(page.locator("#receives h2")).to_contain_text("good 4.37")
 
 
+def test_the_focus_stays_with_a_user_whose_row_moves(page: Page, server: Server) -> None:
+    server.post(body(user_id="u0", metrics=[Entry(f"u{number}", [stream(direction="recv")]) for number in range(1, 6)]))
+    visit(page, server, user_path("room-1", "u0"))
+    link = row(page, "u4").get_by_role("link")
+    link.focus()
+    with without_reload(page):
+        server.post(receives("u0", "u4", network=BAD))
+        expect(rows(page).first).to_contain_text("2.30")
+        expect(link).to_be_focused()
+    page.goto(f"{server.url}/rooms/room-1")
+    expect_live(page)
+    link = page.locator(".pairs").get_by_role("link", name="u2")
+    link.focus()
+    with without_reload(page):
+        server.post(sends("u2", network=network(rtt=900)))
+        expect(page.locator(".pairs tbody tr").first).to_contain_text("u2")
+        expect(link).to_be_focused()
+
+
 def test_headers_stay_in_sight_while_the_grid_scrolls_in_its_frame(
     new_context: Callable[..., BrowserContext], server: Server
 ) -> None:
@@ -188,6 +208,19 @@ def test_headers_stay_in_sight_while_the_grid_scrolls_in_its_frame(
     assert column_header
     assert abs(row_header["x"] - edge["x"]) < 4
     assert abs(column_header["y"] - edge["y"]) < 4
+
+
+def test_new_levels_do_not_move_the_columns_of_the_grid(page: Page, server: Server) -> None:
+    server.post(sends("ann"))
+    server.post(sends("x" * 128))
+    visit(page, server, "/rooms/room-1")
+    headers = page.locator(".pairs thead th")
+    before = headers.evaluate_all(PLACES)
+    server.post(sends("ann", network=BAD))
+    expect(page.locator(".pairs .pair-poor")).to_have_text("poor 2.30")
+    server.post(sends("ann", network=None, video=None))
+    expect(page.locator(".pairs .pair-unknown")).to_have_text("unknown")
+    assert headers.evaluate_all(PLACES) == before
 
 
 def test_a_phone_folds_the_grid_and_unfolds_it_for_who_wants_it(

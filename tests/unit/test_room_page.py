@@ -64,7 +64,7 @@ class TestRoomPage:
     async def test_it_has_the_arithmetic_of_each_score(self, client: httpx.AsyncClient) -> None:
         await call(client)
         shown = text(await page(client, "/rooms/room-1"))
-        assert "4.37 is the lower of uplink and downlink, at its worst stream" in shown
+        assert "4.37 is the lower of the worst stream it sends and the worst it receives" in shown
         assert "uplink: camera 4.37 = 4.44 − 0.03 delay − 0.03 loss" in shown
         assert "downlink: u1's camera 4.37 = 4.44 − 0.03 delay − 0.03 loss" in shown
 

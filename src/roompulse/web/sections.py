@@ -79,7 +79,7 @@ def user_sections(templates: Templates, room_id: str, user_id: str, room: LiveRo
 
 
 def _compact(html: str) -> str:
-    """Without indentation: a quarter of a big table, which is pushed several times a second."""
+    """Without indentation: a ninth of a big table, which is pushed several times a second."""
     return _INDENTATION.sub("\n", html)
 
 
