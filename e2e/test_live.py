@@ -66,7 +66,7 @@ def test_a_click_leads_from_the_overview_to_the_room_to_the_user(page: Page, ser
     server.post(REFERENCE)
     visit(page, server)
     page.get_by_role("link", name="room-1").click()
-    page.get_by_role("link", name="u1").click()
+    row(page, "u1").get_by_role("link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("u1")
     page.get_by_role("link", name="room-1").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("room-1")
@@ -109,7 +109,7 @@ def test_ages_do_not_flicker_when_an_update_arrives(page: Page, server: Server) 
 def test_focus_and_scroll_position_outlive_updates(page: Page, server: Server) -> None:
     server.post(body(user_id="u01", metrics=[Entry(f"u{number:02}", [stream()]) for number in range(40)]))
     visit(page, server, "/rooms/room-1")
-    link = page.get_by_role("link", name="u30", exact=True)
+    link = row(page, "u30").get_by_role("link")
     link.focus()
     assert page.evaluate("window.scrollY") > 0
     with without_reload(page):

@@ -22,6 +22,7 @@ BASE_R = 94.768
 """Transmission rating of a flawless call (the simplified E-model behind Twilio's published score)."""
 
 GOOD_FROM, FAIR_FROM = 4.0, 3.1
+IMPAIRED: frozenset[Level] = frozenset({"fair", "poor"})
 FRAME_RATE_WINDOW = 60.0
 """Seconds in which a stream's own highest frame rate counts as what it can do."""
 
@@ -215,4 +216,9 @@ def _verdict(scored: int, impaired: int) -> Verdict:
         return "unknown"
     if impaired == 0:
         return "healthy"
-    return "widespread" if scored >= 3 and impaired * 2 >= scored else "isolated"
+    return "widespread" if scored >= 3 and most(impaired, scored) else "isolated"
+
+
+def most(count: int, of: int) -> bool:
+    """Whether a fault that `count` of these have is one that they share."""
+    return count * 2 >= of

@@ -172,6 +172,18 @@ function showAddress() {
   }
 }
 
+// On a phone what is wide is folded until somebody wants it. A swap leaves open what is open (see base.html).
+function openTarget() {
+  const target = document.getElementById(location.hash.slice(1));
+  if (target instanceof HTMLDetailsElement) target.open = true;
+}
+
+if (matchMedia("(max-width: 720px)").matches) {
+  for (const wide of document.querySelectorAll("[data-fold-on-a-phone]")) wide.open = false;
+}
+window.addEventListener("hashchange", openTarget);
+openTarget();
+
 showAddress();
 setState(document.hidden ? "paused" : "connecting");
 setInterval(tick, 1_000);

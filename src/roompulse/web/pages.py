@@ -13,6 +13,7 @@ from roompulse.web.events import HEARTBEAT
 from roompulse.web.headers import SECURITY_HEADERS
 from roompulse.web.paths import decode_id, room_path, user_path
 from roompulse.web.problems import AnyRequest
+from roompulse.web.queries import page_number, user_query
 from roompulse.web.templates import Templates
 from roompulse.web.views import PageView, Views
 
@@ -29,21 +30,22 @@ def page_routes(
     @route("/", http_method=GET)
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
         ingest.expire()
-        page = page_number(request)
+        page = page_number(request.query_params)
         return answer("rooms.html", views.rooms(page), f"/stream?page={page}")
 
     @route("/rooms/{room_id:str}", http_method=GET)
     async def get_room_page(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         decoded = decode_id("room_id", room_id)
         ingest.expire()
-        page = page_number(request)
+        query = user_query(request.query_params)
         return answer(
             "room.html",
-            views.room(decoded, page),
-            f"{room_path(decoded)}/stream?page={page}",
+            views.room(decoded, query),
+            f"{room_path(decoded)}/stream?{query.encoded()}",
             status=200 if rooms.get(decoded) else 404,
             room_id=decoded,
             snapshot_interval=snapshot_interval,
+            search=query.search,
         )
 
     @route("/rooms/{room_id:str}/users/{user_id:str}", http_method=GET)
@@ -61,9 +63,3 @@ def page_routes(
         )
 
     return [get_rooms_page, get_room_page, get_user_page]
-
-
-def page_number(request: AnyRequest) -> int:
-    """The page of a list that the URL asks for; the first one where it asks for nonsense."""
-    text = request.query_params.get("page", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 and int(text) else 1

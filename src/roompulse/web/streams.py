@@ -17,9 +17,9 @@ from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import Ingest
 from roompulse.web.answers import GET
 from roompulse.web.events import HEARTBEAT, SEPARATOR, event
-from roompulse.web.pages import page_number
 from roompulse.web.paths import decode_id
 from roompulse.web.problems import AnyRequest
+from roompulse.web.queries import page_number, user_query
 from roompulse.web.views import Views
 
 logger = logging.getLogger(__name__)
@@ -79,11 +79,11 @@ def stream_routes(hub: Hub, views: Views, ingest: Ingest, clock: Clock) -> list[
 
     @route("/stream", http_method=GET)
     async def stream_rooms_page(request: AnyRequest) -> Stream:
-        return stream(views.rooms(page_number(request)))
+        return stream(views.rooms(page_number(request.query_params)))
 
     @route("/rooms/{room_id:str}/stream", http_method=GET)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> Stream:
-        return stream(views.room(decode_id("room_id", room_id), page_number(request)))
+        return stream(views.room(decode_id("room_id", room_id), user_query(request.query_params)))
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET)
     async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> Stream:

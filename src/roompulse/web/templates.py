@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from roompulse.quality import arithmetic
+from roompulse.quality import arithmetic, level_of
 from roompulse.web.assets import Assets
 from roompulse.web.paths import encode_id, history_path, room_path, user_path
 
@@ -28,6 +28,7 @@ class Templates:
             "history_path": history_path,
             "user_path": user_path,
             "arithmetic": arithmetic,
+            "level_of": level_of,
         }
         self._environment.filters |= {"figure": figure, "moment": moment, "element_id": encode_id}
 

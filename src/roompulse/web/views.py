@@ -4,20 +4,17 @@ A page is made of sections. Its first paint includes them, and its stream sends 
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from math import ceil
-from typing import Any
 
 from msgspec import Struct
 
 from roompulse.hub.contract import Frames
 from roompulse.quality import Level
 from roompulse.rooms.contract import LiveRooms
-from roompulse.rooms.model import RoomMetrics, UserMetrics
+from roompulse.rooms.model import RoomMetrics
 from roompulse.web.events import json_event, partial
+from roompulse.web.queries import UserQuery
+from roompulse.web.sections import paged, room_sections, user_sections
 from roompulse.web.templates import Templates
-
-PER_PAGE = 100
-"""Rows of a list; what is beyond is on further pages, and is not pushed."""
 
 LEVELS: tuple[Level, ...] = ("poor", "fair", "good", "unknown")
 
@@ -46,15 +43,6 @@ class JsonView(Struct, frozen=True):
         return self.frames()
 
 
-class Rows(Struct, frozen=True):
-    """One page of a list."""
-
-    rows: Sequence[Any]
-    page: int
-    pages: int
-    total: int
-
-
 class Views:
     """`epoch` tells the versions of one run of the server from those of another."""
 
@@ -78,35 +66,21 @@ class Views:
             live.sort(key=_worst_room_first)
             return {
                 "totals": self._templates.render("partials/totals.html", rooms=live, levels=_users_by_level(live)),
-                "rooms": self._templates.render("partials/rooms.html", list=_paged(live, page)),
+                "rooms": self._templates.render("partials/rooms.html", list=paged(live, page)),
             }
 
         return PageView(("rooms", page), None, sections)
 
-    def room(self, room_id: str, page: int) -> PageView:
+    def room(self, room_id: str, query: UserQuery) -> PageView:
         def sections() -> Mapping[str, str]:
             live = self._rooms.get(room_id)
-            room = live.metrics() if live else None
-            users = sorted(room.users if room else (), key=_worst_user_first)
-            return {
-                "summary": self._templates.render("partials/summary.html", room_id=room_id, room=room),
-                "users": self._templates.render(
-                    "partials/users.html", room_id=room_id, room=room, list=_paged(users, page)
-                ),
-            }
+            return room_sections(self._templates, room_id, live.metrics() if live else None, query)
 
-        return PageView(("room", room_id, page), room_id, sections)
+        return PageView(("room", room_id, query), room_id, sections)
 
     def user(self, room_id: str, user_id: str) -> PageView:
         def sections() -> Mapping[str, str]:
-            live = self._rooms.get(room_id)
-            user = live.user(user_id) if live else None
-            metrics = user.metrics() if user else None
-            return {
-                "user": self._templates.render(
-                    "partials/user.html", room_id=room_id, user_id=user_id, user=metrics, room_is_live=live is not None
-                )
-            }
+            return user_sections(self._templates, room_id, user_id, self._rooms.get(room_id))
 
         return PageView(("user", room_id, user_id), room_id, sections)
 
@@ -116,15 +90,5 @@ def _worst_room_first(room: RoomMetrics) -> tuple[bool, float, str]:
     return score is None, score or 0, room.room_id
 
 
-def _worst_user_first(user: UserMetrics) -> tuple[bool, float, str]:
-    return user.quality.score is None, user.quality.score or 0, user.user_id
-
-
 def _users_by_level(rooms: Sequence[RoomMetrics]) -> dict[Level, int]:
     return {level: sum(getattr(room.aggregate.quality, level) for room in rooms) for level in LEVELS}
-
-
-def _paged(rows: Sequence[Any], page: int) -> Rows:
-    pages = max(1, ceil(len(rows) / PER_PAGE))
-    page = min(page, pages)
-    return Rows(rows[(page - 1) * PER_PAGE : page * PER_PAGE], page, pages, len(rows))
