@@ -41,6 +41,7 @@ let snapshots = [];
 let zoom = null; // [from, to] in Unix seconds, while the operator looks at a part
 let plots = [];
 let timer = 0;
+let again = false;
 let fetching = false;
 
 const serverNow = () => Date.now() / 1_000 + clockOffset;
@@ -217,11 +218,18 @@ reset.addEventListener("click", () => show(null));
 // A push says that something changed, and that there will be a snapshot of it at the next full interval. The viewers of
 // a room need not all ask in the same moment.
 function loadLater() {
-  if (timer) return;
+  if (timer) {
+    again = true; // what changed after the full interval is in the snapshot after that
+    return;
+  }
   const wait = interval - (serverNow() % interval) + 0.3 + Math.random();
   timer = setTimeout(() => {
     timer = 0;
     load();
+    if (again) {
+      again = false;
+      loadLater();
+    }
   }, wait * 1_000);
 }
 
