@@ -38,8 +38,12 @@ def user(*streams: Stream, user_id: str = "u1") -> UserMetrics:
     )
 
 
+def aggregate_of_users(*users: UserMetrics) -> Aggregate:
+    return aggregate_of([user.quality.score for user in users], [one for user in users for one in user.streams])
+
+
 def aggregate(*streams: Stream) -> Aggregate:
-    return aggregate_of([user(*streams)])
+    return aggregate_of_users(user(*streams))
 
 
 def snapshot(timestamp: float = NOW, score: float | None = 4.4, **fields: Any) -> Snapshot:
@@ -50,7 +54,7 @@ def snapshot(timestamp: float = NOW, score: float | None = 4.4, **fields: Any) -
 
 
 def test_an_empty_room_has_figures_that_are_unknown_and_sums_that_are_0() -> None:
-    empty = aggregate_of([])
+    empty = aggregate_of([], [])
     assert (empty.user_count, empty.stream_count) == (0, 0)
     assert (empty.rtt, empty.packet_loss, empty.jitter) == (None, None, None)
     assert empty.video == VideoTotals(0, None, 0, 0)
@@ -59,7 +63,9 @@ def test_an_empty_room_has_figures_that_are_unknown_and_sums_that_are_0() -> Non
 
 
 def test_it_counts_users_and_streams() -> None:
-    room = aggregate_of([user(stream(), stream("mic", video=None)), user(user_id="u2"), user(stream(), user_id="u3")])
+    room = aggregate_of_users(
+        user(stream(), stream("mic", video=None)), user(user_id="u2"), user(stream(), user_id="u3")
+    )
     assert (room.user_count, room.stream_count) == (3, 3)
     assert (room.video.stream_count, room.audio.stream_count) == (2, 3)
     assert (room.quality.good, room.quality.unknown) == (2, 1)

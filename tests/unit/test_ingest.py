@@ -55,6 +55,7 @@ class FakeHub:
     def __init__(self) -> None:
         self.viewers = 0
         self.published: list[list[str]] = []
+        self.refreshed = 0
 
     def subscribe(self, view: View) -> AbstractContextManager[Mailbox]:
         raise NotImplementedError
@@ -62,6 +63,9 @@ class FakeHub:
     def publish(self, room_ids: Iterable[str]) -> None:
         if rooms := sorted(room_ids):
             self.published.append(rooms)
+
+    def refresh(self) -> None:
+        self.refreshed += 1
 
     def close(self) -> None:
         raise NotImplementedError

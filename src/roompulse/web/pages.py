@@ -11,14 +11,16 @@ from roompulse.rooms.contract import LiveRooms
 from roompulse.web.answers import GET
 from roompulse.web.events import HEARTBEAT
 from roompulse.web.headers import SECURITY_HEADERS
+from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id, room_path, user_path
 from roompulse.web.problems import AnyRequest
+from roompulse.web.query import SORTS, page_number, rooms_query
 from roompulse.web.templates import Templates
 from roompulse.web.views import PageView, Views
 
 
 def page_routes(
-    rooms: LiveRooms, views: Views, templates: Templates, ingest: Ingest, clock: Clock
+    rooms: LiveRooms, overview: Overview, views: Views, templates: Templates, ingest: Ingest, clock: Clock
 ) -> list[HTTPRouteHandler]:
     def answer(template: str, view: PageView, stream: str, *, status: int = 200, **context: object) -> Response[str]:
         sections = {target: Markup(html) for target, html in view.sections().items()}  # noqa: S704  (our own partials)
@@ -29,14 +31,14 @@ def page_routes(
     @route("/", http_method=GET)
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
         ingest.expire()
-        page = page_number(request)
-        return answer("rooms.html", views.rooms(page), f"/stream?page={page}")
+        query = rooms_query(request.query_params)
+        return answer("rooms.html", overview.view(query), query.url("/stream"), query=query, sorts=SORTS)
 
     @route("/rooms/{room_id:str}", http_method=GET)
     async def get_room_page(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         decoded = decode_id("room_id", room_id)
         ingest.expire()
-        page = page_number(request)
+        page = page_number(request.query_params)
         return answer(
             "room.html",
             views.room(decoded, page),
@@ -60,9 +62,3 @@ def page_routes(
         )
 
     return [get_rooms_page, get_room_page, get_user_page]
-
-
-def page_number(request: AnyRequest) -> int:
-    """The page of a list that the URL asks for; the first one where it asks for nonsense."""
-    text = request.query_params.get("page", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 and int(text) else 1

@@ -17,9 +17,10 @@ from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import Ingest
 from roompulse.web.answers import GET
 from roompulse.web.events import HEARTBEAT, SEPARATOR, event
-from roompulse.web.pages import page_number
+from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id
 from roompulse.web.problems import AnyRequest
+from roompulse.web.query import page_number, rooms_query
 from roompulse.web.views import Views
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Stream:
         return ServerSentEvent(str(self._clock()), event="ping", sep=SEPARATOR)
 
 
-def stream_routes(hub: Hub, views: Views, ingest: Ingest, clock: Clock) -> list[HTTPRouteHandler]:
+def stream_routes(hub: Hub, overview: Overview, views: Views, ingest: Ingest, clock: Clock) -> list[HTTPRouteHandler]:
     def stream(view: View) -> Stream:
         ingest.expire()
         return Stream(hub, view, clock)
@@ -79,11 +80,11 @@ def stream_routes(hub: Hub, views: Views, ingest: Ingest, clock: Clock) -> list[
 
     @route("/stream", http_method=GET)
     async def stream_rooms_page(request: AnyRequest) -> Stream:
-        return stream(views.rooms(page_number(request)))
+        return stream(overview.view(rooms_query(request.query_params)))
 
     @route("/rooms/{room_id:str}/stream", http_method=GET)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> Stream:
-        return stream(views.room(decode_id("room_id", room_id), page_number(request)))
+        return stream(views.room(decode_id("room_id", room_id), page_number(request.query_params)))
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET)
     async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> Stream:

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from roompulse.quality import arithmetic
 from roompulse.web.assets import Assets
+from roompulse.web.drawing import GUIDES
 from roompulse.web.paths import encode_id, room_path, user_path
 
 
@@ -27,6 +28,7 @@ class Templates:
             "room_path": room_path,
             "user_path": user_path,
             "arithmetic": arithmetic,
+            "guides": GUIDES,
         }
         self._environment.filters |= {"figure": figure, "moment": moment, "element_id": encode_id}
 

@@ -10,16 +10,13 @@ from typing import Any
 from msgspec import Struct
 
 from roompulse.hub.contract import Frames
-from roompulse.quality import Level
 from roompulse.rooms.contract import LiveRooms
-from roompulse.rooms.model import RoomMetrics, UserMetrics
+from roompulse.rooms.model import UserMetrics
 from roompulse.web.events import json_event, partial
 from roompulse.web.templates import Templates
 
 PER_PAGE = 100
 """Rows of a list; what is beyond is on further pages, and is not pushed."""
-
-LEVELS: tuple[Level, ...] = ("poor", "fair", "good", "unknown")
 
 
 class PageView(Struct, frozen=True):
@@ -72,17 +69,6 @@ class Views:
         gone = {"room": json_event({"room_id": room_id}, name="gone")}
         return JsonView(("json", room_id), room_id, frames, gone)
 
-    def rooms(self, page: int) -> PageView:
-        def sections() -> Mapping[str, str]:
-            live = [room.metrics() for room_id in self._rooms.ids() if (room := self._rooms.get(room_id))]
-            live.sort(key=_worst_room_first)
-            return {
-                "totals": self._templates.render("partials/totals.html", rooms=live, levels=_users_by_level(live)),
-                "rooms": self._templates.render("partials/rooms.html", list=_paged(live, page)),
-            }
-
-        return PageView(("rooms", page), None, sections)
-
     def room(self, room_id: str, page: int) -> PageView:
         def sections() -> Mapping[str, str]:
             live = self._rooms.get(room_id)
@@ -91,7 +77,7 @@ class Views:
             return {
                 "summary": self._templates.render("partials/summary.html", room_id=room_id, room=room),
                 "users": self._templates.render(
-                    "partials/users.html", room_id=room_id, room=room, list=_paged(users, page)
+                    "partials/users.html", room_id=room_id, room=room, list=paged(users, page)
                 ),
             }
 
@@ -111,20 +97,12 @@ class Views:
         return PageView(("user", room_id, user_id), room_id, sections)
 
 
-def _worst_room_first(room: RoomMetrics) -> tuple[bool, float, str]:
-    score = room.aggregate.quality.score
-    return score is None, score or 0, room.room_id
-
-
 def _worst_user_first(user: UserMetrics) -> tuple[bool, float, str]:
     return user.quality.score is None, user.quality.score or 0, user.user_id
 
 
-def _users_by_level(rooms: Sequence[RoomMetrics]) -> dict[Level, int]:
-    return {level: sum(getattr(room.aggregate.quality, level) for room in rooms) for level in LEVELS}
-
-
-def _paged(rows: Sequence[Any], page: int) -> Rows:
-    pages = max(1, ceil(len(rows) / PER_PAGE))
+def paged(rows: Sequence[Any], page: int, per_page: int = PER_PAGE) -> Rows:
+    """One page of a list; the last one where it has fewer."""
+    pages = max(1, ceil(len(rows) / per_page))
     page = min(page, pages)
-    return Rows(rows[(page - 1) * PER_PAGE : page * PER_PAGE], page, pages, len(rows))
+    return Rows(rows[(page - 1) * per_page : page * per_page], page, pages, len(rows))
