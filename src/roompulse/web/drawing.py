@@ -9,17 +9,21 @@ from roompulse.quality import BEST, FAIR_FROM, GOOD_FROM, WORST, Level, RoomQual
 
 LEVELS: tuple[Level, ...] = ("poor", "fair", "good", "unknown")
 
+_HEIGHTS: Mapping[Level, int] = {"poor": 10, "fair": 8, "good": 6, "unknown": 4}
+"""The worse, the taller: a bar can be read without its colours."""
+
 TREND_HEIGHT = 24.0
 _MARGIN = 2.0
 """What a line is thick."""
 
 
 class Segment(Struct, frozen=True, gc=False):
-    """A part of a bar that is 100 wide."""
+    """A part of a bar that is 100 wide and stands on a line at y = 10."""
 
     level: Level
     x: float
     width: float
+    height: int
 
 
 class Trendline(Struct, frozen=True, gc=False):
@@ -41,7 +45,7 @@ def stacked(counts: Mapping[Level, int]) -> list[Segment]:
     for level, count in counts.items():
         if count:
             width = 100 * count / total
-            segments.append(Segment(level, round(x, 2), round(width, 2)))
+            segments.append(Segment(level, round(x, 2), round(width, 2), _HEIGHTS[level]))
             x += width
     return segments
 
