@@ -5,12 +5,13 @@ from msgspec.structs import replace
 
 from roompulse.quality import level_of, rate_stream, rate_user
 from roompulse.report.model import Network, Stream, Video
-from roompulse.rooms.aggregate import aggregate_of, merge_snapshots, step_start
+from roompulse.rooms.aggregate import aggregate_of, medians_of, merge_snapshots, step_start
 from roompulse.rooms.model import (
     Aggregate,
     AudioTotals,
     Figures,
     FrameRate,
+    Medians,
     Snapshot,
     StreamMetrics,
     UserMetrics,
@@ -60,6 +61,12 @@ def test_an_empty_room_has_figures_that_are_unknown_and_sums_that_are_0() -> Non
     assert empty.video == VideoTotals(0, None, 0, 0)
     assert empty.audio == AudioTotals(0, 0, 0)
     assert empty.quality.verdict == "unknown"
+
+
+@pytest.mark.parametrize(("rtts", "median"), [([7], 7), ([1, 2, 300], 2), ([4, 3, 2, 1], 2), ([None, 5, None], 5)])
+def test_a_median_is_one_of_the_figures(rtts: list[float | None], median: float) -> None:
+    streams = [stream(network=network(rtt=rtt, jitter=None)) for rtt in rtts]
+    assert medians_of([*streams, stream(network=None)]) == Medians(rtt=median, packet_loss=0.3, jitter=None)
 
 
 def test_it_counts_users_and_streams() -> None:
