@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
@@ -57,7 +58,7 @@ class Watch:
     def _on_request(self, request: Request) -> None:
         if not re.match(r"http://127\.0\.0\.1:\d+/|data:|blob:", request.url):
             self.faults.append(f"request to another host: {request.url}")
-        if request.resource_type == "fetch":
+        if request.resource_type == "fetch" and urlsplit(request.url).path.endswith("/stream"):
             streams = self._streams.setdefault(request.frame.page, [])
             streams.append(request)
             if len(streams) > 1:

@@ -1,5 +1,8 @@
 """Pictures of a room for the README: `python -m e2e.screenshots`."""
 
+import asyncio
+import math
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -8,19 +11,29 @@ from tests.builders import audio, body, network, stream, video
 from tests.server import Server
 
 from e2e.chromium import ARGUMENTS, find_chromium
-from roompulse.report.model import Entry, Stream
+from roompulse.report.decode import decode_report
+from roompulse.report.model import Entry, Received, Stream
+from roompulse.rooms.aggregate import step_start
+from roompulse.rooms.limits import Limits
+from roompulse.rooms.memory import RoomsInMemory
+from roompulse.settings import Settings
+from roompulse.store.engine import Database
+from roompulse.store.sql import SqlStore
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 ROOM = "design-review"
+SNAPSHOT_EVERY = 10
+PAST_SNAPSHOTS = 90
 USERS = ("amelie", "bashir", "chiyo", "dolores", "emeka")
 
 
-def sends(user: str) -> list[Stream]:
-    """What a user sends: Bashir on a busy uplink, Dolores on a train, everybody else well."""
+def sends(user: str, trouble: float) -> list[Stream]:
+    """What a user sends: Bashir on a busy uplink, Dolores on a train, everybody else well; `trouble` is 0 to 1."""
     cameras = {
         "bashir": stream(video=video(bitrate=640), network=network(rtt=140, jitter=18, packet_loss=2.4)),
         "dolores": stream(
-            video=video(frame_rate=11, bitrate=310), network=network(rtt=310, jitter=46, packet_loss=4.8)
+            video=video(frame_rate=round(25 - 14 * trouble), bitrate=1200 - 890 * trouble),
+            network=network(rtt=60 + 250 * trouble, jitter=8 + 38 * trouble, packet_loss=4.8 * trouble),
         ),
     }
     streams = [cameras.get(user, stream(video=video(bitrate=1350 + 40 * len(user))))]
@@ -37,19 +50,35 @@ def receives(sender: str, receiver: str) -> Stream:
     return stream(direction="recv", network=path, video=picture, audio=audio(bitrate=48))
 
 
-def scene() -> list[bytes]:
+def scene(trouble: float = 1.0) -> list[bytes]:
     """One report of each user: its own streams, and what it receives of the others."""
     reports = []
     for user in USERS:
-        metrics = [Entry(user, sends(user))]
+        metrics = [Entry(user, sends(user, trouble))]
         metrics += [Entry(other, [receives(other, user)]) for other in USERS if other != user]
         reports.append(body(user_id=user, room_id=ROOM, sdk_version="2.8.1", metrics=metrics))
     return reports
 
 
+async def store_past(data: Path) -> None:
+    """Store a quarter of an hour of snapshots of the scene, in which the network of Dolores gets worse and worse."""
+    database = Database(Settings(data=data))
+    now = step_start(time.time(), SNAPSHOT_EVERY)
+    async with database.open():
+        store = SqlStore(database)
+        rooms = RoomsInMemory(Limits(1, 100, 100), stale_after=15, leave_after=60)
+        for count in range(PAST_SNAPSHOTS):
+            at = now - (PAST_SNAPSHOTS - count) * SNAPSHOT_EVERY
+            for report in scene(trouble=count / PAST_SNAPSHOTS * (0.8 + 0.2 * math.sin(count))):
+                rooms.apply(Received(decode_report(report), at))
+            room = rooms.get(ROOM)
+            assert room
+            await store.add_snapshots(at, [(ROOM, room.metrics().aggregate)])
+
+
 def take(browser: Browser, server: Server, scheme: str) -> None:
     context = browser.new_context(
-        viewport={"width": 1400, "height": 680}, color_scheme="dark" if scheme == "dark" else "light"
+        viewport={"width": 1400, "height": 1130}, color_scheme="dark" if scheme == "dark" else "light"
     )
     page = context.new_page()
     page.goto(f"{server.url}/rooms/{ROOM}")
@@ -57,18 +86,23 @@ def take(browser: Browser, server: Server, scheme: str) -> None:
     for report in scene():
         server.post(report)
     expect(page.locator("#summary")).to_contain_text("5 users, 26 streams")
+    expect(page.locator(".chart-note")).to_be_hidden()
     page.screenshot(path=FOLDER / f"room-{scheme}.png")
     context.close()
 
 
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
-        for scheme in ("light", "dark"):
-            with Server(Path(folder) / scheme, {}).running() as server:
-                take(browser, server, scheme)
-        browser.close()
+    with TemporaryDirectory() as folder:
+        data = {scheme: Path(folder) / scheme for scheme in ("light", "dark")}
+        for path in data.values():
+            asyncio.run(store_past(path))
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+            for scheme, path in data.items():
+                with Server(path, {}).running() as server:
+                    take(browser, server, scheme)
+            browser.close()
 
 
 if __name__ == "__main__":

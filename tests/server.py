@@ -45,11 +45,11 @@ class Server:
             raise AssertionError(f"the server did not start: {line}{self.log.read_text()}")
         self.port = int(where[1])
 
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Stop the server and return its exit code."""
+    def stop(self, how: signal.Signals = signal.SIGTERM, within: float = 15) -> int:
+        """Stop the server and return its exit code; fails if that takes more than `within` seconds."""
         assert self._process
         self._process.send_signal(how)
-        code = self._process.wait(timeout=15)
+        code = self._process.wait(timeout=within)
         assert self._process.stdout
         self._process.stdout.close()
         self._process = None

@@ -66,7 +66,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         *answer_routes(store, rooms, ingest, epoch),
         *stream_routes(hub, overview, views, ingest, clock),
         openapi_route(settings),
-        *page_routes(rooms, overview, views, templates, ingest, clock),
+        *page_routes(rooms, overview, views, templates, ingest, clock, settings.snapshot_interval),
         *assets.routers(),
     ]
 

@@ -1,6 +1,7 @@
 """One live room: applies reports to its users, and forgets who has gone."""
 
 from collections.abc import Iterable
+from itertools import islice
 
 from roompulse.report.model import Entry, Report, Stream
 from roompulse.rooms.aggregate import aggregate_of, medians_of
@@ -33,8 +34,7 @@ class RoomState:
             reporting = self._user(entry.user_id).reported_on(report, now, version)
             self._take(entry, report.user_id, reporting, now)
         self.changed(now, version)
-        joined = len(self.users) - known
-        return list(self.users.values())[-joined:] if joined else []
+        return list(islice(reversed(self.users.values()), len(self.users) - known))
 
     def _take(self, entry: Entry, reporter_id: str, reporting: Reporting, now: float) -> None:
         for sample in entry.streams:

@@ -20,7 +20,13 @@ from roompulse.web.views import PageView, Views
 
 
 def page_routes(
-    rooms: LiveRooms, overview: Overview, views: Views, templates: Templates, ingest: Ingest, clock: Clock
+    rooms: LiveRooms,
+    overview: Overview,
+    views: Views,
+    templates: Templates,
+    ingest: Ingest,
+    clock: Clock,
+    snapshot_interval: float,
 ) -> list[HTTPRouteHandler]:
     def answer(template: str, view: PageView, stream: str, *, status: int = 200, **context: object) -> Response[str]:
         sections = {target: Markup(html) for target, html in view.sections().items()}  # noqa: S704  (our own partials)
@@ -45,6 +51,7 @@ def page_routes(
             f"{room_path(decoded)}/stream?page={page}",
             status=200 if rooms.get(decoded) else 404,
             room_id=decoded,
+            snapshot_interval=snapshot_interval,
         )
 
     @route("/rooms/{room_id:str}/users/{user_id:str}", http_method=GET)

@@ -43,5 +43,9 @@ def room_path(room_id: str) -> str:
     return f"/rooms/{encode_id(room_id)}"
 
 
+def history_path(room_id: str) -> str:
+    return f"/report/history/{encode_id(room_id)}"
+
+
 def user_path(room_id: str, user_id: str) -> str:
     return f"{room_path(room_id)}/users/{encode_id(user_id)}"

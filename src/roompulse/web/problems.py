@@ -1,11 +1,12 @@
 """The one place where what went wrong becomes an answer: the envelope under /report, a page elsewhere."""
 
 import logging
+from errno import ENAMETOOLONG
 from http import HTTPStatus
 from typing import Any
 
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotFoundException
 
 from roompulse.errors import MethodNotAllowed, Problem, StoreError
 from roompulse.report.envelope import failure
@@ -45,6 +46,11 @@ class ProblemAnswers:
 
     def on_http_exception(self, request: AnyRequest, error: HTTPException) -> Response[bytes]:
         """Litestar's own: no such route, no such method, a malformed host."""
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno == ENAMETOOLONG:
+            # A static file by a name that is too long for any file, which Litestar 2.25 takes for a mistake of its own.
+            error = NotFoundException()
+        if error.status_code >= 500:
+            return self.on_mistake(request, error)
         headers = {name.title(): value for name, value in (error.headers or {}).items()}
         message = HTTPStatus(error.status_code).phrase
         if allow := headers.get("Allow"):

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from roompulse.quality import arithmetic
 from roompulse.web.assets import Assets
 from roompulse.web.drawing import GUIDES
-from roompulse.web.paths import encode_id, room_path, user_path
+from roompulse.web.paths import encode_id, history_path, room_path, user_path
 
 
 class Templates:
@@ -26,6 +26,7 @@ class Templates:
         self._environment.globals |= {
             "asset": assets.url,
             "room_path": room_path,
+            "history_path": history_path,
             "user_path": user_path,
             "arithmetic": arithmetic,
             "guides": GUIDES,

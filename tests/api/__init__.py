@@ -1,0 +1,82 @@
+"""What the API tests share."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from typing import Any, cast
+from urllib.parse import quote
+
+import httpx
+
+from roompulse.app import create_app
+from roompulse.settings import Settings
+from tests.conftest import Clock
+
+
+@asynccontextmanager
+async def serving(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+    """A client like the fixture `client`, of an application with other settings."""
+    app = create_app(settings, clock)
+    transport = httpx.ASGITransport(cast("Any", app))
+    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+def url(*segments: str) -> str:
+    """A path of these segments, each percent-encoded."""
+    return "/" + "/".join(quote(segment, safe="") for segment in segments)
+
+
+async def data(client: httpx.AsyncClient, path: str) -> Any:
+    """The data of a successful answer."""
+    answer = await client.get(path)
+    assert answer.status_code == 200, answer.text
+    envelope = answer.json()
+    assert (envelope["code"], envelope["message"]) == (0, "success")
+    return envelope["data"]
+
+
+def assert_problem(answer: httpx.Response, status: int, *names: str) -> None:
+    """The answer is the envelope of an error, whose message names what is wrong."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    envelope = answer.json()
+    assert list(envelope) == ["code", "message", "data"]
+    assert (envelope["code"], envelope["data"]) == (status, None)
+    assert envelope["message"]
+    assert "Traceback" not in envelope["message"]
+    for name in names:
+        assert name in envelope["message"]
+
+
+@asynccontextmanager
+async def refusing(settings: Settings, table: str, when: str = "1") -> AsyncIterator[None]:
+    """Make the database refuse the rows of `table` for which `when` holds."""
+    await _execute(
+        settings,
+        f"CREATE TRIGGER refuse BEFORE INSERT ON {table} WHEN {when} BEGIN SELECT RAISE(ABORT, 'refused'); END",
+    )
+    try:
+        yield
+    finally:
+        await _execute(settings, "DROP TRIGGER refuse")
+
+
+@asynccontextmanager
+async def without_table(settings: Settings, table: str) -> AsyncIterator[None]:
+    """Take a table away from the application."""
+    await _execute(settings, f"ALTER TABLE {table} RENAME TO taken_away")
+    try:
+        yield
+    finally:
+        await _execute(settings, f"ALTER TABLE taken_away RENAME TO {table}")
+
+
+async def _execute(settings: Settings, statement: str) -> None:
+    def execute() -> None:
+        with closing(sqlite3.connect(settings.data / "roompulse.db")) as connection, connection:
+            connection.execute(statement)
+
+    # In a thread, since the application may have to end a transaction first.
+    await asyncio.to_thread(execute)

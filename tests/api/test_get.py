@@ -1,0 +1,387 @@
+"""The answers about live rooms, key by key, and how long they stay."""
+
+import httpx
+import msgspec
+import pytest
+
+from roompulse.report.model import Entry, Network
+from roompulse.settings import Settings
+from tests.api import assert_problem, data, serving, url
+from tests.builders import NOW, REFERENCE, audio, body, network, stream, video
+from tests.conftest import Clock
+
+QUALITY = {
+    "score": 4.37,
+    "level": "good",
+    "terms": [
+        {"term": "delay", "cost": 0.03, "value": 71, "unit": "ms"},
+        {"term": "loss", "cost": 0.03, "value": 0.3, "unit": "%"},
+    ],
+}
+
+U1 = {
+    "user_id": "u1",
+    "sdk_version": "1.2.0",
+    "report_time": 1746616000,
+    "received_at": NOW,
+    "stale": False,
+    "reporters": ["u1"],
+    "quality": {"score": 4.37, "level": "good", "uplink": 4.37, "downlink": None, "reasons": []},
+    "streams": [
+        {
+            "stream_id": "camera",
+            "direction": "send",
+            "reporter_id": "u1",
+            "received_at": NOW,
+            "video": {"timestamp": 1746616000, "frame_rate": 25, "width": 1280, "height": 720, "bitrate": 1200},
+            "audio": {"timestamp": 1746616000, "sample_rate": 48000, "channels": 2, "bitrate": 64},
+            "network": {"rtt": 45, "packet_loss": 0.3, "jitter": 8},
+            "quality": QUALITY,
+        }
+    ],
+    "receiving": [],
+}
+
+ROOM_1 = {
+    "room_id": "room-1",
+    "updated_at": NOW,
+    "aggregate": {
+        "user_count": 1,
+        "stream_count": 1,
+        "quality": {
+            "score": 4.37,
+            "level": "good",
+            "good": 1,
+            "fair": 0,
+            "poor": 0,
+            "unknown": 0,
+            "verdict": "healthy",
+        },
+        "rtt": {"avg": 45, "p95": 45, "max": 45},
+        "packet_loss": {"avg": 0.3, "p95": 0.3, "max": 0.3},
+        "jitter": {"avg": 8, "p95": 8, "max": 8},
+        "video": {"stream_count": 1, "frame_rate": {"avg": 25, "min": 25}, "send_bitrate": 1200, "recv_bitrate": 0},
+        "audio": {"stream_count": 1, "send_bitrate": 64, "recv_bitrate": 0},
+    },
+    "users": [U1],
+}
+
+SILENT = {
+    "user_id": "u1",
+    "sdk_version": "1.2.0",
+    "report_time": 1746616000,
+    "received_at": NOW,
+    "stale": False,
+    "reporters": [],
+    "quality": {"score": None, "level": "unknown", "uplink": None, "downlink": None, "reasons": []},
+    "streams": [],
+    "receiving": [],
+}
+
+SILENT_ROOM = {
+    "room_id": "room-1",
+    "updated_at": NOW,
+    "aggregate": {
+        "user_count": 1,
+        "stream_count": 0,
+        "quality": {
+            "score": None,
+            "level": "unknown",
+            "good": 0,
+            "fair": 0,
+            "poor": 0,
+            "unknown": 1,
+            "verdict": "unknown",
+        },
+        "rtt": None,
+        "packet_loss": None,
+        "jitter": None,
+        "video": {"stream_count": 0, "frame_rate": None, "send_bitrate": 0, "recv_bitrate": 0},
+        "audio": {"stream_count": 0, "send_bitrate": 0, "recv_bitrate": 0},
+    },
+    "users": [SILENT],
+}
+
+EVERY_ANSWER = ["/report/rooms", "/report/metrics/room-1", "/report/metrics/room-1/u1", "/report/history/room-1"]
+
+
+async def post(client: httpx.AsyncClient, content: bytes = REFERENCE) -> None:
+    assert (await client.post("/report/metrics", content=content)).status_code == 200
+
+
+async def test_the_room_of_the_reference_report(client: httpx.AsyncClient) -> None:
+    await post(client)
+    assert await data(client, "/report/metrics/room-1") == ROOM_1
+
+
+async def test_the_user_of_the_reference_report(client: httpx.AsyncClient) -> None:
+    await post(client)
+    assert await data(client, "/report/metrics/room-1/u1") == U1
+
+
+async def test_what_is_not_known_of_a_silent_user_is_null_and_never_absent(client: httpx.AsyncClient) -> None:
+    await post(client, body(metrics=[]))
+    assert await data(client, "/report/metrics/room-1") == SILENT_ROOM
+    assert await data(client, "/report/metrics/room-1/u1") == SILENT
+
+
+async def test_a_room_of_two_adds_up(client: httpx.AsyncClient) -> None:
+    await post(client)
+    second = stream("camera", "recv", video=video(frame_rate=10, bitrate=300), audio=None, network=network(101, 20, 6))
+    silent = stream("mic", video=None, audio=audio(bitrate=None), network=None)
+    await post(client, body(user_id="u2", metrics=[Entry("u1", [second]), Entry("u2", [silent])]))
+    room = await data(client, "/report/metrics/room-1")
+    aggregate = room["aggregate"]
+    assert (aggregate["user_count"], aggregate["stream_count"]) == (2, 3)
+    assert aggregate["rtt"] == {"avg": 73, "p95": 101, "max": 101}
+    assert aggregate["packet_loss"] == {"avg": 3.15, "p95": 6, "max": 6}
+    assert aggregate["jitter"] == {"avg": 14, "p95": 20, "max": 20}
+    assert aggregate["video"] == {
+        "stream_count": 2,
+        "frame_rate": {"avg": 17.5, "min": 10},
+        "send_bitrate": 1200,
+        "recv_bitrate": 300,
+    }
+    assert aggregate["audio"] == {"stream_count": 2, "send_bitrate": 64, "recv_bitrate": 0}
+    receiver = room["users"][1]
+    assert receiver["receiving"][0]["user_id"] == "u1"
+    assert receiver["quality"]["downlink"] == receiver["receiving"][0]["score"] == aggregate["quality"]["score"]
+    assert receiver["quality"]["reasons"][0].startswith("loss 6.0 % receiving u1's camera costs ")
+
+
+async def test_a_figure_of_zero_is_not_unknown(client: httpx.AsyncClient) -> None:
+    await post(client, body(metrics=[Entry("u1", [stream(video=None, audio=None, network=Network(0, 0, 0))])]))
+    room = await data(client, "/report/metrics/room-1")
+    assert room["aggregate"]["rtt"] == {"avg": 0, "p95": 0, "max": 0}
+    assert room["users"][0]["streams"][0]["network"] == {"rtt": 0, "packet_loss": 0, "jitter": 0}
+
+
+async def test_rooms_and_users_come_sorted(client: httpx.AsyncClient) -> None:
+    assert await data(client, "/report/rooms") == []
+    for room_id, user_id in (("b", "z"), ("a", "x"), ("B", "x"), ("b", "Z"), ("é", "x"), ("b", "a/")):
+        await post(client, body(room_id=room_id, user_id=user_id))
+    assert await data(client, "/report/rooms") == ["B", "a", "b", "é"]
+    users = (await data(client, "/report/metrics/b"))["users"]
+    assert [user["user_id"] for user in users] == ["Z", "a/", "z"]
+
+
+async def test_times_have_milliseconds(client: httpx.AsyncClient, clock: Clock) -> None:
+    clock.now = NOW + 0.125
+    await post(client)
+    room = await data(client, "/report/metrics/room-1")
+    assert room["updated_at"] == room["users"][0]["received_at"] == NOW + 0.125
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("/report/metrics/room-2", "room_id"),
+        ("/report/metrics/room-2/u1", "room_id"),
+        ("/report/metrics/room-1/u2", "user_id"),
+        ("/report/history/room-2", "room_id"),
+        ("/report/metrics/room-1%2Fu1", "room_id"),
+        ("/report/metrics/%FF", "room_id"),
+        ("/report/metrics/room-1/%C3", "user_id"),
+        ("/report/metrics/%20room-1", "room_id"),
+        ("/report/metrics/room-1%00", "room_id"),
+        ("/report/metrics/" + "x" * 129, "room_id"),
+        ("/report/metrics/%2E%2E", "room_id"),
+        ("/report/history/%0A", "room_id"),
+        ("/report/stream/%0A", "room_id"),
+    ],
+)
+async def test_what_is_not_there_is_not_found(client: httpx.AsyncClient, path: str, named: str) -> None:
+    await post(client)
+    assert_problem(await client.get(path), 404, f"{named}: ")
+
+
+async def test_a_slash_in_an_id_is_not_one_in_the_path(client: httpx.AsyncClient) -> None:
+    await post(client, body(room_id="a/b", user_id="room"))
+    await post(client, body(room_id="a", user_id="b"))
+    assert (await data(client, "/report/metrics/a%2Fb"))["room_id"] == "a/b"
+    assert (await data(client, "/report/metrics/a/b"))["user_id"] == "b"
+
+
+@pytest.mark.parametrize(
+    "path", [*EVERY_ANSWER, "/report/openapi.json", "/", "/rooms/room-1", "/rooms/room-1/users/u1"]
+)
+async def test_head_answers_like_get_without_the_body(client: httpx.AsyncClient, path: str) -> None:
+    await post(client)
+    get, head = await client.get(path), await client.head(path)
+    assert (head.status_code, head.content) == (get.status_code, b"") == (200, b"")
+    assert dict(head.headers) == dict(get.headers)
+
+
+async def test_head_of_what_is_not_there_is_404(client: httpx.AsyncClient) -> None:
+    answer = await client.head("/report/metrics/room-1")
+    assert (answer.status_code, answer.content) == (404, b"")
+
+
+@pytest.mark.parametrize("path", [*EVERY_ANSWER, "/report/stream/room-1", "/report/openapi.json"])
+async def test_they_can_only_be_read(client: httpx.AsyncClient, path: str) -> None:
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        answer = await client.request(method, path)
+        assert_problem(answer, 405, method)
+        assert {"GET", "HEAD"} <= set(answer.headers["allow"].split(", "))
+
+
+@pytest.mark.parametrize("path", EVERY_ANSWER)
+@pytest.mark.parametrize("known", ["{}", "W/{}", '"other", {}', '"a","b", W/{} ,"c"', "*"])
+async def test_what_the_client_has_already_is_not_sent_again(client: httpx.AsyncClient, path: str, known: str) -> None:
+    await post(client)
+    etag = (await client.get(path)).headers["etag"]
+    for method in ("GET", "HEAD"):
+        answer = await client.request(method, path, headers={"if-none-match": known.format(etag)})
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
+
+
+@pytest.mark.parametrize("path", EVERY_ANSWER)
+@pytest.mark.parametrize("known", ['"other"', 'W/"other"', "", "nonsense"])
+async def test_what_the_client_has_not_is_sent(client: httpx.AsyncClient, path: str, known: str) -> None:
+    await post(client)
+    answer = await client.get(path, headers={"if-none-match": known})
+    assert answer.status_code == 200
+    assert answer.json()["code"] == 0
+
+
+async def test_what_is_gone_is_404_whatever_the_client_has(client: httpx.AsyncClient, clock: Clock) -> None:
+    await post(client)
+    etag = (await client.get("/report/metrics/room-1")).headers["etag"]
+    clock.advance(60)
+    assert_problem(await client.get("/report/metrics/room-1", headers={"if-none-match": etag}), 404)
+    assert_problem(await client.get("/report/metrics/room-1", headers={"if-none-match": "*"}), 404)
+
+
+@pytest.mark.parametrize("path", ["/report/metrics/room-1", "/report/metrics/room-1/u1"])
+async def test_the_etag_changes_with_the_answer(client: httpx.AsyncClient, clock: Clock, path: str) -> None:
+    await post(client)
+    seen = [await client.get(path)]
+    await post(client)  # the same figures at the same moment are a change like any other
+    seen.append(await client.get(path))
+    clock.advance(15)  # u1 is stale
+    seen.append(await client.get(path))
+    clock.advance(1)
+    await post(client)
+    seen.append(await client.get(path))
+    assert len({answer.headers["etag"] for answer in seen}) == 4
+
+
+@pytest.mark.parametrize("path", ["/report/metrics/room-1", "/report/metrics/room-1/u1"])
+async def test_the_etag_stays_while_the_answer_does(client: httpx.AsyncClient, clock: Clock, path: str) -> None:
+    await post(client)
+    before = await client.get(path)
+    clock.advance(14)
+    await post(client, body(room_id="room-2"))
+    after = await client.get(path)
+    assert (before.headers["etag"], before.content) == (after.headers["etag"], after.content)
+
+
+async def test_the_etag_of_a_user_stays_when_another_one_reports(client: httpx.AsyncClient) -> None:
+    await post(client)
+    before = await client.get("/report/metrics/room-1/u1")
+    await post(client, body(user_id="u2"))
+    assert (await client.get("/report/metrics/room-1/u1")).headers["etag"] == before.headers["etag"]
+
+
+async def test_the_list_of_rooms_has_a_new_etag_when_a_room_starts_or_ends(
+    client: httpx.AsyncClient, clock: Clock
+) -> None:
+    empty = (await client.get("/report/rooms")).headers["etag"]
+    await post(client)
+    full = (await client.get("/report/rooms")).headers["etag"]
+    clock.advance(60)
+    assert (await client.get("/report/rooms")).headers["etag"] == empty != full
+
+
+async def test_a_user_is_stale_after_15_seconds_without_a_word(client: httpx.AsyncClient, clock: Clock) -> None:
+    await post(client)
+    clock.advance(14.999)
+    assert (await data(client, "/report/metrics/room-1/u1"))["stale"] is False
+    clock.advance(0.001)
+    user = await data(client, "/report/metrics/room-1/u1")
+    assert user == U1 | {"stale": True}
+    room = await data(client, "/report/metrics/room-1")
+    assert (room["users"], room["updated_at"]) == ([user], NOW + 15)
+
+
+async def test_a_stale_user_is_fresh_again_as_soon_as_it_reports(client: httpx.AsyncClient, clock: Clock) -> None:
+    await post(client)
+    clock.advance(30)
+    await post(client)
+    user = await data(client, "/report/metrics/room-1/u1")
+    assert (user["stale"], user["received_at"]) == (False, NOW + 30)
+
+
+async def test_a_user_stays_as_long_as_others_report_about_it(client: httpx.AsyncClient, clock: Clock) -> None:
+    await post(client)
+    for _ in range(10):
+        clock.advance(10)
+        await post(client, body(user_id="u2", metrics=[Entry("u1", [stream("camera", "recv")])]))
+    user = await data(client, "/report/metrics/room-1/u1")
+    assert (user["stale"], user["received_at"], user["reporters"]) == (False, NOW + 100, ["u2"])
+
+
+async def test_a_user_leaves_after_60_seconds_without_a_word(client: httpx.AsyncClient, clock: Clock) -> None:
+    await post(client)
+    clock.advance(30)
+    await post(client, body(user_id="u2"))
+    clock.advance(29.999)
+    assert (await data(client, "/report/metrics/room-1"))["aggregate"]["user_count"] == 2
+    clock.advance(0.001)
+    assert_problem(await client.get("/report/metrics/room-1/u1"), 404, "user_id")
+    assert (await data(client, "/report/metrics/room-1"))["aggregate"]["user_count"] == 1
+
+
+async def test_a_room_without_users_is_no_longer_live(client: httpx.AsyncClient, clock: Clock) -> None:
+    await post(client)
+    clock.advance(60)
+    assert await data(client, "/report/rooms") == []
+    assert_problem(await client.get("/report/metrics/room-1"), 404, "room_id")
+    await post(client)
+    assert (await data(client, "/report/metrics/room-1"))["updated_at"] == NOW + 60
+
+
+async def test_a_stream_leaves_60_seconds_after_the_last_report_about_it(
+    client: httpx.AsyncClient, clock: Clock
+) -> None:
+    await post(client, body(metrics=[Entry("u1", [stream("camera"), stream("mic")])]))
+    clock.advance(30)
+    await post(client, body(metrics=[Entry("u1", [stream("mic")])]))
+    clock.advance(29.999)
+    names = [one["stream_id"] for one in (await data(client, "/report/metrics/room-1/u1"))["streams"]]
+    assert names == ["camera", "mic"]  # a report says nothing about streams that it does not mention
+    clock.advance(0.001)
+    names = [one["stream_id"] for one in (await data(client, "/report/metrics/room-1/u1"))["streams"]]
+    assert names == ["mic"]
+
+
+async def test_the_times_of_staleness_and_leaving_are_settings(settings: Settings, clock: Clock) -> None:
+    async with serving(msgspec.structs.replace(settings, stale_after=2, leave_after=5), clock) as client:
+        await post(client)
+        clock.advance(2)
+        assert (await data(client, "/report/metrics/room-1/u1"))["stale"] is True
+        clock.advance(3)
+        assert await data(client, "/report/rooms") == []
+
+
+async def test_the_newest_report_about_a_stream_replaces_the_one_before(client: httpx.AsyncClient) -> None:
+    await post(client)
+    await post(client, body(metrics=[Entry("u1", [stream(network=network(packet_loss=10))])]))
+    user = await data(client, "/report/metrics/room-1/u1")
+    assert len(user["streams"]) == 1
+    assert user["streams"][0]["network"]["packet_loss"] == 10
+    assert user["quality"]["level"] == "poor"
+
+
+async def test_streams_are_told_apart_by_reporter_and_direction(client: httpx.AsyncClient) -> None:
+    await post(client, body(metrics=[Entry("u1", [stream("camera", "send"), stream("camera", "recv")])]))
+    await post(client, body(user_id="u2", metrics=[Entry("u1", [stream("camera", "recv")])]))
+    streams = (await data(client, "/report/metrics/room-1/u1"))["streams"]
+    found = [(one["stream_id"], one["direction"], one["reporter_id"]) for one in streams]
+    assert found == [("camera", "recv", "u1"), ("camera", "recv", "u2"), ("camera", "send", "u1")]
+
+
+async def test_a_trip_through_a_url_keeps_an_id_of_every_ascii_character(client: httpx.AsyncClient) -> None:
+    printable = "".join(map(chr, range(0x21, 0x7F)))
+    await post(client, body(room_id=printable, user_id=printable))
+    assert (await data(client, url("report", "metrics", printable, printable)))["user_id"] == printable

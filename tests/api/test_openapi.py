@@ -1,0 +1,139 @@
+"""/report/openapi.json says what is true."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import jsonschema_rs
+import pytest
+
+from roompulse.app import create_app
+from roompulse.report.ids import id_fault
+from roompulse.settings import Settings
+from tests.api import serving
+from tests.builders import NOW, REFERENCE, body
+from tests.conftest import Clock
+
+DOCUMENT = "/report/openapi.json"
+UNDOCUMENTED = {DOCUMENT}
+"""The document does not describe itself."""
+
+
+@pytest.fixture
+async def document(client: httpx.AsyncClient) -> Any:
+    answer = await client.get(DOCUMENT)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def operations(document: Any) -> Iterator[tuple[str, str, Any]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method.upper(), operation
+
+
+def check(document: Any, schema: Any, value: Any) -> None:
+    """Raise where `value` is not as `schema` says."""
+    whole = {"components": document["components"], "allOf": [schema]}
+    jsonschema_rs.Draft202012Validator(
+        whole, formats={"roompulse-id": lambda text: id_fault(text) is None}, validate_formats=True
+    ).validate(value)
+
+
+def check_answer(document: Any, path: str, answer: httpx.Response) -> None:
+    """Raise where the answer is none that the document gives for `path`."""
+    operation = document["paths"][path][answer.request.method.lower()]
+    documented = operation["responses"][str(answer.status_code)]
+    for name in documented.get("headers", {}):
+        assert name in answer.headers
+    if answer.request.method == "HEAD" or answer.status_code == 304:
+        assert answer.content == b""
+    else:
+        check(document, documented["content"]["application/json"]["schema"], answer.json())
+
+
+async def test_it_is_openapi_3_1(document: Any) -> None:
+    assert document["openapi"] == "3.1.0"
+    assert document["info"]["title"] == "roompulse"
+    for schema in document["components"]["schemas"].values():
+        jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema)
+
+
+async def test_every_reference_in_it_leads_somewhere(document: Any) -> None:
+    def references(value: Any) -> Iterator[str]:
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if key == "$ref":
+                yield item
+            elif isinstance(item, dict | list):
+                yield from references(item)
+
+    found = set(references(document))
+    assert found
+    for reference in found:
+        assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"]
+
+
+async def test_every_documented_path_is_routed_and_the_other_way_round(document: Any, settings: Settings) -> None:
+    routed = {route.path_format for route in create_app(settings).routes}
+    assert set(document["paths"]) == {path for path in routed if path.startswith("/report")} - UNDOCUMENTED
+
+
+async def test_every_documented_method_is_allowed_and_the_other_way_round(
+    client: httpx.AsyncClient, document: Any
+) -> None:
+    for path, methods in document["paths"].items():
+        allowed = (await client.request("TRACE", path.format(room_id="room-1", user_id="u1"))).headers["allow"]
+        assert {method.upper() for method in methods} == set(allowed.split(", ")) - {"OPTIONS"}, path
+
+
+async def test_operations_have_names_of_their_own(document: Any) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(names) == len(set(names))
+    assert all(operation["summary"] for _, _, operation in operations(document))
+
+
+async def test_path_parameters_are_those_of_the_path(document: Any) -> None:
+    for path, _, operation in operations(document):
+        named = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"]
+        assert named == [part[1:-1] for part in path.split("/") if part.startswith("{")]
+
+
+async def test_the_reference_report_is_as_the_document_says(document: Any) -> None:
+    posting = document["paths"]["/report/metrics"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    check(document, posting, httpx.Response(200, content=REFERENCE).json())
+    nonsense: list[Any] = [{}, {"user_id": "u1"}, []]
+    for wrong in nonsense:
+        with pytest.raises(jsonschema_rs.ValidationError):
+            check(document, posting, wrong)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_answers_are_as_the_document_says(
+    settings: Settings, clock: Clock, document: Any, method: str, tmp_path: Path
+) -> None:
+    async with serving(Settings(data=tmp_path / "other", snapshot_interval=0.05), clock) as client:
+        for content in (REFERENCE, body(user_id="u2", metrics=[]), b"{", b""):
+            check_answer(document, "/report/metrics", await client.post("/report/metrics", content=content))
+        big = b" " * (settings.max_body + 1)
+        check_answer(document, "/report/metrics", await client.post("/report/metrics", content=big))
+        for path in document["paths"]:
+            if path in {"/report/metrics", "/report/stream/{room_id}"}:
+                continue
+            for room_id, user_id in (("room-1", "u1"), ("room-1", "u2"), ("room-1", "u3"), ("a/b", "u1")):
+                address = path.format(room_id=quote(room_id, safe=""), user_id=user_id)
+                answer = await client.request(method, address)
+                check_answer(document, path, answer)
+                known = {"if-none-match": answer.headers.get("etag", "")}
+                check_answer(document, path, await client.request(method, address, headers=known))
+        check_answer(
+            document, "/report/history/{room_id}", await client.request(method, "/report/history/room-1?limit=0")
+        )
+
+
+async def test_a_wrong_answer_would_be_noticed(document: Any) -> None:
+    schema = document["paths"]["/report/metrics/{room_id}"]["get"]["responses"]["200"]
+    wrong = {"code": 0, "message": "success", "data": {"room_id": "room-1", "updated_at": NOW}}
+    with pytest.raises(jsonschema_rs.ValidationError):
+        check(document, schema["content"]["application/json"]["schema"], wrong)

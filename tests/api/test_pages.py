@@ -1,0 +1,250 @@
+"""The pages as they are read without JavaScript, and what they are made of."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+
+import httpx
+import pytest
+from httpx_sse import connect_sse
+
+from roompulse.report.model import Entry
+from tests.api import url
+from tests.builders import REFERENCE, body, network, stream
+from tests.conftest import Clock
+from tests.server import Server
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "{{ 7 * 7 }}",
+    '</hx-partial><hx-partial hx-target="body">',
+    "a/b?c#d&amp;",
+    "javascript:alert(1)",
+    "line\u2028separator",
+    "مرحبا",
+]
+
+PAGES = ["/", "/rooms/room-1", "/rooms/room-1/users/u1"]
+
+
+async def post(client: httpx.AsyncClient, content: bytes = REFERENCE) -> None:
+    assert (await client.post("/report/metrics", content=content)).status_code == 200
+
+
+async def page(client: httpx.AsyncClient, path: str, status: int = 200) -> str:
+    answer = await client.get(path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    return answer.text
+
+
+def words(html: str) -> str:
+    """The text of a page's main part, as it is read."""
+    main = re.sub(r"<(style|script|noscript)\b.*?</\1>", " ", html[html.index("<main") :], flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", main)).split())
+
+
+def links(html: str) -> list[str]:
+    return [unescape(found) for found in re.findall(r'<a\b[^>]*\bhref="([^"]*)"', html)]
+
+
+async def test_the_start_page_lists_every_live_room(client: httpx.AsyncClient) -> None:
+    await post(client)
+    await post(client, body(room_id="room-2", metrics=[Entry("u1", [stream(network=network(packet_loss=10))])]))
+    html = await page(client, "/")
+    assert {"/rooms/room-1", "/rooms/room-2"} <= set(links(html))
+    text = words(html)
+    assert "4.37" in text
+    assert text.index("room-2") < text.index("room-1")  # the worst first
+
+
+async def test_the_start_page_says_how_to_make_a_first_room(client: httpx.AsyncClient) -> None:
+    text = words(await page(client, "/"))
+    assert "No room is live" in text
+    assert "curl" in text
+    assert " ".join(REFERENCE.decode().split()) in text
+
+
+async def test_a_room_s_page_shows_its_users(client: httpx.AsyncClient) -> None:
+    await post(client)
+    html = await page(client, "/rooms/room-1")
+    text = words(html)
+    for shown in ("room-1", "u1", "4.37", "good", "healthy", "1 user"):
+        assert shown in text
+    assert "/rooms/room-1/users/u1" in links(html)
+
+
+async def test_a_room_s_page_says_what_is_wrong_with_whom(client: httpx.AsyncClient) -> None:
+    await post(client)
+    await post(client, body(user_id="u2", metrics=[Entry("u2", [stream(network=network(packet_loss=6))])]))
+    text = words(await page(client, "/rooms/room-1"))
+    assert "loss 6.0 % sending camera costs " in text
+    assert "isolated" in text
+
+
+async def test_a_user_s_page_shows_the_arithmetic(client: httpx.AsyncClient) -> None:
+    await post(client)
+    html = await page(client, "/rooms/room-1/users/u1")
+    assert "4.37 = 4.44 − 0.03 delay − 0.03 loss" in words(html)
+    assert "/rooms/room-1" in links(html)
+
+
+async def test_what_is_not_known_is_a_dash_and_no_zero(client: httpx.AsyncClient) -> None:
+    await post(client, body(metrics=[]))
+    for path in PAGES:
+        text = words(await page(client, path))
+        assert "–" in text
+        assert "unknown" in text
+        assert "0.00" not in text
+        assert "None" not in text
+        assert "null" not in text
+
+
+async def test_old_data_looks_old(client: httpx.AsyncClient, clock: Clock) -> None:
+    await post(client)
+    for path in PAGES[1:]:
+        assert "stale" not in words(await page(client, path))
+    clock.advance(15)
+    for path in PAGES[1:]:
+        assert "stale" in words(await page(client, path))
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/rooms/room-2", "This room is not live"),
+        ("/rooms/room-1/users/u2", "This user is not in the room"),
+        ("/rooms/room-2/users/u1", "This user is not in the room"),
+    ],
+)
+async def test_what_is_not_live_is_404_and_waited_for(client: httpx.AsyncClient, path: str, says: str) -> None:
+    await post(client)
+    html = await page(client, path, 404)
+    assert says in words(html)
+    assert f"{path}/stream" in html
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/rooms", "/rooms/%FF", "/rooms/%2E%2E", "/rooms/room-1/users"])
+async def test_what_is_nowhere_is_404_and_not_waited_for(client: httpx.AsyncClient, path: str) -> None:
+    html = await page(client, path, 404)
+    assert "404 Not Found" in words(html)
+    assert "/stream" not in html
+    assert "/" in links(html)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+async def test_a_hostile_id_is_text_on_every_page(client: httpx.AsyncClient, hostile: str) -> None:
+    await post(client, body(room_id=hostile, user_id=hostile, metrics=[Entry(hostile, [stream(hostile)])]))
+    room, user = url("rooms", hostile), url("rooms", hostile, "users", hostile)
+    for path, to in (("/", room), (room, user), (user, room)):
+        html = await page(client, path)
+        assert to in links(html)
+        assert " ".join(hostile.split()) in words(html)
+        assert all(' src="/assets/' in tag for tag in re.findall(r"<script[^>]*>", html))
+        if set(hostile) & set("<>\"'"):
+            assert hostile not in html
+        assert "<hx-partial" not in html
+
+
+async def test_a_hostile_sdk_version_is_text_too(client: httpx.AsyncClient) -> None:
+    await post(client, body(sdk_version="<blink>1.2.0</blink>"))
+    for path in PAGES[1:]:
+        html = await page(client, path)
+        assert "<blink>" not in html
+        assert "<blink>1.2.0</blink>" in words(html)
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/rooms/room-2", "/nothing"])
+async def test_nothing_is_inline_or_from_elsewhere(client: httpx.AsyncClient, path: str) -> None:
+    await post(client)
+    answer = await client.get(path)
+    policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=", answer.text) is None
+    assert all(found.startswith("/") for found in re.findall(r'\b(?:src|href)="([^"]*)"', answer.text))
+
+
+async def test_pages_are_not_kept(client: httpx.AsyncClient) -> None:
+    await post(client)
+    for path in PAGES:
+        assert (await client.get(path)).headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_what_a_page_refers_to_is_there_and_cached_for_a_year(client: httpx.AsyncClient, path: str) -> None:
+    await post(client)
+    assets = set(re.findall(r'"(/assets/[0-9a-f]{16}/[^"]*)"', await page(client, path)))
+    assert {asset.rpartition(".")[2] for asset in assets} >= {"css", "js", "svg"}
+    for asset in assets:
+        answer = await client.get(asset)
+        assert answer.status_code == 200
+        assert answer.content
+        kept = {part.strip() for part in answer.headers["cache-control"].split(",")}
+        assert kept == {"public", "immutable", "max-age=31536000"}
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_static_files_have_their_types(client: httpx.AsyncClient) -> None:
+    for name, media_type in (("css/roompulse.css", "text/css"), ("icon.svg", "image/svg+xml")):
+        answer = await client.get(f"/static/{name}")
+        assert answer.headers["content-type"].startswith(media_type)
+        assert answer.headers["cache-control"] == "no-cache"
+    assert "javascript" in (await client.get("/static/js/live.js")).headers["content-type"]
+
+
+async def test_a_long_list_comes_in_pages(client: httpx.AsyncClient) -> None:
+    for number in range(101):
+        await post(client, body(room_id="room-1", user_id=f"user-{number:03}"))
+    first, second = await page(client, "/rooms/room-1"), await page(client, "/rooms/room-1?page=2")
+    assert ("user-000" in first, "user-100" in first) == (True, False)
+    assert ("user-000" in second, "user-100" in second) == (False, True)
+    assert "Page 1 of 2" in words(first)
+    for nonsense in ("0", "-1", "x", "", "1.5", "²", "9" * 5000):
+        assert "Page 1 of 2" in words(await page(client, f"/rooms/room-1?page={nonsense}"))
+    assert "Page 2 of 2" in words(await page(client, "/rooms/room-1?page=99999"))
+
+
+@pytest.fixture(scope="module")
+def kept_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("pages") / "data", {}).running() as server:
+        yield server
+
+
+@pytest.mark.parametrize("user", ["u1", *HOSTILE])
+def test_the_first_paint_is_what_the_stream_sends_first(kept_server: Server, user: str) -> None:
+    entries = [Entry(user, [stream()]), Entry("u2", [stream("screen", "recv", video=None)])]
+    assert kept_server.post(body(room_id=user, user_id=user, metrics=entries)).status_code == 200
+    for path, sections in (
+        ("/", {"totals", "rooms"}),
+        (url("rooms", user), {"summary", "users"}),
+        (url("rooms", user, "users", user), {"user"}),
+        ("/rooms/not-live", {"summary", "users"}),
+        (url("rooms", user, "users", "not-there"), {"user"}),
+    ):
+        html = kept_server.get(path).text
+        partials = first_partials(kept_server.url + path.rstrip("/") + "/stream", len(sections))
+        assert set(partials) == sections
+        for target, section in partials.items():
+            assert re.search(rf'<[a-z]+ id="{target}"[^>]*>' + re.escape(section), html), (path, target)
+
+
+def first_partials(address: str, count: int) -> dict[str, str]:
+    """HTML by target of the first `count` parts that a page's stream sends."""
+    found: dict[str, str] = {}
+    form = re.compile(r'<hx-partial hx-target="#([\w-]+)" [^>]*>(.*)</hx-partial>', re.DOTALL)
+    with httpx.Client(timeout=10) as client, connect_sse(client, "GET", address) as source:
+        for event in source.iter_sse():
+            if event.event == "message":
+                partial = form.fullmatch(event.data)
+                assert partial, event.data
+                found[partial[1]] = partial[2]
+            if len(found) == count:
+                break
+    return found

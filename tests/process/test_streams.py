@@ -1,0 +1,278 @@
+"""Streams, as a client of the real process sees them."""
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from httpx_sse import ServerSentEvent, connect_sse
+
+from roompulse.report.model import Entry
+from tests.api import assert_problem, url
+from tests.builders import REFERENCE, body, network, stream
+from tests.process import DEADLINE, eventually
+from tests.server import Server
+
+MakeServer = Callable[..., Server]
+
+JSON_STREAM = "/report/stream/room-1"
+PAGE_STREAMS = ["/stream", "/rooms/room-1/stream", "/rooms/room-1/users/u1/stream"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that do not stop it."""
+    with Server(tmp_path_factory.mktemp("streams") / "data", {}).running() as server:
+        yield server
+
+
+class Viewer:
+    """The events of one stream, one after the other; fails when none comes for long."""
+
+    def __init__(self, response: httpx.Response, events: Iterator[ServerSentEvent]) -> None:
+        self.headers = response.headers
+        self._events = events
+
+    def next(self, *names: str) -> ServerSentEvent:
+        """The next event with one of these names."""
+        return next(event for event in self._events if event.event in names)
+
+    def room(self) -> Any:
+        return json.loads(self.next("room").data)
+
+    def rest(self) -> list[str]:
+        """The names of all events until the stream ends."""
+        return [event.event for event in self._events]
+
+
+@contextmanager
+def watching(server: Server, path: str = JSON_STREAM) -> Iterator[Viewer]:
+    with httpx.Client(timeout=DEADLINE) as client, connect_sse(client, "GET", server.url + path) as source:
+        assert source.response.status_code == 200, source.response.read()
+        yield Viewer(source.response, source.iter_sse())
+
+
+def lossy(packet_loss: float) -> bytes:
+    return body(metrics=[Entry("u1", [stream(network=network(packet_loss=packet_loss))])])
+
+
+def test_the_first_event_is_the_room_as_it_is(server: Server) -> None:
+    server.post(REFERENCE)
+    with watching(server) as viewer:
+        assert viewer.room() == server.get("/report/metrics/room-1").json()["data"]
+
+
+def test_each_change_arrives_by_itself(server: Server) -> None:
+    server.post(REFERENCE)
+    with watching(server) as viewer:
+        viewer.room()
+        for packet_loss in range(1, 8):
+            server.post(lossy(packet_loss))
+            room = viewer.room()
+            assert room["users"][0]["streams"][0]["network"]["packet_loss"] == packet_loss
+
+
+def test_every_viewer_gets_the_same_bytes(server: Server) -> None:
+    server.post(REFERENCE)
+    with watching(server) as first, watching(server) as second:
+        assert first.next("room").data == second.next("room").data
+        server.post(lossy(5))
+        assert first.next("room").data == second.next("room").data
+
+
+def test_a_slow_reader_is_behind_by_no_more_than_one_state(server: Server) -> None:
+    server.post(REFERENCE)
+    with watching(server) as slow, watching(server) as quick:
+        for packet_loss in range(1, 6):
+            server.post(lossy(packet_loss))
+        last = 0
+        while last != 5:
+            last = quick.room()["users"][0]["streams"][0]["network"]["packet_loss"]
+        seen = [slow.room()["users"][0]["streams"][0]["network"]["packet_loss"]]
+        while seen[-1] != 5:
+            seen.append(slow.room()["users"][0]["streams"][0]["network"]["packet_loss"])
+        assert seen == sorted(set(seen))
+
+
+def test_a_change_of_another_room_is_none_of_this_one(server: Server) -> None:
+    server.post(REFERENCE)
+    with watching(server) as viewer:
+        viewer.room()
+        server.post(body(room_id="room-2"))
+        server.post(lossy(7))
+        assert viewer.room()["users"][0]["streams"][0]["network"]["packet_loss"] == 7
+
+
+def test_a_room_that_is_not_live_yet_is_waited_for(server: Server) -> None:
+    with watching(server, url("report", "stream", "a/b")) as viewer:
+        assert viewer.next("ping", "room", "gone").event == "ping"
+        server.post(body(room_id="a/b"))
+        assert viewer.room()["room_id"] == "a/b"
+
+
+def test_it_says_when_the_room_turns_stale_and_ends_and_begins_again(make_server: MakeServer) -> None:
+    with make_server(STALE_AFTER=1, LEAVE_AFTER=2).running() as server:
+        server.post(REFERENCE)
+        with watching(server) as viewer:
+            assert viewer.room()["users"][0]["stale"] is False
+            assert viewer.room()["users"][0]["stale"] is True
+            gone = viewer.next("room", "gone")
+            assert (gone.event, json.loads(gone.data)) == ("gone", {"room_id": "room-1"})
+            assert server.get("/report/rooms").json()["data"] == []
+            server.post(REFERENCE)
+            assert viewer.room()["users"][0]["stale"] is False
+
+
+def test_events_have_ids_of_epoch_and_version(server: Server) -> None:
+    server.post(REFERENCE)
+    with watching(server) as viewer:
+        ids = [viewer.next("room").id.split("-")]
+        etag = server.get("/report/metrics/room-1").headers["etag"]
+        server.post(lossy(5))
+        ids.append(viewer.next("room").id.split("-"))
+    assert etag == f'"{"-".join(ids[0])}"'
+    (epoch, version), (same_epoch, next_version) = ids
+    assert epoch == same_epoch
+    assert int(version) < int(next_version)
+
+
+def test_another_run_of_the_server_has_another_epoch(make_server: MakeServer) -> None:
+    epochs = set()
+    with make_server().running() as server:
+        for _ in range(2):
+            server.post(REFERENCE)
+            with watching(server) as viewer:
+                epochs.add(viewer.next("room").id.partition("-")[0])
+            server.stop()
+            server.start()
+    assert len(epochs) == 2
+
+
+@pytest.mark.parametrize("path", [JSON_STREAM, *PAGE_STREAMS])
+def test_the_first_event_says_that_the_stream_is_open_and_what_time_it_is(server: Server, path: str) -> None:
+    with watching(server, path) as viewer:
+        ping = viewer.next("ping", "room", "message")
+        assert ping.event == "ping"
+        assert abs(float(ping.data) - time.time()) < DEADLINE
+
+
+def test_a_quiet_stream_has_a_heartbeat(server: Server) -> None:
+    quiet = server.url + "/report/stream/quiet"
+    with httpx.Client(timeout=15) as client, connect_sse(client, "GET", quiet) as source:
+        pings = [event for _, event in zip(range(2), source.iter_sse(), strict=False)]
+    assert [ping.event for ping in pings] == ["ping", "ping"]
+    assert 9 < float(pings[1].data) - float(pings[0].data) < 15
+
+
+@pytest.mark.parametrize("path", [JSON_STREAM, *PAGE_STREAMS])
+def test_its_headers_keep_proxies_from_holding_it_back(server: Server, path: str) -> None:
+    with watching(server, path) as viewer:
+        assert viewer.headers["content-type"].startswith("text/event-stream")
+        assert viewer.headers["x-accel-buffering"] == "no"
+        assert viewer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", [JSON_STREAM, *PAGE_STREAMS])
+def test_lines_end_in_a_line_feed_alone(server: Server, path: str) -> None:
+    server.post(REFERENCE)
+    read = b""
+    with httpx.Client(timeout=DEADLINE) as client, client.stream("GET", server.url + path) as response:
+        for chunk in response.iter_raw():
+            read += chunk
+            if b"4.37" in read:
+                break
+    assert b"\r" not in read
+    assert read.endswith(b"\n\n")
+
+
+@pytest.mark.parametrize("path", [JSON_STREAM, *PAGE_STREAMS])
+def test_head_ends(server: Server, path: str) -> None:
+    with httpx.Client(timeout=DEADLINE) as client:
+        for _ in range(3):  # over one connection
+            answer = client.head(server.url + path)
+            assert (answer.status_code, answer.content) == (200, b"")
+            assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+def test_head_takes_no_place_of_a_viewer(make_server: MakeServer) -> None:
+    with make_server(MAX_VIEWERS=1).running() as server:
+        for _ in range(3):
+            assert httpx.head(server.url + JSON_STREAM).status_code == 200
+        with watching(server) as viewer:
+            viewer.next("ping")
+
+
+@pytest.mark.parametrize(
+    ("path", "targets"),
+    [
+        ("/stream", ["rooms", "totals"]),
+        ("/rooms/room-1/stream", ["summary", "users"]),
+        ("/rooms/room-1/users/u1/stream", ["user"]),
+    ],
+)
+def test_a_page_s_stream_sends_its_parts_and_then_what_changed(server: Server, path: str, targets: list[str]) -> None:
+    server.post(REFERENCE)
+    with watching(server, path) as viewer:
+        parts = [viewer.next("message").data for _ in targets]
+        assert sorted(part.partition('hx-target="#')[2].partition('"')[0] for part in parts) == targets
+        assert all(part.startswith("<hx-partial ") and part.endswith("</hx-partial>") for part in parts)
+        assert "4.37" in "".join(parts)
+        server.post(body(metrics=[Entry("u1", [stream(network=network(300, 30, 5))])]))
+        while "2.30" not in viewer.next("message").data:
+            pass
+
+
+def test_a_page_of_a_room_that_is_not_live_says_so_and_fills_by_itself(server: Server) -> None:
+    with watching(server, "/rooms/room-9/users/u1/stream") as viewer:
+        assert "not in the room" in viewer.next("message").data
+        server.post(body(room_id="room-9"))
+        assert "4.37" in viewer.next("message").data
+
+
+@pytest.mark.parametrize("path", [JSON_STREAM, "/stream"])
+def test_there_are_no_more_viewers_than_the_limit(make_server: MakeServer, path: str) -> None:
+    with make_server(MAX_VIEWERS=2).running() as server:
+        with watching(server, path) as first, watching(server):
+            first.next("ping")
+            refused = server.get(path)
+            assert refused.status_code == 503
+            assert int(refused.headers["retry-after"]) >= 1
+            if path.startswith("/report/"):
+                assert_problem(refused, 503, "2 places")
+            assert server.post(REFERENCE).status_code == 200
+
+        def is_free() -> bool:
+            with httpx.stream("GET", server.url + path) as response:
+                return response.status_code == 200
+
+        assert eventually(is_free)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_streams_end_with_a_last_event_when_the_server_is_told_to_stop(
+    make_server: MakeServer, how: signal.Signals
+) -> None:
+    with make_server().running() as server, ExitStack() as stack:
+        server.post(REFERENCE)
+        viewers = [stack.enter_context(watching(server, path)) for path in [JSON_STREAM, *PAGE_STREAMS] * 2]
+        for viewer in viewers:
+            viewer.next("room", "message")
+        assert server.stop(how, within=5) == 0
+        for viewer in viewers:
+            assert viewer.rest()[-1] == "bye"
+        assert "Traceback" not in server.log.read_text()
+
+
+def test_a_viewer_that_leaves_does_no_harm(server: Server) -> None:
+    server.post(REFERENCE)
+    for _ in range(20):
+        with watching(server) as viewer:
+            viewer.room()
+    server.post(lossy(5))
+    with watching(server) as viewer:
+        assert viewer.room()["users"][0]["streams"][0]["network"]["packet_loss"] == 5
+    assert "Traceback" not in server.log.read_text()

@@ -1,0 +1,104 @@
+"""The schema, and how databases of other versions come to it."""
+
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
+
+from roompulse.errors import StartupError
+from roompulse.settings import Settings
+from roompulse.store.engine import Database
+from roompulse.store.migrate import migrate
+from roompulse.store.schema import metadata
+from roompulse.store.sql import SqlStore
+from tests.builders import received
+
+
+def differences(connection: Connection) -> list[Any]:
+    return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+
+async def test_the_migrations_make_the_schema(settings: Settings) -> None:
+    database = Database(settings)
+    async with database.open(), database.reader.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_a_difference_would_be_noticed(settings: Settings) -> None:
+    database = Database(settings)
+    async with database.open():
+        async with database.writer.begin() as connection:
+            await connection.exec_driver_sql("DROP INDEX snapshot_by_room")
+            await connection.exec_driver_sql("ALTER TABLE sample DROP COLUMN sdk_version")
+        async with database.reader.connect() as connection:
+            assert len(await connection.run_sync(differences)) == 2
+
+
+async def test_a_database_that_is_up_to_date_stays_as_it_is(settings: Settings) -> None:
+    for _ in range(2):
+        database = Database(settings)
+        async with database.open():
+            store = SqlStore(database)
+            if not [one async for one in store.recent(0)]:
+                await store.append([received()])
+            async with database.writer.begin() as connection:
+                await connection.run_sync(migrate)
+            assert [one async for one in store.recent(0)] == [received()]
+            async with database.reader.connect() as connection:
+                assert await connection.run_sync(differences) == []
+
+
+async def test_a_database_of_a_newer_version_ends_the_start(settings: Settings) -> None:
+    database = Database(settings)
+    async with database.open(), database.writer.begin() as connection:
+        await connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'from_the_future'")
+    with pytest.raises(StartupError, match="newer roompulse") as raised:
+        async with database.open():
+            pass
+    message = str(raised.value)
+    assert "from_the_future" in message
+    assert str(database.path) in message
+    assert "\n" not in message
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(connection: Connection) -> None:
+        migrate(connection)
+        raise StartupError("half way")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("roompulse.store.engine.migrate", fail)
+        with pytest.raises(StartupError, match="half way"):
+            async with Database(settings).open():
+                pass
+    database = Database(settings)
+    async with database.open(), database.reader.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_only_one_process_uses_a_database(settings: Settings) -> None:
+    async with Database(settings).open():
+        with pytest.raises(StartupError, match="another roompulse is running"):
+            async with Database(settings).open():
+                pass
+    async with Database(settings).open():
+        pass
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "sqlite://", "sqlite:///:memory:", "postgresql://localhost/x", "mysql://x", ""]
+)
+def test_a_url_that_is_no_file_of_sqlite_ends_the_start(settings: Settings, url: str) -> None:
+    with pytest.raises(StartupError, match="DATABASE_URL"):
+        Database(Settings(data=settings.data, database_url=url))
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "sqlite+aiosqlite", "sqlite+pysqlite"])
+async def test_a_url_of_a_file_of_sqlite_is_used(settings: Settings, scheme: str) -> None:
+    path = settings.data / "elsewhere" / "rooms.db"
+    async with Database(Settings(data=settings.data, database_url=f"{scheme}:///{path}")).open():
+        assert path.is_file()

@@ -1,0 +1,308 @@
+"""What every store must do, and what is particular to SQLite."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from roompulse.errors import StoreError
+from roompulse.report.model import Audio, Entry, Network, Received, Video
+from roompulse.rooms.aggregate import aggregate_of
+from roompulse.rooms.limits import Limits
+from roompulse.rooms.memory import RoomsInMemory
+from roompulse.rooms.model import Aggregate, Snapshot
+from roompulse.settings import Settings
+from roompulse.store.contract import HistoryQuery, Store
+from roompulse.store.engine import Database
+from roompulse.store.sql import PRUNE_AT_ONCE, SqlStore
+from tests.builders import NOW, received, stream
+
+ROOM = HistoryQuery("room-1")
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings)
+    async with database.open():
+        yield database
+
+
+@pytest.fixture(params=["sql"])
+def store(database: Database) -> Store:
+    """Each implementation of the contract in its turn."""
+    return SqlStore(database)
+
+
+@asynccontextmanager
+async def reopened(settings: Settings) -> AsyncIterator[SqlStore]:
+    database = Database(settings)
+    async with database.open():
+        yield SqlStore(database)
+
+
+def aggregate() -> Aggregate:
+    rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
+    rooms.apply(received())
+    room = rooms.get("room-1")
+    assert room
+    return room.metrics().aggregate
+
+
+async def recent(store: Store, since: float = 0) -> list[Received]:
+    return [one async for one in store.recent(since)]
+
+
+async def times(store: Store, query: HistoryQuery = ROOM) -> list[float] | None:
+    history = await store.history(query)
+    return None if history is None else [snapshot.timestamp for snapshot in history]
+
+
+# The contract
+
+
+async def test_it_keeps_a_report_with_every_field(store: Store) -> None:
+    one = received(at=NOW + 0.125, metrics=[Entry("u2", [stream("screen", "recv"), stream("mic", video=None)])])
+    await store.append([one])
+    assert await recent(store) == [one]
+
+
+async def test_it_keeps_what_is_not_known_as_not_known(store: Store) -> None:
+    streams = [
+        stream("nothing", video=None, audio=None, network=None),
+        stream("empty", video=Video(), audio=Audio(), network=Network()),
+        stream("zero", video=Video(0, 0, 0, 0, 0), audio=Audio(0, 0, 0, 0), network=Network(0, 0, 0)),
+        stream("fractions", video=Video(None, 29.97, None, None, 0.5), audio=None, network=Network(None, 1e-9, None)),
+    ]
+    one = received(metrics=[Entry("u1", streams)])
+    await store.append([one])
+    (got,) = await recent(store)
+    assert got.report.metrics[0].streams[:1] == streams[:1]
+    assert got == one
+
+
+async def test_it_keeps_a_report_without_entries_and_an_entry_without_streams(store: Store) -> None:
+    reports = [received(metrics=[]), received(metrics=[Entry("u2", [])])]
+    await store.append(reports)
+    assert await recent(store) == reports
+
+
+async def test_a_report_about_several_users_has_the_same_effect_when_it_comes_back(store: Store) -> None:
+    entries = [Entry("u2", [stream("camera", "recv")]), Entry("u3", []), Entry("u2", [stream("mic", "recv")])]
+    await store.append([received(metrics=entries)])
+    got = await recent(store)
+    assert [entry for one in got for entry in one.report.metrics] == entries
+    assert {(one.at, one.report.user_id, one.report.room_id) for one in got} == {(NOW, "u1", "room-1")}
+
+
+@pytest.mark.parametrize("hostile", ["a/b", "'; DROP TABLE sample; --", "😀", "مرحبا", "%_", "e\u0301", "NULL", "0"])
+async def test_it_keeps_ids_byte_for_byte(store: Store, hostile: str) -> None:
+    one = received(user_id=hostile, room_id=hostile, metrics=[Entry(hostile, [stream(hostile)])])
+    await store.append([one])
+    await store.add_snapshots(NOW, [(hostile, aggregate())])
+    assert await recent(store) == [one]
+    assert await times(store, HistoryQuery(hostile)) == [NOW]
+
+
+async def test_the_largest_numbers_fit(store: Store) -> None:
+    one = received(report_time=10**14, metrics=[Entry("u1", [stream(video=Video(10**14, 1000, 65535, 65535, 10**7))])])
+    await store.append([one])
+    assert await recent(store) == [one]
+
+
+async def test_recent_reports_come_in_the_order_of_their_receipt(store: Store) -> None:
+    reports = [received(at=NOW + number // 10, user_id=f"u{number}") for number in range(2500)]
+    for start in range(0, 2500, 500):
+        await store.append(reports[start : start + 500])
+    assert await recent(store) == reports
+
+
+async def test_recent_reports_are_those_received_after_a_time(store: Store) -> None:
+    reports = [received(at=NOW + number) for number in range(5)]
+    await store.append(reports)
+    assert await recent(store, NOW + 2) == reports[3:]
+    assert await recent(store, NOW + 1.999) == reports[2:]
+    assert await recent(store, NOW + 4) == []
+
+
+async def test_an_empty_store_has_nothing(store: Store) -> None:
+    assert await recent(store) == []
+    assert await store.history(ROOM) is None
+    assert await store.prune(NOW, NOW) == 0
+
+
+async def test_it_can_be_written_while_it_is_read(store: Store) -> None:
+    await store.append([received(user_id="u1"), received(user_id="u2")])
+    seen = []
+    async for one in store.recent(0):
+        await store.append([received(user_id=one.report.user_id + " again")])
+        seen.append(one.report.user_id)
+    assert seen == ["u1", "u2"]
+
+
+async def test_many_can_write_at_once(store: Store) -> None:
+    reports = [received(user_id=f"u{number}") for number in range(30)]
+    await asyncio.gather(*(store.append([one]) for one in reports), *(recent(store) for _ in range(10)))
+    assert sorted(one.report.user_id for one in await recent(store)) == sorted(one.report.user_id for one in reports)
+
+
+async def test_history_is_that_of_the_room_oldest_first(store: Store) -> None:
+    for number in range(3):
+        await store.add_snapshots(NOW + number, [("room-1", aggregate()), ("room-2", aggregate())])
+    await store.add_snapshots(NOW + 3, [("room-2", aggregate())])
+    assert await times(store) == [NOW, NOW + 1, NOW + 2]
+    assert await times(store, HistoryQuery("room-2")) == [NOW, NOW + 1, NOW + 2, NOW + 3]
+
+
+async def test_a_snapshot_comes_back_with_every_field(store: Store) -> None:
+    for timestamp, one in ((NOW + 0.125, aggregate()), (NOW + 1, aggregate_of([], []))):
+        await store.add_snapshots(timestamp, [("room-1", one)])
+        history = await store.history(HistoryQuery("room-1", start=timestamp))
+        fields = {name: getattr(one, name) for name in Aggregate.__struct_fields__}
+        assert history == [Snapshot(**fields, timestamp=timestamp)]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (HistoryQuery("room-1", start=NOW + 7), [7, 8, 9]),
+        (HistoryQuery("room-1", end=NOW + 2), [0, 1, 2]),
+        (HistoryQuery("room-1", start=NOW + 3, end=NOW + 4.5), [3, 4]),
+        (HistoryQuery("room-1", limit=2), [8, 9]),
+        (HistoryQuery("room-1", end=NOW + 5, limit=2), [4, 5]),
+        (HistoryQuery("room-1", step=4), [0, 4, 8]),
+        (HistoryQuery("room-1", step=4, limit=2), [4, 8]),
+        (HistoryQuery("room-1", start=NOW + 100), []),
+    ],
+)
+async def test_history_is_what_is_asked_for(store: Store, query: HistoryQuery, expected: list[float]) -> None:
+    for number in range(10):
+        await store.add_snapshots(NOW + number, [("room-1", aggregate())])
+    assert await times(store, query) == [NOW + number for number in expected]
+
+
+async def test_a_room_with_reports_alone_has_an_empty_history(store: Store) -> None:
+    await store.append([received()])
+    assert await store.history(ROOM) == []
+    assert await store.history(HistoryQuery("room-2")) is None
+
+
+async def test_it_prunes_what_is_old_and_nothing_else(store: Store) -> None:
+    for number in range(4):
+        await store.append([received(at=NOW + number)])
+        await store.add_snapshots(NOW + number, [("room-1", aggregate())])
+    assert await store.prune(NOW + 1, NOW + 3) == 4
+    assert await store.prune(NOW + 1, NOW + 3) == 0
+    assert [one.at for one in await recent(store)] == [NOW + 1, NOW + 2, NOW + 3]
+    assert await times(store) == [NOW + 3]
+
+
+async def test_it_prunes_in_small_steps(store: Store) -> None:
+    await store.append([received(at=NOW)] * (PRUNE_AT_ONCE + 1) + [received(at=NOW + 1)])
+    assert await store.prune(NOW + 1, NOW) == PRUNE_AT_ONCE
+    assert await store.prune(NOW + 1, NOW) == 1
+    assert await store.prune(NOW + 1, NOW) == 0
+    assert len(await recent(store)) == 1
+
+
+async def test_a_room_is_forgotten_with_its_last_row(store: Store) -> None:
+    await store.append([received()])
+    await store.add_snapshots(NOW, [("room-1", aggregate())])
+    await store.prune(NOW + 1, NOW)
+    assert await times(store) == [NOW]
+    await store.prune(NOW, NOW + 1)
+    assert await store.history(ROOM) is None
+
+
+# SQL
+
+
+async def test_an_append_that_fails_in_the_middle_keeps_nothing(database: Database) -> None:
+    store = SqlStore(database)
+    async with database.writer.begin() as connection:
+        await connection.exec_driver_sql(
+            "CREATE TRIGGER refuse BEFORE INSERT ON sample WHEN NEW.reporter_id = 'u3' "
+            "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        )
+    with pytest.raises(StoreError, match="refused"):
+        await store.append([received(user_id=f"u{number}") for number in range(5)])
+    assert await recent(store) == []
+    await store.append([received(user_id="u1")])
+    assert len(await recent(store)) == 1
+
+
+@pytest.mark.parametrize("table", ["sample", "snapshot"])
+async def test_a_database_that_fails_is_a_store_error(database: Database, table: str) -> None:
+    store = SqlStore(database)
+    async with database.writer.begin() as connection:
+        await connection.exec_driver_sql(f"DROP TABLE {table}")
+    with pytest.raises(StoreError, match="no such table"):
+        await store.prune(NOW, NOW)
+    with pytest.raises(StoreError, match="no such table"):
+        await store.history(ROOM)
+    if table == "sample":
+        with pytest.raises(StoreError, match="no such table"):
+            await store.append([received()])
+        with pytest.raises(StoreError, match="no such table"):
+            await recent(store)
+    else:
+        with pytest.raises(StoreError, match="no such table"):
+            await store.add_snapshots(NOW, [("room-1", aggregate())])
+
+
+async def test_reports_and_history_outlive_the_process(settings: Settings) -> None:
+    async with reopened(settings) as store:
+        await store.append([received()])
+        await store.add_snapshots(NOW, [("room-1", aggregate())])
+    async with reopened(settings) as store:
+        assert await recent(store) == [received()]
+        assert await times(store) == [NOW]
+
+
+async def test_what_is_committed_is_there_for_others_at_once(database: Database) -> None:
+    await SqlStore(database).append([received()])
+    with closing(sqlite3.connect(database.path)) as another:
+        assert another.execute("SELECT room_id FROM sample").fetchall() == [("room-1",)]
+
+
+async def test_a_commit_is_flushed_to_a_write_ahead_log(database: Database) -> None:
+    async with database.writer.connect() as connection:
+        found = {
+            name: (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous")
+        }
+    assert found == {"journal_mode": "wal", "synchronous": 2}
+
+
+async def test_the_log_is_gone_once_the_database_is_closed(settings: Settings) -> None:
+    database = Database(settings)
+    async with database.open():
+        await SqlStore(database).append([received()])
+        await recent(SqlStore(database))
+        assert database.path.with_name("roompulse.db-wal").exists()
+    assert not database.path.with_name("roompulse.db-wal").exists()
+
+
+async def test_exactly_one_connection_writes(database: Database) -> None:
+    async with database.writer.connect():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05), database.writer.connect():
+                pass
+    async with database.writer.connect():
+        pass
+
+
+async def test_readers_cannot_write(database: Database) -> None:
+    async with database.reader.connect() as connection:
+        with pytest.raises(OperationalError, match="readonly"):
+            await connection.exec_driver_sql("DELETE FROM sample")
+
+
+async def test_several_can_read_beside_a_writer(database: Database) -> None:
+    async with database.writer.begin() as writer:
+        await writer.exec_driver_sql("DELETE FROM sample")
+        async with database.reader.connect() as first, database.reader.connect() as second:
+            for reader in (first, second):
+                assert (await reader.exec_driver_sql("SELECT count(*) FROM sample")).scalar_one() == 0
