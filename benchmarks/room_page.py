@@ -15,7 +15,7 @@ from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.web.assets import Assets
 from roompulse.web.events import partial
-from roompulse.web.queries import UserQuery
+from roompulse.web.query import UserQuery
 from roompulse.web.templates import Templates
 from roompulse.web.views import Views
 

@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "roompulse"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 ORDER = [
-    {"__init__", "settings", "clock", "errors"},
+    {"__init__", "settings", "clock", "errors", "intake"},
     {"report"},
     {"quality"},
     {"rooms"},

@@ -15,15 +15,17 @@ from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
+from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
 from roompulse.store.retention import Retention
-from roompulse.store.snapshots import Snapshots
+from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql import SqlStore
 from roompulse.web.answers import answer_routes
 from roompulse.web.assets import Assets
 from roompulse.web.openapi import openapi_route
-from roompulse.web.pages import page_routes
+from roompulse.web.overview import Overview
+from roompulse.web.pages import Layout, page_routes
 from roompulse.web.paths import EncodedPaths
 from roompulse.web.problems import ProblemAnswers
 from roompulse.web.report import report_route
@@ -51,18 +53,20 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     rooms = RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)
     hub = LocalHub(settings.push_interval, settings.max_viewers)
     ingest = Ingest(store, rooms, hub, clock, settings.max_queue)
-    snapshots = Snapshots(store, rooms, clock, settings.snapshot_interval)
+    trends = Trends(settings.snapshot_interval, settings.max_rooms)
+    snapshots = Snapshots(store, rooms, trends, clock, settings.snapshot_interval)
     retention = Retention(store, clock, samples=settings.sample_retention, snapshots=settings.snapshot_retention)
     assets = Assets()
     templates = Templates(assets)
     epoch = secrets.token_hex(4)
+    overview = Overview(rooms, trends, ingest.intake, templates, clock)
     views = Views(rooms, templates, epoch)
     routes: list[ControllerRouterHandler] = [
         report_route(ingest, Senders(settings.sender_rate, clock), settings),
         *answer_routes(store, rooms, ingest, epoch),
-        *stream_routes(hub, views, ingest, clock),
+        *stream_routes(hub, overview, views, ingest, clock),
         openapi_route(settings),
-        *page_routes(rooms, views, templates, ingest, clock, settings.snapshot_interval),
+        *page_routes(rooms, overview, views, Layout(templates, clock, settings.snapshot_interval), ingest),
         *assets.routers(),
     ]
 
@@ -71,14 +75,9 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         app.state.hub = hub
         async with database.open():
             await ingest.rebuild(settings.leave_after)
-            async with _background(_expire(ingest), snapshots.run(), retention.run()):
-                taking = asyncio.create_task(ingest.run())
-                try:
-                    yield
-                finally:
-                    hub.close()
-                    ingest.close()
-                    await taking
+            await refill(trends, store, clock(), settings.leave_after)
+            async with _background(_expire(ingest), snapshots.run(), retention.run()), _taking(ingest, hub):
+                yield
 
     return EncodedPaths(
         routes,
@@ -98,6 +97,18 @@ async def _background(*jobs: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _taking(ingest: Ingest, hub: LocalHub) -> AsyncIterator[None]:
+    """Take reports; at the end, streams are told first and what waits is still saved."""
+    taking = asyncio.create_task(ingest.run())
+    try:
+        yield
+    finally:
+        hub.close()
+        ingest.close()
+        await taking
 
 
 async def _expire(ingest: Ingest) -> None:

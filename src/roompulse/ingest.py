@@ -14,6 +14,7 @@ from msgspec import Struct
 from roompulse.clock import Clock
 from roompulse.errors import Unavailable
 from roompulse.hub.contract import Hub
+from roompulse.intake import Intake
 from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received, Report
 from roompulse.rooms.contract import LiveRooms
@@ -40,6 +41,8 @@ class Ingest:
         self._hub = hub
         self._clock = clock
         self._max_queue = max_queue
+        self.intake = Intake()
+        self._shown_rate = 0.0
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._closed = False
@@ -51,6 +54,7 @@ class Ingest:
             # As it went the first time, so that a clock set back since then brings nobody back who had left.
             self._rooms.expire(received.at)
             self._rooms.apply(received)
+            self.intake.newest = received.at
         self._rooms.expire(now)
 
     async def submit(self, report: Report) -> None:
@@ -92,8 +96,13 @@ class Ingest:
         self._wake.set()
 
     def expire(self) -> None:
-        """Bring the live rooms to the present time, and publish what that changed."""
-        self._hub.publish(self._rooms.expire(self._clock()))
+        """Bring the live rooms and the rate of reports to the present time, and publish what that changed."""
+        now = self._clock()
+        self._hub.publish(self._rooms.expire(now))
+        rate = self.intake.rate(now)
+        if rate != self._shown_rate:
+            self._shown_rate = rate
+            self._hub.refresh()
 
     async def _take(self, batch: Sequence[_Waiting]) -> None:
         self.expire()
@@ -134,6 +143,8 @@ class Ingest:
     def _show_and_answer(self, committed: Sequence[_Waiting]) -> None:
         for waiting in committed:
             self._rooms.apply(waiting.received)
+            self.intake.newest = waiting.received.at
+        self.intake.note(len(committed), self._clock())
         self._hub.publish({waiting.received.report.room_id for waiting in committed})
         for waiting in committed:
             if not waiting.answer.done():

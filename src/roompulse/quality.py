@@ -33,7 +33,7 @@ _REASON_FROM = 0.1
 """Costs below this are in the terms, but are not worth a reason in words."""
 
 
-class Term(Struct, frozen=True):
+class Term(Struct, frozen=True, gc=False):
     """What one impairment costs (score points), and the figure that it was computed from."""
 
     term: TermName
@@ -42,7 +42,7 @@ class Term(Struct, frozen=True):
     unit: str
 
 
-class StreamQuality(Struct, frozen=True):
+class StreamQuality(Struct, frozen=True, gc=False):
     """`score` is None and `level` "unknown" where nothing is known; `terms` are those that cost something."""
 
     score: float | None
@@ -50,7 +50,7 @@ class StreamQuality(Struct, frozen=True):
     terms: list[Term]
 
 
-class UserQuality(Struct, frozen=True):
+class UserQuality(Struct, frozen=True, gc=False):
     """`uplink` is the worst score of what the user sends, `downlink` of what it receives."""
 
     score: float | None
@@ -60,7 +60,7 @@ class UserQuality(Struct, frozen=True):
     reasons: list[str]
 
 
-class RoomQuality(Struct, frozen=True):
+class RoomQuality(Struct, frozen=True, gc=False):
     """`good` to `unknown` count users by level."""
 
     score: float | None
@@ -198,16 +198,16 @@ def _reason(term: Term, doing: str) -> str:
     return f"{figure} {doing} costs {term.cost:.1f}"
 
 
-def rate_room(users: Iterable[UserQuality]) -> RoomQuality:
+def rate_room(scores: Iterable[float | None]) -> RoomQuality:
     """Rate a room by the 10th percentile of its users' scores; a user without a score has no say in it."""
     counts: dict[Level, int] = {"good": 0, "fair": 0, "poor": 0, "unknown": 0}
-    scores = []
-    for user in users:
-        counts[user.level] += 1
-        if user.score is not None:
-            scores.append(user.score)
-    score = nearest_rank(sorted(scores), 10) if scores else None
-    verdict = _verdict(len(scores), counts["fair"] + counts["poor"])
+    known = []
+    for score in scores:
+        counts[level_of(score)] += 1
+        if score is not None:
+            known.append(score)
+    score = nearest_rank(sorted(known), 10) if known else None
+    verdict = _verdict(len(known), counts["fair"] + counts["poor"])
     return RoomQuality(score, level_of(score), **counts, verdict=verdict)
 
 

@@ -34,7 +34,7 @@ def aggregate(packet_loss: float = 0.3, users: int = 1, **figures: Any) -> Aggre
         rooms.apply(received(user_id=user_id, metrics=[Entry(user_id, [camera])]))
     room = rooms.get("room-1")
     assert room
-    return aggregate_of(room.metrics().users)
+    return room.summary().aggregate
 
 
 async def keep(settings: Settings, *snapshots: tuple[float, Aggregate]) -> None:
@@ -90,7 +90,7 @@ async def test_a_snapshot_is_the_aggregate_at_a_moment(settings: Settings, clock
 
 
 async def test_what_was_not_known_is_null(settings: Settings, clock: Clock) -> None:
-    await keep(settings, (GRID, aggregate_of([])))
+    await keep(settings, (GRID, aggregate_of([], [])))
     async with serving(settings, clock) as client:
         (snapshot,) = await data(client, HISTORY)
     assert [snapshot[name] for name in ("rtt", "packet_loss", "jitter")] == [None, None, None]
@@ -182,7 +182,7 @@ async def test_a_step_keeps_its_worst_moment(settings: Settings, clock: Clock) -
 
 
 async def test_a_step_of_unknown_and_known_is_known(settings: Settings, clock: Clock) -> None:
-    await keep(settings, (GRID, aggregate_of([])), (GRID + 10, aggregate()), (GRID + 20, aggregate_of([])))
+    await keep(settings, (GRID, aggregate_of([], [])), (GRID + 10, aggregate()), (GRID + 20, aggregate_of([], [])))
     async with serving(settings, clock) as client:
         (step,) = await data(client, f"{HISTORY}?step=60")
     assert step["quality"]["score"] == 4.37

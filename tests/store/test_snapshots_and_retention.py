@@ -9,6 +9,7 @@ import pytest
 from roompulse.clock import system_clock
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
+from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
 from roompulse.store.contract import HistoryQuery
 from roompulse.store.engine import Database
@@ -34,7 +35,7 @@ def rooms() -> RoomsInMemory:
 
 @pytest.fixture
 def snapshots(store: SqlStore, rooms: RoomsInMemory, clock: Clock) -> Snapshots:
-    return Snapshots(store, rooms, clock, 10)
+    return Snapshots(store, rooms, Trends(10, 100), clock, 10)
 
 
 async def times(store: SqlStore, room_id: str) -> list[float]:
@@ -105,7 +106,7 @@ async def test_snapshots_lie_on_the_wall_clock_grid(store: SqlStore, rooms: Room
         found = await times(store, "room-1")
         return found if len(found) >= count else []
 
-    running = asyncio.create_task(Snapshots(store, rooms, system_clock, 0.05).run())
+    running = asyncio.create_task(Snapshots(store, rooms, Trends(0.05, 100), system_clock, 0.05).run())
     try:
         found = await soon(lambda: taken(5))
     finally:
@@ -121,7 +122,7 @@ async def test_a_database_that_fails_does_not_end_the_snapshots(
     async with database.open():
         store = SqlStore(database)
         rooms.apply(received())
-        running = asyncio.create_task(Snapshots(store, rooms, system_clock, 0.05).run())
+        running = asyncio.create_task(Snapshots(store, rooms, Trends(0.05, 100), system_clock, 0.05).run())
         try:
             async with database.writer.begin() as connection:
                 await connection.exec_driver_sql("ALTER TABLE snapshot RENAME TO taken_away")

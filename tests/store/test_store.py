@@ -157,7 +157,7 @@ async def test_history_is_that_of_the_room_oldest_first(store: Store) -> None:
 
 
 async def test_a_snapshot_comes_back_with_every_field(store: Store) -> None:
-    for timestamp, one in ((NOW + 0.125, aggregate()), (NOW + 1, aggregate_of([]))):
+    for timestamp, one in ((NOW + 0.125, aggregate()), (NOW + 1, aggregate_of([], []))):
         await store.add_snapshots(timestamp, [("room-1", one)])
         history = await store.history(HistoryQuery("room-1", start=timestamp))
         fields = {name: getattr(one, name) for name in Aggregate.__struct_fields__}

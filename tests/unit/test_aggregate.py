@@ -5,12 +5,13 @@ from msgspec.structs import replace
 
 from roompulse.quality import level_of, rate_stream, rate_user
 from roompulse.report.model import Network, Stream, Video
-from roompulse.rooms.aggregate import aggregate_of, merge_snapshots, step_start
+from roompulse.rooms.aggregate import aggregate_of, medians_of, merge_snapshots, step_start
 from roompulse.rooms.model import (
     Aggregate,
     AudioTotals,
     Figures,
     FrameRate,
+    Medians,
     Snapshot,
     StreamMetrics,
     UserMetrics,
@@ -38,8 +39,12 @@ def user(*streams: Stream, user_id: str = "u1") -> UserMetrics:
     )
 
 
+def aggregate_of_users(*users: UserMetrics) -> Aggregate:
+    return aggregate_of([user.quality.score for user in users], [one for user in users for one in user.streams])
+
+
 def aggregate(*streams: Stream) -> Aggregate:
-    return aggregate_of([user(*streams)])
+    return aggregate_of_users(user(*streams))
 
 
 def snapshot(timestamp: float = NOW, score: float | None = 4.4, **fields: Any) -> Snapshot:
@@ -50,7 +55,7 @@ def snapshot(timestamp: float = NOW, score: float | None = 4.4, **fields: Any) -
 
 
 def test_an_empty_room_has_figures_that_are_unknown_and_sums_that_are_0() -> None:
-    empty = aggregate_of([])
+    empty = aggregate_of([], [])
     assert (empty.user_count, empty.stream_count) == (0, 0)
     assert (empty.rtt, empty.packet_loss, empty.jitter) == (None, None, None)
     assert empty.video == VideoTotals(0, None, 0, 0)
@@ -58,8 +63,16 @@ def test_an_empty_room_has_figures_that_are_unknown_and_sums_that_are_0() -> Non
     assert empty.quality.verdict == "unknown"
 
 
+@pytest.mark.parametrize(("rtts", "median"), [([7], 7), ([1, 2, 300], 2), ([4, 3, 2, 1], 2), ([None, 5, None], 5)])
+def test_a_median_is_one_of_the_figures(rtts: list[float | None], median: float) -> None:
+    streams = [stream(network=network(rtt=rtt, jitter=None)) for rtt in rtts]
+    assert medians_of([*streams, stream(network=None)]) == Medians(rtt=median, packet_loss=0.3, jitter=None)
+
+
 def test_it_counts_users_and_streams() -> None:
-    room = aggregate_of([user(stream(), stream("mic", video=None)), user(user_id="u2"), user(stream(), user_id="u3")])
+    room = aggregate_of_users(
+        user(stream(), stream("mic", video=None)), user(user_id="u2"), user(stream(), user_id="u3")
+    )
     assert (room.user_count, room.stream_count) == (3, 3)
     assert (room.video.stream_count, room.audio.stream_count) == (2, 3)
     assert (room.quality.good, room.quality.unknown) == (2, 1)

@@ -28,6 +28,19 @@ class Board:
         return dict(self.frames)
 
 
+class SlowBoard(Board):
+    """Takes `takes` seconds to render."""
+
+    def __init__(self, time: Clock, takes: float) -> None:
+        super().__init__(a=b"1")
+        self._time = time
+        self._takes = takes
+
+    def render(self) -> Frames:
+        self._time.advance(self._takes)
+        return super().render()
+
+
 @pytest.fixture
 def hub() -> LocalHub:
     return LocalHub(push_interval=0, max_viewers=100)
@@ -141,6 +154,15 @@ class TestViewers:
             await settled()
             assert board.renders == 2
 
+    async def test_of_all_rooms_get_what_changed_with_time(self, hub: LocalHub) -> None:
+        board, other = Board(room_id=None, a=b"1"), Board(key="other", a=b"1")
+        with hub.subscribe(board) as mailbox, hub.subscribe(other):
+            await taken(mailbox)
+            board.frames["a"] = b"2"
+            hub.refresh()
+            assert await taken(mailbox) == b"2"
+            assert other.renders == 1
+
     async def test_of_another_room_are_left_alone(self, hub: LocalHub) -> None:
         board = Board(room_id="room-2", a=b"1")
         with hub.subscribe(board):
@@ -241,6 +263,17 @@ class TestPushing:
             time.advance(1)
             await settled()
             assert board.renders == 3
+
+    async def test_rests_after_a_view_that_takes_long_to_render(self, time: Clock) -> None:
+        hub, board = LocalHub(push_interval=0.25, max_viewers=1), SlowBoard(time, takes=1)
+        with hub.subscribe(board):
+            hub.publish(["room-1"])
+            time.advance(3.99)
+            await settled()
+            assert board.renders == 1
+            time.advance(0.02)
+            await settled()
+            assert board.renders == 2
 
     async def test_goes_on_after_a_view_was_broken(self, hub: LocalHub, caplog: pytest.LogCaptureFixture) -> None:
         board = Board(a=b"1")

@@ -55,6 +55,7 @@ class FakeHub:
     def __init__(self) -> None:
         self.viewers = 0
         self.published: list[list[str]] = []
+        self.refreshed = 0
 
     def subscribe(self, view: View) -> AbstractContextManager[Mailbox]:
         raise NotImplementedError
@@ -62,6 +63,9 @@ class FakeHub:
     def publish(self, room_ids: Iterable[str]) -> None:
         if rooms := sorted(room_ids):
             self.published.append(rooms)
+
+    def refresh(self) -> None:
+        self.refreshed += 1
 
     def close(self) -> None:
         raise NotImplementedError
@@ -314,6 +318,38 @@ class TestExpiry:
                 world.hub.published.clear()
 
 
+class TestTheRate:
+    async def test_counts_reports_when_they_are_shown(self, world: World) -> None:
+        async with world.running():
+            world.store.open.clear()
+            posted = [world.post(f"u{number}") for number in range(3)]
+            await settled()
+            world.clock.advance(5)
+            assert world.ingest.intake.rate(world.clock()) == 0
+            world.store.open.set()
+            await outcomes(posted)
+            assert world.ingest.intake.rate(world.clock()) == 0.3
+            assert world.ingest.intake.newest == NOW
+
+    async def test_does_not_count_what_was_not_saved(self, world: World) -> None:
+        world.store.poison = {"u1"}
+        async with world.running():
+            await outcomes([world.post("u1")])
+            assert (world.ingest.intake.rate(NOW), world.ingest.intake.newest) == (0, None)
+
+    async def test_is_published_when_it_falls_though_no_room_changes(self, world: World) -> None:
+        async with world.running():
+            await world.ingest.submit(report())
+        world.ingest.expire()
+        refreshed, published = world.hub.refreshed, list(world.hub.published)
+        world.clock.advance(9)
+        world.ingest.expire()
+        assert world.hub.refreshed == refreshed
+        world.clock.advance(1)
+        world.ingest.expire()
+        assert (world.hub.refreshed, world.hub.published) == (refreshed + 1, published)
+
+
 class TestARestart:
     async def restarted(self, world: World) -> World:
         """The world after a restart: the same store and clock, all else new."""
@@ -393,6 +429,11 @@ class TestARestart:
             await self.live(world, received(NOW, user_id="u1"), received(NOW + 600, user_id="u2"))
         world.clock.now = NOW - 3600
         assert (await self.restarted(world)).user_ids() == ["u2"]
+
+    async def test_knows_the_newest_report(self, world: World) -> None:
+        async with world.running():
+            await self.live(world, received(NOW), received(NOW + 5))
+        assert (await self.restarted(world)).ingest.intake.newest == NOW + 5
 
     async def test_publishes_nothing(self, world: World) -> None:
         async with world.running():

@@ -39,10 +39,6 @@ def costs(quality: StreamQuality) -> dict[str, float]:
     return {term.term: term.cost for term in quality.terms}
 
 
-def user(score: float | None) -> UserQuality:
-    return UserQuality(score, level_of(score), score, None, [])
-
-
 class TestMos:
     def test_its_base_is_that_of_a_flawless_call(self) -> None:
         assert round(mos(94.768), 4) == 4.4376
@@ -306,10 +302,10 @@ class TestRooms:
         ],
     )
     def test_have_a_verdict(self, scores: list[float | None], verdict: Verdict) -> None:
-        assert rate_room(user(score) for score in scores).verdict == verdict
+        assert rate_room(scores).verdict == verdict
 
     def test_count_their_users_by_level(self) -> None:
-        room = rate_room(user(score) for score in (4.4, 4.0, 4.2, 3.9, 3.1, 2.0, None, None, None, None))
+        room = rate_room((4.4, 4.0, 4.2, 3.9, 3.1, 2.0, None, None, None, None))
         assert (room.good, room.fair, room.poor, room.unknown) == (3, 2, 1, 4)
 
     @pytest.mark.parametrize(
@@ -328,7 +324,7 @@ class TestRooms:
     def test_score_the_10th_percentile_of_their_users(
         self, scores: list[float | None], score: float | None, level: Level
     ) -> None:
-        room = rate_room(user(one) for one in scores)
+        room = rate_room(scores)
         assert (room.score, room.level) == (score, level)
 
 

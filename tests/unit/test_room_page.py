@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from roompulse.report.model import Entry
-from roompulse.web.queries import UserQuery, user_query
+from roompulse.web.query import UserQuery, user_query
 from tests.builders import body, network, stream
 
 BAD = network(rtt=20, jitter=2, packet_loss=6)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from roompulse.quality import rate_room
 from roompulse.report.model import Direction, Entry, Received, Report, Stream, Video
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -478,6 +479,20 @@ def summary(user: UserMetrics) -> tuple[Any, ...]:
     return user.stale, user.received_at, user.sdk_version, user.reporters, streams, receiving
 
 
+def assert_summaries_agree(rooms: RoomsInMemory) -> None:
+    """What is told of a room without its users is what follows from them."""
+    for room_id in rooms.ids():
+        room = rooms.get(room_id)
+        assert room
+        told, users = room.summary(), room.metrics().users
+        assert told.aggregate.quality == rate_room([user.quality.score for user in users])
+        assert told.aggregate.stream_count == sum(len(user.streams) for user in users)
+        assert (told.received_at, told.stale) == (
+            max(user.received_at for user in users),
+            all(user.stale for user in users),
+        )
+
+
 def version_of(rooms: RoomsInMemory, room_id: str) -> int | None:
     room = rooms.get(room_id)
     return room.version if room else None
@@ -513,6 +528,7 @@ def test_after_any_sequence_of_reports_and_pauses_the_rooms_are_what_a_naive_rec
         changed = rooms.expire(now)
         after = shown(rooms)
         assert after == slow.shown(now)
+        assert_summaries_agree(rooms)
         assert changed == {room_id for room_id in before if before[room_id] != after.get(room_id)}
         assert changed == {room_id for room_id in before if versions_before[room_id] != version_of(rooms, room_id)}
         if step.report:

@@ -8,6 +8,9 @@ from roompulse.hub.mailbox import Mailbox
 
 logger = logging.getLogger(__name__)
 
+REST = 4
+"""A view rests for this many times as long as it took to render, so that none takes more than a fifth of the time."""
+
 
 class Channel:
     """Must be used from the event loop that it was made in."""
@@ -18,8 +21,9 @@ class Channel:
         self._push_interval = push_interval
         self._loop = asyncio.get_running_loop()
         self._due: asyncio.TimerHandle | None = None
-        self._pushed_at = self._loop.time()
+        started = self._loop.time()
         self._frames: Frames = view.render()
+        self._rest(started)
 
     def join(self) -> Mailbox:
         """Add a viewer, whose mailbox holds the whole view. What changed since is due, and will follow."""
@@ -31,17 +35,23 @@ class Channel:
 
     def changed(self) -> None:
         if self._due is None:
-            wait = self._pushed_at + self._push_interval - self._loop.time()
+            wait = self._rested_at - self._loop.time()
             self._due = self._loop.call_later(max(0.0, wait), self._push)
+
+    def _rest(self, started: float) -> None:
+        now = self._loop.time()
+        self._rested_at = max(started + self._push_interval, now + REST * (now - started))
 
     def _push(self) -> None:
         self._due = None
-        self._pushed_at = self._loop.time()
+        started = self._loop.time()
         try:
             frames = self.view.render()
         except Exception:
             logger.exception("the view %r could not be rendered", self.view.key)
             return
+        finally:
+            self._rest(started)
         if self._frames and not frames:
             changed = self.view.gone
         else:

@@ -48,6 +48,10 @@ class Hub(Protocol):
         """Say that these rooms changed, started or ended."""
         ...
 
+    def refresh(self) -> None:
+        """Say that figures over all rooms changed, as time passed."""
+        ...
+
     def close(self) -> None:
         """End every mailbox once it is read, and take no more subscriptions."""
         ...

@@ -62,8 +62,11 @@ class LocalHub:
             for channel in self._watching.get(room_id, ()):
                 channel.changed()
         if any_changed:
-            for channel in self._watching.get(None, ()):
-                channel.changed()
+            self.refresh()
+
+    def refresh(self) -> None:
+        for channel in self._watching.get(None, ()):
+            channel.changed()
 
     def close(self) -> None:
         self._closed = True

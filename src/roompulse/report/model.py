@@ -23,7 +23,7 @@ Milliseconds = Annotated[int, Meta(ge=0, le=600_000)] | Annotated[float, Meta(ge
 Percent = Annotated[int, Meta(ge=0, le=100)] | Annotated[float, Meta(ge=0, le=100)]
 
 
-class Video(Struct, frozen=True):
+class Video(Struct, frozen=True, gc=False):
     timestamp: UnixTime | None = None
     frame_rate: FramesPerSecond | None = None
     width: Pixels | None = None
@@ -31,20 +31,20 @@ class Video(Struct, frozen=True):
     bitrate: KilobitsPerSecond | None = None
 
 
-class Audio(Struct, frozen=True):
+class Audio(Struct, frozen=True, gc=False):
     timestamp: UnixTime | None = None
     sample_rate: Annotated[int, Meta(ge=0, le=10**6)] | None = None
     channels: Annotated[int, Meta(ge=0, le=64)] | None = None
     bitrate: KilobitsPerSecond | None = None
 
 
-class Network(Struct, frozen=True):
+class Network(Struct, frozen=True, gc=False):
     rtt: Milliseconds | None = None
     packet_loss: Percent | None = None
     jitter: Milliseconds | None = None
 
 
-class Stream(Struct, frozen=True):
+class Stream(Struct, frozen=True, gc=False):
     """One stream as it was measured where it is sent (`send`) or received (`recv`)."""
 
     stream_id: Id
@@ -54,14 +54,14 @@ class Stream(Struct, frozen=True):
     network: Network | None = None
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, gc=False):
     """What a report says about one user, the sender of these streams."""
 
     user_id: Id
     streams: list[Stream]
 
 
-class Report(Struct, frozen=True):
+class Report(Struct, frozen=True, gc=False):
     """One report; `user_id` is who reports, `report_time` is Unix seconds once decoded."""
 
     user_id: Id
@@ -71,7 +71,7 @@ class Report(Struct, frozen=True):
     metrics: list[Entry]
 
 
-class Received(Struct, frozen=True):
+class Received(Struct, frozen=True, gc=False):
     """A report and the server's time at its receipt, in Unix seconds: what liveness goes by."""
 
     report: Report

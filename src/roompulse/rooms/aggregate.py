@@ -1,38 +1,57 @@
 """Aggregates: many users into one room, and many snapshots into one step."""
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from math import floor
 from statistics import fmean
+from typing import Protocol
 
 from msgspec.structs import replace
 
 from roompulse.quality import nearest_rank, rate_room
-from roompulse.rooms.model import (
-    Aggregate,
-    AudioTotals,
-    Figures,
-    FrameRate,
-    Snapshot,
-    StreamMetrics,
-    UserMetrics,
-    VideoTotals,
-)
+from roompulse.report.model import Audio, Direction, Network, Video
+from roompulse.rooms.model import Aggregate, AudioTotals, Figures, FrameRate, Medians, Snapshot, VideoTotals
 
 
-def aggregate_of(users: Sequence[UserMetrics]) -> Aggregate:
-    streams = list(chain.from_iterable(user.streams for user in users))
+class Measured(Protocol):
+    """The figures of one stream."""
+
+    @property
+    def direction(self) -> Direction: ...
+    @property
+    def video(self) -> Video | None: ...
+    @property
+    def audio(self) -> Audio | None: ...
+    @property
+    def network(self) -> Network | None: ...
+
+
+def aggregate_of(scores: Sequence[float | None], streams: Sequence[Measured]) -> Aggregate:
+    """Aggregate the scores of a room's users, one for each, and the figures of their streams."""
     networks = [stream.network for stream in streams if stream.network]
     return Aggregate(
-        user_count=len(users),
+        user_count=len(scores),
         stream_count=len(streams),
-        quality=rate_room(user.quality for user in users),
+        quality=rate_room(scores),
         rtt=_figures(network.rtt for network in networks),
         packet_loss=_figures(network.packet_loss for network in networks),
         jitter=_figures(network.jitter for network in networks),
         video=_video_totals(streams),
         audio=_audio_totals(streams),
     )
+
+
+def medians_of(streams: Sequence[Measured]) -> Medians:
+    networks = [stream.network for stream in streams if stream.network]
+    return Medians(
+        rtt=_median(network.rtt for network in networks),
+        packet_loss=_median(network.packet_loss for network in networks),
+        jitter=_median(network.jitter for network in networks),
+    )
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = sorted(value for value in values if value is not None)
+    return nearest_rank(known, 50) if known else None
 
 
 def _figures(values: Iterable[float | None]) -> Figures | None:
@@ -42,7 +61,7 @@ def _figures(values: Iterable[float | None]) -> Figures | None:
     return Figures(avg=_rounded(fmean(known)), p95=nearest_rank(known, 95), max=known[-1])
 
 
-def _video_totals(streams: Sequence[StreamMetrics]) -> VideoTotals:
+def _video_totals(streams: Sequence[Measured]) -> VideoTotals:
     videos = [(stream.direction, stream.video) for stream in streams if stream.video]
     rates = [video.frame_rate for _, video in videos if video.frame_rate is not None]
     return VideoTotals(
@@ -53,7 +72,7 @@ def _video_totals(streams: Sequence[StreamMetrics]) -> VideoTotals:
     )
 
 
-def _audio_totals(streams: Sequence[StreamMetrics]) -> AudioTotals:
+def _audio_totals(streams: Sequence[Measured]) -> AudioTotals:
     audios = [(stream.direction, stream.audio) for stream in streams if stream.audio]
     return AudioTotals(
         stream_count=len(audios),

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from roompulse.errors import Problem
 from roompulse.report.model import Received
-from roompulse.rooms.model import RoomMetrics, UserMetrics
+from roompulse.rooms.model import Medians, RoomMetrics, RoomSummary, UserMetrics
 
 
 class LiveUser(Protocol):
@@ -24,6 +24,12 @@ class LiveRoom(Protocol):
         ...
 
     def metrics(self) -> RoomMetrics: ...
+
+    def summary(self) -> RoomSummary:
+        """The room without its users: several times as fast as `metrics()` where the room has changed."""
+        ...
+
+    def medians(self) -> Medians: ...
 
     def user(self, user_id: str) -> LiveUser | None: ...
 

@@ -9,7 +9,7 @@ from roompulse.quality import Level, RoomQuality, StreamQuality, UserQuality
 from roompulse.report.model import Audio, Direction, Network, Video
 
 
-class Figures(Struct, frozen=True):
+class Figures(Struct, frozen=True, gc=False):
     """Spread of one figure over the streams that gave it: rtt and jitter in ms, packet loss in percent."""
 
     avg: float
@@ -17,27 +17,27 @@ class Figures(Struct, frozen=True):
     max: float
 
 
-class FrameRate(Struct, frozen=True):
+class FrameRate(Struct, frozen=True, gc=False):
     """Frames per second over the video streams that gave them."""
 
     avg: float
     min: float
 
 
-class VideoTotals(Struct, frozen=True):
+class VideoTotals(Struct, frozen=True, gc=False):
     stream_count: int
     frame_rate: FrameRate | None
     send_bitrate: float
     recv_bitrate: float
 
 
-class AudioTotals(Struct, frozen=True):
+class AudioTotals(Struct, frozen=True, gc=False):
     stream_count: int
     send_bitrate: float
     recv_bitrate: float
 
 
-class Aggregate(Struct, frozen=True):
+class Aggregate(Struct, frozen=True, gc=False):
     """A room in figures; bitrates are sums, and 0 when there is no such stream."""
 
     user_count: int
@@ -50,13 +50,13 @@ class Aggregate(Struct, frozen=True):
     audio: AudioTotals
 
 
-class Snapshot(Aggregate, frozen=True):
+class Snapshot(Aggregate, frozen=True, gc=False):
     """The aggregate of a room as it was at `timestamp`."""
 
     timestamp: float
 
 
-class StreamMetrics(Struct, frozen=True):
+class StreamMetrics(Struct, frozen=True, gc=False):
     """The newest sample of one stream, and how it rates."""
 
     stream_id: str
@@ -69,7 +69,7 @@ class StreamMetrics(Struct, frozen=True):
     quality: StreamQuality
 
 
-class Receiving(Struct, frozen=True):
+class Receiving(Struct, frozen=True, gc=False):
     """How well a user receives one stream of another, by its own report."""
 
     user_id: str
@@ -78,7 +78,7 @@ class Receiving(Struct, frozen=True):
     level: Level
 
 
-class UserMetrics(Struct, frozen=True):
+class UserMetrics(Struct, frozen=True, gc=False):
     """The latest of one user.
 
     `streams` are those that entries about this user gave, `receiving` what it reported about what it receives.
@@ -97,7 +97,27 @@ class UserMetrics(Struct, frozen=True):
     receiving: list[Receiving]
 
 
-class RoomMetrics(Struct, frozen=True):
+class RoomSummary(Struct, frozen=True, gc=False):
+    """A room in one line: cheap to make, also of a room with many users. `received_at` is when any was last heard of.
+
+    `stale` is true when all of them are.
+    """
+
+    room_id: str
+    aggregate: Aggregate
+    received_at: float
+    stale: bool
+
+
+class Medians(Struct, frozen=True, gc=False):
+    """Of the same streams as the figures of the aggregate, by nearest rank: rtt and jitter in ms, loss in percent."""
+
+    rtt: float | None
+    packet_loss: float | None
+    jitter: float | None
+
+
+class RoomMetrics(Struct, frozen=True, gc=False):
     room_id: str
     updated_at: float
     aggregate: Aggregate

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from itertools import islice
 
-from roompulse.report.model import Entry, Report
-from roompulse.rooms.aggregate import aggregate_of
-from roompulse.rooms.model import RoomMetrics
+from roompulse.report.model import Entry, Report, Stream
+from roompulse.rooms.aggregate import aggregate_of, medians_of
+from roompulse.rooms.model import Medians, RoomMetrics, RoomSummary
 from roompulse.rooms.state import Reporting, StreamState, UserState
 
 
 class RoomState:
-    __slots__ = ("_metrics", "room_id", "updated_at", "users", "version")
+    __slots__ = ("_metrics", "_summary", "room_id", "updated_at", "users", "version")
 
     def __init__(self, room_id: str) -> None:
         self.room_id = room_id
@@ -18,11 +18,13 @@ class RoomState:
         self.updated_at = 0.0
         self.version = 0
         self._metrics: RoomMetrics | None = None
+        self._summary: RoomSummary | None = None
 
     def changed(self, now: float, version: int) -> None:
         self.updated_at = now
         self.version = version
         self._metrics = None
+        self._summary = None
 
     def apply(self, report: Report, now: float, version: int) -> list[UserState]:
         """Apply one report and return the users that it brought into the room."""
@@ -65,5 +67,23 @@ class RoomState:
         """The answer about this room; built once per change."""
         if self._metrics is None:
             users = [self.users[user_id].metrics() for user_id in sorted(self.users)]
-            self._metrics = RoomMetrics(self.room_id, self.updated_at, aggregate_of(users), users)
+            self._metrics = RoomMetrics(self.room_id, self.updated_at, self.summary().aggregate, users)
         return self._metrics
+
+    def summary(self) -> RoomSummary:
+        """The room without its users; built once per change."""
+        if self._summary is None:
+            users = self.users.values()
+            self._summary = RoomSummary(
+                self.room_id,
+                aggregate_of([user.score() for user in users], self._samples()),
+                received_at=max((user.received_at for user in users), default=self.updated_at),
+                stale=all(user.stale for user in users),
+            )
+        return self._summary
+
+    def medians(self) -> Medians:
+        return medians_of(self._samples())
+
+    def _samples(self) -> list[Stream]:
+        return [stream.sample for user in self.users.values() for stream in user.streams()]

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 
-from roompulse.quality import FRAME_RATE_WINDOW, StreamQuality, rate_stream, rate_user
+from roompulse.quality import FRAME_RATE_WINDOW, StreamQuality, rate_stream, rate_user, worst
 from roompulse.report.model import Direction, Report, Stream
 from roompulse.rooms.model import Receiving, StreamMetrics, UserMetrics
 
@@ -76,6 +76,8 @@ class UserState:
         "_about",
         "_by_itself",
         "_metrics",
+        "_score",
+        "_scored",
         "received_at",
         "receiving",
         "reporters",
@@ -95,6 +97,8 @@ class UserState:
         self._about: tuple[str, int] | None = None
         self._by_itself: tuple[str, int] | None = None
         self._metrics: UserMetrics | None = None
+        self._score: float | None = None
+        self._scored = False
 
     def reports(self, report: Report, now: float, version: int) -> None:
         """Note that this user sent `report`."""
@@ -120,13 +124,14 @@ class UserState:
     def changed(self, version: int) -> None:
         self.version = version
         self._metrics = None
+        self._scored = False
 
     def set_back(self, now: float, version: int) -> None:
         """Take nothing to have been heard later than `now`, since the clock was set back to there."""
         self.received_at = min(self.received_at, now)
         for reporting in self.reporters.values():
             reporting.at = min(reporting.at, now)
-        for stream in self._streams():
+        for stream in self.streams():
             stream.set_back(now)
         self.changed(version)
 
@@ -149,12 +154,21 @@ class UserState:
     def oldest(self) -> float:
         """When the part of this user that will be forgotten first was last heard of."""
         parts = chain(
-            (stream.received_at for stream in self._streams()),
+            (stream.received_at for stream in self.streams()),
             (reporting.at for reporting in self.reporters.values()),
         )
         return min(parts, default=self.received_at)
 
-    def _streams(self) -> Iterator[StreamState]:
+    def score(self) -> float | None:
+        """The score that `metrics()` has, without its reasons; found once per change."""
+        if not self._scored:
+            sending = (one.quality.score for one in self.streams() if one.sample.direction == "send")
+            self._score = worst(chain(sending, (one.quality.score for one in self.receiving.values())))
+            self._scored = True
+        return self._score
+
+    def streams(self) -> Iterator[StreamState]:
+        """The streams that entries about this user gave."""
         return chain.from_iterable(reporting.streams.values() for reporting in self.reporters.values())
 
     def metrics(self) -> UserMetrics:
@@ -164,7 +178,7 @@ class UserState:
         return self._metrics
 
     def _build(self) -> UserMetrics:
-        streams = sorted(self._streams(), key=StreamState.order)
+        streams = sorted(self.streams(), key=StreamState.order)
         receiving = [self.receiving[key] for key in sorted(self.receiving)]
         sdk_version, report_time = self._about or self._by_itself or ("", 0)
         return UserMetrics(

@@ -25,6 +25,17 @@ class HistoryQuery(Struct, frozen=True):
     limit: int = DEFAULT_LIMIT
 
 
+class ScoreHistory(Protocol):
+    """What the trends of rooms are refilled from."""
+
+    def scores(self, since: float) -> AsyncIterator[list[tuple[str, float, float | None]]]:
+        """Room, time and score of the snapshots of all rooms after `since` (Unix seconds), newest first, in portions.
+
+        Raises StoreError when the database fails.
+        """
+        ...
+
+
 class Store(Protocol):
     """Every method raises StoreError when the database fails; what it began is then rolled back."""
 

@@ -73,5 +73,11 @@ def unpack_aggregate(packed: bytes) -> dict[str, Any]:
     }
 
 
+def unpack_score(packed: bytes) -> float | None:
+    """Only the room's score of a packed aggregate."""
+    score: float | None = _decode(packed)[2][0]
+    return score
+
+
 def _values(part: Struct | None) -> tuple[Any, ...] | None:
     return astuple(part) if part else None

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from roompulse.clock import Clock
 from roompulse.errors import StoreError
 from roompulse.rooms.aggregate import step_start
-from roompulse.rooms.contract import LiveRooms
-from roompulse.store.contract import Store
+from roompulse.rooms.contract import LiveRoom, LiveRooms
+from roompulse.rooms.model import Aggregate
+from roompulse.rooms.trends import WINDOW, Trends
+from roompulse.store.contract import ScoreHistory, Store
 
 logger = logging.getLogger(__name__)
 
@@ -15,10 +18,20 @@ _ROOMS_AT_ONCE = 100
 """Rooms that are aggregated before other work gets its turn."""
 
 
+async def refill(trends: Trends, history: ScoreHistory, now: float, leave_after: float) -> None:
+    """Fill the trends from the snapshots of before a restart."""
+    async for scores in history.scores(now - WINDOW):
+        trends.refill(now, scores)
+    trends.carry(leave_after)  # without a change, a room is not live for longer
+
+
 class Snapshots:
-    def __init__(self, store: Store, rooms: LiveRooms, clock: Clock, interval: float) -> None:
+    """Also notes, in `trends`, the score of every live room."""
+
+    def __init__(self, store: Store, rooms: LiveRooms, trends: Trends, clock: Clock, interval: float) -> None:
         self._store = store
         self._rooms = rooms
+        self._trends = trends
         self._clock = clock
         self._interval = interval
         self._taken_version = 0
@@ -40,16 +53,21 @@ class Snapshots:
     async def take(self, timestamp: float) -> None:
         """Save the aggregates of the rooms that changed since the last time."""
         # Which rooms changed is found in one go: a change while they are aggregated belongs to the next snapshot too.
-        live = [room for room_id in self._rooms.ids() if (room := self._rooms.get(room_id))]
-        changed = [room for room in live if room.version > self._taken_version]
-        if not changed:
-            return
-        newest = max(room.version for room in changed)
-        aggregates = []
-        for count, room in enumerate(changed, start=1):
-            metrics = room.metrics()
-            aggregates.append((metrics.room_id, metrics.aggregate))
-            if count % _ROOMS_AT_ONCE == 0:
-                await asyncio.sleep(0)
-        await self._store.add_snapshots(timestamp, aggregates)
-        self._taken_version = newest
+        live = {room_id: room for room_id in self._rooms.ids() if (room := self._rooms.get(room_id))}
+        changed = [room for room in live.values() if room.version > self._taken_version]
+        newest = max((room.version for room in changed), default=0)
+        aggregates = await _aggregates(changed)
+        self._trends.record(timestamp, {id_: room.summary().aggregate.quality.score for id_, room in live.items()})
+        if aggregates:
+            await self._store.add_snapshots(timestamp, aggregates)
+            self._taken_version = newest
+
+
+async def _aggregates(rooms: Sequence[LiveRoom]) -> list[tuple[str, Aggregate]]:
+    aggregates = []
+    for count, room in enumerate(rooms, start=1):
+        summary = room.summary()
+        aggregates.append((summary.room_id, summary.aggregate))
+        if count % _ROOMS_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return aggregates

@@ -13,7 +13,7 @@ from roompulse.report.model import Entry, Received, Report
 from roompulse.rooms.model import Aggregate, Snapshot
 from roompulse.store.contract import HistoryQuery
 from roompulse.store.engine import Database
-from roompulse.store.packing import pack_aggregate, pack_streams, unpack_aggregate, unpack_streams
+from roompulse.store.packing import pack_aggregate, pack_streams, unpack_aggregate, unpack_score, unpack_streams
 from roompulse.store.schema import samples, snapshots
 from roompulse.store.steps import newest_steps
 
@@ -24,7 +24,7 @@ _FETCH_AT_ONCE = 1000
 
 
 class SqlStore:
-    """Implements `Store`. The writing engine has one connection, so writers take turns."""
+    """Implements `Store` and `ScoreHistory`. The writing engine has one connection, so writers take turns."""
 
     def __init__(self, database: Database) -> None:
         self._writer = database.writer
@@ -66,6 +66,16 @@ class SqlStore:
                 if found or await _is_kept(connection, query.room_id):
                     return found
         return None
+
+    async def scores(self, since: float) -> AsyncIterator[list[tuple[str, float, float | None]]]:
+        newest_first = select(snapshots).order_by(snapshots.c.id.desc())
+        with _store_errors():
+            async with self._reader.connect() as connection, connection.stream(newest_first) as result:
+                async for rows in result.partitions(_FETCH_AT_ONCE):
+                    recent = [row for row in rows if row.timestamp > since * 1000]
+                    yield [(row.room_id, row.timestamp / 1000, unpack_score(row.aggregate)) for row in recent]
+                    if len(recent) < len(rows):
+                        break
 
     async def prune(self, samples_before: float, snapshots_before: float) -> int:
         with _store_errors():

@@ -13,7 +13,7 @@ from roompulse.rooms.grid import MOST, grid_of
 from roompulse.rooms.links import Find, Reception, Weakest, heard_by_others, receptions, sent, weakest
 from roompulse.rooms.model import RoomMetrics, UserMetrics
 from roompulse.rooms.verdict import verdict_in_words
-from roompulse.web.queries import UserQuery
+from roompulse.web.query import UserQuery
 from roompulse.web.templates import Templates
 
 PER_PAGE = 100
@@ -31,10 +31,11 @@ class Rows(Struct, frozen=True):
     total: int
 
 
-def paged(rows: Sequence[Any], page: int) -> Rows:
-    pages = max(1, ceil(len(rows) / PER_PAGE))
+def paged(rows: Sequence[Any], page: int, per_page: int = PER_PAGE) -> Rows:
+    """One page of a list; the last one where it has fewer."""
+    pages = max(1, ceil(len(rows) / per_page))
     page = min(page, pages)
-    return Rows(rows[(page - 1) * PER_PAGE : page * PER_PAGE], page, pages, len(rows))
+    return Rows(rows[(page - 1) * per_page : page * per_page], page, pages, len(rows))
 
 
 def room_sections(templates: Templates, room_id: str, room: RoomMetrics | None, query: UserQuery) -> Mapping[str, str]:

@@ -17,9 +17,10 @@ from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import Ingest
 from roompulse.web.answers import GET
 from roompulse.web.events import HEARTBEAT, SEPARATOR, event
+from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id
 from roompulse.web.problems import AnyRequest
-from roompulse.web.queries import page_number, user_query
+from roompulse.web.query import rooms_query, user_query
 from roompulse.web.views import Views
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Stream:
         return ServerSentEvent(str(self._clock()), event="ping", sep=SEPARATOR)
 
 
-def stream_routes(hub: Hub, views: Views, ingest: Ingest, clock: Clock) -> list[HTTPRouteHandler]:
+def stream_routes(hub: Hub, overview: Overview, views: Views, ingest: Ingest, clock: Clock) -> list[HTTPRouteHandler]:
     def stream(view: View) -> Stream:
         ingest.expire()
         return Stream(hub, view, clock)
@@ -79,7 +80,7 @@ def stream_routes(hub: Hub, views: Views, ingest: Ingest, clock: Clock) -> list[
 
     @route("/stream", http_method=GET)
     async def stream_rooms_page(request: AnyRequest) -> Stream:
-        return stream(views.rooms(page_number(request.query_params)))
+        return stream(overview.view(rooms_query(request.query_params)))
 
     @route("/rooms/{room_id:str}/stream", http_method=GET)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> Stream:

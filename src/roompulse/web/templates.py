@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from roompulse.quality import arithmetic, level_of
 from roompulse.web.assets import Assets
+from roompulse.web.drawing import GUIDES
 from roompulse.web.paths import encode_id, history_path, room_path, user_path
 
 
@@ -29,6 +30,7 @@ class Templates:
             "user_path": user_path,
             "arithmetic": arithmetic,
             "level_of": level_of,
+            "guides": GUIDES,
         }
         self._environment.filters |= {"figure": figure, "moment": moment, "element_id": encode_id}
 

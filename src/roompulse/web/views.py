@@ -3,20 +3,16 @@
 A page is made of sections. Its first paint includes them, and its stream sends each one when it has changed.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 
 from msgspec import Struct
 
 from roompulse.hub.contract import Frames
-from roompulse.quality import Level
 from roompulse.rooms.contract import LiveRooms
-from roompulse.rooms.model import RoomMetrics
 from roompulse.web.events import json_event, partial
-from roompulse.web.queries import UserQuery
-from roompulse.web.sections import paged, room_sections, user_sections
+from roompulse.web.query import UserQuery
+from roompulse.web.sections import room_sections, user_sections
 from roompulse.web.templates import Templates
-
-LEVELS: tuple[Level, ...] = ("poor", "fair", "good", "unknown")
 
 
 class PageView(Struct, frozen=True):
@@ -60,17 +56,6 @@ class Views:
         gone = {"room": json_event({"room_id": room_id}, name="gone")}
         return JsonView(("json", room_id), room_id, frames, gone)
 
-    def rooms(self, page: int) -> PageView:
-        def sections() -> Mapping[str, str]:
-            live = [room.metrics() for room_id in self._rooms.ids() if (room := self._rooms.get(room_id))]
-            live.sort(key=_worst_room_first)
-            return {
-                "totals": self._templates.render("partials/totals.html", rooms=live, levels=_users_by_level(live)),
-                "rooms": self._templates.render("partials/rooms.html", list=paged(live, page)),
-            }
-
-        return PageView(("rooms", page), None, sections)
-
     def room(self, room_id: str, query: UserQuery) -> PageView:
         def sections() -> Mapping[str, str]:
             live = self._rooms.get(room_id)
@@ -83,12 +68,3 @@ class Views:
             return user_sections(self._templates, room_id, user_id, self._rooms.get(room_id))
 
         return PageView(("user", room_id, user_id), room_id, sections)
-
-
-def _worst_room_first(room: RoomMetrics) -> tuple[bool, float, str]:
-    score = room.aggregate.quality.score
-    return score is None, score or 0, room.room_id
-
-
-def _users_by_level(rooms: Sequence[RoomMetrics]) -> dict[Level, int]:
-    return {level: sum(getattr(room.aggregate.quality, level) for room in rooms) for level in LEVELS}

@@ -1,0 +1,84 @@
+"""Small charts as figures for SVG; the templates draw them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from msgspec import Struct
+
+from roompulse.quality import BEST, FAIR_FROM, GOOD_FROM, WORST, Level, RoomQuality
+
+LEVELS: tuple[Level, ...] = ("poor", "fair", "good", "unknown")
+
+_HEIGHTS: Mapping[Level, int] = {"poor": 10, "fair": 8, "good": 6, "unknown": 4}
+"""The worse, the taller: a bar can be read without its colours."""
+
+TREND_HEIGHT = 24.0
+_MARGIN = 2.0
+"""What a line is thick."""
+
+
+class Segment(Struct, frozen=True, gc=False):
+    """A part of a bar that is 100 wide and stands on a line at y = 10."""
+
+    level: Level
+    x: float
+    width: float
+    height: int
+
+
+class Trendline(Struct, frozen=True, gc=False):
+    """A line for each stretch that is known, as `points` of an SVG polyline, and in words."""
+
+    width: int
+    lines: Sequence[str]
+    words: str
+
+
+def users_by_level(quality: RoomQuality) -> dict[Level, int]:
+    return {level: getattr(quality, level) for level in LEVELS}
+
+
+def stacked(counts: Mapping[Level, int]) -> list[Segment]:
+    """The shares of a bar, without those that are empty."""
+    total = sum(counts.values())
+    segments, x = [], 0.0
+    for level, count in counts.items():
+        if count:
+            width = 100 * count / total
+            segments.append(Segment(level, round(x, 2), round(width, 2), _HEIGHTS[level]))
+            x += width
+    return segments
+
+
+def trendline(scores: Sequence[float | None]) -> Trendline:
+    """Draw scores at equal distances, with gaps where they are not known."""
+    known = [score for score in scores if score is not None]
+    words = f"between {min(known):.2f} and {max(known):.2f}" if known else "not known"
+    lines = [" ".join(_corners(stretch)) for stretch in _stretches(scores)]
+    return Trendline(max(1, len(scores) - 1), lines, words)
+
+
+def height_of(score: float) -> float:
+    """Where a score stands in a chart that is TREND_HEIGHT high; y counts downwards."""
+    share = (BEST - score) / (BEST - WORST)
+    return round(_MARGIN + share * (TREND_HEIGHT - 2 * _MARGIN), 1)
+
+
+GUIDES = (height_of(GOOD_FROM), height_of(FAIR_FROM))
+"""Above the first line a score is good, below the second it is poor."""
+
+
+def _stretches(scores: Sequence[float | None]) -> Iterator[list[tuple[int, float]]]:
+    for known, group in groupby(enumerate(scores), key=lambda one: one[1] is not None):
+        if known:
+            yield [(x, height_of(score)) for x, score in group if score is not None]
+
+
+def _corners(stretch: Sequence[tuple[int, float]]) -> Iterator[str]:
+    """Points of a line, without those in the middle of a level part."""
+    last = len(stretch) - 1
+    for place, (x, y) in enumerate(stretch):
+        if place in (0, last) or not stretch[place - 1][1] == y == stretch[place + 1][1]:
+            yield f"{x},{y:g}"
+    if last == 0:  # a single point is drawn as the round end of a line without length
+        yield f"{stretch[0][0]},{stretch[0][1]:g}"

@@ -1,0 +1,117 @@
+"""What the query of a page's URL asks for: search, level, order and page. Its stream is asked in the same words."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, get_args
+from urllib.parse import urlencode
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from roompulse.quality import Level
+from roompulse.rooms.model import Figures, RoomSummary
+
+Sort = Literal["score", "users", "loss", "rtt", "newest", "id"]
+
+SORTS: Mapping[Sort, str] = {
+    "score": "worst score",
+    "users": "most users",
+    "loss": "highest loss",
+    "rtt": "highest rtt",
+    "newest": "newest report",
+    "id": "name",
+}
+"""The first one is the default."""
+
+LONGEST_SEARCH = 256
+"""Characters; an id is shorter, even where its upper case is longer."""
+
+
+class RoomsQuery(Struct, frozen=True):
+    """`q` is looked for in ids, whatever its case; `level` is None for rooms of any."""
+
+    q: str = ""
+    sort: Sort = "score"
+    level: Level | None = None
+    page: int = 1
+
+    @property
+    def is_filter(self) -> bool:
+        return bool(self.q or self.level)
+
+    def url(self, path: str = "/", **changes: Any) -> str:
+        """`path` with this query, or with one that differs from it in `changes`; defaults are left out."""
+        query, default = replace(self, **changes), RoomsQuery()
+        names = RoomsQuery.__struct_fields__
+        parameters = {name: value for name in names if (value := getattr(query, name)) != getattr(default, name)}
+        return f"{path}?{urlencode(parameters)}" if parameters else path
+
+    def select(self, rooms: Sequence[RoomSummary]) -> list[RoomSummary]:
+        """The rooms that match, in the order that is asked for."""
+        if self.level:
+            rooms = [room for room in rooms if room.aggregate.quality.level == self.level]
+        if self.q:
+            wanted = self.q.casefold()
+            rooms = [room for room in rooms if wanted in room.room_id.casefold()]
+        return sorted(rooms, key=_ORDERS[self.sort])
+
+
+def rooms_query(parameters: Mapping[str, str]) -> RoomsQuery:
+    """The query of a URL; what makes no sense in it counts as not given."""
+    sort, level = parameters.get("sort", ""), parameters.get("level", "")
+    return RoomsQuery(
+        q=_searched(parameters),
+        sort=next((known for known in SORTS if known == sort), "score"),
+        level=next((known for known in get_args(Level) if known == level), None),
+        page=page_number(parameters),
+    )
+
+
+class UserQuery(Struct, frozen=True):
+    """Which users of a room to list: those whose id contains `search`, whatever the case of its letters."""
+
+    search: str = ""
+    page: int = 1
+
+    def matches(self, user_id: str) -> bool:
+        return self.search.casefold() in user_id.casefold()
+
+    def encoded(self, page: int | None = None) -> str:
+        """What asks for this in a URL, or for another page of the same list."""
+        searched = {"q": self.search} if self.search else {}
+        return urlencode({**searched, "page": page or self.page})
+
+
+def user_query(parameters: Mapping[str, str]) -> UserQuery:
+    return UserQuery(_searched(parameters), page_number(parameters))
+
+
+def _searched(parameters: Mapping[str, str]) -> str:
+    return parameters.get("q", "").strip()[:LONGEST_SEARCH]
+
+
+def page_number(parameters: Mapping[str, str]) -> int:
+    """The page of a list that a URL asks for; the first one where it asks for nonsense."""
+    text = parameters.get("page", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 and int(text) else 1
+
+
+Key = tuple[bool, float, str]
+"""What is not known comes last, and equals by name."""
+
+
+def _key(room: RoomSummary, value: float | None) -> Key:
+    return value is None, value or 0, room.room_id
+
+
+def _highest(room: RoomSummary, figures: Figures | None) -> Key:
+    return _key(room, -figures.p95 if figures else None)
+
+
+_ORDERS: Mapping[Sort, Callable[[RoomSummary], Key]] = {
+    "score": lambda room: _key(room, room.aggregate.quality.score),
+    "users": lambda room: _key(room, -room.aggregate.user_count),
+    "loss": lambda room: _highest(room, room.aggregate.packet_loss),
+    "rtt": lambda room: _highest(room, room.aggregate.rtt),
+    "newest": lambda room: _key(room, -room.received_at),
+    "id": lambda room: _key(room, 0),
+}
