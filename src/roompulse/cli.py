@@ -54,7 +54,8 @@ def _listen(settings: Settings) -> socket.socket:
     try:
         return socket.create_server((settings.host, settings.port), family=family)
     except OSError as error:
-        raise StartupError(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from None
+        reason = (error.strerror or str(error)).partition(" (while")[0]
+        raise StartupError(f"cannot listen on {settings.host} port {settings.port}: {reason}") from None
 
 
 def _run(settings: Settings, listener: socket.socket) -> None:
