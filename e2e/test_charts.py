@@ -11,7 +11,7 @@ from e2e.conftest import NETWORK_FAULTS, Watch
 from roompulse.report.model import Entry
 
 SOON = 15_000
-"""Milliseconds. A change is on the charts after the next snapshot and up to 1.3 s, which a busy machine makes longer."""
+"""Milliseconds. A change is on the charts up to 1.3 s after the next snapshot, and later on a busy machine."""
 
 
 @pytest.fixture
