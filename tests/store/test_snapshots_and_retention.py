@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
@@ -137,6 +137,24 @@ async def test_a_database_that_fails_does_not_end_the_snapshots(
         finally:
             running.cancel()
     assert {record.levelno for record in caplog.records if record.name.startswith("roompulse")} == {logging.ERROR}
+
+
+async def test_a_mistake_of_ours_does_not_end_the_snapshots(
+    store: SqlStore, rooms: RoomsInMemory, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Mistaken(Trends):
+        def record(self, at: float, live: Mapping[str, float | None]) -> None:
+            if "ValueError" not in caplog.text:
+                raise ValueError
+            super().record(at, live)
+
+    rooms.apply(received())
+    running = asyncio.create_task(Snapshots(store, rooms, Mistaken(0.05, 100), system_clock, 0.05).run())
+    try:
+        assert await soon(lambda: times(store, "room-1"))
+    finally:
+        running.cancel()
+    assert "a snapshot could not be saved" in caplog.text
 
 
 async def test_retention_deletes_all_that_is_too_old(store: SqlStore, rooms: RoomsInMemory, clock: Clock) -> None:

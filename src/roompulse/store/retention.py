@@ -4,7 +4,6 @@ import asyncio
 import logging
 
 from roompulse.clock import Clock
-from roompulse.errors import StoreError
 from roompulse.store.contract import Store
 
 logger = logging.getLogger(__name__)
@@ -26,7 +25,7 @@ class Retention:
         while True:
             try:
                 await self.prune()
-            except StoreError:
+            except Exception:  # whatever it is, the next time must come
                 logger.exception("old rows could not be deleted; they will be")
             await asyncio.sleep(_LOOK_EVERY)
 

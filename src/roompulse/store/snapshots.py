@@ -5,7 +5,6 @@ import logging
 from collections.abc import Sequence
 
 from roompulse.clock import Clock
-from roompulse.errors import StoreError
 from roompulse.rooms.aggregate import step_start
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.rooms.model import Aggregate
@@ -47,7 +46,7 @@ class Snapshots:
             taken = due
             try:
                 await self.take(due)
-            except StoreError:
+            except Exception:  # whatever it is, the next time must come
                 logger.exception("a snapshot could not be saved; the next one will be")
 
     async def take(self, timestamp: float) -> None:
