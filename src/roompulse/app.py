@@ -19,7 +19,6 @@ from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
 from roompulse.store.archive import SqlArchive
-from roompulse.store.contract import Archive, SessionStore, Store
 from roompulse.store.engine import Database
 from roompulse.store.past import Past
 from roompulse.store.retention import Retention
@@ -29,9 +28,11 @@ from roompulse.store.sql import SqlStore
 from roompulse.web.answers import answer_routes
 from roompulse.web.assets import Assets
 from roompulse.web.earlier import Earlier
+from roompulse.web.exports import Exports, export_routes
+from roompulse.web.history import history_routes
 from roompulse.web.openapi import openapi_route
 from roompulse.web.overview import Overview
-from roompulse.web.pages import Layout, room_page_routes, rooms_page_routes, user_page_routes
+from roompulse.web.pages import Layout, page_routes
 from roompulse.web.paths import EncodedPaths
 from roompulse.web.problems import ProblemAnswers
 from roompulse.web.report import report_route
@@ -67,16 +68,18 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     overview = Overview(rooms, trends, ingest.intake, templates, clock)
     views = Views(rooms, templates, epoch)
     sessions = SqlSessions(database)
-    earlier = _earlier(SqlArchive(database), store, sessions, templates, clock, settings)
+    keeper = SessionKeeper(sessions, rooms)
+    past = Past(SqlArchive(database), store, partial(_no_rooms, settings), settings)
+    earlier = Earlier(past, sessions, templates, clock, settings.leave_after)
     layout = Layout(templates, clock, settings.snapshot_interval)
     routes: list[ControllerRouterHandler] = [
         report_route(ingest, Senders(settings.sender_rate, clock), settings),
-        *answer_routes(store, rooms, ingest, epoch),
+        *answer_routes(rooms, ingest, epoch),
+        *history_routes(store, past, rooms, clock),
         *stream_routes(hub, overview, views, ingest, clock),
         openapi_route(settings),
-        *rooms_page_routes(overview, earlier, layout, ingest),
-        *room_page_routes(rooms, views, earlier, layout, ingest),
-        *user_page_routes(rooms, views, earlier, layout, ingest),
+        *page_routes(rooms, overview, views, earlier, layout, ingest),
+        *export_routes(Exports(store, past, clock, settings)),
         *assets.routers(),
     ]
 
@@ -85,8 +88,6 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         app.state.hub = hub
         async with database.open():
             await ingest.rebuild(settings.leave_after)
-            keeper = SessionKeeper(sessions, rooms)
-            await keeper.resume()
             await refill(trends, store, clock(), settings.leave_after)
             jobs = _expire(ingest), snapshots.run(), keeper.run(), retention.run()
             async with _background(*jobs), _taking(ingest, hub):
@@ -101,13 +102,6 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 def _no_rooms(settings: Settings) -> RoomsInMemory:
     limits = Limits(settings.max_rooms, settings.max_room_users, settings.max_user_streams)
     return RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)
-
-
-def _earlier(
-    archive: Archive, store: Store, sessions: SessionStore, templates: Templates, clock: Clock, settings: Settings
-) -> Earlier:
-    past = Past(archive, store, partial(_no_rooms, settings), settings)
-    return Earlier(past, archive, sessions, templates, clock, settings)
 
 
 @asynccontextmanager

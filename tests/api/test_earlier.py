@@ -112,7 +112,7 @@ async def test_where_samples_are_gone_the_figures_of_the_room_are_left(settings:
         await post(client)
 
         async def snapshot() -> bool:
-            return (await client.get("/report/history/room-1")).json()["data"] != []
+            return bool((await client.get("/report/history/room-1")).json()["data"])
 
         await soon(snapshot)
         at = (await client.get("/report/history/room-1")).json()["data"][0]["timestamp"]

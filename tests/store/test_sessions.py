@@ -101,7 +101,6 @@ class TestKeeper:
         after_restart = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
         after_restart.apply(received(NOW + 100, room_id="goes-on"))
         keeper = SessionKeeper(sessions, after_restart)
-        await keeper.resume()
         await keeper.look()
         assert await sessions.unfinished() == ["goes-on"]
         assert await sessions.of_room("goes-on", 9) == [session(0, None, "goes-on")]

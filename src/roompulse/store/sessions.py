@@ -116,15 +116,7 @@ class SessionKeeper:
     def __init__(self, store: SessionStore, rooms: LiveRooms) -> None:
         self._store = store
         self._rooms = rooms
-        self._live: dict[str, LiveRoom] = {}
-
-    async def resume(self) -> None:
-        """Go on after a restart with the rooms that are still live, and end the sessions of the others."""
-        for room_id in await self._store.unfinished():
-            if room := self._rooms.get(room_id):
-                self._live[room_id] = room
-            else:
-                await self._store.end(room_id, None)
+        self._live: dict[str, LiveRoom] | None = None
 
     async def run(self) -> None:
         while True:
@@ -136,6 +128,8 @@ class SessionKeeper:
 
     async def look(self) -> None:
         """Save what started or ended since the last time."""
+        if self._live is None:
+            self._live = await self._resumed()
         live = {room_id: room for room_id in self._rooms.ids() if (room := self._rooms.get(room_id))}
         for room_id, room in _missing(self._live, live):
             await self._store.end(room_id, room.heard_at)
@@ -143,6 +137,16 @@ class SessionKeeper:
         if started := _missing(live, self._live):
             await self._store.begin([(room_id, room.started_at) for room_id, room in started])
             self._live |= started
+
+    async def _resumed(self) -> dict[str, LiveRoom]:
+        """The rooms of before a restart that are still live; the sessions of the others end."""
+        resumed = {}
+        for room_id in await self._store.unfinished():
+            if room := self._rooms.get(room_id):
+                resumed[room_id] = room
+            else:
+                await self._store.end(room_id, None)
+        return resumed
 
 
 def _missing(rooms: Mapping[str, LiveRoom], others: Mapping[str, LiveRoom]) -> list[tuple[str, LiveRoom]]:

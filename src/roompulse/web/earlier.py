@@ -7,8 +7,7 @@ from msgspec import Struct
 
 from roompulse.clock import Clock
 from roompulse.errors import StoreError
-from roompulse.settings import Settings
-from roompulse.store.contract import Archive, SessionQuery, SessionStore
+from roompulse.store.contract import SessionQuery, SessionStore
 from roompulse.store.past import Past
 from roompulse.web.query import EndedQuery, UserQuery
 from roompulse.web.sections import Rows, room_sections, snapshot_sections, user_sections
@@ -30,20 +29,13 @@ class Moment(Struct, frozen=True):
 
 class Earlier:
     def __init__(
-        self,
-        past: Past,
-        archive: Archive,
-        sessions: SessionStore,
-        templates: Templates,
-        clock: Clock,
-        settings: Settings,
+        self, past: Past, sessions: SessionStore, templates: Templates, clock: Clock, leave_after: float
     ) -> None:
         self._past = past
-        self._archive = archive
         self._sessions = sessions
         self._templates = templates
         self._clock = clock
-        self._settings = settings
+        self._leave_after = leave_after
 
     async def room(self, room_id: str, at: float, query: UserQuery) -> Moment:
         if at >= self._past.users_since(self._clock()):
@@ -73,10 +65,8 @@ class Earlier:
     async def visits(self, room_id: str, user_id: str, query: UserQuery) -> str:
         """When a user was in a room, as HTML."""
         until = self._clock() if query.at is None else query.at
-        leave_after = self._settings.leave_after
-        since = until - self._settings.sample_retention
         try:
-            visits = await self._archive.visits(room_id, user_id, since, until, leave_after)
+            visits = await self._past.visits(room_id, user_id, until)
         except StoreError as error:
             return self._unreadable(error)
         return self._templates.render(
@@ -84,7 +74,7 @@ class Earlier:
             room_id=room_id,
             user_id=user_id,
             visits=visits,
-            leave_after=leave_after,
+            leave_after=self._leave_after,
             now=until,
             VISITS_SHOWN=VISITS_SHOWN,
         )

@@ -66,7 +66,17 @@ class Layout:
         return Redirect(query.url(request.scope["path"]), status_code=303, headers={"Cache-Control": "no-store"})
 
 
-def rooms_page_routes(overview: Overview, earlier: Earlier, layout: Layout, ingest: Ingest) -> list[HTTPRouteHandler]:
+def page_routes(
+    rooms: LiveRooms, overview: Overview, views: Views, earlier: Earlier, layout: Layout, ingest: Ingest
+) -> list[HTTPRouteHandler]:
+    return [
+        *_rooms_page(overview, earlier, layout, ingest),
+        *_room_page(rooms, views, earlier, layout, ingest),
+        *_user_page(rooms, views, earlier, layout, ingest),
+    ]
+
+
+def _rooms_page(overview: Overview, earlier: Earlier, layout: Layout, ingest: Ingest) -> list[HTTPRouteHandler]:
     @route("/", http_method=GET)
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
         if ended := ended_query(request.query_params):
@@ -80,7 +90,7 @@ def rooms_page_routes(overview: Overview, earlier: Earlier, layout: Layout, inge
     return [get_rooms_page]
 
 
-def room_page_routes(
+def _room_page(
     rooms: LiveRooms, views: Views, earlier: Earlier, layout: Layout, ingest: Ingest
 ) -> list[HTTPRouteHandler]:
     @route("/rooms/{room_id:str}", http_method=GET, before_request=layout.look_back)
@@ -104,7 +114,7 @@ def room_page_routes(
     return [get_room_page, get_sessions]
 
 
-def user_page_routes(
+def _user_page(
     rooms: LiveRooms, views: Views, earlier: Earlier, layout: Layout, ingest: Ingest
 ) -> list[HTTPRouteHandler]:
     @route("/rooms/{room_id:str}/users/{user_id:str}", http_method=GET, before_request=layout.look_back)
