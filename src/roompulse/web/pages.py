@@ -14,7 +14,7 @@ from roompulse.web.headers import SECURITY_HEADERS
 from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id, room_path, user_path
 from roompulse.web.problems import AnyRequest
-from roompulse.web.query import SORTS, rooms_query, user_query
+from roompulse.web.query import SORTS, is_wall, rooms_query, user_query
 from roompulse.web.templates import Templates
 from roompulse.web.views import PageView, Views
 
@@ -49,7 +49,14 @@ def page_routes(
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
         ingest.expire()
         query = rooms_query(request.query_params)
-        return layout.answer("rooms.html", overview.view(query), query.url("/stream"), query=query, sorts=SORTS)
+        return layout.answer(
+            "rooms.html",
+            overview.view(query),
+            query.url("/stream"),
+            wall=is_wall(request.query_params),
+            query=query,
+            sorts=SORTS,
+        )
 
     @route("/rooms/{room_id:str}", http_method=GET)
     async def get_room_page(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
@@ -61,6 +68,7 @@ def page_routes(
             views.room(decoded, query),
             f"{room_path(decoded)}/stream?{query.encoded()}",
             status=200 if rooms.get(decoded) else 404,
+            wall=is_wall(request.query_params),
             room_id=decoded,
             search=query.search,
         )
@@ -75,6 +83,7 @@ def page_routes(
             views.user(decoded, decoded_user),
             f"{user_path(decoded, decoded_user)}/stream",
             status=200 if room and room.user(decoded_user) else 404,
+            wall=is_wall(request.query_params),
             room_id=decoded,
             user_id=decoded_user,
         )

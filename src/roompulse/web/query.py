@@ -66,6 +66,11 @@ def rooms_query(parameters: Mapping[str, str]) -> RoomsQuery:
     )
 
 
+def is_wall(parameters: Mapping[str, str]) -> bool:
+    """Whether a page is for a screen on a wall. That is how it looks, and no part of what its stream brings."""
+    return parameters.get("wall") == "1"
+
+
 class UserQuery(Struct, frozen=True):
     """Which users of a room to list: those whose id contains `search`, whatever the case of its letters."""
 

@@ -32,7 +32,7 @@ class Templates:
             "level_of": level_of,
             "guides": GUIDES,
         }
-        self._environment.filters |= {"figure": figure, "moment": moment, "element_id": encode_id}
+        self._environment.filters |= {"figure": figure, "moment": moment, "clock": clock, "element_id": encode_id}
 
     def render(self, name: str, **context: Any) -> str:
         return self._environment.get_template(name).render(context)
@@ -47,8 +47,16 @@ def figure(value: float | None, unit: str = "", digits: int = 0) -> Markup:
 
 
 def moment(timestamp: float) -> Markup:
-    """A time in UTC; static/js/live.js keeps its age beside it."""
+    """A time in UTC; static/js/clock.js makes an age of it."""
     at = datetime.fromtimestamp(timestamp, UTC)
     return Markup('<time datetime="{}" title="{} UTC" data-at="{}">{} UTC</time>').format(
         at.isoformat(timespec="milliseconds"), at.strftime("%Y-%m-%d %H:%M:%S"), timestamp, at.strftime("%H:%M:%S")
+    )
+
+
+def clock(timestamp: float) -> Markup:
+    """A date and time in UTC; static/js/clock.js puts it in the zone that the operator chose."""
+    at = datetime.fromtimestamp(timestamp, UTC)
+    return Markup('<time datetime="{}" data-at="{}" data-clock>{} UTC</time>').format(
+        at.isoformat(timespec="milliseconds"), timestamp, at.strftime("%Y-%m-%d %H:%M:%S")
     )
