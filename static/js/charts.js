@@ -1,9 +1,10 @@
 // Charts of a room's stored history, which go on live: whenever the page was pushed something, the snapshots since the
 // last point are fetched. So a reconnect leaves no hole that history can fill, and a quiet room costs nothing.
 
+import { dateOf, isFrozen, now, timeOfDay } from "./clock.js";
+
 const RANGES = { "15 min": 900, "1 h": 3_600, "6 h": 21_600, "24 h": 86_400 }; // seconds
 const POINTS = 360; // about as many as a chart has room for: longer ranges are merged into steps by the server
-const HEIGHT = 150;
 
 const CHARTS = [
   { title: "Score", unit: "", scale: [1, 4.5], series: { score: (one) => one.quality.score } },
@@ -32,9 +33,9 @@ const CHARTS = [
 const section = document.getElementById("charts");
 const grid = section.querySelector(".chart-grid");
 const note = section.querySelector(".chart-note");
+const rangeName = section.querySelector(".chart-range");
 const reset = section.querySelector(".chart-reset");
 const interval = Number(section.dataset.interval); // seconds between snapshots
-const clockOffset = Number(document.getElementById("connection").dataset.now) - Date.now() / 1_000;
 
 let range = RANGES["15 min"];
 let snapshots = [];
@@ -44,17 +45,19 @@ let timer = 0;
 let again = false;
 let fetching = false;
 
-const serverNow = () => Date.now() / 1_000 + clockOffset;
 const step = () => Math.max(interval, Math.ceil(range / POINTS / interval) * interval);
-const view = () => zoom ?? [serverNow() - range, serverNow()];
+const view = () => zoom ?? [now() - range, now()];
+// How large a chart and its print are, the stylesheet says.
+const em = () => parseFloat(getComputedStyle(grid).fontSize);
 
 // The newest point is fetched again: as a step it may have grown meanwhile.
 async function load() {
   if (fetching) return;
   fetching = true;
   const asked = range;
-  const from = Math.max(serverNow() - range, snapshots.at(-1)?.timestamp ?? 0);
+  const from = Math.max(now() - range, snapshots.at(-1)?.timestamp ?? 0);
   const query = new URLSearchParams({ from: from.toFixed(3), limit: "10000" });
+  if (isFrozen()) query.set("to", now().toFixed(3));
   if (step() > interval) query.set("step", step());
   try {
     const answer = await fetch(`${section.dataset.history}?${query}`);
@@ -70,7 +73,7 @@ async function load() {
 
 function add(newer) {
   const first = newer[0]?.timestamp ?? Infinity;
-  const oldest = serverNow() - range;
+  const oldest = now() - range;
   snapshots = snapshots.filter((one) => one.timestamp < first && one.timestamp >= oldest).concat(newer);
 }
 
@@ -110,23 +113,23 @@ function show(part) {
   draw();
 }
 
+// A canvas knows neither custom properties nor light-dark(): the colour as the browser has worked it out.
 function color(name) {
-  return getComputedStyle(section).getPropertyValue(name).trim();
+  grid.style.color = `var(${name})`;
+  const worked = getComputedStyle(grid).color;
+  grid.style.color = "";
+  return worked;
 }
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const clockWithSeconds = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
+const tick = (time) => timeOfDay(time).slice(0, time % 60 ? 8 : 5);
 
-function clockTime(time) {
-  return (time % 60 ? clockWithSeconds : clock).format(time * 1_000);
-}
-
-function axis(values) {
+function axis(size, values) {
   const line = { stroke: color("--line"), width: 1 };
-  return { stroke: color("--quiet"), grid: line, ticks: line, font: "12px system-ui, sans-serif", ...values };
+  const font = `${em()}px system-ui, sans-serif`;
+  return { stroke: color("--quiet"), grid: line, ticks: line, font, size: size * em(), ...values };
 }
 
-function options(chart, width) {
+function options(chart, box) {
   const series = Object.keys(chart.series).map((label, index) => ({
     label,
     stroke: color(`--series-${index + 1}`),
@@ -135,13 +138,15 @@ function options(chart, width) {
     points: { size: 4 },
   }));
   return {
-    width,
-    height: HEIGHT,
+    width: box.clientWidth,
+    height: box.clientHeight,
+    tzDate: dateOf,
+    padding: [0.6 * em(), null, null, null],
     cursor: { sync: { key: "room" }, drag: { x: true, y: false, setScale: false }, bind: { dblclick: () => () => show(null) } },
     hooks: { setSelect: [selected], setCursor: [(plot) => tell(plot, chart)] },
     legend: { show: false },
     scales: { x: { time: true }, y: { range: (_, __, most) => chart.scale ?? [0, (most || 1) * 1.1] } },
-    axes: [axis({ space: 70, size: 30, values: (_, times) => times.map(clockTime) }), axis({ size: 58, space: 28 })],
+    axes: [axis(2.5, { space: 6 * em(), values: (_, times) => times.map(tick) }), axis(5.6, { space: 2 * em() })],
     series: [{}, ...series],
   };
 }
@@ -150,7 +155,7 @@ function options(chart, width) {
 function tell(plot, chart) {
   const index = plot.cursor.left >= 0 ? plot.cursor.idx : plot.data[0].length - 1;
   const digits = { "": 2, "%": 1 }[chart.unit] ?? 0;
-  plot.root.parentElement.querySelectorAll(".key b").forEach((figure, series) => {
+  plot.root.closest("figure").querySelectorAll(".key b").forEach((figure, series) => {
     const value = plot.data[series + 1][index];
     figure.textContent = value == null ? "–" : `${value.toFixed(digits)} ${chart.unit}`;
   });
@@ -179,26 +184,31 @@ function selected(plot) {
 
 function build() {
   for (const plot of plots) plot.destroy();
+  sizes.disconnect();
   grid.replaceChildren();
   plots = CHARTS.map((chart) => {
     const figure = document.createElement("figure");
-    figure.append(captionOf(chart));
+    const box = document.createElement("div");
+    box.className = "plot";
+    figure.append(captionOf(chart), box);
     grid.append(figure);
-    return new uPlot(options(chart, figure.clientWidth), data(chart), figure);
+    sizes.observe(box);
+    return new uPlot(options(chart, box), data(chart), box);
   });
   draw();
 }
 
-function resize() {
-  CHARTS.forEach((_, index) => {
-    const width = grid.children[index].clientWidth;
-    if (width !== plots[index].width) plots[index].setSize({ width, height: HEIGHT });
-  });
-}
+const sizes = new ResizeObserver(() => {
+  for (const plot of plots) {
+    const { clientWidth: width, clientHeight: height } = plot.root.parentElement;
+    if (width !== plot.width || height !== plot.height) plot.setSize({ width, height });
+  }
+});
 
 function choose(button) {
   for (const other of button.parentElement.children) other.setAttribute("aria-pressed", String(other === button));
   range = RANGES[button.textContent];
+  rangeName.textContent = button.textContent;
   snapshots = [];
   zoom = null;
   load();
@@ -222,10 +232,10 @@ function loadLater() {
     again = true; // what changed after the full interval is in the snapshot after that
     return;
   }
-  const wait = interval - (serverNow() % interval) + 0.3 + Math.random();
+  const wait = interval - (now() % interval) + 0.3 + Math.random();
   timer = setTimeout(() => {
     timer = 0;
-    load();
+    if (!isFrozen()) load();
     if (again) {
       again = false;
       loadLater();
@@ -234,10 +244,11 @@ function loadLater() {
 }
 
 document.addEventListener("htmx:after:swap", loadLater);
+document.addEventListener("page:resume", load);
+document.addEventListener("page:look", build);
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", build);
 section.hidden = false;
 build();
-new ResizeObserver(resize).observe(grid);
 load();
 loadLater(); // the first push may have come before this script
