@@ -33,7 +33,7 @@ def test_a_hidden_tab_lets_go_of_its_stream_and_takes_it_up_again(
     with without_reload(tab):
         with tab.expect_event("requestfailed"):
             hide(tab)
-        expect(tab.locator("#connection-word")).to_have_text("Paused")
+        expect(tab.locator("#connection-word")).to_have_text("In the background")
         assert watch.open_streams() == 0
         server.post(REFERENCE)
         look_at(tab)
@@ -47,9 +47,9 @@ def test_a_tab_opened_in_the_background_opens_no_stream_until_it_is_looked_at(
     tab = open_tab(context, hidden=True)
     tab.clock.install()
     tab.goto(server.url)
-    expect(tab.locator("#connection-word")).to_have_text("Paused")
+    expect(tab.locator("#connection-word")).to_have_text("In the background")
     tab.clock.fast_forward(60_000)
-    expect(tab.locator("#connection-word")).to_have_text("Paused")
+    expect(tab.locator("#connection-word")).to_have_text("In the background")
     assert watch.open_streams() == 0
     server.post(REFERENCE)
     look_at(tab)
@@ -63,7 +63,7 @@ def test_a_tab_hidden_while_it_connects_opens_no_stream(context: BrowserContext,
     tab.goto(server.url)
     with tab.expect_event("requestfailed"):
         hide(tab)
-    expect(tab.locator("#connection-word")).to_have_text("Paused")
+    expect(tab.locator("#connection-word")).to_have_text("In the background")
     assert watch.open_streams() == 0
     look_at(tab)
     expect_live(tab)

@@ -20,7 +20,16 @@ from roompulse.web.headers import SECURITY_HEADERS
 from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id, room_path, user_path
 from roompulse.web.problems import AnyRequest
-from roompulse.web.query import ENDED_SORTS, SORTS, UserQuery, ended_query, rooms_query, seconds_ago, user_query
+from roompulse.web.query import (
+    ENDED_SORTS,
+    SORTS,
+    UserQuery,
+    ended_query,
+    is_wall,
+    rooms_query,
+    seconds_ago,
+    user_query,
+)
 from roompulse.web.templates import Templates
 from roompulse.web.views import Views
 
@@ -34,13 +43,23 @@ class Layout:
         self._snapshot_interval = snapshot_interval
 
     def answer(
-        self, name: str, sections: Mapping[str, str], *, stream: str | None = None, status: int = 200, **context: object
+        self,
+        request: AnyRequest,
+        name: str,
+        sections: Mapping[str, str],
+        *,
+        stream: str | None = None,
+        at: float | None = None,
+        status: int = 200,
+        **context: object,
     ) -> Response[str]:
-        """The page by the template `name`, whose sections the stream keeps up to date if there is one."""
+        """The page by the template `name`, whose sections the stream keeps up to date, or which is of the time `at`."""
         page = self._templates.render(
             name,
             sections={target: Markup(html) for target, html in sections.items()},  # noqa: S704  (our partials)
             stream=stream,
+            at=at,
+            wall=is_wall(request.query_params),
             heartbeat=HEARTBEAT,
             snapshot_interval=self._snapshot_interval,
             now=self._clock(),
@@ -81,11 +100,13 @@ def _rooms_page(overview: Overview, earlier: Earlier, layout: Layout, ingest: In
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
         if ended := ended_query(request.query_params):
             rows = await earlier.ended(ended)
-            return layout.answer("ended.html", {}, query=ended, list=rows, sorts=ENDED_SORTS, per_page=ENDED_PER_PAGE)
+            return layout.answer(
+                request, "ended.html", {}, query=ended, list=rows, sorts=ENDED_SORTS, per_page=ENDED_PER_PAGE
+            )
         ingest.expire()
         query = rooms_query(request.query_params)
         sections = overview.view(query).sections()
-        return layout.answer("rooms.html", sections, stream=query.url("/stream"), query=query, sorts=SORTS)
+        return layout.answer(request, "rooms.html", sections, stream=query.url("/stream"), query=query, sorts=SORTS)
 
     return [get_rooms_page]
 
@@ -101,11 +122,11 @@ def _room_page(
         context: dict[str, Any] = {"room_id": decoded, "path": path, "query": query, "sessions": sessions}
         if query.at is not None:
             moment = await earlier.room(decoded, query.at, query)
-            return layout.answer("room.html", moment.sections, status=moment.status, **context)
+            return layout.answer(request, "room.html", moment.sections, at=query.at, status=moment.status, **context)
         ingest.expire()
         sections = views.room(decoded, query).sections()
         stream, status = query.url(f"{path}/stream"), 200 if rooms.get(decoded) else 404
-        return layout.answer("room.html", sections, stream=stream, status=status, **context)
+        return layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
 
     @route("/rooms/{room_id:str}/sessions", http_method=GET)
     async def get_sessions(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
@@ -125,12 +146,12 @@ def _user_page(
         context: dict[str, Any] = {"room_id": ids[0], "user_id": ids[1], "path": path, "query": query, "visits": visits}
         if query.at is not None:
             moment = await earlier.user(*ids, query.at)
-            return layout.answer("user.html", moment.sections, status=moment.status, **context)
+            return layout.answer(request, "user.html", moment.sections, at=query.at, status=moment.status, **context)
         ingest.expire()
         room = rooms.get(ids[0])
         status = 200 if room and room.user(ids[1]) else 404
         return layout.answer(
-            "user.html", views.user(*ids).sections(), stream=f"{path}/stream", status=status, **context
+            request, "user.html", views.user(*ids).sections(), stream=f"{path}/stream", status=status, **context
         )
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET)

@@ -48,8 +48,9 @@ def user_path(room_id: str, user_id: str, at: float | None = None) -> str:
     return f"{room_path(room_id)}/users/{encode_id(user_id)}{_moment(at)}"
 
 
-def history_path(room_id: str) -> str:
-    return f"/report/history/{encode_id(room_id)}"
+def history_path(room_id: str, user_id: str | None = None) -> str:
+    """History of a room, or what a user of it reported."""
+    return f"/report/history/{encode_id(room_id)}" + ("" if user_id is None else f"/{encode_id(user_id)}")
 
 
 def _moment(at: float | None) -> str:

@@ -76,6 +76,11 @@ def rooms_query(parameters: Mapping[str, str]) -> RoomsQuery:
     )
 
 
+def is_wall(parameters: Mapping[str, str]) -> bool:
+    """Whether a page is for a screen on a wall. That is how it looks, and no part of what its stream brings."""
+    return parameters.get("wall") == "1"
+
+
 EndedSort = Literal["ended", "score", "duration", "users"]
 
 ENDED_SORTS: Mapping[EndedSort, str] = {

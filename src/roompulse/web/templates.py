@@ -54,7 +54,7 @@ def figure(value: float | None, unit: str = "", digits: int = 0) -> Markup:
 
 
 def moment(timestamp: float) -> Markup:
-    """A time in UTC; static/js/live.js keeps its age beside it."""
+    """A time in UTC; static/js/clock.js makes an age of it."""
     at = datetime.fromtimestamp(timestamp, UTC)
     return Markup('<time datetime="{}" title="{} UTC" data-at="{}">{} UTC</time>').format(
         at.isoformat(timespec="milliseconds"), at.strftime("%Y-%m-%d %H:%M:%S"), timestamp, at.strftime("%H:%M:%S")
@@ -62,7 +62,7 @@ def moment(timestamp: float) -> Markup:
 
 
 def clock(timestamp: float) -> Markup:
-    """A date and time in UTC, which scripts rewrite to the zone that the operator reads."""
+    """A date and time in UTC; static/js/clock.js puts it in the zone that the operator chose."""
     at = datetime.fromtimestamp(timestamp, UTC)
     return Markup('<time datetime="{}" data-at="{}" data-clock>{} UTC</time>').format(
         at.isoformat(timespec="milliseconds"), timestamp, at.strftime("%Y-%m-%d %H:%M:%S")

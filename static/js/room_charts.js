@@ -1,0 +1,47 @@
+// Charts of a room, from its snapshots.
+
+import { start, stepOf } from "./charts.js";
+import { now } from "./clock.js";
+
+const section = document.getElementById("charts");
+const interval = Number(section.dataset.interval); // seconds between snapshots
+const exports = document.querySelectorAll("#exports a");
+
+start({
+  charts: [
+    { title: "Score", unit: "", scale: [1, 4.5], series: { score: (one) => one.quality.score } },
+    { title: "rtt", unit: "ms", series: { average: (one) => one.rtt?.avg, p95: (one) => one.rtt?.p95 } },
+    {
+      title: "Packet loss",
+      unit: "%",
+      series: { average: (one) => one.packet_loss?.avg, p95: (one) => one.packet_loss?.p95 },
+    },
+    { title: "Jitter", unit: "ms", series: { average: (one) => one.jitter?.avg, p95: (one) => one.jitter?.p95 } },
+    {
+      title: "Bitrate",
+      unit: "kbit/s",
+      series: {
+        sent: (one) => one.video.send_bitrate + one.audio.send_bitrate,
+        received: (one) => one.video.recv_bitrate + one.audio.recv_bitrate,
+      },
+    },
+    {
+      title: "Frame rate",
+      unit: "fps",
+      series: { average: (one) => one.video.frame_rate?.avg, lowest: (one) => one.video.frame_rate?.min },
+    },
+  ],
+  url: () => section.dataset.history,
+  step: (range) => (stepOf(range, interval) > interval ? stepOf(range, interval) : 0),
+  gap: (range) => 2.5 * Math.max(interval, stepOf(range, interval)),
+  due: () => interval - (now() % interval), // what changed is in the snapshot of the next full interval
+  shows(from, to) {
+    for (const link of exports) {
+      const address = new URL(link.href);
+      address.search = new URLSearchParams({ from: from.toFixed(3), to: to.toFixed(3) });
+      link.href = address;
+    }
+  },
+});
+
+document.getElementById("exports-range").textContent = "of the range on screen";
