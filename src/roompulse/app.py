@@ -71,7 +71,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     keeper = SessionKeeper(sessions, rooms)
     past = Past(SqlArchive(database), store, partial(_no_rooms, settings), settings)
     earlier = Earlier(past, sessions, templates, clock, settings.leave_after)
-    layout = Layout(templates, clock, settings.snapshot_interval)
+    layout = Layout(templates, clock, settings)
     routes: list[ControllerRouterHandler] = [
         report_route(ingest, Senders(settings.sender_rate, clock), settings),
         *answer_routes(rooms, ingest, epoch),

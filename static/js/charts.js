@@ -8,6 +8,7 @@
 //   gap(step)    seconds without a point that are drawn as a gap
 //   due()     seconds until what was just pushed is in the history
 //   shows(from, to)  is told the part that is on screen
+//   moment(time, range)  the time that a point at `time` shows, or a promise of it
 
 import { dateOf, isFrozen, now, timeOfDay } from "./clock.js";
 import { keep, kept } from "./kept.js";
@@ -130,7 +131,7 @@ function options(chart, box) {
     stroke: color(`--series-${index + 1}`),
     width: 2,
     dash: index ? [6, 3] : undefined, // told apart without colour too
-    points: { size: 4 },
+    points: { size: 4, filter: alone },
     paths: chart.stepped && uPlot.paths.stepped({ align: 1 }),
   }));
   return {
@@ -145,6 +146,13 @@ function options(chart, box) {
     axes: [axis(2.5, { space: 6 * em(), values: (_, times) => times.map(tick) }), axis(5.6, { space: 2 * em() })],
     series: [{}, ...series],
   };
+}
+
+// Where there are too many points to mark each, those that no line leads to would not be seen.
+function alone(plot, series, all) {
+  if (all) return null;
+  const values = plot.data[series];
+  return values.flatMap((value, at) => (value == null || values[at - 1] != null || values[at + 1] != null ? [] : [at]));
 }
 
 // The caption tells the figures under the cursor, and the newest ones while there is none.
@@ -180,14 +188,14 @@ function selected(plot) {
 }
 
 // A click on a moment shows the page as it was then. The end of a drag is a click too.
-function travel(plot) {
+async function travel(plot) {
   const time = plot.data[0][plot.cursor.idx];
-  if (!dragged && time !== undefined) {
-    const address = new URL(location.href);
-    address.searchParams.set("at", time);
-    location.assign(address);
-  }
+  const isClick = !dragged && time !== undefined;
   dragged = false;
+  if (!isClick) return;
+  const address = new URL(location.href);
+  address.searchParams.set("at", await source.moment(time, range()));
+  location.assign(address);
 }
 
 function build() {

@@ -49,6 +49,7 @@ function isoOf(seconds) {
   return date.toISOString();
 }
 
+export const localTime = (seconds) => isoOf(seconds).slice(0, 19); // as in <input type="datetime-local">
 export const timeOfDay = (seconds) => isoOf(seconds).slice(11, 19);
 export const dateAndTime = (seconds) => `${isoOf(seconds).slice(0, 10)} ${timeOfDay(seconds)} ${zoneName(seconds)}`;
 

@@ -5,7 +5,22 @@ import { now } from "./clock.js";
 
 const section = document.getElementById("charts");
 const interval = Number(section.dataset.interval); // seconds between snapshots
+const stepOfRange = (range) => (stepOf(range, interval) > interval ? stepOf(range, interval) : 0);
 const exports = document.querySelectorAll("#exports a");
+
+// A point that was merged shows the worst snapshot of its step: where that was is asked for.
+async function moment(time, range) {
+  const step = stepOfRange(range);
+  if (!step) return time;
+  const query = new URLSearchParams({ from: time, to: time + step, limit: "10000" });
+  try {
+    const answer = await fetch(`${section.dataset.history}?${query}`);
+    const found = (await answer.json()).data.filter((one) => one.quality.score !== null && one.timestamp < time + step);
+    return found.sort((one, other) => one.quality.score - other.quality.score)[0]?.timestamp ?? time;
+  } catch {
+    return time; // The server is lost, which the page says.
+  }
+}
 
 start({
   charts: [
@@ -32,9 +47,10 @@ start({
     },
   ],
   url: () => section.dataset.history,
-  step: (range) => (stepOf(range, interval) > interval ? stepOf(range, interval) : 0),
+  step: stepOfRange,
   gap: (range) => 2.5 * Math.max(interval, stepOf(range, interval)),
   due: () => interval - (now() % interval), // what changed is in the snapshot of the next full interval
+  moment,
   shows(from, to) {
     for (const link of exports) {
       const address = new URL(link.href);

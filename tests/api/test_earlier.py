@@ -23,7 +23,7 @@ def sections(html: str) -> list[str]:
     """What is live on a page; on one of the past, without the time in its links."""
     without_time = re.sub(r'\?at=[\d.]+"|&amp;at=[\d.]+"', '"', html)
     found = re.findall(
-        r'<div id="(summary|users|grid|user)">(.*?)\n    </?(?:section|details|form)', without_time, re.S
+        r'<div id="(summary|users|grid|user)">(.*?)</div>\s*<(?:/?section|/?details|form|p )', without_time, re.S
     )
     assert found
     return [text for _, text in found]

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from roompulse.report.model import Entry, Received
+from roompulse.rooms.aggregate import aggregate_of
 from roompulse.rooms.contract import LiveRoom
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -149,6 +150,15 @@ class TestPast:
             assert snapshot.timestamp == NOW
         assert await past.snapshot("room-1", NOW + 71) is None
         assert await past.snapshot("room-1", NOW - 1) is None
+
+    async def test_a_room_that_began_just_before_its_first_snapshot_was_taken_is_in_it(
+        self, past: Past, store: SqlStore
+    ) -> None:
+        await store.append([received(NOW + 0.02)])
+        assert await past.room("room-1", NOW) is None
+        await store.add_snapshots(NOW, [("room-1", aggregate_of([], []))])
+        assert await past.room("room-1", NOW)
+        assert await past.room("room-1", NOW - 0.5) is None
 
     async def test_knows_users_while_all_that_shows_is_kept(self, past: Past, settings: Settings) -> None:
         assert past.users_since(NOW) == NOW - settings.sample_retention + settings.leave_after + 60

@@ -116,11 +116,11 @@ class TestUserPage:
             text(part) for part in re.split(r'<section id="(?:sends|receives|others)">', html)[1:]
         )
         assert "What it sends good 4.37 1 stream" in sends
-        assert "camera good itself 4.37 = 4.44 − 0.03 delay − 0.03 loss" in sends
-        assert "camera good u2 4.37" in receives
+        assert "camera chart good itself 4.37 = 4.44 − 0.03 delay − 0.03 loss" in sends
+        assert "camera chart good u2 4.37" in receives
         assert "the worst of 2 streams" in others
-        assert "camera good u2 4.37" in others
-        assert "camera good u3 4.37" in others
+        assert "camera chart good u2 4.37" in others
+        assert "camera chart good u3 4.37" in others
 
     async def test_it_says_what_nobody_reported(self, client: httpx.AsyncClient) -> None:
         await post(client, metrics=[])
@@ -133,7 +133,7 @@ class TestUserPage:
         await post(client, sdk_version="3.1.4", metrics=[Entry("u1", [stream("mix", "recv")])])
         shown = text(await page(client, "/rooms/room-1/users/u1"))
         assert "SDK 3.1.4" in shown
-        assert "mix good somebody not named 4.37" in shown
+        assert "mix chart good somebody not named 4.37" in shown
 
     async def test_the_listeners_of_a_speaker_are_bounded(self, client: httpx.AsyncClient) -> None:
         for number in range(103):

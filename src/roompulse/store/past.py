@@ -61,6 +61,13 @@ class Past:
 
     async def room(self, room_id: str, at: float) -> LiveRoom | None:
         """The room as it was live at `at`; None if it was not."""
+        room = await self._replay(room_id, at)
+        if room is None and (snapshot := await self.snapshot(room_id, at)) and snapshot.timestamp == at:
+            # A snapshot is taken a moment after its time, so that a room may have begun in between.
+            room = await self._replay(room_id, at + 1)
+        return room
+
+    async def _replay(self, room_id: str, at: float) -> LiveRoom | None:
         rooms = self._no_rooms()
         async for received in self._archive.reports(SampleQuery(room_id, at - self._lead, at)):
             rooms.expire(received.at)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from roompulse.clock import Clock
 from roompulse.ingest import Ingest
 from roompulse.rooms.contract import LiveRooms
+from roompulse.settings import Settings
 from roompulse.web.answers import GET
 from roompulse.web.earlier import ENDED_PER_PAGE, Earlier
 from roompulse.web.events import HEARTBEAT
@@ -37,10 +38,10 @@ from roompulse.web.views import Views
 class Layout:
     """What is around the sections of every page."""
 
-    def __init__(self, templates: Templates, clock: Clock, snapshot_interval: float) -> None:
+    def __init__(self, templates: Templates, clock: Clock, settings: Settings) -> None:
         self._templates = templates
         self._clock = clock
-        self._snapshot_interval = snapshot_interval
+        self._settings = settings
 
     def answer(
         self,
@@ -61,7 +62,8 @@ class Layout:
             at=at,
             wall=is_wall(request.query_params),
             heartbeat=HEARTBEAT,
-            snapshot_interval=self._snapshot_interval,
+            snapshot_interval=self._settings.snapshot_interval,
+            stale_after=self._settings.stale_after,
             now=self._clock(),
             **context,
         )
@@ -100,9 +102,8 @@ def _rooms_page(overview: Overview, earlier: Earlier, layout: Layout, ingest: In
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
         if ended := ended_query(request.query_params):
             rows = await earlier.ended(ended)
-            return layout.answer(
-                request, "ended.html", {}, query=ended, list=rows, sorts=ENDED_SORTS, per_page=ENDED_PER_PAGE
-            )
+            context: dict[str, Any] = {"query": ended, "list": rows, "sorts": ENDED_SORTS, "per_page": ENDED_PER_PAGE}
+            return layout.answer(request, "ended.html", {}, **context)
         ingest.expire()
         query = rooms_query(request.query_params)
         sections = overview.view(query).sections()
