@@ -135,10 +135,11 @@ async def _serve(app: Litestar, server: uvicorn.Server, listener: socket.socket)
         raise
 
 
-def _called() -> str:
-    """How to call this command again: by its path where its name is not to be found, as in a virtual environment."""
+def _how_to_simulate(url: str) -> str:
+    """The command that does it from here: by its path where its name is not found, as in a virtual environment."""
     name = click.get_current_context().find_root().info_name or ""
-    return name if " " in name or shutil.which(name) else sys.argv[0]
+    called = name if " " in name or shutil.which(name) else sys.argv[0]
+    return f"{called} simulate" if url == LOCAL_URL else f"{called} simulate {url}"
 
 
 class _Server(uvicorn.Server):
@@ -153,10 +154,9 @@ class _Server(uvicorn.Server):
         for listener in sockets or ():
             host, port = listener.getsockname()[:2]
             where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            url = "" if f"http://{where}" == LOCAL_URL else f" http://{where}"
             click.echo(
                 f"roompulse {__version__} serves http://{where}, data in {self._settings.data.resolve()}\n"
-                f"Fill it with simulated calls: {_called()} simulate{url}"
+                f"Fill it with simulated calls: {_how_to_simulate(f'http://{where}')}"
             )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
