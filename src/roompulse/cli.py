@@ -14,10 +14,12 @@ from litestar import Litestar
 
 from roompulse import __version__
 from roompulse.app import create_app
+from roompulse.client import AsyncReporter
 from roompulse.errors import StartupError
 from roompulse.settings import Settings, load_settings, unknown_names
 from roompulse.simulate.progress import Progress
 from roompulse.simulate.rooms import Plan
+from roompulse.simulate.run import Tally
 from roompulse.simulate.run import simulate as run_simulation
 from roompulse.simulate.troubles import TROUBLES
 
@@ -82,11 +84,13 @@ def simulate(
     A server takes 200 reports a second from one address, unless its ROOMPULSE_SENDER_RATE says otherwise.
     """
     chosen = tuple(name for name in troubles or TROUBLES if name != "none")
-    progress = Progress()
+    progress, tally = Progress(), Tally()
     try:
-        tally = asyncio.run(run_simulation(url, Plan(rooms, users, interval, seed, chosen), duration, progress.tell))
+        reporter = AsyncReporter(url, on_error=tally.note)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="URL") from None
+    plan = Plan(rooms, users, interval, seed, chosen)
+    asyncio.run(run_simulation(reporter, plan, duration, tally, progress.tell))
     progress.end(tally)
     if not tally.delivered:
         reason = tally.problem or "it ended before the first report"

@@ -118,7 +118,7 @@ class TestTroubles:
     @pytest.mark.parametrize("trouble", TROUBLES)
     def test_they_go_and_come_again(self, trouble: str) -> None:
         troubled = [
-            room.aggregate.quality.verdict != "healthy" for room in states(replace(PLAN, troubles=(trouble,)), 300)
+            room.aggregate.quality.verdict != "healthy" for room in states(replace(PLAN, troubles=(trouble,)), 500)
         ]
         changes = sum(one != other for one, other in pairwise(troubled))
         assert changes >= 3
@@ -192,7 +192,7 @@ class TestWords:
     TALLY = Tally({"a", "b"}, {("a", "u1"), ("b", "u1"), ("b", "u2")}, sent=1500, delivered=1234, waiting=5)
 
     def test_of_one_line(self) -> None:
-        assert line(self.TALLY, 26.0) == "2 rooms, 26.0 reports/s, 1,234 delivered"
+        assert line(self.TALLY, 26.0) == "2 rooms, 26.0 reports/s, 1,234 delivered, 5 waiting, 0 lost"
 
     def test_of_what_stands_in_the_way(self) -> None:
         tally = replace(self.TALLY, lost=7, problem="cannot reach http://test: connection refused")

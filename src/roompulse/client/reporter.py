@@ -56,6 +56,10 @@ class _Background:
         self._settled = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Do at once what need not wait for an event loop."""
 
     @property
     def delivered(self) -> int:
@@ -144,15 +148,7 @@ class Reporter(_Background):
     and nobody is told.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        on_error: Callable[[Lost], None] | None = None,
-        max_waiting: int = 10_000,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        super().__init__(url, on_error=on_error, max_waiting=max_waiting, transport=transport)
+    def _begin(self) -> None:
         self._thread_loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._thread_loop.run_forever, name="roompulse-client", daemon=True)
         self._thread.start()

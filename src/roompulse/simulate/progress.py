@@ -39,12 +39,11 @@ class Progress:
 
 
 def line(tally: Tally, rate: float) -> str:
-    parts = [f"{len(tally.rooms)} rooms", f"{rate:.1f} reports/s", f"{tally.delivered:,} delivered"]
-    if tally.lost:
-        parts.append(f"{tally.lost:,} lost")
-    if tally.problem:
-        parts.append(f"{tally.waiting:,} waiting: {tally.problem}")
-    return ", ".join(parts)
+    text = (
+        f"{len(tally.rooms)} rooms, {rate:.1f} reports/s,"
+        f" {tally.delivered:,} delivered, {tally.waiting:,} waiting, {tally.lost:,} lost"
+    )
+    return f"{text}: {tally.problem}" if tally.problem else text
 
 
 def summary(tally: Tally) -> str:

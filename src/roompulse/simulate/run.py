@@ -39,15 +39,14 @@ class Tally(Struct):
         self.problem = reporter.problem
 
 
-async def simulate(url: str, plan: Plan, duration: float, tell: Callable[[Tally], None]) -> Tally:
+async def simulate(
+    reporter: AsyncReporter, plan: Plan, duration: float, tally: Tally, tell: Callable[[Tally], None]
+) -> None:
     """Simulate for `duration` seconds (0: without end), or until SIGINT or SIGTERM; `tell` is called every second.
 
-    Raises:
-        ValueError: the URL is no URL of a server.
-
+    `reporter` is one whose `on_error` is `tally.note`. It is closed at the end, and `tally` is complete.
     """
-    tally = Tally()
-    async with AsyncReporter(url, on_error=tally.note) as reporter:
+    async with reporter:
         ends = {
             asyncio.create_task(_told_to_stop()),
             asyncio.create_task(_send(reporter, plan, duration, tally)),
@@ -61,7 +60,6 @@ async def simulate(url: str, plan: Plan, duration: float, tell: Callable[[Tally]
         if not reporter.delivered:
             await reporter.close(within=1)
     tally.look_at(reporter)
-    return tally
 
 
 async def _told_to_stop() -> None:

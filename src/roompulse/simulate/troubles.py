@@ -47,7 +47,7 @@ class Trouble(Struct, frozen=True):
     who: Literal["one", "everybody"]
     sending: Impairment = NOTHING
     receiving: Impairment = NOTHING
-    lasts: tuple[float, float] = (40.0, 80.0)
+    lasts: tuple[float, float] = (40.0, 110.0)
     peak: tuple[float, float] = (0.6, 1.0)
     burst: tuple[float, float] = (0.8, 1.2)
 
@@ -65,7 +65,7 @@ TROUBLES: Mapping[str, Trouble] = {
 }
 
 FIRST_AFTER = (4.0, 12.0)
-RESTS = (15.0, 45.0)
+RESTS = (20.0, 150.0)
 COMES_WITHIN = 4.0
 """Seconds until the first episode, between two, and for one to come and to go."""
 
