@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from litestar import Litestar
@@ -17,15 +18,20 @@ from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
+from roompulse.store.archive import SqlArchive
+from roompulse.store.contract import Archive, SessionStore, Store
 from roompulse.store.engine import Database
+from roompulse.store.past import Past
 from roompulse.store.retention import Retention
+from roompulse.store.sessions import SessionKeeper, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql import SqlStore
 from roompulse.web.answers import answer_routes
 from roompulse.web.assets import Assets
+from roompulse.web.earlier import Earlier
 from roompulse.web.openapi import openapi_route
 from roompulse.web.overview import Overview
-from roompulse.web.pages import Layout, page_routes
+from roompulse.web.pages import Layout, room_page_routes, rooms_page_routes, user_page_routes
 from roompulse.web.paths import EncodedPaths
 from roompulse.web.problems import ProblemAnswers
 from roompulse.web.report import report_route
@@ -49,8 +55,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     """
     database = Database(settings)
     store = SqlStore(database)
-    limits = Limits(settings.max_rooms, settings.max_room_users, settings.max_user_streams)
-    rooms = RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)
+    rooms = _no_rooms(settings)
     hub = LocalHub(settings.push_interval, settings.max_viewers)
     ingest = Ingest(store, rooms, hub, clock, settings.max_queue)
     trends = Trends(settings.snapshot_interval, settings.max_rooms)
@@ -61,12 +66,17 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     epoch = secrets.token_hex(4)
     overview = Overview(rooms, trends, ingest.intake, templates, clock)
     views = Views(rooms, templates, epoch)
+    sessions = SqlSessions(database)
+    earlier = _earlier(SqlArchive(database), store, sessions, templates, clock, settings)
+    layout = Layout(templates, clock, settings.snapshot_interval)
     routes: list[ControllerRouterHandler] = [
         report_route(ingest, Senders(settings.sender_rate, clock), settings),
         *answer_routes(store, rooms, ingest, epoch),
         *stream_routes(hub, overview, views, ingest, clock),
         openapi_route(settings),
-        *page_routes(rooms, overview, views, Layout(templates, clock, settings.snapshot_interval), ingest),
+        *rooms_page_routes(overview, earlier, layout, ingest),
+        *room_page_routes(rooms, views, earlier, layout, ingest),
+        *user_page_routes(rooms, views, earlier, layout, ingest),
         *assets.routers(),
     ]
 
@@ -75,17 +85,29 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         app.state.hub = hub
         async with database.open():
             await ingest.rebuild(settings.leave_after)
+            keeper = SessionKeeper(sessions, rooms)
+            await keeper.resume()
             await refill(trends, store, clock(), settings.leave_after)
-            async with _background(_expire(ingest), snapshots.run(), retention.run()), _taking(ingest, hub):
+            jobs = _expire(ingest), snapshots.run(), keeper.run(), retention.run()
+            async with _background(*jobs), _taking(ingest, hub):
                 yield
 
+    handlers = ProblemAnswers(templates).handlers()
     return EncodedPaths(
-        routes,
-        lifespan=[lifespan],
-        exception_handlers=ProblemAnswers(templates).handlers(),
-        openapi_config=None,
-        logging_config=None,
+        routes, lifespan=[lifespan], exception_handlers=handlers, openapi_config=None, logging_config=None
     )
+
+
+def _no_rooms(settings: Settings) -> RoomsInMemory:
+    limits = Limits(settings.max_rooms, settings.max_room_users, settings.max_user_streams)
+    return RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)
+
+
+def _earlier(
+    archive: Archive, store: Store, sessions: SessionStore, templates: Templates, clock: Clock, settings: Settings
+) -> Earlier:
+    past = Past(archive, store, partial(_no_rooms, settings), settings)
+    return Earlier(past, archive, sessions, templates, clock, settings)
 
 
 @asynccontextmanager
