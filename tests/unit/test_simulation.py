@@ -197,7 +197,7 @@ class TestWords:
     def test_of_what_stands_in_the_way(self) -> None:
         tally = replace(self.TALLY, lost=7, problem="cannot reach http://test: connection refused")
         assert line(tally, 0) == (
-            "2 rooms, 0.0 reports/s, 1,234 delivered, 7 lost, 5 waiting: cannot reach http://test: connection refused"
+            "2 rooms, 0.0 reports/s, 1,234 delivered, 5 waiting, 7 lost: cannot reach http://test: connection refused"
         )
 
     def test_of_the_end(self) -> None:

@@ -27,15 +27,19 @@ class Progress:
         self._delivered, self._at = tally.delivered, now
         text = line(tally, rate)
         if self._on_terminal:
-            width = shutil.get_terminal_size().columns - 1
-            click.echo(f"\r{text[:width]:{width}}", nl=False)
+            self._rewrite(text)
         else:
             click.echo(text)
 
     def end(self, tally: Tally) -> None:
-        # Over the ^C that the terminal has written.
-        start = "\r" if self._on_terminal else ""
-        click.echo(start + summary(tally))
+        if self._on_terminal:
+            self._rewrite("")  # with the ^C in it
+        click.echo(summary(tally))
+
+    def _rewrite(self, text: str) -> None:
+        # A character less than there is place for: some terminals go to the next line after the last one.
+        width = shutil.get_terminal_size().columns - 1
+        click.echo(f"\r{text[:width]:{width}}\r", nl=False)
 
 
 def line(tally: Tally, rate: float) -> str:
