@@ -182,6 +182,7 @@ function build() {
   grid.replaceChildren();
   plots = CHARTS.map((chart) => {
     const figure = document.createElement("figure");
+    figure.dataset.unit = chart.unit;
     figure.append(captionOf(chart));
     grid.append(figure);
     return new uPlot(options(chart, figure.clientWidth), data(chart), figure);
