@@ -10,9 +10,9 @@ from tests.server import Server
 
 from e2e import axe
 from e2e.conftest import NETWORK_FAULTS, Watch
-from e2e.pages import expect_live, expect_lost, room_path, row, state, user_path, visit
+from e2e.pages import expect_live, expect_lost, room_path, state, user_path, visit
 from e2e.screenshots import ROOM, scene
-from roompulse.report.model import Entry, Network
+from roompulse.report.model import Entry, Network, Stream
 
 GOOD, FAIR, POOR = network(), network(rtt=200, jitter=30, packet_loss=3), network(rtt=300, jitter=30, packet_loss=5)
 
@@ -41,7 +41,7 @@ def many_users(server: Server) -> None:
     server.post(body(room_id=ROOM, metrics=[Entry(f"u{number:03}", [camera(GOOD)]) for number in range(120)]))
 
 
-def camera(figures: Network | None) -> object:
+def camera(figures: Network | None) -> Stream:
     return stream(network=figures) if figures else stream(network=None, video=None)
 
 
@@ -135,3 +135,52 @@ def test_a_problem_page_has_no_fault(
     page.goto(server.url + path)
     expect(page.get_by_role("heading")).to_contain_text(str(status))
     assert axe.faults(page) == []
+
+
+LIVE_REGIONS = "[role=status], [role=alert], [role=log], [role=timer], [role=marquee], [aria-live], output"
+
+LISTEN = """(regions) => {
+  window.announced = [];
+  new MutationObserver((changes) => {
+    for (const { target, addedNodes } of changes) {
+      const nodes = [target, ...addedNodes].map((node) => (node instanceof Element ? node : node.parentElement));
+      const region = nodes.map((node) => node?.closest(regions)).find(Boolean);
+      if (region) window.announced.push(region.textContent);
+    }
+  }).observe(document.body, { subtree: true, childList: true, characterData: true });
+}"""
+"""What a screen reader would read out without being asked."""
+
+
+@pytest.mark.parametrize("path", ["/", "/rooms/room-1", user_path("room-1", "u1")])
+def test_five_pushes_and_the_seconds_between_them_are_not_read_out(
+    page: Page, make_server: Callable[..., Server], path: str
+) -> None:
+    with make_server(SNAPSHOT_INTERVAL=1).running() as server:
+        server.post(body())
+        visit(page, server, path)
+        expect(page.locator(LIVE_REGIONS)).not_to_have_count(0)
+        page.evaluate(LISTEN, LIVE_REGIONS)
+        for loss in range(1, 6):
+            server.post(body(metrics=[Entry("u1", [camera(network(packet_loss=10 * loss))])]))
+            expect(page.locator("main")).to_contain_text(f"{loss}0.0")
+        expect(page.locator("main time").first).to_have_text("2 s ago")
+        assert page.evaluate("announced") == []
+        page.close()
+
+
+def test_a_lost_server_is_read_out_once_and_not_every_second(page: Page, server: Server, watch: Watch) -> None:
+    watch.allow(NETWORK_FAULTS)
+    page.clock.install()
+    server.post(body())
+    visit(page, server, "/rooms/room-1")
+    page.evaluate(LISTEN, LIVE_REGIONS)
+    server.kill()
+    expect_lost(page)
+    page.clock.run_for(30_000)  # in which the page tries in vain a few times, and counts the seconds
+    expect(state(page)).to_contain_text("last heard 3")
+    assert page.evaluate("announced") == ["Connecting", "Server lost"]
+    server.start()
+    page.clock.run_for(6_000)
+    expect_live(page)
+    assert page.evaluate("announced") == ["Connecting", "Server lost", "Live"]

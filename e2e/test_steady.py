@@ -1,6 +1,7 @@
 """Figures that grow from 3 to 1 234 move nothing that stands beside or below them, wide and on a phone."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -8,7 +9,7 @@ from tests.builders import audio, body, network, stream, video
 from tests.server import Server
 
 from e2e.pages import user_path, visit, without_reload
-from roompulse.report.model import Entry, Stream
+from roompulse.report.model import Entry
 
 PLACES = """() => [...document.querySelectorAll(
   ".bar > *, h1, h2, form, .verdict, .verdict p, .level, .counts li, .reasons li, .tile, .tile > *, #charts *:not(b)," +
@@ -16,9 +17,13 @@ PLACES = """() => [...document.querySelectorAll(
   .filter((one) => one.checkVisibility())
   .map((one) => [one, one.getBoundingClientRect()])
   .map(([one, { x, y, height }]) => `${one.tagName}.${one.className} ${one.id} ${[x, y, height].map(Math.round)}`)"""
-"""Where things stand, and how high they are. How wide a figure is is nobody's business, as long as nothing gives way."""
+"""Where things stand, and how high they are; a figure may be as wide as it likes where nothing gives way to it."""
 
-SMALL = {"network": network(rtt=5, jitter=5, packet_loss=60), "video": video(frame_rate=25), "audio": audio(bitrate=6)}
+SMALL = {
+    "network": network(rtt=5, jitter=5, packet_loss=60),
+    "video": video(frame_rate=25),
+    "audio": audio(bitrate=6),
+}
 LARGE = {
     "network": network(rtt=1234, jitter=1234, packet_loss=100),
     "video": video(frame_rate=120, bitrate=123456),
@@ -27,11 +32,11 @@ LARGE = {
 """Poor both, for one reason each: what comes and goes in words may take its place."""
 
 
-def report(parts: dict[str, object], users: int = 3) -> bytes:
-    def streams(number: int) -> list[Stream]:
-        return [stream("camera", "send", **parts), stream("camera", "recv", **parts)] if number == 0 else [stream(**parts)]
-
-    return body(user_id="u0", metrics=[Entry(f"u{number}", streams(number)) for number in range(users)])
+def report(parts: dict[str, Any], users: int = 3) -> bytes:
+    """u0 sends and receives, and reports that others send."""
+    entries = [Entry(f"u{number}", [stream(**parts)]) for number in range(users)]
+    entries[0].streams.append(stream(direction="recv", **parts))
+    return body(user_id="u0", metrics=entries)
 
 
 def moved(before: list[str], after: list[str]) -> list[str]:

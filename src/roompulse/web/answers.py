@@ -14,6 +14,7 @@ from roompulse.ingest import Ingest
 from roompulse.report.envelope import success
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, Store
+from roompulse.web.compression import COMPRESSED
 from roompulse.web.paths import decode_id
 from roompulse.web.problems import AnyRequest
 
@@ -44,7 +45,7 @@ def answer_routes(store: Store, rooms: LiveRooms, ingest: Ingest, epoch: str) ->
             raise NotFound(f"user_id: the user {decoded!r} is not live in this room")
         return _answer(request, f'"{epoch}-{user.version}"', lambda: success(user.metrics()))
 
-    @route("/report/history/{room_id:str}", http_method=GET)
+    @route("/report/history/{room_id:str}", http_method=GET, middleware=[COMPRESSED])
     async def get_history(request: AnyRequest, room_id: FromPath[str]) -> Response[bytes]:
         query = history_query(decode_id("room_id", room_id), request)
         snapshots = await store.history(query)

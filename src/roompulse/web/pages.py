@@ -9,6 +9,7 @@ from roompulse.clock import Clock
 from roompulse.ingest import Ingest
 from roompulse.rooms.contract import LiveRooms
 from roompulse.web.answers import GET
+from roompulse.web.compression import COMPRESSED
 from roompulse.web.events import HEARTBEAT
 from roompulse.web.headers import SECURITY_HEADERS
 from roompulse.web.overview import Overview
@@ -45,13 +46,13 @@ class Layout:
 def page_routes(
     rooms: LiveRooms, overview: Overview, views: Views, layout: Layout, ingest: Ingest
 ) -> list[HTTPRouteHandler]:
-    @route("/", http_method=GET)
+    @route("/", http_method=GET, middleware=[COMPRESSED])
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
         ingest.expire()
         query = rooms_query(request.query_params)
         return layout.answer("rooms.html", overview.view(query), query.url("/stream"), query=query, sorts=SORTS)
 
-    @route("/rooms/{room_id:str}", http_method=GET)
+    @route("/rooms/{room_id:str}", http_method=GET, middleware=[COMPRESSED])
     async def get_room_page(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         decoded = decode_id("room_id", room_id)
         ingest.expire()
@@ -65,7 +66,7 @@ def page_routes(
             search=query.search,
         )
 
-    @route("/rooms/{room_id:str}/users/{user_id:str}", http_method=GET)
+    @route("/rooms/{room_id:str}/users/{user_id:str}", http_method=GET, middleware=[COMPRESSED])
     async def get_user_page(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
         decoded, decoded_user = decode_id("room_id", room_id), decode_id("user_id", user_id)
         ingest.expire()
