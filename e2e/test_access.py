@@ -184,3 +184,15 @@ def test_a_lost_server_is_read_out_once_and_not_every_second(page: Page, server:
     page.clock.run_for(6_000)
     expect_live(page)
     assert page.evaluate("announced") == ["Connecting", "Server lost", "Live"]
+
+
+def test_what_has_the_focus_is_not_hidden_by_the_bar(page: Page, server: Server) -> None:
+    many_users(server)
+    visit(page, server, ROOM_PAGE)
+    page.locator("#users a").nth(60).focus()
+    for _ in range(40):
+        page.keyboard.press("Shift+Tab")
+        assert page.evaluate("""() => {
+          const { top } = document.activeElement.getBoundingClientRect();
+          return top >= document.querySelector(".bar").getBoundingClientRect().bottom;
+        }""")

@@ -1,8 +1,6 @@
 """Pages are light, load nothing from elsewhere and nothing twice, and write nothing on the console."""
 
-import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.builders import body, stream
 from tests.server import Server
 
+from e2e.conftest import run
 from e2e.pages import room_path, user_path, visit
 from e2e.screenshots import ROOM, store_past
 from roompulse.report.model import Entry
@@ -51,8 +50,7 @@ class Loads:
 def big_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """50 rooms, of which one has 20 users and a history of 15 minutes."""
     data = tmp_path_factory.mktemp("light") / "data"
-    with ThreadPoolExecutor() as threads:  # Playwright's event loop runs in this one
-        threads.submit(lambda: asyncio.run(store_past(data))).result()
+    run(store_past(data))
     with Server(data, {}).running() as server:
         for number in range(49):
             server.post(body(room_id=f"room-{number}"))

@@ -80,3 +80,15 @@ def test_more_users_move_nothing_above_the_list_of_them(page: Page, server: Serv
         server.post(report(LARGE, users=1234))
         expect(page.locator("#summary")).to_contain_text("1234 users")
         assert moved(before, page.evaluate(places)) == []
+
+
+def test_higher_figures_in_the_captions_of_charts_move_nothing(page: Page, make_server: Callable[..., Server]) -> None:
+    with make_server(SNAPSHOT_INTERVAL=1).running() as server:
+        server.post(report(SMALL))
+        visit(page, server, "/rooms/room-1")
+        expect(page.locator("figcaption").filter(has_text="rtt")).to_contain_text("5 ms", timeout=15_000)
+        before = page.evaluate(PLACES)
+        server.post(report(LARGE))
+        expect(page.locator("figcaption").filter(has_text="rtt")).to_contain_text("1234 ms", timeout=15_000)
+        assert moved(before, page.evaluate(PLACES)) == []
+        page.close()

@@ -95,6 +95,7 @@ function data(chart) {
 }
 
 function draw() {
+  section.dataset.points = snapshots.length;
   note.hidden = snapshots.length > 0;
   reset.hidden = zoom === null;
   const [min, max] = view();
