@@ -1,6 +1,7 @@
 """Charts of stored history that go on live."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -97,19 +98,22 @@ def test_the_cursor_on_one_chart_tells_the_figures_of_that_moment_on_all(
         page.goto(server.url + room_path(ROOM))
         expect(page.locator(".chart-note")).to_be_hidden()
         history = server.get(f"/report/history/{ROOM}").json()["data"]
-        moments = []
         for title, share in (("rtt", 0.3), ("Frame rate", 0.6)):
             plot = chart(page, title).locator(".u-over")
             plot.scroll_into_view_if_needed()
             box = plot.bounding_box()
             assert box
             page.mouse.move(box["x"] + share * box["width"], box["y"] + 40)
-            (moment,) = (one for one in history if is_told(page, one))
-            moments.append((moment["timestamp"] - history[0]["timestamp"]) / 900)
-        assert moments == pytest.approx([0.3, 0.6], abs=0.03)
+            eventually(partial(is_told_of, page, history, share))
         page.mouse.move(5, 5)
-        assert is_told(page, history[-1])
+        eventually(lambda: is_told(page, history[-1]))
         page.close()
+
+
+def is_told_of(page: Page, history: list[Any], share: float) -> bool:
+    """Do all charts tell the same moment of the 15 minutes, about there?"""
+    moment = history[0]["timestamp"] + share * 900
+    return any(is_told(page, one) for one in history if abs(one["timestamp"] - moment) < 40)
 
 
 def is_told(page: Page, snapshot: Any) -> bool:
