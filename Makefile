@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run simulate test check format unit e2e wheel screenshots lock clean
+.PHONY: help run simulate test check format unit e2e soak wheel screenshots lock clean
 
 help: ## List these targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,6 +32,10 @@ unit: .venv/dev ## Run the tests that need no browser
 e2e: .venv/dev ## Run the tests in Chromium
 	$(BIN)/python -m e2e.chromium
 	$(BIN)/pytest e2e
+
+soak: .venv/dev ## Leave pages open under reports for an hour, to see whether they grow
+	$(BIN)/python -m e2e.chromium
+	ROOMPULSE_SOAK=3600 $(BIN)/pytest e2e/test_growth.py
 
 wheel: .venv/dev ## Build the package into dist/
 	$(BIN)/python -m build --wheel --no-isolation

@@ -1,7 +1,9 @@
 """A real browser in front of the real server."""
 
+import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +19,12 @@ expect.set_options(timeout=5_000)
 
 NETWORK_FAULTS = r"net::ERR_|Failed to load resource|htmx:(sse:)?error"
 """What a browser and htmx write on the console when the server is away."""
+
+
+def run(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run what is async in another thread: Playwright's event loop runs in this one."""
+    with ThreadPoolExecutor() as threads:
+        threads.submit(asyncio.run, coroutine).result()
 
 
 class Watch:

@@ -54,6 +54,13 @@ def row(page: Page, name: str) -> Locator:
     return rows(page).filter(has=page.get_by_role("link", name=name, exact=True))
 
 
+def sideways(page: Page) -> int:
+    """Pixels by which the page is wider than the screen."""
+    root = "document.documentElement"
+    width: int = page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
+    return width
+
+
 @contextmanager
 def without_reload(page: Page) -> Iterator[None]:
     """What changes in here changes on the page that is open."""

@@ -1,13 +1,19 @@
 """Charts of stored history that go on live."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import pairwise
+from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Response, expect
 from tests.builders import REFERENCE, body, network, stream
+from tests.process import eventually
 from tests.server import Server
 
-from e2e.conftest import NETWORK_FAULTS, Watch
+from e2e.conftest import NETWORK_FAULTS, Watch, run
+from e2e.pages import room_path
+from e2e.screenshots import ROOM, store_past
 from roompulse.report.model import Entry
 
 SOON = 15_000
@@ -27,6 +33,11 @@ def lossy(packet_loss: float) -> bytes:
 
 def chart(page: Page, title: str) -> Locator:
     return page.locator("#charts figure").filter(has_text=title)
+
+
+def stored(server: Server) -> list[Any]:
+    snapshots: list[Any] = server.get("/report/history/room-1").json()["data"]
+    return snapshots
 
 
 def newest(page: Page, title: str) -> Locator:
@@ -57,24 +68,69 @@ def test_a_room_without_history_says_so_and_fills(page: Page, server: Server, wa
 
 def test_after_a_lost_server_there_is_no_hole_that_history_can_fill(page: Page, server: Server, watch: Watch) -> None:
     watch.allow(NETWORK_FAULTS)
-    fetched: list[str] = []
-
-    def note(route: Route) -> None:
-        fetched.append(route.request.url)
-        route.continue_()
-
-    page.route("**/report/history/**", note)
+    answers: list[Response] = []
+    page.on("response", lambda answer: answers.append(answer) if "/report/history/" in answer.url else None)
     server.post(REFERENCE)
     page.goto(f"{server.url}/rooms/room-1")
     expect(newest(page, "Score")).to_have_text("4.37", timeout=SOON)
-    points = server.get("/report/history/room-1").json()["data"]
-    server.kill()
+    seen = stored(server)
+    server.post(lossy(5))
+    eventually(lambda: len(stored(server)) > len(seen))
+    server.kill()  # when the page has most likely not asked for the last snapshot yet
     expect(page.locator("#connection")).to_contain_text("Server lost")
     server.start()
     server.post(lossy(7))
     expect(newest(page, "Packet loss")).to_have_text("7.0 %", timeout=SOON)
-    # What is asked for begins at the last point that was there.
-    assert f"from={points[-1]['timestamp']:.3f}" in fetched[-1]
+    eventually(lambda: page.locator("#charts").get_attribute("data-points") == str(len(stored(server))))
+    answered = ([one["timestamp"] for one in answer.json()["data"]] for answer in answers if answer.ok)
+    parts = [part for part in answered if part]
+    assert sorted({time for part in parts for time in part}) == [one["timestamp"] for one in stored(server)]
+    assert all(after[0] == before[-1] for before, after in pairwise(parts))  # and no more was asked for than is new
+
+
+def test_the_cursor_on_one_chart_tells_the_figures_of_that_moment_on_all(
+    page: Page, make_server: Callable[..., Server], watch: Watch
+) -> None:
+    watch.allow("404")  # the room is no more live, and so its history stays as it is
+    server = make_server()
+    run(store_past(server.data))
+    with server.running():
+        page.goto(server.url + room_path(ROOM))
+        expect(page.locator(".chart-note")).to_be_hidden()
+        history = server.get(f"/report/history/{ROOM}").json()["data"]
+        for title, share in (("rtt", 0.3), ("Frame rate", 0.6)):
+            plot = chart(page, title).locator(".u-over")
+            plot.scroll_into_view_if_needed()
+            box = plot.bounding_box()
+            assert box
+            page.mouse.move(box["x"] + share * box["width"], box["y"] + 40)
+            eventually(partial(is_told_of, page, history, share))
+        page.mouse.move(5, 5)
+        eventually(lambda: is_told(page, history[-1]))
+        page.close()
+
+
+def is_told_of(page: Page, history: list[Any], share: float) -> bool:
+    """Do all charts tell the same moment of the 15 minutes, about there?"""
+    moment = history[0]["timestamp"] + share * 900
+    return any(is_told(page, one) for one in history if abs(one["timestamp"] - moment) < 40)
+
+
+def is_told(page: Page, snapshot: Any) -> bool:
+    """Do the captions of all charts tell the figures of this snapshot?"""
+    texts = [text.split()[0] for text in page.locator("#charts .key b").all_text_contents()]
+    return all(
+        float(text) == pytest.approx(figure, abs=0.501 / 10 ** len(text.partition(".")[2]))
+        for text, figure in zip(texts, figures(snapshot), strict=True)
+    )
+
+
+def figures(snapshot: Any) -> list[float]:
+    """What the charts show of a snapshot, in their order."""
+    video, audio = snapshot["video"], snapshot["audio"]
+    spreads = [snapshot[name][part] for name in ("rtt", "packet_loss", "jitter") for part in ("avg", "p95")]
+    bitrates = [video[name] + audio[name] for name in ("send_bitrate", "recv_bitrate")]
+    return [snapshot["quality"]["score"], *spreads, *bitrates, video["frame_rate"]["avg"], video["frame_rate"]["min"]]
 
 
 def test_a_range_is_chosen_and_long_ones_are_merged_by_the_server(page: Page, server: Server) -> None:

@@ -9,7 +9,7 @@ from tests.server import Server
 
 from e2e.conftest import NETWORK_FAULTS, Watch
 from e2e.contrast import faint_texts
-from e2e.pages import expect_live, room_path, row, rows, user_path, visit
+from e2e.pages import expect_live, room_path, row, rows, sideways, user_path, visit
 from e2e.screenshots import ROOM, scene
 from e2e.test_ids import ODD_IDS
 from roompulse.report.model import Entry
@@ -34,13 +34,6 @@ def test_no_page_scrolls_sideways_on_a_phone(new_context: Callable[..., BrowserC
     for path in PATHS + paths:
         visit(page, server, path)
         assert sideways(page) == 0, path
-
-
-def sideways(page: Page) -> int:
-    """Pixels by which the page is wider than the screen."""
-    root = "document.documentElement"
-    width: int = page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
-    return width
 
 
 def test_a_wide_table_scrolls_in_its_own_frame(new_context: Callable[..., BrowserContext], server: Server) -> None:

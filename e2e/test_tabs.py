@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from tests.builders import REFERENCE, body
+from tests.builders import REFERENCE, body, network, stream
 from tests.server import Server
 
-from e2e.conftest import Watch
-from e2e.pages import HIDEABLE, expect_live, hide, look_at, row, visit, without_reload
+from e2e.conftest import NETWORK_FAULTS, Watch
+from e2e.pages import HIDEABLE, expect_live, hide, look_at, row, user_path, visit, without_reload
+from roompulse.report.model import Entry
 
 
 @pytest.fixture
@@ -24,6 +25,12 @@ def open_tab(context: BrowserContext, *, hidden: bool = False) -> Page:
     return page
 
 
+def leave(tab: Page) -> None:
+    """Hide a tab, and see that it lets go of its stream."""
+    with tab.expect_event("requestfailed"):
+        hide(tab)
+
+
 def test_a_hidden_tab_lets_go_of_its_stream_and_takes_it_up_again(
     context: BrowserContext, server: Server, watch: Watch
 ) -> None:
@@ -31,8 +38,7 @@ def test_a_hidden_tab_lets_go_of_its_stream_and_takes_it_up_again(
     visit(tab, server)
     assert watch.open_streams() == 1
     with without_reload(tab):
-        with tab.expect_event("requestfailed"):
-            hide(tab)
+        leave(tab)
         expect(tab.locator("#connection-word")).to_have_text("In the background")
         assert watch.open_streams() == 0
         server.post(REFERENCE)
@@ -61,8 +67,7 @@ def test_a_tab_hidden_while_it_connects_opens_no_stream(context: BrowserContext,
     tab = open_tab(context)
     tab.route("**/stream*", lambda route: None, times=1)
     tab.goto(server.url)
-    with tab.expect_event("requestfailed"):
-        hide(tab)
+    leave(tab)
     expect(tab.locator("#connection-word")).to_have_text("In the background")
     assert watch.open_streams() == 0
     look_at(tab)
@@ -111,3 +116,29 @@ def test_eight_tabs_at_once_stay_usable(context: BrowserContext, small_server: S
     tabs[0].get_by_role("link", name="room-3", exact=True).click()
     expect_live(tabs[0])
     assert watch.open_streams() == 1
+
+
+def test_each_of_eight_tabs_is_up_to_date_whenever_it_is_looked_at(
+    context: BrowserContext, small_server: Server, watch: Watch
+) -> None:
+    watch.allow(NETWORK_FAULTS)
+    small_server.post(REFERENCE)
+    room, user = "/rooms/room-1", user_path("room-1", "u1")
+    tabs: list[Page] = []
+    for path in ("/", "/?q=room", "/?level=poor", room, f"{room}?q=u", room, user, user):
+        tabs.append(open_tab(context))
+        visit(tabs[-1], small_server, path)
+        leave(tabs[-1])
+    assert watch.open_streams() == 0
+    for loss, tab in enumerate(tabs, start=30):
+        if loss == 34:
+            small_server.kill()
+            small_server.start()
+        small_server.post(body(metrics=[Entry("u1", [stream(network=network(packet_loss=loss))])]))
+        look_at(tab)
+        expect_live(tab)
+        expect(tab.locator("main")).to_contain_text(f"{loss}.0")
+        small_server.post(body(metrics=[Entry("u1", [stream(network=network(packet_loss=loss + 50))])]))
+        expect(tab.locator("main")).to_contain_text(f"{loss + 50}.0")
+        assert watch.open_streams() == 1
+        leave(tab)

@@ -93,6 +93,7 @@ function data(chart) {
 }
 
 function draw() {
+  section.dataset.points = points.length;
   note.hidden = points.length > 0;
   reset.hidden = zoom === null;
   const [min, max] = view();
@@ -204,6 +205,7 @@ function build() {
   grid.replaceChildren();
   plots = source.charts.map((chart) => {
     const figure = document.createElement("figure");
+    figure.dataset.unit = chart.unit;
     const box = document.createElement("div");
     box.className = "plot";
     figure.append(captionOf(chart), box);

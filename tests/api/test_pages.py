@@ -201,6 +201,18 @@ async def test_what_a_page_refers_to_is_there_and_cached_for_a_year(client: http
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize("path", [*PAGES, "/static/js/live.js"])
+async def test_what_is_sent_whole_is_compressed_for_who_can_read_it(client: httpx.AsyncClient, path: str) -> None:
+    await post(client)
+    plain = await client.get(path, headers={"accept-encoding": "identity"})
+    compressed = await client.get(path, headers={"accept-encoding": "gzip, br"})
+    assert "content-encoding" not in plain.headers
+    assert compressed.headers["content-encoding"] == "gzip"
+    assert "Accept-Encoding" in compressed.headers["vary"]
+    assert int(compressed.headers["content-length"]) < len(plain.content) / 2
+    assert compressed.text == plain.text
+
+
 async def test_static_files_have_their_types(client: httpx.AsyncClient) -> None:
     for name, media_type in (("css/roompulse.css", "text/css"), ("icon.svg", "image/svg+xml")):
         answer = await client.get(f"/static/{name}")

@@ -174,6 +174,7 @@ def test_its_headers_keep_proxies_from_holding_it_back(server: Server, path: str
         assert viewer.headers["content-type"].startswith("text/event-stream")
         assert viewer.headers["x-accel-buffering"] == "no"
         assert viewer.headers["cache-control"] == "no-store"
+        assert "content-encoding" not in viewer.headers  # compressed, an event would wait for those after it
 
 
 @pytest.mark.parametrize("path", [JSON_STREAM, *PAGE_STREAMS])

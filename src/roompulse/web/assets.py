@@ -12,6 +12,7 @@ from litestar import Router
 from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
+from roompulse.web.compression import COMPRESSED
 from roompulse.web.headers import CORS_HEADERS
 
 _ONE_YEAR = 365 * 24 * 3600
@@ -52,5 +53,10 @@ class Assets:
 
         # Headers of the router itself do not reach the file responses of Litestar 2.25.
         return create_static_files_router(
-            path, directories=[self.static], name=path, cache_control=cache, after_request=add_headers
+            path,
+            directories=[self.static],
+            name=path,
+            cache_control=cache,
+            after_request=add_headers,
+            middleware=[COMPRESSED],
         )

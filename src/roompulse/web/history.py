@@ -17,6 +17,7 @@ from roompulse.rooms.contract import LiveRooms
 from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, Store
 from roompulse.store.past import Past, StreamQuery
 from roompulse.web.answers import GET, hashed_answer
+from roompulse.web.compression import COMPRESSED
 from roompulse.web.paths import decode_id
 from roompulse.web.problems import AnyRequest
 
@@ -26,7 +27,7 @@ DEFAULT_RANGE = 900.0
 
 
 def history_routes(store: Store, past: Past, rooms: LiveRooms, clock: Clock) -> list[HTTPRouteHandler]:
-    @route("/report/history/{room_id:str}", http_method=GET)
+    @route("/report/history/{room_id:str}", http_method=GET, middleware=[COMPRESSED])
     async def get_history(request: AnyRequest, room_id: FromPath[str]) -> Response[bytes]:
         query = history_query(decode_id("room_id", room_id), request)
         snapshots = await store.history(query)
@@ -34,7 +35,7 @@ def history_routes(store: Store, past: Past, rooms: LiveRooms, clock: Clock) -> 
             raise NotFound(f"room_id: the room {query.room_id!r} was not seen within the retention of history")
         return hashed_answer(request, success(snapshots or []))
 
-    @route("/report/history/{room_id:str}/{user_id:str}", http_method=GET)
+    @route("/report/history/{room_id:str}/{user_id:str}", http_method=GET, middleware=[COMPRESSED])
     async def get_user_history(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[bytes]:
         query = stream_query(decode_id("room_id", room_id), decode_id("user_id", user_id), request, clock())
         samples = await past.samples(query)

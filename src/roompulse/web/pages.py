@@ -15,6 +15,7 @@ from roompulse.ingest import Ingest
 from roompulse.rooms.contract import LiveRooms
 from roompulse.settings import Settings
 from roompulse.web.answers import GET
+from roompulse.web.compression import COMPRESSED
 from roompulse.web.earlier import ENDED_PER_PAGE, Earlier
 from roompulse.web.events import HEARTBEAT
 from roompulse.web.headers import SECURITY_HEADERS
@@ -98,7 +99,7 @@ def page_routes(
 
 
 def _rooms_page(overview: Overview, earlier: Earlier, layout: Layout, ingest: Ingest) -> list[HTTPRouteHandler]:
-    @route("/", http_method=GET)
+    @route("/", http_method=GET, middleware=[COMPRESSED])
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
         if ended := ended_query(request.query_params):
             rows = await earlier.ended(ended)
@@ -115,7 +116,7 @@ def _rooms_page(overview: Overview, earlier: Earlier, layout: Layout, ingest: In
 def _room_page(
     rooms: LiveRooms, views: Views, earlier: Earlier, layout: Layout, ingest: Ingest
 ) -> list[HTTPRouteHandler]:
-    @route("/rooms/{room_id:str}", http_method=GET, before_request=layout.look_back)
+    @route("/rooms/{room_id:str}", http_method=GET, middleware=[COMPRESSED], before_request=layout.look_back)
     async def get_room_page(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         decoded = decode_id("room_id", room_id)
         query, path = layout.asked(request), room_path(decoded)
@@ -129,7 +130,7 @@ def _room_page(
         stream, status = query.url(f"{path}/stream"), 200 if rooms.get(decoded) else 404
         return layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
 
-    @route("/rooms/{room_id:str}/sessions", http_method=GET)
+    @route("/rooms/{room_id:str}/sessions", http_method=GET, middleware=[COMPRESSED])
     async def get_sessions(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         return layout.fragment(await earlier.sessions(decode_id("room_id", room_id), layout.asked(request)))
 
@@ -139,7 +140,12 @@ def _room_page(
 def _user_page(
     rooms: LiveRooms, views: Views, earlier: Earlier, layout: Layout, ingest: Ingest
 ) -> list[HTTPRouteHandler]:
-    @route("/rooms/{room_id:str}/users/{user_id:str}", http_method=GET, before_request=layout.look_back)
+    @route(
+        "/rooms/{room_id:str}/users/{user_id:str}",
+        http_method=GET,
+        middleware=[COMPRESSED],
+        before_request=layout.look_back,
+    )
     async def get_user_page(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
         ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
         query, path = layout.asked(request), user_path(*ids)
@@ -155,7 +161,7 @@ def _user_page(
             request, "user.html", views.user(*ids).sections(), stream=f"{path}/stream", status=status, **context
         )
 
-    @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET)
+    @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET, middleware=[COMPRESSED])
     async def get_visits(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
         ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
         return layout.fragment(await earlier.visits(*ids, layout.asked(request)))

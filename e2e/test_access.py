@@ -1,0 +1,198 @@
+"""axe-core finds no fault in any page in any state, and updates neither shout at screen readers nor move anything."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+from tests.builders import body, network, stream
+from tests.server import Server
+
+from e2e import axe
+from e2e.conftest import NETWORK_FAULTS, Watch
+from e2e.pages import expect_live, expect_lost, room_path, state, user_path, visit
+from e2e.screenshots import ROOM, scene
+from roompulse.report.model import Entry, Network, Stream
+
+GOOD, FAIR, POOR = network(), network(rtt=200, jitter=30, packet_loss=3), network(rtt=300, jitter=30, packet_loss=5)
+
+
+def nobody(server: Server) -> None:
+    """Nothing is posted."""
+
+
+def rooms_of_every_level(server: Server) -> None:
+    for room_id, figures in {"good": GOOD, "fair": FAIR, "poor": POOR, "unknown": None}.items():
+        server.post(body(room_id=room_id, metrics=[Entry("u1", [camera(figures)])]))
+
+
+def many_rooms(server: Server) -> None:
+    for number in range(120):
+        server.post(body(room_id=f"room-{number:03}"))
+
+
+def users_of_every_level(server: Server) -> None:
+    """Amelie and her colleagues are good, fair and poor; what the visitor sends is unknown."""
+    for report in [*scene(), body(room_id=ROOM, user_id="visitor", metrics=[Entry("visitor", [camera(None)])])]:
+        server.post(report)
+
+
+def many_users(server: Server) -> None:
+    server.post(body(room_id=ROOM, metrics=[Entry(f"u{number:03}", [camera(GOOD)]) for number in range(120)]))
+
+
+def camera(figures: Network | None) -> Stream:
+    return stream(network=figures) if figures else stream(network=None, video=None)
+
+
+class State(NamedTuple):
+    path: str
+    scene: Callable[[Server], None]
+    shows: str
+
+
+ROOM_PAGE, USER_PAGE = room_path(ROOM), user_path(ROOM, "dolores")
+
+STATES = {
+    "no room": State("/", nobody, "No room is live"),
+    "rooms of every level": State("/", rooms_of_every_level, "unknown"),
+    "a filter with matches": State("/?level=poor&q=o&sort=users", rooms_of_every_level, "1 that matches"),
+    "a filter without match": State("/?q=zebra&level=fair", rooms_of_every_level, "No live room matches"),
+    "three pages of rooms": State("/?page=2", many_rooms, "Page 2 of 3"),
+    "a room": State(ROOM_PAGE, users_of_every_level, "unknown"),
+    "a room with a search": State(f"{ROOM_PAGE}?q=e", users_of_every_level, "of 6 with “e” in the id"),
+    "a room with a search without match": State(f"{ROOM_PAGE}?q=zebra", users_of_every_level, "Whoever comes with it"),
+    "a room of 120 users": State(ROOM_PAGE, many_users, "Page 1 of 2"),
+    "a room that is not live": State(ROOM_PAGE, nobody, "This room is not live"),
+    "a user": State(USER_PAGE, users_of_every_level, "the worst of 4 streams"),
+    "a user of unknown quality": State(user_path(ROOM, "visitor"), users_of_every_level, "unknown"),
+    "a user who is not in the room": State(user_path(ROOM, "nobody"), users_of_every_level, "not in the room"),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_page_has_no_fault(page: Page, server: Server, watch: Watch, name: str) -> None:
+    watch.allow("status of 404")
+    path, scene, shows = STATES[name]
+    scene(server)
+    visit(page, server, path)
+    expect(page.locator("main")).to_contain_text(shows)
+    page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
+    assert axe.faults(page) == []
+
+
+def test_a_room_with_charts_has_no_fault(page: Page, make_server: Callable[..., Server]) -> None:
+    with make_server(SNAPSHOT_INTERVAL=1).running() as server:
+        users_of_every_level(server)
+        visit(page, server, ROOM_PAGE)
+        expect(page.locator("#charts .key b").first).to_have_text("1.83", timeout=15_000)
+        assert axe.faults(page) == []
+        page.close()
+
+
+@pytest.mark.parametrize("path", ["/", ROOM_PAGE, USER_PAGE])
+def test_a_stale_page_has_no_fault(page: Page, make_server: Callable[..., Server], path: str) -> None:
+    with make_server(STALE_AFTER=0.5).running() as server:
+        users_of_every_level(server)
+        visit(page, server, path)
+        expect(page.locator(".stale").first).to_be_visible()
+        assert axe.faults(page) == []
+        page.close()
+
+
+@pytest.mark.parametrize("path", ["/", ROOM_PAGE, USER_PAGE])
+def test_a_page_without_server_has_no_fault(page: Page, server: Server, watch: Watch, path: str) -> None:
+    watch.allow(NETWORK_FAULTS)
+    users_of_every_level(server)
+    visit(page, server, path)
+    server.kill()
+    expect_lost(page)
+    assert axe.faults(page) == []
+
+
+@pytest.mark.parametrize("path", ["/", ROOM_PAGE, USER_PAGE])
+def test_a_page_that_is_refused_its_stream_has_no_fault(page: Page, server: Server, watch: Watch, path: str) -> None:
+    watch.allow(NETWORK_FAULTS)
+    users_of_every_level(server)
+    page.route("**/stream*", lambda route: route.fulfill(status=503, headers={"Retry-After": "60"}))
+    page.goto(server.url + path)
+    expect(state(page)).to_contain_text("the server is busy")
+    assert axe.faults(page) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "path"),
+    [(404, "GET", "/nowhere"), (404, "GET", "/rooms/%0A"), (405, "POST", "/")],
+)
+def test_a_problem_page_has_no_fault(
+    page: Page, server: Server, watch: Watch, status: int, method: str, path: str
+) -> None:
+    def by_method(route: Route) -> None:
+        route.continue_(method=method)
+
+    watch.allow(f"status of {status}")
+    page.route(server.url + path, by_method)
+    page.goto(server.url + path)
+    expect(page.get_by_role("heading")).to_contain_text(str(status))
+    assert axe.faults(page) == []
+
+
+LIVE_REGIONS = "[role=status], [role=alert], [role=log], [role=timer], [role=marquee], [aria-live], output"
+
+LISTEN = """(regions) => {
+  window.announced = [];
+  new MutationObserver((changes) => {
+    for (const { target, addedNodes } of changes) {
+      const nodes = [target, ...addedNodes].map((node) => (node instanceof Element ? node : node.parentElement));
+      const region = nodes.map((node) => node?.closest(regions)).find(Boolean);
+      if (region) window.announced.push(region.textContent);
+    }
+  }).observe(document.body, { subtree: true, childList: true, characterData: true });
+}"""
+"""What a screen reader would read out without being asked."""
+
+
+@pytest.mark.parametrize("path", ["/", "/rooms/room-1", user_path("room-1", "u1")])
+def test_five_pushes_and_the_seconds_between_them_are_not_read_out(
+    page: Page, make_server: Callable[..., Server], path: str
+) -> None:
+    with make_server(SNAPSHOT_INTERVAL=1).running() as server:
+        server.post(body())
+        visit(page, server, path)
+        expect(page.locator(LIVE_REGIONS)).not_to_have_count(0)
+        page.evaluate(LISTEN, LIVE_REGIONS)
+        for loss in range(1, 6):
+            server.post(body(metrics=[Entry("u1", [camera(network(packet_loss=10 * loss))])]))
+            expect(page.locator("main")).to_contain_text(f"{loss}0.0")
+        expect(page.locator("main time").first).to_have_text("2 s ago")
+        assert page.evaluate("announced") == []
+        page.close()
+
+
+def test_a_lost_server_is_read_out_once_and_not_every_second(page: Page, server: Server, watch: Watch) -> None:
+    watch.allow(NETWORK_FAULTS)
+    page.clock.install()
+    server.post(body())
+    visit(page, server, "/rooms/room-1")
+    page.evaluate(LISTEN, LIVE_REGIONS)
+    server.kill()
+    expect_lost(page)
+    page.clock.run_for(30_000)  # in which the page tries in vain a few times, and counts the seconds
+    expect(state(page)).to_contain_text("last heard 3")
+    assert page.evaluate("announced") == ["Connecting", "Server lost"]
+    server.start()
+    page.clock.run_for(6_000)
+    expect_live(page)
+    assert page.evaluate("announced") == ["Connecting", "Server lost", "Live"]
+
+
+def test_what_has_the_focus_is_not_hidden_by_the_bar(page: Page, server: Server) -> None:
+    many_users(server)
+    visit(page, server, ROOM_PAGE)
+    page.locator("#users a").nth(60).focus()
+    for _ in range(40):
+        page.keyboard.press("Shift+Tab")
+        assert page.evaluate("""() => {
+          const { top } = document.activeElement.getBoundingClientRect();
+          return top >= document.querySelector(".bar").getBoundingClientRect().bottom;
+        }""")

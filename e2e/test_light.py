@@ -1,0 +1,88 @@
+"""Pages are light, load nothing from elsewhere and nothing twice, and write nothing on the console."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.builders import body, stream
+from tests.server import Server
+
+from e2e.conftest import run
+from e2e.pages import room_path, user_path, visit
+from e2e.screenshots import ROOM, store_past
+from roompulse.report.model import Entry
+
+USERS = [f"user-{number}" for number in range(20)]
+PATHS = ["/", room_path(ROOM), user_path(ROOM, "user-7")]
+AT_MOST = 150_000
+"""Bytes on the wire, headers included, of a page of 50 rooms or 20 users who all receive each other."""
+
+
+class Loads:
+    """What a page loads, by what crosses the wire."""
+
+    def __init__(self, page: Page) -> None:
+        self.sizes: dict[str, int] = {}  # bytes by path
+        self.headers: dict[str, dict[str, str]] = {}
+        self._paths: dict[str, str] = {}
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.on("Network.responseReceived", self._on_response)
+        session.on("Network.loadingFinished", self._on_end)
+
+    def forget(self) -> None:
+        self.sizes.clear()
+
+    def _on_response(self, event: dict[str, Any]) -> None:
+        path = urlsplit(event["response"]["url"]).path
+        self._paths[event["requestId"]] = path
+        self.headers[path] = {name.lower(): value for name, value in event["response"]["headers"].items()}
+
+    def _on_end(self, event: dict[str, Any]) -> None:
+        path, size = self._paths.get(event["requestId"]), event["encodedDataLength"]
+        if path and size:  # what comes from the browser's cache has none
+            self.sizes[path] = self.sizes.get(path, 0) + size
+
+
+@pytest.fixture(scope="module")
+def big_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """50 rooms, of which one has 20 users and a history of 15 minutes."""
+    data = tmp_path_factory.mktemp("light") / "data"
+    run(store_past(data))
+    with Server(data, {}).running() as server:
+        for number in range(49):
+            server.post(body(room_id=f"room-{number}"))
+        for user in USERS:
+            received = [Entry(other, [stream(direction="recv")]) for other in USERS if other != user]
+            server.post(body(room_id=ROOM, user_id=user, metrics=[Entry(user, [stream()]), *received]))
+        yield server
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_first_load_is_light_and_the_second_fetches_no_file_again(
+    page: Page, big_server: Server, path: str
+) -> None:
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    loads = Loads(page)
+    load(page, big_server, path)
+    files = {name for name in loads.sizes if name.startswith("/assets/")}
+    (icon,) = (name for name in files if name.endswith("/icon.svg"))  # which is too small to be compressed
+    assert {name.rpartition("/")[2] for name in files} >= {"roompulse.css", "htmx.min.js", "hx-sse.min.js", "live.js"}
+    assert sum(loads.sizes.values()) < AT_MOST
+    assert {name for name in loads.sizes if "content-encoding" not in loads.headers[name]} == {icon}
+    assert all("immutable" in loads.headers[name]["cache-control"] for name in files)
+    loads.forget()
+    load(page, big_server, path)
+    assert path in loads.sizes
+    assert [name for name in loads.sizes if name.startswith("/assets/")] == []
+    assert said == []
+
+
+def load(page: Page, server: Server, path: str) -> None:
+    visit(page, server, path)
+    expect(page.locator("tbody tr").nth(19)).to_be_visible()
+    expect(page.locator(".chart-note:visible")).to_have_count(0)
+    page.wait_for_load_state("load")

@@ -1,0 +1,94 @@
+"""Figures that grow from 3 to 1 234 move nothing that stands beside or below them, wide and on a phone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+from tests.builders import audio, body, network, stream, video
+from tests.server import Server
+
+from e2e.pages import user_path, visit, without_reload
+from roompulse.report.model import Entry
+
+PLACES = """() => [...document.querySelectorAll(
+  ".bar > *, h1, h2, form, .verdict, .verdict p, .level, .counts li, .reasons li, .tile, .tile > *, #charts *:not(b)," +
+  ".table-scroll, tr, th, td")]
+  .filter((one) => one.checkVisibility())
+  .map((one) => [one, one.getBoundingClientRect()])
+  .map(([one, { x, y, height }]) => `${one.tagName}.${one.className} ${one.id} ${[x, y, height].map(Math.round)}`)"""
+"""Where things stand, and how high they are; a figure may be as wide as it likes where nothing gives way to it."""
+
+SMALL = {
+    "network": network(rtt=5, jitter=5, packet_loss=60),
+    "video": video(frame_rate=25),
+    "audio": audio(bitrate=6),
+}
+LARGE = {
+    "network": network(rtt=1234, jitter=1234, packet_loss=100),
+    "video": video(frame_rate=120, bitrate=123456),
+    "audio": audio(bitrate=1234),
+}
+"""Poor both, for one reason each: what comes and goes in words may take its place."""
+
+
+def report(parts: dict[str, Any], users: int = 3) -> bytes:
+    """u0 sends and receives, and reports that others send."""
+    entries = [Entry(f"u{number}", [stream(**parts)]) for number in range(users)]
+    entries[0].streams.append(stream(direction="recv", **parts))
+    return body(user_id="u0", metrics=entries)
+
+
+def moved(before: list[str], after: list[str]) -> list[str]:
+    assert len(before) == len(after)
+    return [f"{then} → {now}" for then, now in zip(before, after, strict=True) if then != now]
+
+
+@pytest.fixture(params=[1400, 390])
+def page(request: pytest.FixtureRequest, new_context: Callable[..., BrowserContext]) -> Page:
+    return new_context(viewport={"width": request.param, "height": 900}).new_page()
+
+
+def test_more_users_and_higher_figures_move_nothing_on_the_list(page: Page, server: Server) -> None:
+    for room_id in ("before", "room-1", "zebra"):
+        server.post(report(SMALL).replace(b"room-1", room_id.encode()))
+    visit(page, server, "/?sort=id")
+    before = page.evaluate(PLACES)
+    with without_reload(page):
+        server.post(report(LARGE, users=1234))
+        expect(page.locator("#room-room-1")).to_contain_text("1234 ms")
+        assert moved(before, page.evaluate(PLACES)) == []
+
+
+@pytest.mark.parametrize("path", ["/rooms/room-1", user_path("room-1", "u0")])
+def test_higher_figures_move_nothing_on_the_page_of(page: Page, server: Server, path: str) -> None:
+    server.post(report(SMALL))
+    visit(page, server, path)
+    before = page.evaluate(PLACES)
+    with without_reload(page):
+        server.post(report(LARGE))
+        expect(page.locator("main")).to_contain_text("delay 3712 ms")
+        assert moved(before, page.evaluate(PLACES)) == []
+
+
+def test_more_users_move_nothing_above_the_list_of_them(page: Page, server: Server) -> None:
+    server.post(report(LARGE))
+    visit(page, server, "/rooms/room-1")
+    places = PLACES.replace("(one) => one.checkVisibility()", "(one) => !one.closest('#users, #pairs, #charts')")
+    before = page.evaluate(places)
+    with without_reload(page):
+        server.post(report(LARGE, users=1234))
+        expect(page.locator("#summary")).to_contain_text("1234 users")
+        assert moved(before, page.evaluate(places)) == []
+
+
+def test_higher_figures_in_the_captions_of_charts_move_nothing(page: Page, make_server: Callable[..., Server]) -> None:
+    with make_server(SNAPSHOT_INTERVAL=1).running() as server:
+        server.post(report(SMALL))
+        visit(page, server, "/rooms/room-1")
+        expect(page.locator("figcaption").filter(has_text="rtt")).to_contain_text("5 ms", timeout=15_000)
+        before = page.evaluate(PLACES)
+        server.post(report(LARGE))
+        expect(page.locator("figcaption").filter(has_text="rtt")).to_contain_text("1234 ms", timeout=15_000)
+        assert moved(before, page.evaluate(PLACES)) == []
+        page.close()
