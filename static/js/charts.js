@@ -159,7 +159,7 @@ function alone(plot, series, all) {
 // The caption tells the figures under the cursor, and the newest ones while there is none.
 function tell(plot, chart) {
   const index = plot.cursor.left >= 0 ? plot.cursor.idx : plot.data[0].length - 1;
-  const digits = { "": 2, "%": 1 }[chart.unit] ?? 0;
+  const digits = { "": 2, "%": 1, "Mbit/s": 1 }[chart.unit] ?? 0;
   plot.root.closest("figure").querySelectorAll(".key b").forEach((figure, series) => {
     const value = plot.data[series + 1][index];
     figure.textContent = value == null ? "–" : `${value.toFixed(digits)} ${chart.unit}`;

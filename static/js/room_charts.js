@@ -34,10 +34,10 @@ start({
     { title: "Jitter", unit: "ms", series: { average: (one) => one.jitter?.avg, p95: (one) => one.jitter?.p95 } },
     {
       title: "Bitrate",
-      unit: "kbit/s",
+      unit: "Mbit/s",
       series: {
-        sent: (one) => one.video.send_bitrate + one.audio.send_bitrate,
-        received: (one) => one.video.recv_bitrate + one.audio.recv_bitrate,
+        sent: (one) => (one.video.send_bitrate + one.audio.send_bitrate) / 1_000,
+        received: (one) => (one.video.recv_bitrate + one.audio.recv_bitrate) / 1_000,
       },
     },
     {
