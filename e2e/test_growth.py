@@ -24,8 +24,8 @@ WARM_UP = 1 / 6
 """Share of the time in which a browser compiles what it runs often, and charts fill."""
 
 ALLOWED = {"Nodes": 80, "JSEventListeners": 2, "JSHeapUsedSize": 1_000_000}
-"""By how much a page may grow: there is a call more in the list of the last ten, the browser goes on compiling, and charts
-hold the points of 15 minutes."""
+"""By how much a page may grow: there is one more of the last ten calls, the browser goes on compiling, and charts hold
+the points of 15 minutes."""
 
 
 def reports() -> Iterator[bytes]:
