@@ -1,0 +1,78 @@
+"""Calls in Chromium: an application on an origin of its own, whose pages are the participants."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Page
+from tests.server import Server
+
+from e2e.chromium import ARGUMENTS
+
+FAKE_DEVICES = [
+    *ARGUMENTS,
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--auto-select-desktop-capture-source=Entire screen",
+    "--autoplay-policy=no-user-gesture-required",
+]
+"""A camera with moving pictures, a microphone that beeps and a screen, and nobody who must allow them."""
+
+
+HERE = Path(__file__).parent
+SDK = HERE.parents[1] / "static" / "sdk" / "roompulse.js"
+
+
+class _Files(SimpleHTTPRequestHandler):
+    """The files of the application, and a copy of the SDK."""
+
+    def translate_path(self, path: str) -> str:
+        return str(SDK) if path == "/roompulse.js" else super().translate_path(path)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+
+@contextmanager
+def serve_application() -> Iterator[str]:
+    """Serve e2e/call/ and yield its origin, which is not that of roompulse."""
+    handler = partial(_Files, directory=str(HERE / "call"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as application:
+        thread = threading.Thread(target=application.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{application.server_port}"
+        finally:
+            application.shutdown()
+            thread.join()
+
+
+class Participant:
+    """A page that takes part in a call."""
+
+    def __init__(self, context: BrowserContext, application: str, user: str) -> None:
+        self.user = user
+        self.page: Page = context.new_page()
+        self.page.goto(application)
+        self.page.wait_for_function("'join' in window")
+
+    def join(self, server: Server, room: str, **options: Any) -> None:
+        self.page.evaluate(
+            "(options) => join(options)", {"server": server.url, "room": room, "user": self.user} | options
+        )
+
+    def capture(self, **options: Any) -> None:
+        self.page.evaluate("async (options) => { await capture(options) }", options)
+
+    def call(self, other: "Participant") -> None:
+        offer = self.page.evaluate("(name) => offer(name)", other.user)
+        answer = other.page.evaluate("([name, offer]) => answer(name, offer)", [self.user, offer])
+        self.page.evaluate("([name, answer]) => accept(name, answer)", [other.user, answer])
+
+    def problems(self) -> list[str]:
+        found: list[str] = self.page.evaluate("problems")
+        return found

@@ -1,0 +1,73 @@
+"""The browser SDK as a file: its size, its types, and what its docs say. What it does is tested in e2e/sdk."""
+
+import gzip
+import re
+
+import pytest
+
+from tests.test_docs import ROOT, table
+
+FOLDER = ROOT / "static" / "sdk"
+CODE = (FOLDER / "roompulse.js").read_text()
+TYPES = (FOLDER / "roompulse.d.ts").read_text()
+
+MOST_BYTES = 5_000
+"""Compressed; so that a page need not think about whether it can afford the SDK."""
+
+
+def members(interface: str) -> set[str]:
+    """Names of what an interface or a class of the types has."""
+    block = re.search(rf"export (?:interface|class) {interface} {{\n(.*?)^}}", TYPES, re.DOTALL | re.MULTILINE)
+    assert block
+    return set(re.findall(r"^  (\w+)\??[:(]", block[1], re.MULTILINE))
+
+
+def names_in(pattern: str) -> set[str]:
+    """Names that the code takes out of an object, as in `function pulse({ url, room })`."""
+    found = re.search(pattern, CODE)
+    assert found
+    return set(re.findall(r"(?:^|,)\s*(\w+)", found[1]))
+
+
+def test_the_sdk_is_small() -> None:
+    assert len(gzip.compress(CODE.encode(), 9)) <= MOST_BYTES
+
+
+def test_the_sdk_depends_on_nothing() -> None:
+    assert re.findall(r"^import |import\(|require\(", CODE, re.MULTILINE) == []
+
+
+def test_the_types_export_what_the_code_exports() -> None:
+    exported = set(re.findall(r"^export (?:class|const|function) (\w+)", CODE, re.MULTILINE))
+    declared = set(re.findall(r"^export (?:class|const|function) (\w+)", TYPES, re.MULTILINE))
+    assert declared == exported - {"measure"}  # which is there for the tests
+
+
+def test_the_types_have_the_options_of_the_code() -> None:
+    options = names_in(r"function pulse\(\{(.*?) = \(\{ message \}\)")
+    assert members("RoomPulseOptions") == options
+    assert members("WatchOptions") == set(re.findall(r"options\?\.(\w+)", CODE))
+
+
+def test_the_types_have_what_a_name_is_asked_and_answers() -> None:
+    assert members("StreamInfo") == names_in(r"name\(track, \{(.*?)\}\)")
+    assert members("StreamName") == names_in(r"const \{([^}]*)\} = typeof given")
+
+
+def test_the_types_have_the_methods_of_the_code() -> None:
+    block = CODE[CODE.rindex("  return {\n") :]
+    assert members("RoomPulse") - {"constructor"} == set(re.findall(r"^    (\w+)[:(]", block, re.MULTILINE))
+
+
+def test_the_docs_have_the_options() -> None:
+    assert {row[0].strip("`") for row in table("sdk.md", "## Options")} == members("RoomPulseOptions")
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/browser-sdk.md"])
+def test_the_documented_import_is_a_file_and_uses_what_there_is(document: str) -> None:
+    text = (ROOT / document).read_text()
+    imported = re.search(r'import \{ (\w+) \} from "http://localhost:8180(/static/sdk/[\w.]+)"', text)
+    assert imported
+    assert (ROOT / imported[2].lstrip("/")).exists()
+    assert f"export class {imported[1]} " in CODE
+    assert set(re.findall(r"pulse\.(\w+)\(", text)) <= members("RoomPulse")
