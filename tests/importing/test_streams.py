@@ -76,7 +76,7 @@ def test_the_loss_of_what_is_sent_is_by_the_newest_report_of_its_receiver() -> N
     for _, objects in snapshots[10:]:
         objects["RV"] = snapshots[9][1]["RV"] | {"timestamp": snapshots[9][0] * 1000}  # it has fallen silent
     losses = [network_of(received, CAMERA).packet_loss for received in reported(snapshots)]
-    assert losses == [2, 0.4, 0.4, 0.4, 0.4, None, None, None]
+    assert losses == [2, 2, 2, 2, 2, None, None, None]
 
 
 def test_the_rtt_of_what_is_sent_is_the_receiver_s_else_that_of_the_path() -> None:

@@ -120,7 +120,7 @@ class _Change(Struct, frozen=True):
 
     @property
     def seconds(self) -> float:
-        return self.after.at - self.before.at
+        return _seconds((self.before, self.after))
 
 
 def _change(part: Part, direction: Direction, interval: int) -> _Change | None:
@@ -140,6 +140,10 @@ def _points(stats: Stats, interval: int) -> tuple[Point, Point] | None:
     earlier = (stats.points.get(interval - gap) for gap in range(1, _LONGEST_GAP + 1))
     before = next(filter(None, earlier), None)
     return (before, after) if before and after and before.at < after.at else None
+
+
+def _seconds(points: tuple[Point, Point]) -> float:
+    return points[1].at - points[0].at
 
 
 def _gain(points: tuple[Point, Point], counter: str) -> float | None:
@@ -206,13 +210,14 @@ def _lost_and_received(change: _Change) -> tuple[float, float] | None:
 
 
 def _lost_and_sent(change: _Change, interval: int) -> tuple[float, float] | None:
-    """By the receiver's newest report; it sends one for audio about every five seconds."""
+    """By the receiver's newest reports, of which there is one about every five seconds for audio."""
     for recent in range(interval, interval - _LONGEST_GAP, -1):
         told = _points(change.part.remote, recent) if change.part.remote else None
         sent = _points(change.part.stats, recent)
         lost, packets = told and _gain(told, "packetsLost"), sent and _gain(sent, "packetsSent")
-        if lost is not None and packets:
-            return max(0.0, lost), packets
+        if told and sent and lost is not None and packets:
+            # Its reports are not as far apart as the points that were taken here.
+            return max(0.0, lost) * _seconds(sent) / _seconds(told), packets
     return None
 
 
