@@ -21,9 +21,9 @@ from roompulse.client import AsyncReporter
 from roompulse.clock import system_clock
 from roompulse.errors import StartupError
 from roompulse.importing.recording import Unusable
+from roompulse.importing.reports import Moment
 from roompulse.importing.run import import_file, room_of
 from roompulse.report.ids import id_fault
-from roompulse.report.model import Received
 from roompulse.settings import Settings, load_settings, unknown_names
 from roompulse.simulate.progress import Progress
 from roompulse.simulate.rooms import Plan
@@ -123,17 +123,17 @@ def import_(files: tuple[Path, ...], data: str | None, room: str | None) -> None
         for path in files:
             try:
                 imported = asyncio.run(import_file(path, room or room_of(path), settings, system_clock, _bar))
-                click.echo(f"{path}: {imported}")
+                click.echo(f"{click.format_filename(path)}: {imported}")
             except Unusable as error:
-                click.echo(f"Error: {path}: {error}", err=True)
+                click.echo(f"Error: {click.format_filename(path)}: {error}", err=True)
                 failed = True
     except StartupError as error:
         raise click.ClickException(str(error)) from None
     sys.exit(failed)
 
 
-def _bar(reports: Sequence[Received]) -> AbstractContextManager[Iterable[Received]]:
-    return click.progressbar(reports, file=sys.stderr, hidden=not sys.stderr.isatty())
+def _bar(moments: Sequence[Moment]) -> AbstractContextManager[Iterable[Moment]]:
+    return click.progressbar(moments, file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
 def _listen(settings: Settings) -> socket.socket:

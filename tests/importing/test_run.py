@@ -36,17 +36,13 @@ END = IMPORTED_AT - 60
 """A call ends LEAVE_AFTER before it is imported."""
 
 
-def quiet(reports: Sequence[Received]) -> nullcontext[Iterable[Received]]:
-    return nullcontext(reports)
-
-
 @pytest.fixture
 def dump(tmp_path: Path) -> Path:
     return file(tmp_path, internals(call(range(61))))
 
 
 async def imported(path: Path, settings: Settings, room_id: str = "room-1", at: float = IMPORTED_AT) -> Imported:
-    return await import_file(path, room_id, settings, Clock(at), quiet)
+    return await import_file(path, room_id, settings, Clock(at), nullcontext)
 
 
 @pytest.fixture
@@ -109,7 +105,7 @@ async def test_it_ends_just_before_now_with_all_distances_kept(settings: Setting
     assert (told.room_id, told.users, told.samples) == ("room-1", 2, 2 * 12)
     assert (told.recorded_at, told.started_at, told.ended_at) == (NOW + 9, END - 52, END)
     assert str(told) == (
-        "room 'room-1', 2 users, 52 s, 24 samples, recorded 2027-01-15 08:00:09 UTC and laid to have just ended: "
+        "room 'room-1', 2 users, 52 s, 24 samples, recorded 2027-01-15 08:00:09 UTC and moved to just before now: "
         f"/rooms/room-1?at={END:.3f}"
     )
     database = Database(settings)

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct, field
 from roompulse.importing.recording import INTERVAL, MEMBERS, Connection, Recording, Stats, Unusable, Value, senders_of
 from roompulse.report.model import MAX_TIME
 
-SOURCE = "webrtc-internals"
+SOURCE = "internals"
 
 Milliseconds = Annotated[float, Meta(ge=0, le=MAX_TIME)]
 Moment = Annotated[datetime, Meta(tz=True)]

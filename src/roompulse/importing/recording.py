@@ -62,7 +62,7 @@ class Connection(Struct):
 
 
 class Recording(Struct, frozen=True):
-    """What one browser recorded; `source` is the kind of its file."""
+    """What one browser recorded; `source` is what stands for an SDK."""
 
     source: str
     connections: dict[str, Connection]

@@ -1,6 +1,7 @@
 """A recording as reports of its local user, as if its SDK had posted them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
 
@@ -10,8 +11,14 @@ from roompulse.importing.streams import LOCAL, Track, tracks_of
 from roompulse.report.decode import decode_report
 from roompulse.report.model import Entry, Received, Report, Stream
 
+Moment = tuple[int, float]
+"""An interval in which anything was measured, and when for the last time (Unix seconds)."""
 
-def reports_of(recording: Recording, room_id: str) -> list[Received]:
+Progress = Callable[[Sequence[Moment]], AbstractContextManager[Iterable[Moment]]]
+"""Shows how far the moments are that it lets through."""
+
+
+def reports_of(recording: Recording, room_id: str, progress: Progress = nullcontext) -> list[Received]:
     """Reports at the times of the recording, from the first one that has figures to the last one.
 
     Raises Unusable: there are none.
@@ -21,21 +28,21 @@ def reports_of(recording: Recording, room_id: str) -> list[Received]:
     tracks = tracks_of(recording)
     if not tracks:
         raise Unusable("no media in it: its connections have neither inbound-rtp nor outbound-rtp")
-    reports = [_received(recording, room_id, tracks, *moment) for moment in _moments(recording)]
+    with progress(_moments(recording)) as moments:
+        reports = [_received(recording, room_id, tracks, *moment) for moment in moments]
     known = [place for place, received in enumerate(reports) if received.report.metrics]
     if not known:
         raise Unusable(f"too short: nothing lasts for two intervals of {INTERVAL:g} s")
     return reports[known[0] : known[-1] + 1]
 
 
-def _moments(recording: Recording) -> Iterator[tuple[int, float]]:
-    """Each interval in which anything was measured, and when for the last time."""
+def _moments(recording: Recording) -> list[Moment]:
     newest: dict[int, float] = {}
     for connection in recording.connections.values():
         for stats in connection.stats.values():
             for interval, point in stats.points.items():
                 newest[interval] = max(point.at, newest.get(interval, 0))
-    return iter(sorted(newest.items()))
+    return sorted(newest.items())
 
 
 def _received(recording: Recording, room_id: str, tracks: list[Track], interval: int, at: float) -> Received:

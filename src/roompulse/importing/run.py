@@ -1,7 +1,6 @@
 """From a file to a room of the past."""
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -15,15 +14,12 @@ from roompulse.errors import StoreError
 from roompulse.importing.files import read
 from roompulse.importing.recording import Unusable
 from roompulse.importing.replay import calls_of
-from roompulse.importing.reports import reports_of
+from roompulse.importing.reports import Progress, reports_of
 from roompulse.report.ids import MAX_ID_LENGTH, id_fault
 from roompulse.report.model import Received
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
 from roompulse.store.recordings import SqlRecordings
-
-Progress = Callable[[Sequence[Received]], AbstractContextManager[Iterable[Received]]]
-"""Shows how far the reports are that it lets through."""
 
 _SUFFIXES = {".gz", ".json", ".jsonl", ".txt"}
 
@@ -44,7 +40,7 @@ class Imported(Struct, frozen=True):
         began = datetime.fromtimestamp(self.recorded_at, UTC)
         return (
             f"room {self.room_id!r}{taken}, {self.users} users, {self.ended_at - self.started_at:.0f} s, "
-            f"{self.samples} samples, recorded {began:%Y-%m-%d %H:%M:%S} UTC and laid to have just ended: "
+            f"{self.samples} samples, recorded {began:%Y-%m-%d %H:%M:%S} UTC and moved to just before now: "
             f"/rooms/{quote(self.room_id, safe='')}?at={self.ended_at:.3f}"
         )
 
@@ -57,7 +53,7 @@ async def import_file(path: Path, room_id: str, settings: Settings, clock: Clock
         StartupError: the database cannot be used, as while a server runs on it.
 
     """
-    recorded = reports_of(read(path), room_id)
+    recorded = reports_of(read(path), room_id, progress)
     _check_length(recorded, settings)
     database = Database(settings)
     async with database.open():
@@ -66,9 +62,7 @@ async def import_file(path: Path, room_id: str, settings: Settings, clock: Clock
             free = await _free_name(recordings, room_id)
             # Earlier by LEAVE_AFTER, lest a server that starts now takes the room for one that is live.
             reports = _moved(recorded, free, ends_at=clock() - settings.leave_after)
-            with progress(reports) as some:
-                calls = calls_of(some, settings)
-            await recordings.add(free, calls)
+            await recordings.add(free, calls_of(reports, settings))
         except StoreError as error:
             raise Unusable(f"nothing was saved, for the database failed: {error}") from None
     return Imported(
