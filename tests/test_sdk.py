@@ -60,7 +60,7 @@ def test_the_types_have_the_methods_of_the_code() -> None:
 
 
 def test_the_docs_have_the_options() -> None:
-    assert {row[0].strip("`") for row in table("sdk.md", "## Options")} == members("RoomPulseOptions")
+    assert {row[0].strip("`") for row in table("browser-sdk.md", "## Options")} == members("RoomPulseOptions")
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/browser-sdk.md"])

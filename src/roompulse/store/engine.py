@@ -100,7 +100,7 @@ def _only_process_on(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise StartupError(f"another roompulse is running on the database {path}") from None
+        raise StartupError(f"another roompulse is running on the database {path}: stop that first") from None
     except OSError as error:
         raise StartupError(f"the folder {path.parent} cannot be written: {error.strerror}") from None
     try:

@@ -8,7 +8,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from roompulse.errors import StoreError
 from roompulse.report.model import Entry, Received, Report
-from roompulse.store.packing import pack_streams, unpack_streams
+from roompulse.rooms.model import Aggregate
+from roompulse.store.packing import pack_aggregate, pack_streams, unpack_streams
 
 FETCH_AT_ONCE = 1000
 """Rows that are read before other work gets its turn."""
@@ -35,6 +36,14 @@ def sample_rows(received: Received) -> Iterator[dict[str, Any]]:
             "received_at": round(received.at * 1000),
             "streams": pack_streams(entry.streams if entry else ()),
         }
+
+
+def snapshot_row(room_id: str, timestamp: float, aggregate: Aggregate) -> dict[str, Any]:
+    return {"room_id": room_id, "timestamp": round(timestamp * 1000), "aggregate": pack_aggregate(aggregate)}
+
+
+def session_row(room_id: str, started_at: float) -> dict[str, Any]:
+    return {"room_id": room_id, "searched": room_id.casefold(), "started_at": round(started_at * 1000)}
 
 
 def received_of(row: Any) -> Received:

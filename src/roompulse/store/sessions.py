@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.store.contract import Session, SessionOrder, SessionQuery, SessionStore
 from roompulse.store.engine import Database
 from roompulse.store.packing import unpack_score_and_users
-from roompulse.store.rows import FETCH_AT_ONCE, store_errors
+from roompulse.store.rows import FETCH_AT_ONCE, session_row, store_errors
 from roompulse.store.schema import sessions, snapshots
 
 logger = logging.getLogger(__name__)
@@ -34,10 +35,7 @@ class SqlSessions:
         self._reader = database.reader
 
     async def begin(self, started: Sequence[tuple[str, float]]) -> None:
-        rows = [
-            {"room_id": room_id, "searched": room_id.casefold(), "started_at": round(at * 1000)}
-            for room_id, at in started
-        ]
+        rows = [session_row(room_id, at) for room_id, at in started]
         with store_errors():
             async with self._writer.begin() as connection:
                 await connection.execute(insert(sessions), rows)
@@ -55,8 +53,7 @@ class SqlSessions:
                 started = await connection.scalar(select(func.min(sessions.c.started_at)).where(unfinished))
                 if started is None:
                     return
-                async with connection.stream(_snapshots(room_id, started)) as result:
-                    values = await _worst_and_most(result.partitions(FETCH_AT_ONCE))
+                values = await worst_and_most(connection, room_id, started)
             last = values.pop("last", None) or started
             values["ended_at"] = last if ended_at is None else round(ended_at * 1000)
             async with self._writer.begin() as connection:
@@ -84,15 +81,17 @@ def _snapshots(room_id: str, since: int) -> Select[Any]:
     return select(snapshots.c.timestamp, snapshots.c.aggregate).where(mine).order_by(snapshots.c.timestamp)
 
 
-async def _worst_and_most(partitions: AsyncIterator[Sequence[Any]]) -> dict[str, Any]:
+async def worst_and_most(connection: AsyncConnection, room_id: str, since: int) -> dict[str, Any]:
+    """What the snapshots of a room since a time (Unix milliseconds) say of its session; `last` is the newest."""
     values: dict[str, Any] = {"most_users": None, "worst_at": None, "worst_score": None}
-    async for rows in partitions:
-        for at, packed in rows:
-            score, users = unpack_score_and_users(packed)
-            values["last"] = at
-            values["most_users"] = max(users, values["most_users"] or 0)
-            if score is not None and (values["worst_score"] is None or score < values["worst_score"]):
-                values |= {"worst_at": at, "worst_score": score}
+    async with connection.stream(_snapshots(room_id, since)) as result:
+        async for rows in result.partitions(FETCH_AT_ONCE):
+            for at, packed in rows:
+                score, users = unpack_score_and_users(packed)
+                values["last"] = at
+                values["most_users"] = max(users, values["most_users"] or 0)
+                if score is not None and (values["worst_score"] is None or score < values["worst_score"]):
+                    values |= {"worst_at": at, "worst_score": score}
     return values
 
 

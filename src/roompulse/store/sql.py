@@ -10,8 +10,8 @@ from roompulse.report.model import Received
 from roompulse.rooms.model import Aggregate, Snapshot
 from roompulse.store.contract import HistoryQuery
 from roompulse.store.engine import Database
-from roompulse.store.packing import pack_aggregate, unpack_aggregate, unpack_score_and_users
-from roompulse.store.rows import FETCH_AT_ONCE, received_of, sample_rows, store_errors
+from roompulse.store.packing import unpack_aggregate, unpack_score_and_users
+from roompulse.store.rows import FETCH_AT_ONCE, received_of, sample_rows, snapshot_row, store_errors
 from roompulse.store.schema import samples, sessions, snapshots
 from roompulse.store.steps import newest_steps
 
@@ -46,10 +46,7 @@ class SqlStore:
             yield received_of(row)
 
     async def add_snapshots(self, timestamp: float, aggregates: Iterable[tuple[str, Aggregate]]) -> None:
-        rows = [
-            {"room_id": room_id, "timestamp": round(timestamp * 1000), "aggregate": pack_aggregate(aggregate)}
-            for room_id, aggregate in aggregates
-        ]
+        rows = [snapshot_row(room_id, timestamp, aggregate) for room_id, aggregate in aggregates]
         with store_errors():
             async with self._writer.begin() as connection:
                 await connection.execute(insert(snapshots), rows)

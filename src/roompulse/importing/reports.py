@@ -1,0 +1,59 @@
+"""A recording as reports of its local user, as if its SDK had posted them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import msgspec
+
+from roompulse.errors import BadRequest
+from roompulse.importing.recording import INTERVAL, Recording, Unusable
+from roompulse.importing.streams import LOCAL, Track, tracks_of
+from roompulse.report.decode import decode_report
+from roompulse.report.model import Entry, Received, Report, Stream
+
+Moment = tuple[int, float]
+"""An interval in which anything was measured, and when for the last time (Unix seconds)."""
+
+Progress = Callable[[Sequence[Moment]], AbstractContextManager[Iterable[Moment]]]
+"""Shows how far the moments are that it lets through."""
+
+
+def reports_of(recording: Recording, room_id: str, progress: Progress = nullcontext) -> list[Received]:
+    """Reports at the times of the recording, from the first one that has figures to the last one.
+
+    Raises Unusable: there are none.
+    """
+    if not recording.connections:
+        raise Unusable("no connection in it: it was saved before the call, or after its tab was closed")
+    tracks = tracks_of(recording)
+    if not tracks:
+        raise Unusable("no media in it: its connections have neither inbound-rtp nor outbound-rtp")
+    with progress(_moments(recording)) as moments:
+        reports = [_received(recording, room_id, tracks, *moment) for moment in moments]
+    known = [place for place, received in enumerate(reports) if received.report.metrics]
+    if not known:
+        raise Unusable(f"too short: nothing lasts for two intervals of {INTERVAL:g} s")
+    return reports[known[0] : known[-1] + 1]
+
+
+def _moments(recording: Recording) -> list[Moment]:
+    newest: dict[int, float] = {}
+    for connection in recording.connections.values():
+        for stats in connection.stats.values():
+            for interval, point in stats.points.items():
+                newest[interval] = max(point.at, newest.get(interval, 0))
+    return sorted(newest.items())
+
+
+def _received(recording: Recording, room_id: str, tracks: list[Track], interval: int, at: float) -> Received:
+    streams: dict[str, list[Stream]] = {}
+    for track in tracks:
+        if stream := track.at(interval):
+            streams.setdefault(track.user_id, []).append(stream)
+    entries = [Entry(user_id, some) for user_id, some in streams.items()]
+    report = Report(LOCAL, room_id, recording.source, int(at), entries)
+    try:
+        # The same check as of what is posted: what is stored has to be fit to be shown.
+        return Received(decode_report(msgspec.json.encode(report)), at)
+    except BadRequest as error:
+        raise Unusable(f"a figure makes no sense: {error.message}") from None
