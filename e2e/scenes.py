@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.builders import audio, body, network, stream, video
 
 from roompulse.report.decode import decode_report
-from roompulse.report.model import Entry, Received, Stream
+from roompulse.report.model import Device, Entry, Received, Stream
 from roompulse.rooms.aggregate import step_start
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -40,15 +40,17 @@ def sends(user: str, trouble: float) -> list[Stream]:
 def receives(sender: str, receiver: str) -> Stream:
     """Measured from the media server to the receiver: what is bad here is bad for the receiver alone."""
     path = network(rtt=190, jitter=24, packet_loss=2.6) if receiver == "dolores" else network(rtt=52, jitter=9)
-    picture = video(frame_rate=13, bitrate=900) if sender == "dolores" else video()
-    return stream(direction="recv", network=path, video=picture, audio=audio(bitrate=48))
+    seen = {"codec": "VP9", "frames_dropped": 3, "freeze_count": 2}
+    picture = video(frame_rate=13, bitrate=900, **seen) if sender == "dolores" else video(**seen)
+    sound = audio(bitrate=48, codec="opus", level=0.12, muted=sender == "chiyo", concealed=1.4)
+    return stream(direction="recv", network=path, video=picture, audio=sound)
 
 
 def scene(trouble: float = 1.0) -> list[bytes]:
     """One report of each user: its own streams, and what it receives of the others."""
     reports = []
     for user in USERS:
-        metrics = [Entry(user, sends(user, trouble))]
+        metrics = [Entry(user, sends(user, trouble), Device("laptop", "macOS 15", "Firefox 139", "wifi"))]
         metrics += [Entry(other, [receives(other, user)]) for other in USERS if other != user]
         reports.append(body(user_id=user, room_id=ROOM, sdk_version="2.8.1", metrics=metrics))
     return reports

@@ -23,13 +23,13 @@ Calls and visits come last and later, and are left out."""
 
 SMALL = {
     "network": network(rtt=5, jitter=5, packet_loss=60),
-    "video": video(frame_rate=25),
-    "audio": audio(bitrate=6),
+    "video": video(frame_rate=25, codec="H264", frames_dropped=0, freeze_count=0),
+    "audio": audio(bitrate=6, codec="opus", level=0, concealed=0),
 }
 LARGE = {
     "network": network(rtt=1234, jitter=1234, packet_loss=100),
-    "video": video(frame_rate=120, bitrate=123456),
-    "audio": audio(bitrate=1234),
+    "video": video(frame_rate=120, bitrate=123456, codec="H264", frames_dropped=1234, freeze_count=12),
+    "audio": audio(bitrate=1234, codec="opus", level=0.75, concealed=12.5),
 }
 """Poor both, for one reason each: what comes and goes in words may take its place."""
 

@@ -3,6 +3,7 @@
 import re
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -10,8 +11,9 @@ from click.testing import CliRunner
 
 from roompulse.app import create_app
 from roompulse.cli import main
+from roompulse.quality import TermName
 from roompulse.report.decode import decode_report
-from roompulse.report.model import Audio, Entry, Network, Report, Stream, Video
+from roompulse.report.model import Audio, Device, Entry, Network, Report, Stream, Video
 from roompulse.settings import Settings
 from tests.builders import REFERENCE
 
@@ -55,10 +57,15 @@ def test_the_table_of_fields_is_the_report() -> None:
     for names, *_ in table("api.md", "## Posting a report"):
         documented |= {name.removeprefix("…").removeprefix("metrics[].") for name in names.split(", ")}
     parts = {"video": Video, "audio": Audio, "network": Network}
+    described = {**parts, "device": Device}
     actual = {*Report.__struct_fields__, *Entry.__struct_fields__, "stream_id", "direction"}
-    actual |= {f"{part}.{field}" for part, kind in parts.items() for field in kind.__struct_fields__}
+    actual |= {f"{part}.{field}" for part, kind in described.items() for field in kind.__struct_fields__}
     assert set(Stream.__struct_fields__) == {"stream_id", "direction", *parts}
     assert documented == actual
+
+
+def test_the_table_of_terms_is_what_quality_is_made_of() -> None:
+    assert [row[0].strip("`") for row in table("api.md", "## Quality")] == list(get_args(TermName))
 
 
 def test_the_curl_of_the_readme_and_of_the_empty_page_posts_the_reference_report() -> None:

@@ -30,7 +30,7 @@ from roompulse.web.assets import Assets
 from roompulse.web.earlier import Earlier
 from roompulse.web.exports import Exports, export_routes
 from roompulse.web.history import history_routes
-from roompulse.web.openapi import openapi_route
+from roompulse.web.openapi import openapi_routes
 from roompulse.web.overview import Overview
 from roompulse.web.pages import Layout, page_routes
 from roompulse.web.paths import EncodedPaths
@@ -77,7 +77,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         *answer_routes(rooms, ingest, epoch),
         *history_routes(store, past, rooms, clock),
         *stream_routes(hub, overview, views, ingest, clock),
-        openapi_route(settings),
+        *openapi_routes(settings),
         *page_routes(rooms, overview, views, earlier, layout, ingest),
         *export_routes(Exports(store, past, clock, settings)),
         *assets.routers(),

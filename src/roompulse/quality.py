@@ -11,10 +11,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from roompulse.report.model import Network, Stream, Video
+from roompulse.report.model import Content, Network, Stream, Video
 
 Level = Literal["good", "fair", "poor", "unknown"]
-TermName = Literal["delay", "loss", "frame_rate", "picture"]
+TermName = Literal["delay", "loss", "frame_rate", "picture", "freeze"]
 Verdict = Literal["unknown", "healthy", "isolated", "widespread"]
 
 WORST, BEST = 1.0, 4.5
@@ -24,11 +24,16 @@ BASE_R = 94.768
 GOOD_FROM, FAIR_FROM = 4.0, 3.1
 IMPAIRED: frozenset[Level] = frozenset({"fair", "poor"})
 FRAME_RATE_WINDOW = 60.0
-"""Seconds in which a stream's own highest frame rate counts as what it can do."""
+"""Seconds that earlier reports of a stream count: the highest of their frame rates is what it can do, and the time
+that a freeze is a share of begins with the newest of them."""
 
 _MOST_EXPECTED_FPS, _LEAST_EXPECTED_FPS = 30.0, 15.0
 _ENOUGH_OF_EXPECTED = 0.8
 _ENOUGH_BITS_PER_PIXEL = 0.04
+_LONGEST_INTERVAL = 600.0
+"""Seconds between two reports that a sender's clock is believed: it may have been set in between."""
+
+_SHORTEST_INTERVAL = 1.0
 _REASON_FROM = 0.1
 """Costs below this are in the terms, but are not worth a reason in words."""
 
@@ -97,19 +102,41 @@ def nearest_rank(ordered: Sequence[float], percent: float) -> float:
     return ordered[max(1, ceil(percent / 100 * len(ordered))) - 1]
 
 
-def expected_frame_rate(stream_id: str, highest: float) -> float:
+def expected_frame_rate(stream_id: str, highest: float, content: Content | None = None) -> float:
     """Frames per second that a stream should have, given the `highest` it reported within FRAME_RATE_WINDOW."""
     expected = min(highest, _MOST_EXPECTED_FPS)
-    return expected if stream_id.startswith("screen") else max(expected, _LEAST_EXPECTED_FPS)
+    is_screen = content == "screen" if content else stream_id.startswith("screen")
+    return expected if is_screen else max(expected, _LEAST_EXPECTED_FPS)
 
 
-def rate_stream(stream: Stream, highest_frame_rate: float) -> StreamQuality:
-    """Rate one sample; `highest_frame_rate` (fps) is the highest of its stream within FRAME_RATE_WINDOW."""
+def interval(since_reported: int, since_received: float, last: float | None) -> float | None:
+    """Seconds that a report of a stream is about, given how far the one before is away, or None for the first one.
+
+    By the clock of the sender, which tells reports apart that were kept while it was offline and came in a burst; by
+    the time of receipt where that clock makes no sense. One that comes once more at once, as its answer was lost, is
+    about the same time as before: the `last` interval.
+    """
+    if since_received >= FRAME_RATE_WINDOW:
+        return None
+    if 0 < since_reported <= _LONGEST_INTERVAL:
+        return since_reported
+    if since_reported == 0 and since_received < _SHORTEST_INTERVAL:
+        return last
+    return max(since_received, _SHORTEST_INTERVAL)
+
+
+def rate_stream(stream: Stream, highest_frame_rate: float, seconds: float | None = None) -> StreamQuality:
+    """Rate one sample; `highest_frame_rate` (fps) is the highest of its stream within FRAME_RATE_WINDOW.
+
+    `seconds` is the interval that it is about; None if that is not known.
+    """
     if not _has_figures(stream.network) and not _has_figures(stream.video):
         return StreamQuality(None, "unknown", [])
     terms = _network_terms(stream.network, with_video=stream.video is not None) if stream.network else []
-    if stream.video:
-        terms += _video_terms(stream.video, expected_frame_rate(stream.stream_id, highest_frame_rate))
+    if video := stream.video:
+        terms += _video_terms(video, expected_frame_rate(stream.stream_id, highest_frame_rate, video.content))
+        if seconds and video.freeze_duration is not None:
+            terms.append(_freeze_term(video.freeze_duration / seconds))
     score = round(min(BEST, max(WORST, BASE - sum(term.cost for term in terms))), 2)
     shown = [Term(term.term, round(term.cost, 2), term.value, term.unit) for term in terms if term.cost > 0]
     return StreamQuality(score, level_of(score), shown)
@@ -119,7 +146,9 @@ def _has_figures(part: Network | Video | None) -> bool:
     if isinstance(part, Network):
         return not (part.rtt is None and part.packet_loss is None and part.jitter is None)
     if isinstance(part, Video):
-        return not (part.frame_rate is None and part.width is None and part.height is None and part.bitrate is None)
+        sizes = part.frame_rate, part.width, part.height, part.bitrate
+        counts = part.frames_dropped, part.freeze_count, part.freeze_duration
+        return any(figure is not None for figure in (*sizes, *counts))
     return False
 
 
@@ -162,6 +191,12 @@ def _picture_cost(bits_per_pixel: float) -> float:
     return min(1.5, 0.56 * log(_ENOUGH_BITS_PER_PIXEL / bits_per_pixel)) if bits_per_pixel > 0 else 1.5
 
 
+def _freeze_term(share: float) -> Term:
+    """The share of time in which the picture stood still; from half of it on it costs as much as no frames at all."""
+    share = min(share, 1.0)
+    return Term("freeze", min(2.5, 5 * share), round(100 * share, 2), "%")
+
+
 def arithmetic(quality: StreamQuality) -> str:
     """A score with its costs, as in `4.37 = 4.44 − 0.03 delay − 0.03 loss`."""
     if quality.score is None:
@@ -194,6 +229,7 @@ def _reason(term: Term, doing: str) -> str:
         "loss": f"loss {term.value:.1f} %",
         "frame_rate": f"frame rate {term.value:.0f} fps",
         "picture": f"picture {term.value:.3f} bit/pixel",
+        "freeze": f"frozen {term.value:.0f} % of the time",
     }[term.term]
     return f"{figure} {doing} costs {term.cost:.1f}"
 

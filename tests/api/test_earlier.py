@@ -5,11 +5,11 @@ import re
 import httpx
 import pytest
 
-from roompulse.report.model import Entry
+from roompulse.report.model import Device, Entry
 from roompulse.settings import Settings
 from tests.api import serving, without_table
 from tests.api.test_pages import links, page, post, words
-from tests.builders import NOW, body, network, stream
+from tests.builders import NOW, body, network, stream, video
 from tests.conftest import Clock
 from tests.process import soon
 
@@ -47,6 +47,19 @@ async def test_the_past_is_shown_as_it_was(client: httpx.AsyncClient, clock: Clo
     separator = "&" if "?" in path else "?"
     assert sections(await page(client, f"{path}{separator}at={at}")) == sections(then)
     assert "not live" in words(await page(client, "/rooms/room-1", 404))
+
+
+async def test_the_past_has_its_freezes_and_devices(client: httpx.AsyncClient, clock: Clock) -> None:
+    for number, device in enumerate((Device(type="phone"), None, Device(type="desktop"))):
+        frozen = stream(video=video(freeze_duration=1, codec="AV1"))
+        await post(client, body(report_time=5 * number, metrics=[Entry("u1", [frozen], device)]))
+        clock.advance(5)
+    now = words(await page(client, "/rooms/room-1/users/u1"))
+    then = words(await page(client, f"/rooms/room-1/users/u1?at={NOW + 9}"))
+    for text, device_type in ((then, "phone"), (now, "desktop")):
+        for shown in ("frozen 20 % of the time sending camera", "− 1.00 freeze", f"on {device_type}", "AV1"):
+            assert shown in text
+    assert "freeze" not in words(await page(client, f"/rooms/room-1/users/u1?at={NOW + 4}"))
 
 
 async def test_the_past_is_marked_and_leads_back_to_the_present(client: httpx.AsyncClient, clock: Clock) -> None:

@@ -9,14 +9,20 @@ from typing import Any
 import httpx
 import pytest
 
-from roompulse.report.model import Entry
+from roompulse.report.model import Device, Entry
 from roompulse.settings import Settings
 from roompulse.web.exports import spreadsheet_safe
 from tests.api import data, serving, url
 from tests.api.test_history import aggregate, keep
 from tests.api.test_pages import post
-from tests.builders import NOW, REFERENCE, body, network, stream
+from tests.builders import NOW, REFERENCE, audio, body, network, stream, video
 from tests.conftest import Clock
+
+OPTIONAL_COLUMNS = (
+    *("video_codec", "content", "frames_dropped", "freezes", "frozen_s"),
+    *("audio_codec", "muted", "audio_level", "concealed_percent"),
+    *("device_type", "os", "browser", "network_type"),
+)
 
 
 async def table(client: httpx.AsyncClient, path: str) -> list[dict[str, str]]:
@@ -60,6 +66,7 @@ async def test_users_are_every_stream_of_every_report(client: httpx.AsyncClient,
         "sample_rate_hz": "48000",
         "channels": "2",
         "audio_kbit_s": "64",
+        **dict.fromkeys(OPTIONAL_COLUMNS, ""),
     }
     assert first["arithmetic"].startswith("4.37 = 4.44 − 0.0")
     # What is not known is an empty cell, and never 0.
@@ -67,6 +74,20 @@ async def test_users_are_every_stream_of_every_report(client: httpx.AsyncClient,
     exported = await array(client, "/rooms/room-1/users.json")
     assert exported[0] == (await data(client, f"/report/history/room-1/u1?from={NOW}"))[0]
     assert len(exported) == 2
+
+
+async def test_users_have_a_column_for_whatever_else_a_report_says(client: httpx.AsyncClient, clock: Clock) -> None:
+    picture = video(codec="=VP9", content="screen", frames_dropped=3, freeze_count=2, freeze_duration=1.2)
+    sound = audio(codec="opus", muted=True, level=0.25, concealed=1.5)
+    device = Device("phone", "Android 15", "Chrome 136", "4g")
+    await post(client, body(metrics=[Entry("u1", [stream(video=picture, audio=sound)], device)]))
+    clock.advance(1)
+    (row,) = await table(client, "/rooms/room-1/users.csv")
+    values = ("'=VP9", "screen", "3", "2", "1.2", "opus", "True", "0.25", "1.5")
+    assert tuple(row[name] for name in OPTIONAL_COLUMNS) == (*values, "phone", "Android 15", "Chrome 136", "4g")
+    (one,) = await array(client, "/rooms/room-1/users.json")
+    assert one["device"] == {"type": "phone", "os": "Android 15", "browser": "Chrome 136", "network_type": "4g"}
+    assert (one["video"]["codec"], one["audio"]["muted"]) == ("=VP9", True)
 
 
 async def test_history_is_every_snapshot(settings: Settings, clock: Clock) -> None:

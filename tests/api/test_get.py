@@ -1,10 +1,12 @@
 """The answers about live rooms, key by key, and how long they stay."""
 
+from typing import Any
+
 import httpx
 import msgspec
 import pytest
 
-from roompulse.report.model import Entry, Network
+from roompulse.report.model import Device, Entry, Network
 from roompulse.settings import Settings
 from tests.api import assert_problem, data, serving, url
 from tests.builders import NOW, REFERENCE, audio, body, network, stream, video
@@ -19,9 +21,14 @@ QUALITY = {
     ],
 }
 
-U1 = {
+NO_MORE_VIDEO = dict.fromkeys(("codec", "frames_dropped", "freeze_count", "freeze_duration", "content"))
+NO_MORE_AUDIO = dict.fromkeys(("codec", "level", "muted", "concealed"))
+"""What else a report may say, where it does not."""
+
+U1: dict[str, Any] = {
     "user_id": "u1",
     "sdk_version": "1.2.0",
+    "device": None,
     "report_time": 1746616000,
     "received_at": NOW,
     "stale": False,
@@ -33,8 +40,9 @@ U1 = {
             "direction": "send",
             "reporter_id": "u1",
             "received_at": NOW,
-            "video": {"timestamp": 1746616000, "frame_rate": 25, "width": 1280, "height": 720, "bitrate": 1200},
-            "audio": {"timestamp": 1746616000, "sample_rate": 48000, "channels": 2, "bitrate": 64},
+            "video": {"timestamp": 1746616000, "frame_rate": 25, "width": 1280, "height": 720, "bitrate": 1200}
+            | NO_MORE_VIDEO,
+            "audio": {"timestamp": 1746616000, "sample_rate": 48000, "channels": 2, "bitrate": 64} | NO_MORE_AUDIO,
             "network": {"rtt": 45, "packet_loss": 0.3, "jitter": 8},
             "quality": QUALITY,
         }
@@ -66,9 +74,10 @@ ROOM_1 = {
     "users": [U1],
 }
 
-SILENT = {
+SILENT: dict[str, Any] = {
     "user_id": "u1",
     "sdk_version": "1.2.0",
+    "device": None,
     "report_time": 1746616000,
     "received_at": NOW,
     "stale": False,
@@ -117,6 +126,31 @@ async def test_the_room_of_the_reference_report(client: httpx.AsyncClient) -> No
 async def test_the_user_of_the_reference_report(client: httpx.AsyncClient) -> None:
     await post(client)
     assert await data(client, "/report/metrics/room-1/u1") == U1
+
+
+async def test_whatever_else_a_report_says_is_returned_and_a_freeze_costs(
+    client: httpx.AsyncClient, clock: Clock
+) -> None:
+    smooth = {"codec": "VP9", "frames_dropped": 3, "freeze_count": 2, "freeze_duration": 1.2, "content": "camera"}
+    heard = {"codec": "opus", "level": 0.25, "muted": False, "concealed": 1.5}
+    device = Device(type="phone", os="Android 15", network_type="4g")
+    full = stream("camera", "recv", video=video(**smooth), audio=audio(**heard), network=None)
+    for report_time in (1746616000, 1746616010):
+        metrics = [Entry("u1", [full], device)]
+        await post(client, body(user_id="u2", report_time=report_time, metrics=metrics))
+        clock.advance(0.1)
+    user = await data(client, "/report/metrics/room-1/u1")
+    assert user["device"] == {"type": "phone", "os": "Android 15", "browser": None, "network_type": "4g"}
+    (shown,) = user["streams"]
+    assert {name: shown["video"][name] for name in smooth} == smooth
+    assert {name: shown["audio"][name] for name in heard} == heard
+    assert shown["quality"] == {
+        "score": 3.84,
+        "level": "fair",
+        "terms": [{"term": "freeze", "cost": 0.6, "value": 12, "unit": "%"}],
+    }
+    receiver = await data(client, "/report/metrics/room-1/u2")
+    assert receiver["quality"]["reasons"] == ["frozen 12 % of the time receiving u1's camera costs 0.6"]
 
 
 async def test_what_is_not_known_of_a_silent_user_is_null_and_never_absent(client: httpx.AsyncClient) -> None:

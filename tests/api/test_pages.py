@@ -8,9 +8,9 @@ import httpx
 import pytest
 from httpx_sse import connect_sse
 
-from roompulse.report.model import Entry
+from roompulse.report.model import Device, Entry
 from tests.api import url
-from tests.builders import REFERENCE, body, network, stream
+from tests.builders import REFERENCE, audio, body, network, stream, video
 from tests.conftest import Clock
 from tests.server import Server
 
@@ -89,6 +89,27 @@ async def test_a_user_s_page_shows_the_arithmetic(client: httpx.AsyncClient) -> 
     html = await page(client, "/rooms/room-1/users/u1")
     assert "4.37 = 4.44 − 0.03 delay − 0.03 loss" in words(html)
     assert "/rooms/room-1" in links(html)
+
+
+async def test_a_user_s_page_shows_codecs_freezes_sound_and_device_where_they_are_known(
+    client: httpx.AsyncClient,
+) -> None:
+    picture = video(codec="<b>VP9</b>", frames_dropped=12, freeze_count=2, freeze_duration=1.2)
+    sound = audio(codec="opus", muted=True, level=0.1, concealed=1.5)
+    device = Device("phone", "Android 15", "<i>Chrome</i>", "4g")
+    await post(client, body(metrics=[Entry("u1", [stream(video=picture, audio=sound)], device)]))
+    await post(client, body(user_id="u2"))
+    html = await page(client, "/rooms/room-1/users/u1")
+    text = words(html)
+    for shown in ("<b>VP9</b> · 12 dropped 2 freezes, 1.2 s", "opus · muted · level 0.10 1.5 % concealed"):
+        assert shown in text
+    assert "SDK 1.2.0 on <i>Chrome</i> , Android 15 , phone , 4g , heard of" in text
+    assert "<b>VP9" not in html
+    assert "<i>Chrome" not in html
+    plain = await page(client, "/rooms/room-1/users/u2")
+    assert "SDK 1.2.0 , heard of" in words(plain)
+    assert "<small>" not in plain
+    assert "Chrome" not in await page(client, "/rooms/room-1")
 
 
 async def test_what_is_not_known_is_a_dash_and_no_zero(client: httpx.AsyncClient) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from roompulse.report.model import Entry
+from roompulse.report.model import Device, Entry
 from tests.api import assert_problem, data, url
+from tests.api.test_get import NO_MORE_AUDIO, NO_MORE_VIDEO
 from tests.api.test_pages import post
 from tests.builders import NOW, body, network, stream, video
 from tests.conftest import Clock
@@ -35,12 +36,13 @@ async def test_it_has_what_the_user_reported_of_its_own_streams_and_of_those_it_
         "received_at": NOW,
         "report_time": 1746616000,
         "sdk_version": "1.2.0",
+        "device": None,
         "user_id": "u1",
         "reporter_id": "u1",
         "stream_id": "camera",
         "direction": "send",
-        "video": {"timestamp": None, "frame_rate": 25, "width": 1280, "height": 720, "bitrate": 1200},
-        "audio": {"timestamp": None, "sample_rate": 48000, "channels": 2, "bitrate": 64},
+        "video": {"timestamp": None, "frame_rate": 25, "width": 1280, "height": 720, "bitrate": 1200} | NO_MORE_VIDEO,
+        "audio": {"timestamp": None, "sample_rate": 48000, "channels": 2, "bitrate": 64} | NO_MORE_AUDIO,
         "network": {"rtt": 45, "packet_loss": 0.3, "jitter": 8},
         "quality": sent["quality"],
     }
@@ -85,6 +87,23 @@ async def test_samples_are_rated_as_they_were_when_they_came(client: httpx.Async
     live = (await data(client, "/report/metrics/room-1/u1"))["streams"][0]
     assert last["quality"] == live["quality"]
     assert "frame_rate" in [term["term"] for term in last["quality"]["terms"]]
+
+
+async def test_freezes_are_rated_as_they_were_and_devices_are_those_of_each_report(
+    client: httpx.AsyncClient, clock: Clock
+) -> None:
+    for number, network_type in enumerate(("wifi", "4g", "4g")):
+        frozen = stream(video=video(freeze_duration=number))
+        metrics = Entry("u1", [frozen], Device(network_type=network_type))
+        await report(client, metrics, report_time=int(NOW) + 10 * number)
+        clock.advance(10)
+    samples = await data(client, HISTORY)
+    assert [one["device"]["network_type"] for one in samples] == ["wifi", "4g", "4g"]
+    freezes = [[term["value"] for term in one["quality"]["terms"] if term["term"] == "freeze"] for one in samples]
+    assert freezes == [[], [10], [20]]
+    # However late one begins to look.
+    (last,) = await data(client, f"{HISTORY}?from={NOW + 20}")
+    assert last == samples[-1]
 
 
 async def test_steps_keep_the_worst_sample_of_each_stream(client: httpx.AsyncClient, clock: Clock) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from roompulse.report.model import Audio, Entry, Network, Video
+from roompulse.report.model import Audio, Device, Entry, Network, Video
 from tests.api import url
 from tests.builders import REFERENCE, body, network, stream
 from tests.process import eventually
@@ -39,6 +39,18 @@ REPORTS = [
     # The highest frame rate counts for a while: this one's expected rate is that of the report before.
     body(user_id="u7", metrics=[Entry("u7", [stream(video=Video(frame_rate=30))])]),
     body(user_id="u7", metrics=[Entry("u7", [stream(video=Video(frame_rate=10))])]),
+    # A freeze is a share of the time since the report before; a device stays when another report gives none.
+    *(
+        body(
+            user_id="u8",
+            report_time=report_time,
+            metrics=[
+                Entry("u8", [stream(video=Video(None, 25, 640, 360, 900, "AV1", 7, 1, 2.5, "screen"))], device),
+                Entry("u8", [stream("mic", audio=Audio(None, 48000, 1, 40, "opus", 0.125, True, 2.5))]),  # noqa: FBT003
+            ],
+        )
+        for report_time, device in ((1746616000, Device("phone", "iOS 18", "Safari 18", "wifi")), (1746616010, None))
+    ),
 ]
 
 
@@ -80,7 +92,10 @@ def test_a_restart_shows_the_same_rooms_with_every_field(make_server: MakeServer
             assert server.post(content).status_code == 200
         before = rooms(server)
         assert sorted(before) == ["a/b ☎", "room-1"]
-        assert [user["user_id"] for user in before["room-1"]["users"]] == [f"u{number}" for number in range(1, 8)]
+        assert [user["user_id"] for user in before["room-1"]["users"]] == [f"u{number}" for number in range(1, 9)]
+        frozen, *_ = before["room-1"]["users"][-1]["streams"]
+        assert [term["value"] for term in frozen["quality"]["terms"] if term["term"] == "freeze"] == [25]
+        assert before["room-1"]["users"][-1]["device"]["os"] == "iOS 18"
         end(server)
         server.start()
         assert rooms(server) == before

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from roompulse.errors import StoreError
-from roompulse.report.model import Audio, Entry, Network, Received, Video
+from roompulse.report.model import Audio, Device, Entry, Network, Received, Video
 from roompulse.rooms.aggregate import aggregate_of
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -18,7 +18,7 @@ from roompulse.settings import Settings
 from roompulse.store.contract import HistoryQuery, Store
 from roompulse.store.engine import Database
 from roompulse.store.sql import PRUNE_AT_ONCE, SqlStore
-from tests.builders import NOW, received, stream
+from tests.builders import NOW, audio, received, stream, video
 
 ROOM = HistoryQuery("room-1")
 
@@ -64,7 +64,10 @@ async def times(store: Store, query: HistoryQuery = ROOM) -> list[float] | None:
 
 
 async def test_it_keeps_a_report_with_every_field(store: Store) -> None:
-    one = received(at=NOW + 0.125, metrics=[Entry("u2", [stream("screen", "recv"), stream("mic", video=None)])])
+    full = stream(video=video(codec="VP9", frames_dropped=3, freeze_count=2, freeze_duration=1.2, content="camera"))
+    muted = stream("mic", video=None, audio=audio(codec="opus", level=0, muted=True, concealed=0.5))
+    entry = Entry("u2", [stream("screen", "recv"), full, muted], Device("phone", None, "Firefox 139", "4g"))
+    one = received(at=NOW + 0.125, metrics=[entry])
     await store.append([one])
     assert await recent(store) == [one]
 

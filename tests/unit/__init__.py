@@ -3,7 +3,7 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from roompulse.report.model import Audio, Entry, Network, Report, Stream, Video
+from roompulse.report.model import Audio, Device, Entry, Network, Report, Stream, Video
 
 # The same examples in every run, however slow the machine: a test that fails today fails tomorrow.
 settings.register_profile("roompulse", derandomize=True, deadline=None)
@@ -23,6 +23,7 @@ def figures(most: int) -> st.SearchStrategy[float | None]:
     return st.none() | st.integers(0, most) | st.floats(0, most)
 
 
+texts = st.none() | st.text(min_size=1, max_size=64)
 videos = st.builds(
     Video,
     timestamp=times,
@@ -30,8 +31,24 @@ videos = st.builds(
     width=wholes(65535),
     height=wholes(65535),
     bitrate=figures(10**7),
+    codec=texts,
+    frames_dropped=wholes(10**9),
+    freeze_count=wholes(10**9),
+    freeze_duration=figures(600_000),
+    content=st.sampled_from([None, "camera", "screen"]),
 )
-audios = st.builds(Audio, timestamp=times, sample_rate=wholes(10**6), channels=wholes(64), bitrate=figures(10**7))
+audios = st.builds(
+    Audio,
+    timestamp=times,
+    sample_rate=wholes(10**6),
+    channels=wholes(64),
+    bitrate=figures(10**7),
+    codec=texts,
+    level=figures(1),
+    muted=st.none() | st.booleans(),
+    concealed=figures(100),
+)
+devices = st.none() | st.builds(Device, type=texts, os=texts, browser=texts, network_type=texts)
 networks = st.builds(Network, rtt=figures(600_000), packet_loss=figures(100), jitter=figures(600_000))
 streams = st.builds(
     Stream,
@@ -47,6 +64,6 @@ reports = st.builds(
     room_id=ids,
     sdk_version=st.text(min_size=1, max_size=64),
     report_time=st.integers(0, 10**11 - 1),
-    metrics=st.lists(st.builds(Entry, user_id=ids, streams=st.lists(streams, max_size=3)), max_size=3),
+    metrics=st.lists(st.builds(Entry, user_id=ids, streams=st.lists(streams, max_size=3), device=devices), max_size=3),
 )
 """Reports that ingest accepts."""

@@ -26,6 +26,7 @@ def user(*streams: Stream, user_id: str = "u1") -> UserMetrics:
     return UserMetrics(
         user_id=user_id,
         sdk_version="1.2.0",
+        device=None,
         report_time=1746616000,
         received_at=NOW,
         stale=False,

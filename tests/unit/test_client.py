@@ -11,7 +11,7 @@ import httpx
 import msgspec
 import pytest
 
-from roompulse.client import Audio, Entry, Lost, Network, Report, Stream, Video
+from roompulse.client import Audio, Device, Entry, Lost, Network, Report, Stream, Video
 from roompulse.client.buffer import MAX_AGE
 from roompulse.client.outbox import CONNECTIONS, FIRST_PAUSE, LONGEST_PAUSE, Outbox
 from roompulse.report import model
@@ -81,16 +81,22 @@ def world(clock: Clock) -> World:
 
 class TestReports:
     def test_have_every_field_of_the_contract_in_its_order(self) -> None:
-        for name in ("Video", "Audio", "Network", "Stream", "Entry"):
+        for name in ("Video", "Audio", "Network", "Stream", "Device", "Entry"):
             mine, servers = globals()[name], getattr(model, name)
             assert mine.__struct_fields__ == servers.__struct_fields__
         assert set(Report.__struct_fields__) == set(model.Report.__struct_fields__)
 
     def test_arrive_as_they_were_made(self) -> None:
-        video, audio = Video(1, 24.7, 1280, 720, 1200), Audio(2, 48000, 2, 64)
-        sent = Report(
-            "u1", "a/b ☎", "2.0", [Entry("u2", [Stream("camera", "recv", video, audio, Network(45, 0.3, 8))])]
+        video = Video(1, 24.7, 1280, 720, 1200, "VP9", 3, 2, 1.2, "camera")
+        camera = Stream(
+            "camera",
+            "recv",
+            video,
+            Audio(2, 48000, 2, 64, "opus", 0.1, muted=False, concealed=2.5),
+            Network(45, 0.3, 8),
         )
+        device = Device("phone", "Android 15", "Chrome 136", "4g")
+        sent = Report("u1", "a/b ☎", "2.0", [Entry("u2", [camera], device)])
         decoded = decode_report(msgspec.json.encode(sent))
         assert msgspec.to_builtins(decoded) == msgspec.to_builtins(sent) | {"report_time": sent.report_time}
 

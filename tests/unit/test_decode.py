@@ -8,7 +8,7 @@ from hypothesis import given
 
 from roompulse.errors import BadRequest
 from roompulse.report.decode import decode_report
-from roompulse.report.model import Entry, Report
+from roompulse.report.model import Device, Entry, Report
 from tests.builders import REFERENCE, audio, body, report, stream, video
 from tests.unit import reports
 
@@ -21,6 +21,8 @@ WHOLE_FIGURES = [
     (f"{STREAM}.audio.sample_rate", 10**6),
     (f"{STREAM}.audio.channels", 64),
     (f"{STREAM}.audio.timestamp", 10**14),
+    (f"{STREAM}.video.frames_dropped", 10**9),
+    (f"{STREAM}.video.freeze_count", 10**9),
 ]
 FIGURES = [
     (f"{STREAM}.video.frame_rate", 1000),
@@ -29,9 +31,16 @@ FIGURES = [
     (f"{STREAM}.network.rtt", 600_000),
     (f"{STREAM}.network.jitter", 600_000),
     (f"{STREAM}.network.packet_loss", 100),
+    (f"{STREAM}.video.freeze_duration", 600_000),
+    (f"{STREAM}.audio.level", 1),
+    (f"{STREAM}.audio.concealed", 100),
 ]
+DEVICE = "$.metrics[0].device"
+TEXTS = [f"{DEVICE}.{name}" for name in ("type", "os", "browser", "network_type")]
+TEXTS += [f"{STREAM}.video.codec", f"{STREAM}.audio.codec"]
 PARTS = [f"{STREAM}.video", f"{STREAM}.audio", f"{STREAM}.network"]
-OPTIONAL = [path for path, _ in WHOLE_FIGURES + FIGURES] + PARTS
+OTHERS = [f"{STREAM}.video.content", f"{STREAM}.audio.muted"]
+OPTIONAL = [path for path, _ in WHOLE_FIGURES + FIGURES] + TEXTS + OTHERS + [*PARTS, DEVICE]
 REQUIRED_IDS = ["$.user_id", "$.room_id", "$.metrics[0].user_id", f"{STREAM}.stream_id"]
 REQUIRED_LISTS = ["$.metrics", "$.metrics[0].streams"]
 REQUIRED = [*REQUIRED_IDS, *REQUIRED_LISTS, "$.sdk_version", "$.report_time", f"{STREAM}.direction"]
@@ -45,18 +54,26 @@ def parent(document: Any, path: str) -> tuple[Any, Any]:
     return document, name
 
 
+def document_for(path: str) -> Any:
+    """The reference report, with a device if `path` leads into one."""
+    document = json.loads(REFERENCE)
+    if path.startswith(f"{DEVICE}."):
+        document["metrics"][0]["device"] = {}
+    return document
+
+
 def having(path: str, token: str) -> bytes:
     """The reference report with the JSON text `token` at `path`."""
-    document = json.loads(REFERENCE)
+    document = document_for(path)
     place, name = parent(document, path)
     place[name] = "@"
     return json.dumps(document).replace('"@"', token).encode()
 
 
 def lacking(path: str) -> bytes:
-    document = json.loads(REFERENCE)
+    document = document_for(path)
     place, name = parent(document, path)
-    del place[name]
+    place.pop(name, None)
     return json.dumps(document).encode()
 
 
@@ -99,7 +116,7 @@ def test_figures_and_parts_may_be_null_or_absent(path: str) -> None:
 
 @pytest.mark.parametrize(("path", "most"), WHOLE_FIGURES + FIGURES)
 def test_it_takes_figures_within_their_range_and_names_those_beyond(path: str, most: int) -> None:
-    for figure in (0, most):
+    for figure in {0, most}:
         assert at(path, decode_report(having(path, str(figure)))) == figure
     assert refusal(having(path, "-1")) == f"{path}: expected `int` >= 0"
     assert refusal(having(path, str(most + 1))) == f"{path}: expected `int` <= {most}"
@@ -115,7 +132,7 @@ def test_measured_figures_may_have_a_fraction(path: str, most: int) -> None:
 
 @pytest.mark.parametrize(("path", "most"), [*WHOLE_FIGURES, ("$.report_time", 10**11 - 1)])
 def test_a_whole_number_may_be_written_with_a_point_but_have_no_fraction(path: str, most: int) -> None:
-    for token, number in (("42.0", 42), ("4.2e1", 42), ("-0.0", 0), (f"{most}.0", most)):
+    for token, number in (("3.0", 3), ("42.0", 42), ("4.2e1", 42), ("-0.0", 0), (f"{most}.0", most)):
         figure = at(path, decode_report(having(path, token)))
         assert figure == number
         assert isinstance(figure, int)
@@ -151,7 +168,7 @@ def test_it_refuses_what_is_no_list(path: str, token: str) -> None:
     assert refusal(having(path, token)).startswith(f"{path}: expected `array`")
 
 
-@pytest.mark.parametrize("path", ["$.metrics[0]", STREAM, *PARTS])
+@pytest.mark.parametrize("path", ["$.metrics[0]", STREAM, *PARTS, DEVICE])
 @pytest.mark.parametrize("token", ["5", "[]", '"{}"'])
 def test_it_refuses_what_is_no_object(path: str, token: str) -> None:
     assert refusal(having(path, token)).startswith(f"{path}: expected `object")
@@ -179,6 +196,33 @@ def test_it_names_the_stream_among_several() -> None:
 def test_a_direction_is_send_or_recv(token: str) -> None:
     fault = f"invalid enum value '{json.loads(token)}'"
     assert refusal(having(f"{STREAM}.direction", token)) == f"{STREAM}.direction: {fault}"
+
+
+@pytest.mark.parametrize("path", TEXTS)
+def test_other_texts_have_1_to_64_characters_and_are_named_where_they_have_not(path: str) -> None:
+    for text in ("x", "é" * 64, "<b>"):
+        assert at(path, decode_report(having(path, json.dumps(text)))) == text
+    assert refusal(having(path, '""')) == f"{path}: expected `str` of length >= 1"
+    assert refusal(having(path, json.dumps("é" * 65))) == f"{path}: expected `str` of length <= 64"
+    for token in ("5", "[]", "true"):
+        assert refusal(having(path, token)).startswith(f"{path}: expected `str")
+
+
+def test_content_is_camera_or_screen() -> None:
+    path = f"{STREAM}.video.content"
+    for content in ("camera", "screen"):
+        assert at(path, decode_report(having(path, f'"{content}"'))) == content
+    for token in ('"Screen"', '""', '"detail"'):
+        assert refusal(having(path, token)) == f"{path}: invalid enum value '{json.loads(token)}'"
+    assert refusal(having(path, "5")).startswith(f"{path}: expected `str")
+
+
+def test_muted_is_true_or_false() -> None:
+    path = f"{STREAM}.audio.muted"
+    for token in ("true", "false"):
+        assert at(path, decode_report(having(path, token))) is json.loads(token)
+    for token in ("0", "1", '"true"', "[]"):
+        assert refusal(having(path, token)).startswith(f"{path}: expected `bool")
 
 
 def test_an_sdk_version_has_1_to_64_characters() -> None:
@@ -227,6 +271,10 @@ def test_it_ignores_fields_that_it_does_not_know(place: str, token: str) -> None
 def test_it_ignores_them_beside_a_whole_number_with_a_point(token: str) -> None:
     sent = having("$.x", token).replace(b"1280", b"1280.0")
     assert decode_report(sent) == decode_report(REFERENCE)
+
+
+def test_of_a_device_too() -> None:
+    assert at(DEVICE, decode_report(having(f"{DEVICE}.maker", '"x"'))) == dict.fromkeys(Device.__struct_fields__)
 
 
 def test_the_last_of_duplicate_keys_wins() -> None:

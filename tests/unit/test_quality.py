@@ -14,6 +14,7 @@ from roompulse.quality import (
     Verdict,
     arithmetic,
     expected_frame_rate,
+    interval,
     level_of,
     mos,
     nearest_rank,
@@ -22,17 +23,19 @@ from roompulse.quality import (
     rate_user,
     worst,
 )
-from roompulse.report.model import Network, Stream, Video
+from roompulse.report.model import Content, Network, Stream, Video
 from tests.builders import audio, network, stream, video
 from tests.unit import streams
 
 FLAWLESS = Network(rtt=0, packet_loss=0, jitter=0)
 
 
-def rated(stream_id: str = "camera", highest: float = 25, **parts: Network | Video | None) -> StreamQuality:
-    """The quality of a flawless stream, but for the `parts` given."""
+def rated(
+    stream_id: str = "camera", highest: float = 25, seconds: float | None = None, **parts: Network | Video | None
+) -> StreamQuality:
+    """The quality of a flawless stream, but for the `parts` given; it reports of the last `seconds`."""
     whole = {"video": video(), "audio": audio(), "network": FLAWLESS} | parts
-    return rate_stream(stream(stream_id, **whole), highest)
+    return rate_stream(stream(stream_id, **whole), highest, seconds)
 
 
 def costs(quality: StreamQuality) -> dict[str, float]:
@@ -81,9 +84,11 @@ class TestScores:
         hopeless = rated(network=network(600_000, 600_000, 100), video=video(frame_rate=0))
         assert (hopeless.score, hopeless.level) == (1.0, "poor")
 
-    @given(streams, st.floats(0, 1000))
-    def test_stay_between_1_and_4_5_and_every_cost_counts(self, one: Stream, highest: float) -> None:
-        quality = rate_stream(one, highest)
+    @given(streams, st.floats(0, 1000), st.none() | st.floats(1, 600))
+    def test_stay_between_1_and_4_5_and_every_cost_counts(
+        self, one: Stream, highest: float, seconds: float | None
+    ) -> None:
+        quality = rate_stream(one, highest, seconds)
         assert quality.score is None or 1 <= quality.score <= 4.5
         assert all(term.cost >= 0 and -inf < term.value < inf for term in quality.terms)
         shown = BASE - sum(term.cost for term in quality.terms)
@@ -97,10 +102,15 @@ class TestScores:
             stream(video=None, audio=None, network=None),
             stream(video=Video(), network=None),
             stream(video=Video(timestamp=1746616000), network=Network()),
+            stream(video=Video(codec="VP9", content="screen"), network=None),
         ],
     )
     def test_of_silent_streams_are_unknown(self, silent: Stream) -> None:
         assert rate_stream(silent, 0) == StreamQuality(None, "unknown", [])
+
+    @pytest.mark.parametrize("part", [Video(frames_dropped=0), Video(freeze_count=0), Video(freeze_duration=0)])
+    def test_of_video_that_says_only_how_smooth_it_is_are_known(self, part: Video) -> None:
+        assert rated(network=None, video=part).score == 4.44
 
     def test_of_video_without_network_go_by_the_video(self) -> None:
         assert rated(network=None) == StreamQuality(4.44, "good", [])
@@ -190,6 +200,17 @@ class TestFrameRate:
     ) -> None:
         assert expected_frame_rate(stream_id, highest) == expected
 
+    @pytest.mark.parametrize(
+        ("stream_id", "content", "expected"),
+        [("camera", "screen", 5), ("screen", "camera", 15), ("screen", None, 5), ("camera", None, 15)],
+    )
+    def test_takes_a_screen_for_what_the_sdk_says_it_is_and_goes_by_its_name_where_it_does_not(
+        self, stream_id: str, content: Content | None, expected: float
+    ) -> None:
+        assert expected_frame_rate(stream_id, 5, content) == expected
+        is_rated = "frame_rate" in costs(rated(stream_id, 5, video=Video(frame_rate=5, content=content)))
+        assert is_rated == (expected == 15)
+
     def test_of_a_screen_that_stands_still_costs_nothing(self) -> None:
         assert rated("screen", highest=0, video=Video(frame_rate=0), network=None).score == 4.44
         assert costs(rated("screen", highest=5, video=Video(frame_rate=5))).get("frame_rate") is None
@@ -230,6 +251,67 @@ class TestPicture:
         assert "picture" not in costs(rated(video=video(frame_rate=fps, bitrate=1)))
 
 
+class TestFreeze:
+    @pytest.mark.parametrize(
+        ("frozen", "seconds", "cost", "percent"),
+        [
+            (0.2, 10, 0.1, 2),
+            (1.2, 10, 0.6, 12),
+            (1, 3, 1.67, 33.33),
+            (2.5, 5, 2.5, 50),
+            (4, 5, 2.5, 80),
+            (5, 5, 2.5, 100),
+            (7, 5, 2.5, 100),
+            (600_000, 1, 2.5, 100),
+        ],
+    )
+    def test_costs_by_its_share_of_the_time_and_from_half_of_it_on_what_a_standing_picture_does(
+        self, frozen: float, seconds: float, cost: float, percent: float
+    ) -> None:
+        quality = rated(network=None, video=video(freeze_duration=frozen), seconds=seconds)
+        assert quality.terms == [Term("freeze", cost, percent, "%")]
+        assert quality.score == round(BASE - cost, 2)
+
+    def test_of_nothing_costs_nothing(self) -> None:
+        for nothing in (0, None):
+            assert rated(video=video(freeze_duration=nothing, freeze_count=3), seconds=10) == rated()
+
+    def test_is_not_judged_where_nobody_knows_how_long_it_could_have_been(self) -> None:
+        assert rated(video=video(freeze_duration=5)) == rated()
+
+    def test_costs_beside_the_frame_rate(self) -> None:
+        quality = rated(network=None, video=video(frame_rate=15, freeze_duration=1), seconds=10)
+        assert costs(quality) == {"frame_rate": 0.55, "freeze": 0.5}
+
+
+class TestInterval:
+    @pytest.mark.parametrize(
+        ("since_reported", "since_received", "seconds"),
+        [(5, 5.2, 5), (5, 0.01, 5), (1, 59.9, 1), (120, 0.5, 120), (600, 5, 600)],
+    )
+    def test_goes_by_the_clock_of_the_sender(self, since_reported: int, since_received: float, seconds: float) -> None:
+        assert interval(since_reported, since_received, None) == seconds
+
+    @pytest.mark.parametrize(
+        ("since_reported", "since_received", "seconds"),
+        [(0, 5.2, 5.2), (-5, 5.2, 5.2), (601, 5.2, 5.2), (10**10, 5.2, 5.2), (-(10**10), 0.01, 1), (601, 0, 1)],
+    )
+    def test_goes_by_the_time_of_receipt_where_that_clock_makes_no_sense(
+        self, since_reported: int, since_received: float, seconds: float
+    ) -> None:
+        assert interval(since_reported, since_received, 7) == seconds
+
+    def test_is_not_known_of_a_stream_that_was_not_heard_of_for_a_minute(self) -> None:
+        assert interval(5, 60, 5) is None
+        assert interval(5, inf, None) is None
+        assert interval(5, 59.999, None) == 5
+
+    def test_is_that_of_before_for_a_report_that_comes_again_at_once(self) -> None:
+        assert interval(0, 0.999, 10) == 10
+        assert interval(0, 0.999, None) is None
+        assert interval(0, 1, 10) == 1
+
+
 class TestArithmetic:
     def test_reads_as_the_score_and_what_it_is_made_of(self) -> None:
         assert arithmetic(rated(network=network(45, 8, 0.3))) == "4.37 = 4.44 − 0.03 delay − 0.03 loss"
@@ -237,6 +319,8 @@ class TestArithmetic:
     def test_names_every_cost(self) -> None:
         quality = rated(network=network(45, 8, 0.3), video=video(frame_rate=15, bitrate=300))
         assert arithmetic(quality) == "3.48 = 4.44 − 0.03 delay − 0.03 loss − 0.55 frame rate − 0.34 picture"
+        frozen = rated(network=None, video=video(freeze_duration=1.2), seconds=10)
+        assert arithmetic(frozen) == "3.84 = 4.44 − 0.60 freeze"
 
     def test_of_no_costs_is_the_base(self) -> None:
         assert arithmetic(rated(network=None)) == "4.44 = 4.44"
@@ -275,6 +359,11 @@ class TestUsers:
             "frame rate 15 fps sending camera costs 0.6",
             "picture 0.022 bit/pixel sending camera costs 0.3",
         ]
+
+    def test_read_of_a_freeze_as_the_share_of_time(self) -> None:
+        frozen = rated(network=None, video=video(freeze_duration=1.2), seconds=10)
+        quality = rate_user([], [("u2's camera", frozen)])
+        assert quality.reasons == ["frozen 12 % of the time receiving u2's camera costs 0.6"]
 
     def test_are_given_no_reason_for_what_costs_next_to_nothing(self) -> None:
         terms = [Term("delay", 0.09, 100, "ms"), Term("loss", 0.1, 1.0, "%")]

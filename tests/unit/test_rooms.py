@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from roompulse.quality import rate_room
-from roompulse.report.model import Direction, Entry, Received, Report, Stream, Video
+from roompulse.report.model import Device, Direction, Entry, Received, Report, Stream, Video
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import Receiving, RoomMetrics, StreamMetrics, UserMetrics
@@ -302,6 +302,68 @@ class TestTime:
         assert rooms.ids() == []
 
 
+class TestFreezes:
+    @staticmethod
+    def share(rooms: RoomsInMemory, at: float, report_time: int, frozen: float = 1) -> float | None:
+        """The percentage of time that a camera was frozen, by a report at `at`; None where that is not judged."""
+        one = stream(video=video(freeze_duration=frozen))
+        rooms.apply(received(at, report_time=report_time, metrics=[Entry("u1", [one])]))
+        (shown,) = user_of(rooms).streams
+        return next((term.value for term in shown.quality.terms if term.term == "freeze"), None)
+
+    def test_are_held_against_the_time_since_the_report_before(self, rooms: RoomsInMemory) -> None:
+        assert self.share(rooms, NOW, 1000) is None
+        assert self.share(rooms, NOW + 5.1, 1005) == 20
+        assert self.share(rooms, NOW + 15.1, 1015) == 10
+
+    def test_in_reports_that_were_kept_and_come_in_a_burst_are_those_of_their_own_time(
+        self, rooms: RoomsInMemory
+    ) -> None:
+        shares = [self.share(rooms, NOW + number / 100, 1000 + 5 * number) for number in range(4)]
+        assert shares == [None, 20, 20, 20]
+
+    def test_of_a_report_that_comes_again_count_once(self, rooms: RoomsInMemory) -> None:
+        self.share(rooms, NOW, 1000)
+        assert self.share(rooms, NOW + 5, 1005) == 20
+        assert self.share(rooms, NOW + 5.5, 1005) == 20
+
+    def test_of_another_stream_do_not_count(self, rooms: RoomsInMemory) -> None:
+        rooms.apply(received(NOW, report_time=1000, metrics=[Entry("u1", [stream("screen")])]))
+        rooms.apply(received(NOW, report_time=1000, user_id="u2", metrics=[Entry("u1", [stream()])]))
+        frozen = stream(video=video(freeze_duration=5))
+        rooms.apply(received(NOW + 5, report_time=1005, metrics=[Entry("u1", [frozen])]))
+        assert all(term.term != "freeze" for one in user_of(rooms).streams for term in one.quality.terms)
+
+    def test_are_judged_anew_when_a_stream_comes_back(self, rooms: RoomsInMemory) -> None:
+        self.share(rooms, NOW, 1000)
+        rooms.expire(NOW + 60)
+        assert self.share(rooms, NOW + 60, 1060) is None
+        assert self.share(rooms, NOW + 65, 1065) == 20
+
+
+class TestDevices:
+    PHONE, DESK = Device(type="phone", network_type="4g"), Device(type="desktop")
+
+    def test_are_of_the_newest_entry_about_the_user_that_gave_one(self, rooms: RoomsInMemory) -> None:
+        rooms.apply(received(NOW, user_id="u1", metrics=[Entry("u1", [], self.PHONE), Entry("u2", [], self.DESK)]))
+        rooms.apply(received(NOW + 1, user_id="u2", metrics=[Entry("u1", [])]))
+        assert (user_of(rooms, "u1").device, user_of(rooms, "u2").device) == (self.PHONE, self.DESK)
+        rooms.apply(received(NOW + 2, user_id="u2", metrics=[Entry("u1", [], self.DESK)]))
+        assert user_of(rooms, "u1").device == self.DESK
+
+    def test_are_not_known_of_who_gave_none(self, rooms: RoomsInMemory) -> None:
+        rooms.apply(received(NOW, user_id="u1", metrics=[Entry("u2", [], self.DESK)]))
+        assert user_of(rooms, "u1").device is None
+
+    def test_are_forgotten_when_none_was_given_for_60_s(self, rooms: RoomsInMemory) -> None:
+        rooms.apply(received(NOW, metrics=[Entry("u1", [], self.DESK)]))
+        rooms.apply(received(NOW + 55, metrics=[Entry("u1", [])]))
+        rooms.expire(NOW + 59.999)
+        assert user_of(rooms).device == self.DESK
+        assert rooms.expire(NOW + 60) == {"room-1"}
+        assert user_of(rooms).device is None
+
+
 class TestSdkVersionAndReportTime:
     def test_are_of_the_newest_report_about_the_user(self, rooms: RoomsInMemory) -> None:
         rooms.apply(received(user_id="u1", sdk_version="1", report_time=2000))
@@ -427,7 +489,7 @@ class SlowRooms:
         self._all = [Received(one.report, min(one.at, now)) for one in self._all if one.at + 60 > then]
 
     def shown(self, now: float) -> dict[str, dict[str, Any]]:
-        """Users by room, each as (stale, since when, sdk version, reporters, streams, receiving)."""
+        """Users by room, each as (stale, since when, sdk version, device, reporters, streams, receiving)."""
         recent = [one for one in self._all if one.at + 60 > now]
         by_room: dict[str, list[Received]] = {}
         for one in recent:
@@ -458,8 +520,10 @@ class SlowRooms:
             for sample in entry.streams
             if sample.direction == "recv"
         }
+        entries = [entry for one in about for entry in one.report.metrics if entry.user_id == user_id]
+        device = next((entry.device for entry in reversed(entries) if entry.device), None)
         reporters = {one.report.user_id for one in about}
-        return heard + 15 <= now, heard, newest.sdk_version, sorted(reporters), streams, sorted(receiving)
+        return heard + 15 <= now, heard, newest.sdk_version, device, sorted(reporters), streams, sorted(receiving)
 
 
 def shown(rooms: RoomsInMemory) -> dict[str, dict[str, Any]]:
@@ -476,7 +540,7 @@ def metrics(rooms: RoomsInMemory, room_id: str) -> RoomMetrics:
 def summary(user: UserMetrics) -> tuple[Any, ...]:
     streams = {(one.stream_id, one.direction, one.reporter_id): (one.received_at, one.network) for one in user.streams}
     receiving = [(one.user_id, one.stream_id) for one in user.receiving]
-    return user.stale, user.received_at, user.sdk_version, user.reporters, streams, receiving
+    return user.stale, user.received_at, user.sdk_version, user.device, user.reporters, streams, receiving
 
 
 def assert_summaries_agree(rooms: RoomsInMemory) -> None:
@@ -505,12 +569,13 @@ small_streams = st.builds(
     direction=st.sampled_from(["send", "recv"]),
     network=st.builds(network, rtt=st.integers(0, 3)),
 )
+small_devices = st.none() | st.builds(Device, type=st.sampled_from(["phone", "desktop"]))
 small_reports = st.builds(
     report,
     user_id=few,
     room_id=st.sampled_from(["room-1", "room-2"]),
     sdk_version=st.sampled_from(["1", "2", "3"]),
-    metrics=st.lists(st.builds(Entry, few, st.lists(small_streams, max_size=2)), max_size=2),
+    metrics=st.lists(st.builds(Entry, few, st.lists(small_streams, max_size=2), small_devices), max_size=2),
 )
 steps = st.builds(Step, st.sampled_from([0, 0.5, 1, 14.5, 15, 30, 45, 59.5, 60, 61]), st.none() | small_reports)
 

@@ -42,6 +42,28 @@ def test_they_are_rated_as_the_live_ones_were() -> None:
         assert sample.quality == live.quality, number
 
 
+@pytest.mark.parametrize("every", [0, 0.5, 5, 30, 59, 60, 61, 130])
+@pytest.mark.parametrize("clocks", [[0, 5, 10, 15, 20, 25], [0, 0, 0, 5, 5, 5], [0, 9000, 5, 10, 10, 9]])
+def test_and_so_are_freezes_whenever_they_came_and_whatever_the_time_of_the_sender(
+    every: float, clocks: list[int]
+) -> None:
+    rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
+    rater, freezes = SampleRater(), []
+    for number, at in enumerate(clocks):
+        frozen = stream(video=video(freeze_duration=0.1 + 0.1 * number))
+        report = received(NOW + number * every, report_time=1000 + at, metrics=[Entry("u1", [frozen])])
+        rooms.expire(report.at)
+        rooms.apply(report)
+        room = rooms.get("room-1")
+        assert room
+        (sample,) = rater.rate(report)
+        (live,) = room.metrics().users[0].streams
+        assert sample.quality == live.quality, number
+        freezes.append("freeze" in [term.term for term in live.quality.terms])
+    assert not freezes[0]
+    assert any(freezes) == (every < 60)
+
+
 def test_streams_that_ended_are_forgotten() -> None:
     rater = SampleRater()
     for number in range(1000):

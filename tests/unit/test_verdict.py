@@ -28,8 +28,8 @@ def users(*user_ids: str, path: Network | None = FINE) -> list[tuple[str, list[E
 
 def words(reports: Sequence[tuple[str, list[Entry]]]) -> Words:
     rooms = RoomsInMemory(Limits(rooms=1, room_users=100, user_streams=100), stale_after=15, leave_after=60)
-    for user_id, metrics in reports:
-        rooms.apply(received(user_id=user_id, metrics=metrics))
+    for number, (user_id, metrics) in enumerate(reports):
+        rooms.apply(received(user_id=user_id, metrics=metrics, report_time=5 * number))
     live = rooms.get("room-1")
     assert live
     room = live.metrics()
@@ -74,6 +74,13 @@ class TestIsolated:
         )
         assert verdict(*users("u1", "u2"), receives("u3", "u1", stream(direction="recv", **choppy))) == (
             "isolated: 1 of 3, u3 receives u1's camera at 5 fps"
+        )
+
+    def test_it_says_for_how_much_of_the_time_a_picture_stood_still(self) -> None:
+        frozen = stream(direction="recv", network=FINE, video=video(freeze_duration=2))
+        twice = [receives("u3", "u1", frozen)] * 2
+        assert verdict(*users("u1", "u2"), *twice) == (
+            "isolated: 1 of 3, u3 receives u1's camera frozen 40 % of the time"
         )
 
     def test_it_names_the_stream_of_somebody_not_named(self) -> None:

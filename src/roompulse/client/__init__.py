@@ -3,13 +3,15 @@
 It knows nothing of the server's code. docs/client.md shows its use.
 """
 
-from roompulse.client.model import Audio, Direction, Entry, Network, Report, Stream, Video
+from roompulse.client.model import Audio, Content, Device, Direction, Entry, Network, Report, Stream, Video
 from roompulse.client.outbox import Lost
 from roompulse.client.reporter import AsyncReporter, Reporter
 
 __all__ = [
     "AsyncReporter",
     "Audio",
+    "Content",
+    "Device",
     "Direction",
     "Entry",
     "Lost",

@@ -11,6 +11,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 Direction = Literal["send", "recv"]
+Content = Literal["camera", "screen"]
 
 
 def _now() -> int:
@@ -18,22 +19,37 @@ def _now() -> int:
 
 
 class Video(Struct, frozen=True, omit_defaults=True):
-    """`timestamp` Unix seconds, `frame_rate` fps, `width` and `height` px, `bitrate` kbit/s."""
+    """`timestamp` Unix seconds, `frame_rate` fps, `width` and `height` px, `bitrate` kbit/s, `freeze_duration` seconds.
+
+    Dropped frames and freezes are those since the previous report of the stream.
+    """
 
     timestamp: int | None = None
     frame_rate: float | None = None
     width: int | None = None
     height: int | None = None
     bitrate: float | None = None
+    codec: str | None = None
+    frames_dropped: int | None = None
+    freeze_count: int | None = None
+    freeze_duration: float | None = None
+    content: Content | None = None
 
 
 class Audio(Struct, frozen=True, omit_defaults=True):
-    """`timestamp` Unix seconds, `sample_rate` Hz, `bitrate` kbit/s."""
+    """`timestamp` Unix seconds, `sample_rate` Hz, `bitrate` kbit/s, `level` 0 to 1.
+
+    `concealed` is the percentage of samples since the previous report of the stream.
+    """
 
     timestamp: int | None = None
     sample_rate: int | None = None
     channels: int | None = None
     bitrate: float | None = None
+    codec: str | None = None
+    level: float | None = None
+    muted: bool | None = None
+    concealed: float | None = None
 
 
 class Network(Struct, frozen=True, omit_defaults=True):
@@ -54,11 +70,21 @@ class Stream(Struct, frozen=True, omit_defaults=True):
     network: Network | None = None
 
 
-class Entry(Struct, frozen=True):
-    """Streams of one user: the user who sends them, whoever measured them."""
+class Device(Struct, frozen=True, omit_defaults=True):
+    """What a user takes part with."""
+
+    type: str | None = None
+    os: str | None = None
+    browser: str | None = None
+    network_type: str | None = None
+
+
+class Entry(Struct, frozen=True, omit_defaults=True):
+    """Streams of one user: the user who sends them, whoever measured them; `device` is the user's."""
 
     user_id: str
     streams: Sequence[Stream]
+    device: Device | None = None
 
 
 class Report(Struct, frozen=True):

@@ -1,6 +1,7 @@
 """The report as SDKs post it (docs/api.md): one body, one `Report`.
 
 Figures keep the number type they were sent in, so that what is accepted is returned. None is "not known".
+They are stored by position (store/packing.py): new fields go to the end of their struct.
 """
 
 from typing import Annotated, Literal
@@ -11,31 +12,52 @@ MAX_TIME = 10**14
 MILLISECONDS_FROM = 10**11
 """A `report_time` from here on is in milliseconds: as seconds it would lie in the year 5138."""
 
+MAX_COUNT = 10**9
+"""More frames than a stream can drop at the highest frame rate in the longest time."""
+
 Direction = Literal["send", "recv"]
+Content = Literal["camera", "screen"]
 Id = Annotated[str, Meta(min_length=1, max_length=128, extra_json_schema={"format": "roompulse-id"})]
 """`ids.id_fault` checks the rest of the rule, which a JSON schema has no words for."""
 
+ShortText = Annotated[str, Meta(min_length=1, max_length=64)]
 UnixTime = Annotated[int, Meta(ge=0, le=MAX_TIME)]
 Pixels = Annotated[int, Meta(ge=0, le=65535)]
 FramesPerSecond = Annotated[int, Meta(ge=0, le=1000)] | Annotated[float, Meta(ge=0, le=1000)]
 KilobitsPerSecond = Annotated[int, Meta(ge=0, le=10**7)] | Annotated[float, Meta(ge=0, le=10**7)]
 Milliseconds = Annotated[int, Meta(ge=0, le=600_000)] | Annotated[float, Meta(ge=0, le=600_000)]
+Seconds = Annotated[int, Meta(ge=0, le=600_000)] | Annotated[float, Meta(ge=0, le=600_000)]
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Share = Annotated[int, Meta(ge=0, le=1)] | Annotated[float, Meta(ge=0, le=1)]
 Percent = Annotated[int, Meta(ge=0, le=100)] | Annotated[float, Meta(ge=0, le=100)]
 
 
 class Video(Struct, frozen=True, gc=False):
+    """Of a picture; dropped frames and freezes are those since the previous report of the stream."""
+
     timestamp: UnixTime | None = None
     frame_rate: FramesPerSecond | None = None
     width: Pixels | None = None
     height: Pixels | None = None
     bitrate: KilobitsPerSecond | None = None
+    codec: ShortText | None = None
+    frames_dropped: Count | None = None
+    freeze_count: Count | None = None
+    freeze_duration: Seconds | None = None
+    content: Content | None = None
 
 
 class Audio(Struct, frozen=True, gc=False):
+    """Of a sound; `concealed` is of the samples since the previous report of the stream."""
+
     timestamp: UnixTime | None = None
     sample_rate: Annotated[int, Meta(ge=0, le=10**6)] | None = None
     channels: Annotated[int, Meta(ge=0, le=64)] | None = None
     bitrate: KilobitsPerSecond | None = None
+    codec: ShortText | None = None
+    level: Share | None = None
+    muted: bool | None = None
+    concealed: Percent | None = None
 
 
 class Network(Struct, frozen=True, gc=False):
@@ -54,11 +76,21 @@ class Stream(Struct, frozen=True, gc=False):
     network: Network | None = None
 
 
+class Device(Struct, frozen=True, gc=False):
+    """What a user takes part with, in the words of the SDK."""
+
+    type: ShortText | None = None
+    os: ShortText | None = None
+    browser: ShortText | None = None
+    network_type: ShortText | None = None
+
+
 class Entry(Struct, frozen=True, gc=False):
-    """What a report says about one user, the sender of these streams."""
+    """What a report says about one user, the sender of these streams; `device` is the user's."""
 
     user_id: Id
     streams: list[Stream]
+    device: Device | None = None
 
 
 class Report(Struct, frozen=True, gc=False):
@@ -66,7 +98,7 @@ class Report(Struct, frozen=True, gc=False):
 
     user_id: Id
     room_id: Id
-    sdk_version: Annotated[str, Meta(min_length=1, max_length=64)]
+    sdk_version: ShortText
     report_time: UnixTime
     metrics: list[Entry]
 

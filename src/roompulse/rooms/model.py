@@ -6,7 +6,7 @@ Times are Unix seconds with milliseconds, bitrates kbit/s, None is "not known".
 from msgspec import Struct
 
 from roompulse.quality import Level, RoomQuality, StreamQuality, UserQuality
-from roompulse.report.model import Audio, Direction, Network, Video
+from roompulse.report.model import Audio, Device, Direction, Network, Video
 
 
 class Figures(Struct, frozen=True, gc=False):
@@ -83,11 +83,13 @@ class UserMetrics(Struct, frozen=True, gc=False):
 
     `streams` are those that entries about this user gave, `receiving` what it reported about what it receives.
     `sdk_version` and `report_time` are of the newest report about the user (of its own newest report where nobody
-    reported about it), `received_at` is when it was last heard of.
+    reported about it), `received_at` is when it was last heard of. `device` is of the newest entry that gave one, and
+    forgotten like a stream that is not mentioned any more.
     """
 
     user_id: str
     sdk_version: str
+    device: Device | None
     report_time: int
     received_at: float
     stale: bool

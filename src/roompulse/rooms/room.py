@@ -34,20 +34,20 @@ class RoomState:
         self.heard_at = max(self.heard_at, now)
         self._user(report.user_id).reports(report, now, version)
         for entry in report.metrics:
-            reporting = self._user(entry.user_id).reported_on(report, now, version)
-            self._take(entry, report.user_id, reporting, now)
+            reporting = self._user(entry.user_id).reported_on(report, entry.device, now, version)
+            self._take(entry, report, reporting, now)
         self.changed(now, version)
         return list(islice(reversed(self.users.values()), len(self.users) - known))
 
-    def _take(self, entry: Entry, reporter_id: str, reporting: Reporting, now: float) -> None:
+    def _take(self, entry: Entry, report: Report, reporting: Reporting, now: float) -> None:
         for sample in entry.streams:
             key = (sample.stream_id, sample.direction)
             stream = reporting.streams.get(key)
             if stream is None:
-                stream = reporting.streams[key] = StreamState(entry.user_id, reporter_id)
+                stream = reporting.streams[key] = StreamState(entry.user_id, report.user_id)
                 if sample.direction == "recv":
-                    self.users[reporter_id].receiving[entry.user_id, sample.stream_id] = stream
-            stream.take(sample, now)
+                    self.users[report.user_id].receiving[entry.user_id, sample.stream_id] = stream
+            stream.take(sample, report.report_time, now)
 
     def _user(self, user_id: str) -> UserState:
         user = self.users.get(user_id)

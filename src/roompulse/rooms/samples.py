@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from roompulse.quality import FRAME_RATE_WINDOW, StreamQuality
-from roompulse.report.model import Audio, Direction, Network, Received, Video
+from roompulse.report.model import Audio, Device, Direction, Network, Received, Video
 from roompulse.rooms.aggregate import step_start
 from roompulse.rooms.state import StreamState
 
@@ -23,6 +23,7 @@ class StreamSample(Struct, frozen=True, gc=False):
     received_at: float
     report_time: int
     sdk_version: str
+    device: Device | None
     user_id: str
     reporter_id: str
     stream_id: str
@@ -50,12 +51,13 @@ class SampleRater:
                 stream = self._streams.get(key)
                 if stream is None:
                     stream = self._streams[key] = StreamState(entry.user_id, report.user_id)
-                stream.take(sample, at)
+                stream.take(sample, report.report_time, at)
                 yield StreamSample(
                     timestamp=place_in_history(report.report_time, at),
                     received_at=at,
                     report_time=report.report_time,
                     sdk_version=report.sdk_version,
+                    device=entry.device,
                     user_id=entry.user_id,
                     reporter_id=report.user_id,
                     stream_id=sample.stream_id,
@@ -67,7 +69,7 @@ class SampleRater:
                 )
 
     def _forget(self, now: float) -> None:
-        """Drop streams whose frame rates no longer count: a day has many."""
+        """Drop streams whose reports no longer count: a day has many."""
         self._heard = now
         oldest = now - FRAME_RATE_WINDOW
         self._streams = {key: stream for key, stream in self._streams.items() if stream.received_at >= oldest}

@@ -3,9 +3,10 @@
 from collections import deque
 from collections.abc import Iterator
 from itertools import chain
+from math import inf
 
-from roompulse.quality import FRAME_RATE_WINDOW, StreamQuality, rate_stream, rate_user, worst
-from roompulse.report.model import Direction, Report, Stream
+from roompulse.quality import FRAME_RATE_WINDOW, StreamQuality, interval, rate_stream, rate_user, worst
+from roompulse.report.model import Device, Direction, Report, Stream
 from roompulse.rooms.model import Receiving, StreamMetrics, UserMetrics
 
 StreamKey = tuple[str, Direction]
@@ -15,18 +16,33 @@ StreamKey = tuple[str, Direction]
 class StreamState:
     """The newest sample of one stream, rated when it came."""
 
-    __slots__ = ("_frame_rates", "quality", "received_at", "reporter_id", "sample", "user_id")
+    __slots__ = (
+        "_frame_rates",
+        "_interval",
+        "_report_time",
+        "quality",
+        "received_at",
+        "reporter_id",
+        "sample",
+        "user_id",
+    )
 
     def __init__(self, user_id: str, reporter_id: str) -> None:
         self.user_id = user_id
         self.reporter_id = reporter_id
+        self.received_at = -inf
+        self._report_time = 0
+        self._interval: float | None = None
         # (time, fps), falling from left to right: the leftmost within the window is its highest.
         self._frame_rates: deque[tuple[float, float]] = deque()
 
-    def take(self, sample: Stream, now: float) -> None:
+    def take(self, sample: Stream, report_time: int, now: float) -> None:
+        if sample.video and sample.video.freeze_duration is not None:
+            self._interval = interval(report_time - self._report_time, now - self.received_at, self._interval)
+        self._report_time = report_time
         self.sample = sample
         self.received_at = now
-        self.quality: StreamQuality = rate_stream(sample, self._highest_frame_rate(sample, now))
+        self.quality: StreamQuality = rate_stream(sample, self._highest_frame_rate(sample, now), self._interval)
 
     def _highest_frame_rate(self, sample: Stream, now: float) -> float:
         rates = self._frame_rates
@@ -75,6 +91,7 @@ class UserState:
     __slots__ = (
         "_about",
         "_by_itself",
+        "_device",
         "_metrics",
         "_score",
         "_scored",
@@ -96,6 +113,8 @@ class UserState:
         # (sdk_version, report_time) of the newest report about this user, and of its own newest report.
         self._about: tuple[str, int] | None = None
         self._by_itself: tuple[str, int] | None = None
+        # The newest one given, and when.
+        self._device: tuple[Device, float] | None = None
         self._metrics: UserMetrics | None = None
         self._score: float | None = None
         self._scored = False
@@ -105,9 +124,11 @@ class UserState:
         self._by_itself = (report.sdk_version, report.report_time)
         self._heard(now, version)
 
-    def reported_on(self, report: Report, now: float, version: int) -> Reporting:
+    def reported_on(self, report: Report, device: Device | None, now: float, version: int) -> Reporting:
         """Note that `report` has an entry about this user, and return what its reporter says about it."""
         self._about = (report.sdk_version, report.report_time)
+        if device:
+            self._device = (device, now)
         self._heard(now, version)
         reporting = self.reporters.get(report.user_id)
         if reporting is None:
@@ -129,6 +150,8 @@ class UserState:
     def set_back(self, now: float, version: int) -> None:
         """Take nothing to have been heard later than `now`, since the clock was set back to there."""
         self.received_at = min(self.received_at, now)
+        if self._device:
+            self._device = (self._device[0], min(self._device[1], now))
         for reporting in self.reporters.values():
             reporting.at = min(reporting.at, now)
         for stream in self.streams():
@@ -136,7 +159,7 @@ class UserState:
         self.changed(version)
 
     def forget(self, now: float, leave_after: float) -> tuple[bool, list[StreamState]]:
-        """Drop streams and reporters not heard of for `leave_after` seconds.
+        """Drop streams and reporters not heard of, and a device not given, for `leave_after` seconds.
 
         Returns whether any was dropped, and the dropped streams.
         """
@@ -149,13 +172,17 @@ class UserState:
             del self.reporters[reporter]
         if not self.reporters:
             self._about = None
-        return bool(gone or dropped), dropped
+        lost_device = self._device is not None and self._device[1] + leave_after <= now
+        if lost_device:
+            self._device = None
+        return bool(gone or dropped or lost_device), dropped
 
     def oldest(self) -> float:
         """When the part of this user that will be forgotten first was last heard of."""
         parts = chain(
             (stream.received_at for stream in self.streams()),
             (reporting.at for reporting in self.reporters.values()),
+            (self._device[1],) if self._device else (),
         )
         return min(parts, default=self.received_at)
 
@@ -184,6 +211,7 @@ class UserState:
         return UserMetrics(
             user_id=self.user_id,
             sdk_version=sdk_version,
+            device=self._device[0] if self._device else None,
             report_time=report_time,
             received_at=self.received_at,
             stale=self.stale,

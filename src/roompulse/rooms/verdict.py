@@ -74,7 +74,7 @@ def _single(faults: Sequence[_Fault]) -> Words:
     if term.term == "loss":
         return [worst, Named(fault.user_id), f"'s {link} loses {_figure(term)}"]
     doing = ["receives ", *_received(fault.received)] if fault.received else [f"sends {fault.stream.stream_id}"]
-    return [worst, Named(fault.user_id), " ", *doing, f" at {_figure(term)}"]
+    return [worst, Named(fault.user_id), " ", *doing, f" {_with(term)}"]
 
 
 def _shared(faults: Sequence[_Fault], find: Find) -> Words | None:
@@ -135,11 +135,13 @@ def _costliest(quality: StreamQuality) -> Term | None:
 def _with(term: Term) -> str:
     if term.term in ("delay", "loss"):
         return f"with {_figure(term)} {term.term}"
+    if term.term == "freeze":
+        return f"frozen {_figure(term)} of the time"
     return f"at {_figure(term)}"
 
 
 def _figure(term: Term) -> str:
-    digits = {"delay": 0, "loss": 1, "frame_rate": 0, "picture": 3}[term.term]
+    digits = {"delay": 0, "loss": 1, "frame_rate": 0, "picture": 3, "freeze": 0}[term.term]
     text = f"{term.value:.{digits}f}"
     return f"{text.removesuffix('.0')} {term.unit}"
 

@@ -1,4 +1,4 @@
-"""How the streams of an entry and the aggregate of a room are stored: MessagePack arrays, fields by position.
+"""How an entry of a report and the aggregate of a room are stored: MessagePack arrays, fields by position.
 
 Both are written once and read whole, so names would only cost room. New fields go to the end of their struct:
 older rows then read back with the field's default.
@@ -12,24 +12,26 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from roompulse.quality import RoomQuality
-from roompulse.report.model import Audio, Network, Stream, Video
+from roompulse.report.model import Audio, Device, Network, Stream, Video
 from roompulse.rooms.model import Aggregate, AudioTotals, Figures, FrameRate, VideoTotals
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
 
-def pack_streams(streams: Sequence[Stream]) -> bytes:
-    return _encode(
-        [
-            (one.stream_id, one.direction == "recv", _values(one.video), _values(one.audio), _values(one.network))
-            for one in streams
-        ]
-    )
+def pack_entry(streams: Sequence[Stream], device: Device | None = None) -> bytes:
+    """An array of the streams. What else there is comes after them by its name, in a map: no stream is one."""
+    values: list[Any] = [
+        (one.stream_id, one.direction == "recv", _values(one.video), _values(one.audio), _values(one.network))
+        for one in streams
+    ]
+    return _encode([*values, {"device": astuple(device)}] if device else values)
 
 
-def unpack_streams(packed: bytes) -> list[Stream]:
-    return [
+def unpack_entry(packed: bytes) -> tuple[list[Stream], Device | None]:
+    values = _decode(packed)
+    device = Device(*values.pop()["device"]) if values and isinstance(values[-1], dict) else None
+    streams = [
         Stream(
             stream_id,
             "recv" if received else "send",
@@ -37,8 +39,9 @@ def unpack_streams(packed: bytes) -> list[Stream]:
             Audio(*audio) if audio else None,
             Network(*network) if network else None,
         )
-        for stream_id, received, video, audio, network in _decode(packed)
+        for stream_id, received, video, audio, network in values
     ]
+    return streams, device
 
 
 def pack_aggregate(aggregate: Aggregate) -> bytes:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from roompulse.errors import StoreError
 from roompulse.report.model import Entry, Received, Report
 from roompulse.rooms.model import Aggregate
-from roompulse.store.packing import pack_aggregate, pack_streams, unpack_streams
+from roompulse.store.packing import pack_aggregate, pack_entry, unpack_entry
 
 FETCH_AT_ONCE = 1000
 """Rows that are read before other work gets its turn."""
@@ -34,7 +34,7 @@ def sample_rows(received: Received) -> Iterator[dict[str, Any]]:
             "sdk_version": report.sdk_version,
             "report_time": report.report_time,
             "received_at": round(received.at * 1000),
-            "streams": pack_streams(entry.streams if entry else ()),
+            "streams": pack_entry(entry.streams, entry.device) if entry else pack_entry(()),
         }
 
 
@@ -47,6 +47,6 @@ def session_row(room_id: str, started_at: float) -> dict[str, Any]:
 
 
 def received_of(row: Any) -> Received:
-    entries = [] if row.user_id is None else [Entry(row.user_id, unpack_streams(row.streams))]
+    entries = [] if row.user_id is None else [Entry(row.user_id, *unpack_entry(row.streams))]
     report = Report(row.reporter_id, row.room_id, row.sdk_version, row.report_time, entries)
     return Received(report, row.received_at / 1000)

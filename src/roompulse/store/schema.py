@@ -17,7 +17,7 @@ samples = Table(
     Column("sdk_version", Text, nullable=False),
     Column("report_time", BigInteger, nullable=False, comment="Unix seconds, by the sender's clock"),
     Column("received_at", BigInteger, nullable=False, comment="Unix milliseconds, by the server's clock"),
-    Column("streams", LargeBinary, nullable=False, comment="packing.pack_streams"),
+    Column("streams", LargeBinary, nullable=False, comment="packing.pack_entry"),
     # By reporter, since one is read alone for charts. All of a room are found by going through its reporters.
     Index("sample_by_reporter", "room_id", "reporter_id", "received_at"),
     comment="one row for each entry of each report",

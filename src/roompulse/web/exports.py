@@ -82,6 +82,19 @@ USERS_COLUMNS = {
     "sample_rate_hz": "audio.sample_rate",
     "channels": "audio.channels",
     "audio_kbit_s": "audio.bitrate",
+    "video_codec": "video.codec",
+    "content": "video.content",
+    "frames_dropped": "video.frames_dropped",
+    "freezes": "video.freeze_count",
+    "frozen_s": "video.freeze_duration",
+    "audio_codec": "audio.codec",
+    "muted": "audio.muted",
+    "audio_level": "audio.level",
+    "concealed_percent": "audio.concealed",
+    "device_type": "device.type",
+    "os": "device.os",
+    "browser": "device.browser",
+    "network_type": "device.network_type",
 }
 """Columns by what they hold of a StreamSample."""
 

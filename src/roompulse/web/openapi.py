@@ -1,4 +1,4 @@
-"""The OpenAPI description of everything under /report, made from the types that the answers are made from."""
+"""What describes /report to programs, made from the types that reports are decoded to and answers made from."""
 
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +14,8 @@ from roompulse.rooms.model import RoomMetrics, Snapshot, UserMetrics
 from roompulse.rooms.samples import StreamSample
 from roompulse.settings import Settings
 from roompulse.store.contract import DEFAULT_LIMIT
-from roompulse.web.answers import GET
+from roompulse.web.answers import GET, hashed_answer
+from roompulse.web.headers import CORS_HEADERS
 from roompulse.web.history import MAX_LIMIT
 from roompulse.web.problems import AnyRequest
 
@@ -41,14 +42,36 @@ _CONDITION: Json = {
 }
 
 
-def openapi_route(settings: Settings) -> HTTPRouteHandler:
-    document = msgspec.json.encode(openapi_document(settings))
+def openapi_routes(settings: Settings) -> list[HTTPRouteHandler]:
+    document, schema = msgspec.json.encode(openapi_document(settings)), msgspec.json.encode(report_schema())
 
     @route("/report/openapi.json", http_method=GET)
     async def get_openapi(request: AnyRequest) -> Response[bytes]:
-        return Response(document, media_type="application/json")
+        return _for_everybody(hashed_answer(request, document))
 
-    return get_openapi
+    @route("/report/schema.json", http_method=GET)
+    async def get_schema(request: AnyRequest) -> Response[bytes]:
+        return _for_everybody(hashed_answer(request, schema))
+
+    return [get_openapi, get_schema]
+
+
+def _for_everybody(answer: Response[bytes]) -> Response[bytes]:
+    """Let pages of other sites read it: editors and validators."""
+    answer.headers |= CORS_HEADERS
+    return answer
+
+
+def report_schema() -> Json:
+    """The JSON Schema (draft 2020-12) of a report."""
+    (report,), schemas = msgspec.json.schema_components([Report], ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A report to roompulse",
+        "description": f"The body of POST /report/metrics. The format `roompulse-id` is {ID_DESCRIPTION}",
+        **report,
+        "$defs": schemas,
+    }
 
 
 def openapi_document(settings: Settings) -> Json:
@@ -80,6 +103,7 @@ def openapi_document(settings: Settings) -> Json:
                 503,
             ),
             "/report/stream/{room_id}": _with_head(_stream()),
+            "/report/schema.json": _get_whole("The JSON Schema of a report", [], {"type": "object"}),
         },
         "components": {"schemas": schemas | {"Id": _ID, "Error": _envelope({"type": "null"}, error=True)}},
     }
@@ -100,7 +124,11 @@ def _post(report: Json, settings: Settings) -> Json:
 
 
 def _get(summary: str, parameters: list[Json], data: Json, *errors: int) -> Json:
-    ok = _json("OK", _envelope(data)) | {"headers": _etag_header()}
+    return _get_whole(summary, parameters, _envelope(data), *errors)
+
+
+def _get_whole(summary: str, parameters: list[Json], body: Json, *errors: int) -> Json:
+    ok = _json("OK", body) | {"headers": _etag_header()}
     responses: Json = {"200": ok, "304": {"description": "Not modified", "headers": _etag_header()}} | _errors(*errors)
     name = summary.partition(":")[0].partition(",")[0].lower().replace(" ", "_")
     operation = {"summary": summary, "operationId": f"get_{name}", "parameters": [*parameters, _CONDITION]}

@@ -7,9 +7,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from roompulse.quality import arithmetic, level_of
+from roompulse.report.model import Audio, Video
 from roompulse.web.assets import Assets
 from roompulse.web.drawing import GUIDES
 from roompulse.web.paths import encode_id, history_path, room_path, user_path
+
+_NBSP = "\N{NO-BREAK SPACE}"
 
 
 class Templates:
@@ -37,6 +40,8 @@ class Templates:
             "moment": moment,
             "clock": clock,
             "duration": duration,
+            "video_notes": video_notes,
+            "audio_notes": audio_notes,
             "input_time": input_time,
             "element_id": encode_id,
         }
@@ -75,6 +80,32 @@ def duration(seconds: float) -> str:
     parts = [(whole // 86_400, "d"), (whole // 3_600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")]
     first = next((place for place, (count, _) in enumerate(parts) if count), len(parts) - 1)
     return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
+
+
+def video_notes(video: Video) -> list[list[str]]:
+    """What is known of a picture besides its figures: lines of a few words each."""
+    screen = "screen" if video.content == "screen" else None
+    dropped = None if video.frames_dropped is None else f"{video.frames_dropped}{_NBSP}dropped"
+    return _known([video.codec, screen, dropped], [_freezes(video.freeze_count, video.freeze_duration)])
+
+
+def _freezes(count: int | None, seconds: float | None) -> str | None:
+    if count is None:
+        return None if seconds is None else f"frozen{_NBSP}{seconds:.1f}{_NBSP}s"
+    times = f"{count or 'no'}{_NBSP}freeze{'' if count == 1 else 's'}"
+    return f"{times}, {seconds:.1f}{_NBSP}s" if seconds else times
+
+
+def audio_notes(audio: Audio) -> list[list[str]]:
+    """What is known of a sound besides its figures: lines of a few words each."""
+    level = None if audio.level is None else f"level{_NBSP}{audio.level:.2f}"
+    concealed = None if audio.concealed is None else f"{audio.concealed:.1f}{_NBSP}% concealed"
+    return _known([audio.codec, "muted" if audio.muted else None, level], [concealed])
+
+
+def _known(*lines: list[str | None]) -> list[list[str]]:
+    known = ([words for words in line if words] for line in lines)
+    return [line for line in known if line]
 
 
 def input_time(timestamp: float) -> str:
