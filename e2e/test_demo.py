@@ -66,7 +66,6 @@ def test_what_is_muted_and_off_is_no_fault_and_who_leaves_has_left(call: Page, s
     participant(call, "bo").get_by_role("button", name="Leave").click()
     expect(participant(call, "bo")).to_have_count(0)
     expect(row(call, "bo")).to_have_count(0, timeout=SOON)
-    expect(row(call, "ada")).to_have_count(1)
 
 
 def test_a_page_has_a_room_of_its_own(page: Page, server: Server) -> None:
