@@ -27,6 +27,7 @@ from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql import SqlStore
 from roompulse.web.answers import answer_routes
 from roompulse.web.assets import Assets
+from roompulse.web.demo import demo_routes
 from roompulse.web.earlier import Earlier
 from roompulse.web.exports import Exports, export_routes
 from roompulse.web.history import history_routes
@@ -79,6 +80,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         *stream_routes(hub, overview, views, ingest, clock),
         *openapi_routes(settings),
         *page_routes(rooms, overview, views, earlier, layout, ingest),
+        *(demo_routes(views, layout) if settings.demo else ()),
         *export_routes(Exports(store, past, clock, settings)),
         *assets.routers(),
     ]

@@ -50,7 +50,8 @@ def main() -> None:
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", help="Port to listen on; 0 takes a free one.  [default: 8180]")
 @click.option("--data", help="Folder of the database.  [default: ./data]")
-def serve(host: str | None, port: str | None, data: str | None) -> None:
+@click.option("--demo", is_flag=True, help="Serve /demo/call, a call to try everything with.")
+def serve(host: str | None, port: str | None, data: str | None, *, demo: bool) -> None:
     """Serve the dashboard and the /report API.
 
     Every setting is also read from the environment, as ROOMPULSE_<NAME>: see docs/settings.md.
@@ -60,7 +61,7 @@ def serve(host: str | None, port: str | None, data: str | None) -> None:
     for name in unknown_names(os.environ):
         logging.getLogger("roompulse").warning("%s is set, but there is no such setting", name)
     try:
-        settings = load_settings(os.environ, {"host": host, "port": port, "data": data})
+        settings = load_settings(os.environ, {"host": host, "port": port, "data": data, "demo": demo or None})
         with _listen(settings) as listener:
             _run(settings, listener)
     except StartupError as error:

@@ -35,6 +35,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_queue: Count = 10_000
     max_viewers: Count = 5_000
     sender_rate: Annotated[float, Meta(ge=0, le=10**9)] = 200
+    demo: bool = False
 
 
 def load_settings(environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
