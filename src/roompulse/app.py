@@ -51,9 +51,7 @@ EXPIRE_EVERY = 1.0
 def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     """The application. `app.state.hub` is to be closed when the server is told to stop, so that streams end.
 
-    Raises:
-        StartupError: here for settings, and from the lifespan (in a group) for a database, that cannot be used.
-
+    Raises StartupError: here for settings, and from the lifespan (in a group) for a database, that cannot be used.
     """
     database = Database(settings)
     store = SqlStore(database)

@@ -24,6 +24,7 @@ DEFAULTS = {
     "max_queue": 10000,
     "max_viewers": 5000,
     "sender_rate": 200,
+    "demo": False,
 }
 SECONDS = ["stale_after", "leave_after", "snapshot_interval", "sample_retention", "snapshot_retention"]
 COUNTS = [name for name in DEFAULTS if name.startswith("max_")]
@@ -33,7 +34,7 @@ def from_environment(name: str, value: str) -> Any:
     return getattr(load_settings({f"ROOMPULSE_{name.upper()}": value}, {}), name)
 
 
-def test_the_defaults_are_those_of_the_contract() -> None:
+def test_the_defaults_are_those_of_the_contract_and_the_demo_is_off() -> None:
     settings = load_settings({}, {})
     assert {name: getattr(settings, name) for name in Settings.__struct_fields__} == DEFAULTS
     assert settings == Settings()
