@@ -59,7 +59,7 @@ def main() -> None:
     for user in range(users):
         rooms.apply(Received(report(random, user, users), NOW))
     views = Views(rooms, Templates(Assets()), "epoch")
-    for query in (UserQuery(), UserQuery(page=10), UserQuery(search="user-99")):
+    for query in (UserQuery(), UserQuery(page=10), UserQuery(q="user-99")):
         measure(views, rooms, query, users)
 
 

@@ -75,3 +75,14 @@ def hide(page: Page) -> None:
 
 def look_at(page: Page) -> None:
     page.evaluate("window.setHidden(false)")
+
+
+def expect_paused(page: Page, timeout: float = 5_000) -> None:
+    expect(page.locator("#connection-word")).to_have_text("Paused", timeout=timeout)
+
+
+def choose(page: Page, name: str) -> None:
+    """Choose in the menu of the view, and close it."""
+    page.get_by_role("button", name="View").click()
+    page.get_by_role("radio", name=name, exact=True).check()
+    page.keyboard.press("Escape")

@@ -1,107 +1,169 @@
-"""Pictures of a room for the README: `python -m e2e.screenshots`."""
+"""Pictures of every page for the README and docs/screenshots: `python -m e2e.screenshots`."""
 
 import asyncio
-import math
+import re
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from heapq import merge
+from itertools import takewhile
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
+from typing import Any
 
-from playwright.sync_api import Browser, expect, sync_playwright
-from tests.builders import audio, body, network, stream, video
+import httpx
+import msgspec
+from msgspec.structs import replace
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.server import Server
 
 from e2e.chromium import ARGUMENTS, find_chromium
+from roompulse.client import Report
 from roompulse.report.decode import decode_report
-from roompulse.report.model import Entry, Received, Stream
+from roompulse.report.model import Received
 from roompulse.rooms.aggregate import step_start
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
+from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
+from roompulse.simulate.rooms import Plan, reports
 from roompulse.store.engine import Database
+from roompulse.store.sessions import SessionKeeper, SqlSessions
+from roompulse.store.snapshots import Snapshots
 from roompulse.store.sql import SqlStore
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
-ROOM = "design-review"
-SNAPSHOT_EVERY = 10
-PAST_SNAPSHOTS = 90
-USERS = ("amelie", "bashir", "chiyo", "dolores", "emeka")
+STEP = 10.0
+PAST = 900.0
+ENDED_FOR = 300.0
+"""Seconds: between snapshots, of history, and since when two rooms have ended."""
+
+FEW, MANY = "code-review", "annual-meeting"
+"""Rooms of up to 3 and 200 users."""
+
+ENDED = {"interview-33", "support-4711"}
+
+PAGES = {
+    "rooms": "/",
+    "room-3-users": f"/rooms/{FEW}",
+    "room-200-users": f"/rooms/{MANY}",
+    "user": f"/rooms/{FEW}/users/{{user}}",
+    "past": f"/rooms/{FEW}?at={{at}}",
+    "ended": "/?ended=1",
+}
+SIZES = {"wide": (1400, 1000), "phone": (390, 844)}
 
 
-def sends(user: str, trouble: float) -> list[Stream]:
-    """What a user sends: Bashir on a busy uplink, Dolores on a train, everybody else well; `trouble` is 0 to 1."""
-    cameras = {
-        "bashir": stream(video=video(bitrate=640), network=network(rtt=140, jitter=18, packet_loss=2.4)),
-        "dolores": stream(
-            video=video(frame_rate=round(25 - 14 * trouble), bitrate=1200 - 890 * trouble),
-            network=network(rtt=60 + 250 * trouble, jitter=8 + 38 * trouble, packet_loss=4.8 * trouble),
-        ),
-    }
-    streams = [cameras.get(user, stream(video=video(bitrate=1350 + 40 * len(user))))]
-    if user == "amelie":
-        screen = video(frame_rate=15, width=1920, height=1080, bitrate=1900)
-        streams.append(stream("screen", video=screen, audio=None, network=network(rtt=38, jitter=6, packet_loss=0.1)))
-    return streams
-
-
-def receives(sender: str, receiver: str) -> Stream:
-    """Measured from the media server to the receiver: what is bad here is bad for the receiver alone."""
-    path = network(rtt=190, jitter=24, packet_loss=2.6) if receiver == "dolores" else network(rtt=52, jitter=9)
-    picture = video(frame_rate=13, bitrate=900) if sender == "dolores" else video()
-    return stream(direction="recv", network=path, video=picture, audio=audio(bitrate=48))
-
-
-def scene(trouble: float = 1.0) -> list[bytes]:
-    """One report of each user: its own streams, and what it receives of the others."""
-    reports = []
-    for user in USERS:
-        metrics = [Entry(user, sends(user, trouble))]
-        metrics += [Entry(other, [receives(other, user)]) for other in USERS if other != user]
-        reports.append(body(user_id=user, room_id=ROOM, sdk_version="2.8.1", metrics=metrics))
-    return reports
-
-
-async def store_past(data: Path) -> None:
-    """Store a quarter of an hour of snapshots of the scene, in which the network of Dolores gets worse and worse."""
-    database = Database(Settings(data=data))
-    now = step_start(time.time(), SNAPSHOT_EVERY)
-    async with database.open():
-        store = SqlStore(database)
-        rooms = RoomsInMemory(Limits(1, 100, 100), stale_after=15, leave_after=60)
-        for count in range(PAST_SNAPSHOTS):
-            at = now - (PAST_SNAPSHOTS - count) * SNAPSHOT_EVERY
-            for report in scene(trouble=count / PAST_SNAPSHOTS * (0.8 + 0.2 * math.sin(count))):
-                rooms.apply(Received(decode_report(report), at))
-            room = rooms.get(ROOM)
-            assert room
-            await store.add_snapshots(at, [(ROOM, room.metrics().aggregate)])
-
-
-def take(browser: Browser, server: Server, scheme: str) -> None:
-    context = browser.new_context(
-        viewport={"width": 1400, "height": 1130}, color_scheme="dark" if scheme == "dark" else "light"
+def scene(begin: float) -> Iterator[tuple[float, Report]]:
+    """Reports of simulated rooms with their times (Unix seconds), in this order and without end."""
+    few = Plan(rooms=1, users=3, interval=5, seed=11, troubles=("wifi-uplink",))
+    many = Plan(rooms=1, users=200, interval=10, seed=5, troubles=("server-side",))
+    others = Plan(rooms=14, users=9, interval=5, seed=4, troubles=("congested-room", "cpu-bound", "freeze"))
+    timed: Iterator[tuple[float, Report]] = merge(
+        ((at, replace(report, room_id=FEW)) for at, report in reports(few, begin)),
+        ((at, replace(report, room_id=MANY)) for at, report in reports(many, begin) if at > PAST - 120),
+        ((at, report) for at, report in reports(others, begin) if at < PAST - ENDED_FOR or report.room_id not in ENDED),
+        key=itemgetter(0),
     )
+    return ((begin + at, report) for at, report in timed)
+
+
+def is_before(end: float, timed: tuple[float, Report]) -> bool:
+    return timed[0] < end
+
+
+async def store_past(data: Path, played: Iterator[tuple[float, Report]], begin: float) -> None:
+    """Store what was reported up to now, as the server would have."""
+    settings = Settings(data=data)
+    database = Database(settings)
+    rooms = RoomsInMemory(Limits(99, 999, 99), stale_after=settings.stale_after, leave_after=settings.leave_after)
+    store = SqlStore(database)
+    keeper = SessionKeeper(SqlSessions(database), rooms)
+    snapshots = Snapshots(store, rooms, Trends(STEP, 99), time.time, STEP)
+    async with database.open():
+        while begin < time.time():
+            begin += STEP
+            batch = [received(report, at) for at, report in takewhile(partial(is_before, begin), played)]
+            await store.append(batch)
+            for one in batch:
+                rooms.expire(one.at)
+                rooms.apply(one)
+            rooms.expire(begin)
+            await snapshots.take(begin)
+            await keeper.look()
+
+
+def received(report: Report, at: float) -> Received:
+    return Received(decode_report(msgspec.json.encode(report)), at)
+
+
+@contextmanager
+def going_on(server: Server, played: Iterator[tuple[float, Report]]) -> Iterator[None]:
+    """Post what is reported from now on, when it is."""
+    over = Event()
+
+    def post() -> None:
+        with httpx.Client(base_url=server.url) as client:
+            for at, report in played:
+                if over.wait(max(0.0, at - time.time())):
+                    return
+                client.post("/report/metrics", content=msgspec.json.encode(report)).raise_for_status()
+
+    with ThreadPoolExecutor() as pool:
+        posting = pool.submit(post)
+        try:
+            yield
+        finally:
+            over.set()
+            posting.result()
+
+
+def take(browser: Browser, server: Server, scheme: Any, size: str) -> None:
+    width, height = SIZES[size]
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     page = context.new_page()
-    page.goto(f"{server.url}/rooms/{ROOM}")
-    expect(page.locator("#connection")).to_contain_text("Live")
-    for report in scene():
-        server.post(report)
-    expect(page.locator("#summary")).to_contain_text("5 users, 26 streams")
-    expect(page.locator(".chart-note")).to_be_hidden()
-    page.screenshot(path=FOLDER / f"room-{scheme}.png")
+    room = httpx.get(f"{server.url}/report/metrics/{FEW}").json()["data"]
+    worst = min(room["users"], key=lambda user: user["quality"]["score"] or 9)["user_id"]
+    for name, path in PAGES.items():
+        page.goto(server.url + path.format(user=worst, at=int(time.time() - 300)))
+        shoot(page, f"{name}-{size}-{scheme}.png")
     context.close()
+
+
+def take_wall(browser: Browser, server: Server) -> None:
+    context = browser.new_context(viewport={"width": 1920, "height": 1080}, color_scheme="dark")
+    page = context.new_page()
+    page.goto(f"{server.url}/?wall=1")
+    shoot(page, "wall.png")
+    context.close()
+
+
+def shoot(page: Page, name: str) -> None:
+    expect(page.locator("#connection-word")).to_have_text(re.compile("Live|The past|As of"))
+    expect(page.locator(".chart-note:visible")).to_have_count(0)
+    page.wait_for_timeout(1_500)  # for the charts' next points
+    page.screenshot(path=FOLDER / name)
 
 
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
+    for old in FOLDER.glob("*.png"):
+        old.unlink()
+    begin = step_start(time.time() - PAST, STEP)
+    played = scene(begin)
     with TemporaryDirectory() as folder:
-        data = {scheme: Path(folder) / scheme for scheme in ("light", "dark")}
-        for path in data.values():
-            asyncio.run(store_past(path))
-        with sync_playwright() as playwright:
+        data = Path(folder) / "data"
+        asyncio.run(store_past(data, played, begin))
+        with Server(data, {}).running() as server, going_on(server, played), sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
-            for scheme, path in data.items():
-                with Server(path, {}).running() as server:
-                    take(browser, server, scheme)
+            for scheme in ("light", "dark"):
+                for size in SIZES:
+                    take(browser, server, scheme, size)
+            take_wall(browser, server)
             browser.close()
 
 

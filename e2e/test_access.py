@@ -1,17 +1,19 @@
 """axe-core finds no fault in any page in any state, and updates neither shout at screen readers nor move anything."""
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 from tests.builders import body, network, stream
+from tests.process import eventually
 from tests.server import Server
 
 from e2e import axe
 from e2e.conftest import NETWORK_FAULTS, Watch
-from e2e.pages import expect_live, expect_lost, room_path, state, user_path, visit
-from e2e.screenshots import ROOM, scene
+from e2e.pages import expect_live, expect_lost, expect_paused, room_path, state, user_path, visit
+from e2e.scenes import ROOM, scene
 from roompulse.report.model import Entry, Network, Stream
 
 GOOD, FAIR, POOR = network(), network(rtt=200, jitter=30, packet_loss=3), network(rtt=300, jitter=30, packet_loss=5)
@@ -66,6 +68,11 @@ STATES = {
     "a room that is not live": State(ROOM_PAGE, nobody, "This room is not live"),
     "a user": State(USER_PAGE, users_of_every_level, "the worst of 4 streams"),
     "a user of unknown quality": State(user_path(ROOM, "visitor"), users_of_every_level, "unknown"),
+    "no ended room": State("/?ended=1", nobody, "No room has ended"),
+    "a room that was not live then": State(f"{ROOM_PAGE}?at=1", nobody, "was not live then"),
+    "a user who was not there then": State(f"{USER_PAGE}?at=1", nobody, "was not in the room then"),
+    "a room on a wall": State(f"{ROOM_PAGE}?wall=1", users_of_every_level, "unknown"),
+    "all rooms on a wall": State("/?wall=1", rooms_of_every_level, "unknown"),
     "a user who is not in the room": State(user_path(ROOM, "nobody"), users_of_every_level, "not in the room"),
 }
 
@@ -75,7 +82,8 @@ def test_a_page_has_no_fault(page: Page, server: Server, watch: Watch, name: str
     watch.allow("status of 404")
     path, scene, shows = STATES[name]
     scene(server)
-    visit(page, server, path)
+    page.goto(server.url + path)
+    expect(page.locator("#connection-word")).to_have_text(re.compile("Live|The past|As of"))
     expect(page.locator("main")).to_contain_text(shows)
     page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
     assert axe.faults(page) == []
@@ -88,6 +96,42 @@ def test_a_room_with_charts_has_no_fault(page: Page, make_server: Callable[..., 
         expect(page.locator("#charts .key b").first).to_have_text("1.83", timeout=15_000)
         assert axe.faults(page) == []
         page.close()
+
+
+@pytest.mark.parametrize("path", [ROOM_PAGE, USER_PAGE])
+def test_a_moment_of_the_past_has_no_fault(page: Page, make_server: Callable[..., Server], path: str) -> None:
+    with make_server(SNAPSHOT_INTERVAL=1).running() as server:
+        users_of_every_level(server)
+        visit(page, server, path)
+        page.get_by_role("button", name="this moment").click()
+        expect(state(page)).to_have_attribute("data-state", "past")
+        expect(page.locator("main")).to_contain_text("poor")
+        assert axe.faults(page) == []
+        page.close()
+
+
+def test_ended_rooms_have_no_fault(page: Page, make_server: Callable[..., Server]) -> None:
+    with make_server(SNAPSHOT_INTERVAL=0.5, LEAVE_AFTER=1).running() as server:
+        users_of_every_level(server)
+        eventually(lambda: "Worst minute" in server.get("/?ended=1").text)
+        page.goto(f"{server.url}/?ended=1")
+        expect(page.locator(".sessions tbody tr")).to_have_count(1)
+        assert axe.faults(page) == []
+        page.close()
+
+
+def test_what_opens_over_a_page_has_no_fault(page: Page, server: Server) -> None:
+    users_of_every_level(server)
+    visit(page, server, ROOM_PAGE)
+    page.get_by_role("button", name="Pause").click()
+    expect_paused(page)
+    assert axe.faults(page) == []
+    page.get_by_role("button", name="View").click()
+    assert axe.faults(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    assert axe.faults(page) == []
 
 
 @pytest.mark.parametrize("path", ["/", ROOM_PAGE, USER_PAGE])

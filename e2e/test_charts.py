@@ -13,7 +13,7 @@ from tests.server import Server
 
 from e2e.conftest import NETWORK_FAULTS, Watch, run
 from e2e.pages import room_path
-from e2e.screenshots import ROOM, store_past
+from e2e.scenes import ROOM, store_past
 from roompulse.report.model import Entry
 
 SOON = 15_000

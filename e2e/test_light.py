@@ -11,7 +11,7 @@ from tests.server import Server
 
 from e2e.conftest import run
 from e2e.pages import room_path, user_path, visit
-from e2e.screenshots import ROOM, store_past
+from e2e.scenes import ROOM, store_past
 from roompulse.report.model import Entry
 
 USERS = [f"user-{number}" for number in range(20)]

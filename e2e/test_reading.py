@@ -10,7 +10,7 @@ from tests.server import Server
 from e2e.conftest import NETWORK_FAULTS, Watch
 from e2e.contrast import faint_texts
 from e2e.pages import expect_live, room_path, row, rows, sideways, user_path, visit
-from e2e.screenshots import ROOM, scene
+from e2e.scenes import ROOM, scene
 from e2e.test_ids import ODD_IDS
 from roompulse.report.model import Entry
 

@@ -19,12 +19,16 @@ ORDER = [
     {"ingest"},
     {"web"},
     {"app"},
+    {"client"},
+    {"simulate"},
     {"cli"},
     {"__main__"},
 ]
 """Each may import what stands before it, and what stands beside it."""
 
 NOT_EVEN_THOUGH_BEFORE = {"hub": {"store", "rooms", "quality", "report"}, "store": {"report.decode", "report.envelope"}}
+ONLY = {"client": {"client"}, "simulate": {"simulate", "client"}}
+"""What stands on the senders' side knows the server by its contract alone."""
 PURE = {"report", "quality", "rooms"}
 INPUT_AND_OUTPUT = {"asyncio", "anyio", "sqlalchemy", "litestar", "time", "os", "pathlib", "socket", "datetime"}
 
@@ -74,6 +78,13 @@ def test_some_do_not_know_of_each_other(part: str) -> None:
     found = {module for path in mine for module in own_imports(path)}
     unwanted = NOT_EVEN_THOUGH_BEFORE[part]
     assert [module for module in found if module in unwanted or part_of(module) in unwanted] == []
+
+
+@pytest.mark.parametrize("part", ONLY)
+def test_senders_know_nothing_of_the_server(part: str) -> None:
+    mine = [path for path in FILES if part_of(name_of(path)) == part]
+    assert mine
+    assert {part_of(module) for path in mine for module in own_imports(path)} <= ONLY[part]
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if part_of(name_of(path)) in PURE], ids=name_of)

@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from litestar import Litestar
@@ -17,12 +18,18 @@ from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
+from roompulse.store.archive import SqlArchive
 from roompulse.store.engine import Database
+from roompulse.store.past import Past
 from roompulse.store.retention import Retention
+from roompulse.store.sessions import SessionKeeper, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql import SqlStore
 from roompulse.web.answers import answer_routes
 from roompulse.web.assets import Assets
+from roompulse.web.earlier import Earlier
+from roompulse.web.exports import Exports, export_routes
+from roompulse.web.history import history_routes
 from roompulse.web.openapi import openapi_route
 from roompulse.web.overview import Overview
 from roompulse.web.pages import Layout, page_routes
@@ -49,8 +56,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     """
     database = Database(settings)
     store = SqlStore(database)
-    limits = Limits(settings.max_rooms, settings.max_room_users, settings.max_user_streams)
-    rooms = RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)
+    rooms = _no_rooms(settings)
     hub = LocalHub(settings.push_interval, settings.max_viewers)
     ingest = Ingest(store, rooms, hub, clock, settings.max_queue)
     trends = Trends(settings.snapshot_interval, settings.max_rooms)
@@ -61,12 +67,19 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     epoch = secrets.token_hex(4)
     overview = Overview(rooms, trends, ingest.intake, templates, clock)
     views = Views(rooms, templates, epoch)
+    sessions = SqlSessions(database)
+    keeper = SessionKeeper(sessions, rooms)
+    past = Past(SqlArchive(database), store, partial(_no_rooms, settings), settings)
+    earlier = Earlier(past, sessions, templates, clock, settings.leave_after)
+    layout = Layout(templates, clock, settings)
     routes: list[ControllerRouterHandler] = [
         report_route(ingest, Senders(settings.sender_rate, clock), settings),
-        *answer_routes(store, rooms, ingest, epoch),
+        *answer_routes(rooms, ingest, epoch),
+        *history_routes(store, past, rooms, clock),
         *stream_routes(hub, overview, views, ingest, clock),
         openapi_route(settings),
-        *page_routes(rooms, overview, views, Layout(templates, clock, settings.snapshot_interval), ingest),
+        *page_routes(rooms, overview, views, earlier, layout, ingest),
+        *export_routes(Exports(store, past, clock, settings)),
         *assets.routers(),
     ]
 
@@ -76,16 +89,19 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         async with database.open():
             await ingest.rebuild(settings.leave_after)
             await refill(trends, store, clock(), settings.leave_after)
-            async with _background(_expire(ingest), snapshots.run(), retention.run()), _taking(ingest, hub):
+            jobs = _expire(ingest), snapshots.run(), keeper.run(), retention.run()
+            async with _background(*jobs), _taking(ingest, hub):
                 yield
 
+    handlers = ProblemAnswers(templates).handlers()
     return EncodedPaths(
-        routes,
-        lifespan=[lifespan],
-        exception_handlers=ProblemAnswers(templates).handlers(),
-        openapi_config=None,
-        logging_config=None,
+        routes, lifespan=[lifespan], exception_handlers=handlers, openapi_config=None, logging_config=None
     )
+
+
+def _no_rooms(settings: Settings) -> RoomsInMemory:
+    limits = Limits(settings.max_rooms, settings.max_room_users, settings.max_user_streams)
+    return RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)
 
 
 @asynccontextmanager

@@ -1,86 +1,84 @@
-// Charts of a room's stored history, which go on live: whenever the page was pushed something, the snapshots since the
-// last point are fetched. So a reconnect leaves no hole that history can fill, and a quiet room costs nothing.
+// Charts of stored history, which go on live: whenever the page was pushed something, what came since the last point is
+// fetched. So a reconnect leaves no hole that history can fill, and a quiet room costs nothing.
+//
+// What is drawn is for room_charts.js and user_charts.js to say:
+//   charts    [{title, unit, scale, stepped, series: {label: (one) => value}}]
+//   url()     where the history is fetched, or null where there is none
+//   step(range)  seconds that are merged into one point by the server, 0 for none
+//   gap(step)    seconds without a point that are drawn as a gap
+//   due()     seconds until what was just pushed is in the history
+//   shows(from, to)  is told the part that is on screen
+//   moment(time, range)  the time that a point at `time` shows, or a promise of it
+
+import { dateOf, isFrozen, now, timeOfDay } from "./clock.js";
+import { keep, kept } from "./kept.js";
 
 const RANGES = { "15 min": 900, "1 h": 3_600, "6 h": 21_600, "24 h": 86_400 }; // seconds
 const POINTS = 360; // about as many as a chart has room for: longer ranges are merged into steps by the server
-const HEIGHT = 150;
-
-const CHARTS = [
-  { title: "Score", unit: "", scale: [1, 4.5], series: { score: (one) => one.quality.score } },
-  { title: "rtt", unit: "ms", series: { average: (one) => one.rtt?.avg, p95: (one) => one.rtt?.p95 } },
-  {
-    title: "Packet loss",
-    unit: "%",
-    series: { average: (one) => one.packet_loss?.avg, p95: (one) => one.packet_loss?.p95 },
-  },
-  { title: "Jitter", unit: "ms", series: { average: (one) => one.jitter?.avg, p95: (one) => one.jitter?.p95 } },
-  {
-    title: "Bitrate",
-    unit: "kbit/s",
-    series: {
-      sent: (one) => one.video.send_bitrate + one.audio.send_bitrate,
-      received: (one) => one.video.recv_bitrate + one.audio.recv_bitrate,
-    },
-  },
-  {
-    title: "Frame rate",
-    unit: "fps",
-    series: { average: (one) => one.video.frame_rate?.avg, lowest: (one) => one.video.frame_rate?.min },
-  },
-];
 
 const section = document.getElementById("charts");
 const grid = section.querySelector(".chart-grid");
 const note = section.querySelector(".chart-note");
+const rangeText = section.querySelector(".chart-range");
 const reset = section.querySelector(".chart-reset");
-const interval = Number(section.dataset.interval); // seconds between snapshots
-const clockOffset = Number(document.getElementById("connection").dataset.now) - Date.now() / 1_000;
 
-let range = RANGES["15 min"];
-let snapshots = [];
+let source = null;
+let rangeName = Object.hasOwn(RANGES, kept("range")) ? kept("range") : "15 min";
+let points = [];
 let zoom = null; // [from, to] in Unix seconds, while the operator looks at a part
 let plots = [];
+let dragged = false;
 let timer = 0;
 let again = false;
 let fetching = false;
 
-const serverNow = () => Date.now() / 1_000 + clockOffset;
-const step = () => Math.max(interval, Math.ceil(range / POINTS / interval) * interval);
-const view = () => zoom ?? [serverNow() - range, serverNow()];
+const range = () => RANGES[rangeName];
+const view = () => zoom ?? [now() - range(), now()];
+
+// Seconds of a point, in multiples of the `finest`, so that a range has room in a chart.
+export const stepOf = (seconds, finest) => Math.ceil(seconds / POINTS / finest) * finest;
+
+// How large a chart and its print are, the stylesheet says.
+const em = () => parseFloat(getComputedStyle(grid).fontSize);
 
 // The newest point is fetched again: as a step it may have grown meanwhile.
 async function load() {
-  if (fetching) return;
+  const url = source.url();
+  if (fetching || !url) return;
   fetching = true;
-  const asked = range;
-  const from = Math.max(serverNow() - range, snapshots.at(-1)?.timestamp ?? 0);
+  const asked = url + rangeName;
+  const step = source.step(range());
+  const from = Math.max(now() - range(), points.at(-1)?.timestamp ?? 0);
   const query = new URLSearchParams({ from: from.toFixed(3), limit: "10000" });
-  if (step() > interval) query.set("step", step());
+  if (isFrozen()) query.set("to", now().toFixed(3));
+  if (step) query.set("step", step);
+  const isAsked = () => asked === source.url() + rangeName;
   try {
-    const answer = await fetch(`${section.dataset.history}?${query}`);
-    if (answer.ok && asked === range) add((await answer.json()).data);
+    const answer = await fetch(`${url}${url.includes("?") ? "&" : "?"}${query}`);
+    if (answer.ok && isAsked()) add((await answer.json()).data);
   } catch {
     // The server is lost, which the page says; the next push makes up for it.
   } finally {
     fetching = false;
   }
-  if (asked !== range) await load();
+  if (!isAsked()) await load();
   draw();
 }
 
 function add(newer) {
   const first = newer[0]?.timestamp ?? Infinity;
-  const oldest = serverNow() - range;
-  snapshots = snapshots.filter((one) => one.timestamp < first && one.timestamp >= oldest).concat(newer);
+  const oldest = now() - range();
+  points = points.filter((one) => one.timestamp < first && one.timestamp >= oldest).concat(newer);
 }
 
 // Where nothing was known for a while there is a gap, not a line.
 function columns(read) {
   const times = [];
   const values = [];
-  for (const one of snapshots) {
-    if (times.length && one.timestamp - times.at(-1) > 2.5 * step()) {
-      times.push(times.at(-1) + step());
+  const gap = source.gap(range());
+  for (const one of points) {
+    if (times.length && one.timestamp - times.at(-1) > gap) {
+      times.push(times.at(-1) + gap / 2);
       values.push(null);
     }
     times.push(one.timestamp);
@@ -95,15 +93,16 @@ function data(chart) {
 }
 
 function draw() {
-  section.dataset.points = snapshots.length;
-  note.hidden = snapshots.length > 0;
+  section.dataset.points = points.length;
+  note.hidden = points.length > 0;
   reset.hidden = zoom === null;
   const [min, max] = view();
-  CHARTS.forEach((chart, index) => {
+  source.charts.forEach((chart, index) => {
     plots[index].setData(data(chart), false);
     plots[index].setScale("x", { min, max });
     tell(plots[index], chart);
   });
+  source.shows(min, max);
 }
 
 function show(part) {
@@ -111,47 +110,57 @@ function show(part) {
   draw();
 }
 
+// A canvas knows neither custom properties nor light-dark(): the colour as the browser has worked it out.
 function color(name) {
-  return getComputedStyle(section).getPropertyValue(name).trim();
+  grid.style.color = `var(${name})`;
+  const worked = getComputedStyle(grid).color;
+  grid.style.color = "";
+  return worked;
 }
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const clockWithSeconds = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
+const tick = (time) => timeOfDay(time).slice(0, time % 60 ? 8 : 5);
 
-function clockTime(time) {
-  return (time % 60 ? clockWithSeconds : clock).format(time * 1_000);
-}
-
-function axis(values) {
+function axis(size, values) {
   const line = { stroke: color("--line"), width: 1 };
-  return { stroke: color("--quiet"), grid: line, ticks: line, font: "12px system-ui, sans-serif", ...values };
+  const font = `${em()}px system-ui, sans-serif`;
+  return { stroke: color("--quiet"), grid: line, ticks: line, font, size: size * em(), ...values };
 }
 
-function options(chart, width) {
+function options(chart, box) {
   const series = Object.keys(chart.series).map((label, index) => ({
     label,
     stroke: color(`--series-${index + 1}`),
     width: 2,
     dash: index ? [6, 3] : undefined, // told apart without colour too
-    points: { size: 4 },
+    points: { size: 4, filter: alone },
+    paths: chart.stepped && uPlot.paths.stepped({ align: 1 }),
   }));
   return {
-    width,
-    height: HEIGHT,
+    width: box.clientWidth,
+    height: box.clientHeight,
+    tzDate: dateOf,
+    padding: [0.6 * em(), null, null, null],
     cursor: { sync: { key: "room" }, drag: { x: true, y: false, setScale: false }, bind: { dblclick: () => () => show(null) } },
     hooks: { setSelect: [selected], setCursor: [(plot) => tell(plot, chart)] },
     legend: { show: false },
     scales: { x: { time: true }, y: { range: (_, __, most) => chart.scale ?? [0, (most || 1) * 1.1] } },
-    axes: [axis({ space: 70, size: 30, values: (_, times) => times.map(clockTime) }), axis({ size: 58, space: 28 })],
+    axes: [axis(2.5, { space: 6 * em(), values: (_, times) => times.map(tick) }), axis(5.6, { space: 2 * em() })],
     series: [{}, ...series],
   };
+}
+
+// Where there are too many points to mark each, those that no line leads to would not be seen.
+function alone(plot, series, all) {
+  if (all) return null;
+  const values = plot.data[series];
+  return values.flatMap((value, at) => (value == null || values[at - 1] != null || values[at + 1] != null ? [] : [at]));
 }
 
 // The caption tells the figures under the cursor, and the newest ones while there is none.
 function tell(plot, chart) {
   const index = plot.cursor.left >= 0 ? plot.cursor.idx : plot.data[0].length - 1;
-  const digits = { "": 2, "%": 1 }[chart.unit] ?? 0;
-  plot.root.parentElement.querySelectorAll(".key b").forEach((figure, series) => {
+  const digits = { "": 2, "%": 1, "Mbit/s": 1 }[chart.unit] ?? 0;
+  plot.root.closest("figure").querySelectorAll(".key b").forEach((figure, series) => {
     const value = plot.data[series + 1][index];
     figure.textContent = value == null ? "–" : `${value.toFixed(digits)} ${chart.unit}`;
   });
@@ -175,34 +184,60 @@ function selected(plot) {
   if (width < 4) return;
   const part = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")];
   plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  dragged = true;
   show(part);
+}
+
+// A click on a moment shows the page as it was then. The end of a drag is a click too.
+async function travel(plot) {
+  const time = plot.data[0][plot.cursor.idx];
+  const isClick = !dragged && time !== undefined;
+  dragged = false;
+  if (!isClick) return;
+  const address = new URL(location.href);
+  address.searchParams.set("at", await source.moment(time, range()));
+  location.assign(address);
 }
 
 function build() {
   for (const plot of plots) plot.destroy();
+  sizes.disconnect();
   grid.replaceChildren();
-  plots = CHARTS.map((chart) => {
+  plots = source.charts.map((chart) => {
     const figure = document.createElement("figure");
     figure.dataset.unit = chart.unit;
-    figure.append(captionOf(chart));
+    const box = document.createElement("div");
+    box.className = "plot";
+    figure.append(captionOf(chart), box);
     grid.append(figure);
-    return new uPlot(options(chart, figure.clientWidth), data(chart), figure);
+    sizes.observe(box);
+    const plot = new uPlot(options(chart, box), data(chart), box);
+    plot.over.addEventListener("click", () => travel(plot));
+    return plot;
   });
   draw();
 }
 
-function resize() {
-  CHARTS.forEach((_, index) => {
-    const width = grid.children[index].clientWidth;
-    if (width !== plots[index].width) plots[index].setSize({ width, height: HEIGHT });
-  });
-}
+const sizes = new ResizeObserver(() => {
+  for (const plot of plots) {
+    const { clientWidth: width, clientHeight: height } = plot.root.parentElement;
+    if (width !== plot.width || height !== plot.height) plot.setSize({ width, height });
+  }
+});
 
 function choose(button) {
   for (const other of button.parentElement.children) other.setAttribute("aria-pressed", String(other === button));
-  range = RANGES[button.textContent];
-  snapshots = [];
+  rangeName = button.textContent;
+  rangeText.textContent = rangeName;
+  keep("range", rangeName);
+  restart();
+}
+
+// Begin anew with another range or another history.
+export function restart() {
+  points = [];
   zoom = null;
+  draw();
   load();
 }
 
@@ -210,36 +245,46 @@ for (const name of Object.keys(RANGES)) {
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = name;
-  button.setAttribute("aria-pressed", String(RANGES[name] === range));
+  button.setAttribute("aria-pressed", String(name === rangeName));
   button.addEventListener("click", () => choose(button));
   section.querySelector(".chart-ranges").append(button);
 }
 
 reset.addEventListener("click", () => show(null));
 
-// A push says that something changed, and that there will be a snapshot of it at the next full interval. The viewers of
-// a room need not all ask in the same moment.
+// A push says that something changed, which will be in the history soon. The viewers of a room need not all ask in the
+// same moment.
 function loadLater() {
   if (timer) {
-    again = true; // what changed after the full interval is in the snapshot after that
+    again = true;
     return;
   }
-  const wait = interval - (serverNow() % interval) + 0.3 + Math.random();
-  timer = setTimeout(() => {
-    timer = 0;
-    load();
-    if (again) {
-      again = false;
-      loadLater();
-    }
-  }, wait * 1_000);
+  timer = setTimeout(
+    () => {
+      timer = 0;
+      if (!isFrozen()) {
+        load();
+        document.dispatchEvent(new Event("page:history"));
+      }
+      if (again) {
+        again = false;
+        loadLater();
+      }
+    },
+    (source.due() + 0.3 + Math.random()) * 1_000,
+  );
 }
 
-document.addEventListener("htmx:after:swap", loadLater);
-
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", build);
-section.hidden = false;
-build();
-new ResizeObserver(resize).observe(grid);
-load();
-loadLater(); // the first push may have come before this script
+export function start(from) {
+  source = from;
+  rangeText.textContent = rangeName;
+  section.hidden = false;
+  build();
+  load();
+  document.addEventListener("page:resume", load);
+  document.addEventListener("page:look", build);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", build);
+  const stream = document.getElementById("stream"); // a page of the past has none
+  stream?.addEventListener("htmx:after:swap", loadLater);
+  if (stream) loadLater(); // the first push may have come before this script
+}

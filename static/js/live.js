@@ -1,8 +1,11 @@
-// Keeps a page live: opens its stream while the page is looked at, says when the server is lost, and shows ages.
+// Keeps a page live: opens its stream while the page is looked at, says when the server is lost, and lets the operator
+// hold the page still.
 // What the page shows comes as HTML from the server; no figure is judged here.
 //
 // htmx reads the stream and swaps what it brings. When to open one is decided here alone (htmx's own `reconnect` and
 // `pauseOnBackground` are off, see base.html): so there is never more than one, whatever ends or refuses it.
+
+import { age, behind, duration, freeze, isFrozen, setServerTime, setText, showTimes, thaw } from "./clock.js";
 
 const PATIENCE = 5_000; // connecting for longer than this is no connecting either
 const CONNECT_TIMEOUT = 10_000;
@@ -13,6 +16,7 @@ const WORDS = {
   connecting: "Connecting",
   live: "Live",
   paused: "Paused",
+  background: "In the background",
   lost: "Server lost",
   refused: "Not live",
 };
@@ -21,6 +25,7 @@ const stream = document.getElementById("stream");
 const pill = document.getElementById("connection");
 const word = document.getElementById("connection-word");
 const detail = document.getElementById("connection-detail");
+const pause = document.getElementById("pause");
 
 const HEARTBEAT = Number(stream.dataset.heartbeat) * 1_000; // between the server's `ping` events
 const LOST_AFTER = 2 * HEARTBEAT + 2_000; // silence of two heartbeats is no silence but a lost server
@@ -34,40 +39,32 @@ let failures = 0;
 let retry = 0;
 let heardAt = Date.now(); // the last message, by this machine's clock
 let quietSince = heardAt; // the same, or when the stream was opened
-let clockOffset = Number(pill.dataset.now) * 1000 - heardAt; // the server's clock minus this machine's
+const held = new Map(); // the newest state of each section, while the page is paused
 
 function setState(next) {
   if (state !== next) {
     state = next;
     stateSince = Date.now();
-    pill.dataset.state = state;
-    word.textContent = WORDS[state];
-    document.body.classList.toggle("out-of-date", state === "lost" || state === "refused");
   }
-  showAges();
+  show();
 }
 
-function age(milliseconds) {
-  const seconds = Math.floor(milliseconds / 1000);
-  if (seconds < 1) return "now";
-  if (seconds < 100) return `${seconds} s ago`;
-  if (seconds < 6_000) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)} h ago`;
-  return `${Math.floor(seconds / 86_400)} d ago`;
-}
-
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function showAges() {
+// The page is paused whatever becomes of its stream, but a lost server is the greater news.
+function show() {
+  const shown = isFrozen() && (state === "live" || state === "connecting") ? "paused" : state;
+  pill.dataset.state = shown;
+  setText(word, WORDS[shown]);
+  document.body.classList.toggle("out-of-date", shown === "lost" || shown === "refused");
   const now = Date.now();
-  for (const time of document.querySelectorAll("time[data-at]")) {
-    setText(time, age(now + clockOffset - Number(time.dataset.at) * 1000));
-  }
-  const heard = `last heard ${age(now - heardAt)}`;
-  const details = { lost: heard, refused: `${reason}, ${heard}`, connecting: now - heardAt < 2_000 ? "" : heard };
-  setText(detail, details[state] ?? "");
+  const heard = `last heard ${age((now - heardAt) / 1_000)}`;
+  const details = {
+    lost: heard,
+    refused: `${reason}, ${heard}`,
+    connecting: now - heardAt < 2_000 ? "" : heard,
+    paused: `${duration(behind())} behind`,
+  };
+  setText(detail, details[shown] ?? "");
+  showTimes();
 }
 
 function open() {
@@ -114,18 +111,51 @@ stream.addEventListener("htmx:finally:request", (event) => {
   openLater(Number(response?.headers.get("Retry-After")) * 1_000 || 0);
 });
 
-stream.addEventListener("htmx:sse:before:message", () => {
+stream.addEventListener("htmx:sse:before:message", (event) => {
   heardAt = quietSince = Date.now();
   failures = 0;
   setState("live");
+  hold(event);
 });
 
 stream.addEventListener("ping", (event) => {
-  clockOffset = Number(event.detail.data) * 1000 - Date.now();
-  showAges();
+  setServerTime(Number(event.detail.data));
+  show();
 });
 
 stream.addEventListener("bye", () => setState("lost"));
+
+// The stream stays open while the page is paused, or nobody would hear that the server is lost. What it brings is the
+// whole state of a section, so the newest is all that is needed to go on.
+function hold(event) {
+  const { data, event: name } = event.detail.message;
+  if (name) return; // an event for this script, see above
+  const [, section] = data.match(/hx-target="([^"]*)"/);
+  held.delete(section);
+  if (!isFrozen()) return;
+  held.set(section, data);
+  event.preventDefault();
+}
+
+async function goOn() {
+  thaw();
+  show();
+  for (const [section, text] of held) {
+    held.delete(section);
+    await htmx.swap({ text, sourceElement: stream, swap: "none" });
+  }
+  document.dispatchEvent(new Event("page:resume"));
+}
+
+pause.addEventListener("click", () => {
+  pause.setAttribute("aria-pressed", String(!isFrozen()));
+  if (isFrozen()) {
+    goOn();
+  } else {
+    freeze();
+    show();
+  }
+});
 
 // Swaps bring times as the server writes them, and may move the row that has the focus: both are put right before
 // anybody sees it.
@@ -136,7 +166,7 @@ document.addEventListener("htmx:before:swap", () => {
 document.addEventListener("htmx:after:swap", () => {
   if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
   focused = null;
-  showAges();
+  showTimes();
   showAddress();
 });
 
@@ -144,7 +174,7 @@ document.addEventListener("htmx:after:swap", () => {
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     letGo();
-    setState("paused");
+    setState("background");
   } else {
     failures = 0;
     setState("connecting");
@@ -163,7 +193,7 @@ function tick() {
   } else if (state === "connecting" && now - stateSince > PATIENCE) {
     setState("lost");
   }
-  showAges();
+  show();
 }
 
 function showAddress() {
@@ -185,6 +215,7 @@ window.addEventListener("hashchange", openTarget);
 openTarget();
 
 showAddress();
-setState(document.hidden ? "paused" : "connecting");
+setServerTime(Number(pill.dataset.now));
+setState(document.hidden ? "background" : "connecting");
 setInterval(tick, 1_000);
 open();

@@ -171,6 +171,16 @@ async def test_nothing_is_inline_or_from_elsewhere(client: httpx.AsyncClient, pa
     assert all(re.match(r"/(?!/)|[#?]", found) for found in re.findall(r'\b(?:src|href)="([^"]*)"', answer.text))
 
 
+@pytest.mark.parametrize("path", [*PAGES, "/rooms/room-2"])
+async def test_a_page_for_a_wall_differs_by_the_class_of_its_body_alone(client: httpx.AsyncClient, path: str) -> None:
+    await post(client)
+    status = 404 if path == "/rooms/room-2" else 200
+    plain, wall = await page(client, path, status), await page(client, f"{path}?wall=1", status)
+    assert wall.replace('<body class="wall">', "<body>") == plain
+    for nonsense in ("", "0", "2", "true"):
+        assert await page(client, f"{path}?wall={nonsense}", status) == plain
+
+
 async def test_pages_are_not_kept(client: httpx.AsyncClient) -> None:
     await post(client)
     for path in PAGES:

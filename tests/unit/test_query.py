@@ -12,7 +12,7 @@ SILENT = stream(network=None, video=None)
 
 
 def room(room_id: str, *streams: Stream, users: int = 1, at: float = NOW) -> RoomSummary:
-    state = RoomState(room_id)
+    state = RoomState(room_id, NOW)
     entries = [Entry(f"u{number}", list(streams or (stream(),))) for number in range(users)]
     state.apply(report(user_id="u0", room_id=room_id, metrics=entries), at, 1)
     return state.summary()
@@ -47,14 +47,14 @@ class TestAUrl:
 
     def test_of_a_query_leads_back_to_it(self) -> None:
         query = RoomsQuery("a&b=ü/#%", "rtt", "unknown", 7)
-        assert query.url() == "/?q=a%26b%3D%C3%BC%2F%23%25&sort=rtt&level=unknown&page=7"
-        assert RoomsQuery().url() == "/"
+        assert query.url("/") == "/?q=a%26b%3D%C3%BC%2F%23%25&sort=rtt&level=unknown&page=7"
+        assert RoomsQuery().url("/") == "/"
         assert RoomsQuery(sort="id").url("/stream") == "/stream?sort=id"
 
     def test_keeps_what_a_link_does_not_change(self) -> None:
         query = RoomsQuery("team", "loss", "poor", 7)
-        assert query.url(page=8) == "/?q=team&sort=loss&level=poor&page=8"
-        assert query.url(sort="score", page=1) == "/?q=team&level=poor"
+        assert query.url("/", page=8) == "/?q=team&sort=loss&level=poor&page=8"
+        assert query.url("/", sort="score", page=1) == "/?q=team&level=poor"
 
     @pytest.mark.parametrize(("text", "page"), [("1", 1), ("12", 12), ("999999", 999_999), ("1.5", 1), ("", 1)])
     def test_has_a_page_number(self, text: str, page: int) -> None:

@@ -119,6 +119,16 @@ class TestWidespread:
         senders = [Entry(user_id, [lossy]) for user_id in ("u1", "u2", "u3")]
         assert verdict(*users("u1", "u2", "u3"), ("u4", senders)) == "isolated: 1 of 4, u4's downlink loses 6 %"
 
+    def test_no_sender_is_named_where_most_of_them_are_received_badly(self) -> None:
+        """Then it is the server, or a network that all of them share."""
+        names = ("u1", "u2", "u3", "u4")
+        reports = []
+        for user_id in names:
+            lossy = [stream(direction="recv", network=network(20, 2, 4 + int(user_id[1])))]
+            others = [Entry(other, lossy) for other in names if other != user_id]
+            reports.append((user_id, [Entry(user_id, [stream(network=FINE)]), *others]))
+        assert verdict(*reports) == "widespread: 4 of 4, all receive most others badly, at worst with 8 % loss"
+
     def test_a_sender_whom_most_receive_well_is_not_to_blame(self) -> None:
         lossy = stream(direction="recv", network=LOSSY)
         well = [receives(f"u{number}", "u1", stream(direction="recv", network=FINE)) for number in range(4, 8)]

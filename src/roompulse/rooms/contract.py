@@ -23,6 +23,16 @@ class LiveRoom(Protocol):
         """Changes whenever `metrics()` does, and is higher than that of every earlier change of any room."""
         ...
 
+    @property
+    def started_at(self) -> float:
+        """Time of its first report (Unix seconds), or of the first one that live rooms were rebuilt from."""
+        ...
+
+    @property
+    def heard_at(self) -> float:
+        """Time of its newest report (Unix seconds)."""
+        ...
+
     def metrics(self) -> RoomMetrics: ...
 
     def summary(self) -> RoomSummary:

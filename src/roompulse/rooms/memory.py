@@ -35,7 +35,7 @@ class RoomsInMemory:
         report, now = received.report, received.at
         room = self._rooms.get(report.room_id)
         if room is None:
-            room = self._rooms[report.room_id] = RoomState(report.room_id)
+            room = self._rooms[report.room_id] = RoomState(report.room_id, now)
         self._version += 1
         self._latest = max(self._latest, now)
         for user in room.apply(report, now, self._version):
@@ -58,6 +58,7 @@ class RoomsInMemory:
         self._due = []
         for room in self._rooms.values():
             room.changed(now, self._version)
+            room.heard_at = min(room.heard_at, now)
             for user in room.users.values():
                 user.set_back(now, self._version)
                 self._schedule(now, room, user)

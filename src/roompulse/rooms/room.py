@@ -10,10 +10,12 @@ from roompulse.rooms.state import Reporting, StreamState, UserState
 
 
 class RoomState:
-    __slots__ = ("_metrics", "_summary", "room_id", "updated_at", "users", "version")
+    __slots__ = ("_metrics", "_summary", "heard_at", "room_id", "started_at", "updated_at", "users", "version")
 
-    def __init__(self, room_id: str) -> None:
+    def __init__(self, room_id: str, now: float) -> None:
         self.room_id = room_id
+        self.started_at = now
+        self.heard_at = now
         self.users: dict[str, UserState] = {}
         self.updated_at = 0.0
         self.version = 0
@@ -29,6 +31,7 @@ class RoomState:
     def apply(self, report: Report, now: float, version: int) -> list[UserState]:
         """Apply one report and return the users that it brought into the room."""
         known = len(self.users)
+        self.heard_at = max(self.heard_at, now)
         self._user(report.user_id).reports(report, now, version)
         for entry in report.metrics:
             reporting = self._user(entry.user_id).reported_on(report, now, version)

@@ -78,7 +78,9 @@ def _single(faults: Sequence[_Fault]) -> Words:
 
 
 def _shared(faults: Sequence[_Fault], find: Find) -> Words | None:
-    """The one sender whom most of the troubled users receive badly, if there is one: then it is not their networks."""
+    """What most of the troubled users have in common: all senders, or one, whom they receive badly."""
+    if everybody := _received_by_all(faults, find):
+        return everybody
     senders = Counter(fault.received.sender_id for fault in faults if fault.received and fault.received.sender_id)
     if not senders:
         return None
@@ -88,8 +90,29 @@ def _shared(faults: Sequence[_Fault], find: Find) -> Words | None:
     received = next(fault.received for fault in faults if fault.received and fault.received.sender_id == sender_id)
     term = _costliest(received.stream.quality)
     how = f" {_with(term)}" if term else ""
-    them = "both" if count == len(faults) == 2 else "all" if count == len(faults) else f"{count} of them"
-    return [f"{them} receive ", *_received(received), how]
+    return [f"{_them(count, len(faults))} receive ", *_received(received), how]
+
+
+def _received_by_all(faults: Sequence[_Fault], find: Find) -> Words | None:
+    """What most of the troubled users have in common if they receive most senders badly: then it is none of these."""
+    badly = [fault.received for fault in faults if fault.received and _receives_most_badly(fault.user_id, find)]
+    if len(badly) < 2 or not most(len(badly), len(faults)):
+        return None
+    term = _costliest(badly[0].stream.quality)
+    how = f", at worst {_with(term)}" if term else ""
+    return [f"{_them(len(badly), len(faults))} receive most others badly{how}"]
+
+
+def _receives_most_badly(user_id: str, find: Find) -> bool:
+    user = find(user_id)
+    levels: dict[str, bool] = {}
+    for one in user.receiving if user else ():
+        levels[one.user_id] = levels.get(one.user_id, False) or one.level in IMPAIRED
+    return len(levels) > 1 and sum(levels.values()) * 2 > len(levels)
+
+
+def _them(count: int, of: int) -> str:
+    return "both" if count == of == 2 else "all" if count == of else f"{count} of them"
 
 
 def _is_bad_for_most(sender_id: str, find: Find) -> bool:

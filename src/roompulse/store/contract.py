@@ -1,7 +1,7 @@
 """What the rest of the program needs of a store. `sql.py` keeps it in an SQL database."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -23,6 +23,91 @@ class HistoryQuery(Struct, frozen=True):
     end: float | None = None
     step: float | None = None
     limit: int = DEFAULT_LIMIT
+
+
+class SampleQuery(Struct, frozen=True):
+    """Which reports of a room: received after `after` and not after `until` (Unix seconds).
+
+    With `reporter_id` those of one reporter; with `about` only their entries about that user.
+    """
+
+    room_id: str
+    after: float
+    until: float
+    reporter_id: str | None = None
+    about: str | None = None
+
+
+class Visit(Struct, frozen=True):
+    """A time that a user was in a room: first and last heard of, Unix seconds."""
+
+    came_at: float
+    heard_at: float
+
+
+class Session(Struct, frozen=True):
+    """A room from its first to its last report (Unix seconds); `ended_at` is None while it is live.
+
+    `most_users`, and the lowest score with its time, are those of its snapshots: None where there is none.
+    """
+
+    room_id: str
+    started_at: float
+    ended_at: float | None
+    most_users: int | None
+    worst_at: float | None
+    worst_score: float | None
+
+
+SessionOrder = Literal["ended", "score", "duration", "users"]
+
+
+class SessionQuery(Struct, frozen=True):
+    """Which ended sessions: those with `search` in the id of the room, from the `offset`-th on in this order."""
+
+    search: str = ""
+    order: SessionOrder = "ended"
+    offset: int = 0
+    limit: int = 50
+
+
+class Archive(Protocol):
+    """What was reported earlier. Methods raise StoreError when the database fails."""
+
+    def reports(self, query: SampleQuery) -> AsyncIterator[Received]:
+        """Reports in the order of their receipt; one about several users comes as several with the same effect."""
+        ...
+
+    async def visits(self, room_id: str, user_id: str, since: float, until: float, gap: float) -> list[Visit]:
+        """When a user was in a room, oldest first, by what it reported or, if it did not, by what others did about it.
+
+        Silence of more than `gap` seconds ends a visit.
+        """
+        ...
+
+
+class SessionStore(Protocol):
+    """Sessions of rooms. Methods raise StoreError when the database fails."""
+
+    async def begin(self, started: Sequence[tuple[str, float]]) -> None:
+        """Note that these rooms started, and when."""
+        ...
+
+    async def unfinished(self) -> list[str]:
+        """Rooms whose session has not ended."""
+        ...
+
+    async def end(self, room_id: str, ended_at: float | None) -> None:
+        """End the session of a room; None stands for the time of its last snapshot."""
+        ...
+
+    async def of_room(self, room_id: str, limit: int) -> list[Session]:
+        """The newest sessions of a room, newest first."""
+        ...
+
+    async def ended(self, query: SessionQuery) -> tuple[list[Session], int]:
+        """Sessions that have ended, and how many there are without offset and limit."""
+        ...
 
 
 class ScoreHistory(Protocol):

@@ -73,10 +73,10 @@ def unpack_aggregate(packed: bytes) -> dict[str, Any]:
     }
 
 
-def unpack_score(packed: bytes) -> float | None:
-    """Only the room's score of a packed aggregate."""
-    score: float | None = _decode(packed)[2][0]
-    return score
+def unpack_score_and_users(packed: bytes) -> tuple[float | None, int]:
+    """Only the room's score and its number of users."""
+    user_count, _, quality, *_ = _decode(packed)
+    return quality[0], user_count
 
 
 def _values(part: Struct | None) -> tuple[Any, ...] | None:

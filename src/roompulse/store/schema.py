@@ -1,6 +1,6 @@
 """The tables. A change here needs a migration in `migrations/versions/`, which a test compares with this."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
 
 metadata = MetaData()
 
@@ -18,7 +18,8 @@ samples = Table(
     Column("report_time", BigInteger, nullable=False, comment="Unix seconds, by the sender's clock"),
     Column("received_at", BigInteger, nullable=False, comment="Unix milliseconds, by the server's clock"),
     Column("streams", LargeBinary, nullable=False, comment="packing.pack_streams"),
-    Index("sample_by_room", "room_id", "received_at"),
+    # By reporter, since one is read alone for charts. All of a room are found by going through its reporters.
+    Index("sample_by_reporter", "room_id", "reporter_id", "received_at"),
     comment="one row for each entry of each report",
 )
 
@@ -31,4 +32,20 @@ snapshots = Table(
     Column("aggregate", LargeBinary, nullable=False, comment="packing.pack_aggregate"),
     Index("snapshot_by_room", "room_id", "timestamp"),
     comment="a room's aggregate at a moment",
+)
+
+sessions = Table(
+    "session",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("room_id", Text, nullable=False),
+    Column("searched", Text, nullable=False, comment="room_id without regard to case"),
+    Column("started_at", BigInteger, nullable=False, comment="first report, Unix milliseconds"),
+    Column("ended_at", BigInteger, comment="last report, Unix milliseconds; NULL while the room is live"),
+    Column("most_users", Integer, comment="of the snapshots in between, as are the following"),
+    Column("worst_at", BigInteger, comment="Unix milliseconds"),
+    Column("worst_score", Float),
+    Index("session_by_room", "room_id", "started_at"),
+    Index("session_by_end", "ended_at"),
+    comment="a room from its first report until nobody is in it",
 )

@@ -11,9 +11,11 @@ from roompulse import __version__
 from roompulse.report.ids import MAX_ID_LENGTH
 from roompulse.report.model import Report
 from roompulse.rooms.model import RoomMetrics, Snapshot, UserMetrics
+from roompulse.rooms.samples import StreamSample
 from roompulse.settings import Settings
 from roompulse.store.contract import DEFAULT_LIMIT
-from roompulse.web.answers import GET, MAX_SNAPSHOTS
+from roompulse.web.answers import GET
+from roompulse.web.history import MAX_LIMIT
 from roompulse.web.problems import AnyRequest
 
 Json = dict[str, Any]
@@ -51,9 +53,9 @@ def openapi_route(settings: Settings) -> HTTPRouteHandler:
 
 def openapi_document(settings: Settings) -> Json:
     references, schemas = msgspec.json.schema_components(
-        [Report, RoomMetrics, UserMetrics, Snapshot], ref_template="#/components/schemas/{name}"
+        [Report, RoomMetrics, UserMetrics, Snapshot, StreamSample], ref_template="#/components/schemas/{name}"
     )
-    report, room, user, snapshot = references
+    report, room, user, snapshot, sample = references
     return {
         "openapi": "3.1.0",
         "info": {
@@ -68,6 +70,14 @@ def openapi_document(settings: Settings) -> Json:
             "/report/metrics/{room_id}/{user_id}": _get("A live user", [_ROOM_ID, _USER_ID], user, 404),
             "/report/history/{room_id}": _get(
                 "Snapshots of a room, oldest first", [_ROOM_ID, *_history_parameters()], _array(snapshot), 400, 404, 503
+            ),
+            "/report/history/{room_id}/{user_id}": _get(
+                "Samples that a user reported, oldest first",
+                [_ROOM_ID, _USER_ID, *_history_parameters(), *_stream_parameters()],
+                _array(sample),
+                400,
+                404,
+                503,
             ),
             "/report/stream/{room_id}": _with_head(_stream()),
         },
@@ -130,19 +140,29 @@ def _stream() -> Json:
     }
 
 
-def _history_parameters() -> list[Json]:
-    def parameter(name: str, description: str, schema: Json) -> Json:
-        return {"name": name, "in": "query", "description": description, "schema": schema}
+def _parameter(name: str, description: str, schema: Json) -> Json:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
 
+
+def _stream_parameters() -> list[Json]:
+    identifier = {"$ref": "#/components/schemas/Id"}
+    return [
+        _parameter("about", "Only of this user's media", identifier),
+        _parameter("stream_id", "Only of this stream", identifier),
+        _parameter("direction", "Only in this direction", {"enum": ["recv", "send"]}),
+    ]
+
+
+def _history_parameters() -> list[Json]:
     time = {"type": "number", "minimum": 0, "maximum": 10**11}
     return [
-        parameter("from", "Unix seconds, included", time),
-        parameter("to", "Unix seconds, included; not earlier than `from`", time),
-        parameter("step", "Seconds: merge into steps that long", {"type": "number", "minimum": 1, "maximum": 10**9}),
-        parameter(
+        _parameter("from", "Unix seconds, included", time),
+        _parameter("to", "Unix seconds, included; not earlier than `from`", time),
+        _parameter("step", "Seconds: merge into steps that long", {"type": "number", "minimum": 1, "maximum": 10**9}),
+        _parameter(
             "limit",
             "The newest so many",
-            {"type": "integer", "minimum": 1, "maximum": MAX_SNAPSHOTS, "default": DEFAULT_LIMIT},
+            {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         ),
     ]
 

@@ -1,83 +1,169 @@
 """The pages."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from litestar.response import Redirect
 from markupsafe import Markup
+from msgspec.structs import replace
 
 from roompulse.clock import Clock
 from roompulse.ingest import Ingest
 from roompulse.rooms.contract import LiveRooms
+from roompulse.settings import Settings
 from roompulse.web.answers import GET
 from roompulse.web.compression import COMPRESSED
+from roompulse.web.earlier import ENDED_PER_PAGE, Earlier
 from roompulse.web.events import HEARTBEAT
 from roompulse.web.headers import SECURITY_HEADERS
 from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id, room_path, user_path
 from roompulse.web.problems import AnyRequest
-from roompulse.web.query import SORTS, rooms_query, user_query
+from roompulse.web.query import (
+    ENDED_SORTS,
+    SORTS,
+    UserQuery,
+    ended_query,
+    is_wall,
+    rooms_query,
+    seconds_ago,
+    user_query,
+)
 from roompulse.web.templates import Templates
-from roompulse.web.views import PageView, Views
+from roompulse.web.views import Views
 
 
 class Layout:
     """What is around the sections of every page."""
 
-    def __init__(self, templates: Templates, clock: Clock, snapshot_interval: float) -> None:
+    def __init__(self, templates: Templates, clock: Clock, settings: Settings) -> None:
         self._templates = templates
         self._clock = clock
-        self._snapshot_interval = snapshot_interval
+        self._settings = settings
 
-    def answer(self, name: str, view: PageView, stream: str, *, status: int = 200, **context: object) -> Response[str]:
-        """The page by the template `name`, whose sections the view shows and the stream keeps up to date."""
+    def answer(
+        self,
+        request: AnyRequest,
+        name: str,
+        sections: Mapping[str, str],
+        *,
+        stream: str | None = None,
+        at: float | None = None,
+        status: int = 200,
+        **context: object,
+    ) -> Response[str]:
+        """The page by the template `name`, whose sections the stream keeps up to date, or which is of the time `at`."""
         page = self._templates.render(
             name,
-            sections={target: Markup(html) for target, html in view.sections().items()},  # noqa: S704  (our partials)
+            sections={target: Markup(html) for target, html in sections.items()},  # noqa: S704  (our partials)
             stream=stream,
+            at=at,
+            wall=is_wall(request.query_params),
             heartbeat=HEARTBEAT,
-            snapshot_interval=self._snapshot_interval,
+            snapshot_interval=self._settings.snapshot_interval,
+            stale_after=self._settings.stale_after,
             now=self._clock(),
             **context,
         )
+        return self.fragment(page, status=status)
+
+    @staticmethod
+    def fragment(html: str, *, status: int = 200) -> Response[str]:
         headers = SECURITY_HEADERS | {"Cache-Control": "no-store"}
-        return Response(page, status_code=status, media_type="text/html", headers=headers)
+        return Response(html, status_code=status, media_type="text/html", headers=headers)
+
+    def asked(self, request: AnyRequest) -> UserQuery:
+        """What a URL asks for; a time that is not past is the present."""
+        query = user_query(request.query_params)
+        return replace(query, at=None) if query.at is not None and query.at > self._clock() else query
+
+    def look_back(self, request: AnyRequest) -> Response[Any] | None:
+        """Lead on from `?ago=SECONDS` to the time that it stands for, which others can be shown."""
+        if (ago := seconds_ago(request.query_params)) is None:
+            return None
+        query = replace(user_query(request.query_params), at=max(0.0, self._clock() - ago))
+        return Redirect(query.url(request.scope["path"]), status_code=303, headers={"Cache-Control": "no-store"})
 
 
 def page_routes(
-    rooms: LiveRooms, overview: Overview, views: Views, layout: Layout, ingest: Ingest
+    rooms: LiveRooms, overview: Overview, views: Views, earlier: Earlier, layout: Layout, ingest: Ingest
 ) -> list[HTTPRouteHandler]:
+    return [
+        *_rooms_page(overview, earlier, layout, ingest),
+        *_room_page(rooms, views, earlier, layout, ingest),
+        *_user_page(rooms, views, earlier, layout, ingest),
+    ]
+
+
+def _rooms_page(overview: Overview, earlier: Earlier, layout: Layout, ingest: Ingest) -> list[HTTPRouteHandler]:
     @route("/", http_method=GET, middleware=[COMPRESSED])
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
+        if ended := ended_query(request.query_params):
+            rows = await earlier.ended(ended)
+            context: dict[str, Any] = {"query": ended, "list": rows, "sorts": ENDED_SORTS, "per_page": ENDED_PER_PAGE}
+            return layout.answer(request, "ended.html", {}, **context)
         ingest.expire()
         query = rooms_query(request.query_params)
-        return layout.answer("rooms.html", overview.view(query), query.url("/stream"), query=query, sorts=SORTS)
+        sections = overview.view(query).sections()
+        return layout.answer(request, "rooms.html", sections, stream=query.url("/stream"), query=query, sorts=SORTS)
 
-    @route("/rooms/{room_id:str}", http_method=GET, middleware=[COMPRESSED])
+    return [get_rooms_page]
+
+
+def _room_page(
+    rooms: LiveRooms, views: Views, earlier: Earlier, layout: Layout, ingest: Ingest
+) -> list[HTTPRouteHandler]:
+    @route("/rooms/{room_id:str}", http_method=GET, middleware=[COMPRESSED], before_request=layout.look_back)
     async def get_room_page(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         decoded = decode_id("room_id", room_id)
+        query, path = layout.asked(request), room_path(decoded)
+        sessions = await earlier.sessions(decoded, query)
+        context: dict[str, Any] = {"room_id": decoded, "path": path, "query": query, "sessions": sessions}
+        if query.at is not None:
+            moment = await earlier.room(decoded, query.at, query)
+            return layout.answer(request, "room.html", moment.sections, at=query.at, status=moment.status, **context)
         ingest.expire()
-        query = user_query(request.query_params)
-        return layout.answer(
-            "room.html",
-            views.room(decoded, query),
-            f"{room_path(decoded)}/stream?{query.encoded()}",
-            status=200 if rooms.get(decoded) else 404,
-            room_id=decoded,
-            search=query.search,
-        )
+        sections = views.room(decoded, query).sections()
+        stream, status = query.url(f"{path}/stream"), 200 if rooms.get(decoded) else 404
+        return layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
 
-    @route("/rooms/{room_id:str}/users/{user_id:str}", http_method=GET, middleware=[COMPRESSED])
+    @route("/rooms/{room_id:str}/sessions", http_method=GET, middleware=[COMPRESSED])
+    async def get_sessions(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
+        return layout.fragment(await earlier.sessions(decode_id("room_id", room_id), layout.asked(request)))
+
+    return [get_room_page, get_sessions]
+
+
+def _user_page(
+    rooms: LiveRooms, views: Views, earlier: Earlier, layout: Layout, ingest: Ingest
+) -> list[HTTPRouteHandler]:
+    @route(
+        "/rooms/{room_id:str}/users/{user_id:str}",
+        http_method=GET,
+        middleware=[COMPRESSED],
+        before_request=layout.look_back,
+    )
     async def get_user_page(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
-        decoded, decoded_user = decode_id("room_id", room_id), decode_id("user_id", user_id)
+        ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
+        query, path = layout.asked(request), user_path(*ids)
+        visits = await earlier.visits(*ids, query)
+        context: dict[str, Any] = {"room_id": ids[0], "user_id": ids[1], "path": path, "query": query, "visits": visits}
+        if query.at is not None:
+            moment = await earlier.user(*ids, query.at)
+            return layout.answer(request, "user.html", moment.sections, at=query.at, status=moment.status, **context)
         ingest.expire()
-        room = rooms.get(decoded)
+        room = rooms.get(ids[0])
+        status = 200 if room and room.user(ids[1]) else 404
         return layout.answer(
-            "user.html",
-            views.user(decoded, decoded_user),
-            f"{user_path(decoded, decoded_user)}/stream",
-            status=200 if room and room.user(decoded_user) else 404,
-            room_id=decoded,
-            user_id=decoded_user,
+            request, "user.html", views.user(*ids).sections(), stream=f"{path}/stream", status=status, **context
         )
 
-    return [get_rooms_page, get_room_page, get_user_page]
+    @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET, middleware=[COMPRESSED])
+    async def get_visits(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
+        ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
+        return layout.fragment(await earlier.visits(*ids, layout.asked(request)))
+
+    return [get_user_page, get_visits]

@@ -39,13 +39,24 @@ def encode_id(value: str) -> str:
     return quote(value, safe="")
 
 
-def room_path(room_id: str) -> str:
-    return f"/rooms/{encode_id(room_id)}"
+def room_path(room_id: str, at: float | None = None) -> str:
+    """The page of a room, or of the room as it was at the time `at` (Unix seconds)."""
+    return f"/rooms/{encode_id(room_id)}{_moment(at)}"
 
 
-def history_path(room_id: str) -> str:
-    return f"/report/history/{encode_id(room_id)}"
+def user_path(room_id: str, user_id: str, at: float | None = None) -> str:
+    return f"{room_path(room_id)}/users/{encode_id(user_id)}{_moment(at)}"
 
 
-def user_path(room_id: str, user_id: str) -> str:
-    return f"{room_path(room_id)}/users/{encode_id(user_id)}"
+def history_path(room_id: str, user_id: str | None = None) -> str:
+    """History of a room, or what a user of it reported."""
+    return f"/report/history/{encode_id(room_id)}" + ("" if user_id is None else f"/{encode_id(user_id)}")
+
+
+def _moment(at: float | None) -> str:
+    return "" if at is None else f"?at={number_in_url(at)}"
+
+
+def number_in_url(value: float) -> str:
+    """With milliseconds, which is what times have."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")

@@ -1,14 +1,17 @@
 """What the query of a page's URL asks for: search, level, order and page. Its stream is asked in the same words."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 from urllib.parse import urlencode
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from roompulse.quality import Level
 from roompulse.rooms.model import Figures, RoomSummary
+from roompulse.web.paths import number_in_url
 
 Sort = Literal["score", "users", "loss", "rtt", "newest", "id"]
 
@@ -26,7 +29,21 @@ LONGEST_SEARCH = 256
 """Characters; an id is shorter, even where its upper case is longer."""
 
 
-class RoomsQuery(Struct, frozen=True):
+class PageQuery(Struct, frozen=True):
+    """Its fields are the names that a URL has."""
+
+    def url(self, path: str, **changes: Any) -> str:
+        """`path` with this query, or with one that differs from it in `changes`; defaults are left out."""
+        query, default = replace(self, **changes), type(self)()
+        parameters = {name: _text(value) for name, value in asdict(query).items() if value != getattr(default, name)}
+        return f"{path}?{urlencode(parameters)}" if parameters else path
+
+
+def _text(value: object) -> object:
+    return number_in_url(value) if isinstance(value, float) else value
+
+
+class RoomsQuery(PageQuery, frozen=True):
     """`q` is looked for in ids, whatever its case; `level` is None for rooms of any."""
 
     q: str = ""
@@ -37,13 +54,6 @@ class RoomsQuery(Struct, frozen=True):
     @property
     def is_filter(self) -> bool:
         return bool(self.q or self.level)
-
-    def url(self, path: str = "/", **changes: Any) -> str:
-        """`path` with this query, or with one that differs from it in `changes`; defaults are left out."""
-        query, default = replace(self, **changes), RoomsQuery()
-        names = RoomsQuery.__struct_fields__
-        parameters = {name: value for name in names if (value := getattr(query, name)) != getattr(default, name)}
-        return f"{path}?{urlencode(parameters)}" if parameters else path
 
     def select(self, rooms: Sequence[RoomSummary]) -> list[RoomSummary]:
         """The rooms that match, in the order that is asked for."""
@@ -66,23 +76,75 @@ def rooms_query(parameters: Mapping[str, str]) -> RoomsQuery:
     )
 
 
-class UserQuery(Struct, frozen=True):
-    """Which users of a room to list: those whose id contains `search`, whatever the case of its letters."""
+def is_wall(parameters: Mapping[str, str]) -> bool:
+    """Whether a page is for a screen on a wall. That is how it looks, and no part of what its stream brings."""
+    return parameters.get("wall") == "1"
 
-    search: str = ""
+
+EndedSort = Literal["ended", "score", "duration", "users"]
+
+ENDED_SORTS: Mapping[EndedSort, str] = {
+    "ended": "newest end",
+    "score": "worst score",
+    "duration": "longest",
+    "users": "most users",
+}
+
+
+class EndedQuery(PageQuery, frozen=True):
+    """Which ended rooms to list: those with `q` in their id, whatever its case."""
+
+    ended: int = 0
+    q: str = ""
+    sort: EndedSort = "ended"
     page: int = 1
 
-    def matches(self, user_id: str) -> bool:
-        return self.search.casefold() in user_id.casefold()
 
-    def encoded(self, page: int | None = None) -> str:
-        """What asks for this in a URL, or for another page of the same list."""
-        searched = {"q": self.search} if self.search else {}
-        return urlencode({**searched, "page": page or self.page})
+def ended_query(parameters: Mapping[str, str]) -> EndedQuery | None:
+    """The query of a URL that asks for ended rooms; None if it does not."""
+    if parameters.get("ended") != "1":
+        return None
+    return EndedQuery(
+        ended=1,
+        q=_searched(parameters),
+        sort=next((known for known in ENDED_SORTS if known == parameters.get("sort")), "ended"),
+        page=page_number(parameters),
+    )
+
+
+class UserQuery(PageQuery, frozen=True):
+    """Which users of a room to list: those whose id contains `q`, whatever the case of its letters.
+
+    `at` is the time (Unix seconds) that a page is to show; None is the present.
+    """
+
+    q: str = ""
+    page: int = 1
+    at: float | None = None
+
+    def matches(self, user_id: str) -> bool:
+        return self.q.casefold() in user_id.casefold()
 
 
 def user_query(parameters: Mapping[str, str]) -> UserQuery:
-    return UserQuery(_searched(parameters), page_number(parameters))
+    return UserQuery(_searched(parameters), page_number(parameters), _time(parameters.get("at", "")))
+
+
+def seconds_ago(parameters: Mapping[str, str]) -> float | None:
+    """How far back a URL asks to go."""
+    text = parameters.get("ago", "")
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _time(text: str) -> float | None:
+    """Unix seconds of a time that is given as such, or as in ISO 8601 (in UTC unless it says otherwise)."""
+    try:
+        if re.fullmatch(r"\d{1,11}(\.\d*)?", text, re.ASCII):
+            return round(float(text), 3)
+        time = datetime.fromisoformat(text)
+        return max(0.0, round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp(), 3))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _searched(parameters: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ from anyio import Event
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from msgspec.structs import replace
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 
@@ -84,7 +85,9 @@ def stream_routes(hub: Hub, overview: Overview, views: Views, ingest: Ingest, cl
 
     @route("/rooms/{room_id:str}/stream", http_method=GET)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> Stream:
-        return stream(views.room(decode_id("room_id", room_id), user_query(request.query_params)))
+        # A page of the past has no stream: what comes here is of the present.
+        query = replace(user_query(request.query_params), at=None)
+        return stream(views.room(decode_id("room_id", room_id), query))
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET)
     async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> Stream:

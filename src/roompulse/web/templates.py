@@ -32,7 +32,14 @@ class Templates:
             "level_of": level_of,
             "guides": GUIDES,
         }
-        self._environment.filters |= {"figure": figure, "moment": moment, "element_id": encode_id}
+        self._environment.filters |= {
+            "figure": figure,
+            "moment": moment,
+            "clock": clock,
+            "duration": duration,
+            "input_time": input_time,
+            "element_id": encode_id,
+        }
 
     def render(self, name: str, **context: Any) -> str:
         return self._environment.get_template(name).render(context)
@@ -47,8 +54,29 @@ def figure(value: float | None, unit: str = "", digits: int = 0) -> Markup:
 
 
 def moment(timestamp: float) -> Markup:
-    """A time in UTC; static/js/live.js keeps its age beside it."""
+    """A time in UTC; static/js/clock.js makes an age of it."""
     at = datetime.fromtimestamp(timestamp, UTC)
     return Markup('<time datetime="{}" title="{} UTC" data-at="{}">{} UTC</time>').format(
         at.isoformat(timespec="milliseconds"), at.strftime("%Y-%m-%d %H:%M:%S"), timestamp, at.strftime("%H:%M:%S")
     )
+
+
+def clock(timestamp: float) -> Markup:
+    """A date and time in UTC; static/js/clock.js puts it in the zone that the operator chose."""
+    at = datetime.fromtimestamp(timestamp, UTC)
+    return Markup('<time datetime="{}" data-at="{}" data-clock>{} UTC</time>').format(
+        at.isoformat(timespec="milliseconds"), timestamp, at.strftime("%Y-%m-%d %H:%M:%S")
+    )
+
+
+def duration(seconds: float) -> str:
+    """In its two greatest units, as in `1 h 5 min`."""
+    whole = round(seconds)
+    parts = [(whole // 86_400, "d"), (whole // 3_600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")]
+    first = next((place for place, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
+
+
+def input_time(timestamp: float) -> str:
+    """A time in UTC as the value of an <input type="datetime-local">."""
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,0 +1,187 @@
+"""Reporters: an outbox, and what runs it in the background."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from threading import Thread
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from roompulse.client.model import Report
+from roompulse.client.outbox import CONNECTIONS, Lost, Outbox
+
+T = TypeVar("T")
+
+FLUSH_WITHIN = 5.0
+"""Seconds that closing takes at most, unless told otherwise."""
+
+POST_TIMEOUT = 10.0
+"""Seconds in which the server must have answered."""
+
+
+class _Background:
+    """What both reporters do, in an event loop."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        on_error: Callable[[Lost], None] | None = None,
+        max_waiting: int = 10_000,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Take reports from now on.
+
+        Args:
+            url: the server, as in "http://127.0.0.1:8180".
+            on_error: called with each report that will not arrive, in the background or by `send`. Without it a line
+                is logged, at most every 10 s.
+            max_waiting: reports that may wait; beyond it the oldest are lost.
+            transport: of httpx, for tests, and for what httpx can do beyond its defaults.
+
+        Raises:
+            ValueError: the URL is none of http or https.
+
+        """
+        self._http = httpx.AsyncClient(
+            base_url=_checked(url),
+            headers={"Content-Type": "application/json"},
+            timeout=POST_TIMEOUT,
+            limits=httpx.Limits(max_connections=CONNECTIONS),
+            transport=transport,
+        )
+        self._outbox = Outbox(self._http, max_waiting=max_waiting, on_error=on_error)
+        self._wake = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Do at once what need not wait for an event loop."""
+
+    @property
+    def delivered(self) -> int:
+        """Reports that the server has acknowledged: they are saved."""
+        return self._outbox.delivered
+
+    @property
+    def lost(self) -> int:
+        """Reports that will not arrive, each of which `on_error` was told."""
+        return self._outbox.lost
+
+    @property
+    def waiting(self) -> int:
+        """Reports that are to be delivered."""
+        return self._outbox.waiting
+
+    @property
+    def problem(self) -> str | None:
+        """Why the last attempt failed, in words; None after one that did not."""
+        return self._outbox.problem
+
+    def send(self, report: Report) -> None:
+        """Hand a report over and return at once. May be called from any thread; what goes wrong, `on_error` is told."""
+        self._outbox.put(report)
+        if self._loop and not self._wake.is_set():
+            # The loop may be closed by now; then this report was told to be lost.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def _start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run(), name="roompulse-client")
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            pause = await self._outbox.round()
+            self._settled.set()
+            if pause != 0:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), pause)
+
+    async def _flush(self, within: float) -> bool:
+        self._outbox.hurry()
+        self._wake.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while self._outbox.waiting:
+                    self._settled.clear()
+                    await self._settled.wait()
+        return not self._outbox.waiting
+
+    async def _close(self, within: float) -> None:
+        if self._task:
+            await self._flush(within)
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        self._outbox.close()
+        await self._http.aclose()
+
+
+class AsyncReporter(_Background):
+    """Sends reports from a task of the running event loop: `async with AsyncReporter(url) as reporter`."""
+
+    async def flush(self, within: float = FLUSH_WITHIN) -> bool:
+        """Wait until nothing waits, for `within` seconds at most, and return whether that was so."""
+        return await self._flush(within)
+
+    async def close(self, within: float = FLUSH_WITHIN) -> None:
+        """Flush, and end. What is not delivered within `within` seconds is lost."""
+        await self._close(within)
+
+    async def __aenter__(self) -> Self:
+        await self._start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+class Reporter(_Background):
+    """Sends reports from a thread of its own: `with Reporter(url) as reporter`, or `close` it at the end.
+
+    A process that forks makes its reporter after the fork. What waits when the program ends without `close` is lost,
+    and nobody is told.
+    """
+
+    def _begin(self) -> None:
+        self._thread_loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._thread_loop.run_forever, name="roompulse-client", daemon=True)
+        self._thread.start()
+        self._there(self._start())
+
+    def flush(self, within: float = FLUSH_WITHIN) -> bool:
+        """Wait until nothing waits, for `within` seconds at most, and return whether that was so."""
+        return self._thread_loop.is_closed() or self._there(self._flush(within))
+
+    def close(self, within: float = FLUSH_WITHIN) -> None:
+        """Flush, and end. What is not delivered within `within` seconds is lost."""
+        if self._thread_loop.is_closed():
+            return
+        self._there(self._close(within))
+        self._thread_loop.call_soon_threadsafe(self._thread_loop.stop)
+        self._thread.join()
+        self._thread_loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _there(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._thread_loop).result()
+
+
+def _checked(url: str) -> httpx.URL:
+    try:
+        checked = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{url!r} is no URL: {error}") from None
+    if checked.scheme not in ("http", "https") or not checked.host:
+        raise ValueError(f"{url!r} is no URL of a server, as http://127.0.0.1:8180 is")
+    return checked

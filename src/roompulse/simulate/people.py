@@ -1,0 +1,91 @@
+"""A simulated user: its links, camera, microphone and screen, and how their figures wander."""
+
+import math
+from random import Random
+from typing import TypeVar
+
+from roompulse.simulate.troubles import NOTHING
+
+T = TypeVar("T")
+
+MEMORY = 20.0
+"""Seconds in which a figure about forgets where it was."""
+
+SDK_VERSIONS = {"2.8.1": 55, "2.8.0": 20, "2.7.4": 15, "3.0.0-beta.2": 7, "1.9.12": 3}
+CAMERAS = {(1280, 720, 30, 1900): 45, (1280, 720, 25, 1500): 30, (640, 360, 25, 560): 20, (1920, 1080, 30, 3600): 5}
+"""Width and height (px), fps and kbit/s."""
+
+ACCESS = {(32, 4, 0.1): 70, (45, 9, 0.4): 23, (90, 16, 0.8): 7}
+"""Cable, Wi-Fi and mobile: rtt and jitter (ms), packet loss (percent). All three tell how many of 100 users have it."""
+
+SCREEN = (1920, 1080, 12, 1700)
+
+
+class Walk:
+    """A figure that wanders around its mean, and is drawn back the more the farther it is (Ornstein–Uhlenbeck)."""
+
+    def __init__(self, mean: float, spread: float, low: float = 0.0, high: float = math.inf) -> None:
+        self._mean, self._spread, self._low, self._high = mean, spread, low, high
+        self.value = mean
+
+    def step(self, random: Random, seconds: float) -> None:
+        keep = math.exp(-seconds / MEMORY)
+        away = (self.value - self._mean) * keep + random.gauss(0, self._spread) * math.sqrt(1 - keep * keep)
+        self.value = min(self._high, max(self._low, self._mean + away))
+
+
+class Link:
+    """One direction between a user and the media server: `rtt` and `jitter` ms, `packet_loss` percent."""
+
+    def __init__(self, random: Random, rtt: float, jitter: float, packet_loss: float) -> None:
+        rtt = min(4 * rtt, random.lognormvariate(math.log(rtt), 0.3))
+        self.rtt = Walk(rtt, rtt / 8, low=4)
+        self.jitter = Walk(jitter, jitter / 4, low=0.4)
+        self.packet_loss = Walk(packet_loss, packet_loss, high=4)
+
+    def step(self, random: Random, seconds: float) -> None:
+        for walk in (self.rtt, self.jitter, self.packet_loss):
+            walk.step(random, seconds)
+
+
+class Picture:
+    """What a camera or a screen is encoded to."""
+
+    def __init__(self, width: int, height: int, fps: int, bitrate: int) -> None:
+        self.width, self.height = width, height
+        self.frame_rate = Walk(fps, 0.6, low=fps - 3, high=fps)
+        self.bitrate = Walk(bitrate, bitrate / 15, low=bitrate * 0.8, high=bitrate * 1.2)
+
+    def step(self, random: Random, seconds: float) -> None:
+        self.frame_rate.step(random, seconds)
+        self.bitrate.step(random, seconds)
+
+
+class Person:
+    """`pictures` are by stream id; `sending` and `receiving` are how its streams are impaired since its last step."""
+
+    def __init__(self, user_id: str, random: Random, *, leaves_at: float) -> None:
+        self.user_id = user_id
+        self.leaves_at = leaves_at
+        self.sdk_version = _weighted(random, SDK_VERSIONS)
+        self.pictures: dict[str, Picture] = {}
+        if random.random() < 0.85:
+            self.pictures["camera"] = Picture(*_weighted(random, CAMERAS))
+        if random.random() < 0.1:
+            self.pictures["screen"] = Picture(*SCREEN)
+        self.muted = random.random() < 0.5
+        self.voice = Walk(36, 4, low=24, high=64)
+        access = _weighted(random, ACCESS)
+        self.up, self.down = Link(random, *access), Link(random, *access)
+        self.sending = self.receiving = NOTHING
+
+    def step(self, random: Random, seconds: float) -> None:
+        parts: list[Walk | Link | Picture] = [self.up, self.down, self.voice, *self.pictures.values()]
+        for part in parts:
+            part.step(random, seconds)
+        if random.random() < seconds / 30:
+            self.muted = not self.muted
+
+
+def _weighted(random: Random, choices: dict[T, int]) -> T:
+    return random.choices(list(choices), list(choices.values()))[0]

@@ -1,0 +1,97 @@
+"""Sends the reports of simulated rooms to a server as their time comes."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from roompulse.client import AsyncReporter, Lost, Report
+from roompulse.simulate.rooms import Plan, reports
+
+PATIENCE = 5.0
+"""Seconds after which it is given up if not a single report was delivered, and there is a known reason."""
+
+
+class Tally(Struct):
+    """How it goes: `problem` is what stands in the way now, `last_loss` why the last of the lost reports was lost."""
+
+    rooms: set[str] = set()
+    users: set[tuple[str, str]] = set()
+    sent: int = 0
+    delivered: int = 0
+    lost: int = 0
+    waiting: int = 0
+    problem: str | None = None
+    last_loss: str | None = None
+
+    def count(self, report: Report) -> None:
+        self.sent += 1
+        self.rooms.add(report.room_id)
+        self.users.add((report.room_id, report.user_id))
+
+    def note(self, lost: Lost) -> None:
+        self.last_loss = f"{lost.status}: {lost.message}" if lost.status else lost.message
+
+    def look_at(self, reporter: AsyncReporter) -> None:
+        self.delivered, self.lost, self.waiting = reporter.delivered, reporter.lost, reporter.waiting
+        self.problem = reporter.problem
+
+
+async def simulate(
+    reporter: AsyncReporter, plan: Plan, duration: float, tally: Tally, tell: Callable[[Tally], None]
+) -> None:
+    """Simulate for `duration` seconds (0: without end), or until SIGINT or SIGTERM; `tell` is called every second.
+
+    `reporter` is one whose `on_error` is `tally.note`. It is closed at the end, and `tally` is complete.
+    """
+    async with reporter:
+        ends = {
+            asyncio.create_task(_told_to_stop()),
+            asyncio.create_task(_send(reporter, plan, duration, tally)),
+            asyncio.create_task(_watch(reporter, tally, tell)),
+        }
+        ended, others = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for task in others:
+            task.cancel()
+        for task in ended:
+            task.result()
+        if not reporter.delivered:
+            await reporter.close(within=1)
+    tally.look_at(reporter)
+
+
+async def _told_to_stop() -> None:
+    """Return after SIGINT or SIGTERM. The second one ends the process at once."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        loop.call_soon_threadsafe(stop.set)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    await stop.wait()
+
+
+async def _send(reporter: AsyncReporter, plan: Plan, duration: float, tally: Tally) -> None:
+    begin = time.time()
+    for due, report in reports(plan, begin):
+        if duration and due >= duration:
+            return
+        wait = begin + due - time.time()
+        await asyncio.sleep(max(0.0, wait))
+        # A machine that was asleep has nothing to say about the time that it slept through.
+        if wait > -plan.interval:
+            reporter.send(report)
+            tally.count(report)
+
+
+async def _watch(reporter: AsyncReporter, tally: Tally, tell: Callable[[Tally], None]) -> None:
+    """Tell how it goes, and return when it is hopeless."""
+    patient_until = time.monotonic() + PATIENCE
+    while reporter.delivered or not reporter.problem or time.monotonic() < patient_until:
+        await asyncio.sleep(1)
+        tally.look_at(reporter)
+        tell(tally)

@@ -1,0 +1,76 @@
+"""The figures of people as an SDK would report them."""
+
+import math
+
+from roompulse.client import Audio, Direction, Network, Stream, Video
+from roompulse.simulate.people import Link, Person, Picture
+from roompulse.simulate.troubles import Impairment
+
+REPAIRED = 0.4
+"""Share of what a sender loses that is sent once more before it goes on to the receivers."""
+
+FULL_SIZE_UP_TO = 4
+"""Users in a room up to which cameras are received in full size; in larger ones as a layer of half the size."""
+
+LAYER_BITRATE = 0.3
+"""Of that of the full size."""
+
+
+def sent(person: Person, at: int) -> list[Stream]:
+    """What a user sends, measured there; `at` is Unix seconds."""
+    network = _network(person.up, person.sending)
+    streams = [
+        Stream(stream_id, "send", video=_video(picture, person.sending, at), network=network)
+        for stream_id, picture in person.pictures.items()
+    ]
+    return [*streams, _mic(person, "send", network, at)]
+
+
+def received(sender: Person, receiver: Person, users: int, at: int) -> list[Stream]:
+    """What one of `users` users receives of another: what the sender's link has done to it is in there."""
+    network = _network(receiver.down, receiver.receiving)
+    upstream = _network(sender.up, sender.sending)
+    lost_before = (1 - REPAIRED) * (upstream.packet_loss or 0)
+    network = Network(
+        rtt=network.rtt,
+        packet_loss=round(min(100, (network.packet_loss or 0) + lost_before), 2),
+        jitter=round(math.hypot(network.jitter or 0, upstream.jitter or 0), 1),
+    )
+    streams = []
+    for stream_id, picture in sender.pictures.items():
+        layered = stream_id == "camera" and users > FULL_SIZE_UP_TO
+        seen = _seen(sender.sending, receiver.receiving, lost_before, layered=layered)
+        streams.append(Stream(stream_id, "recv", video=_video(picture, seen, at), network=network))
+    return [*streams, _mic(sender, "recv", network, at)]
+
+
+def _seen(sending: Impairment, receiving: Impairment, lost: float, *, layered: bool) -> Impairment:
+    """What is left of a picture at a receiver: a frame is lost with any of its packets."""
+    return Impairment(
+        frame_rate=sending.frame_rate * receiving.frame_rate * max(0.1, 1 - 4 * lost / 100),
+        bitrate=sending.bitrate * receiving.bitrate * (LAYER_BITRATE if layered else 1) * (1 - lost / 100),
+        smaller=sending.smaller * (2 if layered else 1),
+    )
+
+
+def _video(picture: Picture, by: Impairment, at: int) -> Video:
+    return Video(
+        timestamp=at,
+        frame_rate=round(picture.frame_rate.value * by.frame_rate),
+        width=picture.width // by.smaller,
+        height=picture.height // by.smaller,
+        bitrate=round(picture.bitrate.value * by.bitrate),
+    )
+
+
+def _mic(person: Person, direction: Direction, network: Network, at: int) -> Stream:
+    bitrate = 0 if person.muted else round(person.voice.value)
+    return Stream("mic", direction, audio=Audio(at, 48_000, 1, bitrate), network=network)
+
+
+def _network(link: Link, by: Impairment) -> Network:
+    return Network(
+        rtt=round(link.rtt.value + by.rtt),
+        packet_loss=round(min(100, link.packet_loss.value + by.packet_loss), 2),
+        jitter=round(link.jitter.value + by.jitter, 1),
+    )

@@ -1,0 +1,154 @@
+"""When rooms started and ended, how many were in them and when they were at their worst."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
+
+from roompulse.rooms.contract import LiveRoom, LiveRooms
+from roompulse.store.contract import Session, SessionOrder, SessionQuery, SessionStore
+from roompulse.store.engine import Database
+from roompulse.store.packing import unpack_score_and_users
+from roompulse.store.rows import FETCH_AT_ONCE, store_errors
+from roompulse.store.schema import sessions, snapshots
+
+logger = logging.getLogger(__name__)
+
+_LOOK_EVERY = 1.0
+
+_ORDERS: Mapping[SessionOrder, ColumnElement[Any]] = {
+    "ended": sessions.c.ended_at.desc(),
+    "score": sessions.c.worst_score.asc().nulls_last(),
+    "duration": (sessions.c.ended_at - sessions.c.started_at).desc(),
+    "users": sessions.c.most_users.desc().nulls_last(),
+}
+
+
+class SqlSessions:
+    """Implements `SessionStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._writer = database.writer
+        self._reader = database.reader
+
+    async def begin(self, started: Sequence[tuple[str, float]]) -> None:
+        rows = [
+            {"room_id": room_id, "searched": room_id.casefold(), "started_at": round(at * 1000)}
+            for room_id, at in started
+        ]
+        with store_errors():
+            async with self._writer.begin() as connection:
+                await connection.execute(insert(sessions), rows)
+
+    async def unfinished(self) -> list[str]:
+        with store_errors():
+            async with self._reader.connect() as connection:
+                found = await connection.execute(select(sessions.c.room_id).where(sessions.c.ended_at.is_(None)))
+                return list(found.scalars())
+
+    async def end(self, room_id: str, ended_at: float | None) -> None:
+        unfinished = (sessions.c.room_id == room_id) & sessions.c.ended_at.is_(None)
+        with store_errors():
+            async with self._reader.connect() as connection:
+                started = await connection.scalar(select(func.min(sessions.c.started_at)).where(unfinished))
+                if started is None:
+                    return
+                async with connection.stream(_snapshots(room_id, started)) as result:
+                    values = await _worst_and_most(result.partitions(FETCH_AT_ONCE))
+            last = values.pop("last", None) or started
+            values["ended_at"] = last if ended_at is None else round(ended_at * 1000)
+            async with self._writer.begin() as connection:
+                await connection.execute(update(sessions).where(unfinished).values(values))
+
+    async def of_room(self, room_id: str, limit: int) -> list[Session]:
+        newest = select(sessions).where(sessions.c.room_id == room_id).order_by(sessions.c.started_at.desc())
+        with store_errors():
+            async with self._reader.connect() as connection:
+                return [_session(row) for row in await connection.execute(newest.limit(limit))]
+
+    async def ended(self, query: SessionQuery) -> tuple[list[Session], int]:
+        wanted = sessions.c.searched.contains(query.search.casefold(), autoescape=True)
+        where = sessions.c.ended_at.is_not(None) & wanted
+        order = _ORDERS[query.order], sessions.c.id.desc()
+        with store_errors():
+            async with self._reader.connect() as connection:
+                total = await connection.scalar(select(func.count()).select_from(sessions).where(where))
+                page = select(sessions).where(where).order_by(*order).offset(query.offset).limit(query.limit)
+                return [_session(row) for row in await connection.execute(page)], total or 0
+
+
+def _snapshots(room_id: str, since: int) -> Select[Any]:
+    mine = (snapshots.c.room_id == room_id) & (snapshots.c.timestamp >= since)
+    return select(snapshots.c.timestamp, snapshots.c.aggregate).where(mine).order_by(snapshots.c.timestamp)
+
+
+async def _worst_and_most(partitions: AsyncIterator[Sequence[Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {"most_users": None, "worst_at": None, "worst_score": None}
+    async for rows in partitions:
+        for at, packed in rows:
+            score, users = unpack_score_and_users(packed)
+            values["last"] = at
+            values["most_users"] = max(users, values["most_users"] or 0)
+            if score is not None and (values["worst_score"] is None or score < values["worst_score"]):
+                values |= {"worst_at": at, "worst_score": score}
+    return values
+
+
+def _session(row: Row[Any]) -> Session:
+    def seconds(milliseconds: int | None) -> float | None:
+        return None if milliseconds is None else milliseconds / 1000
+
+    return Session(
+        row.room_id,
+        row.started_at / 1000,
+        seconds(row.ended_at),
+        row.most_users,
+        seconds(row.worst_at),
+        row.worst_score,
+    )
+
+
+class SessionKeeper:
+    """Notes which rooms start and end."""
+
+    def __init__(self, store: SessionStore, rooms: LiveRooms) -> None:
+        self._store = store
+        self._rooms = rooms
+        self._live: dict[str, LiveRoom] | None = None
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.look()
+            except Exception:  # whatever it is, the next time must come
+                logger.exception("sessions of rooms could not be saved; they will be")
+            await asyncio.sleep(_LOOK_EVERY)
+
+    async def look(self) -> None:
+        """Save what started or ended since the last time."""
+        if self._live is None:
+            self._live = await self._resumed()
+        live = {room_id: room for room_id in self._rooms.ids() if (room := self._rooms.get(room_id))}
+        for room_id, room in _missing(self._live, live):
+            await self._store.end(room_id, room.heard_at)
+            del self._live[room_id]
+        if started := _missing(live, self._live):
+            await self._store.begin([(room_id, room.started_at) for room_id, room in started])
+            self._live |= started
+
+    async def _resumed(self) -> dict[str, LiveRoom]:
+        """The rooms of before a restart that are still live; the sessions of the others end."""
+        resumed = {}
+        for room_id in await self._store.unfinished():
+            if room := self._rooms.get(room_id):
+                resumed[room_id] = room
+            else:
+                await self._store.end(room_id, None)
+        return resumed
+
+
+def _missing(rooms: Mapping[str, LiveRoom], others: Mapping[str, LiveRoom]) -> list[tuple[str, LiveRoom]]:
+    """Rooms that are not among the others; one that ended and started anew is another."""
+    return [(room_id, room) for room_id, room in rooms.items() if others.get(room_id) is not room]

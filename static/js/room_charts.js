@@ -1,0 +1,63 @@
+// Charts of a room, from its snapshots.
+
+import { start, stepOf } from "./charts.js";
+import { now } from "./clock.js";
+
+const section = document.getElementById("charts");
+const interval = Number(section.dataset.interval); // seconds between snapshots
+const stepOfRange = (range) => (stepOf(range, interval) > interval ? stepOf(range, interval) : 0);
+const exports = document.querySelectorAll("#exports a");
+
+// A point that was merged shows the worst snapshot of its step: where that was is asked for.
+async function moment(time, range) {
+  const step = stepOfRange(range);
+  if (!step) return time;
+  const query = new URLSearchParams({ from: time, to: time + step, limit: "10000" });
+  try {
+    const answer = await fetch(`${section.dataset.history}?${query}`);
+    const found = (await answer.json()).data.filter((one) => one.quality.score !== null && one.timestamp < time + step);
+    return found.sort((one, other) => one.quality.score - other.quality.score)[0]?.timestamp ?? time;
+  } catch {
+    return time; // The server is lost, which the page says.
+  }
+}
+
+start({
+  charts: [
+    { title: "Score", unit: "", scale: [1, 4.5], series: { score: (one) => one.quality.score } },
+    { title: "rtt", unit: "ms", series: { average: (one) => one.rtt?.avg, p95: (one) => one.rtt?.p95 } },
+    {
+      title: "Packet loss",
+      unit: "%",
+      series: { average: (one) => one.packet_loss?.avg, p95: (one) => one.packet_loss?.p95 },
+    },
+    { title: "Jitter", unit: "ms", series: { average: (one) => one.jitter?.avg, p95: (one) => one.jitter?.p95 } },
+    {
+      title: "Bitrate",
+      unit: "Mbit/s",
+      series: {
+        sent: (one) => (one.video.send_bitrate + one.audio.send_bitrate) / 1_000,
+        received: (one) => (one.video.recv_bitrate + one.audio.recv_bitrate) / 1_000,
+      },
+    },
+    {
+      title: "Frame rate",
+      unit: "fps",
+      series: { average: (one) => one.video.frame_rate?.avg, lowest: (one) => one.video.frame_rate?.min },
+    },
+  ],
+  url: () => section.dataset.history,
+  step: stepOfRange,
+  gap: (range) => 2.5 * Math.max(interval, stepOf(range, interval)),
+  due: () => interval - (now() % interval), // what changed is in the snapshot of the next full interval
+  moment,
+  shows(from, to) {
+    for (const link of exports) {
+      const address = new URL(link.href);
+      address.search = new URLSearchParams({ from: from.toFixed(3), to: to.toFixed(3) });
+      link.href = address;
+    }
+  },
+});
+
+document.getElementById("exports-range").textContent = "of the range on screen";

@@ -1,0 +1,48 @@
+// How the operator looks at the pages: the theme, the zone of times, and the wall screen.
+
+import { isUtc, setUtc, showTimes, zoneName } from "./clock.js";
+import { keep } from "./kept.js";
+
+const menu = document.getElementById("view");
+const { dataset } = document.documentElement; // its theme is set by theme.js before the first paint
+
+const CHOICES = {
+  theme(value) {
+    dataset.theme = value;
+    keep("theme", value);
+    document.dispatchEvent(new Event("page:look"));
+  },
+  zone(value) {
+    setUtc(value === "utc");
+  },
+};
+
+// Radio buttons that are checked from the start, by name and value.
+const chosen = { theme: dataset.theme, zone: isUtc() ? "utc" : "local" };
+for (const choice of menu.querySelectorAll("input")) {
+  choice.checked = chosen[choice.name] === choice.value;
+  choice.addEventListener("change", () => CHOICES[choice.name](choice.value));
+}
+document.getElementById("local-zone").textContent = zoneName(undefined, false);
+
+export const isWall = document.body.classList.contains("wall");
+
+function withWall(address, wall) {
+  const url = new URL(address);
+  if (wall) url.searchParams.set("wall", "1");
+  else url.searchParams.delete("wall");
+  return url.href;
+}
+
+const wallLink = document.getElementById("wall");
+wallLink.href = withWall(location.href, !isWall);
+
+// A click on a wall leads to another wall. The links are those of every page: who looks at the same gets the same bytes.
+if (isWall) {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("main a[href]");
+    if (link) link.href = withWall(link.href, true);
+  });
+}
+
+showTimes();

@@ -1,0 +1,179 @@
+"""Pages of earlier times: moments in the past, calls that ended, visits."""
+
+import re
+
+import httpx
+import pytest
+
+from roompulse.report.model import Entry
+from roompulse.settings import Settings
+from tests.api import serving, without_table
+from tests.api.test_pages import links, page, post, words
+from tests.builders import NOW, body, network, stream
+from tests.conftest import Clock
+from tests.process import soon
+
+
+async def lossy(client: httpx.AsyncClient, packet_loss: float, user_id: str = "u1", **fields: object) -> None:
+    metrics = [Entry(user_id, [stream(network=network(packet_loss=packet_loss))])]
+    await post(client, body(user_id=user_id, metrics=metrics, **fields))
+
+
+def sections(html: str) -> list[str]:
+    """What is live on a page; on one of the past, without the time in its links."""
+    without_time = re.sub(r'\?at=[\d.]+"|&amp;at=[\d.]+"', '"', html)
+    found = re.findall(
+        r'<div id="(summary|users|grid|user)">(.*?)</div>\s*<(?:/?section|/?details|form|p )', without_time, re.S
+    )
+    assert found
+    return [text for _, text in found]
+
+
+async def ended_rooms(client: httpx.AsyncClient, path: str = "/?ended=1") -> list[str]:
+    """Ids of the rooms in the list, in its order."""
+    return re.findall(r'<th scope="row"><a class="id"[^>]*>([^<]*)</a>', await page(client, path))
+
+
+@pytest.mark.parametrize("path", ["/rooms/room-1", "/rooms/room-1?q=U2", "/rooms/room-1/users/u1"])
+async def test_the_past_is_shown_as_it_was(client: httpx.AsyncClient, clock: Clock, path: str) -> None:
+    await lossy(client, 7)
+    await post(client, body(user_id="u2", metrics=[Entry("u1", [stream(direction="recv")])]))
+    clock.advance(20)
+    await lossy(client, 0.5, user_id="u2")
+    then, at = await page(client, path), clock.now
+    clock.advance(5)
+    await lossy(client, 1)
+    clock.advance(300)
+    separator = "&" if "?" in path else "?"
+    assert sections(await page(client, f"{path}{separator}at={at}")) == sections(then)
+    assert "not live" in words(await page(client, "/rooms/room-1", 404))
+
+
+async def test_the_past_is_marked_and_leads_back_to_the_present(client: httpx.AsyncClient, clock: Clock) -> None:
+    await post(client)
+    clock.advance(30)
+    html = await page(client, f"/rooms/room-1?at={NOW}&q=u")
+    assert 'data-state="past"' in html
+    assert "The past 2027-01-15 08:00:00 UTC" in words(html)
+    assert 'id="stream"' not in html
+    assert {"/rooms/room-1?q=u", f"/rooms/room-1?q=u&at={NOW:.0f}"} <= set(links(html))  # to live, and to share
+    # What is on the page leads on in the past, and steps that would lead beyond the present lead to it.
+    assert f"/rooms/room-1/users/u1?at={NOW:.0f}" in links(html)
+    assert f"/rooms/room-1?q=u&at={NOW - 60:.0f}" in links(html)
+    assert f"/rooms/room-1?q=u&at={NOW + 10:.0f}" in links(html)
+    assert f"/rooms/room-1?q=u&at={NOW + 60:.0f}" not in links(html)
+
+
+@pytest.mark.parametrize("path", ["/rooms/room-1", "/rooms/room-1/users/u1"])
+async def test_how_long_ago_becomes_a_time_that_can_be_shared(client: httpx.AsyncClient, path: str) -> None:
+    await post(client)
+    answer = await client.get(f"{path}?ago=60&q=a%26b")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"{path}?q=a%26b&at={NOW - 60:.0f}"
+    assert (await client.get(answer.headers["location"])).status_code == 404
+    now = await client.get(f"{path}?ago=0")
+    assert (await client.get(now.headers["location"])).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (f"{NOW:.0f}", 200),
+        (f"{NOW:.3f}", 200),
+        ("2027-01-15T08:00:00", 200),
+        ("2027-01-15T08:00", 200),
+        ("2027-01-15T09:00:00%2B01:00", 200),
+        (f"{NOW - 0.001:.3f}", 404),
+        ("0", 404),
+        ("1970-01-01T00:00:00", 404),
+        ("0001-01-01T00:00:00%2B10:00", 404),
+    ],
+)
+async def test_a_time_is_unix_seconds_or_iso_8601(
+    client: httpx.AsyncClient, clock: Clock, text: str, status: int
+) -> None:
+    await post(client)
+    clock.advance(10)
+    assert 'data-state="past"' in await page(client, f"/rooms/room-1?at={text}", status)
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "nan", "1e9", "²", "999999999999", f"{NOW + 11}", "2030-01-01"])
+async def test_a_time_that_is_none_or_not_past_is_the_present(
+    client: httpx.AsyncClient, clock: Clock, text: str
+) -> None:
+    await post(client)
+    clock.advance(10)
+    assert 'data-url="/rooms/room-1/stream"' in await page(client, f"/rooms/room-1?at={text}")
+
+
+async def test_where_samples_are_gone_the_figures_of_the_room_are_left(settings: Settings, clock: Clock) -> None:
+    short = Settings(data=settings.data, sample_retention=300, snapshot_interval=0.1)
+    async with serving(short, clock) as client:
+        await post(client)
+
+        async def snapshot() -> bool:
+            return bool((await client.get("/report/history/room-1")).json()["data"])
+
+        await soon(snapshot)
+        at = (await client.get("/report/history/room-1")).json()["data"][0]["timestamp"]
+        clock.now = at + 400
+        html = await page(client, f"/rooms/room-1?at={at}")
+        assert "healthy" in words(html)
+        assert "Its users are not kept any more" in words(html)
+        await page(client, f"/rooms/room-1/users/u1?at={at}", 404)
+        assert "was not live then" in words(await page(client, f"/rooms/room-1?at={at - 200}", 404))
+
+
+async def test_ended_rooms_are_found_with_start_end_and_duration(client: httpx.AsyncClient, clock: Clock) -> None:
+    assert "No room has ended" in words(await page(client, "/?ended=1"))
+    await post(client, body(room_id="Über/uns"))
+    await post(client, body(room_id="short"))
+
+    async def unfinished() -> bool:
+        return "live" in words(await page(client, "/rooms/%C3%9Cber%2Funs"))
+
+    await soon(unfinished)
+    clock.advance(50)
+    await post(client, body(room_id="Über/uns"))
+    clock.advance(100)
+
+    async def both_ended() -> bool:
+        return len(await ended_rooms(client)) == 2
+
+    await soon(both_ended)
+    assert await ended_rooms(client) == ["Über/uns", "short"]
+    assert await ended_rooms(client, "/?ended=1&q=BER%2F") == ["Über/uns"]
+    assert "No ended room matches" in words(await page(client, "/?ended=1&q=nothing"))
+    html = await page(client, "/?ended=1&sort=duration")
+    assert "Über/uns 2027-01-15 08:00:00 UTC 2027-01-15 08:00:50 UTC 50 s" in words(html)
+    # It can be opened at its end, after it has ended.
+    end = f"/rooms/%C3%9Cber%2Funs?at={NOW + 50:.0f}"
+    assert end in links(html)
+    assert "4.37" in words(await page(client, end))
+    assert end in links(await page(client, "/rooms/%C3%9Cber%2Funs", 404))
+
+
+async def test_a_users_page_says_when_it_came_and_went(client: httpx.AsyncClient, clock: Clock) -> None:
+    await post(client)
+    clock.advance(100)
+    await post(client)
+    clock.advance(30)
+    here = words(await page(client, "/rooms/room-1/users/u1"))
+    assert "here since 2027-01-15 08:01:40 UTC , for 30 s" in here
+    assert "2027-01-15 08:01:40 UTC to now, 30 s 2027-01-15 08:00:00 UTC to 2027-01-15 08:00:00 UTC , 0 s" in here
+    clock.advance(60)
+    assert "left last heard of 2027-01-15 08:01:40 UTC" in words(await page(client, "/rooms/room-1/users/u1", 404))
+    # As of then it had not left.
+    assert "here since" in words(await page(client, f"/rooms/room-1/users/u1?at={NOW + 30}"))
+    fragment = await page(client, "/rooms/room-1/users/u1/visits")
+    assert fragment.lstrip().startswith("<h2>")
+
+
+async def test_without_the_database_the_present_is_still_shown(client: httpx.AsyncClient, settings: Settings) -> None:
+    await post(client)
+    async with without_table(settings, "session"):
+        assert "cannot be read now" in words(await page(client, "/rooms/room-1"))
+        await page(client, "/?ended=1", 503)
+    async with without_table(settings, "sample"):
+        assert "cannot be read now" in words(await page(client, "/rooms/room-1/users/u1"))
+        await page(client, f"/rooms/room-1?at={NOW}", 503)

@@ -1,0 +1,144 @@
+"""Downloads of a room."""
+
+import csv
+import json
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Any
+
+import httpx
+import pytest
+
+from roompulse.report.model import Entry
+from roompulse.settings import Settings
+from roompulse.web.exports import spreadsheet_safe
+from tests.api import data, serving, url
+from tests.api.test_history import aggregate, keep
+from tests.api.test_pages import post
+from tests.builders import NOW, REFERENCE, body, network, stream
+from tests.conftest import Clock
+
+
+async def table(client: httpx.AsyncClient, path: str) -> list[dict[str, str]]:
+    answer = await client.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    return list(csv.DictReader(StringIO(answer.content.decode("utf-8-sig"), newline="")))
+
+
+async def array(client: httpx.AsyncClient, path: str) -> Any:
+    answer = await client.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    return json.loads(answer.content)
+
+
+async def test_users_are_every_stream_of_every_report(client: httpx.AsyncClient, clock: Clock) -> None:
+    await post(client)
+    clock.advance(70)
+    receives = stream("mic", "recv", video=None, network=network(rtt=None))
+    await post(client, body(user_id="u2", metrics=[Entry("u1", [receives])]))
+    clock.advance(1)
+    first, second = await table(client, "/rooms/room-1/users.csv")
+    assert first == {
+        "time_utc": "2027-01-15 08:00:00.000",
+        "user_id": "u1",
+        "reporter_id": "u1",
+        "stream_id": "camera",
+        "direction": "send",
+        "sdk_version": "1.2.0",
+        "score": "4.37",
+        "level": "good",
+        "arithmetic": first["arithmetic"],
+        "rtt_ms": "45",
+        "packet_loss_percent": "0.3",
+        "jitter_ms": "8",
+        "width_px": "1280",
+        "height_px": "720",
+        "frame_rate_fps": "25",
+        "video_kbit_s": "1200",
+        "sample_rate_hz": "48000",
+        "channels": "2",
+        "audio_kbit_s": "64",
+    }
+    assert first["arithmetic"].startswith("4.37 = 4.44 − 0.0")
+    # What is not known is an empty cell, and never 0.
+    assert (second["reporter_id"], second["rtt_ms"], second["width_px"]) == ("u2", "", "")
+    exported = await array(client, "/rooms/room-1/users.json")
+    assert exported[0] == (await data(client, f"/report/history/room-1/u1?from={NOW}"))[0]
+    assert len(exported) == 2
+
+
+async def test_history_is_every_snapshot(settings: Settings, clock: Clock) -> None:
+    """However many there are: they are read in portions."""
+    every = [(NOW - 40_000 + 10 * number, aggregate(packet_loss=number % 50)) for number in range(0, 4000, 100)]
+    await keep(settings, *every)
+    async with serving(settings, clock) as client:
+        rows = await table(client, "/rooms/room-1/history.csv")
+        exported = await array(client, "/rooms/room-1/history.json")
+        assert [datetime.fromisoformat(row["time_utc"]).replace(tzinfo=UTC).timestamp() for row in rows] == [
+            at for at, _ in every
+        ]
+        assert [one["timestamp"] for one in exported] == [at for at, _ in every]
+        assert exported[-1] == (await data(client, "/report/history/room-1"))[-1]
+        assert rows[1]["users"] == "1"
+        assert rows[1]["rtt_avg_ms"] == "45.0"
+        assert set(rows[0]) == set(rows[1])
+        span = f"?from={every[3][0]}&to={every[5][0]}"
+        assert len(await array(client, f"/rooms/room-1/history.json{span}")) == 3
+        assert len(await table(client, f"/rooms/room-1/history.csv{span}")) == 3
+
+
+@pytest.mark.parametrize("name", ["history", "users"])
+async def test_what_is_empty_is_so_in_its_own_form(client: httpx.AsyncClient, name: str) -> None:
+    assert await array(client, f"/rooms/empty/{name}.json") == []
+    assert await table(client, f"/rooms/empty/{name}.csv") == []
+    head = await client.head(f"/rooms/empty/{name}.csv")
+    assert (head.status_code, head.content) == (200, b"")
+    assert (await client.get(f"/rooms/empty/{name}.csv?from=x")).status_code == 400
+
+
+async def test_only_the_range_that_is_asked_for(client: httpx.AsyncClient, clock: Clock) -> None:
+    for _ in range(4):
+        await post(client)
+        clock.advance(50)
+    exported = await array(client, f"/rooms/room-1/users.json?from={NOW + 50}&to={NOW + 100}")
+    assert [one["received_at"] for one in exported] == [NOW + 50, NOW + 100]
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "＝1"]
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+async def test_no_id_is_a_formula_in_a_spreadsheet(client: httpx.AsyncClient, formula: str) -> None:
+    await post(client, body(user_id=formula, room_id=formula, metrics=[Entry(formula, [stream(formula)])]))
+    clocked = await table(client, url("rooms", formula, "users.csv"))
+    assert [row["user_id"] for row in clocked] == [f"'{formula}"]
+    assert [row["stream_id"] for row in clocked] == [f"'{formula}"]
+    # JSON is read by programs, which want the id as it is.
+    assert [row["user_id"] for row in await array(client, url("rooms", formula, "users.json"))] == [formula]
+
+
+def test_other_texts_stay_as_they_are() -> None:
+    assert spreadsheet_safe("u1=+-@") == "u1=+-@"
+    assert spreadsheet_safe("") == ""
+
+
+@pytest.mark.parametrize("room_id", ["a/b", 'x"; filename="evil.exe', "Straße 7", "日本", "a;b,c\\d"])
+async def test_the_name_of_the_file_holds_the_room_and_nothing_breaks_out(
+    client: httpx.AsyncClient, room_id: str
+) -> None:
+    await post(client, body(room_id=room_id))
+    answer = await client.get(url("rooms", room_id, "history.csv"))
+    encoded = url(room_id)[1:]
+    expected = f"attachment; filename=\"history.csv\"; filename*=UTF-8''{encoded}-history.csv"
+    assert answer.headers["content-disposition"] == expected
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_the_reference_report_can_be_downloaded_from_the_room_page(client: httpx.AsyncClient) -> None:
+    await client.post("/report/metrics", content=REFERENCE)
+    html = (await client.get("/rooms/room-1")).text
+    for name in ("history.csv", "history.json", "users.csv", "users.json"):
+        assert f'href="/rooms/room-1/{name}"' in html
+        assert (await client.get(f"/rooms/room-1/{name}")).status_code == 200

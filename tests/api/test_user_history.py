@@ -1,0 +1,137 @@
+"""GET /report/history/{room_id}/{user_id}."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from roompulse.report.model import Entry
+from tests.api import assert_problem, data, url
+from tests.api.test_pages import post
+from tests.builders import NOW, body, network, stream, video
+from tests.conftest import Clock
+
+HISTORY = "/report/history/room-1/u1"
+
+
+async def report(client: httpx.AsyncClient, *metrics: Entry, **fields: Any) -> None:
+    await post(client, body(metrics=list(metrics) or [Entry("u1", [stream()])], **fields))
+
+
+async def times(client: httpx.AsyncClient, query: str = "") -> list[float]:
+    """Timestamps of the answer, in seconds after NOW."""
+    return [sample["timestamp"] - NOW for sample in await data(client, f"{HISTORY}?{query}")]
+
+
+async def test_it_has_what_the_user_reported_of_its_own_streams_and_of_those_it_receives(
+    client: httpx.AsyncClient, clock: Clock
+) -> None:
+    await report(client, Entry("u1", [stream()]), Entry("u2", [stream("mic", "recv", video=None)]))
+    await report(client, Entry("u1", [stream(direction="recv")]), user_id="u2")
+    clock.advance(1)
+    sent, received = await data(client, HISTORY)
+    assert sent == {
+        "timestamp": NOW,
+        "received_at": NOW,
+        "report_time": 1746616000,
+        "sdk_version": "1.2.0",
+        "user_id": "u1",
+        "reporter_id": "u1",
+        "stream_id": "camera",
+        "direction": "send",
+        "video": {"timestamp": None, "frame_rate": 25, "width": 1280, "height": 720, "bitrate": 1200},
+        "audio": {"timestamp": None, "sample_rate": 48000, "channels": 2, "bitrate": 64},
+        "network": {"rtt": 45, "packet_loss": 0.3, "jitter": 8},
+        "quality": sent["quality"],
+    }
+    assert sent["quality"]["score"] == 4.37
+    assert (received["user_id"], received["reporter_id"], received["direction"]) == ("u2", "u1", "recv")
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("about=u2", ["mic", "camera"]),
+        ("about=u2&stream_id=mic", ["mic"]),
+        ("direction=send", ["camera"]),
+        ("stream_id=camera&direction=recv", ["camera"]),
+        ("about=nobody", []),
+    ],
+)
+async def test_one_stream_can_be_asked_for(client: httpx.AsyncClient, query: str, found: list[str]) -> None:
+    received = [stream("mic", "recv"), stream("camera", "recv")]
+    await report(client, Entry("u1", [stream("camera")]), Entry("u2", received))
+    assert [sample["stream_id"] for sample in await data(client, f"{HISTORY}?{query}")] == found
+
+
+async def test_a_sample_is_where_its_report_time_says_if_that_can_be_true(
+    client: httpx.AsyncClient, clock: Clock
+) -> None:
+    """One that was kept while the device was offline is in the place where it was measured."""
+    await report(client, report_time=int(NOW) - 599)
+    await report(client, report_time=int(NOW) - 601)
+    await report(client, report_time=int(NOW) - 30)
+    await report(client, report_time=int(NOW + 5) * 1000)
+    clock.advance(10)
+    assert await times(client) == [-599, -30, 0, 5]
+    assert await times(client, f"from={NOW - 600}&to={NOW - 1}") == [-599, -30]
+
+
+async def test_samples_are_rated_as_they_were_when_they_came(client: httpx.AsyncClient, clock: Clock) -> None:
+    for rate in (30, 10):
+        await report(client, Entry("u1", [stream(video=video(frame_rate=rate))]))
+        clock.advance(5)
+    *_, last = await data(client, f"{HISTORY}?from={NOW + 5}")
+    live = (await data(client, "/report/metrics/room-1/u1"))["streams"][0]
+    assert last["quality"] == live["quality"]
+    assert "frame_rate" in [term["term"] for term in last["quality"]["terms"]]
+
+
+async def test_steps_keep_the_worst_sample_of_each_stream(client: httpx.AsyncClient, clock: Clock) -> None:
+    for loss in (0, 5, 1, 2):
+        lossy = stream(network=network(packet_loss=loss))
+        await report(client, Entry("u1", [lossy, stream("screen")]))
+        clock.advance(5)
+    stepped = await data(client, f"{HISTORY}?step=10")
+    camera = [one["network"]["packet_loss"] for one in stepped if one["stream_id"] == "camera"]
+    assert camera == [5, 2]
+    assert len([one for one in stepped if one["stream_id"] == "screen"]) == 2
+
+
+async def test_the_newest_are_those_of_a_limit_and_a_quarter_of_an_hour_is_what_comes_by_itself(
+    client: httpx.AsyncClient, clock: Clock
+) -> None:
+    for _ in range(4):
+        await report(client)
+        clock.advance(400)
+    assert await times(client) == [800, 1200]
+    assert await times(client, "from=0") == [0, 400, 800, 1200]
+    assert await times(client, "from=0&limit=2") == [800, 1200]
+    assert await times(client, f"to={NOW + 500}") == [0, 400]
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("from=x", "from"),
+        ("from=2&to=1", "from"),
+        ("limit=0", "limit"),
+        ("step=0", "step"),
+        ("about=", "about"),
+        ("stream_id=%00", "stream_id"),
+        ("direction=up", "direction"),
+    ],
+)
+async def test_nonsense_is_told_by_its_name(client: httpx.AsyncClient, query: str, name: str) -> None:
+    await report(client)
+    assert_problem(await client.get(f"{HISTORY}?{query}"), 400, name)
+
+
+async def test_a_user_of_whom_nothing_is_kept_is_404_and_one_who_was_silent_lately_is_not(
+    client: httpx.AsyncClient, clock: Clock
+) -> None:
+    await report(client, Entry("a/b", [stream()]), user_id="a/b")
+    clock.advance(2000)
+    assert await data(client, url("report", "history", "room-1", "a/b")) == []
+    assert_problem(await client.get(HISTORY), 404, "u1")
+    assert_problem(await client.get("/report/history/room-2/u1"), 404, "u1")
