@@ -45,8 +45,8 @@ def visit(page: Page, server: Server, path: str = "/") -> None:
 
 
 def rows(page: Page) -> Locator:
-    """The rows of all lists; the grid of who receives whom is none."""
-    return page.locator("table:not(.pairs) > tbody > tr")
+    """The rows of all lists; the grid of who receives whom is none, nor are the calls in a room."""
+    return page.locator("table:not(.pairs, #sessions table) > tbody > tr")
 
 
 def row(page: Page, name: str) -> Locator:

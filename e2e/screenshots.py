@@ -60,7 +60,7 @@ SIZES = {"wide": (1400, 1000), "phone": (390, 844)}
 
 def scene(begin: float) -> Iterator[tuple[float, Report]]:
     """Reports of simulated rooms with their times (Unix seconds), in this order and without end."""
-    few = Plan(rooms=1, users=3, interval=5, seed=11, troubles=("wifi-uplink",))
+    few = Plan(rooms=1, users=3, interval=5, seed=22, troubles=("wifi-uplink",))
     many = Plan(rooms=1, users=200, interval=10, seed=5, troubles=("server-side",))
     others = Plan(rooms=14, users=9, interval=5, seed=4, troubles=("congested-room", "cpu-bound", "freeze"))
     timed: Iterator[tuple[float, Report]] = merge(

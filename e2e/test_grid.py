@@ -174,7 +174,7 @@ def test_a_user_page_tells_its_network_from_that_of_others(page: Page, server: S
 def test_the_focus_stays_with_a_user_whose_row_moves(page: Page, server: Server) -> None:
     server.post(body(user_id="u0", metrics=[Entry(f"u{number}", [stream(direction="recv")]) for number in range(1, 6)]))
     visit(page, server, user_path("room-1", "u0"))
-    link = row(page, "u4").get_by_role("link")
+    link = row(page, "u4").get_by_role("link", name="u4")
     link.focus()
     with without_reload(page):
         server.post(receives("u0", "u4", network=BAD))

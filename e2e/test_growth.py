@@ -23,8 +23,9 @@ PATHS = ["/", "/rooms/room-1"]
 WARM_UP = 1 / 6
 """Share of the time in which a browser compiles what it runs often, and charts fill."""
 
-ALLOWED = {"Nodes": 20, "JSEventListeners": 2, "JSHeapUsedSize": 1_000_000}
-"""By how much a page may grow: the browser goes on compiling, and charts hold the points of 15 minutes."""
+ALLOWED = {"Nodes": 80, "JSEventListeners": 2, "JSHeapUsedSize": 1_000_000}
+"""By how much a page may grow: there is one more of the last ten calls, the browser goes on compiling, and charts hold
+the points of 15 minutes."""
 
 
 def reports() -> Iterator[bytes]:
