@@ -129,7 +129,7 @@ def figures(snapshot: Any) -> list[float]:
     """What the charts show of a snapshot, in their order."""
     video, audio = snapshot["video"], snapshot["audio"]
     spreads = [snapshot[name][part] for name in ("rtt", "packet_loss", "jitter") for part in ("avg", "p95")]
-    bitrates = [video[name] + audio[name] for name in ("send_bitrate", "recv_bitrate")]
+    bitrates = [(video[name] + audio[name]) / 1000 for name in ("send_bitrate", "recv_bitrate")]
     return [snapshot["quality"]["score"], *spreads, *bitrates, video["frame_rate"]["avg"], video["frame_rate"]["min"]]
 
 
