@@ -4,13 +4,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run simulate test check format unit e2e soak wheel screenshots lock clean
+.PHONY: help run demo simulate test check format unit e2e soak wheel screenshots lock clean
 
 help: ## List these targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 run: .venv/run ## Serve http://localhost:8180
 	$(BIN)/roompulse serve
+
+demo: .venv/run ## Serve it with a real call to make worse, at /demo/call
+	$(BIN)/roompulse serve --demo
 
 simulate: .venv/run ## Fill it with simulated calls
 	$(BIN)/roompulse simulate
