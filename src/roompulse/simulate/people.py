@@ -4,6 +4,7 @@ import math
 from random import Random
 from typing import TypeVar
 
+from roompulse.client import Device
 from roompulse.simulate.troubles import NOTHING
 
 T = TypeVar("T")
@@ -12,6 +13,13 @@ MEMORY = 20.0
 """Seconds in which a figure about forgets where it was."""
 
 SDK_VERSIONS = {"2.8.1": 55, "2.8.0": 20, "2.7.4": 15, "3.0.0-beta.2": 7, "1.9.12": 3}
+DEVICES = {
+    Device("desktop", "Windows 11", "Chrome 142", "wifi"): 40,
+    Device("desktop", "macOS 26", "Safari 26", "wifi"): 20,
+    Device("desktop", "Windows 11", "Firefox 145", "ethernet"): 15,
+    Device("mobile", "Android 16", "Chrome 142", "cellular"): 15,
+    Device("tablet", "iPadOS 26", "Safari 26", "wifi"): 10,
+}
 CAMERAS = {(1280, 720, 30, 1900): 45, (1280, 720, 25, 1500): 30, (640, 360, 25, 560): 20, (1920, 1080, 30, 3600): 5}
 """Width and height (px), fps and kbit/s."""
 
@@ -68,6 +76,7 @@ class Person:
         self.user_id = user_id
         self.leaves_at = leaves_at
         self.sdk_version = _weighted(random, SDK_VERSIONS)
+        self.device = _weighted(Random(user_id), DEVICES)  # noqa: S311
         self.pictures: dict[str, Picture] = {}
         if random.random() < 0.85:
             self.pictures["camera"] = Picture(*_weighted(random, CAMERAS))

@@ -107,7 +107,7 @@ class Room:
         person.step(self._random, self._interval)
         self._impair(person, now)
         users = len(self._members)
-        own = Entry(person.user_id, sent(person, at))
+        own = Entry(person.user_id, sent(person, at), person.device)
         others = [Entry(other.user_id, received(other, person, users, at)) for other in self._tiles(person)]
         return Report(person.user_id, self._room_id, person.sdk_version, [own, *others], at)
 

@@ -60,12 +60,14 @@ def _video(picture: Picture, by: Impairment, at: int) -> Video:
         width=picture.width // by.smaller,
         height=picture.height // by.smaller,
         bitrate=round(picture.bitrate.value * by.bitrate),
+        codec="VP9",
     )
 
 
 def _mic(person: Person, direction: Direction, network: Network, at: int) -> Stream:
     bitrate = 0 if person.muted else round(person.voice.value)
-    return Stream("mic", direction, audio=Audio(at, 48_000, 1, bitrate), network=network)
+    muted = person.muted if direction == "send" else None  # a receiver is not told
+    return Stream("mic", direction, audio=Audio(at, 48_000, 1, bitrate, codec="opus", muted=muted), network=network)
 
 
 def _network(link: Link, by: Impairment) -> Network:
