@@ -30,11 +30,11 @@ format: .venv/dev ## Format the code
 	$(BIN)/ruff format .
 
 unit: .venv/dev ## Run the tests that need no browser
-	$(BIN)/pytest tests
+	$(BIN)/pytest --numprocesses 2 tests
 
 e2e: .venv/dev ## Run the tests in Chromium
 	$(BIN)/python -m e2e.chromium
-	$(BIN)/pytest e2e
+	$(BIN)/pytest --numprocesses 2 e2e
 
 soak: .venv/dev ## Leave pages open under reports for an hour, to see whether they grow
 	$(BIN)/python -m e2e.chromium
