@@ -3,15 +3,20 @@
 import gzip
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from roompulse.importing import files
 from roompulse.importing.files import read
 from roompulse.importing.recording import Unusable
 from roompulse.importing.reports import reports_of
+from roompulse.report.decode import decode_report
 from roompulse.report.model import Audio, Network, Video
 from tests.builders import NOW
 from tests.importing.dumps import (
@@ -130,6 +135,12 @@ class TestInternals:
     def test_series_without_values_and_derived_ones_do_no_harm(self, tmp_path: Path) -> None:
         dump = json.loads(internals(call()))
         stats = dump["PeerConnections"]["1-1"]["stats"]
+        stats |= {
+            "OW-kind": stats["OV-kind"],
+            "OW-timestamp": {},
+            "OX-kind": {"values": '["video"]'},
+            "OX-mid": stats["OV-mid"],
+        }
         stats |= {"OV-rid": {}, "X-kind": {}, "Y-timestamp": {}, "IA-[a-b]": stats["IA-jitter"], "none": {}}
         assert imported(tmp_path, json.dumps(dump).encode()) == imported(tmp_path, internals(call()))
 
@@ -203,6 +214,8 @@ def flat(content: bytes) -> bytes:
         (rtcstats(call())[:-30], "line 23 is no JSON, or not all of it"),
         (b"[\n1,\n2]", "line 1 is no JSON"),
         (b"[" * 100_000, "line 1 is no JSON"),
+        (b'["getStats","PC_0",{},1e15]', "a time makes no sense: 1e+15 ms since 1970"),
+        (b'["getStats","PC_0",{},-1]', "a time makes no sense: -1 ms since 1970"),
         (b'{"PeerConnections":{}}', "no connection in it"),
         (b'["create",null,{},1800000000000]', "no connection in it"),
         (b'{"PeerConnections":{"1-1":{"stats":{},"updateLog":[]}}}', "no media in it"),
@@ -220,6 +233,32 @@ def test_what_cannot_be_imported_says_why_in_one_line(tmp_path: Path, content: b
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 300
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """A dump in which some parts are others."""
+    content = draw(st.sampled_from([form(call(range(0, 31, 5))) for form in FORMS.values()]))
+    parts = re.split(rb"([\[\]{}:,\"\\ ]+)", content)
+    odd = st.sampled_from(
+        [b"", b"null", b"-1", b"1e308", b"99999999999999999999", b"x", b"true", b"{}", b"[", b'"', b"0"]
+    )
+    for _ in range(draw(st.integers(1, 8))):
+        parts[draw(st.integers(0, len(parts) - 1))] = draw(odd | st.sampled_from(parts))
+    return b"".join(parts)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=damaged())
+def test_a_damaged_file_is_refused_in_one_line_if_it_is_not_imported(tmp_path: Path, content: bytes) -> None:
+    try:
+        reports = imported(tmp_path, content)
+    except Unusable as error:
+        said = str(error)
+    else:
+        said = "imported"
+        assert all(decode_report(msgspec.json.encode(received.report)) == received.report for received in reports)
+    assert len(said.splitlines()) == 1
 
 
 def test_a_path_that_is_no_file_says_so(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def _begin(times: Sequence[float], series: _Series, count: int) -> int | None:
     None if they do not fit between their first and last time: some are missing within, and the rest has no time.
     """
     span = _span(series)
-    if span is None or not count:
+    if span is None or not 0 < count <= len(times):
         return None
     start, end = span
     near = max(_CUT, (times[-1] - times[0]) / len(times) / 2)

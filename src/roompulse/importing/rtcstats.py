@@ -86,6 +86,8 @@ class _Dump:
         method, connection_id, value, *_, time = event
         self.events += 1
         self._now = time if time >= MILLISECONDS_FROM else self._now + time
+        if not 0 <= self._now <= MAX_TIME:
+            raise Unusable(f"a time makes no sense: {self._now:g} ms since 1970")
         if not isinstance(connection_id, str) or not isinstance(method, str | int):
             return
         if method in _STATS and isinstance(value, dict):
