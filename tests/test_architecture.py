@@ -100,7 +100,7 @@ def test_reports_quality_and_rooms_are_pure(path: Path) -> None:
     assert {part_of(module) for module in imports(path)} & INPUT_AND_OUTPUT == set()
 
 
-@pytest.mark.parametrize("name", PURE_TOO)
+@pytest.mark.parametrize("name", sorted(PURE_TOO))
 def test_what_a_recording_says_is_found_without_files_and_databases(name: str) -> None:
     # Times are read from text there, hence datetime.
     found = {part_of(module) for module in imports(SOURCE / f"{name.replace('.', '/')}.py")}

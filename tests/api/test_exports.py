@@ -11,6 +11,7 @@ import pytest
 
 from roompulse.report.model import Device, Entry
 from roompulse.settings import Settings
+from roompulse.web import exports
 from roompulse.web.exports import spreadsheet_safe
 from tests.api import data, serving, url
 from tests.api.test_history import aggregate, keep
@@ -108,6 +109,17 @@ async def test_history_is_every_snapshot(settings: Settings, clock: Clock) -> No
         span = f"?from={every[3][0]}&to={every[5][0]}"
         assert len(await array(client, f"/rooms/room-1/history.json{span}")) == 3
         assert len(await table(client, f"/rooms/room-1/history.csv{span}")) == 3
+
+
+async def test_history_of_when_the_interval_was_shorter_is_whole_too(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "MAX_LIMIT", 3)
+    every = [(NOW - 400 + 7 * number, aggregate()) for number in range(30)]
+    await keep(settings, *every)
+    async with serving(settings, clock) as client:
+        exported = await array(client, "/rooms/room-1/history.json")
+        assert [one["timestamp"] for one in exported] == [at for at, _ in every]
 
 
 @pytest.mark.parametrize("name", ["history", "users"])

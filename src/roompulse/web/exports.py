@@ -107,15 +107,19 @@ class Exports:
         self._settings = settings
 
     async def history(self, room_id: str, start: float | None, end: float | None) -> Portions:
-        now, step = self._clock(), self._settings.snapshot_interval * _AT_ONCE
+        now, span = self._clock(), self._settings.snapshot_interval * _AT_ONCE
         after = max(start or 0.0, now - self._settings.snapshot_retention)
         last = now if end is None else min(end, now)
         while after <= last:
             # Times are whole milliseconds, and both ends of a query belong to it.
-            until = min(last, after + step - 0.001)
-            if portion := await self._store.history(HistoryQuery(room_id, after, until, limit=MAX_LIMIT)):
+            until = min(last, after + span - 0.001)
+            portion = await self._store.history(HistoryQuery(room_id, after, until, limit=MAX_LIMIT))
+            if portion and len(portion) == MAX_LIMIT:
+                span /= 2  # There may be more of them, taken when the interval was shorter.
+                continue
+            if portion:
                 yield portion
-            after += step
+            after += span
 
     def users(self, room_id: str, start: float | None, end: float | None) -> Portions:
         now = self._clock()
