@@ -157,6 +157,7 @@ async def test_ended_rooms_are_found_with_start_end_and_duration(client: httpx.A
     assert await ended_rooms(client) == ["Über/uns", "short"]
     assert await ended_rooms(client, "/?ended=1&q=BER%2F") == ["Über/uns"]
     assert "No ended room matches" in words(await page(client, "/?ended=1&q=nothing"))
+    assert await ended_rooms(client, "/?ended=1&page=9") == ["Über/uns", "short"]  # the last page there is
     html = await page(client, "/?ended=1&sort=duration")
     assert "Über/uns 2027-01-15 08:00:00 UTC 2027-01-15 08:00:50 UTC 50 s" in words(html)
     # It can be opened at its end, after it has ended.

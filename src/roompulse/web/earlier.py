@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Mapping
+from math import ceil
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from roompulse.clock import Clock
 from roompulse.errors import StoreError
@@ -80,10 +82,13 @@ class Earlier:
         )
 
     async def ended(self, query: EndedQuery) -> Rows:
-        """One page of the rooms that have ended; raises StoreError."""
+        """One page of the rooms that have ended, the last one where there are fewer; raises StoreError."""
         offset = (query.page - 1) * ENDED_PER_PAGE
         rows, total = await self._sessions.ended(SessionQuery(query.q, query.sort, offset, ENDED_PER_PAGE))
-        return Rows(rows, query.page, max(1, -(-total // ENDED_PER_PAGE)), total)
+        last = max(1, ceil(total / ENDED_PER_PAGE))
+        if query.page > last:
+            return await self.ended(replace(query, page=last))
+        return Rows(rows, query.page, last, total)
 
     def _unreadable(self, error: StoreError) -> str:
         logger.error("what was earlier could not be read: %s", error)
