@@ -15,6 +15,7 @@ ORDER = [
     {"quality"},
     {"rooms"},
     {"store"},
+    {"access"},
     {"importing"},
     {"hub"},
     {"ingest"},
