@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 from roompulse.errors import StartupError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+VERSIONS = MIGRATIONS / "versions"
 
 
-def migrate(connection: Connection) -> None:
-    """Run the migrations that the database has not seen yet.
+def migrate(connection: Connection, versions: Path = VERSIONS) -> None:
+    """Run the migrations of the folder `versions` that the database has not seen yet.
 
     Raises:
         StartupError: the database was written by a newer version, whose migrations this one does not know.
@@ -22,6 +23,8 @@ def migrate(connection: Connection) -> None:
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("version_locations", str(versions).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")  # so that a path may hold whatever else
     config.attributes["connection"] = connection
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     unknown = set(MigrationContext.configure(connection).get_current_heads()) - known

@@ -13,6 +13,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from roompulse.web.compression import COMPRESSED
+from roompulse.web.guard import FOR_ANYBODY
 from roompulse.web.headers import CORS_HEADERS
 
 _ONE_YEAR = 365 * 24 * 3600
@@ -59,4 +60,5 @@ class Assets:
             cache_control=cache,
             after_request=add_headers,
             middleware=[COMPRESSED],
+            opt=FOR_ANYBODY,
         )

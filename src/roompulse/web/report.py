@@ -12,6 +12,7 @@ from roompulse.ingest import Ingest
 from roompulse.report.decode import decode_report
 from roompulse.report.envelope import ACKNOWLEDGED, failure
 from roompulse.settings import Settings
+from roompulse.web.guard import FOR_ANYBODY
 from roompulse.web.headers import CORS_HEADERS, CORS_PREFLIGHT_HEADERS
 from roompulse.web.problems import problem_headers
 from roompulse.web.senders import Senders
@@ -27,7 +28,7 @@ class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
 
 
 def report_route(ingest: Ingest, senders: Senders, settings: Settings) -> ASGIRouteHandler:
-    @asgi("/report/metrics", copy_scope=False)
+    @asgi("/report/metrics", copy_scope=False, opt=FOR_ANYBODY)
     async def post_report(scope: HTTPScope, receive: Receive, send: Send) -> None:
         try:
             if scope["method"] == "OPTIONS":
