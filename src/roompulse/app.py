@@ -127,7 +127,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
         report_route(ingest, Senders(settings.sender_rate, clock), settings),
         *answer_routes(rooms, ingest, epoch),
         *history_routes(core.store, core.past, rooms, clock),
-        *stream_routes(core.hub, overview, views, ingest, clock),
+        *stream_routes(core.hub, overview, views, ingest, core.gate, clock),
         *openapi_routes(settings),
         *page_routes(rooms, overview, views, earlier, layout, ingest),
         *(demo_routes(views, layout) if settings.demo else ()),

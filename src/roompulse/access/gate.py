@@ -6,7 +6,8 @@ import logging
 from hashlib import sha256
 from ipaddress import ip_address
 
-from roompulse.access.model import Key, KeyKind, Known
+from roompulse.access.model import ANYBODY, Caller, Key, KeyKind, Known
+from roompulse.access.present import Present
 from roompulse.access.store import AccessStore
 from roompulse.clock import Clock
 from roompulse.settings import Settings
@@ -29,10 +30,14 @@ class Gate:
         self._open = settings.open
         self._asks_anyway = not (settings.behind_proxy or is_loopback(settings.host))
         self.known = Known()
+        self.present = Present(self.admits)
 
     async def reload(self) -> None:
-        """Raises StoreError when the database fails; what is known stays."""
-        self.known = await self._store.load()
+        """Raises StoreError when the database fails; what is known stays. Who is not let in any more is shown out."""
+        try:
+            self.known = await self._store.load()
+        finally:
+            self.present.review()
 
     async def run(self) -> None:
         while True:
@@ -51,6 +56,17 @@ class Gate:
     def asks_readers(self) -> bool:
         """Say whether JSON and pages need a key or a sign-in."""
         return not self._open and (self._asks_anyway or self._has("read") or bool(self.known.operators))
+
+    def admits(self, caller: Caller) -> bool:
+        """Say whether who was let in before still would be."""
+        if not self.asks_readers:
+            return True
+        if isinstance(caller.proof, str):
+            key = self.known.keys.get(caller.proof)
+            return key is not None and key.kind == "read"
+        if caller.proof is not None:
+            return caller.proof in self.known.sign_ins
+        return caller != ANYBODY  # but whom a proxy let in
 
     def _has(self, kind: KeyKind) -> bool:
         return any(key.kind == kind for key in self.known.keys.values())

@@ -154,7 +154,8 @@ def _stream() -> Json:
         "summary": "The room as server-sent events",
         "description": (
             "`event: room` carries a RoomMetrics, first at once and then after each change; `event: gone` says that "
-            "the room ended; `event: ping` comes at least every 10 s; `event: bye` when the server stops. "
+            "the room ended; `event: ping` comes at least every 10 s; `event: bye` when the server stops; "
+            "`event: denied` when the key was removed. "
             "A room that is not live yet is waited for."
         ),
         "operationId": "stream_room",
