@@ -30,14 +30,31 @@ class Gate:
         self._open = settings.open
         self._asks_anyway = not (settings.behind_proxy or is_loopback(settings.host))
         self.known = Known()
+        self.signing_keys: dict[str, Key] = {}
+        """By which room tokens are signed: another dictionary whenever one of them is."""
+        self._kinds: set[KeyKind] = set()
+        self._adopted: dict[str, Key] = {}
         self.present = Present(self.admits)
 
     async def reload(self) -> None:
         """Raises StoreError when the database fails; what is known stays. Who is not let in any more is shown out."""
         try:
             self.known = await self._store.load()
+            self._know_keys()
         finally:
             self.present.review()
+
+    def adopt(self, key: Key) -> None:
+        """Take room tokens by a key that is in no database."""
+        self._adopted[key.id] = key
+        self._know_keys()
+
+    def _know_keys(self) -> None:
+        keys = self.known.keys.values()
+        self._kinds = {key.kind for key in keys}
+        signing = {key.id: key for key in keys if key.kind == "token"} | self._adopted
+        if signing != self.signing_keys:
+            self.signing_keys = signing
 
     async def run(self) -> None:
         while True:
@@ -50,12 +67,12 @@ class Gate:
     @property
     def asks_senders(self) -> bool:
         """Say whether a report needs a key or a room token."""
-        return not self._open and (self._asks_anyway or self._has("ingest") or self._has("token"))
+        return not self._open and (self._asks_anyway or "ingest" in self._kinds or "token" in self._kinds)
 
     @property
     def asks_readers(self) -> bool:
         """Say whether JSON and pages need a key or a sign-in."""
-        return not self._open and (self._asks_anyway or self._has("read") or bool(self.known.operators))
+        return not self._open and (self._asks_anyway or "read" in self._kinds or bool(self.known.operators))
 
     def admits(self, caller: Caller) -> bool:
         """Say whether who was let in before still would be."""
@@ -67,9 +84,6 @@ class Gate:
         if caller.proof is not None:
             return caller.proof in self.known.sign_ins
         return caller != ANYBODY  # but whom a proxy let in
-
-    def _has(self, kind: KeyKind) -> bool:
-        return any(key.kind == kind for key in self.known.keys.values())
 
     def key(self, shown: str, kind: KeyKind) -> Key | None:
         """The key that its holder shows, if it is one of this kind."""
