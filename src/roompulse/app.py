@@ -31,7 +31,7 @@ from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql import SqlStore
 from roompulse.web.answers import answer_routes
 from roompulse.web.assets import Assets
-from roompulse.web.demo import demo_routes
+from roompulse.web.demo import DemoTokens, demo_routes
 from roompulse.web.earlier import Earlier
 from roompulse.web.exports import Exports, export_routes
 from roompulse.web.guard import guard_by
@@ -133,7 +133,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
         *stream_routes(core.hub, overview, views, ingest, core.gate, clock),
         *openapi_routes(settings),
         *page_routes(rooms, overview, views, earlier, layout, ingest),
-        *(demo_routes(views, layout) if settings.demo else ()),
+        *(demo_routes(views, layout, DemoTokens(core.gate, clock)) if settings.demo else ()),
         *export_routes(Exports(core.store, core.past, clock, settings)),
     ]
 
