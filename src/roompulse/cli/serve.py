@@ -45,13 +45,14 @@ def serve(host: str | None, port: str | None, data: str | None, *, demo: bool) -
         logging.getLogger("roompulse").warning("%s is set, but there is no such setting", name)
     try:
         settings = load_settings(os.environ, {"host": host, "port": port, "data": data, "demo": demo or None})
-        with _listen(settings) as listener:
+        with listen(settings) as listener:
             _run(settings, listener)
     except StartupError as error:
         raise click.ClickException(str(error)) from None
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """The socket of the server; raises StartupError if it cannot have it."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family)

@@ -47,12 +47,17 @@ def back_up(reports: Path, access: Path, target: Path) -> Copied:
 
     """
     beside = target.with_name(f"{target.stem}-access.db")
-    for path in (target, beside):
-        if path.exists():
-            raise BackupError(f"{path} is there already")
-    if not reports.exists():
-        raise BackupError(f"there is no database {reports}")
-    with _one_line(reports, target), TemporaryDirectory(prefix=".roompulse-", dir=target.parent) as folder:
+    with _one_line(reports, target):
+        for path in (target, beside):
+            if path.exists():
+                raise BackupError(f"{path} is there already")
+        if not reports.exists():
+            raise BackupError(f"there is no database {reports}")
+        return _back_up(reports, access, target, beside)
+
+
+def _back_up(reports: Path, access: Path, target: Path, beside: Path) -> Copied:
+    with TemporaryDirectory(prefix=".roompulse-", dir=target.parent) as folder:
         copied, access_copied = Path(folder) / "roompulse.db", Path(folder) / "access.db"
         with closing(reading(reports)) as original:
             _copy(original, copied)
@@ -64,7 +69,8 @@ def back_up(reports: Path, access: Path, target: Path) -> Copied:
         if access_copied.exists():
             access_copied.rename(beside)
         copied.rename(target)
-        _flush(target.parent)
+        if os.name != "nt":  # where a folder cannot be opened
+            _flush(target.parent)
     return found
 
 
