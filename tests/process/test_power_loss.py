@@ -10,11 +10,15 @@ from random import Random
 
 import pytest
 
+from tests.builders import REFERENCE
 from tests.process import DEADLINE, SOAK, eventually
-from tests.process.load import Load, assert_sound
+from tests.process.load import ENTRIES, Load, assert_sound
 from tests.server import Server
 
 ROOT = Path(__file__).parents[2]
+MORE_THAN_THE_LOG_HOLDS = 600
+"""Reports: SQLite takes the log into the database, and flushes both, after a thousand pages."""
+
 ROUNDS = 200 if SOAK else 5
 
 WRITE = """
@@ -33,14 +37,14 @@ os._exit(0)
 """
 
 
-def on_that_disk(data: Path, seed: int) -> Server:
+def on_that_disk(data: Path, seed: int, **environment: str) -> Server:
     """A server (not started yet), and a folder `safe-…` beside `data` with what a power loss would leave of that."""
     safe = data.with_name(f"safe-{seed}")
     if data.exists():
         shutil.copytree(data, safe)
     else:
         safe.mkdir(parents=True)
-    return Server(data, {}, (sys.executable, "-m", "tests.process.disk", str(safe), str(seed)))
+    return Server(data, environment, (sys.executable, "-m", "tests.process.disk", str(safe), str(seed)))
 
 
 def test_what_was_acknowledged_survives_power_losses(tmp_path: Path) -> None:
@@ -62,6 +66,23 @@ def test_what_was_acknowledged_survives_power_losses(tmp_path: Path) -> None:
     with Server(tmp_path / f"data-{ROUNDS}", {}).running() as server:
         for load in past:
             load.assert_kept(server)
+
+
+def test_with_normal_a_power_loss_takes_the_newest_reports_at_most(
+    tmp_path: Path,
+) -> None:
+    server = on_that_disk(tmp_path / "data", 1, ROOMPULSE_SYNCHRONOUS="NORMAL")
+    with server.running(), Load(server).running() as load:
+        eventually(lambda: load.acknowledged > MORE_THAN_THE_LOG_HOLDS)
+        server.kill()
+    assert_sound(tmp_path / "safe-1")
+    with Server(tmp_path / "safe-1", {}).running() as server:
+        for sender in load.senders:
+            found = sender.found(server)
+            # The last ones may be missing, and none in between.
+            assert sorted(found) == list(range(1, len(found) + 1))
+            assert set(found.values()) <= {ENTRIES}
+        assert server.post(REFERENCE).status_code == 200
 
 
 @pytest.mark.parametrize(("synchronous", "everything"), [("FULL", True), ("NORMAL", False), ("OFF", False)])

@@ -22,7 +22,7 @@ def listening(listen: Callable[[Settings], AbstractContextManager[object]]) -> G
     def check(subject: Subject) -> Iterator[Finding]:
         settings = subject.settings
         if subject.serving:
-            yield ok("a server runs on this database: nothing below disturbs it, and its port is not tried")
+            yield ok("a server runs on this database: nothing here disturbs it, and the port is not tried")
             return
         try:
             with listen(settings):
