@@ -10,7 +10,6 @@ from litestar.exceptions import HTTPException, NotFoundException
 
 from roompulse.errors import MethodNotAllowed, Problem, StoreError
 from roompulse.report.envelope import failure
-from roompulse.web.headers import SECURITY_HEADERS
 from roompulse.web.templates import Templates
 
 logger = logging.getLogger(__name__)
@@ -71,4 +70,4 @@ class ProblemAnswers:
                 failure(status, message), status_code=status, media_type="application/json", headers=headers
             )
         page = self._templates.render("problem.html", status=HTTPStatus(status), message=message)
-        return Response(page.encode(), status_code=status, media_type="text/html", headers=headers | SECURITY_HEADERS)
+        return Response(page.encode(), status_code=status, media_type="text/html", headers=headers)
