@@ -65,10 +65,10 @@ def with_headers(send: Send) -> Send:
 
     async def send_on(message: Message) -> None:
         if message["type"] == "http.response.start":
-            given = list(message["headers"])
-            names = {name.lower(): value for name, value in given}
-            wanted = _page if names.get(b"content-type", b"").startswith(b"text/html") else _common
-            message["headers"] = [*given, *((name, value) for name, value in wanted if name not in names)]
+            # ASGI has names in lower case.
+            given = dict(message["headers"])
+            wanted = _page if given.get(b"content-type", b"").startswith(b"text/html") else _common
+            message["headers"] = [*message["headers"], *[header for header in wanted if header[0] not in given]]
         await send(message)
 
     return send_on

@@ -1,6 +1,7 @@
 """By which names the server may be called, and from where."""
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 
 from litestar.types import Scope
@@ -54,6 +55,7 @@ class Hosts:
             raise BadRequest(f"Host: {name[:_LONGEST_SHOWN]!r} is no name of this server (ALLOWED_HOSTS)")
 
 
+@lru_cache(maxsize=256)
 def _name(host: str) -> str | None:
     """The name or address in a Host header, in lower case and without port and final dot; None if it is malformed."""
     match = _AUTHORITY.fullmatch(host)
@@ -62,6 +64,7 @@ def _name(host: str) -> str | None:
     return (match[1] or match[2]).lower().removesuffix(".")
 
 
+@lru_cache(maxsize=256)
 def _is_local(name: str) -> bool:
     return name == "localhost" or name.endswith(".localhost") or _is_address(name)
 
