@@ -83,7 +83,9 @@ def lower(headers: dict[str, str]) -> dict[str, str]:
 
 
 async def test_the_walk_comes_to_every_kind_of_route(app: Litestar) -> None:
-    assert {INGEST, f"{SDKS}roompulse.js", DEMO, "/", "/rooms/room-1/history.csv", "/report/stream/room-1"} <= set(paths(app))
+    assert {INGEST, f"{SDKS}roompulse.js", DEMO, "/", "/rooms/room-1/history.csv", "/report/stream/room-1"} <= set(
+        paths(app)
+    )
     assert len(paths(app)) == len(app.routes)
 
 
