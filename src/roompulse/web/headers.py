@@ -13,12 +13,12 @@ COMMON_HEADERS = {
 """On every answer that does not say otherwise."""
 
 _UNUSED = (
-    *("accelerometer", "autoplay", "bluetooth", "camera", "display-capture", "encrypted-media", "fullscreen"),
+    *("accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "fullscreen"),
     *("geolocation", "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi"),
-    *("payment", "picture-in-picture", "publickey-credentials-get", "screen-wake-lock", "serial", "usb", "web-share"),
+    *("payment", "picture-in-picture", "publickey-credentials-get", "screen-wake-lock", "serial", "usb"),
     "xr-spatial-tracking",
 )
-"""What browsers can do for a page and no page of ours asks for."""
+"""What browsers can do for a page and no page of ours asks for. Chromium complains of names that it does not know."""
 
 
 def permissions(*used: str) -> str:
