@@ -18,9 +18,7 @@ from roompulse.app import create_app
 from roompulse.cli.simulate import LOCAL_URL
 from roompulse.errors import StartupError
 from roompulse.settings import Settings, load_settings, unknown_names
-
-KEEP_ALIVE = 75
-"""Seconds that an idle connection is kept: longer than an SDK waits between two reports."""
+from roompulse.web.connection import KEEP_ALIVE, Connection
 
 GRACE = 4
 """Seconds that a stopping server waits for requests under way."""
@@ -66,7 +64,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         app,
         lifespan="off",  # run by _serve, so that a StartupError arrives there
-        http="httptools",
+        http=Connection,
         ws="none",
         log_config=None,
         access_log=False,
