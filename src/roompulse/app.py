@@ -33,13 +33,14 @@ from roompulse.web.answers import answer_routes
 from roompulse.web.assets import Assets
 from roompulse.web.demo import DemoTokens, demo_routes
 from roompulse.web.earlier import Earlier
+from roompulse.web.entrance import Entrance
 from roompulse.web.exports import Exports, export_routes
 from roompulse.web.guard import guard_by
 from roompulse.web.history import history_routes
+from roompulse.web.hosts import Hosts
 from roompulse.web.openapi import openapi_routes
 from roompulse.web.overview import Overview
 from roompulse.web.pages import Layout, page_routes
-from roompulse.web.paths import EncodedPaths
 from roompulse.web.peers import Peers
 from roompulse.web.posting import Door
 from roompulse.web.problems import ProblemAnswers
@@ -70,11 +71,12 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         async with core.running():
             yield
 
-    return EncodedPaths(
+    return Entrance(
         [*_routes(core, templates), *assets.routers()],
+        hosts=Hosts(settings, Peers(settings)),
+        problems=ProblemAnswers(templates),
         lifespan=[lifespan],
         guards=[guard_by(core.gate)],
-        exception_handlers=ProblemAnswers(templates).handlers(),
         openapi_config=None,
         logging_config=None,
     )
