@@ -1,0 +1,6 @@
+from benchmarks.bench import Bench
+from benchmarks.results import Row
+
+
+def run(bench: Bench) -> list[Row]:
+    return []
