@@ -70,14 +70,17 @@ class Crowd:
 
 @asynccontextmanager
 async def viewers(
-    url: str, paths: Iterable[str], *, marker: bytes = b"\n\n", on_event: OnEvent | None = None
+    url: str, paths: Iterable[str], *, marker: bytes = b"\n\n", on_event: Callable[[int], OnEvent] | None = None
 ) -> AsyncIterator[Crowd]:
-    """One viewer for each path; all of them have got something when the context begins."""
+    """One viewer for each path; all of them have got something when the context begins.
+
+    `on_event` makes of the number of a viewer what is called with each of its events.
+    """
     loop, parts = asyncio.get_running_loop(), urlsplit(url)
     connected = []
     try:
-        for path in paths:
-            make = partial(Viewer, path, marker, on_event)
+        for number, path in enumerate(paths):
+            make = partial(Viewer, path, marker, on_event(number) if on_event else None)
             _, viewer = await loop.create_connection(make, parts.hostname or "", parts.port or 80)
             connected.append(viewer)
         async with asyncio.timeout(DEADLINE):
