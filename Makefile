@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run demo simulate test check format unit e2e soak wheel screenshots lock clean
+.PHONY: help run demo simulate test check format unit e2e soak bench bench-quick bench-soak wheel screenshots lock clean
 
 help: ## List these targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,15 @@ e2e: .venv/dev ## Run the tests in Chromium
 soak: .venv/dev ## Leave pages open under reports for an hour, to see whether they grow
 	$(BIN)/python -m e2e.chromium
 	ROOMPULSE_SOAK=3600 $(BIN)/pytest e2e/test_growth.py
+
+bench: .venv/dev ## Measure all but the soak, side by side with peers (10 minutes), into docs/performance.md
+	$(BIN)/python -m benchmarks
+
+bench-quick: .venv/dev ## Measure the same in 3 minutes, less exactly, into build/bench/performance.md
+	$(BIN)/python -m benchmarks --quick
+
+bench-soak: .venv/dev ## Leave the server under load for 15 minutes, to see whether it grows
+	$(BIN)/python -m benchmarks --only soak
 
 wheel: .venv/dev ## Build the package into dist/
 	$(BIN)/python -m build --wheel --no-isolation

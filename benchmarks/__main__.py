@@ -4,6 +4,7 @@ The results go into docs/performance.md and docs/performance.json; with --quick,
 """
 
 import argparse
+import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ FOLDER = Path(__file__).parents[1] / "build" / "bench"
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure what roompulse costs.")
-    parser.add_argument("--quick", action="store_true", help="in about 2 minutes instead of 10, and less exact")
+    parser.add_argument("--quick", action="store_true", help="in 3 minutes instead of 10, and less exact")
     parser.add_argument("--only", metavar="NAME", action="append", choices=BENCHMARKS, help=", ".join(BENCHMARKS))
     options = parser.parse_args()
     names = options.only or [name for name in BENCHMARKS if name not in BY_ITSELF]
@@ -50,12 +51,12 @@ def measure(names: Sequence[str], missing: list[str], results: Path, *, quick: b
     described = machine.described(FOLDER)
     for name in names:
         bench = Bench(FOLDER, quick, missing, {})
-        started = time.monotonic()
+        started, busy = time.monotonic(), os.getloadavg()[0]
         print(f"{name} …", flush=True)
         rows = BENCHMARKS[name](bench)
         print(f"{summary(rows)}\n  ({time.monotonic() - started:.0f} s)", flush=True)
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        known = read(results / "performance.json") | {name: Outcome(at, quick, described, rows, bench.raw)}
+        known = read(results / "performance.json") | {name: Outcome(at, quick, busy, described, rows, bench.raw)}
         write(_in_order(known), results)
 
 

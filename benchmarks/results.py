@@ -22,10 +22,14 @@ class Row(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What one benchmark found, on which machine, and all that it measured."""
+    """What one benchmark found, on which machine, and all that it measured.
+
+    `load` is the load average when it began: what else the machine had to do.
+    """
 
     at: str
     quick: bool
+    load: float
     machine: dict[str, str]
     rows: list[Row]
     raw: dict[str, Any]
@@ -95,7 +99,7 @@ def _table(results: Results) -> str:
     for name, outcome in results.items():
         for place, row in enumerate(outcome.rows):
             met = {True: "yes", False: "**no**", None: ""}[row.met]
-            cells = (name if place == 0 else "", row.what, row.figure, row.goal, met)
+            cells = (f"{name} (load {outcome.load:.1f})" if place == 0 else "", row.what, row.figure, row.goal, met)
             lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
     return "\n".join(lines)
 
