@@ -30,7 +30,7 @@ class Bench(Struct):
         return 1 if self.quick else full
 
     def seconds(self, full: float) -> float:
-        return max(1.0, full / 2) if self.quick else full
+        return max(1.0, full / 3) if self.quick else full
 
     def data(self, name: str) -> Path:
         """An empty folder for a server's data."""

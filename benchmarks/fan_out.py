@@ -111,9 +111,9 @@ def run(bench: Bench) -> list[Row]:
         frame = json.encode(json.decode(server.get("/report/metrics/room-1").content)["data"])
         with _peers(bench, frame) as peers:
             measures = {
-                name: partial(_measure, fan, bench.seconds(8)) for name, fan in {"roompulse": ours, **peers}.items()
+                name: partial(_measure, fan, bench.seconds(6)) for name, fan in {"roompulse": ours, **peers}.items()
             }
-            found = interleaved(bench.rounds(4), measures)
+            found = interleaved(bench.rounds(3), measures)
     bench.raw |= {**found, "frame_bytes": len(frame)}
     return _rows(found)
 

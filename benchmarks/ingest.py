@@ -56,7 +56,7 @@ def run(bench: Bench) -> list[Row]:
             targets |= {name: (_gateway(bench, stack, flags), pushes()) for name, flags in GATEWAYS.items()}
         for target, requests in targets.values():
             load(target, requests, 2)
-        measures = {name: partial(load, *target, bench.seconds(6)) for name, target in targets.items()}
+        measures = {name: partial(load, *target, bench.seconds(5)) for name, target in targets.items()}
         return _rows(interleaved(bench.rounds(5), measures), bench)
 
 

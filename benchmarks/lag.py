@@ -113,7 +113,7 @@ async def _measure(server: Server, seconds: float) -> tuple[Lags, float]:
 def run(bench: Bench) -> list[Row]:
     settings = {"SENDER_RATE": "0", "PUSH_INTERVAL": str(PUSH_INTERVAL)}
     with bench.server("lag", settings) as server:
-        lags, busy = run_clients(_measure(server, bench.seconds(20)))
+        lags, busy = run_clients(_measure(server, bench.seconds(15)))
     percentiles = quantiles(lags.seconds, n=100)
     bench.raw |= {"percentiles": percentiles, "lags": len(lags.seconds), "busy": busy}
     note = f"{RATE} reports a second, {VIEWERS} viewers, the server busy {100 * busy:.0f} % of a core"
