@@ -37,7 +37,7 @@ class World(Struct, frozen=True):
 
 
 class Pushes(Struct, frozen=True):
-    """CPU seconds of one push, reports apart; how many a second; bytes of one."""
+    """CPU seconds of one push, beyond what the server does without a viewer; how many a second; bytes of one."""
 
     cpu: float
     rate: float
@@ -64,23 +64,25 @@ def _rooms(bench: Bench, stack: ExitStack, rooms: int) -> World:
     return World(server, "/stream", b'"#totals"', reports)
 
 
-async def _push(world: World, seconds: float, report_cpu: float) -> Pushes:
+async def _push(world: World, seconds: float) -> Pushes:
     server, sender = world.server, Sender(world.server.url)
 
     async def post(number: int) -> None:
         await sender.post(world.reports[number % len(world.reports)])
 
+    before = cpu_seconds(server.pid)
+    await at_pace(post, RATE, seconds)
+    unwatched = (cpu_seconds(server.pid) - before) / seconds
     async with viewers(server.url, [world.stream], marker=world.marker) as crowd:
         await at_pace(post, RATE, 1)
-        before, started = (cpu_seconds(server.pid), crowd.count(), crowd.bytes()), time.monotonic()
-        posted = 0
+        before, pushes, size, started = cpu_seconds(server.pid), crowd.count(), crowd.bytes(), time.monotonic()
         # A big page is not pushed often: a view rests for several times as long as it takes.
-        while (taken := time.monotonic() - started) < seconds or crowd.count() - before[1] < FEWEST:
+        while (taken := time.monotonic() - started) < seconds or crowd.count() - pushes < FEWEST:
             if taken > LONGEST:
                 raise RuntimeError(f"{server.url}{world.stream} is pushed too seldom")
-            posted += await at_pace(post, RATE, 1)
-        cpu = cpu_seconds(server.pid) - before[0] - posted * report_cpu
-        pushes, size = crowd.count() - before[1], crowd.bytes() - before[2]
+            await at_pace(post, RATE, 1)
+        cpu = cpu_seconds(server.pid) - before - taken * unwatched
+        pushes, size = crowd.count() - pushes, crowd.bytes() - size
     sender.close()
     return Pushes(cpu / pushes, pushes / taken, size / pushes)
 
@@ -92,10 +94,7 @@ def run(bench: Bench) -> list[Row]:
         worlds |= {f"{count} rooms": _rooms(bench, stack, count) for count in rooms}
         measures = {name: partial(_report, world, bench.seconds(3)) for name, world in worlds.items()}
         reports = interleaved(bench.rounds(3), measures)
-        pushes = {}
-        for name, world in worlds.items():
-            cost = middle(reports[name]).cpu
-            pushes[name] = run_clients(_push(world, bench.seconds(6), cost))
+        pushes = {name: run_clients(_push(world, bench.seconds(4))) for name, world in worlds.items()}
     bench.raw |= {"reports": reports, "pushes": pushes}
     costs = {name: middle(loads).cpu for name, loads in reports.items()}
     return [
