@@ -1,4 +1,7 @@
-"""How long the server takes to start: with an empty database, and with many live streams to build anew."""
+"""How long the server takes to start: with an empty database, and with many live streams to build anew.
+
+Nearly all of it is work of one thread, so CPU is what it takes by the clock where nothing else runs.
+"""
 
 import asyncio
 import time
@@ -72,15 +75,17 @@ def run(bench: Bench) -> list[Row]:
         rebuilt.append(_start(bench, "start-rebuild", streams, 1))
     reported.append(_start(bench, "start-reported", streams // 10, 12))
     bench.raw |= {"empty": empty, "rebuilt": rebuilt, "reported": reported}
-    alone = _seconds(empty)
-    note = f"{streams} streams in {_seconds(rebuilt) - alone:.2f} s, {_cpu(rebuilt) - _cpu(empty):.2f} s of CPU"
-    whole = 100_000 / streams * (_seconds(rebuilt) - alone)
-    often = 10 * 100_000 / streams * (_seconds(reported) - alone)
+    alone = _cpu(empty)
+    whole = 100_000 / streams * (_cpu(rebuilt) - alone)
+    often = 10 * 100_000 / streams * (_cpu(reported) - alone)
+    clock = f"{_seconds(rebuilt) - _seconds(empty):.2f} s by the clock for {streams}"
     told = f"extrapolated from {streams // 10} streams"
     return [
-        at_most("from the command to listening, empty", alone, 1.5, "s", f"{_cpu(empty):.2f} s of CPU"),
-        at_most("rebuild of 100 000 live streams of one report each", whole, 3, "s", note),
-        stated("… each reported 12 times in a minute, as in a real call", often, "s", told),
+        at_most(
+            "from the command to listening, empty", alone, 1.5, "s of CPU", f"{_seconds(empty):.2f} s by the clock"
+        ),
+        at_most("rebuild of 100 000 live streams of one report each", whole, 3, "s of CPU", clock),
+        stated("… each reported 12 times in a minute, as in a real call", often, "s of CPU", told),
     ]
 
 
