@@ -1,9 +1,11 @@
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
 import pytest
+from litestar import Litestar
 
 from roompulse.app import create_app
 from roompulse.settings import Settings
@@ -22,6 +24,14 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
+
+
+@asynccontextmanager
+async def client_of(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application that runs in this process."""
+    transport = httpx.ASGITransport(cast("Any", app))  # the same protocol, typed twice
+    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        yield client
 
 
 @pytest.fixture
@@ -43,9 +53,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 async def client(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application in this process, whose time is `clock`."""
-    app = create_app(settings, clock)
-    transport = httpx.ASGITransport(cast("Any", app))  # the same protocol, typed twice
-    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with client_of(create_app(settings, clock)) as client:
         yield client
 
 

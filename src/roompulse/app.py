@@ -11,6 +11,9 @@ from typing import Any
 from litestar import Litestar
 from litestar.types import ControllerRouterHandler
 
+from roompulse.access.database import AccessDatabase
+from roompulse.access.gate import Gate
+from roompulse.access.store import AccessStore
 from roompulse.clock import Clock, system_clock
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
@@ -29,12 +32,15 @@ from roompulse.web.answers import answer_routes
 from roompulse.web.assets import Assets
 from roompulse.web.demo import demo_routes
 from roompulse.web.earlier import Earlier
+from roompulse.web.entrance import Entrance
 from roompulse.web.exports import Exports, export_routes
+from roompulse.web.guard import guard_by
 from roompulse.web.history import history_routes
+from roompulse.web.hosts import Hosts
 from roompulse.web.openapi import openapi_routes
 from roompulse.web.overview import Overview
 from roompulse.web.pages import Layout, page_routes
-from roompulse.web.paths import EncodedPaths
+from roompulse.web.peers import Peers
 from roompulse.web.problems import ProblemAnswers
 from roompulse.web.report import report_route
 from roompulse.web.senders import Senders
@@ -53,50 +59,83 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 
     Raises StartupError: here for settings, and from the lifespan (in a group) for a database, that cannot be used.
     """
-    database = Database(settings)
-    store = SqlStore(database)
-    rooms = _no_rooms(settings)
-    hub = LocalHub(settings.push_interval, settings.max_viewers)
-    ingest = Ingest(store, rooms, hub, clock, settings.max_queue)
-    trends = Trends(settings.snapshot_interval, settings.max_rooms)
-    snapshots = Snapshots(store, rooms, trends, clock, settings.snapshot_interval)
-    retention = Retention(store, clock, samples=settings.sample_retention, snapshots=settings.snapshot_retention)
+    core = _Core(settings, clock)
     assets = Assets()
     templates = Templates(assets)
-    epoch = secrets.token_hex(4)
-    overview = Overview(rooms, trends, ingest.intake, templates, clock)
-    views = Views(rooms, templates, epoch)
-    sessions = SqlSessions(database)
-    keeper = SessionKeeper(sessions, rooms)
-    past = Past(SqlArchive(database), store, partial(_no_rooms, settings), settings)
-    earlier = Earlier(past, sessions, templates, clock, settings.leave_after)
-    layout = Layout(templates, clock, settings)
-    routes: list[ControllerRouterHandler] = [
-        report_route(ingest, Senders(settings.sender_rate, clock), settings),
-        *answer_routes(rooms, ingest, epoch),
-        *history_routes(store, past, rooms, clock),
-        *stream_routes(hub, overview, views, ingest, clock),
-        *openapi_routes(settings),
-        *page_routes(rooms, overview, views, earlier, layout, ingest),
-        *(demo_routes(views, layout) if settings.demo else ()),
-        *export_routes(Exports(store, past, clock, settings)),
-        *assets.routers(),
-    ]
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        app.state.hub = hub
-        async with database.open():
-            await ingest.rebuild(settings.leave_after)
-            await refill(trends, store, clock(), settings.leave_after)
-            jobs = _expire(ingest), snapshots.run(), keeper.run(), retention.run()
-            async with _background(*jobs), _taking(ingest, hub):
+        app.state.hub = core.hub
+        async with core.running():
+            yield
+
+    return Entrance(
+        [*_routes(core, templates), *assets.routers()],
+        hosts=Hosts(settings, Peers(settings)),
+        problems=ProblemAnswers(templates),
+        lifespan=[lifespan],
+        guards=[guard_by(core.gate)],
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+class _Core:
+    """What takes reports, keeps them and shows them, whatever asks for it."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.database = Database(settings)
+        self.store = SqlStore(self.database)
+        self.rooms = _no_rooms(settings)
+        self.hub = LocalHub(settings.push_interval, settings.max_viewers)
+        self.ingest = Ingest(self.store, self.rooms, self.hub, clock, settings.max_queue)
+        self.trends = Trends(settings.snapshot_interval, settings.max_rooms)
+        self.sessions = SqlSessions(self.database)
+        self.past = Past(SqlArchive(self.database), self.store, partial(_no_rooms, settings), settings)
+        self.access = AccessDatabase(settings)
+        self.gate = Gate(settings, AccessStore(self.access), clock)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Raises StartupError for a database that cannot be used."""
+        async with self.database.open(), self.access.open():
+            await self.gate.reload()
+            await self.ingest.rebuild(self.settings.leave_after)
+            await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
+            async with _background(*self._jobs()), _taking(self.ingest, self.hub):
                 yield
 
-    handlers = ProblemAnswers(templates).handlers()
-    return EncodedPaths(
-        routes, lifespan=[lifespan], exception_handlers=handlers, openapi_config=None, logging_config=None
-    )
+    def _jobs(self) -> list[Coroutine[Any, Any, None]]:
+        settings, store, clock = self.settings, self.store, self.clock
+        retention = Retention(store, clock, samples=settings.sample_retention, snapshots=settings.snapshot_retention)
+        return [
+            _expire(self.ingest),
+            Snapshots(store, self.rooms, self.trends, clock, settings.snapshot_interval).run(),
+            SessionKeeper(self.sessions, self.rooms).run(),
+            retention.run(),
+            self.gate.run(),
+        ]
+
+
+def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
+    settings, clock, rooms, ingest = core.settings, core.clock, core.rooms, core.ingest
+    epoch = secrets.token_hex(4)
+    views = Views(rooms, templates, epoch)
+    overview = Overview(rooms, core.trends, ingest.intake, templates, clock)
+    earlier = Earlier(core.past, core.sessions, templates, clock, settings.leave_after)
+    layout = Layout(templates, clock, settings)
+    return [
+        report_route(ingest, Senders(settings.sender_rate, clock), settings),
+        *answer_routes(rooms, ingest, epoch),
+        *history_routes(core.store, core.past, rooms, clock),
+        *stream_routes(core.hub, overview, views, ingest, clock),
+        *openapi_routes(settings),
+        *page_routes(rooms, overview, views, earlier, layout, ingest),
+        *(demo_routes(views, layout) if settings.demo else ()),
+        *export_routes(Exports(core.store, core.past, clock, settings)),
+    ]
 
 
 def _no_rooms(settings: Settings) -> RoomsInMemory:

@@ -25,6 +25,18 @@ class BadRequest(Problem):
     status = 400
 
 
+class Unauthorized(Problem):
+    """Nobody is known to ask, or not any more."""
+
+    status = 401
+
+
+class Forbidden(Problem):
+    """Who asks is known, and may not."""
+
+    status = 403
+
+
 class NotFound(Problem):
     status = 404
 

@@ -1,8 +1,9 @@
 """The settings: typed, with their defaults, read from the environment and the command line."""
 
 from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,6 +16,35 @@ Seconds = Annotated[float, Meta(gt=0, le=10**9)]
 Count = Annotated[int, Meta(ge=1, le=10**9)]
 
 
+class Networks:
+    """IP addresses and networks, separated by commas."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._networks = [ip_network(part.strip()) for part in text.split(",") if part.strip()]
+
+    def __contains__(self, address: str) -> bool:
+        try:
+            ip = ip_address(address)
+        except ValueError:
+            return False
+        ip = getattr(ip, "ipv4_mapped", None) or ip
+        return any(ip in network for network in self._networks)
+
+    def __str__(self) -> str:
+        return self._text
+
+
+class Names(frozenset[str]):
+    """Names in lower case, separated by commas."""
+
+    def __new__(cls, text: str = "") -> Self:
+        return super().__new__(cls, filter(None, (part.strip().lower() for part in text.split(","))))
+
+    def __str__(self) -> str:
+        return ",".join(sorted(self))
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Each field is set by `ROOMPULSE_<NAME>` in the environment; docs/settings.md is held to this by a test."""
 
@@ -22,6 +52,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 8180
     data: Path = Path("data")
     database_url: str | None = None
+    synchronous: Literal["FULL", "NORMAL"] = "FULL"
     stale_after: Seconds = 15
     leave_after: Seconds = 60
     push_interval: Annotated[float, Meta(ge=0, le=60)] = 0.25
@@ -29,12 +60,28 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     sample_retention: Seconds = 86_400
     snapshot_retention: Seconds = 2_592_000
     max_body: Count = 1_048_576
+    max_report_users: Count = 5_000
+    max_report_streams: Count = 10_000
     max_rooms: Count = 20_000
     max_room_users: Count = 20_000
     max_user_streams: Count = 64
     max_queue: Count = 10_000
     max_viewers: Count = 5_000
+    max_address_viewers: Count = 1_000
     sender_rate: Annotated[float, Meta(ge=0, le=10**9)] = 200
+    sender_rooms: Count = 1_000
+    body_timeout: Seconds = 20
+    send_timeout: Seconds = 20
+    commit_timeout: Seconds = 10
+    open: bool = False
+    behind_proxy: bool = False
+    trusted_proxies: Networks = Networks("127.0.0.1,::1")
+    proxy_user_header: str | None = None
+    allowed_hosts: Names = Names()
+    session_idle: Seconds = 43_200
+    session_lifetime: Seconds = 604_800
+    log_format: Literal["text", "json"] = "text"
+    log_requests: bool = False
     demo: bool = False
 
 
@@ -49,7 +96,7 @@ def load_settings(environment: Mapping[str, str], flags: Mapping[str, Any]) -> S
     for name in Settings.__struct_fields__:
         source, value = f"{PREFIX}{name.upper()}", environment.get(f"{PREFIX}{name.upper()}")
         if flags.get(name) is not None:
-            source, value = f"--{name}", str(flags[name])
+            source, value = f"--{name.replace('_', '-')}", str(flags[name])
         if value is not None:
             values[name] = _convert(name, value, source)
     return Settings(**values)

@@ -10,7 +10,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from roompulse.cli import LOCAL_URL, _how_to_simulate, main
+from roompulse.cli import main
+from roompulse.cli.serve import _how_to_simulate
+from roompulse.cli.simulate import LOCAL_URL
 from tests.process import DEADLINE, eventually
 from tests.process.test_start import COMMAND, environment, run
 from tests.server import Server

@@ -11,6 +11,7 @@ DEFAULTS = {
     "port": 8180,
     "data": Path("./data"),
     "database_url": None,
+    "synchronous": "FULL",
     "stale_after": 15,
     "leave_after": 60,
     "push_interval": 0.25,
@@ -18,12 +19,28 @@ DEFAULTS = {
     "sample_retention": 86400,
     "snapshot_retention": 2592000,
     "max_body": 1048576,
+    "max_report_users": 5000,
+    "max_report_streams": 10000,
     "max_rooms": 20000,
     "max_room_users": 20000,
     "max_user_streams": 64,
     "max_queue": 10000,
     "max_viewers": 5000,
+    "max_address_viewers": 1000,
     "sender_rate": 200,
+    "sender_rooms": 1000,
+    "body_timeout": 20,
+    "send_timeout": 20,
+    "commit_timeout": 10,
+    "open": False,
+    "behind_proxy": False,
+    "trusted_proxies": Settings().trusted_proxies,
+    "proxy_user_header": None,
+    "allowed_hosts": frozenset(),
+    "session_idle": 43200,
+    "session_lifetime": 604800,
+    "log_format": "text",
+    "log_requests": False,
     "demo": False,
 }
 SECONDS = ["stale_after", "leave_after", "snapshot_interval", "sample_retention", "snapshot_retention"]
@@ -52,6 +69,11 @@ def test_the_defaults_are_those_of_the_contract_and_the_demo_is_off() -> None:
         ("push_interval", "60", 60),
         ("sender_rate", "0", 0),
         ("sender_rate", "0.5", 0.5),
+        ("synchronous", "NORMAL", "NORMAL"),
+        ("log_format", "json", "json"),
+        ("open", "true", True),
+        ("proxy_user_header", "X-Forwarded-User", "X-Forwarded-User"),
+        ("allowed_hosts", "Pulse.example.com, b.example,,", {"pulse.example.com", "b.example"}),
         *((name, "2.5", 2.5) for name in SECONDS),
         *((name, "1", 1) for name in COUNTS),
     ],
@@ -67,6 +89,10 @@ def test_each_is_read_from_the_environment(name: str, value: str, setting: Any) 
         *(("port", value) for value in ("", "http", "-1", "65536", "80.5", "0x50", " 80", "true")),
         *(("push_interval", value) for value in ("", "-0.1", "60.1", "nan", "inf", "250ms")),
         *(("sender_rate", value) for value in ("", "-1", "nan", "inf", "1e999", "many")),
+        *(("synchronous", value) for value in ("", "OFF", "full")),
+        *(("log_format", value) for value in ("", "xml")),
+        *(("trusted_proxies", value) for value in ("proxy", "10.0.0.0/33", "10.0.0.1/8", "1.2.3")),
+        ("behind_proxy", "perhaps"),
         *((name, value) for name in SECONDS for value in ("", "0", "-1", "nan", "inf", "1h", "1000000001")),
         *((name, value) for name in COUNTS for value in ("", "0", "-1", "1.5", "nan", "lots", "1000000001")),
     ],
@@ -78,6 +104,12 @@ def test_a_wrong_value_is_named_in_one_line(name: str, value: str) -> None:
     assert message.startswith(f"ROOMPULSE_{name.upper()}: ")
     assert message.endswith(f", not {value!r}")
     assert "\n" not in message
+
+
+def test_networks_hold_addresses_whatever_their_version() -> None:
+    networks = from_environment("trusted_proxies", "10.0.0.0/8, ::1, fd00::/8,")
+    assert all(address in networks for address in ("10.1.2.3", "::ffff:10.1.2.3", "::1", "fd12::1"))
+    assert not any(address in networks for address in ("11.0.0.1", "::2", "", "localhost", "10.0.0"))
 
 
 def test_the_message_says_what_is_expected() -> None:

@@ -1,15 +1,13 @@
-"""The command `roompulse`."""
+"""`roompulse serve`."""
 
 import asyncio
+import gc
 import logging
 import os
 import shutil
 import signal
 import socket
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
-from pathlib import Path
 
 import click
 import uvicorn
@@ -17,36 +15,19 @@ from litestar import Litestar
 
 from roompulse import __version__
 from roompulse.app import create_app
-from roompulse.client import AsyncReporter
-from roompulse.clock import system_clock
+from roompulse.cli.simulate import LOCAL_URL
 from roompulse.errors import StartupError
-from roompulse.importing.recording import Unusable
-from roompulse.importing.reports import Moment
-from roompulse.importing.run import import_file, room_of
-from roompulse.report.ids import id_fault
 from roompulse.settings import Settings, load_settings, unknown_names
-from roompulse.simulate.progress import Progress
-from roompulse.simulate.rooms import Plan
-from roompulse.simulate.run import Tally
-from roompulse.simulate.run import simulate as run_simulation
-from roompulse.simulate.troubles import TROUBLES
-
-KEEP_ALIVE = 75
-"""Seconds that an idle connection is kept: longer than an SDK waits between two reports."""
+from roompulse.web.connection import KEEP_ALIVE, Connection
 
 GRACE = 4
 """Seconds that a stopping server waits for requests under way."""
 
-LOCAL_URL = f"http://{Settings().host}:{Settings().port}"
+YOUNG_OBJECTS = 50_000
+"""Objects after which Python looks for garbage in cycles, of which there is little: what is live is in none."""
 
 
-@click.group()
-@click.version_option(__version__, prog_name="roompulse")
-def main() -> None:
-    """Live quality monitoring of video-call rooms."""
-
-
-@main.command()
+@click.command()
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", help="Port to listen on; 0 takes a free one.  [default: 8180]")
 @click.option("--data", help="Folder of the database.  [default: ./data]")
@@ -62,82 +43,14 @@ def serve(host: str | None, port: str | None, data: str | None, *, demo: bool) -
         logging.getLogger("roompulse").warning("%s is set, but there is no such setting", name)
     try:
         settings = load_settings(os.environ, {"host": host, "port": port, "data": data, "demo": demo or None})
-        with _listen(settings) as listener:
+        with listen(settings) as listener:
             _run(settings, listener)
     except StartupError as error:
         raise click.ClickException(str(error)) from None
 
 
-@main.command(context_settings={"show_default": True})
-@click.argument("url", default=LOCAL_URL)
-@click.option("--rooms", metavar="N", default=12, type=click.IntRange(1, 10_000), help="How many rooms.")
-@click.option("--users", metavar="N", default=6, type=click.IntRange(1, 10_000), help="Most users of a room.")
-@click.option("--interval", metavar="SECONDS", default=2.0, type=click.FloatRange(0.1, 60), help="Between two reports.")
-@click.option("--seed", metavar="N", default=1, help="Another number gives other calls.")
-@click.option("--duration", metavar="SECONDS", default=0.0, type=click.FloatRange(0), help="0 is until Ctrl-C.")
-@click.option(
-    "--trouble",
-    "troubles",
-    multiple=True,
-    type=click.Choice([*TROUBLES, "none"]),
-    show_default="each in turn",
-    help="What every other room suffers from now and then. Give several for several.",
-)
-def simulate(
-    url: str, rooms: int, users: int, interval: float, seed: int, duration: float, troubles: tuple[str, ...]
-) -> None:
-    """Fill a server with simulated calls.
-
-    URL is that of the server.  [default: http://127.0.0.1:8180]
-
-    A server takes 200 reports a second from one address, unless its ROOMPULSE_SENDER_RATE says otherwise.
-    """
-    chosen = tuple(name for name in troubles or TROUBLES if name != "none")
-    progress, tally = Progress(), Tally()
-    try:
-        reporter = AsyncReporter(url, on_error=tally.note)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="URL") from None
-    plan = Plan(rooms, users, interval, seed, chosen)
-    asyncio.run(run_simulation(reporter, plan, duration, tally, progress.tell))
-    progress.end(tally)
-    if not tally.delivered:
-        reason = tally.problem or "it ended before the first report"
-        raise click.ClickException(f"nothing could be delivered: {reason}. Is this where `roompulse serve` runs?")
-
-
-@main.command("import")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--data", help="Folder of the database.  [default: ./data]")
-@click.option("--room", metavar="NAME", help="Name of the room.  [default: that of the file]")
-def import_(files: tuple[Path, ...], data: str | None, room: str | None) -> None:
-    """Make recorded calls rooms of the past, to be opened with time travel.
-
-    A FILE is a dump of chrome://webrtc-internals or of rtcstats, gzip'ed or not: see docs/import.md. While a server
-    runs on the database, nothing can be imported.
-    """
-    if room is not None and (fault := id_fault(room)):
-        raise click.BadParameter(fault, param_hint="--room")
-    failed = False
-    try:
-        settings = load_settings(os.environ, {"data": data})
-        for path in files:
-            try:
-                imported = asyncio.run(import_file(path, room or room_of(path), settings, system_clock, _bar))
-                click.echo(f"{click.format_filename(path)}: {imported}")
-            except Unusable as error:
-                click.echo(f"Error: {click.format_filename(path)}: {error}", err=True)
-                failed = True
-    except StartupError as error:
-        raise click.ClickException(str(error)) from None
-    sys.exit(failed)
-
-
-def _bar(moments: Sequence[Moment]) -> AbstractContextManager[Iterable[Moment]]:
-    return click.progressbar(moments, file=sys.stderr, hidden=not sys.stderr.isatty())
-
-
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """The socket of the server; raises StartupError if it cannot have it."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family)
@@ -151,7 +64,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         app,
         lifespan="off",  # run by _serve, so that a StartupError arrives there
-        http="httptools",
+        http=Connection,
         ws="none",
         log_config=None,
         access_log=False,
@@ -164,6 +77,8 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     # uvicorn raises the signal that stopped it once more at its end, which is to be a normal one.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: None)
+    gc.set_threshold(YOUNG_OBJECTS)
+    gc.disable()  # until the rooms are rebuilt: they come to stay, and looking at them again and again doubles the time
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(app, _Server(config, settings), listener))
 
@@ -194,6 +109,8 @@ class _Server(uvicorn.Server):
         self._settings = settings
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        gc.freeze()
+        gc.enable()
         await super().startup(sockets)
         for listener in sockets or ():
             host, port = listener.getsockname()[:2]

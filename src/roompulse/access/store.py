@@ -1,0 +1,89 @@
+"""Keys, operators and sign-ins in their database. Every method raises StoreError when that fails."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Executable, Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from roompulse.access.database import AccessDatabase
+from roompulse.access.model import Key, Known, Operator, SignIn
+from roompulse.access.schema import keys, operators, sign_ins
+from roompulse.errors import StoreError
+from roompulse.store.rows import store_errors
+
+
+class AccessStore:
+    def __init__(self, database: AccessDatabase) -> None:
+        self._engine = database.engine
+
+    async def load(self) -> Known:
+        """Everything, in one transaction."""
+        with store_errors():
+            async with self._engine.begin() as connection:
+                some_keys = [Key(**_fields(row)) for row in await connection.execute(select(keys))]
+                people = [Operator(**_fields(row)) for row in await connection.execute(select(operators))]
+                browsers = [SignIn(**_fields(row)) for row in await connection.execute(select(sign_ins))]
+        return Known(
+            {key.id: key for key in some_keys},
+            {operator.name: operator for operator in people},
+            {sign_in.digest: sign_in for sign_in in browsers},
+        )
+
+    async def add_key(self, key: Key) -> None:
+        await self._run(insert(keys).values(_row(key)))
+
+    async def remove_key(self, key_id: str) -> bool:
+        """Say whether there was one."""
+        return await self._run(delete(keys).where(keys.c.id == key_id)) > 0
+
+    async def add_operator(self, operator: Operator) -> bool:
+        """Say whether the name was free."""
+        try:
+            await self._run(insert(operators).values(_row(operator)))
+        except StoreError as error:
+            if isinstance(error.__cause__, IntegrityError):
+                return False
+            raise
+        return True
+
+    async def change_operator(self, name: str, **values: str) -> bool:
+        """Set `role` or `password_hash`; say whether there is such an operator."""
+        return await self._run(update(operators).where(operators.c.name == name).values(**values)) > 0
+
+    async def remove_operator(self, name: str) -> bool:
+        """Its sign-ins end with it. Say whether there was one."""
+        return await self._run(delete(operators).where(operators.c.name == name)) > 0
+
+    async def begin(self, sign_in: SignIn) -> None:
+        await self._run(insert(sign_ins).values(_row(sign_in)))
+
+    async def used(self, used: Iterable[tuple[bytes, float]]) -> None:
+        """Note when these sign-ins, by their digests, were used."""
+        with store_errors():
+            async with self._engine.begin() as connection:
+                for digest, at in used:
+                    statement = update(sign_ins).where(sign_ins.c.digest == digest)
+                    await connection.execute(statement.values(used_at=round(at * 1000)))
+
+    async def end(self, *digests: bytes) -> None:
+        await self._run(delete(sign_ins).where(sign_ins.c.digest.in_(digests)))
+
+    async def end_all(self, operator: str) -> None:
+        """Sign an operator out everywhere."""
+        await self._run(delete(sign_ins).where(sign_ins.c.operator == operator))
+
+    async def _run(self, statement: Executable) -> int:
+        with store_errors():
+            async with self._engine.begin() as connection:
+                return (await connection.execute(statement)).rowcount
+
+
+def _fields(row: Row[Any]) -> dict[str, Any]:
+    return {name: value / 1000 if name.endswith("_at") else value for name, value in row._mapping.items()}  # noqa: SLF001
+
+
+def _row(item: Key | Operator | SignIn) -> dict[str, Any]:
+    names = item.__struct_fields__
+    values = ((name, getattr(item, name)) for name in names)
+    return {name: round(value * 1000) if name.endswith("_at") else value for name, value in values}
