@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from benchmarks import bulk, fan_out, growth, ingest, lag, machine, memory, reads, soak, start
 from benchmarks.bench import Bench, Benchmark
 from benchmarks.results import DOCS, Outcome, Results, read, summary, write
@@ -40,10 +42,14 @@ def main() -> None:
     options = parser.parse_args()
     names = options.only or [name for name in BENCHMARKS if name not in BY_ITSELF]
     FOLDER.mkdir(parents=True, exist_ok=True)
-    missing = machine.prepare(FOLDER / "npm")
-    if "wrk" in missing:
-        raise SystemExit("Nothing can be measured without wrk.")
-    measure(names, missing, FOLDER if options.quick else DOCS, quick=options.quick)
+    try:
+        with FileLock(FOLDER / "lock", timeout=0):
+            missing = machine.prepare(FOLDER / "npm")
+            if "wrk" in missing:
+                raise SystemExit("Nothing can be measured without wrk.")
+            measure(names, missing, FOLDER if options.quick else DOCS, quick=options.quick)
+    except Timeout:
+        raise SystemExit("Benchmarks are running already, and would be in each other's way.") from None
 
 
 def measure(names: Sequence[str], missing: list[str], results: Path, *, quick: bool) -> None:
