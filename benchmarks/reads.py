@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from functools import partial
+from shutil import rmtree
 from typing import Generic, TypeVar
 
 from msgspec import Struct, json
@@ -86,6 +87,7 @@ def run(bench: Bench) -> list[Row]:
         path = f"/report/history/history?from={at - DAY}&limit=10000"
         rows.append(reads.answer("history of 24 h, 8 640 snapshots", path, list[Snapshot]))
         rows += [reads.overview(), reads.moment(at, past)]
+    rmtree(data)
     bench.raw |= reads.found
     return rows
 
