@@ -115,6 +115,21 @@ def test_links_and_named_files_exist(document: str) -> None:
         assert any((base / named).exists() for base in (ROOT, ROOT / "src" / "roompulse")), named
 
 
+def test_each_promise_names_a_test_that_exists() -> None:
+    promises = table("reliability.md", "# Reliability")
+    assert len(promises) > 10
+    for promise, named in promises:
+        path, _, test = named.strip("`").partition("::")
+        assert re.search(rf"^(async )?def {test}\(", (ROOT / path).read_text(), re.MULTILINE), promise
+
+
+def test_each_command_is_in_the_docs_and_has_a_help() -> None:
+    text = "".join(path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
+    for name, command in main.commands.items():
+        assert f"roompulse {name}" in text
+        assert command.help
+
+
 def test_the_documented_error_is_the_real_one() -> None:
     message = re.search(r"`(\$\.metrics\[0\]\.streams\[1\]\.direction: [^`]+)`", (ROOT / "docs" / "api.md").read_text())
     assert message
