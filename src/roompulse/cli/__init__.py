@@ -6,9 +6,10 @@ from roompulse import __version__
 from roompulse.cli.importing import import_
 from roompulse.cli.serve import serve
 from roompulse.cli.simulate import simulate
+from roompulse.cli.user import user
 
 
-@click.group(commands=[serve, simulate, import_])
+@click.group(commands=[serve, simulate, import_, user])
 @click.version_option(__version__, prog_name="roompulse")
 def main() -> None:
     """Live quality monitoring of video-call rooms."""

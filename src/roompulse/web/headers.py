@@ -6,7 +6,8 @@ SECURITY_HEADERS = {
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # With `no-referrer` forms come with `Origin: null`, as if from another site (see web/origin.py).
+    "Referrer-Policy": "same-origin",
 }
 """On every page: nothing is loaded from elsewhere, nothing is inline, nobody frames it."""
 
