@@ -1,134 +1,121 @@
-"""`roompulse user`: operators are added, changed and removed, also while a server runs, which follows within 2 s."""
+"""`roompulse user`."""
 
-import asyncio
-import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import click
 
-from roompulse.access.database import AccessDatabase
 from roompulse.access.model import ROLES, Known, Operator, Role
 from roompulse.access.operators import add_operator, check_new_name, existing
 from roompulse.access.passwords import Passwords, password_fault
 from roompulse.access.store import AccessStore
+from roompulse.cli.access import data_option, with_access
 from roompulse.clock import system_clock
-from roompulse.errors import Problem, StartupError, StoreError
-from roompulse.settings import load_settings
+from roompulse.errors import Problem
 
 T = TypeVar("T")
 
-_name = click.argument("name")
 _password_stdin = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 
 
 @click.group()
-@click.option("--data", help="Folder of the database.  [default: ./data]")
-@click.pass_context
-def user(context: click.Context, data: str | None) -> None:
-    """Add, change and remove operators, who sign in with a password."""
-    context.obj = data
+def user() -> None:
+    """Add, change and remove operators, who sign in by password. A server that runs follows within 2 s."""
 
 
 @user.command()
-@_name
-@click.option("--role", type=click.Choice(ROLES), help="[default: viewer; the first operator is an admin]")
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES), help="[default: viewer; admin for the first operator]")
 @_password_stdin
-def add(name: str, role: Role | None, *, password_stdin: bool) -> None:
-    """Add an operator."""
+@data_option
+def add(name: str, role: Role | None, data: str | None, *, password_stdin: bool) -> None:
+    """Add an operator.
+
+    A viewer sees every room, an admin also says who else may. The password has at least 10 characters.
+    """
     # What is wrong with the name is better said before a password is typed twice.
-    _with_store(lambda store: check_new_name(store, name))
+    _work(data, lambda store: check_new_name(store, name))
     password = _password(from_stdin=password_stdin)
 
-    async def run(store: AccessStore) -> Operator:
+    async def work(store: AccessStore) -> Operator:
         return await add_operator(store, name, role, await Passwords().hash(password), system_clock())
 
-    click.echo(f"{name} is added: {_with_store(run).role}")
+    operator = _work(data, work)
+    click.echo(f"{operator.name} is added, as {operator.role}.")
 
 
 @user.command("list")
-def list_() -> None:
-    """List the operators."""
-    known = _with_store(AccessStore.load)
+@data_option
+def list_(data: str | None) -> None:
+    """List the operators: name, role, since when, and where they are signed in (UTC)."""
+    known = _work(data, lambda store: store.load())
+    if not known.operators:
+        click.echo("There are no operators.", err=True)
     for operator in sorted(known.operators.values(), key=lambda one: one.name.casefold()):
         click.echo(_line(operator, known))
 
 
 @user.command()
-@_name
+@click.argument("name")
 @_password_stdin
-def password(name: str, *, password_stdin: bool) -> None:
+@data_option
+def password(name: str, data: str | None, *, password_stdin: bool) -> None:
     """Set another password, and sign the operator out everywhere."""
-    operator = _with_store(lambda store: existing(store, name))
+    _work(data, lambda store: existing(store, name))
     chosen = _password(from_stdin=password_stdin)
 
-    async def run(store: AccessStore) -> None:
+    async def change(store: AccessStore, operator: Operator) -> None:
         await store.change_operator(operator.name, password_hash=await Passwords().hash(chosen))
         await store.end_all(operator.name)
 
-    _with_store(run)
-    click.echo(f"{operator.name} has another password, and is signed out everywhere")
+    click.echo(f"{_change(data, name, change)} has another password, and is signed out everywhere.")
 
 
-@user.command()
-@_name
+@user.command("role")
+@click.argument("name")
 @click.argument("role", type=click.Choice(ROLES))
-def role(name: str, role: Role) -> None:
-    """Set the role: a viewer sees every room, an admin also says who else may."""
-
-    async def run(store: AccessStore) -> Operator:
-        operator = await existing(store, name)
-        await store.change_operator(operator.name, role=role)
-        return operator
-
-    click.echo(f"{_with_store(run).name} is {role} now")
+@data_option
+def set_role(name: str, role: Role, data: str | None) -> None:
+    """Make an operator a viewer or an admin."""
+    changed = _change(data, name, lambda store, operator: store.change_operator(operator.name, role=role))
+    click.echo(f"{changed} is {role} now.")
 
 
 @user.command()
-@_name
-def remove(name: str) -> None:
-    """Remove an operator, who is signed out everywhere."""
-
-    async def run(store: AccessStore) -> Operator:
-        operator = await existing(store, name)
-        await store.remove_operator(operator.name)
-        return operator
-
-    click.echo(f"{_with_store(run).name} is removed")
+@click.argument("name")
+@data_option
+def remove(name: str, data: str | None) -> None:
+    """Remove an operator; what it looks at ends."""
+    click.echo(f"{_change(data, name, lambda store, operator: store.remove_operator(operator.name))} is removed.")
 
 
 @user.command("sign-out")
-@_name
-def sign_out(name: str) -> None:
+@click.argument("name")
+@data_option
+def sign_out(name: str, data: str | None) -> None:
     """Sign an operator out everywhere."""
+    signed_out = _change(data, name, lambda store, operator: store.end_all(operator.name))
+    click.echo(f"{signed_out} is signed out everywhere.")
 
-    async def run(store: AccessStore) -> Operator:
+
+def _change(data: str | None, name: str, change: Callable[[AccessStore, Operator], Awaitable[object]]) -> str:
+    """Change an operator that exists; returns its name as it is kept."""
+
+    async def work(store: AccessStore) -> str:
         operator = await existing(store, name)
-        await store.end_all(operator.name)
-        return operator
+        await change(store, operator)
+        return operator.name
 
-    click.echo(f"{_with_store(run).name} is signed out everywhere")
+    return _work(data, work)
 
 
-def _with_store(work: Callable[[AccessStore], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with _store() as store:
-            return await work(store)
-
+def _work(data: str | None, work: Callable[[AccessStore], Awaitable[T]]) -> T:
     try:
-        return asyncio.run(run())
-    except (Problem, StartupError, StoreError) as error:
-        raise click.ClickException(str(error)) from None
-
-
-@asynccontextmanager
-async def _store() -> AsyncIterator[AccessStore]:
-    database = AccessDatabase(load_settings(os.environ, {"data": click.get_current_context().find_object(str)}))
-    async with database.open():
-        yield AccessStore(database)
+        return with_access(data, work)[0]
+    except Problem as problem:
+        raise click.ClickException(problem.message) from None
 
 
 def _password(*, from_stdin: bool) -> str:
@@ -144,11 +131,13 @@ def _password(*, from_stdin: bool) -> str:
 
 
 def _line(operator: Operator, known: Known) -> str:
+    since = f"{operator.name}  {operator.role:6}  {_time(operator.created_at)}"
     mine = [sign_in for sign_in in known.sign_ins.values() if sign_in.operator == operator.name]
-    where = f"signed in in {len(mine)} browser{'' if len(mine) == 1 else 's'}" if mine else "signed in nowhere"
-    seen = f", last seen {_time(max(sign_in.used_at for sign_in in mine))}" if mine else ""
-    return f"{operator.name}\t{operator.role}\tsince {_time(operator.created_at)}\t{where}{seen}"
+    if not mine:
+        return f"{since}  signed in nowhere"
+    browsers = f"{len(mine)} browser{'' if len(mine) == 1 else 's'}"
+    return f"{since}  signed in in {browsers}, last seen {_time(max(one.used_at for one in mine))}"
 
 
 def _time(timestamp: float) -> str:
-    return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d %H:%M}"

@@ -6,6 +6,7 @@ import secrets
 from hashlib import sha256
 from urllib.parse import parse_qsl
 
+from litestar.exceptions import InternalServerException
 from msgspec import Struct
 
 from roompulse.access.model import ANYBODY, Caller, Role
@@ -85,8 +86,11 @@ class Forms:
 
 async def _read(request: AnyRequest) -> bytes:
     body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_FORM:
-            raise BodyTooLarge(f"the form has more than {MAX_FORM} bytes")
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_FORM:
+                raise BodyTooLarge(f"the form has more than {MAX_FORM} bytes")
+    except InternalServerException:  # Litestar's word for a sender who left in the middle
+        raise BadRequest("the form is not complete") from None
     return body
