@@ -14,6 +14,7 @@ from litestar.types import ControllerRouterHandler
 from roompulse.access.database import AccessDatabase
 from roompulse.access.gate import Gate
 from roompulse.access.passwords import Passwords
+from roompulse.access.posting import Posting
 from roompulse.access.sign_ins import SignIns
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import Throttle
@@ -46,6 +47,7 @@ from roompulse.web.overview import Overview
 from roompulse.web.pages import Layout, page_routes
 from roompulse.web.paths import EncodedPaths
 from roompulse.web.peers import Peers
+from roompulse.web.posting import Door
 from roompulse.web.problems import ProblemAnswers
 from roompulse.web.report import report_route
 from roompulse.web.senders import Senders
@@ -139,7 +141,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     forms = Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, clock, forms, settings)
     return [
-        report_route(ingest, Senders(settings.sender_rate, clock), settings),
+        report_route(ingest, _door(core), settings),
         *answer_routes(rooms, ingest, epoch),
         *history_routes(core.store, core.past, rooms, clock),
         *stream_routes(core.hub, overview, views, ingest, core.gate, clock),
@@ -160,6 +162,11 @@ def _operator_routes(core: _Core, templates: Templates, forms: Forms, layout: La
         *sign_out_routes(sign_ins, forms, core.cookie),
         *access_routes(administration, gate, forms, layout),
     ]
+
+
+def _door(core: _Core) -> Door:
+    settings, clock = core.settings, core.clock
+    return Door(Posting(core.gate, clock), Senders(settings.sender_rate, clock), Peers(settings))
 
 
 def _no_rooms(settings: Settings) -> RoomsInMemory:

@@ -396,7 +396,7 @@ async def test_a_browser_may_ask_whether_it_may_post(client: httpx.AsyncClient) 
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["access-control-allow-methods"] == "POST"
-    assert answer.headers["access-control-allow-headers"].lower() == "content-type"
+    assert answer.headers["access-control-allow-headers"] == "Authorization, Content-Type"
     assert "access-control-allow-credentials" not in answer.headers
 
 

@@ -34,6 +34,10 @@ class Gate:
         self._used: dict[bytes, float] = {}  # when sign-ins were, by their digests
         self._reading = asyncio.Lock()  # or what was read first might be known last
         self.known = Known()
+        self.signing_keys: dict[str, Key] = {}
+        """By which room tokens are signed: another dictionary whenever one of them is."""
+        self._kinds: set[KeyKind] = set()
+        self._adopted: dict[str, Key] = {}
         self.present = Present(self.admits)
 
     async def reload(self) -> None:
@@ -41,6 +45,7 @@ class Gate:
         async with self._reading:
             try:
                 self.known = await self._store.load()
+                self._know_keys()
             finally:
                 self._review()
 
@@ -51,6 +56,18 @@ class Gate:
                 self.use(caller.proof)
         self._used = {digest: at for digest, at in self._used.items() if digest in self.known.sign_ins}
         self.present.review()
+
+    def adopt(self, key: Key) -> None:
+        """Take room tokens by a key that is in no database."""
+        self._adopted[key.id] = key
+        self._know_keys()
+
+    def _know_keys(self) -> None:
+        keys = self.known.keys.values()
+        self._kinds = {key.kind for key in keys}
+        signing = {key.id: key for key in keys if key.kind == "token"} | self._adopted
+        if signing != self.signing_keys:
+            self.signing_keys = signing
 
     async def run(self) -> None:
         while True:
@@ -63,12 +80,12 @@ class Gate:
     @property
     def asks_senders(self) -> bool:
         """Say whether a report needs a key or a room token."""
-        return not self._open and (self._asks_anyway or self._has("ingest") or self._has("token"))
+        return not self._open and (self._asks_anyway or "ingest" in self._kinds or "token" in self._kinds)
 
     @property
     def asks_readers(self) -> bool:
         """Say whether JSON and pages need a key or a sign-in."""
-        asks = self._asks_anyway or self._signed_on or self._has("read") or bool(self.known.operators)
+        asks = self._asks_anyway or self._signed_on or "read" in self._kinds or bool(self.known.operators)
         return asks and not self._open
 
     def admits(self, caller: Caller) -> bool:
@@ -99,9 +116,6 @@ class Gate:
         """None where there is no operator of this very name."""
         found = self.known.operators.get(operator)
         return found.role if found else None
-
-    def _has(self, kind: KeyKind) -> bool:
-        return any(key.kind == kind for key in self.known.keys.values())
 
     def key(self, shown: str, kind: KeyKind) -> Key | None:
         """The key that its holder shows, if it is one of this kind."""

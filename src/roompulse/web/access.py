@@ -3,14 +3,15 @@
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
 from roompulse.access.gate import Gate
-from roompulse.access.model import ROLES, Operator, Role
+from roompulse.access.keys import NotAdded, add_key
+from roompulse.access.model import KEY_KINDS, ROLES, Operator, Role
 from roompulse.access.operators import add_operator, check_new_name, existing
 from roompulse.access.passwords import Passwords
 from roompulse.access.sign_ins import SignIns
@@ -23,6 +24,8 @@ from roompulse.web.guard import FOR_ADMINS, caller_of
 from roompulse.web.pages import Layout
 from roompulse.web.problems import AnyRequest
 from roompulse.web.sign_in import POST, to
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -86,23 +89,40 @@ class Administration:
         if not await self._store.remove_operator(operator.name, keep_an_admin=True):
             raise BadRequest(LAST_ADMIN)
 
+    async def add_key(self, form: Form) -> Shown:
+        kind = _one_of(KEY_KINDS, form, "kind")
+        try:
+            key, shown = await add_key(self._store, kind, form.get("name", "").strip(), self._clock())
+        except NotAdded as error:
+            raise BadRequest(str(error)) from None
+        return Shown(f"The key {key.name} for {kind}", shown)
+
     async def remove_key(self, form: Form) -> None:
         if not await self._store.remove_key(form.get("id", "")):
             raise NotFound("there is no such key")
 
 
 def _role(form: Form) -> Role:
-    for role in ROLES:
-        if form.get("role") == role:
-            return role
-    raise BadRequest(f"the role must be {' or '.join(ROLES)}")
+    return _one_of(ROLES, form, "role")
+
+
+def _one_of(known: tuple[T, ...], form: Form, field: str) -> T:
+    for value in known:
+        if form.get(field) == value:
+            return value
+    raise BadRequest(f"the {field} must be {' or '.join(map(str, known))}")
 
 
 def access_routes(administration: Administration, gate: Gate, forms: Forms, layout: Layout) -> list[HTTPRouteHandler]:
     def page(request: AnyRequest, *, shown: Shown | None = None, problem: Problem | None = None) -> Response[str]:
         keys = sorted(gate.known.keys.values(), key=lambda key: (key.kind, key.name, key.id))
         status = problem.status if problem else 200
-        context: dict[str, Any] = {"operators": administration.operators(), "keys": keys, "roles": ROLES}
+        context: dict[str, Any] = {
+            "operators": administration.operators(),
+            "keys": keys,
+            "roles": ROLES,
+            "kinds": KEY_KINDS,
+        }
         error = problem.message if problem else None
         return layout.answer(request, "access.html", {}, status=status, shown=shown, error=error, **context)
 
@@ -130,5 +150,6 @@ def access_routes(administration: Administration, gate: Gate, forms: Forms, layo
         action("operators/role", administration.change_role),
         action("operators/sign-out", administration.sign_out),
         action("operators/remove", administration.remove),
+        action("keys/add", administration.add_key),
         action("keys/remove", administration.remove_key),
     ]

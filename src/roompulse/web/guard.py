@@ -4,7 +4,7 @@ from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
-from litestar.types import Guard
+from litestar.types import Guard, Scope
 
 from roompulse.access.gate import Gate, digest_of
 from roompulse.access.model import ANYBODY, ROLES, Caller
@@ -67,7 +67,7 @@ class Callers:
         """Raises Unauthorized where that has to be known and is not."""
         if not self._gate.asks_readers:
             return ANYBODY
-        if shown := bearer(connection):
+        if shown := bearer(connection.scope):
             return self._program(shown)
         if self._header is not None:
             return self._signed_on(connection, self._header)
@@ -101,10 +101,13 @@ def _utf8(value: str) -> str | None:
         return None
 
 
-def bearer(connection: AnyConnection) -> str | None:
+def bearer(scope: Scope) -> str | None:
     """What the `Authorization` header shows, if it is a bearer's (RFC 6750)."""
-    scheme, _, shown = connection.headers.get("authorization", "").partition(" ")
-    return shown.strip() if scheme.lower() == "bearer" else None
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, shown = value.decode("latin-1").partition(" ")
+            return shown.strip() if scheme.lower() == "bearer" else None
+    return None
 
 
 def caller_of(connection: AnyConnection) -> Caller:

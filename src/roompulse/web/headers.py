@@ -19,6 +19,6 @@ CORS_HEADERS = {
 
 CORS_PREFLIGHT_HEADERS = CORS_HEADERS | {
     "Access-Control-Allow-Methods": "POST",
-    "Access-Control-Allow-Headers": "Content-Type",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type",
     "Access-Control-Max-Age": "86400",
 }

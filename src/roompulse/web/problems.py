@@ -10,7 +10,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.response import Redirect
 
-from roompulse.errors import MethodNotAllowed, Problem, SignedOut, StoreError
+from roompulse.errors import MethodNotAllowed, Problem, SignedOut, StoreError, Unauthorized
 from roompulse.report.envelope import failure
 from roompulse.web.headers import SECURITY_HEADERS
 from roompulse.web.templates import Templates
@@ -26,6 +26,8 @@ def problem_headers(problem: Problem) -> dict[str, str]:
         headers["Retry-After"] = str(problem.retry_after)
     if isinstance(problem, MethodNotAllowed):
         headers["Allow"] = problem.allow
+    if isinstance(problem, Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
     return headers
 
 
