@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from functools import cache
+from typing import Any
 
 import httpx
 from argon2 import PasswordHasher
@@ -47,20 +48,43 @@ def cookie_of(name: str) -> dict[str, str]:
     return {"Cookie": f"{COOKIE}={secret_of(name)}"}
 
 
-async def token_of(client: httpx.AsyncClient, headers: Mapping[str, str]) -> str:
+async def token_of(client: httpx.AsyncClient, headers: Mapping[str, str], path: str = "/") -> str:
     """What the forms of a page have, by which one knows who sends them."""
-    found = re.search(r'name="token" value="(\w+)"', (await client.get("/", headers=headers)).text)
+    found = re.search(r'name="token" value="(\w+)"', (await client.get(path, headers=headers)).text)
     assert found
     return found[1]
 
 
 async def send_form(
-    client: httpx.AsyncClient, path: str, operator: str, headers: dict[str, str] | None = None, **fields: str
+    client: httpx.AsyncClient,
+    path: str,
+    operator: str,
+    fields: Mapping[str, str] | None = None,
+    headers: dict[str, str] | None = None,
 ) -> httpx.Response:
-    """Send a form as the page of an operator does; `headers` and `token` make it another one."""
+    """Send a form as the page of an operator does; `headers` make it that of another page."""
     mine = cookie_of(operator)
-    token = fields.pop("token", None) or await token_of(client, mine)
-    return await client.post(path, data=fields | {"token": token}, headers=mine | (headers or SAME_SITE))
+    form = {"token": await token_of(client, mine)} | dict(fields or {})
+    return await client.post(path, data=form, headers=mine | (headers or SAME_SITE))
+
+
+def scope_of(method: str, path: str, headers: Mapping[str, str]) -> Any:
+    """That of ASGI, for what httpx cannot send or not read."""
+    return {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [
+            (name.lower().encode(), value.encode()) for name, value in ({"Host": "test"} | dict(headers)).items()
+        ],
+        "scheme": "http",
+        "http_version": "1.1",
+        "client": ("192.0.2.1", 1),
+        "server": ("test", 80),
+        "state": {},
+    }
 
 
 def sign_ins_of(settings: Settings) -> list[str]:

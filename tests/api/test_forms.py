@@ -10,7 +10,7 @@ from roompulse.app import create_app
 from roompulse.settings import Settings
 from roompulse.web.forms import MAX_FORM
 from tests.conftest import Clock, client_of
-from tests.operators import PASSWORD, SAME_SITE, add_operators, cookie_of, send_form, sign_ins_of, token_of
+from tests.operators import PASSWORD, SAME_SITE, add_operators, cookie_of, scope_of, send_form, sign_ins_of, token_of
 
 FORMS = {
     "/sign-out": {},
@@ -53,9 +53,8 @@ async def test_a_page_of_another_site_changes_nothing_though_it_knew_the_token(
     client: httpx.AsyncClient, settings: Settings, headers: dict[str, str]
 ) -> None:
     before = await operators(client), sign_ins_of(settings)
-    token = await token_of(client, cookie_of("ada"))
     for path, fields in FORMS.items():
-        answer = await send_form(client, path, "ada", headers, token=token, **fields)
+        answer = await send_form(client, path, "ada", fields, headers)
         assert answer.status_code == 403, path
         assert "another site" in answer.text
     assert (await operators(client), sign_ins_of(settings)) == before
@@ -76,7 +75,7 @@ async def test_without_the_token_nothing_changes_wherever_the_form_is_from(
 
 @pytest.mark.parametrize("headers", OURS)
 async def test_our_own_forms_are_taken(client: httpx.AsyncClient, settings: Settings, headers: dict[str, str]) -> None:
-    assert (await send_form(client, "/access/operators/sign-out", "ada", headers, name="bob")).status_code == 303
+    assert (await send_form(client, "/access/operators/sign-out", "ada", {"name": "bob"}, headers)).status_code == 303
     assert sign_ins_of(settings) == ["ada"]
 
 
@@ -123,19 +122,7 @@ async def test_who_leaves_in_the_middle_of_a_form_is_no_mistake_of_the_server(
 ) -> None:
     await add_operators(settings, ada="admin")
     app = create_app(settings, clock)
-    headers = {"content-type": FORM, "host": "test"} | {k.lower(): v for k, v in (SAME_SITE | cookie_of("ada")).items()}
-    scope: Any = {
-        "type": "http",
-        "method": "POST",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        "scheme": "http",
-        "http_version": "1.1",
-        "client": ("192.0.2.1", 1),
-        "server": ("test", 80),
-    }
+    scope = scope_of("POST", path, SAME_SITE | cookie_of("ada") | {"Content-Type": FORM})
     messages: list[Any] = [{"type": "http.request", "body": b"name=a", "more_body": True}, {"type": "http.disconnect"}]
     answers: list[Any] = []
 

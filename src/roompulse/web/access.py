@@ -115,16 +115,15 @@ def _one_of(known: tuple[T, ...], form: Form, field: str) -> T:
 
 def access_routes(administration: Administration, gate: Gate, forms: Forms, layout: Layout) -> list[HTTPRouteHandler]:
     def page(request: AnyRequest, *, shown: Shown | None = None, problem: Problem | None = None) -> Response[str]:
-        keys = sorted(gate.known.keys.values(), key=lambda key: (key.kind, key.name, key.id))
-        status = problem.status if problem else 200
         context: dict[str, Any] = {
             "operators": administration.operators(),
-            "keys": keys,
+            "keys": sorted(gate.known.keys.values(), key=lambda key: (key.kind, key.name, key.id)),
             "roles": ROLES,
             "kinds": KEY_KINDS,
+            "shown": shown,
+            "error": problem.message if problem else None,
         }
-        error = problem.message if problem else None
-        return layout.answer(request, "access.html", {}, status=status, shown=shown, error=error, **context)
+        return layout.answer(request, "access.html", {}, status=problem.status if problem else 200, **context)
 
     @route("/access", http_method=GET, opt=FOR_ADMINS)
     async def get_access(request: AnyRequest) -> Response[str]:
