@@ -36,7 +36,7 @@ from roompulse.web.access import Administration, access_routes
 from roompulse.web.answers import answer_routes
 from roompulse.web.assets import Assets
 from roompulse.web.cookies import SignInCookie
-from roompulse.web.demo import demo_routes
+from roompulse.web.demo import DemoTokens, demo_routes
 from roompulse.web.earlier import Earlier
 from roompulse.web.exports import Exports, export_routes
 from roompulse.web.forms import Forms
@@ -147,7 +147,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
         *stream_routes(core.hub, overview, views, ingest, core.gate, clock),
         *openapi_routes(settings),
         *page_routes(rooms, overview, views, earlier, layout, ingest),
-        *(demo_routes(views, layout) if settings.demo else ()),
+        *(demo_routes(views, layout, DemoTokens(core.gate, clock)) if settings.demo else ()),
         *export_routes(Exports(core.store, core.past, clock, settings)),
         *_operator_routes(core, templates, forms, layout),
     ]

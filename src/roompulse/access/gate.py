@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import logging
+import socket
 from hashlib import sha256
 from ipaddress import ip_address
 
@@ -132,8 +133,23 @@ def digest_of(secret: str) -> bytes:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether only this machine can reach what listens there."""
+    """Say whether only this machine can reach what listens there. A name is looked up, as it is to listen there."""
     try:
-        return ip_address(host).is_loopback
+        return _is_loopback(host)
     except ValueError:
-        return host.lower() == "localhost"
+        pass
+    try:
+        found = socket.getaddrinfo(host, None, address_family(host))
+    except (OSError, UnicodeError):
+        return False
+    return all(_is_loopback(str(address[0])) for *_, address in found)
+
+
+def _is_loopback(address: str) -> bool:
+    ip = ip_address(address)
+    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
+
+
+def address_family(host: str) -> socket.AddressFamily:
+    """Of an address to listen on. Names are those of IPv4 addresses."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

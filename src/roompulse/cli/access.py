@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import click
 
-from roompulse.access.database import AccessDatabase
+from roompulse.access.database import AccessDatabase, access_path
 from roompulse.access.store import AccessStore
 from roompulse.errors import StartupError, StoreError
-from roompulse.settings import load_settings
+from roompulse.settings import Settings, load_settings
 
 T = TypeVar("T")
 
@@ -19,17 +19,24 @@ data_option = click.option("--data", help="Folder of the database.  [default: ./
 
 
 def with_access(data: str | None, work: Callable[[AccessStore], Awaitable[T]]) -> tuple[T, Path]:
-    """What `work` makes of the database of access control, and which file that is.
+    """What `work` makes of the database of access control in the folder `data`, and which file that is.
 
     Raises click.ClickException where it cannot be used.
     """
     try:
-        database = AccessDatabase(load_settings(os.environ, {"data": data}))
-        return asyncio.run(_work(database, work)), database.path.resolve()
+        settings = load_settings(os.environ, {"data": data})
+        return in_access(settings, work), access_path(settings).resolve()
     except StartupError as error:
         raise click.ClickException(str(error)) from None
+
+
+def in_access(settings: Settings, work: Callable[[AccessStore], Awaitable[T]]) -> T:
+    """What `work` makes of the database; raises StartupError where it cannot be used."""
+    database = AccessDatabase(settings)
+    try:
+        return asyncio.run(_work(database, work))
     except StoreError as error:
-        raise click.ClickException(f"the database {database.path} failed: {error}") from None
+        raise StartupError(f"the database {database.path} failed: {error}") from None
 
 
 async def _work(database: AccessDatabase, work: Callable[[AccessStore], Awaitable[T]]) -> T:
