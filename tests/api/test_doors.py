@@ -48,6 +48,7 @@ DOORS: dict[str, Door] = {
     "GET /rooms/{room_id:str}/users/{user_id:str}/stream": STREAM,
     "GET /rooms/{room_id:str}/users/{user_id:str}/visits": PAGE,
     "GET /demo/call": PAGE,
+    "GET /demo/call/tokens/{room_id:str}": Door(303, 404, 404, 404),  # room-1 is no room of a demo
     "GET /report/rooms": SCRIPTS,
     "GET /report/metrics/{room_id:str}": SCRIPTS,
     "GET /report/metrics/{room_id:str}/{user_id:str}": SCRIPTS,
