@@ -38,14 +38,15 @@ from roompulse.web.assets import Assets
 from roompulse.web.cookies import SignInCookie
 from roompulse.web.demo import DemoTokens, demo_routes
 from roompulse.web.earlier import Earlier
+from roompulse.web.entrance import Entrance
 from roompulse.web.exports import Exports, export_routes
 from roompulse.web.forms import Forms
 from roompulse.web.guard import Callers, guard_by
 from roompulse.web.history import history_routes
+from roompulse.web.hosts import Hosts
 from roompulse.web.openapi import openapi_routes
 from roompulse.web.overview import Overview
 from roompulse.web.pages import Layout, page_routes
-from roompulse.web.paths import EncodedPaths
 from roompulse.web.peers import Peers
 from roompulse.web.posting import Door
 from roompulse.web.problems import ProblemAnswers
@@ -77,11 +78,12 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         async with core.running():
             yield
 
-    return EncodedPaths(
+    return Entrance(
         [*_routes(core, templates), *assets.routers()],
+        hosts=Hosts(settings, core.peers),
+        problems=ProblemAnswers(templates),
         lifespan=[lifespan],
         guards=[guard_by(core.callers)],
-        exception_handlers=ProblemAnswers(templates).handlers(),
         openapi_config=None,
         logging_config=None,
     )

@@ -1,6 +1,7 @@
 """`roompulse serve`."""
 
 import asyncio
+import gc
 import logging
 import os
 import shutil
@@ -22,12 +23,13 @@ from roompulse.cli.access import in_access
 from roompulse.cli.simulate import LOCAL_URL
 from roompulse.errors import StartupError
 from roompulse.settings import Settings, load_settings, unknown_names
-
-KEEP_ALIVE = 75
-"""Seconds that an idle connection is kept: longer than an SDK waits between two reports."""
+from roompulse.web.connection import KEEP_ALIVE, Connection
 
 GRACE = 4
 """Seconds that a stopping server waits for requests under way."""
+
+YOUNG_OBJECTS = 50_000
+"""Objects after which Python looks for garbage in cycles, of which there is little: what is live is in none."""
 
 
 @click.command()
@@ -53,7 +55,7 @@ def serve(host: str | None, port: str | None, data: str | None, *, behind_proxy:
     try:
         settings = load_settings(os.environ, flags)
         _check_access(settings)
-        with _listen(settings) as listener:
+        with listen(settings) as listener:
             _run(settings, listener)
     except StartupError as error:
         raise click.ClickException(str(error)) from None
@@ -67,7 +69,8 @@ def _check_access(settings: Settings) -> None:
         logging.getLogger("roompulse").warning(remark)
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """The socket of the server; raises StartupError if it cannot have it."""
     try:
         return socket.create_server((settings.host, settings.port), family=address_family(settings.host))
     except OSError as error:
@@ -80,7 +83,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         app,
         lifespan="off",  # run by _serve, so that a StartupError arrives there
-        http="httptools",
+        http=Connection,
         ws="none",
         log_config=None,
         access_log=False,
@@ -93,6 +96,8 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     # uvicorn raises the signal that stopped it once more at its end, which is to be a normal one.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: None)
+    gc.set_threshold(YOUNG_OBJECTS)
+    gc.disable()  # until the rooms are rebuilt: they come to stay, and looking at them again and again doubles the time
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(app, _Server(config, settings), listener))
 
@@ -123,6 +128,8 @@ class _Server(uvicorn.Server):
         self._settings = settings
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        gc.freeze()
+        gc.enable()
         await super().startup(sockets)
         for listener in sockets or ():
             host, port = listener.getsockname()[:2]

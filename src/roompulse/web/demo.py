@@ -15,6 +15,7 @@ from roompulse.clock import Clock
 from roompulse.errors import NotFound
 from roompulse.web.answers import GET
 from roompulse.web.compression import COMPRESSED
+from roompulse.web.headers import permissions
 from roompulse.web.pages import Layout
 from roompulse.web.paths import encode_id, room_path
 from roompulse.web.problems import AnyRequest
@@ -56,7 +57,9 @@ def demo_routes(views: Views, layout: Layout, tokens: DemoTokens) -> list[HTTPRo
         stream = query.url(f"{room_path(room_id)}/stream")
         token_path = f"/demo/call/tokens/{encode_id(room_id)}"
         context: dict[str, Any] = {"room_id": room_id, "query": query, "users": USERS, "token_path": token_path}
-        return layout.answer(request, "demo/call.html", sections, stream=stream, **context)
+        page = layout.answer(request, "demo/call.html", sections, stream=stream, **context)
+        page.headers["Permissions-Policy"] = permissions("autoplay", "camera", "microphone")
+        return page
 
     @route("/demo/call/tokens/{room_id:str}", http_method=GET)
     async def get_demo_tokens(room_id: FromPath[str]) -> Response[dict[str, str]]:

@@ -13,7 +13,7 @@ from roompulse.report.decode import decode_report
 from roompulse.report.envelope import ACKNOWLEDGED, failure
 from roompulse.settings import Settings
 from roompulse.web.guard import FOR_ANYBODY
-from roompulse.web.headers import CORS_HEADERS, CORS_PREFLIGHT_HEADERS
+from roompulse.web.headers import INGEST_HEADERS, PREFLIGHT_HEADERS, raw_headers
 from roompulse.web.posting import Door
 from roompulse.web.problems import problem_headers
 
@@ -32,7 +32,7 @@ def report_route(ingest: Ingest, door: Door, settings: Settings) -> ASGIRouteHan
     async def post_report(scope: HTTPScope, receive: Receive, send: Send) -> None:
         try:
             if scope["method"] == "OPTIONS":
-                await _answer(send, 204, b"", CORS_PREFLIGHT_HEADERS | {"Allow": "POST, OPTIONS"})
+                await _answer(send, 204, b"", PREFLIGHT_HEADERS | {"Allow": "POST, OPTIONS"})
                 return
             if scope["method"] != "POST":
                 raise MethodNotAllowed(scope["method"], "POST, OPTIONS")
@@ -43,12 +43,12 @@ def report_route(ingest: Ingest, door: Door, settings: Settings) -> ASGIRouteHan
             sender.check(report)
             await ingest.submit(report)
         except Problem as problem:
-            headers = problem_headers(problem) | CORS_HEADERS
+            headers = problem_headers(problem) | INGEST_HEADERS
             await _answer(send, problem.status, failure(problem.status, problem.message), headers)
         except ClientLeft:
             return
         else:
-            await _answer(send, 200, ACKNOWLEDGED, CORS_HEADERS)
+            await _answer(send, 200, ACKNOWLEDGED, INGEST_HEADERS)
 
     return post_report
 
@@ -96,8 +96,8 @@ async def _receive_body(receive: Receive, limit: int) -> bytes:
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-    raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    raw = raw_headers(headers)
     if status != 204:
-        raw_headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": raw_headers})
+        raw += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body, "more_body": False})

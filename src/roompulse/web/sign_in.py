@@ -21,7 +21,6 @@ from roompulse.web.answers import GET
 from roompulse.web.cookies import SignInCookie
 from roompulse.web.forms import Forms
 from roompulse.web.guard import FOR_ANYBODY, FOR_OPERATORS, Callers, caller_of
-from roompulse.web.headers import SECURITY_HEADERS
 from roompulse.web.peers import Peers
 from roompulse.web.problems import AnyRequest, problem_headers
 from roompulse.web.senders import address_key
@@ -30,7 +29,6 @@ from roompulse.web.templates import Templates
 logger = logging.getLogger(__name__)
 
 POST: list[HttpMethod] = [HttpMethod.POST]
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 class Doorkeeper:
@@ -86,7 +84,7 @@ class SignInPage:
             error=problem.message if problem else None,
             nobody=not self._gate.known.operators,
         )
-        headers = SECURITY_HEADERS | NO_STORE | (problem_headers(problem) if problem else {})
+        headers = problem_headers(problem) if problem else {}
         return Response(html, status_code=problem.status if problem else 200, media_type="text/html", headers=headers)
 
 
@@ -147,7 +145,7 @@ def _proof(request: AnyRequest) -> bytes:
 
 
 def to(path: str) -> Response[Any]:
-    return Redirect(path, status_code=303, headers=NO_STORE)
+    return Redirect(path, status_code=303)
 
 
 def wanted(request: AnyRequest) -> str:

@@ -55,7 +55,6 @@ class Stream:
         with self._hub.subscribe(self._view) as mailbox, self._gate.present.stay(caller, mailbox.close):
             response = EventSourceResponse(
                 self._events(mailbox, caller),
-                headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
                 ping=HEARTBEAT,
                 ping_message_factory=self._ping,
                 sep=SEPARATOR,
