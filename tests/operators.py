@@ -77,12 +77,12 @@ def scope_of(method: str, path: str, headers: Mapping[str, str]) -> Any:
         "raw_path": path.encode(),
         "query_string": b"",
         "headers": [
-            (name.lower().encode(), value.encode()) for name, value in ({"Host": "test"} | dict(headers)).items()
+            (name.lower().encode(), value.encode()) for name, value in ({"Host": "localhost"} | dict(headers)).items()
         ],
         "scheme": "http",
         "http_version": "1.1",
         "client": ("192.0.2.1", 1),
-        "server": ("test", 80),
+        "server": ("localhost", 80),
         "state": {},
     }
 

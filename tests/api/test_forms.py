@@ -25,15 +25,15 @@ FORMS = {
 OTHER_SITES = [
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
-    {"Sec-Fetch-Site": "cross-site", "Origin": "http://test"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
     {"Origin": "http://evil.example"},
-    {"Origin": "http://test.evil.example"},
-    {"Origin": "http://test:8180"},
+    {"Origin": "http://localhost.evil.example"},
+    {"Origin": "http://localhost:8180"},
     {"Origin": "null"},
 ]
 """Headers of a browser that shows a page of another site; those without `Sec-Fetch-Site` are of older ones."""
 
-OURS = [{"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://test"}]
+OURS = [{"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://localhost"}]
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def proxied(settings: Settings, clock: Clock) -> Proxied:
         behind = {"behind_proxy": True, "proxy_user_header": HEADER, "trusted_proxies": Networks("192.0.2.1")}
         app = create_app(replace(settings, **(behind | changes)), clock)
         transport = httpx.ASGITransport(cast("Any", app), client=(peer, 1))
-        async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield client
 
     return make
