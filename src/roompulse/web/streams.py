@@ -21,7 +21,7 @@ from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import Ingest
 from roompulse.web.answers import GET
 from roompulse.web.events import HEARTBEAT, SEPARATOR, event
-from roompulse.web.guard import caller_of
+from roompulse.web.guard import STREAM, caller_of
 from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id
 from roompulse.web.problems import AnyRequest
@@ -34,7 +34,8 @@ SEND_TIMEOUT = 20
 """Seconds after which a viewer that does not read is dropped."""
 
 GOODBYE = event("the server is going away", name="bye")
-DENIED = event("the key or the sign-in is not valid any more", name="denied")
+DENIED = event("the key is not valid any more", name="denied")
+SIGNED_OUT = event("sign in to go on", name="signed-out")
 
 
 class Stream:
@@ -73,7 +74,10 @@ class Stream:
         yield self._ping().encode()
         while (frames := await mailbox.take()) is not None:
             yield frames
-        yield GOODBYE if self._gate.admits(caller) else DENIED
+        if self._gate.admits(caller):
+            yield GOODBYE
+        else:
+            yield DENIED if isinstance(caller.proof, str) else SIGNED_OUT
 
     def _ping(self) -> ServerSentEvent:
         return ServerSentEvent(str(self._clock()), event="ping", sep=SEPARATOR)
@@ -90,17 +94,17 @@ def stream_routes(
     async def stream_room_json(room_id: FromPath[str]) -> Stream:
         return stream(views.room_json(decode_id("room_id", room_id)))
 
-    @route("/stream", http_method=GET)
+    @route("/stream", http_method=GET, opt=STREAM)
     async def stream_rooms_page(request: AnyRequest) -> Stream:
         return stream(overview.view(rooms_query(request.query_params)))
 
-    @route("/rooms/{room_id:str}/stream", http_method=GET)
+    @route("/rooms/{room_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> Stream:
         # A page of the past has no stream: what comes here is of the present.
         query = replace(user_query(request.query_params), at=None)
         return stream(views.room(decode_id("room_id", room_id), query))
 
-    @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET)
+    @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> Stream:
         return stream(views.user(decode_id("room_id", room_id), decode_id("user_id", user_id)))
 
