@@ -13,7 +13,11 @@ from litestar.types import ControllerRouterHandler
 
 from roompulse.access.database import AccessDatabase
 from roompulse.access.gate import Gate
+from roompulse.access.passwords import Passwords
+from roompulse.access.posting import Posting
+from roompulse.access.sign_ins import SignIns
 from roompulse.access.store import AccessStore
+from roompulse.access.throttle import Throttle
 from roompulse.clock import Clock, system_clock
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
@@ -28,22 +32,27 @@ from roompulse.store.retention import Retention
 from roompulse.store.sessions import SessionKeeper, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql import SqlStore
+from roompulse.web.access import Administration, access_routes
 from roompulse.web.answers import answer_routes
 from roompulse.web.assets import Assets
-from roompulse.web.demo import demo_routes
+from roompulse.web.cookies import SignInCookie
+from roompulse.web.demo import DemoTokens, demo_routes
 from roompulse.web.earlier import Earlier
 from roompulse.web.entrance import Entrance
 from roompulse.web.exports import Exports, export_routes
-from roompulse.web.guard import guard_by
+from roompulse.web.forms import Forms
+from roompulse.web.guard import Callers, guard_by
 from roompulse.web.history import history_routes
 from roompulse.web.hosts import Hosts
 from roompulse.web.openapi import openapi_routes
 from roompulse.web.overview import Overview
 from roompulse.web.pages import Layout, page_routes
 from roompulse.web.peers import Peers
+from roompulse.web.posting import Door
 from roompulse.web.problems import ProblemAnswers
 from roompulse.web.report import report_route
 from roompulse.web.senders import Senders
+from roompulse.web.sign_in import Doorkeeper, SignInPage, sign_in_routes, sign_out_routes
 from roompulse.web.streams import stream_routes
 from roompulse.web.templates import Templates
 from roompulse.web.views import Views
@@ -71,10 +80,10 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 
     return Entrance(
         [*_routes(core, templates), *assets.routers()],
-        hosts=Hosts(settings, Peers(settings)),
+        hosts=Hosts(settings, core.peers),
         problems=ProblemAnswers(templates),
         lifespan=[lifespan],
-        guards=[guard_by(core.gate)],
+        guards=[guard_by(core.callers)],
         openapi_config=None,
         logging_config=None,
     )
@@ -95,7 +104,12 @@ class _Core:
         self.sessions = SqlSessions(self.database)
         self.past = Past(SqlArchive(self.database), self.store, partial(_no_rooms, settings), settings)
         self.access = AccessDatabase(settings)
-        self.gate = Gate(settings, AccessStore(self.access), clock)
+        self.access_store = AccessStore(self.access)
+        self.gate = Gate(settings, self.access_store, clock)
+        self.sign_ins = SignIns(self.gate, self.access_store, clock, settings)
+        self.peers = Peers(settings)
+        self.cookie = SignInCookie(self.peers, settings.session_lifetime)
+        self.callers = Callers(self.gate, self.cookie, self.peers, settings)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -116,6 +130,7 @@ class _Core:
             SessionKeeper(self.sessions, self.rooms).run(),
             retention.run(),
             self.gate.run(),
+            self.sign_ins.run(),
         ]
 
 
@@ -125,17 +140,35 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     views = Views(rooms, templates, epoch)
     overview = Overview(rooms, core.trends, ingest.intake, templates, clock)
     earlier = Earlier(core.past, core.sessions, templates, clock, settings.leave_after)
-    layout = Layout(templates, clock, settings)
+    forms = Forms(core.cookie, settings.body_timeout)
+    layout = Layout(templates, clock, forms, settings)
     return [
-        report_route(ingest, Senders(settings.sender_rate, clock), settings),
+        report_route(ingest, _door(core), settings),
         *answer_routes(rooms, ingest, epoch),
         *history_routes(core.store, core.past, rooms, clock),
-        *stream_routes(core.hub, overview, views, ingest, clock),
+        *stream_routes(core.hub, overview, views, ingest, core.gate, clock),
         *openapi_routes(settings),
         *page_routes(rooms, overview, views, earlier, layout, ingest),
-        *(demo_routes(views, layout) if settings.demo else ()),
+        *(demo_routes(views, layout, DemoTokens(core.gate, clock)) if settings.demo else ()),
         *export_routes(Exports(core.store, core.past, clock, settings)),
+        *_operator_routes(core, templates, forms, layout),
     ]
+
+
+def _operator_routes(core: _Core, templates: Templates, forms: Forms, layout: Layout) -> list[ControllerRouterHandler]:
+    gate, store, sign_ins, passwords = core.gate, core.access_store, core.sign_ins, Passwords()
+    doorkeeper = Doorkeeper(gate, store, sign_ins, Throttle(core.clock), passwords)
+    administration = Administration(gate, store, sign_ins, passwords, core.clock)
+    return [
+        *sign_in_routes(doorkeeper, core.callers, SignInPage(templates, gate), forms, core.cookie, core.peers),
+        *sign_out_routes(sign_ins, forms, core.cookie),
+        *access_routes(administration, gate, forms, layout),
+    ]
+
+
+def _door(core: _Core) -> Door:
+    settings, clock = core.settings, core.clock
+    return Door(Posting(core.gate, clock), Senders(settings.sender_rate, clock), Peers(settings))
 
 
 def _no_rooms(settings: Settings) -> RoomsInMemory:

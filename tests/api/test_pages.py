@@ -189,7 +189,7 @@ async def test_nothing_is_inline_or_from_elsewhere(client: httpx.AsyncClient, pa
     assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
     assert "unsafe" not in answer.headers["content-security-policy"]
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "same-origin"
     assert re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=", answer.text) is None
     assert all(re.match(r"/(?!/)|[#?]", found) for found in re.findall(r'\b(?:src|href)="([^"]*)"', answer.text))
 

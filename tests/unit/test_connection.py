@@ -33,6 +33,9 @@ class Loop:
         self.timers.append(Timer(self.now + seconds, call))
         return self.timers[-1]
 
+    def call_soon(self, call: Callable[[], None]) -> None:
+        self.call_later(0, call)
+
     def create_task(self, coroutine: Any, **_: Any) -> Any:
         """Requests here are answered by hand."""
         coroutine.close()

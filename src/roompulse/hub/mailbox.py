@@ -19,10 +19,12 @@ class Mailbox:
         self._closed = False
 
     def put(self, frames: Mapping[str, bytes]) -> None:
-        self._frames |= frames
-        self._wake.set()
+        if not self._closed:
+            self._frames |= frames
+            self._wake.set()
 
     def close(self) -> None:
+        """Take nothing more in, so that also who reads slowly comes to the end."""
         self._closed = True
         self._wake.set()
 

@@ -2,11 +2,13 @@
 
 import asyncio
 from http import HTTPStatus
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from roompulse.report.envelope import failure
 from roompulse.web.headers import COMMON_HEADERS
+from roompulse.web.writing import OnePiece
 
 KEEP_ALIVE = 75
 """Seconds in which the whole head of a next request must have come: longer than an SDK waits between two reports."""
@@ -47,7 +49,7 @@ class Connection(HttpToolsProtocol):
     _refusal = HTTPStatus.BAD_REQUEST, _MALFORMED
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", OnePiece(transport, self.loop)))
         self._wait(KEEP_ALIVE)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -18,6 +18,7 @@ from roompulse.web.answers import GET
 from roompulse.web.compression import COMPRESSED
 from roompulse.web.earlier import ENDED_PER_PAGE, Earlier
 from roompulse.web.events import HEARTBEAT
+from roompulse.web.forms import Forms
 from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id, room_path, user_path
 from roompulse.web.problems import AnyRequest
@@ -38,9 +39,10 @@ from roompulse.web.views import Views
 class Layout:
     """What is around the sections of every page."""
 
-    def __init__(self, templates: Templates, clock: Clock, settings: Settings) -> None:
+    def __init__(self, templates: Templates, clock: Clock, forms: Forms, settings: Settings) -> None:
         self._templates = templates
         self._clock = clock
+        self._forms = forms
         self._settings = settings
 
     def answer(
@@ -60,6 +62,7 @@ class Layout:
             sections={target: Markup(html) for target, html in sections.items()},  # noqa: S704  (our partials)
             stream=stream,
             at=at,
+            account=self._forms.account(request),
             wall=is_wall(request.query_params),
             heartbeat=HEARTBEAT,
             snapshot_interval=self._settings.snapshot_interval,

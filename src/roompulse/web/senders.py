@@ -28,7 +28,7 @@ class Senders:
         """Take one token from the sender's bucket; raises TooManyRequests when it is empty."""
         if self._rate == 0:
             return
-        key = _sender(address) if ":" in address else address
+        key = address_key(address)
         now = self._clock()
         tokens, since = self._buckets.pop(key, (self._size, now))
         tokens = min(self._size, tokens + max(0.0, now - since) * self._rate)
@@ -42,6 +42,9 @@ class Senders:
             )
 
 
-def _sender(address: str) -> str:
+def address_key(address: str) -> str:
+    """Who is at an IP address; all of an IPv6 /64 is one, since every host there has 2⁶⁴ addresses."""
+    if ":" not in address:
+        return address
     ip = IPv6Address(address.partition("%")[0])
     return str(ip.ipv4_mapped or IPv6Network((ip.packed, 64), strict=False))

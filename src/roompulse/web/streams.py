@@ -6,18 +6,22 @@ from typing import Any
 
 from anyio import Event
 from litestar import route
+from litestar.connection import ASGIConnection
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec.structs import replace
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 
+from roompulse.access.gate import Gate
+from roompulse.access.model import Caller
 from roompulse.clock import Clock
 from roompulse.hub.contract import Hub, View
 from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import Ingest
 from roompulse.web.answers import GET
 from roompulse.web.events import HEARTBEAT, SEPARATOR, event
+from roompulse.web.guard import STREAM, caller_of
 from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id
 from roompulse.web.problems import AnyRequest
@@ -30,20 +34,27 @@ SEND_TIMEOUT = 20
 """Seconds after which a viewer that does not read is dropped."""
 
 GOODBYE = event("the server is going away", name="bye")
+DENIED = event("the key is not valid any more", name="denied")
+SIGNED_OUT = event("sign in to go on", name="signed-out")
 
 
 class Stream:
-    """An ASGI response that subscribes to the hub when it starts, and unsubscribes however it ends."""
+    """An ASGI response that subscribes to the hub when it starts, and unsubscribes however it ends.
 
-    def __init__(self, hub: Hub, view: View, clock: Clock) -> None:
+    It ends when who asked for it is not let in any more.
+    """
+
+    def __init__(self, hub: Hub, view: View, gate: Gate, clock: Clock) -> None:
         self._hub = hub
         self._view = view
+        self._gate = gate
         self._clock = clock
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        with self._hub.subscribe(self._view) as mailbox:
+        caller = caller_of(ASGIConnection(scope))
+        with self._hub.subscribe(self._view) as mailbox, self._gate.present.stay(caller, mailbox.close):
             response = EventSourceResponse(
-                self._events(mailbox),
+                self._events(mailbox, caller),
                 ping=HEARTBEAT,
                 ping_message_factory=self._ping,
                 sep=SEPARATOR,
@@ -58,37 +69,42 @@ class Stream:
             except SendTimeoutError:
                 logger.info("a viewer that did not read for %d s was dropped", SEND_TIMEOUT)
 
-    async def _events(self, mailbox: Mailbox) -> AsyncIterator[bytes]:
+    async def _events(self, mailbox: Mailbox, caller: Caller) -> AsyncIterator[bytes]:
         # The first event says at once that the stream is open, and what the server's time is.
         yield self._ping().encode()
         while (frames := await mailbox.take()) is not None:
             yield frames
-        yield GOODBYE
+        if self._gate.admits(caller):
+            yield GOODBYE
+        else:
+            yield DENIED if isinstance(caller.proof, str) else SIGNED_OUT
 
     def _ping(self) -> ServerSentEvent:
         return ServerSentEvent(str(self._clock()), event="ping", sep=SEPARATOR)
 
 
-def stream_routes(hub: Hub, overview: Overview, views: Views, ingest: Ingest, clock: Clock) -> list[HTTPRouteHandler]:
+def stream_routes(
+    hub: Hub, overview: Overview, views: Views, ingest: Ingest, gate: Gate, clock: Clock
+) -> list[HTTPRouteHandler]:
     def stream(view: View) -> Stream:
         ingest.expire()
-        return Stream(hub, view, clock)
+        return Stream(hub, view, gate, clock)
 
     @route("/report/stream/{room_id:str}", http_method=GET)
     async def stream_room_json(room_id: FromPath[str]) -> Stream:
         return stream(views.room_json(decode_id("room_id", room_id)))
 
-    @route("/stream", http_method=GET)
+    @route("/stream", http_method=GET, opt=STREAM)
     async def stream_rooms_page(request: AnyRequest) -> Stream:
         return stream(overview.view(rooms_query(request.query_params)))
 
-    @route("/rooms/{room_id:str}/stream", http_method=GET)
+    @route("/rooms/{room_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> Stream:
         # A page of the past has no stream: what comes here is of the present.
         query = replace(user_query(request.query_params), at=None)
         return stream(views.room(decode_id("room_id", room_id), query))
 
-    @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET)
+    @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> Stream:
         return stream(views.user(decode_id("room_id", room_id), decode_id("user_id", user_id)))
 
