@@ -15,6 +15,7 @@ from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
 from roompulse.store.contract import Store
+from roompulse.store.health import StoreHealth
 from roompulse.web.assets import Assets
 from roompulse.web.overview import Overview
 from roompulse.web.query import RoomsQuery
@@ -42,7 +43,15 @@ def timed(words: str, do: Callable[[], Any], times: int = 1) -> Any:
 async def main(count: int, users: int) -> None:
     rooms = RoomsInMemory(Limits(count, users, 64), stale_after=15, leave_after=60)
     trends = Trends(10, count)
-    ingest = Ingest(cast("Store", None), rooms, LocalHub(0.25, 100), lambda: NOW, 10)
+    ingest = Ingest(
+        cast("Store", None),
+        cast("StoreHealth", None),
+        rooms,
+        LocalHub(0.25, 100),
+        lambda: NOW,
+        max_queue=10,
+        commit_timeout=10,
+    )
     overview = Overview(rooms, trends, ingest.intake, Templates(Assets()), lambda: NOW)
 
     def report(some: Sequence[int]) -> None:

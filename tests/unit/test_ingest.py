@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial
 
 import pytest
 
@@ -13,8 +14,11 @@ from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import Aggregate, Snapshot, UserMetrics
 from roompulse.store.contract import HistoryQuery
+from roompulse.store.health import StoreHealth
 from tests.builders import NOW, network, received, report, stream, video
 from tests.conftest import Clock
+
+COMMIT_TIMEOUT = 10.0
 
 
 class FakeStore:
@@ -25,6 +29,9 @@ class FakeStore:
         self.commits: list[list[str]] = []
         """Who reported, commit by commit, whether it failed or not."""
         self.poison: set[str] = set()
+        self.out = False
+        """Whether nothing at all can be written."""
+        self.probes = 0
         self.failure: type[Exception] = StoreError
         self.open = asyncio.Event()
         self.open.set()
@@ -32,9 +39,14 @@ class FakeStore:
     async def append(self, reports: Sequence[Received]) -> None:
         self.commits.append([one.report.user_id for one in reports])
         await self.open.wait()
-        if self.poison & {one.report.user_id for one in reports}:
+        if self.out or self.poison & {one.report.user_id for one in reports}:
             raise self.failure("the database failed")
         self.kept += reports
+
+    async def probe(self) -> None:
+        self.probes += 1
+        if self.out:
+            raise self.failure("the database failed")
 
     async def recent(self, since: float) -> AsyncIterator[Received]:
         for one in self.kept:
@@ -56,6 +68,7 @@ class FakeHub:
         self.viewers = 0
         self.published: list[list[str]] = []
         self.refreshed = 0
+        self.refreshed_everywhere = 0
 
     def subscribe(self, view: View) -> AbstractContextManager[Mailbox]:
         raise NotImplementedError
@@ -64,8 +77,9 @@ class FakeHub:
         if rooms := sorted(room_ids):
             self.published.append(rooms)
 
-    def refresh(self) -> None:
+    def refresh(self, *, everywhere: bool = False) -> None:
         self.refreshed += 1
+        self.refreshed_everywhere += everywhere
 
     def close(self) -> None:
         raise NotImplementedError
@@ -77,7 +91,19 @@ class World:
         self.store = FakeStore()
         self.hub = FakeHub()
         self.rooms = RoomsInMemory(limits or Limits(100, 1000, 100), stale_after=15, leave_after=60)
-        self.ingest = Ingest(self.store, self.rooms, self.hub, self.clock, max_queue)
+        self.start(max_queue)
+
+    def start(self, max_queue: int) -> None:
+        self.health = StoreHealth(self.store.probe, self.clock, partial(self.hub.refresh, everywhere=True))
+        self.ingest = Ingest(
+            self.store,
+            self.health,
+            self.rooms,
+            self.hub,
+            self.clock,
+            max_queue=max_queue,
+            commit_timeout=COMMIT_TIMEOUT,
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -355,7 +381,7 @@ class TestARestart:
         """The world after a restart: the same store and clock, all else new."""
         new = World()
         new.store, new.clock = world.store, world.clock
-        new.ingest = Ingest(new.store, new.rooms, new.hub, new.clock, 100)
+        new.start(100)
         await new.ingest.rebuild(60)
         return new
 

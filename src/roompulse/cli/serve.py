@@ -14,6 +14,7 @@ from litestar import Litestar
 
 from roompulse import __version__
 from roompulse.app import create_app
+from roompulse.cli.protocol import bounded_protocol
 from roompulse.cli.simulate import LOCAL_URL
 from roompulse.errors import StartupError
 from roompulse.settings import Settings, load_settings, unknown_names
@@ -61,7 +62,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         app,
         lifespan="off",  # run by _serve, so that a StartupError arrives there
-        http="httptools",
+        http=bounded_protocol(settings),
         ws="none",
         log_config=None,
         access_log=False,

@@ -10,22 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, event, make_url, update
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from roompulse.errors import StartupError
 from roompulse.settings import Settings
 from roompulse.store.migrate import migrate
+from roompulse.store.rows import store_errors
+from roompulse.store.schema import beat
 
-_WRITER_PRAGMAS = (
-    "journal_mode=WAL",
-    # FULL flushes the log at every commit: what is acknowledged survives a power loss, not only a crash.
-    "synchronous=FULL",
-    "journal_size_limit=67108864",
-)
-_READER_PRAGMAS = ("query_only=ON",)
+_READER_PRAGMAS = ("query_only=ON", "busy_timeout=5000")
 _READERS = 4
+
+_PATIENCE = 0.25
+"""Share of COMMIT_TIMEOUT for which a writer waits for a lock: it is waited for twice before a report is refused."""
 
 
 class Database:
@@ -34,7 +33,7 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         url = database_url(settings)
         self.path = Path(url.database or "")
-        self.writer = _engine(url, _WRITER_PRAGMAS, connections=1)
+        self.writer = _engine(url, _writer_pragmas(settings), connections=1)
         self.reader = _engine(url, _READER_PRAGMAS, connections=_READERS)
 
     @asynccontextmanager
@@ -53,6 +52,12 @@ class Database:
                 # The connection that closes last checkpoints, so the writer has to be it.
                 await self.reader.dispose()
                 await self.writer.dispose()
+
+    async def probe(self) -> None:
+        """Write, to see whether the database can be written; raises StoreError if not."""
+        with store_errors():
+            async with self.writer.begin() as connection:
+                await connection.execute(update(beat).values(count=beat.c.count + 1))
 
     async def _prepare(self) -> None:
         try:
@@ -79,13 +84,23 @@ def database_url(settings: Settings) -> URL:
     return url.set(drivername="sqlite+aiosqlite")
 
 
+def _writer_pragmas(settings: Settings) -> tuple[str, ...]:
+    return (
+        "journal_mode=WAL",
+        # FULL flushes the log at every commit: what is acknowledged survives a power loss, not only a crash.
+        f"synchronous={settings.synchronous}",
+        "journal_size_limit=67108864",
+        f"busy_timeout={round(settings.commit_timeout * _PATIENCE * 1000)}",
+    )
+
+
 def _engine(url: URL, pragmas: tuple[str, ...], *, connections: int) -> AsyncEngine:
     engine = create_async_engine(url, pool_size=connections, max_overflow=0, pool_timeout=60)
 
     @event.listens_for(engine.sync_engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
-        for pragma in ("busy_timeout=5000", *pragmas):
+        for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -8,7 +8,7 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, NotFoundException
 
-from roompulse.errors import MethodNotAllowed, Problem, StoreError
+from roompulse.errors import MethodNotAllowed, Problem, RequestTimeout, StoreError
 from roompulse.report.envelope import failure
 from roompulse.web.headers import SECURITY_HEADERS
 from roompulse.web.templates import Templates
@@ -24,6 +24,8 @@ def problem_headers(problem: Problem) -> dict[str, str]:
         headers["Retry-After"] = str(problem.retry_after)
     if isinstance(problem, MethodNotAllowed):
         headers["Allow"] = problem.allow
+    if isinstance(problem, RequestTimeout):
+        headers["Connection"] = "close"  # the rest of the body would be taken for the next request, or waited for
     return headers
 
 

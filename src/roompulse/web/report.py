@@ -9,16 +9,14 @@ from litestar.types import HTTPScope, Receive, Send
 
 from roompulse.errors import BodyTooLarge, MethodNotAllowed, Problem, RequestTimeout, UnsupportedMediaType
 from roompulse.ingest import Ingest
-from roompulse.report.decode import decode_report
+from roompulse.report.decode import Largest, decode_report
 from roompulse.report.envelope import ACKNOWLEDGED, failure
 from roompulse.settings import Settings
 from roompulse.web.guard import FOR_ANYBODY
 from roompulse.web.headers import CORS_HEADERS, CORS_PREFLIGHT_HEADERS
+from roompulse.web.peers import Peers
 from roompulse.web.problems import problem_headers
-from roompulse.web.senders import Senders
-
-BODY_TIMEOUT = 20
-"""Seconds in which a body must have arrived."""
+from roompulse.web.senders import Senders, address_key
 
 _JSON_TYPES = (b"application/json", b"text/plain", b"")
 
@@ -27,7 +25,9 @@ class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
     """The sender closed the connection before its body was complete."""
 
 
-def report_route(ingest: Ingest, senders: Senders, settings: Settings) -> ASGIRouteHandler:
+def report_route(ingest: Ingest, senders: Senders, peers: Peers, settings: Settings) -> ASGIRouteHandler:
+    largest = Largest(users=settings.max_report_users, streams=settings.max_report_streams)
+
     @asgi("/report/metrics", copy_scope=False, opt=FOR_ANYBODY)
     async def post_report(scope: HTTPScope, receive: Receive, send: Send) -> None:
         try:
@@ -36,10 +36,10 @@ def report_route(ingest: Ingest, senders: Senders, settings: Settings) -> ASGIRo
                 return
             if scope["method"] != "POST":
                 raise MethodNotAllowed(scope["method"], "POST, OPTIONS")
-            if client := scope["client"]:
-                senders.spend(client[0])
-            body = await _read_body(scope, receive, settings.max_body)
-            await ingest.submit(decode_report(body))
+            sender = address_key(peers.address(scope))  # whose limits the report counts for
+            senders.spend(sender)
+            body = await _read_body(scope, receive, settings)
+            await ingest.submit(decode_report(body, largest), sender)
         except Problem as problem:
             headers = problem_headers(problem) | CORS_HEADERS
             await _answer(send, problem.status, failure(problem.status, problem.message), headers)
@@ -51,12 +51,12 @@ def report_route(ingest: Ingest, senders: Senders, settings: Settings) -> ASGIRo
     return post_report
 
 
-async def _read_body(scope: HTTPScope, receive: Receive, limit: int) -> bytes:
+async def _read_body(scope: HTTPScope, receive: Receive, settings: Settings) -> bytes:
     """The whole body of a JSON request.
 
     Raises:
         UnsupportedMediaType: it is not JSON, or compressed.
-        BodyTooLarge: it has more than `limit` bytes.
+        BodyTooLarge: it has more than MAX_BODY bytes.
         RequestTimeout: it did not arrive in time.
         ClientLeft: it never will.
 
@@ -68,29 +68,43 @@ async def _read_body(scope: HTTPScope, receive: Receive, limit: int) -> bytes:
     if headers.get(b"content-encoding"):
         raise UnsupportedMediaType("Content-Encoding: send the body as it is")
     length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > limit:
-        raise BodyTooLarge(f"the body has more than {limit} bytes")
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT):
-            return await _receive_body(receive, limit)
-    except TimeoutError:
-        raise RequestTimeout(f"the body did not arrive within {BODY_TIMEOUT} s") from None
+    if length.isdigit() and int(length) > settings.max_body:
+        raise _too_large(settings.max_body)
+    # The first piece comes at once, and is nearly always the whole: only what is not costs a time-out, which takes
+    # about an eighth of the time of a request (see cli/protocol.py).
+    body, more = await _receive_piece(receive)
+    if more:
+        try:
+            async with asyncio.timeout(settings.body_timeout):
+                body += await _receive_rest(receive, settings.max_body - len(body))
+        except TimeoutError:
+            raise RequestTimeout(f"the body did not arrive within {settings.body_timeout:g} s") from None
+    if len(body) > settings.max_body:
+        raise _too_large(settings.max_body)
+    return body
 
 
-async def _receive_body(receive: Receive, limit: int) -> bytes:
+async def _receive_rest(receive: Receive, limit: int) -> bytes:
+    """Further pieces to the last one, or until there are more than `limit` bytes."""
     pieces: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise ClientLeft
-        piece = message["body"]
-        size += len(piece)
-        if size > limit:
-            raise BodyTooLarge(f"the body has more than {limit} bytes")
+    more = True
+    while more and limit >= 0:
+        piece, more = await _receive_piece(receive)
+        limit -= len(piece)
         pieces.append(piece)
-        if not message["more_body"]:
-            return b"".join(pieces)
+    return b"".join(pieces)
+
+
+async def _receive_piece(receive: Receive) -> tuple[bytes, bool]:
+    """A piece of the body, and whether there are more."""
+    message = await receive()
+    if message["type"] != "http.request":
+        raise ClientLeft
+    return message["body"], message["more_body"]
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"the body has more than {limit} bytes")
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
