@@ -1,4 +1,4 @@
-"""HTTP on one connection: by uvicorn, which by itself waits without end for a request, and for its answer to be read."""
+"""HTTP on one connection: by uvicorn, which by itself waits for ever for a request, and for its answer to be read."""
 
 import asyncio
 from typing import ClassVar

@@ -165,7 +165,7 @@ def _stream() -> Json:
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
             }
         }
-        | _errors(404, 503),
+        | _errors(404, 429, 503),
     }
 
 
