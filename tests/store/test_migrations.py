@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from roompulse.errors import StartupError
 from roompulse.settings import Settings
@@ -29,9 +29,10 @@ async def test_the_migrations_make_the_schema(settings: Settings) -> None:
 async def test_a_difference_would_be_noticed(settings: Settings) -> None:
     database = Database(settings)
     async with database.open():
-        async with database.writer.begin() as connection:
-            await connection.exec_driver_sql("DROP INDEX snapshot_by_room")
-            await connection.exec_driver_sql("ALTER TABLE sample DROP COLUMN sdk_version")
+        await database.write(lambda connection: connection.exec_driver_sql("DROP INDEX snapshot_by_room"))
+        await database.write(
+            lambda connection: connection.exec_driver_sql("ALTER TABLE sample DROP COLUMN sdk_version")
+        )
         async with database.reader.connect() as connection:
             assert len(await connection.run_sync(differences)) == 2
 
@@ -43,8 +44,7 @@ async def test_a_database_that_is_up_to_date_stays_as_it_is(settings: Settings) 
             store = SqlStore(database)
             if not [one async for one in store.recent(0)]:
                 await store.append([received()])
-            async with database.writer.begin() as connection:
-                await connection.run_sync(migrate)
+            await database.write(migrate)
             assert [one async for one in store.recent(0)] == [received()]
             async with database.reader.connect() as connection:
                 assert await connection.run_sync(differences) == []
@@ -52,8 +52,9 @@ async def test_a_database_that_is_up_to_date_stays_as_it_is(settings: Settings) 
 
 async def test_a_database_of_a_newer_version_ends_the_start(settings: Settings) -> None:
     database = Database(settings)
-    async with database.open(), database.writer.begin() as connection:
-        await connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'from_the_future'")
+    newer = text("UPDATE alembic_version SET version_num = 'from_the_future'")
+    async with database.open():
+        await database.write(lambda connection: connection.execute(newer))
     with pytest.raises(StartupError, match="newer roompulse") as raised:
         async with database.open():
             pass

@@ -159,8 +159,11 @@ class TestEnded:
     ) -> None:
         for room_id, started, end in (("short", 50, 60), ("long", 0, 40), ("newest", 70, 90)):
             await keep(sessions, room_id, started, end)
-        async with database.writer.begin() as connection:
-            await connection.exec_driver_sql("UPDATE session SET worst_score = length(room_id) WHERE room_id != 'long'")
+        await database.write(
+            lambda connection: connection.exec_driver_sql(
+                "UPDATE session SET worst_score = length(room_id) WHERE room_id != 'long'"
+            )
+        )
 
         async def names(**query: object) -> list[str]:
             return [one.room_id for one in await ended(sessions, **query)]

@@ -124,15 +124,17 @@ async def test_a_database_that_fails_does_not_end_the_snapshots(
         rooms.apply(received())
         running = asyncio.create_task(Snapshots(store, rooms, Trends(0.05, 100), system_clock, 0.05).run())
         try:
-            async with database.writer.begin() as connection:
-                await connection.exec_driver_sql("ALTER TABLE snapshot RENAME TO taken_away")
+            await database.write(
+                lambda connection: connection.exec_driver_sql("ALTER TABLE snapshot RENAME TO taken_away")
+            )
 
             async def failed() -> bool:
                 return "a snapshot could not be saved" in caplog.text
 
             await soon(failed)
-            async with database.writer.begin() as connection:
-                await connection.exec_driver_sql("ALTER TABLE taken_away RENAME TO snapshot")
+            await database.write(
+                lambda connection: connection.exec_driver_sql("ALTER TABLE taken_away RENAME TO snapshot")
+            )
             assert await soon(lambda: times(store, "room-1"))  # the room did not change again
         finally:
             running.cancel()
@@ -190,8 +192,7 @@ async def test_retention_goes_by_itself_and_survives_a_database_that_fails(
         store = SqlStore(database)
         await store.append([received(at=NOW)])
         clock.advance(1000)
-        async with database.writer.begin() as connection:
-            await connection.exec_driver_sql("ALTER TABLE snapshot RENAME TO taken_away")
+        await database.write(lambda connection: connection.exec_driver_sql("ALTER TABLE snapshot RENAME TO taken_away"))
         running = asyncio.create_task(Retention(store, clock, samples=60, snapshots=60).run())
         try:
 
@@ -199,8 +200,9 @@ async def test_retention_goes_by_itself_and_survives_a_database_that_fails(
                 return "old rows could not be deleted" in caplog.text
 
             await soon(failed)
-            async with database.writer.begin() as connection:
-                await connection.exec_driver_sql("ALTER TABLE taken_away RENAME TO snapshot")
+            await database.write(
+                lambda connection: connection.exec_driver_sql("ALTER TABLE taken_away RENAME TO snapshot")
+            )
 
             async def nothing_left() -> bool:
                 return not [one async for one in store.recent(0)]

@@ -4,8 +4,11 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
+from threading import Event
 
 import pytest
+from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import OperationalError
 
 from roompulse.errors import StoreError
@@ -17,6 +20,8 @@ from roompulse.rooms.model import Aggregate, Snapshot
 from roompulse.settings import Settings
 from roompulse.store.contract import HistoryQuery, Store
 from roompulse.store.engine import Database
+from roompulse.store.rows import snapshot_row
+from roompulse.store.schema import snapshots
 from roompulse.store.sql import PRUNE_AT_ONCE, SqlStore
 from tests.builders import NOW, audio, received, stream, video
 
@@ -224,11 +229,11 @@ async def test_a_room_is_forgotten_with_its_last_row(store: Store) -> None:
 
 async def test_an_append_that_fails_in_the_middle_keeps_nothing(database: Database) -> None:
     store = SqlStore(database)
-    async with database.writer.begin() as connection:
-        await connection.exec_driver_sql(
-            "CREATE TRIGGER refuse BEFORE INSERT ON sample WHEN NEW.reporter_id = 'u3' "
-            "BEGIN SELECT RAISE(ABORT, 'refused'); END"
-        )
+    trigger = text(
+        "CREATE TRIGGER refuse BEFORE INSERT ON sample WHEN NEW.reporter_id = 'u3' "
+        "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    )
+    await database.write(lambda connection: connection.execute(trigger))
     with pytest.raises(StoreError, match="refused"):
         await store.append([received(user_id=f"u{number}") for number in range(5)])
     assert await recent(store) == []
@@ -239,8 +244,7 @@ async def test_an_append_that_fails_in_the_middle_keeps_nothing(database: Databa
 @pytest.mark.parametrize("table", ["sample", "snapshot"])
 async def test_a_database_that_fails_is_a_store_error(database: Database, table: str) -> None:
     store = SqlStore(database)
-    async with database.writer.begin() as connection:
-        await connection.exec_driver_sql(f"DROP TABLE {table}")
+    await database.write(lambda connection: connection.exec_driver_sql(f"DROP TABLE {table}"))
     with pytest.raises(StoreError, match="no such table"):
         await store.prune(NOW, NOW)
     with pytest.raises(StoreError, match="no such table"):
@@ -271,11 +275,11 @@ async def test_what_is_committed_is_there_for_others_at_once(database: Database)
 
 
 async def test_a_commit_is_flushed_to_a_write_ahead_log(database: Database) -> None:
-    async with database.writer.connect() as connection:
-        found = {
-            name: (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
-            for name in ("journal_mode", "synchronous")
-        }
+    def pragmas(connection: Connection) -> dict[str, object]:
+        names = "journal_mode", "synchronous"
+        return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names}
+
+    found = await database.write(pragmas)
     assert found == {"journal_mode": "wal", "synchronous": 2}
 
 
@@ -288,13 +292,31 @@ async def test_the_log_is_gone_once_the_database_is_closed(settings: Settings) -
     assert not database.path.with_name("roompulse.db-wal").exists()
 
 
-async def test_exactly_one_connection_writes(database: Database) -> None:
-    async with database.writer.connect():
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05), database.writer.connect():
-                pass
-    async with database.writer.connect():
-        pass
+async def test_exactly_one_connection_writes_in_the_order_of_asking(database: Database) -> None:
+    used: list[tuple[int, object]] = []
+
+    def note(number: int, connection: Connection) -> None:
+        used.append((number, connection.connection.dbapi_connection))
+
+    await asyncio.gather(*(database.write(partial(note, number)) for number in range(20)))
+    assert [number for number, _ in used] == list(range(20))
+    assert len({id(connection) for _, connection in used}) == 1
+
+
+async def test_a_write_that_was_given_up_is_whole(database: Database) -> None:
+    begun, go_on = Event(), Event()
+
+    def slowly(connection: Connection) -> None:
+        connection.execute(insert(snapshots), [snapshot_row("room-1", NOW, aggregate())])
+        begun.set()
+        go_on.wait()
+
+    writing = asyncio.create_task(database.write(slowly))
+    await asyncio.to_thread(begun.wait)
+    writing.cancel()
+    go_on.set()
+    await SqlStore(database).add_snapshots(NOW + 1, [("room-1", aggregate())])
+    assert await times(SqlStore(database)) == [NOW, NOW + 1]
 
 
 async def test_readers_cannot_write(database: Database) -> None:
@@ -304,8 +326,17 @@ async def test_readers_cannot_write(database: Database) -> None:
 
 
 async def test_several_can_read_beside_a_writer(database: Database) -> None:
-    async with database.writer.begin() as writer:
-        await writer.exec_driver_sql("DELETE FROM sample")
-        async with database.reader.connect() as first, database.reader.connect() as second:
-            for reader in (first, second):
-                assert (await reader.exec_driver_sql("SELECT count(*) FROM sample")).scalar_one() == 0
+    begun, go_on = Event(), Event()
+
+    def slowly(connection: Connection) -> None:
+        connection.exec_driver_sql("CREATE TABLE new (id INTEGER)")
+        begun.set()
+        go_on.wait()
+
+    writing = asyncio.create_task(database.write(slowly))
+    await asyncio.to_thread(begun.wait)
+    async with database.reader.connect() as first, database.reader.connect() as second:
+        for reader in (first, second):
+            assert (await reader.exec_driver_sql("SELECT count(*) FROM sample")).scalar_one() == 0
+    go_on.set()
+    await writing

@@ -1,18 +1,21 @@
 """Open the database: one connection that writes and checkpoints, a few that only read, one process at a time.
 
 SQLite before 3.51.3 can corrupt a write-ahead log when two connections write or checkpoint at once, so exactly one
-does both.
+does both. It has a thread of its own, to which a transaction goes as a whole: going back and forth for each of its
+statements takes twice as long as a commit itself.
 """
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
-from sqlalchemy import URL, event, make_url, update
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, update
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from roompulse.errors import StartupError
 from roompulse.settings import Settings
@@ -26,15 +29,31 @@ _READERS = 4
 _PATIENCE = 0.25
 """Share of COMMIT_TIMEOUT for which a writer waits for a lock: it is waited for twice before a report is refused."""
 
+T = TypeVar("T")
+
 
 class Database:
-    """The engines of one database: `writer` has one connection, `reader` a few."""
+    """What is read goes to `reader`, what is written to `write`."""
 
     def __init__(self, settings: Settings) -> None:
         url = database_url(settings)
         self.path = Path(url.database or "")
-        self.writer = _engine(url, _writer_pragmas(settings), connections=1)
-        self.reader = _engine(url, _READER_PRAGMAS, connections=_READERS)
+        self._writer = create_engine(url.set(drivername="sqlite"), pool_size=1, max_overflow=0)
+        self.reader = create_async_engine(url, pool_size=_READERS, max_overflow=0, pool_timeout=60)
+        _set_pragmas(self._writer, _writer_pragmas(settings))
+        _set_pragmas(self.reader.sync_engine, _READER_PRAGMAS)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction of its own, after those that were asked for before; returns what it returns.
+
+        It runs in another thread, and to its end even if who asked for it is cancelled. Raises what it raises, and
+        SQLAlchemyError when the database fails; nothing of it took effect then.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+
+    def _transact(self, work: Callable[[Connection], T]) -> T:
+        with self._writer.begin() as connection:
+            return work(connection)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -44,28 +63,23 @@ class Database:
             StartupError: the database cannot be used, and why.
 
         """
-        with _only_process_on(self.path):
+        with _only_process_on(self.path), ThreadPoolExecutor(1, "roompulse-writer") as self._thread:
             try:
                 await self._prepare()
                 yield
             finally:
                 # The connection that closes last checkpoints, so the writer has to be it.
                 await self.reader.dispose()
-                await self.writer.dispose()
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.dispose)
 
     async def probe(self) -> None:
         """Write, to see whether the database can be written; raises StoreError if not."""
         with store_errors():
-            async with self.writer.begin() as connection:
-                await connection.execute(update(beat).values(count=beat.c.count + 1))
+            await self.write(lambda connection: connection.execute(update(beat).values(count=beat.c.count + 1)))
 
     async def _prepare(self) -> None:
         try:
-            async with self.writer.begin() as connection:
-                # Python's sqlite3 begins no transaction for DDL by itself, and a migration must not stop half way.
-                # Fails here, not at the first report, where the file cannot be written.
-                await connection.exec_driver_sql("BEGIN IMMEDIATE")
-                await connection.run_sync(migrate)
+            await self.write(_migrate)
         except SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
             raise StartupError(f"the database {self.path} cannot be used: {cause}") from None
@@ -94,17 +108,20 @@ def _writer_pragmas(settings: Settings) -> tuple[str, ...]:
     )
 
 
-def _engine(url: URL, pragmas: tuple[str, ...], *, connections: int) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=connections, max_overflow=0, pool_timeout=60)
+def _migrate(connection: Connection) -> None:
+    # Python's sqlite3 begins no transaction for DDL by itself, and a migration must not stop half way.
+    # Fails here, not at the first report, where the file cannot be written.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    migrate(connection)
 
-    @event.listens_for(engine.sync_engine, "connect")
+
+def _set_pragmas(engine: Engine, pragmas: tuple[str, ...]) -> None:
+    @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
-
-    return engine
 
 
 @contextmanager

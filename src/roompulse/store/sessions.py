@@ -5,8 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, update
 
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.store.contract import Session, SessionOrder, SessionQuery, SessionStore
@@ -31,14 +30,13 @@ class SqlSessions:
     """Implements `SessionStore`."""
 
     def __init__(self, database: Database) -> None:
-        self._writer = database.writer
+        self._write = database.write
         self._reader = database.reader
 
     async def begin(self, started: Sequence[tuple[str, float]]) -> None:
         rows = [session_row(room_id, at) for room_id, at in started]
         with store_errors():
-            async with self._writer.begin() as connection:
-                await connection.execute(insert(sessions), rows)
+            await self._write(lambda connection: connection.execute(insert(sessions), rows))
 
     async def unfinished(self) -> list[str]:
         with store_errors():
@@ -53,11 +51,10 @@ class SqlSessions:
                 started = await connection.scalar(select(func.min(sessions.c.started_at)).where(unfinished))
                 if started is None:
                     return
-                values = await worst_and_most(connection, room_id, started)
+                values = await connection.run_sync(worst_and_most, room_id, started)
             last = values.pop("last", None) or started
             values["ended_at"] = last if ended_at is None else round(ended_at * 1000)
-            async with self._writer.begin() as connection:
-                await connection.execute(update(sessions).where(unfinished).values(values))
+            await self._write(lambda connection: connection.execute(update(sessions).where(unfinished).values(values)))
 
     async def of_room(self, room_id: str, limit: int) -> list[Session]:
         newest = select(sessions).where(sessions.c.room_id == room_id).order_by(sessions.c.started_at.desc())
@@ -81,17 +78,15 @@ def _snapshots(room_id: str, since: int) -> Select[Any]:
     return select(snapshots.c.timestamp, snapshots.c.aggregate).where(mine).order_by(snapshots.c.timestamp)
 
 
-async def worst_and_most(connection: AsyncConnection, room_id: str, since: int) -> dict[str, Any]:
+def worst_and_most(connection: Connection, room_id: str, since: int) -> dict[str, Any]:
     """What the snapshots of a room since a time (Unix milliseconds) say of its session; `last` is the newest."""
     values: dict[str, Any] = {"most_users": None, "worst_at": None, "worst_score": None}
-    async with connection.stream(_snapshots(room_id, since)) as result:
-        async for rows in result.partitions(FETCH_AT_ONCE):
-            for at, packed in rows:
-                score, users = unpack_score_and_users(packed)
-                values["last"] = at
-                values["most_users"] = max(users, values["most_users"] or 0)
-                if score is not None and (values["worst_score"] is None or score < values["worst_score"]):
-                    values |= {"worst_at": at, "worst_score": score}
+    for at, packed in connection.execute(_snapshots(room_id, since).execution_options(yield_per=FETCH_AT_ONCE)):
+        score, users = unpack_score_and_users(packed)
+        values["last"] = at
+        values["most_users"] = max(users, values["most_users"] or 0)
+        if score is not None and (values["worst_score"] is None or score < values["worst_score"]):
+            values |= {"worst_at": at, "worst_score": score}
     return values
 
 

@@ -23,17 +23,16 @@ _FARTHEST = 40
 
 
 class SqlStore:
-    """Implements `Store` and `ScoreHistory`. The writing engine has one connection, so writers take turns."""
+    """Implements `Store` and `ScoreHistory`."""
 
     def __init__(self, database: Database) -> None:
-        self._writer = database.writer
+        self._write = database.write
         self._reader = database.reader
 
     async def append(self, reports: Sequence[Received]) -> None:
         rows = [row for received in reports for row in sample_rows(received)]
         with store_errors():
-            async with self._writer.begin() as connection:
-                await connection.execute(insert(samples), rows)
+            await self._write(lambda connection: connection.execute(insert(samples), rows))
 
     async def recent(self, since: float) -> AsyncIterator[Received]:
         newest_first = select(samples).order_by(samples.c.id.desc())
@@ -51,8 +50,7 @@ class SqlStore:
     async def add_snapshots(self, timestamp: float, aggregates: Iterable[tuple[str, Aggregate]]) -> None:
         rows = [snapshot_row(room_id, timestamp, aggregate) for room_id, aggregate in aggregates]
         with store_errors():
-            async with self._writer.begin() as connection:
-                await connection.execute(insert(snapshots), rows)
+            await self._write(lambda connection: connection.execute(insert(snapshots), rows))
 
     async def history(self, query: HistoryQuery) -> list[Snapshot] | None:
         with store_errors():
@@ -76,12 +74,13 @@ class SqlStore:
                         break
 
     async def prune(self, samples_before: float, snapshots_before: float) -> int:
+        oldest = (
+            _oldest(samples, "received_at", samples_before),
+            _oldest(snapshots, "timestamp", snapshots_before),
+            _ended(snapshots_before),
+        )
         with store_errors():
-            async with self._writer.begin() as connection:
-                pruned = await connection.execute(_oldest(samples, "received_at", samples_before))
-                also_pruned = await connection.execute(_oldest(snapshots, "timestamp", snapshots_before))
-                ended = await connection.execute(_ended(snapshots_before))
-        return pruned.rowcount + also_pruned.rowcount + ended.rowcount
+            return await self._write(lambda connection: sum(connection.execute(rows).rowcount for rows in oldest))
 
 
 def _newest_snapshots(query: HistoryQuery) -> Select[Any]:
