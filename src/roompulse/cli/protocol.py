@@ -1,11 +1,14 @@
 """HTTP on one connection: by uvicorn, which by itself waits for ever for a request, and for its answer to be read."""
 
 import asyncio
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from roompulse.settings import Settings
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 
 def bounded_protocol(settings: Settings) -> type[asyncio.Protocol]:
@@ -28,6 +31,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._whole = False
+        self._answered: RequestResponseCycle | None = None
         self._receiving: asyncio.TimerHandle | None = None
         self._sending: asyncio.TimerHandle | None = None
         self._await_request()
@@ -52,8 +56,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._whole = True
         super().on_message_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        return self._answered is not None and not self._answered.response_complete
 
     def _await_request(self) -> None:
         if self._receiving is None:
@@ -86,6 +94,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self._answered is not None:
+            # uvicorn tells the newest request, not the one that is being answered while others wait behind it.
+            self._answered.disconnected = True
+            self._answered.message_event.set()
         _cancel(self._receiving)
         _cancel(self._sending)
 

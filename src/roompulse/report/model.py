@@ -21,7 +21,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=128, extra_json_schema={"forma
 """`ids.id_fault` checks the rest of the rule, which a JSON schema has no words for."""
 
 ShortText = Annotated[
-    str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": r"^(?![\s\S]*[\u0000-\u001f\u007f-\u009f])"})
+    str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"})
 ]
 """`ids.text_fault` checks the pattern, which is: no control characters."""
 

@@ -23,11 +23,12 @@ from roompulse.store.migrate import migrate
 from roompulse.store.rows import store_errors
 from roompulse.store.schema import beat
 
-_READER_PRAGMAS = ("query_only=ON", "busy_timeout=5000")
+_READER_PRAGMAS = ("busy_timeout=5000", "query_only=ON")
 _READERS = 4
 
-_PATIENCE = 0.25
-"""Share of COMMIT_TIMEOUT for which a writer waits for a lock: it is waited for twice before a report is refused."""
+_LOCK_TIMEOUT = 5.0
+"""Seconds for which the writer waits for a lock, but no more than a quarter of COMMIT_TIMEOUT: it waits twice before a
+report is refused, by its transaction and by the probe that follows."""
 
 T = TypeVar("T")
 
@@ -100,11 +101,11 @@ def database_url(settings: Settings) -> URL:
 
 def _writer_pragmas(settings: Settings) -> tuple[str, ...]:
     return (
+        f"busy_timeout={round(1000 * min(_LOCK_TIMEOUT, settings.commit_timeout / 4))}",
         "journal_mode=WAL",
         # FULL flushes the log at every commit: what is acknowledged survives a power loss, not only a crash.
         f"synchronous={settings.synchronous}",
         "journal_size_limit=67108864",
-        f"busy_timeout={round(settings.commit_timeout * _PATIENCE * 1000)}",
     )
 
 
