@@ -12,7 +12,7 @@ from itertools import islice
 from msgspec import Struct
 
 from roompulse.clock import Clock
-from roompulse.errors import Problem, Unavailable
+from roompulse.errors import Problem, StoreError, Unavailable
 from roompulse.hub.contract import Hub
 from roompulse.intake import Intake
 from roompulse.quality import FRAME_RATE_WINDOW
@@ -166,8 +166,9 @@ class Ingest:
         """Commit these reports, show and answer them; or say that they could not be committed."""
         try:
             await self._store.append([waiting.received for waiting in batch])
-        except Exception:
-            logger.exception("a batch of %d reports could not be saved", len(batch))
+        except Exception as error:
+            log = logger.error if isinstance(error, StoreError) else logger.exception
+            log("%d reports could not be saved: %s", len(batch), error)
             return False
         self._health.wrote()
         self._show_and_answer(batch)
