@@ -17,6 +17,7 @@ ORDER = [
     {"store"},
     {"access"},
     {"importing"},
+    {"checking"},
     {"hub"},
     {"ingest"},
     {"web"},
@@ -29,10 +30,10 @@ ORDER = [
 """Each may import what stands before it, and what stands beside it."""
 
 NOT_EVEN_THOUGH_BEFORE = {
-    "hub": {"store", "rooms", "quality", "report", "importing"},
-    "ingest": {"importing"},
-    "web": {"importing"},
-    "app": {"importing"},
+    "hub": {"store", "rooms", "quality", "report", "importing", "checking"},
+    "ingest": {"importing", "checking"},
+    "web": {"importing", "checking"},
+    "app": {"importing", "checking"},
     "store": {"report.decode", "report.envelope"},
 }
 ONLY = {"client": {"client"}, "simulate": {"simulate", "client"}}

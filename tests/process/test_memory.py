@@ -18,7 +18,7 @@ AT_ONCE = 50
 """Reports that are sent over a connection before their answers are read."""
 
 BODY = body(room_id="made-up-000000", metrics=[])
-REQUEST = b"POST /report/metrics HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+REQUEST = b"POST /report/metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
 
 MOST_GROWTH = 4 * 2**20
 """Bytes: what 80,000 rooms would take if 50 bytes of each were kept."""

@@ -142,7 +142,7 @@ def test_it_forgets_the_sender_not_seen_for_longest(clock: Clock, monkeypatch: p
     assert spent(senders, "two") == BURST
 
 
-def test_no_more_senders_are_remembered_than_the_table_holds(clock: Clock) -> None:
+def test_it_remembers_no_more_senders_than_it_says(clock: Clock) -> None:
     senders = Senders(1, clock)
     for number in range(100_000):
         senders.spend(f"made-up-{number}")

@@ -15,13 +15,11 @@ from litestar import Litestar
 
 from roompulse import __version__
 from roompulse.app import create_app
-from roompulse.cli.protocol import bounded_protocol
 from roompulse.cli.simulate import LOCAL_URL
 from roompulse.errors import StartupError
 from roompulse.settings import Settings, load_settings, unknown_names
-
-KEEP_ALIVE = 75
-"""Seconds that an idle connection is kept: longer than an SDK waits between two reports."""
+from roompulse.web.connection import KEEP_ALIVE
+from roompulse.web.patience import patient_connection
 
 GRACE = 4
 """Seconds that a stopping server waits for requests under way."""
@@ -46,13 +44,14 @@ def serve(host: str | None, port: str | None, data: str | None, *, demo: bool) -
         logging.getLogger("roompulse").warning("%s is set, but there is no such setting", name)
     try:
         settings = load_settings(os.environ, {"host": host, "port": port, "data": data, "demo": demo or None})
-        with _listen(settings) as listener:
+        with listen(settings) as listener:
             _run(settings, listener)
     except StartupError as error:
         raise click.ClickException(str(error)) from None
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """The socket of the server; raises StartupError if it cannot have it."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family)
@@ -66,7 +65,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         app,
         lifespan="off",  # run by _serve, so that a StartupError arrives there
-        http=bounded_protocol(settings),
+        http=patient_connection(settings),
         ws="none",
         log_config=None,
         access_log=False,

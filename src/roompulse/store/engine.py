@@ -23,6 +23,9 @@ from roompulse.store.migrate import migrate
 from roompulse.store.rows import store_errors
 from roompulse.store.schema import beat
 
+LOG_KEPT = 67_108_864
+"""Bytes that the write-ahead log is cut back to when all of it is in the database."""
+
 _READER_PRAGMAS = ("busy_timeout=5000", "query_only=ON")
 _READERS = 4
 
@@ -105,7 +108,7 @@ def _writer_pragmas(settings: Settings) -> tuple[str, ...]:
         "journal_mode=WAL",
         # FULL flushes the log at every commit: what is acknowledged survives a power loss, not only a crash.
         f"synchronous={settings.synchronous}",
-        "journal_size_limit=67108864",
+        f"journal_size_limit={LOG_KEPT}",
     )
 
 
@@ -125,10 +128,28 @@ def _set_pragmas(engine: Engine, pragmas: tuple[str, ...]) -> None:
         cursor.close()
 
 
+def in_use(path: Path) -> bool:
+    """Whether a process holds the lock of `_only_process_on`. Where nobody ever did, none is made."""
+    lock = _lock(path)
+    try:
+        if Path(lock.lock_file).exists():
+            lock.acquire()
+            lock.release()
+    except Timeout:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _lock(path: Path) -> FileLock:
+    return FileLock(path.with_name(path.name + ".lock"), timeout=0)
+
+
 @contextmanager
 def _only_process_on(path: Path) -> Iterator[None]:
     """Hold a lock beside the database, which the operating system releases however the process ends."""
-    lock = FileLock(path.with_name(path.name + ".lock"), timeout=0)
+    lock = _lock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()

@@ -13,7 +13,7 @@ from roompulse.report.decode import Largest, decode_report
 from roompulse.report.envelope import ACKNOWLEDGED, failure
 from roompulse.settings import Settings
 from roompulse.web.guard import FOR_ANYBODY
-from roompulse.web.headers import CORS_HEADERS, CORS_PREFLIGHT_HEADERS
+from roompulse.web.headers import INGEST_HEADERS, PREFLIGHT_HEADERS, raw_headers
 from roompulse.web.peers import Peers
 from roompulse.web.problems import problem_headers
 from roompulse.web.senders import Senders, address_key
@@ -32,7 +32,7 @@ def report_route(ingest: Ingest, senders: Senders, peers: Peers, settings: Setti
     async def post_report(scope: HTTPScope, receive: Receive, send: Send) -> None:
         try:
             if scope["method"] == "OPTIONS":
-                await _answer(send, 204, b"", CORS_PREFLIGHT_HEADERS | {"Allow": "POST, OPTIONS"})
+                await _answer(send, 204, b"", PREFLIGHT_HEADERS | {"Allow": "POST, OPTIONS"})
                 return
             if scope["method"] != "POST":
                 raise MethodNotAllowed(scope["method"], "POST, OPTIONS")
@@ -41,12 +41,12 @@ def report_route(ingest: Ingest, senders: Senders, peers: Peers, settings: Setti
             body = await _read_body(scope, receive, settings)
             await ingest.submit(decode_report(body, largest), sender)
         except Problem as problem:
-            headers = problem_headers(problem) | CORS_HEADERS
+            headers = problem_headers(problem) | INGEST_HEADERS
             await _answer(send, problem.status, failure(problem.status, problem.message), headers)
         except ClientLeft:
             return
         else:
-            await _answer(send, 200, ACKNOWLEDGED, CORS_HEADERS)
+            await _answer(send, 200, ACKNOWLEDGED, INGEST_HEADERS)
 
     return post_report
 
@@ -108,8 +108,8 @@ def _too_large(limit: int) -> BodyTooLarge:
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-    raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    raw = raw_headers(headers)
     if status != 204:
-        raw_headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": raw_headers})
+        raw += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body, "more_body": False})

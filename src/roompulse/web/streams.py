@@ -62,7 +62,6 @@ class Stream:
         with self._streams.subscribe(self._view, scope) as mailbox:
             response = EventSourceResponse(
                 self._events(mailbox),
-                headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
                 ping=HEARTBEAT,
                 ping_message_factory=self._ping,
                 sep=SEPARATOR,
