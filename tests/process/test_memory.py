@@ -14,7 +14,7 @@ WARM_UP = 20_000
 """Rooms after which all that is kept is full, and the process as large as it gets."""
 
 CONNECTIONS = 8
-AT_ONCE = 50
+AT_ONCE = 16
 """Reports that are sent over a connection before their answers are read."""
 
 BODY = body(room_id="made-up-000000", metrics=[])

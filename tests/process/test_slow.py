@@ -136,13 +136,13 @@ def test_a_body_that_comes_after_its_headers_and_in_pieces_is_taken(server: Serv
 
 def test_reports_that_come_all_at_once_over_one_connection_are_all_taken(server: Server) -> None:
     with connected(server) as client:
-        client.sendall((HEAD + REFERENCE) * 20)
+        client.sendall((HEAD + REFERENCE) * 10)
         said = b""
-        while said.count(b"success") < 20:
+        while said.count(b"success") < 10:
             piece = client.recv(65536)
             assert piece
             said += piece
-    assert said.count(b"HTTP/1.1 200 ") == 20
+    assert said.count(b"HTTP/1.1 200 ") == 10
 
 
 def test_a_connection_that_is_idle_between_two_reports_stays(server: Server) -> None:
@@ -216,11 +216,11 @@ def test_whoever_does_not_read_an_answer_is_cut_off(impatient: Server) -> None:
     path = url("report", "metrics", "big")
     whole = len(impatient.get(path).content)
     with connected(impatient, receive_buffer=4096) as client:
-        client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 20)
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 10)
         assert client.recv(100).startswith(b"HTTP/1.1 200 ")
         opened = open_files(impatient)
         assert eventually(lambda: open_files(impatient) < opened)
-        assert len(until_closed(client)) < 20 * whole
+        assert len(until_closed(client)) < 10 * whole
     assert "Traceback" not in impatient.log.read_text()
 
 
