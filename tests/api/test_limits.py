@@ -46,7 +46,13 @@ class World:
 
         transport: Any = self.client._transport
         scope = {"type": "http", "method": "GET", "path": VIEWED, "raw_path": VIEWED.encode(), "query_string": b""}
-        scope |= {"headers": [], "client": ("127.0.0.1", 123), "scheme": "http", "http_version": "1.1", "root_path": ""}
+        scope |= {
+            "headers": [(b"host", b"localhost")],
+            "client": ("127.0.0.1", 123),
+            "scheme": "http",
+            "http_version": "1.1",
+            "root_path": "",
+        }
         never = asyncio.Event()
         viewer = asyncio.create_task(transport.app(scope, never.wait, send))
         try:
