@@ -14,7 +14,8 @@ from msgspec import Struct
 from roompulse.clock import Clock
 from roompulse.errors import Unavailable
 from roompulse.hub.contract import Hub
-from roompulse.intake import Intake
+from roompulse.intake.intake import Intake
+from roompulse.meters import Meters
 from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received, Report
 from roompulse.rooms.contract import LiveRooms
@@ -35,14 +36,17 @@ class _Waiting(Struct, eq=False):
 
 
 class Ingest:
-    def __init__(self, store: Store, rooms: LiveRooms, hub: Hub, clock: Clock, max_queue: int) -> None:
+    def __init__(
+        self, store: Store, rooms: LiveRooms, hub: Hub, clock: Clock, max_queue: int, meters: Meters
+    ) -> None:
         self._store = store
         self._rooms = rooms
         self._hub = hub
         self._clock = clock
         self._max_queue = max_queue
-        self.intake = Intake()
-        self._shown_rate = 0.0
+        self._meters = meters
+        self.intake = Intake(meters, clock)
+        self._shown = self.intake.version(clock())
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._closed = False
@@ -66,9 +70,9 @@ class Ingest:
 
         """
         if self._closed:
-            raise Unavailable("the server is shutting down", retry_after=RETRY_AFTER)
+            raise Unavailable("the server is shutting down", retry_after=RETRY_AFTER, reason="shutting_down")
         if len(self._queue) >= self._max_queue:
-            raise Unavailable("too many reports wait to be saved", retry_after=RETRY_AFTER)
+            raise Unavailable("too many reports wait to be saved", retry_after=RETRY_AFTER, reason="queue_full")
         waiting = _Waiting(Received(report, self._clock()), asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._wake.set()
@@ -90,18 +94,23 @@ class Ingest:
                 for _ in batch:
                     self._queue.popleft()
 
+    @property
+    def waiting(self) -> int:
+        """Reports that are not committed yet."""
+        return len(self._queue)
+
     def close(self) -> None:
         """Refuse further reports; those that wait are still taken."""
         self._closed = True
         self._wake.set()
 
     def expire(self) -> None:
-        """Bring the live rooms and the rate of reports to the present time, and publish what that changed."""
+        """Bring the live rooms and what is known of the intake to the present time, and publish what that changed."""
         now = self._clock()
         self._hub.publish(self._rooms.expire(now))
-        rate = self.intake.rate(now)
-        if rate != self._shown_rate:
-            self._shown_rate = rate
+        version = self.intake.version(now)
+        if version != self._shown:
+            self._shown = version
             self._hub.refresh()
 
     async def _take(self, batch: Sequence[_Waiting]) -> None:
@@ -116,7 +125,7 @@ class Ingest:
         if not admitted:
             return
         try:
-            await self._store.append([waiting.received for waiting in admitted])
+            await self._save(admitted)
         except Exception:
             logger.exception("a batch of %d reports could not be saved, trying them one by one", len(admitted))
             await self._take_one_by_one(admitted)
@@ -127,24 +136,29 @@ class Ingest:
         """Keep a report that the store cannot take from failing the others."""
         for waiting in batch:
             try:
-                await self._store.append([waiting.received])
+                await self._save([waiting])
             except Exception:
                 logger.exception("a report could not be saved")
                 self._refuse([waiting])
             else:
                 self._show_and_answer([waiting])
 
+    async def _save(self, batch: Sequence[_Waiting]) -> None:
+        self._meters.batch.observe(len(batch))
+        with self._meters.commit.time():
+            await self._store.append([waiting.received for waiting in batch])
+
     @staticmethod
     def _refuse(batch: Sequence[_Waiting]) -> None:
         for waiting in batch:
             if not waiting.answer.done():
-                waiting.answer.set_exception(Unavailable("the report could not be saved", retry_after=RETRY_AFTER))
+                refusal = Unavailable("the report could not be saved", retry_after=RETRY_AFTER, reason="not_saved")
+                waiting.answer.set_exception(refusal)
 
     def _show_and_answer(self, committed: Sequence[_Waiting]) -> None:
         for waiting in committed:
             self._rooms.apply(waiting.received)
-            self.intake.newest = waiting.received.at
-        self.intake.note(len(committed), self._clock())
+        self.intake.took([waiting.received for waiting in committed])
         self._hub.publish({waiting.received.report.room_id for waiting in committed})
         for waiting in committed:
             if not waiting.answer.done():

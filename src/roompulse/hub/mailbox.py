@@ -18,9 +18,12 @@ class Mailbox:
         self._wake = asyncio.Event()
         self._closed = False
 
-    def put(self, frames: Mapping[str, bytes]) -> None:
+    def put(self, frames: Mapping[str, bytes]) -> int:
+        """Replace the frames of these targets; returns how many of those that were there nobody will read."""
+        unread = len(self._frames.keys() & frames.keys()) if self._frames else 0
         self._frames |= frames
         self._wake.set()
+        return unread
 
     def close(self) -> None:
         self._closed = True

@@ -23,7 +23,21 @@ _untyped_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_w
 
 
 def decode_report(body: bytes) -> Report:
-    """Decode and check one request body.
+    """Decode and check one request body, as `decode_as_sent` does, with a `report_time` in seconds."""
+    report = decode_as_sent(body)
+    return in_seconds(report) if is_in_milliseconds(report) else report
+
+
+def is_in_milliseconds(report: Report) -> bool:
+    return report.report_time >= MILLISECONDS_FROM
+
+
+def in_seconds(report: Report) -> Report:
+    return replace(report, report_time=report.report_time // 1000)
+
+
+def decode_as_sent(body: bytes) -> Report:
+    """Decode and check one request body, whose `report_time` may be in milliseconds.
 
     Raises:
         BadRequest: the body is no JSON, not UTF-8, nested too deeply, or breaks a rule of the report.
@@ -41,8 +55,6 @@ def decode_report(body: bytes) -> Report:
     except msgspec.DecodeError as error:
         raise BadRequest(f"$: {error}") from None
     _check_ids(report)
-    if report.report_time >= MILLISECONDS_FROM:
-        return replace(report, report_time=report.report_time // 1000)
     return report
 
 

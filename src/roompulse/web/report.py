@@ -9,7 +9,6 @@ from litestar.types import HTTPScope, Receive, Send
 
 from roompulse.errors import BodyTooLarge, MethodNotAllowed, Problem, RequestTimeout, UnsupportedMediaType
 from roompulse.ingest import Ingest
-from roompulse.report.decode import decode_report
 from roompulse.report.envelope import ACKNOWLEDGED, failure
 from roompulse.settings import Settings
 from roompulse.web.guard import FOR_ANYBODY
@@ -28,8 +27,11 @@ class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
 
 
 def report_route(ingest: Ingest, senders: Senders, settings: Settings) -> ASGIRouteHandler:
+    intake = ingest.intake
+
     @asgi("/report/metrics", copy_scope=False, opt=FOR_ANYBODY)
     async def post_report(scope: HTTPScope, receive: Receive, send: Send) -> None:
+        body = b""
         try:
             if scope["method"] == "OPTIONS":
                 await _answer(send, 204, b"", CORS_PREFLIGHT_HEADERS | {"Allow": "POST, OPTIONS"})
@@ -39,13 +41,18 @@ def report_route(ingest: Ingest, senders: Senders, settings: Settings) -> ASGIRo
             if client := scope["client"]:
                 senders.spend(client[0])
             body = await _read_body(scope, receive, settings.max_body)
-            await ingest.submit(decode_report(body))
+            await ingest.submit(intake.decode(body))
         except Problem as problem:
+            intake.refused(problem, body)
             headers = problem_headers(problem) | CORS_HEADERS
             await _answer(send, problem.status, failure(problem.status, problem.message), headers)
         except ClientLeft:
-            return
+            intake.left()
+        except Exception:
+            intake.mistake()
+            raise
         else:
+            intake.acknowledged(body)
             await _answer(send, 200, ACKNOWLEDGED, CORS_HEADERS)
 
     return post_report

@@ -39,6 +39,7 @@ class Senders:
             raise TooManyRequests(
                 f"more than {self._rate:g} reports a second from one sender",
                 retry_after=max(1, ceil((1 - tokens) / self._rate)),
+                reason="sender_rate",
             )
 
 
