@@ -1,6 +1,7 @@
 """`roompulse serve`."""
 
 import asyncio
+import gc
 import logging
 import os
 import shutil
@@ -23,6 +24,9 @@ KEEP_ALIVE = 75
 
 GRACE = 4
 """Seconds that a stopping server waits for requests under way."""
+
+YOUNG_OBJECTS = 50_000
+"""Objects after which Python looks for garbage in cycles, of which there is little: what is live is in none."""
 
 
 @click.command()
@@ -74,6 +78,8 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     # uvicorn raises the signal that stopped it once more at its end, which is to be a normal one.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: None)
+    gc.set_threshold(YOUNG_OBJECTS)
+    gc.disable()  # until the rooms are rebuilt: they come to stay, and looking at them again and again doubles the time
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(app, _Server(config, settings), listener))
 
@@ -104,6 +110,8 @@ class _Server(uvicorn.Server):
         self._settings = settings
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        gc.freeze()
+        gc.enable()
         await super().startup(sockets)
         for listener in sockets or ():
             host, port = listener.getsockname()[:2]

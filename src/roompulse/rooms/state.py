@@ -1,6 +1,5 @@
 """What is kept of one user and one stream while they are live."""
 
-from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 from math import inf
@@ -14,13 +13,14 @@ StreamKey = tuple[str, Direction]
 
 
 class StreamState:
-    """The newest sample of one stream, rated when it came."""
+    """The newest sample of one stream, rated when somebody asks: most samples are followed by another before that."""
 
     __slots__ = (
         "_frame_rates",
+        "_highest_frame_rate",
         "_interval",
+        "_quality",
         "_report_time",
-        "quality",
         "received_at",
         "reporter_id",
         "sample",
@@ -33,8 +33,9 @@ class StreamState:
         self.received_at = -inf
         self._report_time = 0
         self._interval: float | None = None
-        # (time, fps), falling from left to right: the leftmost within the window is its highest.
-        self._frame_rates: deque[tuple[float, float]] = deque()
+        self._quality: StreamQuality | None = None
+        # (time, fps), falling from left to right: the leftmost within the window is its highest. Few, so a list.
+        self._frame_rates: list[tuple[float, float]] = []
 
     def take(self, sample: Stream, report_time: int, now: float) -> None:
         if sample.video and sample.video.freeze_duration is not None:
@@ -42,21 +43,29 @@ class StreamState:
         self._report_time = report_time
         self.sample = sample
         self.received_at = now
-        self.quality: StreamQuality = rate_stream(sample, self._highest_frame_rate(sample, now), self._interval)
+        self._note_frame_rate(sample.video.frame_rate if sample.video else None, now)
+        self._quality = None
 
-    def _highest_frame_rate(self, sample: Stream, now: float) -> float:
+    @property
+    def quality(self) -> StreamQuality:
+        """How the newest sample rates by what was known when it came; worked out once."""
+        if self._quality is None:
+            self._quality = rate_stream(self.sample, self._highest_frame_rate, self._interval)
+        return self._quality
+
+    def _note_frame_rate(self, fps: float | None, now: float) -> None:
         rates = self._frame_rates
-        if sample.video and (fps := sample.video.frame_rate) is not None:
+        if fps is not None:
             while rates and rates[-1][1] <= fps:
                 rates.pop()
             rates.append((now, fps))
         while rates and rates[0][0] < now - FRAME_RATE_WINDOW:
-            rates.popleft()
-        return rates[0][1] if rates else 0.0
+            del rates[0]
+        self._highest_frame_rate = rates[0][1] if rates else 0.0
 
     def set_back(self, now: float) -> None:
         self.received_at = min(self.received_at, now)
-        self._frame_rates = deque((min(at, now), fps) for at, fps in self._frame_rates)
+        self._frame_rates = [(min(at, now), fps) for at, fps in self._frame_rates]
 
     def order(self) -> tuple[str, Direction, str]:
         return self.sample.stream_id, self.sample.direction, self.reporter_id
