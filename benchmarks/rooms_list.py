@@ -10,6 +10,7 @@ from tests.builders import NOW, network, received, stream
 
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
+from roompulse.meters import Meters
 from roompulse.report.model import Entry, Received
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -42,7 +43,7 @@ def timed(words: str, do: Callable[[], Any], times: int = 1) -> Any:
 async def main(count: int, users: int) -> None:
     rooms = RoomsInMemory(Limits(count, users, 64), stale_after=15, leave_after=60)
     trends = Trends(10, count)
-    ingest = Ingest(cast("Store", None), rooms, LocalHub(0.25, 100), lambda: NOW, 10)
+    ingest = Ingest(cast("Store", None), rooms, LocalHub(0.25, 100, Meters()), lambda: NOW, 10, Meters())
     overview = Overview(rooms, trends, ingest.intake, Templates(Assets()), lambda: NOW)
 
     def report(some: Sequence[int]) -> None:

@@ -17,6 +17,7 @@ from roompulse.access.store import AccessStore
 from roompulse.clock import Clock, system_clock
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
+from roompulse.meters import Meters
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
@@ -24,6 +25,7 @@ from roompulse.settings import Settings
 from roompulse.store.archive import SqlArchive
 from roompulse.store.engine import Database
 from roompulse.store.past import Past
+from roompulse.store.probe import WriteProbe
 from roompulse.store.retention import Retention
 from roompulse.store.sessions import SessionKeeper, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
@@ -35,11 +37,14 @@ from roompulse.web.earlier import Earlier
 from roompulse.web.exports import Exports, export_routes
 from roompulse.web.guard import guard_by
 from roompulse.web.history import history_routes
+from roompulse.web.intake import IntakePage, intake_routes
+from roompulse.web.metrics import Gauges, Present, metrics_routes
 from roompulse.web.openapi import openapi_routes
 from roompulse.web.overview import Overview
 from roompulse.web.pages import Layout, page_routes
 from roompulse.web.paths import EncodedPaths
 from roompulse.web.problems import ProblemAnswers
+from roompulse.web.ready import ready_routes
 from roompulse.web.report import report_route
 from roompulse.web.senders import Senders
 from roompulse.web.streams import stream_routes
@@ -71,7 +76,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         [*_routes(core, templates), *assets.routers()],
         lifespan=[lifespan],
         guards=[guard_by(core.gate)],
-        exception_handlers=ProblemAnswers(templates).handlers(),
+        exception_handlers=ProblemAnswers(templates, core.meters).handlers(),
         openapi_config=None,
         logging_config=None,
     )
@@ -86,8 +91,10 @@ class _Core:
         self.database = Database(settings)
         self.store = SqlStore(self.database)
         self.rooms = _no_rooms(settings)
-        self.hub = LocalHub(settings.push_interval, settings.max_viewers)
-        self.ingest = Ingest(self.store, self.rooms, self.hub, clock, settings.max_queue)
+        self.meters = Meters()
+        self.health = WriteProbe(self.database, clock)
+        self.hub = LocalHub(settings.push_interval, settings.max_viewers, self.meters)
+        self.ingest = Ingest(self.store, self.rooms, self.hub, clock, settings.max_queue, self.meters)
         self.trends = Trends(settings.snapshot_interval, settings.max_rooms)
         self.sessions = SqlSessions(self.database)
         self.past = Past(SqlArchive(self.database), self.store, partial(_no_rooms, settings), settings)
@@ -113,6 +120,8 @@ class _Core:
             SessionKeeper(self.sessions, self.rooms).run(),
             retention.run(),
             self.gate.run(),
+            self.health.run(),
+            self.meters.watch_loop(),
         ]
 
 
@@ -122,17 +131,31 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     views = Views(rooms, templates, epoch)
     overview = Overview(rooms, core.trends, ingest.intake, templates, clock)
     earlier = Earlier(core.past, core.sessions, templates, clock, settings.leave_after)
+    intake = IntakePage(ingest.intake, templates, clock)
     layout = Layout(templates, clock, settings)
     return [
         report_route(ingest, Senders(settings.sender_rate, clock), settings),
         *answer_routes(rooms, ingest, epoch),
         *history_routes(core.store, core.past, rooms, clock),
-        *stream_routes(core.hub, overview, views, ingest, clock),
+        *stream_routes(core.hub, overview, views, intake, ingest, clock, core.meters),
         *openapi_routes(settings),
         *page_routes(rooms, overview, views, earlier, layout, ingest),
         *(demo_routes(views, layout) if settings.demo else ()),
+        *intake_routes(intake, layout, ingest),
+        *ready_routes(core.health, lambda: core.hub.closed, clock),
+        *metrics_routes(core.meters.registry, _present(core)),
         *export_routes(Exports(core.store, core.past, clock, settings)),
     ]
+
+
+def _present(core: _Core) -> Present:
+    """What /metrics looks up when it is asked for."""
+    gauges: Gauges = {
+        "queue_reports": ("Reports that wait for their commit", lambda: core.ingest.waiting),
+        "viewers": ("Open streams", lambda: core.hub.viewers),
+        "store_failing": ("Whether writes to the database fail", lambda: core.health.failing_since is not None),
+    }
+    return Present(gauges, core.rooms.sizes, core.database.path)
 
 
 def _no_rooms(settings: Settings) -> RoomsInMemory:

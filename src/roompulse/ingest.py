@@ -36,9 +36,7 @@ class _Waiting(Struct, eq=False):
 
 
 class Ingest:
-    def __init__(
-        self, store: Store, rooms: LiveRooms, hub: Hub, clock: Clock, max_queue: int, meters: Meters
-    ) -> None:
+    def __init__(self, store: Store, rooms: LiveRooms, hub: Hub, clock: Clock, max_queue: int, meters: Meters) -> None:
         self._store = store
         self._rooms = rooms
         self._hub = hub

@@ -24,16 +24,20 @@ class Meters:
         reports = self._counter("reports", "Reports, by what became of them", ["outcome"])
         self.accepted = reports.labels("accepted")
         self.left = reports.labels("left")
-        self.mistakes = reports.labels("mistake")
         self.refused: dict[Reason, Counter] = {reason: reports.labels(reason) for reason in REASONS}
+        self.mistakes = self._counter("mistakes", "Requests answered with 500, whatever they asked for")
         self.bytes = self._counter("report_bytes", "Bodies of accepted reports")
         self.samples = self._counter("samples", "Samples of streams in accepted reports")
         self.commit = self._histogram("commit_seconds", "Time that a commit of reports took", _SECONDS)
         self.batch = self._histogram("batch_reports", "Reports in a commit", _REPORTS)
         self.frames = self._counter("frames", "Parts of pages and rooms put into the mailboxes of viewers")
-        self.frames_dropped = self._counter("frames_dropped", "Those of them that a newer one replaced before it was read")
+        self.frames_dropped = self._counter(
+            "frames_dropped", "Those of them that a newer one replaced before it was read"
+        )
         self.viewers_dropped = self._counter("viewers_dropped", "Viewers dropped since they did not read")
-        self.push_lag = self._histogram("push_lag_seconds", "Time from a change to its frames in the mailboxes", _SECONDS)
+        self.push_lag = self._histogram(
+            "push_lag_seconds", "Time from a change to its frames in the mailboxes", _SECONDS
+        )
         self.loop_lag = self._histogram("event_loop_lag_seconds", "How late the event loop wakes who sleeps", _SECONDS)
 
     def _counter(self, name: str, words: str, labels: "list[str] | tuple[()]" = ()) -> Counter:

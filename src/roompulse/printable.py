@@ -5,9 +5,9 @@ LONGEST = 200
 
 
 def printable(text: str, longest: int = LONGEST) -> str:
-    """The text in one line, cut after `longest` characters; what could forge a line or turn it round is escaped.
+    """The text in one line, cut after `longest` characters, with what could forge a line or turn it round escaped.
 
-    That is control and format characters, and blanks but the space: a line feed becomes `\\n`, U+202E `\\u202e`.
+    That is control and format characters, and all blanks but the space, as Python writes them: U+202E is six characters.
     """
     cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
     return cut if cut.isprintable() else "".join(map(_escaped, cut))

@@ -15,6 +15,7 @@ from roompulse.hub.local import LocalHub
 from roompulse.importing.recording import Unusable
 from roompulse.importing.run import Imported, import_file, room_of
 from roompulse.ingest import Ingest
+from roompulse.meters import Meters
 from roompulse.report.model import Received
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -123,7 +124,7 @@ async def test_a_server_that_starts_at_once_does_not_take_it_for_live(settings: 
     database = Database(settings)
     async with database.open():
         rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
-        ingest = Ingest(SqlStore(database), rooms, LocalHub(1, 9), Clock(IMPORTED_AT), 9)
+        ingest = Ingest(SqlStore(database), rooms, LocalHub(1, 9, Meters()), Clock(IMPORTED_AT), 9, Meters())
         await ingest.rebuild(60)
         assert rooms.ids() == []
         await SessionKeeper(SqlSessions(database), rooms).look()

@@ -7,6 +7,7 @@ from roompulse.errors import Unavailable
 from roompulse.hub.contract import Frames
 from roompulse.hub.local import LocalHub
 from roompulse.hub.mailbox import Mailbox
+from roompulse.meters import Meters
 from tests.conftest import Clock
 
 
@@ -43,7 +44,7 @@ class SlowBoard(Board):
 
 @pytest.fixture
 def hub() -> LocalHub:
-    return LocalHub(push_interval=0, max_viewers=100)
+    return LocalHub(push_interval=0, max_viewers=100, meters=Meters())
 
 
 @pytest.fixture
@@ -223,7 +224,7 @@ class TestTheEndOfAView:
 
 class TestPushing:
     async def test_happens_at_once_when_it_was_quiet(self, time: Clock) -> None:
-        hub, board = LocalHub(push_interval=60, max_viewers=1), Board(a=b"1")
+        hub, board = LocalHub(push_interval=60, max_viewers=1, meters=Meters()), Board(a=b"1")
         with hub.subscribe(board) as mailbox:
             await taken(mailbox)
             time.advance(60)
@@ -233,7 +234,7 @@ class TestPushing:
             assert await taken(mailbox) == b"2"
 
     async def test_happens_at_most_once_per_interval_and_then_with_the_newest(self, time: Clock) -> None:
-        hub, board = LocalHub(push_interval=60, max_viewers=1), Board(a=b"1")
+        hub, board = LocalHub(push_interval=60, max_viewers=1, meters=Meters()), Board(a=b"1")
         with hub.subscribe(board) as mailbox:
             await taken(mailbox)
             for second in range(60):
@@ -251,7 +252,7 @@ class TestPushing:
             assert board.renders == 2
 
     async def test_begins_the_next_interval(self, time: Clock) -> None:
-        hub, board = LocalHub(push_interval=60, max_viewers=1), Board(a=b"1")
+        hub, board = LocalHub(push_interval=60, max_viewers=1, meters=Meters()), Board(a=b"1")
         with hub.subscribe(board):
             time.advance(1000)
             hub.publish(["room-1"])
@@ -265,7 +266,7 @@ class TestPushing:
             assert board.renders == 3
 
     async def test_rests_after_a_view_that_takes_long_to_render(self, time: Clock) -> None:
-        hub, board = LocalHub(push_interval=0.25, max_viewers=1), SlowBoard(time, takes=1)
+        hub, board = LocalHub(push_interval=0.25, max_viewers=1, meters=Meters()), SlowBoard(time, takes=1)
         with hub.subscribe(board):
             hub.publish(["room-1"])
             time.advance(3.99)
@@ -298,7 +299,7 @@ class TestPushing:
 
 class TestPlaces:
     async def test_are_bounded(self) -> None:
-        hub = LocalHub(push_interval=0, max_viewers=2)
+        hub = LocalHub(push_interval=0, max_viewers=2, meters=Meters())
         with hub.subscribe(Board()), hub.subscribe(Board(key="other")):
             assert hub.viewers == 2
             third = hub.subscribe(Board())

@@ -8,6 +8,7 @@ from roompulse.errors import StoreError, TooManyRequests, Unavailable
 from roompulse.hub.contract import View
 from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import MAX_BATCH, Ingest
+from roompulse.meters import Meters
 from roompulse.report.model import Entry, Received
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -77,7 +78,7 @@ class World:
         self.store = FakeStore()
         self.hub = FakeHub()
         self.rooms = RoomsInMemory(limits or Limits(100, 1000, 100), stale_after=15, leave_after=60)
-        self.ingest = Ingest(self.store, self.rooms, self.hub, self.clock, max_queue)
+        self.ingest = Ingest(self.store, self.rooms, self.hub, self.clock, max_queue, Meters())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -355,7 +356,7 @@ class TestARestart:
         """The world after a restart: the same store and clock, all else new."""
         new = World()
         new.store, new.clock = world.store, world.clock
-        new.ingest = Ingest(new.store, new.rooms, new.hub, new.clock, 100)
+        new.ingest = Ingest(new.store, new.rooms, new.hub, new.clock, 100, Meters())
         await new.ingest.rebuild(60)
         return new
 

@@ -181,7 +181,9 @@ class IngestHealth:
         found = [version.health(name, now) for name, version in self._versions.items()]
         found.append(self._further.health(None, now))
         found = [health for health in found if health.taken or health.refused]
-        return sorted(found, key=lambda health: (not health.is_odd, -health.refused, -health.taken, health.version or ""))
+        return sorted(
+            found, key=lambda health: (not health.is_odd, -health.refused, -health.taken, health.version or "")
+        )
 
 
 class _Repeats:

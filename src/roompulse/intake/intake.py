@@ -57,10 +57,6 @@ class Intake:
         """Note a sender who left before its report was whole."""
         self._meters.left.inc()
 
-    def mistake(self) -> None:
-        """Note a report that was answered 500."""
-        self._meters.mistakes.inc()
-
     def rate(self, now: float) -> float:
         """Reports per second."""
         return self._shown.total(now) / RATE_WINDOW

@@ -47,7 +47,7 @@ def sdk_version_of(body: bytes) -> str:
 
 
 def reason_of(message: str) -> str:
-    """The message without what only this report has: `$.metrics[3].user_id: required` is `$.metrics[].user_id: required`."""
+    """The message without what only this report has: `$.metrics[3].user_id: …` becomes `$.metrics[].user_id: …`."""
     return printable(_VARYING.sub(_blank, message))
 
 

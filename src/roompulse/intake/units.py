@@ -27,11 +27,36 @@ class Kind(Struct, frozen=True):
 
 # A single packet lost is 0.1 to 0.4 percent of what audio or video sends in a few seconds, so percentages are seldom
 # below 0.1, and fractions hardly ever above. Jitter in seconds is a few thousandths.
-LOSS = Kind(0.1, 1, True, "Packet loss is always below 1, and mostly below 0.1: is it sent as a fraction? It is percent.")
-JITTER = Kind(0.1, 1, True, "Jitter is always below 1, and mostly below 0.1: is it sent in s? It is ms.")
-RTT = Kind(1, 1, True, "rtt is always below 1: is it sent in s? It is ms.")
-VIDEO = Kind(0, 100_000, False, "Video bitrates are mostly above 100000: are they sent in bit/s? They are kbit/s.")
-AUDIO = Kind(0, 2_000, False, "Audio bitrates are mostly above 2000: are they sent in bit/s? They are kbit/s.")
+LOSS = Kind(
+    low=0.1,
+    high=1,
+    too_small=True,
+    question="Packet loss is always below 1, and mostly below 0.1: is it sent as a fraction? It is percent.",
+)
+JITTER = Kind(
+    low=0.1,
+    high=1,
+    too_small=True,
+    question="Jitter is always below 1, and mostly below 0.1: is it sent in seconds? It is milliseconds.",
+)
+RTT = Kind(
+    low=1,
+    high=1,
+    too_small=True,
+    question="rtt is always below 1: is it sent in seconds? It is milliseconds.",
+)
+VIDEO = Kind(
+    low=0,
+    high=100_000,
+    too_small=False,
+    question="Video bitrates are mostly above 100000: are they sent in bit/s? They are kbit/s.",
+)
+AUDIO = Kind(
+    low=0,
+    high=2_000,
+    too_small=False,
+    question="Audio bitrates are mostly above 2000: are they sent in bit/s? They are kbit/s.",
+)
 KINDS = (LOSS, JITTER, RTT, VIDEO, AUDIO)
 
 
@@ -44,7 +69,9 @@ class Tally:
         self.count = self.low = self.high = 0
         self.values: set[float] = set()
 
-    def note(self, value: float, kind: Kind) -> None:
+    def note(self, value: float | None, kind: Kind) -> None:
+        if not value:
+            return
         self.count += 1
         if value >= kind.high:
             self.high += 1
@@ -76,18 +103,16 @@ class Units:
         self._tallies = [Tally() for _ in KINDS]
 
     def look_at(self, streams: Iterable[Stream]) -> None:
+        loss, jitter, rtt, video, audio = self._tallies
         for stream in streams:
-            network, video, audio = stream.network, stream.video, stream.audio
-            figures = (
-                network and network.packet_loss,
-                network and network.jitter,
-                network and network.rtt,
-                video and video.bitrate,
-                audio and audio.bitrate,
-            )
-            for value, tally, kind in zip(figures, self._tallies, KINDS, strict=True):
-                if value:
-                    tally.note(value, kind)
+            if network := stream.network:
+                loss.note(network.packet_loss, LOSS)
+                jitter.note(network.jitter, JITTER)
+                rtt.note(network.rtt, RTT)
+            if stream.video:
+                video.note(stream.video.bitrate, VIDEO)
+            if stream.audio:
+                audio.note(stream.audio.bitrate, AUDIO)
 
     def add(self, other: "Units") -> None:
         for mine, theirs in zip(self._tallies, other._tallies, strict=True):  # noqa: SLF001  (of the same class)

@@ -55,7 +55,8 @@ def metrics_routes(registry: CollectorRegistry, present: Present) -> list[HTTPRo
     async def get_metrics(request: AnyRequest) -> Response[bytes]:
         # prometheus-client's own choice fails on versions that it cannot read, and sends others back in a header.
         if "application/openmetrics-text" in request.headers.get("accept", ""):
-            body, media_type = openmetrics.generate_latest(registry), openmetrics.CONTENT_TYPE_LATEST
+            body: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+            media_type = openmetrics.CONTENT_TYPE_LATEST
         else:
             body, media_type = exposition.generate_latest(registry), exposition.CONTENT_TYPE_PLAIN_0_0_4
         return Response(body, media_type=media_type, headers={"Cache-Control": "no-store"})

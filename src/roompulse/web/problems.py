@@ -9,6 +9,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, NotFoundException
 
 from roompulse.errors import MethodNotAllowed, Problem, StoreError
+from roompulse.meters import Meters
 from roompulse.report.envelope import failure
 from roompulse.web.headers import SECURITY_HEADERS
 from roompulse.web.templates import Templates
@@ -30,8 +31,9 @@ def problem_headers(problem: Problem) -> dict[str, str]:
 class ProblemAnswers:
     """Exception handlers for Litestar."""
 
-    def __init__(self, templates: Templates) -> None:
+    def __init__(self, templates: Templates, meters: Meters) -> None:
         self._templates = templates
+        self._meters = meters
 
     def handlers(self) -> dict[int | type[Exception], Any]:
         return {
@@ -62,6 +64,7 @@ class ProblemAnswers:
         return self._answer(request, 503, "the database cannot be read now", {"Retry-After": "2"})
 
     def on_mistake(self, request: AnyRequest, error: Exception) -> Response[bytes]:
+        self._meters.mistakes.inc()
         logger.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
         return self._answer(request, 500, "the server made a mistake, which is in its log", {})
 

@@ -1,4 +1,4 @@
-"""GET /healthz and /readyz, for whatever watches the process: is it alive, and can it take reports?"""
+"""GET /healthz and /readyz, for whatever watches the process: whether it is alive, and whether it can take reports."""
 
 from collections.abc import Callable
 from typing import Protocol

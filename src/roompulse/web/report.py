@@ -48,9 +48,6 @@ def report_route(ingest: Ingest, senders: Senders, settings: Settings) -> ASGIRo
             await _answer(send, problem.status, failure(problem.status, problem.message), headers)
         except ClientLeft:
             intake.left()
-        except Exception:
-            intake.mistake()
-            raise
         else:
             intake.acknowledged(body)
             await _answer(send, 200, ACKNOWLEDGED, CORS_HEADERS)

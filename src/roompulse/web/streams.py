@@ -16,8 +16,10 @@ from roompulse.clock import Clock
 from roompulse.hub.contract import Hub, View
 from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import Ingest
+from roompulse.meters import Meters
 from roompulse.web.answers import GET
 from roompulse.web.events import HEARTBEAT, SEPARATOR, event
+from roompulse.web.intake import IntakePage
 from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id
 from roompulse.web.problems import AnyRequest
@@ -35,8 +37,9 @@ GOODBYE = event("the server is going away", name="bye")
 class Stream:
     """An ASGI response that subscribes to the hub when it starts, and unsubscribes however it ends."""
 
-    def __init__(self, hub: Hub, view: View, clock: Clock) -> None:
+    def __init__(self, hub: Hub, view: View, clock: Clock, meters: Meters) -> None:
         self._hub = hub
+        self._meters = meters
         self._view = view
         self._clock = clock
 
@@ -57,6 +60,7 @@ class Stream:
             try:
                 await response(scope, receive, send)
             except SendTimeoutError:
+                self._meters.viewers_dropped.inc()
                 logger.info("a viewer that did not read for %d s was dropped", SEND_TIMEOUT)
 
     async def _events(self, mailbox: Mailbox) -> AsyncIterator[bytes]:
@@ -70,10 +74,12 @@ class Stream:
         return ServerSentEvent(str(self._clock()), event="ping", sep=SEPARATOR)
 
 
-def stream_routes(hub: Hub, overview: Overview, views: Views, ingest: Ingest, clock: Clock) -> list[HTTPRouteHandler]:
+def stream_routes(
+    hub: Hub, overview: Overview, views: Views, intake: IntakePage, ingest: Ingest, clock: Clock, meters: Meters
+) -> list[HTTPRouteHandler]:
     def stream(view: View) -> Stream:
         ingest.expire()
-        return Stream(hub, view, clock)
+        return Stream(hub, view, clock, meters)
 
     @route("/report/stream/{room_id:str}", http_method=GET)
     async def stream_room_json(room_id: FromPath[str]) -> Stream:
@@ -82,6 +88,10 @@ def stream_routes(hub: Hub, overview: Overview, views: Views, ingest: Ingest, cl
     @route("/stream", http_method=GET)
     async def stream_rooms_page(request: AnyRequest) -> Stream:
         return stream(overview.view(rooms_query(request.query_params)))
+
+    @route("/ingest/stream", http_method=GET)
+    async def stream_intake_page() -> Stream:
+        return stream(intake.view())
 
     @route("/rooms/{room_id:str}/stream", http_method=GET)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> Stream:
@@ -93,4 +103,4 @@ def stream_routes(hub: Hub, overview: Overview, views: Views, ingest: Ingest, cl
     async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> Stream:
         return stream(views.user(decode_id("room_id", room_id), decode_id("user_id", user_id)))
 
-    return [stream_room_json, stream_rooms_page, stream_room_page, stream_user_page]
+    return [stream_room_json, stream_rooms_page, stream_intake_page, stream_room_page, stream_user_page]

@@ -1,0 +1,59 @@
+"""/ingest: what SDKs posted of late, by SDK version, for their authors and for operators."""
+
+from collections.abc import Mapping
+
+from litestar import Response, route
+from litestar.handlers import HTTPRouteHandler
+
+from roompulse.clock import Clock
+from roompulse.ingest import Ingest
+from roompulse.intake.health import LOOKED_AT, STREAMS_LOOKED_AT
+from roompulse.intake.intake import Intake
+from roompulse.intake.refusals import WINDOW_MINUTES
+from roompulse.web.answers import GET
+from roompulse.web.compression import COMPRESSED
+from roompulse.web.pages import Layout
+from roompulse.web.problems import AnyRequest
+from roompulse.web.templates import Templates
+from roompulse.web.views import PageView
+
+
+class IntakePage:
+    def __init__(self, intake: Intake, templates: Templates, clock: Clock) -> None:
+        self._intake = intake
+        self._templates = templates
+        self._clock = clock
+
+    def view(self) -> PageView:
+        return PageView(("ingest",), None, self._sections)
+
+    def _sections(self) -> Mapping[str, str]:
+        versions = self._intake.health()
+        totals = self._templates.render(
+            "partials/intake_totals.html",
+            taken=sum(version.taken for version in versions),
+            refused=sum(version.refused for version in versions),
+            odd=sum(version.is_odd for version in versions),
+            versions=len(versions),
+            rate=self._intake.rate(self._clock()),
+        )
+        return {
+            "intake-totals": totals,
+            "intake": self._templates.render(
+                "partials/intake.html",
+                versions=versions,
+                minutes=WINDOW_MINUTES,
+                looked_at=LOOKED_AT,
+                streams_looked_at=STREAMS_LOOKED_AT,
+            ),
+        }
+
+
+def intake_routes(page: IntakePage, layout: Layout, ingest: Ingest) -> list[HTTPRouteHandler]:
+    @route("/ingest", http_method=GET, middleware=[COMPRESSED])
+    async def get_intake_page(request: AnyRequest) -> Response[str]:
+        ingest.expire()
+        sections = page.view().sections()
+        return layout.answer(request, "ingest.html", sections, stream="/ingest/stream", minutes=WINDOW_MINUTES)
+
+    return [get_intake_page]
