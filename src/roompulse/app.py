@@ -131,7 +131,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     views = Views(rooms, templates, epoch)
     overview = Overview(rooms, core.trends, ingest.intake, templates, clock)
     earlier = Earlier(core.past, core.sessions, templates, clock, settings.leave_after)
-    intake = IntakePage(ingest.intake, templates, clock)
+    intake = IntakePage(ingest.intake, templates)
     layout = Layout(templates, clock, settings)
     return [
         report_route(ingest, Senders(settings.sender_rate, clock), settings),

@@ -5,7 +5,7 @@ docs/metrics.md has a row for each. No id and no version is ever a label, so the
 
 import asyncio
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from roompulse.errors import REASONS, Reason
 
@@ -20,6 +20,8 @@ class Meters:
     """On a registry of its own: there may be several applications in a process."""
 
     def __init__(self) -> None:
+        # Otherwise each counter has another series for the time at which it began, which nobody asks for.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         reports = self._counter("reports", "Reports, by what became of them", ["outcome"])
         self.accepted = reports.labels("accepted")

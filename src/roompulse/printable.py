@@ -7,7 +7,7 @@ LONGEST = 200
 def printable(text: str, longest: int = LONGEST) -> str:
     """The text in one line, cut after `longest` characters, with what could forge a line or turn it round escaped.
 
-    That is control and format characters, and all blanks but the space, as Python writes them: U+202E is six characters.
+    That is control and format characters, and all blanks but the space, as Python writes them.
     """
     cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
     return cut if cut.isprintable() else "".join(map(_escaped, cut))

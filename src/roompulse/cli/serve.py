@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import sys
+from typing import Any, cast
 
 import click
 import uvicorn
@@ -17,7 +18,10 @@ from roompulse import __version__
 from roompulse.app import create_app
 from roompulse.cli.simulate import LOCAL_URL
 from roompulse.errors import StartupError
+from roompulse.logs import set_up_logs
 from roompulse.settings import Settings, load_settings, unknown_names
+from roompulse.web.peers import Peers
+from roompulse.web.requests import RequestLog
 
 KEEP_ALIVE = 75
 """Seconds that an idle connection is kept: longer than an SDK waits between two reports."""
@@ -39,12 +43,11 @@ def serve(host: str | None, port: str | None, data: str | None, *, demo: bool) -
 
     Every setting is also read from the environment, as ROOMPULSE_<NAME>: see docs/settings.md.
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("roompulse").setLevel(logging.INFO)
-    for name in unknown_names(os.environ):
-        logging.getLogger("roompulse").warning("%s is set, but there is no such setting", name)
     try:
         settings = load_settings(os.environ, {"host": host, "port": port, "data": data, "demo": demo or None})
+        set_up_logs(settings.log_format)
+        for name in unknown_names(os.environ):
+            logging.getLogger("roompulse").warning("%s is set, but there is no such setting", name)
         with _listen(settings) as listener:
             _run(settings, listener)
     except StartupError as error:
@@ -62,8 +65,9 @@ def _listen(settings: Settings) -> socket.socket:
 
 def _run(settings: Settings, listener: socket.socket) -> None:
     app = create_app(settings)
+    logged: Any = RequestLog(cast("Any", app), Peers(settings)) if settings.log_requests else app
     config = uvicorn.Config(
-        app,
+        logged,
         lifespan="off",  # run by _serve, so that a StartupError arrives there
         http="httptools",
         ws="none",
@@ -74,14 +78,13 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
     )
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     # uvicorn raises the signal that stopped it once more at its end, which is to be a normal one.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: None)
     gc.set_threshold(YOUNG_OBJECTS)
     gc.disable()  # until the rooms are rebuilt: they come to stay, and looking at them again and again doubles the time
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(app, _Server(config, settings), listener))
+        runner.run(_serve(app, _Server(config, settings, app), listener))
 
 
 async def _serve(app: Litestar, server: uvicorn.Server, listener: socket.socket) -> None:
@@ -105,8 +108,9 @@ def _how_to_simulate(url: str) -> str:
 class _Server(uvicorn.Server):
     """Says where it listens, and ends the streams as soon as it is told to stop."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+    def __init__(self, config: uvicorn.Config, settings: Settings, app: Litestar) -> None:
         super().__init__(config)
+        self._app = app
         self._settings = settings
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -122,6 +126,5 @@ class _Server(uvicorn.Server):
             )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        assert isinstance(self.config.app, Litestar)  # noqa: S101  (tells mypy)
-        self.config.app.state.hub.close()
+        self._app.state.hub.close()
         await super().shutdown(sockets)

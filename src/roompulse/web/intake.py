@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 
-from roompulse.clock import Clock
 from roompulse.ingest import Ingest
 from roompulse.intake.health import LOOKED_AT, STREAMS_LOOKED_AT
 from roompulse.intake.intake import Intake
@@ -19,10 +18,9 @@ from roompulse.web.views import PageView
 
 
 class IntakePage:
-    def __init__(self, intake: Intake, templates: Templates, clock: Clock) -> None:
+    def __init__(self, intake: Intake, templates: Templates) -> None:
         self._intake = intake
         self._templates = templates
-        self._clock = clock
 
     def view(self) -> PageView:
         return PageView(("ingest",), None, self._sections)
@@ -35,7 +33,6 @@ class IntakePage:
             refused=sum(version.refused for version in versions),
             odd=sum(version.is_odd for version in versions),
             versions=len(versions),
-            rate=self._intake.rate(self._clock()),
         )
         return {
             "intake-totals": totals,

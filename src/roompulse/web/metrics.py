@@ -7,7 +7,7 @@ from pathlib import Path
 
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
-from prometheus_client import CollectorRegistry, ProcessCollector, exposition
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
@@ -40,6 +40,10 @@ class Present(Collector):
         yield GaugeMetricFamily("roompulse_database_wal_bytes", "Size of its write-ahead log", _size(log))
 
 
+_TEXT = "text/plain; version=0.0.4"
+"""Litestar adds the charset."""
+
+
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
@@ -58,7 +62,7 @@ def metrics_routes(registry: CollectorRegistry, present: Present) -> list[HTTPRo
             body: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
             media_type = openmetrics.CONTENT_TYPE_LATEST
         else:
-            body, media_type = exposition.generate_latest(registry), exposition.CONTENT_TYPE_PLAIN_0_0_4
+            body, media_type = generate_latest(registry), _TEXT
         return Response(body, media_type=media_type, headers={"Cache-Control": "no-store"})
 
     return [get_metrics]
