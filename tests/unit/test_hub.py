@@ -77,6 +77,52 @@ async def is_quiet(mailbox: Mailbox) -> bool:
     return waiting.cancelled()
 
 
+def counted(meters: Meters, name: str) -> float | None:
+    return meters.registry.get_sample_value(f"roompulse_{name}")
+
+
+class TestWhatIsCounted:
+    @pytest.fixture
+    def meters(self) -> Meters:
+        return Meters()
+
+    @pytest.fixture
+    def hub(self, meters: Meters) -> LocalHub:
+        return LocalHub(push_interval=0, max_viewers=100, meters=meters)
+
+    async def test_is_every_frame_that_a_viewer_gets(self, hub: LocalHub, meters: Meters) -> None:
+        board = Board(a=b"1", b=b"1")
+        with hub.subscribe(board) as one, hub.subscribe(board) as other:
+            await asyncio.gather(taken(one), taken(other))
+            assert counted(meters, "frames_total") == 4
+            board.frames["a"] = b"2"
+            hub.publish(["room-1"])
+            await asyncio.gather(taken(one), taken(other))
+            assert (counted(meters, "frames_total"), counted(meters, "frames_dropped_total")) == (6, 0)
+
+    async def test_is_every_frame_that_a_slow_viewer_skips(self, hub: LocalHub, meters: Meters) -> None:
+        board = Board(a=b"1", b=b"1")
+        with hub.subscribe(board) as slow, hub.subscribe(board) as quick:
+            for text in (b"2", b"3"):
+                await taken(quick)
+                board.frames["a"] = text
+                hub.publish(["room-1"])
+                await settled()
+            assert await taken(slow) == b"31"
+        assert (counted(meters, "frames_total"), counted(meters, "frames_dropped_total")) == (8, 2)
+
+    async def test_is_how_long_after_a_change_it_was_pushed(self, hub: LocalHub, meters: Meters, time: Clock) -> None:
+        board = Board(a=b"1")
+        with hub.subscribe(board) as mailbox:
+            await taken(mailbox)
+            board.frames["a"] = b"2"
+            hub.publish(["room-1"])
+            time.advance(0.2)
+            assert await taken(mailbox) == b"2"
+        assert counted(meters, "push_lag_seconds_count") == 1
+        assert counted(meters, "push_lag_seconds_sum") == pytest.approx(0.2)
+
+
 class TestViewers:
     async def test_get_the_whole_view_first(self, hub: LocalHub) -> None:
         with hub.subscribe(Board(a=b"1", b=b"2")) as mailbox:

@@ -19,7 +19,7 @@ from roompulse.app import create_app
 from roompulse.cli.simulate import LOCAL_URL
 from roompulse.errors import StartupError
 from roompulse.logs import set_up_logs
-from roompulse.settings import Settings, load_settings, unknown_names
+from roompulse.settings import PREFIX, Settings, load_settings, unknown_names
 from roompulse.web.peers import Peers
 from roompulse.web.requests import RequestLog
 
@@ -43,11 +43,12 @@ def serve(host: str | None, port: str | None, data: str | None, *, demo: bool) -
 
     Every setting is also read from the environment, as ROOMPULSE_<NAME>: see docs/settings.md.
     """
+    # Before the settings are read, so that a mistyped name is told even where another setting is wrong.
+    set_up_logs("json" if os.environ.get(f"{PREFIX}LOG_FORMAT") == "json" else "text")
+    for name in unknown_names(os.environ):
+        logging.getLogger("roompulse").warning("%s is set, but there is no such setting", name)
     try:
         settings = load_settings(os.environ, {"host": host, "port": port, "data": data, "demo": demo or None})
-        set_up_logs(settings.log_format)
-        for name in unknown_names(os.environ):
-            logging.getLogger("roompulse").warning("%s is set, but there is no such setting", name)
         with _listen(settings) as listener:
             _run(settings, listener)
     except StartupError as error:

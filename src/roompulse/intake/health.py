@@ -15,7 +15,7 @@ from roompulse.rooms.samples import CLOCK_TOLERANCE
 MOST_VERSIONS = 100
 """SDK versions that are told apart; further ones are counted together."""
 
-LOOKED_AT = 60
+LOOKED_AT = 30
 """Reports of a minute and version whose figures and clock are looked at, so that busy SDKs cost no more than others."""
 
 STREAMS_LOOKED_AT = 20

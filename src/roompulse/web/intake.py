@@ -13,8 +13,13 @@ from roompulse.web.answers import GET
 from roompulse.web.compression import COMPRESSED
 from roompulse.web.pages import Layout
 from roompulse.web.problems import AnyRequest
+from roompulse.web.query import IntakeQuery, page_number
+from roompulse.web.sections import paged
 from roompulse.web.templates import Templates
 from roompulse.web.views import PageView
+
+PER_PAGE = 20
+"""SDK versions of a page; each has up to MOST_REASONS lines."""
 
 
 class IntakePage:
@@ -22,10 +27,10 @@ class IntakePage:
         self._intake = intake
         self._templates = templates
 
-    def view(self) -> PageView:
-        return PageView(("ingest",), None, self._sections)
+    def view(self, query: IntakeQuery) -> PageView:
+        return PageView(("ingest", query), None, lambda: self._sections(query))
 
-    def _sections(self) -> Mapping[str, str]:
+    def _sections(self, query: IntakeQuery) -> Mapping[str, str]:
         versions = self._intake.health()
         totals = self._templates.render(
             "partials/intake_totals.html",
@@ -38,7 +43,8 @@ class IntakePage:
             "intake-totals": totals,
             "intake": self._templates.render(
                 "partials/intake.html",
-                versions=versions,
+                list=paged(versions, query.page, PER_PAGE),
+                query=query,
                 minutes=WINDOW_MINUTES,
                 looked_at=LOOKED_AT,
                 streams_looked_at=STREAMS_LOOKED_AT,
@@ -50,7 +56,10 @@ def intake_routes(page: IntakePage, layout: Layout, ingest: Ingest) -> list[HTTP
     @route("/ingest", http_method=GET, middleware=[COMPRESSED])
     async def get_intake_page(request: AnyRequest) -> Response[str]:
         ingest.expire()
-        sections = page.view().sections()
-        return layout.answer(request, "ingest.html", sections, stream="/ingest/stream", minutes=WINDOW_MINUTES)
+        query = IntakeQuery(page=page_number(request.query_params))
+        sections = page.view(query).sections()
+        return layout.answer(
+            request, "ingest.html", sections, stream=query.url("/ingest/stream"), minutes=WINDOW_MINUTES
+        )
 
     return [get_intake_page]

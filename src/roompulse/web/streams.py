@@ -23,7 +23,7 @@ from roompulse.web.intake import IntakePage
 from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id
 from roompulse.web.problems import AnyRequest
-from roompulse.web.query import rooms_query, user_query
+from roompulse.web.query import IntakeQuery, page_number, rooms_query, user_query
 from roompulse.web.views import Views
 
 logger = logging.getLogger(__name__)
@@ -90,8 +90,8 @@ def stream_routes(
         return stream(overview.view(rooms_query(request.query_params)))
 
     @route("/ingest/stream", http_method=GET)
-    async def stream_intake_page() -> Stream:
-        return stream(intake.view())
+    async def stream_intake_page(request: AnyRequest) -> Stream:
+        return stream(intake.view(IntakeQuery(page=page_number(request.query_params))))
 
     @route("/rooms/{room_id:str}/stream", http_method=GET)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> Stream:
