@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run demo simulate test check format unit e2e soak wheel screenshots lock clean
+.PHONY: help run demo simulate test check format unit e2e soak fuzz wheel screenshots lock clean
 
 help: ## List these targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,9 +36,12 @@ e2e: .venv/dev ## Run the tests in Chromium
 	$(BIN)/python -m e2e.chromium
 	$(BIN)/pytest --numprocesses 2 e2e
 
-soak: .venv/dev ## Leave pages open under reports for an hour, to see whether they grow
+soak: .venv/dev ## Kill the server hundreds of times under load, and leave pages open for an hour, to see whether they grow
 	$(BIN)/python -m e2e.chromium
-	ROOMPULSE_SOAK=3600 $(BIN)/pytest e2e/test_growth.py
+	ROOMPULSE_SOAK=3600 $(BIN)/pytest --numprocesses 2 e2e/test_growth.py tests/process/test_crash.py tests/process/test_power_loss.py
+
+fuzz: .venv/dev ## Try 100,000 made-up reports, and keep what is new in tests/corpus
+	$(BIN)/python -m tests.fuzz 100000
 
 wheel: .venv/dev ## Build the package into dist/
 	$(BIN)/python -m build --wheel --no-isolation

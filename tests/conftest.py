@@ -30,7 +30,7 @@ class Clock:
 async def client_of(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application that runs in this process."""
     transport = httpx.ASGITransport(cast("Any", app))  # the same protocol, typed twice
-    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 

@@ -18,6 +18,7 @@ ORDER = [
     {"store"},
     {"access"},
     {"importing"},
+    {"checking"},
     {"hub"},
     {"ingest"},
     {"web"},
@@ -30,10 +31,10 @@ ORDER = [
 """Each may import what stands before it, and what stands beside it."""
 
 NOT_EVEN_THOUGH_BEFORE = {
-    "hub": {"store", "rooms", "quality", "report", "intake", "importing"},
-    "ingest": {"importing"},
-    "web": {"importing"},
-    "app": {"importing"},
+    "hub": {"store", "rooms", "quality", "report", "intake", "importing", "checking"},
+    "ingest": {"importing", "checking"},
+    "web": {"importing", "checking"},
+    "app": {"importing", "checking"},
     "store": {"report.decode", "report.envelope"},
 }
 ONLY = {"client": {"client"}, "simulate": {"simulate", "client"}}

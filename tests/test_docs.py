@@ -19,6 +19,8 @@ from roompulse.quality import TermName
 from roompulse.report.decode import decode_report
 from roompulse.report.model import Audio, Device, Entry, Network, Report, Stream, Video
 from roompulse.settings import Settings
+from roompulse.web import connection
+from roompulse.web.headers import COMMON_HEADERS, INGEST_HEADERS, OPEN_HEADERS, PAGE_HEADERS, PREFLIGHT_HEADERS
 from tests.builders import REFERENCE
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +42,27 @@ def test_the_table_of_settings_is_the_settings() -> None:
     documented = {name: default for name, default, *_ in table("settings.md", "# Settings")}
     actual = {name.upper(): getattr(Settings(), name) for name in Settings.__struct_fields__}
     assert documented == {name: "" if value is None else str(value) for name, value in actual.items()}
+
+
+def test_the_table_of_headers_is_what_answers_have() -> None:
+    rows = table("security.md", "## Headers")
+    assert {name: value.strip("`") for name, _, value in rows} == PAGE_HEADERS
+    assert [name for name, on, _ in rows if on == "every answer"] == list(COMMON_HEADERS)
+
+
+def test_the_table_of_what_other_sites_may_is_what_they_may() -> None:
+    rows = table("security.md", "## Other sites")
+    documented = [(path, set(names.split(", "))) for path, _, names in rows]
+    preflight = set(PREFLIGHT_HEADERS) - set(INGEST_HEADERS)
+    ingest = "/report/metrics"
+    assert documented == [(ingest, set(INGEST_HEADERS)), (ingest, preflight), ("/static/sdk/", set(OPEN_HEADERS))]
+
+
+def test_the_bounds_of_a_connection_are_documented() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    for bound in (f"{connection.MAX_HEAD // 1024} KiB", f"{connection.KEEP_ALIVE} s", f"{connection.LINGER} s"):
+        assert bound in text
+    assert f"{connection.MAX_PIPELINED} requests wait" in text
 
 
 def test_the_help_of_serve_tells_its_defaults() -> None:
@@ -120,6 +143,21 @@ def test_links_and_named_files_exist(document: str) -> None:
         assert ((ROOT / document).parent / target).exists(), target
     for named in re.findall(r"`((?:src|tests|templates|static|docs|web|report|rooms|store|hub)/[\w./]*)`", text):
         assert any((base / named).exists() for base in (ROOT, ROOT / "src" / "roompulse")), named
+
+
+def test_each_promise_names_a_test_that_exists() -> None:
+    promises = table("reliability.md", "# Reliability")
+    assert len(promises) > 10
+    for promise, named in promises:
+        path, _, test = named.strip("`").partition("::")
+        assert re.search(rf"^(async )?def {test}\(", (ROOT / path).read_text(), re.MULTILINE), promise
+
+
+def test_each_command_is_in_the_docs_and_has_a_help() -> None:
+    text = "".join(path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
+    for name, command in main.commands.items():
+        assert f"roompulse {name}" in text
+        assert command.help
 
 
 def test_the_documented_error_is_the_real_one() -> None:

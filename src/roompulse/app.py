@@ -34,15 +34,17 @@ from roompulse.web.answers import answer_routes
 from roompulse.web.assets import Assets
 from roompulse.web.demo import demo_routes
 from roompulse.web.earlier import Earlier
+from roompulse.web.entrance import Entrance
 from roompulse.web.exports import Exports, export_routes
 from roompulse.web.guard import guard_by
 from roompulse.web.history import history_routes
+from roompulse.web.hosts import Hosts
 from roompulse.web.intake import IntakePage, intake_routes
 from roompulse.web.metrics import Gauges, Present, metrics_routes
 from roompulse.web.openapi import openapi_routes
 from roompulse.web.overview import Overview
 from roompulse.web.pages import Layout, page_routes
-from roompulse.web.paths import EncodedPaths
+from roompulse.web.peers import Peers
 from roompulse.web.problems import ProblemAnswers
 from roompulse.web.ready import ready_routes
 from roompulse.web.report import report_route
@@ -72,11 +74,12 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         async with core.running():
             yield
 
-    return EncodedPaths(
+    return Entrance(
         [*_routes(core, templates), *assets.routers()],
+        hosts=Hosts(settings, Peers(settings)),
+        problems=ProblemAnswers(templates, core.meters),
         lifespan=[lifespan],
         guards=[guard_by(core.gate)],
-        exception_handlers=ProblemAnswers(templates, core.meters).handlers(),
         openapi_config=None,
         logging_config=None,
     )

@@ -19,7 +19,7 @@ async def serving(settings: Settings, clock: Clock) -> AsyncIterator[httpx.Async
     """A client like the fixture `client`, of an application with other settings."""
     app = create_app(settings, clock)
     transport = httpx.ASGITransport(cast("Any", app))
-    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 

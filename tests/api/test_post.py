@@ -390,13 +390,13 @@ async def test_a_browser_may_ask_whether_it_may_post(client: httpx.AsyncClient) 
     asking = {
         "origin": "https://calls.example",
         "access-control-request-method": "POST",
-        "access-control-request-headers": "content-type",
+        "access-control-request-headers": "content-type, authorization",
     }
     answer = await client.options("/report/metrics", headers=asking)
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["access-control-allow-methods"] == "POST"
-    assert answer.headers["access-control-allow-headers"].lower() == "content-type"
+    assert answer.headers["access-control-allow-headers"] == "Content-Type, Authorization"
     assert "access-control-allow-credentials" not in answer.headers
 
 

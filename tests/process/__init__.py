@@ -1,6 +1,7 @@
 """What tests that have to wait for another process or task share."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -9,6 +10,9 @@ T = TypeVar("T")
 
 DEADLINE = 10.0
 """Seconds after which what a test waits for will not come any more."""
+
+SOAK = "ROOMPULSE_SOAK" in os.environ
+"""Whether it may take as long as `make soak` does."""
 
 _LOOK_EVERY = 0.02
 

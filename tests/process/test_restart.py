@@ -1,18 +1,15 @@
-"""An acknowledged report is never lost, and a restart shows the same rooms."""
+"""A restart shows the same rooms; how a crash is survived under load is in `test_crash.py`."""
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
-from threading import Thread
 from typing import Any
 
-import httpx
 import pytest
 
 from roompulse.report.model import Audio, Device, Entry, Network, Video
 from tests.api import url
 from tests.builders import REFERENCE, body, network, stream
 from tests.process import eventually
+from tests.process.load import assert_sound
 from tests.server import Server
 
 MakeServer = Callable[..., Server]
@@ -67,12 +64,6 @@ def history(server: Server, room_id: str = "room-1") -> list[dict[str, Any]]:
     return snapshots
 
 
-def assert_sound(server: Server) -> None:
-    """The database of a server that was stopped or killed is whole."""
-    with closing(sqlite3.connect(server.data / "roompulse.db")) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-
-
 def test_a_report_is_there_after_the_process_is_killed_right_after_its_answer(make_server: MakeServer) -> None:
     with make_server().running() as server:
         assert server.post(REFERENCE).status_code == 200
@@ -82,7 +73,7 @@ def test_a_report_is_there_after_the_process_is_killed_right_after_its_answer(ma
         assert user["quality"]["score"] == 4.37
         assert user["streams"][0]["network"] == {"rtt": 45, "packet_loss": 0.3, "jitter": 8}
         server.stop()
-        assert_sound(server)
+        assert_sound(server.data)
 
 
 @pytest.mark.parametrize("end", [Server.kill, Server.stop])
@@ -109,7 +100,7 @@ def test_history_is_there_after_the_process_is_killed(make_server: MakeServer) -
         server.start()
         assert history(server)[: len(before)] == before
         server.stop()
-        assert_sound(server)
+        assert_sound(server.data)
 
 
 def test_rooms_from_before_the_restart_get_the_snapshot_that_they_missed(make_server: MakeServer) -> None:
@@ -132,58 +123,3 @@ def test_who_left_before_the_restart_stays_away(make_server: MakeServer) -> None
         server.start()
         assert rooms(server) == {}
         assert server.get("/report/history/room-1").status_code == 200
-
-
-def test_nothing_that_was_acknowledged_is_lost_when_the_process_is_killed_under_load(make_server: MakeServer) -> None:
-    acknowledged: list[str] = []
-
-    def post(sender: int) -> None:
-        with httpx.Client() as client:
-            for number in range(10_000):
-                user_id = f"u{sender}-{number}"
-                try:
-                    answer = client.post(f"{server.url}/report/metrics", content=body(user_id=user_id))
-                except httpx.TransportError:
-                    return
-                assert answer.status_code == 200
-                acknowledged.append(user_id)
-
-    with make_server(**NOBODY_LEAVES).running() as server:
-        senders = [Thread(target=post, args=(sender,)) for sender in range(4)]
-        for sender in senders:
-            sender.start()
-        eventually(lambda: len(acknowledged) > 100)
-        server.kill()
-        for sender in senders:
-            sender.join()
-        server.start()
-        shown = {user["user_id"] for user in rooms(server)["room-1"]["users"]}
-        assert set(acknowledged) <= shown
-        assert len(shown) <= len(acknowledged) + len(senders)  # committed, and killed before the answer
-        server.stop()
-        assert_sound(server)
-
-
-def test_a_server_that_is_told_to_stop_answers_who_waits(make_server: MakeServer) -> None:
-    answers: list[int] = []
-
-    def post(sender: int) -> None:
-        with httpx.Client() as client:
-            for number in range(10_000):
-                try:
-                    answer = client.post(f"{server.url}/report/metrics", content=body(user_id=f"u{sender}-{number}"))
-                except httpx.TransportError:
-                    return
-                answers.append(answer.status_code)
-
-    with make_server(**NOBODY_LEAVES).running() as server:
-        senders = [Thread(target=post, args=(sender,)) for sender in range(4)]
-        for sender in senders:
-            sender.start()
-        eventually(lambda: len(answers) > 50)
-        assert server.stop() == 0
-        for sender in senders:
-            sender.join()
-        assert set(answers) <= {200, 503}
-        server.start()
-        assert rooms(server)["room-1"]["aggregate"]["user_count"] >= answers.count(200)

@@ -192,6 +192,17 @@ def test_it_names_the_stream_among_several() -> None:
     assert refusal(json.dumps(sent).encode()) == f"$.metrics[1].streams[1].stream_id: {fault}"
 
 
+@pytest.mark.parametrize(("token", "shown"), [(r'"a\nb"', r"a\nb"), (r'"\u202e"', r"\u202e"), (r'"\u2028"', r"\u2028")])
+def test_what_is_quoted_of_a_report_stays_in_its_line_and_order(token: str, shown: str) -> None:
+    assert refusal(having(f"{STREAM}.direction", token)) == f"{STREAM}.direction: invalid enum value '{shown}'"
+
+
+@pytest.mark.parametrize("path", [f"{STREAM}.network.rtt", f"{STREAM}.video.width", "$.report_time"])
+def test_it_names_the_field_of_a_number_longer_than_python_reads(path: str) -> None:
+    for token in ("9" * 5_000, "-" + "9" * 100_000):
+        assert refusal(having(path, token)) == f"{path}: integer value out of range"
+
+
 @pytest.mark.parametrize("token", ['"up"', '"SEND"', '""', '"send "', '"up - at `$.x`"'])
 def test_a_direction_is_send_or_recv(token: str) -> None:
     fault = f"invalid enum value '{json.loads(token)}'"

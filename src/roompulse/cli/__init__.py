@@ -3,12 +3,14 @@
 import click
 
 from roompulse import __version__
+from roompulse.cli.backup import backup
+from roompulse.cli.check import check
 from roompulse.cli.importing import import_
 from roompulse.cli.serve import serve
 from roompulse.cli.simulate import simulate
 
 
-@click.group(commands=[serve, simulate, import_])
+@click.group(commands=[serve, simulate, import_, backup, check])
 @click.version_option(__version__, prog_name="roompulse")
 def main() -> None:
     """Live quality monitoring of video-call rooms."""

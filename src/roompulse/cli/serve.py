@@ -20,11 +20,9 @@ from roompulse.cli.simulate import LOCAL_URL
 from roompulse.errors import StartupError
 from roompulse.logs import set_up_logs
 from roompulse.settings import PREFIX, Settings, load_settings, unknown_names
+from roompulse.web.connection import KEEP_ALIVE, Connection
 from roompulse.web.peers import Peers
 from roompulse.web.requests import RequestLog
-
-KEEP_ALIVE = 75
-"""Seconds that an idle connection is kept: longer than an SDK waits between two reports."""
 
 GRACE = 4
 """Seconds that a stopping server waits for requests under way."""
@@ -49,13 +47,14 @@ def serve(host: str | None, port: str | None, data: str | None, *, demo: bool) -
         logging.getLogger("roompulse").warning("%s is set, but there is no such setting", name)
     try:
         settings = load_settings(os.environ, {"host": host, "port": port, "data": data, "demo": demo or None})
-        with _listen(settings) as listener:
+        with listen(settings) as listener:
             _run(settings, listener)
     except StartupError as error:
         raise click.ClickException(str(error)) from None
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """The socket of the server; raises StartupError if it cannot have it."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family)
@@ -70,7 +69,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         logged,
         lifespan="off",  # run by _serve, so that a StartupError arrives there
-        http="httptools",
+        http=Connection,
         ws="none",
         log_config=None,
         access_log=False,

@@ -61,9 +61,14 @@ def decode_as_sent(body: bytes) -> Report:
 def _decode(text: str) -> Report:
     try:
         return _decoder.decode(text)
-    except msgspec.ValidationError:
+    except msgspec.ValidationError as fault:
         # `1280.0` is fine where an integer is meant, and rare: only a body that failed pays for it.
-        return msgspec.convert(_untyped_decoder.decode(text), Report)
+        try:
+            untyped = _untyped_decoder.decode(text)
+        except msgspec.ValidationError:
+            # A number of more digits than Python reads, whose place only the typed decoder can name.
+            raise fault from None
+        return msgspec.convert(untyped, Report)
 
 
 def _named_field(message: str) -> str:

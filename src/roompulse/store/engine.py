@@ -21,11 +21,14 @@ from roompulse.errors import StartupError
 from roompulse.settings import Settings
 from roompulse.store.migrate import migrate
 
+LOG_KEPT = 67_108_864
+"""Bytes that the write-ahead log is cut back to when all of it is in the database."""
+
 _WRITER_PRAGMAS = (
     "journal_mode=WAL",
     # FULL flushes the log at every commit: what is acknowledged survives a power loss, not only a crash.
     "synchronous=FULL",
-    "journal_size_limit=67108864",
+    f"journal_size_limit={LOG_KEPT}",
 )
 _READER_PRAGMAS = ("query_only=ON",)
 _READERS = 4
@@ -113,10 +116,28 @@ def _set_pragmas(engine: Engine, pragmas: tuple[str, ...]) -> None:
         cursor.close()
 
 
+def in_use(path: Path) -> bool:
+    """Whether a process holds the lock of `_only_process_on`. Where nobody ever did, none is made."""
+    lock = _lock(path)
+    try:
+        if Path(lock.lock_file).exists():
+            lock.acquire()
+            lock.release()
+    except Timeout:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _lock(path: Path) -> FileLock:
+    return FileLock(path.with_name(path.name + ".lock"), timeout=0)
+
+
 @contextmanager
 def _only_process_on(path: Path) -> Iterator[None]:
     """Hold a lock beside the database, which the operating system releases however the process ends."""
-    lock = FileLock(path.with_name(path.name + ".lock"), timeout=0)
+    lock = _lock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()

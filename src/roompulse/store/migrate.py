@@ -21,16 +21,25 @@ def migrate(connection: Connection, versions: Path = VERSIONS) -> None:
         StartupError: the database was written by a newer version, whose migrations this one does not know.
 
     """
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("version_locations", str(versions).replace("%", "%%"))
-    config.set_main_option("path_separator", "newline")  # so that a path may hold whatever else
+    config = _config(versions)
     config.attributes["connection"] = connection
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
+    unknown = set(MigrationContext.configure(connection).get_current_heads()) - set(known_revisions(versions))
     if unknown:
         raise StartupError(
             f"the database {connection.engine.url.database} is of a newer roompulse (schema {', '.join(unknown)}); "
             "start that version, or one newer still"
         )
     command.upgrade(config, "head")
+
+
+def known_revisions(versions: Path = VERSIONS) -> list[str]:
+    """The schemas that this version knows, the newest and its own first."""
+    return [script.revision for script in ScriptDirectory.from_config(_config(versions)).walk_revisions()]
+
+
+def _config(versions: Path) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("version_locations", str(versions).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")  # so that a path may hold whatever else
+    return config

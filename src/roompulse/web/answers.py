@@ -57,7 +57,7 @@ def hashed_answer(request: AnyRequest, body: bytes) -> Response[bytes]:
 
 def _answer(request: AnyRequest, etag: str, body: Callable[[], bytes]) -> Response[bytes]:
     """The body, or 304 without making it if the client has it already (RFC 9110, 13.1.2)."""
-    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
     if etag in known or "*" in known:
         return Response(b"", status_code=304, headers=headers)

@@ -1,9 +1,10 @@
 """Where templates and static files are, and under which URLs static files are served.
 
 Pages refer to `/assets/<digest>/…`, which never changes and is cached for a year; `/static/…` is for names that
-others write down.
+others write down, and of these the SDK is open to the pages of other sites.
 """
 
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from litestar.static_files import create_static_files_router
 
 from roompulse.web.compression import COMPRESSED
 from roompulse.web.guard import FOR_ANYBODY
-from roompulse.web.headers import CORS_HEADERS
+from roompulse.web.headers import OPEN_HEADERS
 
 _ONE_YEAR = 365 * 24 * 3600
 _PACKAGE = Path(__file__).parents[1]
@@ -42,23 +43,25 @@ class Assets:
         forever = CacheControlHeader(max_age=_ONE_YEAR, public=True, immutable=True)
         revalidated = CacheControlHeader(no_cache=True)
         return [
-            self._router(self._prefix, forever, {}),
-            self._router("/static", revalidated, CORS_HEADERS),
+            _router(self._prefix, self.static, forever, {}),
+            _router("/static/sdk", self.static / "sdk", revalidated, OPEN_HEADERS),
+            _router("/static", self.static, revalidated, {}),
         ]
 
-    def _router(self, path: str, cache: CacheControlHeader, headers: dict[str, str]) -> Router:
-        def add_headers(response: Any) -> Any:  # an ASGIFileResponse, which the hook is not typed for
-            for name, value in ({"X-Content-Type-Options": "nosniff"} | headers).items():
-                response.headers[name] = value
-            return response
 
-        # Headers of the router itself do not reach the file responses of Litestar 2.25.
-        return create_static_files_router(
-            path,
-            directories=[self.static],
-            name=path,
-            cache_control=cache,
-            after_request=add_headers,
-            middleware=[COMPRESSED],
-            opt=FOR_ANYBODY,
-        )
+def _router(path: str, folder: Path, cache: CacheControlHeader, headers: Mapping[str, str]) -> Router:
+    def add_headers(response: Any) -> Any:  # an ASGIFileResponse, which the hook is not typed for
+        for name, value in headers.items():
+            response.headers[name] = value
+        return response
+
+    # Headers of the router itself do not reach the file responses of Litestar 2.25.
+    return create_static_files_router(
+        path,
+        directories=[folder],
+        name=path,
+        cache_control=cache,
+        after_request=add_headers,
+        middleware=[COMPRESSED],
+        opt=FOR_ANYBODY,
+    )

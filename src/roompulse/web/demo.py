@@ -7,6 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from roompulse.web.answers import GET
 from roompulse.web.compression import COMPRESSED
+from roompulse.web.headers import permissions
 from roompulse.web.pages import Layout
 from roompulse.web.paths import room_path
 from roompulse.web.problems import AnyRequest
@@ -22,6 +23,8 @@ def demo_routes(views: Views, layout: Layout) -> list[HTTPRouteHandler]:
         query = UserQuery()
         sections = views.room(room_id, query).sections()
         stream = query.url(f"{room_path(room_id)}/stream")
-        return layout.answer(request, "demo/call.html", sections, stream=stream, room_id=room_id, query=query)
+        page = layout.answer(request, "demo/call.html", sections, stream=stream, room_id=room_id, query=query)
+        page.headers["Permissions-Policy"] = permissions("autoplay", "camera", "microphone")
+        return page
 
     return [get_demo_call]

@@ -23,9 +23,8 @@ from roompulse.settings import Settings
 from roompulse.store.contract import HistoryQuery, Store
 from roompulse.store.past import Past
 from roompulse.web.answers import GET
-from roompulse.web.headers import SECURITY_HEADERS
 from roompulse.web.history import MAX_LIMIT, asked_span
-from roompulse.web.paths import decode_id
+from roompulse.web.paths import decode_id, encode_id
 from roompulse.web.problems import AnyRequest
 
 Portions = AsyncIterator[Sequence[Any]]
@@ -155,9 +154,10 @@ def _asked(request: AnyRequest, room_id: str) -> tuple[str, float | None, float 
 
 
 def _download(request: AnyRequest, room_id: str, name: str, body: AsyncIterator[bytes]) -> Response[Any]:
-    # The id is percent-encoded in either form of the name (RFC 6266): nothing in it can end the header.
-    names = f"attachment; filename=\"{name}\"; filename*=UTF-8''{room_id}-{name}"
-    headers = SECURITY_HEADERS | {"Cache-Control": "no-store", "Content-Disposition": names}
+    # Encoded by us, as the URL may have it otherwise: nothing in an id can end the name or the header (RFC 6266).
+    encoded = encode_id(decode_id("room_id", room_id))
+    names = f"attachment; filename=\"{name}\"; filename*=UTF-8''{encoded}-{name}"
+    headers = {"Content-Disposition": names}
     media_type = "text/csv" if name.endswith(".csv") else "application/json"
     if request.method == "HEAD":
         return Response(b"", media_type=media_type, headers=headers)

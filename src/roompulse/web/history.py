@@ -25,6 +25,8 @@ MAX_LIMIT = 10_000
 DEFAULT_RANGE = 900.0
 """Seconds of samples where a request does not say from when on."""
 
+_LONGEST_SHOWN = 100
+
 
 def history_routes(store: Store, past: Past, rooms: LiveRooms, clock: Clock) -> list[HTTPRouteHandler]:
     @route("/report/history/{room_id:str}", http_method=GET, middleware=[COMPRESSED])
@@ -102,9 +104,9 @@ def _number(request: AnyRequest, name: str, *, low: float, high: float) -> float
     try:
         value = msgspec.json.decode(text, type=float)
     except msgspec.DecodeError:
-        raise BadRequest(f"{name}: must be a number, not {text!r}") from None
+        raise BadRequest(f"{name}: must be a number, not {_shown(text)}") from None
     if not low <= value <= high:
-        raise BadRequest(f"{name}: must be between {low:g} and {high:g}, not {text!r}")
+        raise BadRequest(f"{name}: must be between {low:g} and {high:g}, not {_shown(text)}")
     return value
 
 
@@ -122,4 +124,8 @@ def _direction(request: AnyRequest) -> Direction | None:
     for direction in get_args(Direction):
         if text == direction:
             return cast("Direction", direction)
-    raise BadRequest(f"direction: must be send or recv, not {text!r}")
+    raise BadRequest(f"direction: must be send or recv, not {_shown(text)}")
+
+
+def _shown(text: str) -> str:
+    return repr(text[:_LONGEST_SHOWN])

@@ -63,6 +63,6 @@ def metrics_routes(registry: CollectorRegistry, present: Present) -> list[HTTPRo
             media_type = openmetrics.CONTENT_TYPE_LATEST
         else:
             body, media_type = generate_latest(registry), _TEXT
-        return Response(body, media_type=media_type, headers={"Cache-Control": "no-store"})
+        return Response(body, media_type=media_type)
 
     return [get_metrics]

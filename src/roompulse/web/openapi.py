@@ -16,7 +16,6 @@ from roompulse.settings import Settings
 from roompulse.store.contract import DEFAULT_LIMIT
 from roompulse.web.answers import GET, hashed_answer
 from roompulse.web.guard import FOR_ANYBODY
-from roompulse.web.headers import CORS_HEADERS
 from roompulse.web.history import MAX_LIMIT
 from roompulse.web.problems import AnyRequest
 
@@ -48,19 +47,13 @@ def openapi_routes(settings: Settings) -> list[HTTPRouteHandler]:
 
     @route("/report/openapi.json", http_method=GET, opt=FOR_ANYBODY)
     async def get_openapi(request: AnyRequest) -> Response[bytes]:
-        return _for_everybody(hashed_answer(request, document))
+        return hashed_answer(request, document)
 
     @route("/report/schema.json", http_method=GET, opt=FOR_ANYBODY)
     async def get_schema(request: AnyRequest) -> Response[bytes]:
-        return _for_everybody(hashed_answer(request, schema))
+        return hashed_answer(request, schema)
 
     return [get_openapi, get_schema]
-
-
-def _for_everybody(answer: Response[bytes]) -> Response[bytes]:
-    """Let pages of other sites read it: editors and validators."""
-    answer.headers |= CORS_HEADERS
-    return answer
 
 
 def report_schema() -> Json:

@@ -18,7 +18,6 @@ from roompulse.web.answers import GET
 from roompulse.web.compression import COMPRESSED
 from roompulse.web.earlier import ENDED_PER_PAGE, Earlier
 from roompulse.web.events import HEARTBEAT
-from roompulse.web.headers import SECURITY_HEADERS
 from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id, room_path, user_path
 from roompulse.web.problems import AnyRequest
@@ -72,8 +71,7 @@ class Layout:
 
     @staticmethod
     def fragment(html: str, *, status: int = 200) -> Response[str]:
-        headers = SECURITY_HEADERS | {"Cache-Control": "no-store"}
-        return Response(html, status_code=status, media_type="text/html", headers=headers)
+        return Response(html, status_code=status, media_type="text/html")
 
     def asked(self, request: AnyRequest) -> UserQuery:
         """What a URL asks for; a time that is not past is the present."""
@@ -85,7 +83,7 @@ class Layout:
         if (ago := seconds_ago(request.query_params)) is None:
             return None
         query = replace(user_query(request.query_params), at=max(0.0, self._clock() - ago))
-        return Redirect(query.url(request.scope["path"]), status_code=303, headers={"Cache-Control": "no-store"})
+        return Redirect(query.url(request.scope["path"]), status_code=303)
 
 
 def page_routes(

@@ -1,22 +1,25 @@
 """The one place where what went wrong becomes an answer: the envelope under /report, a page elsewhere."""
 
 import logging
-from errno import ENAMETOOLONG
+from errno import ENAMETOOLONG, ENOTDIR
 from http import HTTPStatus
 from typing import Any
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, NotFoundException
+from litestar.utils import normalize_path
 
 from roompulse.errors import MethodNotAllowed, Problem, StoreError
 from roompulse.meters import Meters
 from roompulse.report.envelope import failure
-from roompulse.web.headers import SECURITY_HEADERS
 from roompulse.web.templates import Templates
 
 logger = logging.getLogger(__name__)
 
 AnyRequest = Request[Any, Any, Any]
+
+_NO_FILE = {ENAMETOOLONG, ENOTDIR}
+"""The name is too long for any file, or leads through a file as if it were a folder."""
 
 
 def problem_headers(problem: Problem) -> dict[str, str]:
@@ -48,8 +51,8 @@ class ProblemAnswers:
 
     def on_http_exception(self, request: AnyRequest, error: HTTPException) -> Response[bytes]:
         """Litestar's own: no such route, no such method, a malformed host."""
-        if isinstance(error.__cause__, OSError) and error.__cause__.errno == ENAMETOOLONG:
-            # A static file by a name that is too long for any file, which Litestar 2.25 takes for a mistake of its own.
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_FILE:
+            # A static file by a name that none can have, which Litestar 2.25 takes for a mistake of its own.
             error = NotFoundException()
         if error.status_code >= 500:
             return self.on_mistake(request, error)
@@ -69,9 +72,10 @@ class ProblemAnswers:
         return self._answer(request, 500, "the server made a mistake, which is in its log", {})
 
     def _answer(self, request: AnyRequest, status: int, message: str, headers: dict[str, str]) -> Response[bytes]:
-        if f"{request.scope['path']}/".startswith("/report/"):
+        # Litestar routes `//report/rooms` like `/report/rooms`.
+        if f"{normalize_path(request.scope['path'])}/".startswith("/report/"):
             return Response(
                 failure(status, message), status_code=status, media_type="application/json", headers=headers
             )
         page = self._templates.render("problem.html", status=HTTPStatus(status), message=message)
-        return Response(page.encode(), status_code=status, media_type="text/html", headers=headers | SECURITY_HEADERS)
+        return Response(page.encode(), status_code=status, media_type="text/html", headers=headers)

@@ -42,5 +42,5 @@ def ready_routes(store: Writing, is_closing: Callable[[], bool], clock: Clock) -
 
 
 def _answer(status: int, body: dict[str, str]) -> Response[bytes]:
-    headers = {"Cache-Control": "no-store"} | ({"Retry-After": str(RETRY_AFTER)} if status == 503 else {})
+    headers = {"Retry-After": str(RETRY_AFTER)} if status == 503 else {}
     return Response(msgspec.json.encode(body), status_code=status, media_type="application/json", headers=headers)

@@ -12,7 +12,7 @@ from roompulse.ingest import Ingest
 from roompulse.report.envelope import ACKNOWLEDGED, failure
 from roompulse.settings import Settings
 from roompulse.web.guard import FOR_ANYBODY
-from roompulse.web.headers import CORS_HEADERS, CORS_PREFLIGHT_HEADERS
+from roompulse.web.headers import INGEST_HEADERS, PREFLIGHT_HEADERS, raw_headers
 from roompulse.web.problems import problem_headers
 from roompulse.web.senders import Senders
 
@@ -34,7 +34,7 @@ def report_route(ingest: Ingest, senders: Senders, settings: Settings) -> ASGIRo
         body = b""
         try:
             if scope["method"] == "OPTIONS":
-                await _answer(send, 204, b"", CORS_PREFLIGHT_HEADERS | {"Allow": "POST, OPTIONS"})
+                await _answer(send, 204, b"", PREFLIGHT_HEADERS | {"Allow": "POST, OPTIONS"})
                 return
             if scope["method"] != "POST":
                 raise MethodNotAllowed(scope["method"], "POST, OPTIONS")
@@ -44,13 +44,13 @@ def report_route(ingest: Ingest, senders: Senders, settings: Settings) -> ASGIRo
             await ingest.submit(intake.decode(body))
         except Problem as problem:
             intake.refused(problem, body)
-            headers = problem_headers(problem) | CORS_HEADERS
+            headers = problem_headers(problem) | INGEST_HEADERS
             await _answer(send, problem.status, failure(problem.status, problem.message), headers)
         except ClientLeft:
             intake.left()
         else:
             intake.acknowledged(body)
-            await _answer(send, 200, ACKNOWLEDGED, CORS_HEADERS)
+            await _answer(send, 200, ACKNOWLEDGED, INGEST_HEADERS)
 
     return post_report
 
@@ -98,8 +98,8 @@ async def _receive_body(receive: Receive, limit: int) -> bytes:
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-    raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    raw = raw_headers(headers)
     if status != 204:
-        raw_headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": raw_headers})
+        raw += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -47,7 +47,6 @@ class Stream:
         with self._hub.subscribe(self._view) as mailbox:
             response = EventSourceResponse(
                 self._events(mailbox),
-                headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
                 ping=HEARTBEAT,
                 ping_message_factory=self._ping,
                 sep=SEPARATOR,

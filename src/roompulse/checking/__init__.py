@@ -1,0 +1,1 @@
+"""What is wrong with a configuration, a machine or a database, found before it shows at night."""

@@ -1,0 +1,105 @@
+"""The database, by reading alone."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
+from roompulse.checking.finding import Finding, Subject, error, in_bytes, ok, warning
+from roompulse.store.backup import reading
+from roompulse.store.engine import LOG_KEPT
+from roompulse.store.migrate import known_revisions
+
+CLOCK_SLACK = 60
+"""Seconds by which a row may be newer than now: clocks are set back a little all the time."""
+
+RETENTION_SLACK = 600
+"""Seconds by which what is kept may be older than its retention, while a server deletes it."""
+
+
+def database(subject: Subject) -> Iterator[Finding]:
+    path = subject.path
+    if not path.exists():
+        yield ok(f"there is no database {path} yet: the server will make it")
+        return
+    try:
+        with closing(reading(path)) as connection:
+            yield from _schema(connection)
+            yield from _integrity(connection, full=subject.full)
+            yield from _times(connection, subject)
+    except sqlite3.Error as problem:
+        yield error(f"the database {path} cannot be read: {problem}")
+    yield from _log(subject)
+
+
+def _schema(connection: sqlite3.Connection) -> Iterator[Finding]:
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    known = known_revisions()
+    if not tables:
+        yield ok("the database is empty: the server will make its tables")
+    elif "alembic_version" not in tables:
+        yield error(f"the database is not of roompulse: it has {', '.join(sorted(tables)[:3])}")
+    else:
+        for (version,) in connection.execute("SELECT version_num FROM alembic_version"):
+            if version not in known:
+                yield error(f"the database is of a newer roompulse (schema {version}, while this one knows {known[0]})")
+            elif version != known[0]:
+                yield ok(f"schema {version}: the server will bring it to {known[0]}; make a backup before")
+            else:
+                yield ok(f"schema {version}, as this version has it")
+
+
+def _integrity(connection: sqlite3.Connection, *, full: bool) -> Iterator[Finding]:
+    check = "integrity_check" if full else "quick_check"
+    faults = [" ".join(fault.split()) for (fault,) in connection.execute(f"PRAGMA {check}(10)")]
+    if faults == ["ok"]:
+        yield ok(f"the database is whole ({check})")
+    for fault in faults if faults != ["ok"] else ():
+        yield error(f"the database is damaged: {fault}")
+
+
+def _times(connection: sqlite3.Connection, subject: Subject) -> Iterator[Finding]:
+    settings = subject.settings
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if "sample" in tables:
+        yield from _times_of(connection, "sample", "received_at", settings.sample_retention, subject)
+    if "snapshot" in tables:
+        yield from _times_of(connection, "snapshot", "timestamp", settings.snapshot_retention, subject)
+
+
+def _times_of(
+    connection: sqlite3.Connection, table: str, column: str, retention: float, subject: Subject
+) -> Iterator[Finding]:
+    future = round((subject.now + CLOCK_SLACK) * 1000)
+    oldest, start, end, ahead = connection.execute(
+        f"SELECT oldest, {_time('oldest')}, {_time('newest')}, ahead FROM (SELECT min({column}) AS oldest, "  # noqa: S608
+        f"max({column}) AS newest, sum({column} > {future}) AS ahead FROM {table})"
+    ).fetchone()
+    if oldest is None:
+        yield ok(f"there is no {table} yet")
+        return
+    yield ok(f"{table}s from {start} to {end} UTC")
+    if ahead:
+        yield warning(f"{table}s of the future: {ahead}; the clock was wrong, then or now")
+    age = subject.now - oldest / 1000
+    if subject.serving and age > retention + RETENTION_SLACK:
+        yield warning(
+            f"the oldest {table} is {age:.0f} s old, while {table.upper()}_RETENTION is {retention:g} s: "
+            "deleting does not keep up, or waits for what is of the future"
+        )
+
+
+def _time(column: str) -> str:
+    """An expression of SQL: a date may be beyond those of Python."""
+    return f"datetime({column} / 1000, 'unixepoch')"
+
+
+def _log(subject: Subject) -> Iterator[Finding]:
+    log = subject.path.with_name(f"{subject.path.name}-wal")
+    size = log.stat().st_size if log.exists() else 0
+    if size > LOG_KEPT:
+        reason = "somebody reads for long" if subject.serving else "the next start takes it in"
+        yield warning(f"the write-ahead log has {in_bytes(size)}: {reason}")
+    elif size and not subject.serving:
+        yield ok(f"the write-ahead log has {in_bytes(size)}: the next start takes in what a crash left there")
+    else:
+        yield ok(f"the write-ahead log has {in_bytes(size)}")

@@ -1,0 +1,50 @@
+"""All checks, in the order in which an operator would mend what they find."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from roompulse.checking import configuration, machine
+from roompulse.checking.database import database
+from roompulse.checking.finding import Finding, Group, Subject, error
+from roompulse.checking.folder import folder, room
+from roompulse.clock import Clock
+from roompulse.errors import StartupError
+from roompulse.settings import Settings
+from roompulse.store.engine import database_url, in_use
+
+Listen = Callable[[Settings], AbstractContextManager[object]]
+
+
+def groups(listen: Listen) -> list[Group]:
+    """A group of checks more is a function more here."""
+    return [
+        configuration.contradictions,
+        machine.listening(listen),
+        machine.open_files,
+        machine.clock,
+        machine.sqlite,
+        folder,
+        room,
+        database,
+    ]
+
+
+def check(
+    environment: Mapping[str, str], flags: Mapping[str, Any], listen: Listen, clock: Clock, *, full: bool
+) -> Iterator[Finding]:
+    """Look at everything, and change nothing. `listen` opens the socket that the server would."""
+    settings, findings = configuration.read(environment, flags)
+    yield from findings
+    try:
+        path = Path(database_url(settings).database or "")
+    except StartupError as problem:
+        yield error(str(problem))
+        return
+    subject = Subject(settings, path, in_use(path), clock(), full)
+    for group in groups(listen):
+        try:
+            yield from group(subject)
+        except OSError as problem:
+            yield error(f"{problem.filename} cannot be looked at: {problem.strerror}")
