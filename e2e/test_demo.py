@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from tests.builders import REFERENCE
 from tests.process import eventually
+from tests.process.test_keys import add_key
 from tests.server import Server
 
 from e2e import axe
-from e2e.conftest import Watch
+from e2e.conftest import NETWORK_FAULTS, Watch
 from e2e.pages import expect_live, row
 
 SOON = 45_000
@@ -66,6 +68,29 @@ def test_what_is_muted_and_off_is_no_fault_and_who_leaves_has_left(call: Page, s
     participant(call, "bo").get_by_role("button", name="Leave").click()
     expect(participant(call, "bo")).to_have_count(0)
     expect(row(call, "bo")).to_have_count(0, timeout=SOON)
+
+
+def test_where_senders_are_asked_the_page_has_tokens_and_new_ones_after_a_restart(
+    page: Page, server: Server, watch: Watch
+) -> None:
+    watch.allow(NETWORK_FAULTS)
+    add_key(server, "ingest")
+    eventually(lambda: server.post(REFERENCE).status_code == 401)
+    page.goto(f"{server.url}/demo/call")
+    page.get_by_label("Participants").select_option("2")
+    page.get_by_role("button", name="Start the call").click()
+    expect(row(page, "bo")).to_contain_text("good", timeout=SOON)
+    server.kill()
+    server.start()
+    room = page.locator("#call").get_attribute("data-room")
+    page.wait_for_function(
+        """async ([path, since]) => {
+          const { data } = await (await fetch(path)).json();
+          return data?.report_time > since;
+        }""",
+        arg=[f"/report/metrics/{room}/bo", page.evaluate("Date.now() / 1000")],
+        timeout=SOON,
+    )
 
 
 def test_a_page_has_a_room_of_its_own(page: Page, server: Server) -> None:

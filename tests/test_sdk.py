@@ -44,7 +44,7 @@ def test_the_types_export_what_the_code_exports() -> None:
 
 
 def test_the_types_have_the_options_of_the_code() -> None:
-    options = names_in(r"function pulse\(\{(.*?) = \(\{ message \}\)")
+    options = names_in(r"function pulse\(holder, \{(.*?) = \(\{ message \}\)")
     assert members("RoomPulseOptions") == options
     assert members("WatchOptions") == set(re.findall(r"options\?\.(\w+)", CODE))
 
@@ -54,9 +54,9 @@ def test_the_types_have_what_a_name_is_asked_and_answers() -> None:
     assert members("StreamName") == names_in(r"const \{([^}]*)\} = typeof given")
 
 
-def test_the_types_have_the_methods_of_the_code() -> None:
-    block = CODE[CODE.rindex("  return {\n") :]
-    assert members("RoomPulse") - {"constructor"} == set(re.findall(r"^    (\w+)[:(]", block, re.MULTILINE))
+def test_the_types_have_what_a_pulse_has() -> None:
+    block = CODE[CODE.rindex("  Object.assign(holder, {\n") :].partition("\n  });")[0]
+    assert members("RoomPulse") - {"constructor"} == set(re.findall(r"^    (\w+)[:(,]", block, re.MULTILINE))
 
 
 def test_the_docs_have_the_options() -> None:

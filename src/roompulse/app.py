@@ -13,6 +13,7 @@ from litestar.types import ControllerRouterHandler
 
 from roompulse.access.database import AccessDatabase
 from roompulse.access.gate import Gate
+from roompulse.access.posting import Posting
 from roompulse.access.store import AccessStore
 from roompulse.clock import Clock, system_clock
 from roompulse.hub.local import LocalHub
@@ -32,7 +33,7 @@ from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql import SqlStore
 from roompulse.web.answers import answer_routes
 from roompulse.web.assets import Assets
-from roompulse.web.demo import demo_routes
+from roompulse.web.demo import DemoTokens, demo_routes
 from roompulse.web.earlier import Earlier
 from roompulse.web.entrance import Entrance
 from roompulse.web.exports import Exports, export_routes
@@ -45,6 +46,7 @@ from roompulse.web.openapi import openapi_routes
 from roompulse.web.overview import Overview
 from roompulse.web.pages import Layout, page_routes
 from roompulse.web.peers import Peers
+from roompulse.web.posting import Door
 from roompulse.web.problems import ProblemAnswers
 from roompulse.web.ready import ready_routes
 from roompulse.web.report import report_route
@@ -137,18 +139,23 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     intake = IntakePage(ingest.intake, templates)
     layout = Layout(templates, clock, settings)
     return [
-        report_route(ingest, Senders(settings.sender_rate, clock), settings),
+        report_route(ingest, _door(core), settings),
         *answer_routes(rooms, ingest, epoch),
         *history_routes(core.store, core.past, rooms, clock),
-        *stream_routes(core.hub, overview, views, intake, ingest, clock, core.meters),
+        *stream_routes(core.hub, overview, views, intake, ingest, core.gate, clock, core.meters),
         *openapi_routes(settings),
         *page_routes(rooms, overview, views, earlier, layout, ingest),
-        *(demo_routes(views, layout) if settings.demo else ()),
+        *(demo_routes(views, layout, DemoTokens(core.gate, clock)) if settings.demo else ()),
         *intake_routes(intake, layout, ingest),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
         *export_routes(Exports(core.store, core.past, clock, settings)),
     ]
+
+
+def _door(core: _Core) -> Door:
+    settings, clock = core.settings, core.clock
+    return Door(Posting(core.gate, clock), Senders(settings.sender_rate, clock), Peers(settings))
 
 
 def _present(core: _Core) -> Present:

@@ -12,6 +12,9 @@ from roompulse.errors import StartupError
 
 PREFIX = "ROOMPULSE_"
 
+OF_COMMANDS = {f"{PREFIX}KEY"}
+"""Variables of other commands than `serve`, which are no settings."""
+
 Seconds = Annotated[float, Meta(gt=0, le=10**9)]
 Count = Annotated[int, Meta(ge=1, le=10**9)]
 
@@ -104,7 +107,7 @@ def load_settings(environment: Mapping[str, str], flags: Mapping[str, Any]) -> S
 
 def unknown_names(environment: Mapping[str, str]) -> list[str]:
     """Variables that look like settings and are none: most likely a typing error."""
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.__struct_fields__}
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.__struct_fields__} | OF_COMMANDS
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 

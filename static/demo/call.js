@@ -3,7 +3,6 @@
 
 import { RoomPulse } from "../sdk/roompulse.js";
 
-const NAMES = ["ada", "bo", "chen", "dara"];
 const WIDTH = 640;
 const HEIGHT = 360;
 const FPS = 25;
@@ -11,10 +10,14 @@ const INTERVAL = 2; // seconds between two reports: what a slider does is to be 
 const FULL_BITRATE = 1_500; // kbit/s, where the slider of the bitrate begins to hold back
 const LEAST_BITRATE = 20;
 
+const RENEW_EVERY = 60_000; // ms; tokens hold for five minutes
+
 const call = document.getElementById("call");
+const NAMES = call.dataset.users.split(" ");
 const note = document.getElementById("call-note");
 const template = document.getElementById("participant");
 const participants = new Map();
+let tokens = {}; // by name; none where the server asks for none
 
 // A picture with movement and detail, so that it costs bits: coloured discs before noise.
 function fakeCamera(name, hue) {
@@ -73,7 +76,15 @@ class Participant {
     this.sources = sources;
     this.stream = new MediaStream(sources.map(({ track }) => track));
     this.links = new Map(); // connections by the name of the other
-    this.pulse = new RoomPulse({ url: location.origin, room: call.dataset.room, user: name, interval: INTERVAL, onError: tell });
+    this.pulse = new RoomPulse({
+      url: location.origin,
+      room: call.dataset.room,
+      user: name,
+      token: tokens[name],
+      interval: INTERVAL,
+      // A server that started again knows none of the tokens that it gave out before.
+      onError: (error) => (/ answers 401: /.test(error.message) ? renewTokens() : tell(error)),
+    });
     this.card = template.content.firstElementChild.cloneNode(true);
     this.card.querySelector("legend").textContent = name;
     this.card.querySelector("video").srcObject = this.stream;
@@ -145,6 +156,17 @@ function tell({ message }) {
   note.textContent = message;
 }
 
+async function renewTokens() {
+  try {
+    const answer = await fetch(call.dataset.tokens);
+    if (!answer.ok) throw new Error(`no room tokens: the server answers ${answer.status}`);
+    tokens = await answer.json();
+    for (const { name, pulse } of participants.values()) pulse.token = tokens[name];
+  } catch (error) {
+    tell(error);
+  }
+}
+
 // What arrives goes through a worker that throws encoded frames away, as a network would that loses whole frames.
 function lossy(receiver) {
   const worker = new Worker(call.dataset.worker);
@@ -181,6 +203,8 @@ document.getElementById("start").addEventListener("submit", async (event) => {
   const audio = new AudioContext();
   form.hidden = true;
   try {
+    await renewTokens();
+    setInterval(renewTokens, RENEW_EVERY);
     for (let number = 0; number < Number(form.elements.participants.value); number += 1) {
       const sources = await sourcesOf(number, audio, form.elements.camera.checked);
       const newcomer = new Participant(NAMES[number], sources);

@@ -7,6 +7,8 @@ export interface RoomPulseOptions {
   room: string;
   /** The id of the user of this page, 1 to 128 characters. */
   user: string;
+  /** A room token, where the server asks for one. */
+  token?: string;
   /** Seconds between reports, 1 or more; 5 if not given. */
   interval?: number;
   /** Told what is wrong, each fault once until it is over; if not given, the console is. */
@@ -43,6 +45,8 @@ export interface WatchOptions {
 
 export class RoomPulse {
   constructor(options: RoomPulseOptions);
+  /** The room token: set a newer one before it expires, or once the server has refused it (`onError` is told). */
+  token?: string;
   /** Report on `connection` until it is closed, fails or is let go of. */
   watch(connection: RTCPeerConnection, options?: WatchOptions): void;
   /** Let go of `connection` with a last report; resolves when that is posted, or given up. */

@@ -1,6 +1,6 @@
-// See docs/browser-sdk.md. Nothing here throws into the application.
+// See docs/browser-sdk.md. Nothing here throws.
 
-export const SDK_VERSION = "roompulse.js/1.0.0";
+export const SDK_VERSION = "roompulse.js/1.1.0";
 
 const SHORTEST = 500; // ms
 const HEARD_FOR = 10_000; // ms
@@ -91,13 +91,13 @@ function figures(slot, { all, longest, off, pair, rtps, screen, send, source }) 
     const frames = of(send ? "framesEncoded" : "framesDecoded");
     const rate = frames / seconds;
     const moves = (grown(sources, "frames") || frames) / seconds;
-    // A camera that was turned off, maybe just now, goes on as black frames.
+    // A camera that was turned off goes on as black frames.
     const bits = (8 * (of(bytes) - (of("retransmittedBytesReceived") || 0))) / frames;
     const few = (EMPTY * area(largest) + 800) * (Math.abs(Math.log2(bits / slot.bits)) > 1 ? 4 : 1);
     slot.bits = bits;
     if (off || before.off || (bits < few && of("qpSum") / frames < QUANTISER[base.codec] / 2)) return null;
     if (!frames && !(send ? now.active && slot.seen && moves : lost || of("framesReceived"))) return null;
-    // What came or went within the interval has no low frame rate, nor has a screen at rest.
+    // What came or went meanwhile is not slow, nor is a screen at rest.
     const steady = !frames || lost || [now, then].every((stat) => stat.framesPerSecond >= rate / 2);
     return {
       ...base,
@@ -188,26 +188,29 @@ function device(network) {
   };
 }
 
-function outbox(url, tell) {
+function outbox(url, tell, holder) {
   let queue = [];
-  let posting;
   let running;
   let failures = 0;
   let notBefore = 0;
   let told = 0; // s, by the server
+  let refused = 0;
 
-  /** Seconds until the next try, or 0. */
-  async function post(body) {
+  const text = (report) => JSON.stringify({ ...report, token: holder.token });
+
+  async function post(report) {
     told = 0;
+    const { token } = holder;
     try {
-      const response = await fetch(url, { method: "POST", body, signal: AbortSignal.timeout(TIMEOUT) });
+      const response = await fetch(url, { method: "POST", body: text(report), signal: AbortSignal.timeout(TIMEOUT) });
       const answer = await response.json().catch(() => null);
       if (answer?.code === 0) {
         if (failures) tell((failures = 0));
         return 0;
       }
       tell(`${url} answers ${response.status}: ${answer?.message ?? "no roompulse"}`);
-      if (response.status < 500 && ![408, 429].includes(response.status)) return 0;
+      if (response.status === 401) refused = token;
+      else if (response.status < 500 && !/408|429/.test(response.status)) return 0;
       told = Math.min(3600, response.headers.get("Retry-After"));
     } catch (error) {
       tell(`${url} cannot be reached: ${error.message}`);
@@ -216,18 +219,18 @@ function outbox(url, tell) {
   }
 
   async function run() {
-    while (queue.length && performance.now() >= notBefore) {
-      posting = queue.shift();
-      const wait = await post(posting);
-      if (wait) queue.unshift(posting);
+    while (queue.length && performance.now() >= notBefore && holder.token !== refused) {
+      const [report] = queue;
+      const wait = await post(report);
+      if (!wait) queue = queue.filter((waiting) => waiting !== report);
       notBefore = performance.now() + 1000 * wait;
     }
   }
 
-  const flush = () => (running ??= run().finally(() => (posting = running = undefined)));
+  const flush = () => (running ??= run().finally(() => (running = undefined)));
   return {
-    push(body) {
-      queue = [...queue, body].slice(-MOST_WAITING);
+    push(report) {
+      queue = [...queue, report].slice(-MOST_WAITING);
       flush();
     },
     async last() {
@@ -236,9 +239,9 @@ function outbox(url, tell) {
       queue = [];
     },
     beacon() {
-      if (told && performance.now() < notBefore) return;
+      if (holder.token === refused || (told && performance.now() < notBefore)) return;
       try {
-        queue = [posting, ...queue].filter((body) => body && !navigator.sendBeacon(url, body));
+        queue = queue.filter((report) => !navigator.sendBeacon(url, text(report)));
       } catch {}
     },
   };
@@ -246,7 +249,7 @@ function outbox(url, tell) {
 
 const isOver = ({ connection }) => /closed|failed/.test(connection.connectionState);
 
-function pulse({ url, room, user, interval, onError = ({ message }) => console.warn(message) }) {
+function pulse(holder, { url, room, user, token, interval, onError = ({ message }) => console.warn(message) }) {
   const every = 1000 * (interval >= 1 ? interval : 5);
   let watched = [];
   let timer;
@@ -281,13 +284,17 @@ function pulse({ url, room, user, interval, onError = ({ message }) => console.w
       const entries = Object.create(null);
       entries[user] = { user_id: user, streams: [], device: device(open[0].memory.network) };
       for (const { slot, found } of streams) {
-        const whose = slot.user ?? user;
+        const whose = `${slot.user ?? user}`;
         entries[whose] ??= { user_id: whose, streams: [] };
         entries[whose].streams.push({ stream_id: slot.id, direction: slot.direction, ...found });
       }
-      const about = { user_id: user, room_id: room, sdk_version: SDK_VERSION };
-      const report_time = Math.floor(Date.now() / 1000);
-      box.push(JSON.stringify({ ...about, report_time, metrics: Object.values(entries) }));
+      box.push({
+        user_id: user,
+        room_id: room,
+        sdk_version: SDK_VERSION,
+        report_time: Math.floor(Date.now() / 1000),
+        metrics: Object.values(entries),
+      });
     } catch (error) {
       tell(error);
     }
@@ -309,12 +316,13 @@ function pulse({ url, room, user, interval, onError = ({ message }) => console.w
   }
 
   try {
-    box = outbox(new URL("report/metrics", url.replace(/\/*$/, "/")), tell);
+    box = outbox(new URL(url.replace(/\/*$/, "/report/metrics")), tell, holder);
   } catch {
     tell(`url: ${url} is none`);
   }
 
-  return {
+  Object.assign(holder, {
+    token,
     watch(connection, options) {
       try {
         if (!box) return;
@@ -330,11 +338,11 @@ function pulse({ url, room, user, interval, onError = ({ message }) => console.w
     },
     unwatch: (connection) => leave((watch) => watch.connection === connection),
     stop: () => leave(() => true),
-  };
+  });
 }
 
 export class RoomPulse {
   constructor(options) {
-    Object.assign(this, pulse({ ...options }));
+    pulse(this, { ...options });
   }
 }

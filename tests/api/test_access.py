@@ -11,7 +11,9 @@ from roompulse.access.model import Key, KeyKind
 from roompulse.access.store import AccessStore
 from roompulse.app import create_app
 from roompulse.settings import Settings
-from tests.builders import NOW
+from tests.access import bearer, new_key
+from tests.api import assert_problem
+from tests.builders import NOW, REFERENCE
 from tests.conftest import Clock, client_of
 
 
@@ -36,9 +38,46 @@ async def test_without_keys_nobody_is_asked(client: httpx.AsyncClient) -> None:
 
 async def test_a_reader_needs_the_key(reading: httpx.AsyncClient) -> None:
     for shown in (None, "rp_k1_other", "rp_k2_secret", "k1_secret", "rp_k1", ""):
-        headers = {} if shown is None else {"Authorization": f"Bearer {shown}"}
-        answer = await reading.get("/report/rooms", headers=headers)
-        assert answer.status_code == 401
-        assert answer.json()["code"] == 401
-    answer = await reading.get("/report/rooms", headers={"Authorization": "Bearer rp_k1_secret"})
+        answer = await reading.get("/report/rooms", headers={} if shown is None else bearer(shown))
+        assert_problem(answer, 401, "read key")
+        assert answer.headers["www-authenticate"] == "Bearer"
+    answer = await reading.get("/report/rooms", headers=bearer("rp_k1_secret"))
     assert answer.status_code == 200
+
+
+JSON = [
+    "/report/rooms",
+    "/report/metrics/room-1",
+    "/report/metrics/room-1/u1",
+    "/report/history/room-1",
+    "/report/history/room-1/u1",
+    "/report/stream/room-1",
+    "/rooms/room-1/history.csv",
+    "/rooms/room-1/history.json",
+    "/rooms/room-1/users.csv",
+    "/rooms/room-1/users.json",
+]
+
+
+@pytest.mark.parametrize("path", JSON)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_every_route_of_figures_asks(reading: httpx.AsyncClient, path: str, method: str) -> None:
+    await reading.post("/report/metrics", content=REFERENCE)
+    for headers in ({}, bearer("rp_k1_wrong")):
+        answer = await reading.request(method, path, headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+    if "stream" not in path:
+        answer = await reading.request(method, path, headers=bearer("rp_k1_secret"))
+        assert answer.status_code in {200, 404}
+
+
+async def test_what_describes_the_api_is_for_anybody(reading: httpx.AsyncClient) -> None:
+    for path in ("/report/openapi.json", "/report/schema.json", "/static/sdk/roompulse.js"):
+        assert (await reading.get(path)).status_code == 200
+
+
+async def test_a_key_for_ingest_or_tokens_reads_nothing(reading: httpx.AsyncClient, settings: Settings) -> None:
+    for kind in ("ingest", "token"):
+        _, shown = await new_key(settings, kind)
+        assert_problem(await reading.get("/report/rooms", headers=bearer(shown)), 401)

@@ -8,10 +8,13 @@ import httpx
 import msgspec
 import pytest
 
+from roompulse.access.model import Key
+from roompulse.access.tokens import sign_token
 from roompulse.errors import Problem
 from roompulse.settings import Settings
+from tests.access import new_key
 from tests.api import assert_problem, serving, without_table
-from tests.builders import REFERENCE
+from tests.builders import NOW, REFERENCE
 from tests.conftest import Clock
 
 Producer = Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]
@@ -47,6 +50,31 @@ async def post_twice(client: httpx.AsyncClient) -> httpx.Response:
 async def post_about_another_room(client: httpx.AsyncClient) -> httpx.Response:
     await post()(client)
     return await post(REFERENCE.replace(b"room-1", b"room-2"))(client)
+
+
+@pytest.fixture
+async def keyed(settings: Settings) -> tuple[Settings, Key]:
+    """Settings under which everybody is asked, and the key that signs room tokens."""
+    await new_key(settings, "read")
+    signing, _ = await new_key(settings, "token")
+    return settings, signing
+
+
+@pytest.mark.parametrize("produce", [get("/report/rooms"), get("/report/stream/room-1"), post()])
+async def test_who_shows_nothing_gets_the_envelope_too(
+    keyed: tuple[Settings, Key], clock: Clock, produce: Producer
+) -> None:
+    async with serving(keyed[0], clock) as client:
+        answer = await produce(client)
+    assert_problem(answer, 401)
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_who_may_something_else_gets_the_envelope_too(keyed: tuple[Settings, Key], clock: Clock) -> None:
+    shown = sign_token(keyed[1], "room-2", "u1", NOW + 60)
+    async with serving(keyed[0], clock) as client:
+        answer = await post(header=("authorization", f"Bearer {shown}"))(client)
+    assert_problem(answer, 403, "$.room_id")
 
 
 @pytest.fixture
@@ -190,4 +218,4 @@ async def test_a_mistake_in_a_page_is_a_page(client: httpx.AsyncClient, monkeypa
 
 def test_every_problem_has_a_producer_here() -> None:
     kinds: list[type[Problem]] = [Problem, *Problem.__subclasses__()]
-    assert {kind.status for kind in kinds} == {status for status, _ in PRODUCERS} | {429, 500}
+    assert {kind.status for kind in kinds} == {status for status, _ in PRODUCERS} | {401, 403, 429, 500}

@@ -9,9 +9,11 @@ import httpx
 import jsonschema_rs
 import pytest
 
+from roompulse.access.tokens import sign_token
 from roompulse.app import create_app
 from roompulse.report.ids import id_fault
 from roompulse.settings import Settings
+from tests.access import bearer, new_key
 from tests.api import serving
 from tests.builders import NOW, REFERENCE, body
 from tests.conftest import Clock
@@ -98,6 +100,33 @@ async def test_path_parameters_are_those_of_the_path(document: Any) -> None:
     for path, _, operation in operations(document):
         named = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"]
         assert named == [part[1:-1] for part in path.split("/") if part.startswith("{")]
+
+
+async def test_what_is_for_anybody_needs_no_key_and_all_else_may(document: Any) -> None:
+    schemes = document["components"]["securitySchemes"]
+    asked = set()
+    for path, _, operation in operations(document):
+        assert ("security" in operation) == (path != "/report/schema.json")
+        assert ("401" in operation["responses"]) == ("security" in operation)
+        asked |= {name for one in operation.get("security", ()) for name in one}
+    assert asked == set(schemes)
+
+
+async def test_answers_to_strangers_are_as_the_document_says(clock: Clock, document: Any, tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "other")
+    signing, _ = await new_key(settings, "token")
+    await new_key(settings, "read")
+    async with serving(settings, clock) as client:
+        for path, method, operation in operations(document):
+            if "security" in operation:
+                answer = await client.request(method, path.format(room_id="room-1", user_id="u1"), content=REFERENCE)
+                assert answer.status_code == 401
+                if method != "HEAD":
+                    check_answer(document, path, answer)
+        forbidden = bearer(sign_token(signing, "room-2", "u1", NOW + 60))
+        answer = await client.post("/report/metrics", content=REFERENCE, headers=forbidden)
+        assert answer.status_code == 403
+        check_answer(document, "/report/metrics", answer)
 
 
 async def test_the_reference_report_is_as_the_document_says(document: Any) -> None:

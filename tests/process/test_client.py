@@ -1,5 +1,6 @@
 """The client and the real server: what was acknowledged is there, and what the server was not there for arrives."""
 
+import logging
 import time
 from collections.abc import Callable
 from threading import Thread
@@ -9,6 +10,7 @@ import pytest
 
 from roompulse.client import AsyncReporter, Entry, Lost, Network, Report, Reporter, Stream, Video
 from tests.process import eventually
+from tests.process.test_keys import add_key, ran
 from tests.process.test_restart import NOBODY_LEAVES
 from tests.server import Server
 
@@ -62,6 +64,45 @@ def test_what_the_server_refuses_is_told_with_its_message(server: Server) -> Non
         (400, "$.user_id: must not contain control characters (U+000A at 3)")
     ]
     assert users(server) == {"good"}
+
+
+def test_a_key_is_shown_and_appears_nowhere_else(make_server: MakeServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    server = make_server()
+    keys = [add_key(server, "ingest"), ran(server, "token", "--room", "room-1", "--user", "u1").stdout.strip()]
+    with server.running():
+        for key in keys:
+            with Reporter(server.url, key=key) as reporter:
+                reporter.send(report())
+            assert (reporter.delivered, reporter.lost) == (1, 0)
+            assert key not in repr(reporter) + repr(vars(reporter)) + repr(vars(reporter._http))
+            assert key not in caplog.text + server.log.read_text()
+    assert "metrics" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "message"),
+    [(None, 401, "ingest key"), ("rp_k1_wrong", 401, "the key is none"), ("", 403, "room")],
+)
+def test_who_has_no_right_to_post_is_told(make_server: MakeServer, key: str | None, status: int, message: str) -> None:
+    server, lost = make_server(), list[Lost]()
+    token = ran(server, "token", "--room", "another", "--user", "u1").stdout.strip()
+    shown = token if key == "" else key
+    with server.running(), Reporter(server.url, key=shown, on_error=lost.append) as reporter:
+        reporter.send(report())
+        assert reporter.flush()
+        assert (reporter.delivered, reporter.lost, reporter.waiting) == (0, 1, 0)
+        assert f"answers {status}" in str(reporter.problem)
+    (one,) = lost
+    assert one.status == status
+    assert message in one.message
+    assert shown is None or shown not in f"{one.message} {reporter.problem}"
+
+
+@pytest.mark.parametrize("key", ["", "rp_a_b\n", "rp_a_b\r\nHost: evil", "two words", "é", "\0"])
+def test_a_key_that_can_be_none_is_refused_and_not_repeated(key: str) -> None:
+    with pytest.raises(ValueError, match=r"\Athe key has characters that no key has\Z"):
+        Reporter("http://127.0.0.1:1", key=key)
 
 
 def test_nothing_is_lost_while_the_server_is_killed_and_started_again(make_server: MakeServer) -> None:

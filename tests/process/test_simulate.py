@@ -5,6 +5,7 @@ import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 import click
 import pytest
@@ -14,6 +15,7 @@ from roompulse.cli import main
 from roompulse.cli.serve import _how_to_simulate
 from roompulse.cli.simulate import LOCAL_URL
 from tests.process import DEADLINE, eventually
+from tests.process.test_keys import add_key
 from tests.process.test_start import COMMAND, environment, run
 from tests.server import Server
 
@@ -80,6 +82,21 @@ def test_where_there_is_another_server_it_says_what_that_answers(server: Server)
     assert "answers 404" in ended.stderr
 
 
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_it_shows_a_key_where_one_is_asked_for(make_server: Callable[..., Server], by: str) -> None:
+    server = make_server()
+    key = add_key(server, "ingest")
+    with server.running():
+        arguments = (server.url, "--rooms", "1", "--duration", "0.5", "--interval", "0.2")
+        refused = simulate(*arguments)
+        assert refused.returncode == 1
+        assert "401: send an ingest key" in refused.stderr
+        ended = simulate(*arguments, "--key", key) if by == "option" else run("simulate", *arguments, KEY=key)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert len(live(server)) == 1
+        assert key not in ended.stdout
+
+
 def test_a_server_that_goes_away_and_comes_back_loses_nothing(server: Server) -> None:
     command = [*COMMAND, "simulate", server.url, "--rooms", "2", "--interval", "0.2"]
     with subprocess.Popen(command, env=environment({}), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -100,6 +117,7 @@ def test_a_server_that_goes_away_and_comes_back_loses_nothing(server: Server) ->
         (["--trouble", "gremlins"], "'wifi-uplink'"),
         (["--rooms", "0"], "--rooms"),
         (["--interval", "0"], "--interval"),
+        (["--key", "no key"], "the key has characters"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments: list[str], named: str) -> None:

@@ -109,8 +109,35 @@ def test_a_wrong_flag_ends_the_start_by_its_name(data: Path) -> None:
 
 
 def test_an_address_that_is_not_ours_ends_the_start(data: Path) -> None:
-    assert_one_line(run("serve", "--host", "192.0.2.1", "--port", "0", "--data", str(data)), "192.0.2.1")
-    assert_one_line(run("serve", "--host", "no such host", "--port", "0", "--data", str(data)), "no such host")
+    for host in (NOT_OURS, "no such host"):
+        ended = run("serve", "--behind-proxy", "--host", host, "--port", "0", "--data", str(data))
+        assert_one_line(ended, f"cannot listen on {host} port 0")
+
+
+NOT_OURS = "192.0.2.1"
+"""An address that no machine has: so where the server would listen there, it says that it cannot."""
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", NOT_OURS])  # noqa: S104
+def test_where_others_reach_it_it_ends_and_says_what_to_do(data: Path, host: str) -> None:
+    ended = run("serve", "--host", host, "--port", "0", "--data", str(data))
+    assert_one_line(ended, host, "roompulse key add", "roompulse user add", "--behind-proxy", "--open")
+
+
+def test_where_others_reach_it_it_listens_once_there_is_a_key(data: Path) -> None:
+    assert run("key", "add", "phones", "--for", "ingest", "--data", str(data)).returncode == 0
+    remark, error = run("serve", "--host", NOT_OURS, "--port", "0", "--data", str(data)).stderr.splitlines()
+    assert "WARNING roompulse: nobody can look yet" in remark
+    assert f"cannot listen on {NOT_OURS}" in error
+
+
+@pytest.mark.parametrize("by", ["flag", "setting"])
+def test_where_it_is_open_on_purpose_it_says_so_and_listens(data: Path, by: str) -> None:
+    arguments = ("serve", "--host", NOT_OURS, "--port", "0", "--data", str(data))
+    ended = run(*arguments, "--open") if by == "flag" else run(*arguments, OPEN="true")
+    remark, error = ended.stderr.splitlines()
+    assert f"WARNING roompulse: --open: everybody who reaches {NOT_OURS}" in remark
+    assert f"cannot listen on {NOT_OURS}" in error
 
 
 def test_a_port_that_is_taken_ends_the_start(data: Path) -> None:

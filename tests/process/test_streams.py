@@ -12,6 +12,7 @@ import pytest
 from httpx_sse import ServerSentEvent, connect_sse
 
 from roompulse.report.model import Entry
+from tests.access import bearer
 from tests.api import assert_problem, url
 from tests.builders import REFERENCE, body, network, stream
 from tests.process import DEADLINE, eventually
@@ -50,8 +51,12 @@ class Viewer:
 
 
 @contextmanager
-def watching(server: Server, path: str = JSON_STREAM) -> Iterator[Viewer]:
-    with httpx.Client(timeout=DEADLINE) as client, connect_sse(client, "GET", server.url + path) as source:
+def watching(server: Server, path: str = JSON_STREAM, key: str = "") -> Iterator[Viewer]:
+    headers = bearer(key) if key else {}
+    with (
+        httpx.Client(timeout=DEADLINE, headers=headers) as client,
+        connect_sse(client, "GET", server.url + path) as source,
+    ):
         assert source.response.status_code == 200, source.response.read()
         yield Viewer(source.response, source.iter_sse())
 

@@ -429,3 +429,12 @@ class TestClosing:
         with pytest.raises(Unavailable, match="shutting down") as refused, hub.subscribe(Board()):
             pass
         assert refused.value.retry_after
+
+
+async def test_a_mailbox_that_was_closed_takes_nothing_more_in_so_that_it_ends() -> None:
+    mailbox = Mailbox()
+    mailbox.put({"a": b"1"})
+    mailbox.close()
+    mailbox.put({"a": b"2"})
+    assert await taken(mailbox) == b"1"
+    assert await taken(mailbox) is None

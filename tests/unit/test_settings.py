@@ -143,6 +143,7 @@ def test_names_that_look_like_settings_and_are_none_are_told() -> None:
     environment = {"ROOMPULSE_PROT": "1", "ROOMPULSE_PORT": "1", "HOME": "/", "ROOMPULSE_": "", "ROOMPULSE_port": "1"}
     assert unknown_names(environment) == ["ROOMPULSE_", "ROOMPULSE_PROT", "ROOMPULSE_port"]
     assert unknown_names({f"ROOMPULSE_{name.upper()}": "" for name in DEFAULTS}) == []
+    assert unknown_names({"ROOMPULSE_KEY": "of roompulse simulate"}) == []
 
 
 def test_settings_do_not_change() -> None:

@@ -3,10 +3,12 @@
 import asyncio
 import hmac
 import logging
+import socket
 from hashlib import sha256
 from ipaddress import ip_address
 
-from roompulse.access.model import Key, KeyKind, Known
+from roompulse.access.model import ANYBODY, Caller, Key, KeyKind, Known
+from roompulse.access.present import Present
 from roompulse.access.store import AccessStore
 from roompulse.clock import Clock
 from roompulse.settings import Settings
@@ -29,10 +31,31 @@ class Gate:
         self._open = settings.open
         self._asks_anyway = not (settings.behind_proxy or is_loopback(settings.host))
         self.known = Known()
+        self.signing_keys: dict[str, Key] = {}
+        """By which room tokens are signed: another dictionary whenever one of them is."""
+        self._kinds: set[KeyKind] = set()
+        self._adopted: dict[str, Key] = {}
+        self.present = Present(self.admits)
 
     async def reload(self) -> None:
-        """Raises StoreError when the database fails; what is known stays."""
-        self.known = await self._store.load()
+        """Raises StoreError when the database fails; what is known stays. Who is not let in any more is shown out."""
+        try:
+            self.known = await self._store.load()
+            self._know_keys()
+        finally:
+            self.present.review()
+
+    def adopt(self, key: Key) -> None:
+        """Take room tokens by a key that is in no database."""
+        self._adopted[key.id] = key
+        self._know_keys()
+
+    def _know_keys(self) -> None:
+        keys = self.known.keys.values()
+        self._kinds = {key.kind for key in keys}
+        signing = {key.id: key for key in keys if key.kind == "token"} | self._adopted
+        if signing != self.signing_keys:
+            self.signing_keys = signing
 
     async def run(self) -> None:
         while True:
@@ -45,15 +68,23 @@ class Gate:
     @property
     def asks_senders(self) -> bool:
         """Say whether a report needs a key or a room token."""
-        return not self._open and (self._asks_anyway or self._has("ingest") or self._has("token"))
+        return not self._open and (self._asks_anyway or "ingest" in self._kinds or "token" in self._kinds)
 
     @property
     def asks_readers(self) -> bool:
         """Say whether JSON and pages need a key or a sign-in."""
-        return not self._open and (self._asks_anyway or self._has("read") or bool(self.known.operators))
+        return not self._open and (self._asks_anyway or "read" in self._kinds or bool(self.known.operators))
 
-    def _has(self, kind: KeyKind) -> bool:
-        return any(key.kind == kind for key in self.known.keys.values())
+    def admits(self, caller: Caller) -> bool:
+        """Say whether who was let in before still would be."""
+        if not self.asks_readers:
+            return True
+        if isinstance(caller.proof, str):
+            key = self.known.keys.get(caller.proof)
+            return key is not None and key.kind == "read"
+        if caller.proof is not None:
+            return caller.proof in self.known.sign_ins
+        return caller != ANYBODY  # but whom a proxy let in
 
     def key(self, shown: str, kind: KeyKind) -> Key | None:
         """The key that its holder shows, if it is one of this kind."""
@@ -70,8 +101,23 @@ def digest_of(secret: str) -> bytes:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether only this machine can reach what listens there."""
+    """Say whether only this machine can reach what listens there. A name is looked up, as it is to listen there."""
     try:
-        return ip_address(host).is_loopback
+        return _is_loopback(host)
     except ValueError:
-        return host.lower() == "localhost"
+        pass
+    try:
+        found = socket.getaddrinfo(host, None, address_family(host))
+    except (OSError, UnicodeError):
+        return False
+    return all(_is_loopback(str(address[0])) for *_, address in found)
+
+
+def _is_loopback(address: str) -> bool:
+    ip = ip_address(address)
+    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
+
+
+def address_family(host: str) -> socket.AddressFamily:
+    """Of an address to listen on. Names are those of IPv4 addresses."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -6,11 +6,13 @@ from roompulse import __version__
 from roompulse.cli.backup import backup
 from roompulse.cli.check import check
 from roompulse.cli.importing import import_
+from roompulse.cli.key import key
 from roompulse.cli.serve import serve
 from roompulse.cli.simulate import simulate
+from roompulse.cli.token import token
 
 
-@click.group(commands=[serve, simulate, import_, backup, check])
+@click.group(commands=[serve, simulate, import_, key, token, backup, check])
 @click.version_option(__version__, prog_name="roompulse")
 def main() -> None:
     """Live quality monitoring of video-call rooms."""

@@ -15,7 +15,12 @@ import uvicorn
 from litestar import Litestar
 
 from roompulse import __version__
+from roompulse.access.gate import address_family, is_loopback
+from roompulse.access.model import Known
+from roompulse.access.start import remarks_at_start
+from roompulse.access.store import AccessStore
 from roompulse.app import create_app
+from roompulse.cli.access import in_access
 from roompulse.cli.simulate import LOCAL_URL
 from roompulse.errors import StartupError
 from roompulse.logs import set_up_logs
@@ -35,9 +40,13 @@ YOUNG_OBJECTS = 50_000
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", help="Port to listen on; 0 takes a free one.  [default: 8180]")
 @click.option("--data", help="Folder of the database.  [default: ./data]")
+@click.option("--behind-proxy", is_flag=True, help="A reverse proxy in front decides who gets in.")
+@click.option("--open", "open_", is_flag=True, help="Let everybody in, wherever it listens.")
 @click.option("--demo", is_flag=True, help="Serve /demo/call, a call to try everything with.")
-def serve(host: str | None, port: str | None, data: str | None, *, demo: bool) -> None:
+def serve(host: str | None, port: str | None, data: str | None, *, behind_proxy: bool, open_: bool, demo: bool) -> None:
     """Serve the dashboard and the /report API.
+
+    On another address than this machine's own it asks who may post and look: see docs/access.md.
 
     Every setting is also read from the environment, as ROOMPULSE_<NAME>: see docs/settings.md.
     """
@@ -45,19 +54,29 @@ def serve(host: str | None, port: str | None, data: str | None, *, demo: bool) -
     set_up_logs("json" if os.environ.get(f"{PREFIX}LOG_FORMAT") == "json" else "text")
     for name in unknown_names(os.environ):
         logging.getLogger("roompulse").warning("%s is set, but there is no such setting", name)
+    flags: dict[str, str | bool | None] = {"host": host, "port": port, "data": data}
+    flags |= {"behind_proxy": behind_proxy or None, "open": open_ or None, "demo": demo or None}
     try:
-        settings = load_settings(os.environ, {"host": host, "port": port, "data": data, "demo": demo or None})
+        settings = load_settings(os.environ, flags)
+        _check_access(settings)
         with listen(settings) as listener:
             _run(settings, listener)
     except StartupError as error:
         raise click.ClickException(str(error)) from None
 
 
+def _check_access(settings: Settings) -> None:
+    """Raises StartupError where others would get in by oversight."""
+    reachable = not is_loopback(settings.host)
+    known = in_access(settings, AccessStore.load) if reachable else Known()
+    for remark in remarks_at_start(settings, known, reachable=reachable):
+        logging.getLogger("roompulse").warning(remark)
+
+
 def listen(settings: Settings) -> socket.socket:
     """The socket of the server; raises StartupError if it cannot have it."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family)
+        return socket.create_server((settings.host, settings.port), family=address_family(settings.host))
     except OSError as error:
         reason = (error.strerror or str(error)).partition(" (while")[0]
         raise StartupError(f"cannot listen on {settings.host} port {settings.port}: {reason}") from None

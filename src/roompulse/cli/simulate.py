@@ -20,6 +20,7 @@ LOCAL_URL = f"http://{Settings().host}:{Settings().port}"
 @click.option("--rooms", metavar="N", default=12, type=click.IntRange(1, 10_000), help="How many rooms.")
 @click.option("--users", metavar="N", default=6, type=click.IntRange(1, 10_000), help="Most users of a room.")
 @click.option("--interval", metavar="SECONDS", default=2.0, type=click.FloatRange(0.1, 60), help="Between two reports.")
+@click.option("--key", envvar="ROOMPULSE_KEY", help="An ingest key; better in ROOMPULSE_KEY, as others see commands.")
 @click.option("--seed", metavar="N", default=1, help="Another number gives other calls.")
 @click.option("--duration", metavar="SECONDS", default=0.0, type=click.FloatRange(0), help="0 is until Ctrl-C.")
 @click.option(
@@ -31,7 +32,14 @@ LOCAL_URL = f"http://{Settings().host}:{Settings().port}"
     help="What every other room suffers from now and then. Give several for several.",
 )
 def simulate(
-    url: str, rooms: int, users: int, interval: float, seed: int, duration: float, troubles: tuple[str, ...]
+    url: str,
+    rooms: int,
+    users: int,
+    interval: float,
+    key: str | None,
+    seed: int,
+    duration: float,
+    troubles: tuple[str, ...],
 ) -> None:
     """Fill a server with simulated calls.
 
@@ -42,9 +50,9 @@ def simulate(
     chosen = tuple(name for name in troubles or TROUBLES if name != "none")
     progress, tally = Progress(), Tally()
     try:
-        reporter = AsyncReporter(url, on_error=tally.note)
+        reporter = AsyncReporter(url, key=key, on_error=tally.note)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="URL") from None
+        raise click.BadParameter(str(error), param_hint="URL or --key") from None
     plan = Plan(rooms, users, interval, seed, chosen)
     asyncio.run(run_simulation(reporter, plan, duration, tally, progress.tell))
     progress.end(tally)

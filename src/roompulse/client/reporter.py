@@ -1,6 +1,7 @@
 """Reporters: an outbox, and what runs it in the background."""
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from threading import Thread
@@ -27,6 +28,7 @@ class _Background:
         self,
         url: str,
         *,
+        key: str | None = None,
         on_error: Callable[[Lost], None] | None = None,
         max_waiting: int = 10_000,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -35,18 +37,19 @@ class _Background:
 
         Args:
             url: the server, as in "http://127.0.0.1:8180".
+            key: an ingest key, or a room token for a single user in a single room, where the server asks for one.
             on_error: called with each report that will not arrive, in the background or by `send`. Without it a line
                 is logged, at most every 10 s.
             max_waiting: reports that may wait; beyond it the oldest are lost.
             transport: of httpx, for tests, and for what httpx can do beyond its defaults.
 
         Raises:
-            ValueError: the URL is none of http or https.
+            ValueError: the URL is none of http or https, or the key can be none.
 
         """
         self._http = httpx.AsyncClient(
             base_url=_checked(url),
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json"} | _authorization(key),
             timeout=POST_TIMEOUT,
             limits=httpx.Limits(max_connections=CONNECTIONS),
             transport=transport,
@@ -185,3 +188,12 @@ def _checked(url: str) -> httpx.URL:
     if checked.scheme not in ("http", "https") or not checked.host:
         raise ValueError(f"{url!r} is no URL of a server, as http://127.0.0.1:8180 is")
     return checked
+
+
+def _authorization(key: str | None) -> dict[str, str]:
+    if key is None:
+        return {}
+    # What no header can carry would come back in an error of httpx, and that would be shown.
+    if not re.fullmatch(r"[\w.-]+", key, re.ASCII):
+        raise ValueError("the key has characters that no key has")
+    return {"Authorization": f"Bearer {key}"}

@@ -4,7 +4,7 @@ from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
-from litestar.types import Guard
+from litestar.types import Guard, Scope
 
 from roompulse.access.gate import Gate
 from roompulse.access.model import ANYBODY, Caller
@@ -30,15 +30,18 @@ def _caller(connection: AnyConnection, gate: Gate) -> Caller:
     """Who asks; raises Unauthorized where that has to be known and is not."""
     if not gate.asks_readers:
         return ANYBODY
-    if (shown := bearer(connection)) and (key := gate.key(shown, "read")):
+    if (shown := bearer(connection.scope)) and (key := gate.key(shown, "read")):
         return Caller(key.name, proof=key.id)
     raise Unauthorized("Authorization: send a read key, as in `Bearer rp_…`")
 
 
-def bearer(connection: AnyConnection) -> str | None:
+def bearer(scope: Scope) -> str | None:
     """What the `Authorization` header shows, if it is a bearer's (RFC 6750)."""
-    scheme, _, shown = connection.headers.get("authorization", "").partition(" ")
-    return shown.strip() if scheme.lower() == "bearer" else None
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, shown = value.decode("latin-1").partition(" ")
+            return shown.strip() if scheme.lower() == "bearer" else None
+    return None
 
 
 def caller_of(connection: AnyConnection) -> Caller:

@@ -41,6 +41,24 @@ _CONDITION: Json = {
     "description": "An `ETag` from an earlier answer: 304 follows where nothing has changed since.",
 }
 
+_SECURITY: Json = {
+    "ingest_key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An ingest key, as in `rp_…`. Asked for where there are keys, or others reach the server.",
+    },
+    "room_token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "HS256, with `kid`; claims `room`, `user`, `exp`. Also taken as the member `token` of the body.",
+    },
+    "read_key": {"type": "http", "scheme": "bearer", "description": "A read key, as in `rp_…`."},
+}
+_FOR_SENDERS: Json = {"security": [{}, {"ingest_key": []}, {"room_token": []}]}
+_FOR_READERS: Json = {"security": [{}, {"read_key": []}]}
+"""`{}`: a server that asks nobody takes no notice of what is shown."""
+
 
 def openapi_routes(settings: Settings) -> list[HTTPRouteHandler]:
     document, schema = msgspec.json.encode(openapi_document(settings)), msgspec.json.encode(report_schema())
@@ -99,13 +117,17 @@ def openapi_document(settings: Settings) -> Json:
             "/report/stream/{room_id}": _with_head(_stream()),
             "/report/schema.json": _get_whole("The JSON Schema of a report", [], {"type": "object"}),
         },
-        "components": {"schemas": schemas | {"Id": _ID, "Error": _envelope({"type": "null"}, error=True)}},
+        "components": {
+            "securitySchemes": _SECURITY,
+            "schemas": schemas | {"Id": _ID, "Error": _envelope({"type": "null"}, error=True)},
+        },
     }
 
 
 def _post(report: Json, settings: Settings) -> Json:
-    body = {"schema": report}
-    return {
+    shown = {"type": "object", "properties": {"token": {"type": ["string", "null"], "description": "Who posts"}}}
+    body = {"schema": {"allOf": [report, shown]}}
+    return _FOR_SENDERS | {
         "summary": "Post a report; 200 says that it is committed to the database",
         "description": (
             f"At most {settings.max_body} bytes. `text/plain` and a missing content type are read as JSON. "
@@ -113,12 +135,15 @@ def _post(report: Json, settings: Settings) -> Json:
         ),
         "operationId": "post_report",
         "requestBody": {"required": True, "content": {"application/json": body}},
-        "responses": {"200": _json("Committed", _envelope({"type": "null"}))} | _errors(400, 408, 413, 415, 429, 503),
+        "responses": {"200": _json("Committed", _envelope({"type": "null"}))}
+        | _errors(400, 401, 403, 408, 413, 415, 429, 503),
     }
 
 
 def _get(summary: str, parameters: list[Json], data: Json, *errors: int) -> Json:
-    return _get_whole(summary, parameters, _envelope(data), *errors)
+    """What a reader may be asked for."""
+    methods = _get_whole(summary, parameters, _envelope(data), 401, *errors)
+    return {method: _FOR_READERS | operation for method, operation in methods.items()}
 
 
 def _get_whole(summary: str, parameters: list[Json], body: Json, *errors: int) -> Json:
@@ -131,7 +156,7 @@ def _get_whole(summary: str, parameters: list[Json], body: Json, *errors: int) -
 
 def _with_head(operation: Json) -> Json:
     """A GET route, which answers HEAD too."""
-    head = {
+    head = {name: operation[name] for name in ("security",) if name in operation} | {
         "summary": f"{operation['summary']}: the headers alone",
         "operationId": f"head_{operation['operationId'].removeprefix('get_')}",
         "parameters": operation["parameters"],
@@ -143,11 +168,12 @@ def _with_head(operation: Json) -> Json:
 
 
 def _stream() -> Json:
-    return {
+    return _FOR_READERS | {
         "summary": "The room as server-sent events",
         "description": (
             "`event: room` carries a RoomMetrics, first at once and then after each change; `event: gone` says that "
-            "the room ended; `event: ping` comes at least every 10 s; `event: bye` when the server stops. "
+            "the room ended; `event: ping` comes at least every 10 s; `event: bye` when the server stops; "
+            "`event: denied` when the key was removed. "
             "A room that is not live yet is waited for."
         ),
         "operationId": "stream_room",
@@ -158,7 +184,7 @@ def _stream() -> Json:
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
             }
         }
-        | _errors(404, 503),
+        | _errors(401, 404, 503),
     }
 
 
@@ -207,6 +233,8 @@ def _error(status: HTTPStatus) -> Json:
     answer = _json(status.phrase, {"$ref": "#/components/schemas/Error"})
     if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
         answer["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds"}}
+    if status == HTTPStatus.UNAUTHORIZED:
+        answer["headers"] = {"WWW-Authenticate": {"schema": {"const": "Bearer"}}}
     return answer
 
 

@@ -9,7 +9,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.utils import normalize_path
 
-from roompulse.errors import MethodNotAllowed, Problem, StoreError
+from roompulse.errors import MethodNotAllowed, Problem, StoreError, Unauthorized
 from roompulse.meters import Meters
 from roompulse.report.envelope import failure
 from roompulse.web.templates import Templates
@@ -28,6 +28,8 @@ def problem_headers(problem: Problem) -> dict[str, str]:
         headers["Retry-After"] = str(problem.retry_after)
     if isinstance(problem, MethodNotAllowed):
         headers["Allow"] = problem.allow
+    if isinstance(problem, Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
     return headers
 
 

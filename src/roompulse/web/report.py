@@ -13,8 +13,8 @@ from roompulse.report.envelope import ACKNOWLEDGED, failure
 from roompulse.settings import Settings
 from roompulse.web.guard import FOR_ANYBODY
 from roompulse.web.headers import INGEST_HEADERS, PREFLIGHT_HEADERS, raw_headers
+from roompulse.web.posting import Door
 from roompulse.web.problems import problem_headers
-from roompulse.web.senders import Senders
 
 BODY_TIMEOUT = 20
 """Seconds in which a body must have arrived."""
@@ -26,7 +26,7 @@ class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
     """The sender closed the connection before its body was complete."""
 
 
-def report_route(ingest: Ingest, senders: Senders, settings: Settings) -> ASGIRouteHandler:
+def report_route(ingest: Ingest, door: Door, settings: Settings) -> ASGIRouteHandler:
     intake = ingest.intake
 
     @asgi("/report/metrics", copy_scope=False, opt=FOR_ANYBODY)
@@ -38,10 +38,12 @@ def report_route(ingest: Ingest, senders: Senders, settings: Settings) -> ASGIRo
                 return
             if scope["method"] != "POST":
                 raise MethodNotAllowed(scope["method"], "POST, OPTIONS")
-            if client := scope["client"]:
-                senders.spend(client[0])
+            sender = door.by_headers(scope)
             body = await _read_body(scope, receive, settings.max_body)
-            await ingest.submit(intake.decode(body))
+            sender = sender or door.by_body(scope, body)
+            report = intake.decode(body)
+            sender.check(report)
+            await ingest.submit(report)
         except Problem as problem:
             intake.refused(problem, body)
             headers = problem_headers(problem) | INGEST_HEADERS

@@ -6,12 +6,15 @@ from typing import Any
 
 from anyio import Event
 from litestar import route
+from litestar.connection import ASGIConnection
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec.structs import replace
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 
+from roompulse.access.gate import Gate
+from roompulse.access.model import Caller
 from roompulse.clock import Clock
 from roompulse.hub.contract import Hub, View
 from roompulse.hub.mailbox import Mailbox
@@ -19,6 +22,7 @@ from roompulse.ingest import Ingest
 from roompulse.meters import Meters
 from roompulse.web.answers import GET
 from roompulse.web.events import HEARTBEAT, SEPARATOR, event
+from roompulse.web.guard import caller_of
 from roompulse.web.intake import IntakePage
 from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id
@@ -32,21 +36,27 @@ SEND_TIMEOUT = 20
 """Seconds after which a viewer that does not read is dropped."""
 
 GOODBYE = event("the server is going away", name="bye")
+DENIED = event("the key or the sign-in is not valid any more", name="denied")
 
 
 class Stream:
-    """An ASGI response that subscribes to the hub when it starts, and unsubscribes however it ends."""
+    """An ASGI response that subscribes to the hub when it starts, and unsubscribes however it ends.
 
-    def __init__(self, hub: Hub, view: View, clock: Clock, meters: Meters) -> None:
+    It ends when who asked for it is not let in any more.
+    """
+
+    def __init__(self, hub: Hub, view: View, gate: Gate, clock: Clock, meters: Meters) -> None:
         self._hub = hub
         self._meters = meters
         self._view = view
+        self._gate = gate
         self._clock = clock
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        with self._hub.subscribe(self._view) as mailbox:
+        caller = caller_of(ASGIConnection(scope))
+        with self._hub.subscribe(self._view) as mailbox, self._gate.present.stay(caller, mailbox.close):
             response = EventSourceResponse(
-                self._events(mailbox),
+                self._events(mailbox, caller),
                 ping=HEARTBEAT,
                 ping_message_factory=self._ping,
                 sep=SEPARATOR,
@@ -62,23 +72,30 @@ class Stream:
                 self._meters.viewers_dropped.inc()
                 logger.info("a viewer that did not read for %d s was dropped", SEND_TIMEOUT)
 
-    async def _events(self, mailbox: Mailbox) -> AsyncIterator[bytes]:
+    async def _events(self, mailbox: Mailbox, caller: Caller) -> AsyncIterator[bytes]:
         # The first event says at once that the stream is open, and what the server's time is.
         yield self._ping().encode()
         while (frames := await mailbox.take()) is not None:
             yield frames
-        yield GOODBYE
+        yield GOODBYE if self._gate.admits(caller) else DENIED
 
     def _ping(self) -> ServerSentEvent:
         return ServerSentEvent(str(self._clock()), event="ping", sep=SEPARATOR)
 
 
 def stream_routes(
-    hub: Hub, overview: Overview, views: Views, intake: IntakePage, ingest: Ingest, clock: Clock, meters: Meters
+    hub: Hub,
+    overview: Overview,
+    views: Views,
+    intake: IntakePage,
+    ingest: Ingest,
+    gate: Gate,
+    clock: Clock,
+    meters: Meters,
 ) -> list[HTTPRouteHandler]:
     def stream(view: View) -> Stream:
         ingest.expire()
-        return Stream(hub, view, clock, meters)
+        return Stream(hub, view, gate, clock, meters)
 
     @route("/report/stream/{room_id:str}", http_method=GET)
     async def stream_room_json(room_id: FromPath[str]) -> Stream:

@@ -1,0 +1,31 @@
+"""Those who were let in and are still there: what they look at ends when they are not let in any more."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from roompulse.access.model import Caller
+
+
+class Present:
+    """Bounded by what it is used for: streams, of which there are MAX_VIEWERS at most."""
+
+    def __init__(self, admits: Callable[[Caller], bool]) -> None:
+        self._admits = admits
+        self._ends: dict[Caller, list[Callable[[], None]]] = {}
+
+    @contextmanager
+    def stay(self, caller: Caller, end: Callable[[], None]) -> Iterator[None]:
+        """Until the context ends, `end` is called by each `review` that finds the caller not admitted any more."""
+        self._ends.setdefault(caller, []).append(end)
+        try:
+            yield
+        finally:
+            self._ends[caller].remove(end)
+            if not self._ends[caller]:
+                del self._ends[caller]
+
+    def review(self) -> None:
+        for caller, ends in self._ends.items():
+            if not self._admits(caller):
+                for end in ends:
+                    end()

@@ -1,0 +1,49 @@
+"""Keys and room tokens for tests."""
+
+import base64
+import hashlib
+import hmac
+from typing import Any
+
+import msgspec
+
+from roompulse.access.database import AccessDatabase
+from roompulse.access.keys import add_key
+from roompulse.access.model import Key, KeyKind
+from roompulse.access.store import AccessStore
+from roompulse.settings import Settings
+from tests.builders import NOW
+
+
+async def new_key(settings: Settings, kind: KeyKind) -> tuple[Key, str]:
+    """A key in the database of these settings, and what its holder shows."""
+    database = AccessDatabase(settings)
+    async with database.open():
+        return await add_key(AccessStore(database), kind, "a program", NOW)
+
+
+async def remove_key(settings: Settings, key: Key) -> None:
+    database = AccessDatabase(settings)
+    async with database.open():
+        assert await AccessStore(database).remove_key(key.id)
+
+
+def stored(settings: Settings) -> bytes:
+    """Everything that is in the files of these settings."""
+    return b"".join(path.read_bytes() for path in settings.data.iterdir())
+
+
+def bearer(shown: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {shown}"}
+
+
+def part(value: Any) -> str:
+    """A part of a token: base64url of JSON, or of bytes."""
+    raw = value if isinstance(value, bytes) else msgspec.json.encode(value)
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def token(secret: bytes, header: Any, claims: Any, hash_name: str = "sha256") -> str:
+    """A token of any header and claims, signed as it should be."""
+    signed = f"{part(header)}.{part(claims)}"
+    return f"{signed}.{part(hmac.digest(secret, signed.encode(), getattr(hashlib, hash_name)))}"
