@@ -1,5 +1,6 @@
 """/healthz, /readyz and /metrics."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -193,3 +194,38 @@ class TestMetrics:
         monkeypatch.setattr("roompulse.rooms.memory.RoomsInMemory.ids", lambda _: 1 / 0)
         assert (await client.get("/report/rooms")).status_code == 500
         assert (await scraped(client))["roompulse_mistakes_total"] == 1
+
+    async def test_count_viewers_that_were_dropped(
+        self, settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("roompulse.web.streams.SEND_TIMEOUT", 0.01)
+        app = create_app(settings, clock)
+        async with client_of(app) as client:
+            async with asyncio.timeout(5):
+                await app(STREAM, never, reads_nothing)  # type: ignore[arg-type]
+            assert (await scraped(client))["roompulse_viewers_dropped_total"] == 1
+
+
+STREAM = {
+    "type": "http",
+    "asgi": {"version": "3.0"},
+    "http_version": "1.1",
+    "method": "GET",
+    "scheme": "http",
+    "path": "/stream",
+    "raw_path": b"/stream",
+    "query_string": b"",
+    "root_path": "",
+    "headers": [(b"host", b"localhost")],
+    "client": ("127.0.0.1", 1),
+    "server": ("127.0.0.1", 80),
+}
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+async def reads_nothing(message: Any) -> None:
+    if message["type"] == "http.response.body":
+        await never()
