@@ -7,11 +7,13 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import Page, Route, expect
 from tests.builders import body, network, stream
+from tests.operators import PASSWORD, WRONG_PASSWORD
 from tests.process import eventually
 from tests.server import Server
 
 from e2e import axe
 from e2e.conftest import NETWORK_FAULTS, Watch
+from e2e.operators import expect_signed_out, operated, sign_in, sign_out
 from e2e.pages import expect_live, expect_lost, expect_paused, room_path, state, user_path, visit
 from e2e.scenes import ROOM, scene
 from roompulse.report.model import Entry, Network, Stream
@@ -179,6 +181,45 @@ def test_a_problem_page_has_no_fault(
     page.goto(server.url + path)
     expect(page.get_by_role("heading")).to_contain_text(str(status))
     assert axe.faults(page) == []
+
+
+def test_signing_in_and_out_has_no_fault(page: Page, make_server: Callable[..., Server], watch: Watch) -> None:
+    watch.allow("status of 401")
+    with operated(make_server) as server:
+        page.goto(server.url)
+        assert axe.faults(page) == []
+        sign_in(page, password=WRONG_PASSWORD)
+        expect(page.get_by_role("alert")).to_be_visible()
+        assert axe.faults(page) == []
+        page.keyboard.type(PASSWORD)
+        page.keyboard.press("Enter")
+        expect_live(page)
+        page.locator(".account summary").click()
+        assert axe.faults(page) == []
+        other = page.context.new_page()
+        other.goto(f"{server.url}/?ended=1")
+        sign_out(other)
+        expect_signed_out(page)
+        assert axe.faults(page) == []
+        page.close()
+
+
+def test_the_page_of_who_may_sign_in_has_no_fault(page: Page, make_server: Callable[..., Server], watch: Watch) -> None:
+    watch.allow("status of 400")
+    with operated(make_server) as server:
+        page.goto(f"{server.url}/access")
+        sign_in(page)
+        for label, button in (("New operator", "Add operator"), ("New key", "Add key")):
+            page.get_by_label(label).fill("eve")
+            page.get_by_role("button", name=button).click()
+            expect(page.locator(".secret")).to_be_visible()
+        page.evaluate("for (const details of document.querySelectorAll('table details')) details.open = true")
+        assert axe.faults(page) == []
+        page.get_by_label("New operator").fill("eve")
+        page.get_by_role("button", name="Add operator").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        assert axe.faults(page) == []
+        page.close()
 
 
 LIVE_REGIONS = "[role=status], [role=alert], [role=log], [role=timer], [role=marquee], [aria-live], output"

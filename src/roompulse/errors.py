@@ -31,6 +31,10 @@ class Unauthorized(Problem):
     status = 401
 
 
+class SignedOut(Unauthorized):
+    """An operator would be let in after signing in."""
+
+
 class Forbidden(Problem):
     """Who asks is known, and may not."""
 
