@@ -27,6 +27,7 @@ from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
 from roompulse.store.archive import SqlArchive
 from roompulse.store.engine import Database
+from roompulse.store.health import StoreHealth
 from roompulse.store.past import Past
 from roompulse.store.retention import Retention
 from roompulse.store.sessions import SessionKeeper, SqlSessions
@@ -44,6 +45,7 @@ from roompulse.web.forms import Forms
 from roompulse.web.guard import Callers, guard_by
 from roompulse.web.history import history_routes
 from roompulse.web.hosts import Hosts
+from roompulse.web.notice import Notice
 from roompulse.web.openapi import openapi_routes
 from roompulse.web.overview import Overview
 from roompulse.web.pages import Layout, page_routes
@@ -53,14 +55,14 @@ from roompulse.web.problems import ProblemAnswers
 from roompulse.web.report import report_route
 from roompulse.web.senders import Senders
 from roompulse.web.sign_in import Doorkeeper, SignInPage, sign_in_routes, sign_out_routes
-from roompulse.web.streams import stream_routes
+from roompulse.web.streams import Streams, stream_routes
 from roompulse.web.templates import Templates
 from roompulse.web.views import Views
 
 logger = logging.getLogger(__name__)
 
-EXPIRE_EVERY = 1.0
-"""Seconds between looks for who turned stale or left."""
+LOOK_EVERY = 1.0
+"""Seconds between looks for who turned stale or left, and for reports whose commit does not come."""
 
 
 def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
@@ -99,7 +101,16 @@ class _Core:
         self.store = SqlStore(self.database)
         self.rooms = _no_rooms(settings)
         self.hub = LocalHub(settings.push_interval, settings.max_viewers)
-        self.ingest = Ingest(self.store, self.rooms, self.hub, clock, settings.max_queue)
+        self.health = StoreHealth(self.database.probe, clock, partial(self.hub.refresh, everywhere=True))
+        self.ingest = Ingest(
+            self.store,
+            self.health,
+            self.rooms,
+            self.hub,
+            clock,
+            max_queue=settings.max_queue,
+            commit_timeout=settings.commit_timeout,
+        )
         self.trends = Trends(settings.snapshot_interval, settings.max_rooms)
         self.sessions = SqlSessions(self.database)
         self.past = Past(SqlArchive(self.database), self.store, partial(_no_rooms, settings), settings)
@@ -125,7 +136,8 @@ class _Core:
         settings, store, clock = self.settings, self.store, self.clock
         retention = Retention(store, clock, samples=settings.sample_retention, snapshots=settings.snapshot_retention)
         return [
-            _expire(self.ingest),
+            _look_after(self.ingest),
+            self.health.run(),
             Snapshots(store, self.rooms, self.trends, clock, settings.snapshot_interval).run(),
             SessionKeeper(self.sessions, self.rooms).run(),
             retention.run(),
@@ -140,13 +152,14 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     views = Views(rooms, templates, epoch)
     overview = Overview(rooms, core.trends, ingest.intake, templates, clock)
     earlier = Earlier(core.past, core.sessions, templates, clock, settings.leave_after)
-    forms = Forms(core.cookie, settings.body_timeout)
-    layout = Layout(templates, clock, forms, settings)
+    notice, forms = Notice(core.health, templates), Forms(core.cookie, settings.body_timeout)
+    layout = Layout(templates, notice, clock, forms, settings)
+    streams = Streams(core.hub, core.peers, core.gate, settings, clock)
     return [
         report_route(ingest, _door(core), settings),
         *answer_routes(rooms, ingest, epoch),
         *history_routes(core.store, core.past, rooms, clock),
-        *stream_routes(core.hub, overview, views, ingest, core.gate, clock),
+        *stream_routes(streams, overview, views, notice, ingest),
         *openapi_routes(settings),
         *page_routes(rooms, overview, views, earlier, layout, ingest),
         *(demo_routes(views, layout, DemoTokens(core.gate, clock)) if settings.demo else ()),
@@ -172,7 +185,8 @@ def _door(core: _Core) -> Door:
 
 
 def _no_rooms(settings: Settings) -> RoomsInMemory:
-    limits = Limits(settings.max_rooms, settings.max_room_users, settings.max_user_streams)
+    starts = settings.sender_rooms if settings.sender_rate else None
+    limits = Limits(settings.max_rooms, settings.max_room_users, settings.max_user_streams, starts)
     return RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)
 
 
@@ -199,10 +213,11 @@ async def _taking(ingest: Ingest, hub: LocalHub) -> AsyncIterator[None]:
         await taking
 
 
-async def _expire(ingest: Ingest) -> None:
+async def _look_after(ingest: Ingest) -> None:
     while True:
-        await asyncio.sleep(EXPIRE_EVERY)
+        await asyncio.sleep(LOOK_EVERY)
         try:
+            ingest.give_up()
             ingest.expire()
         except Exception:
             logger.exception("stale users could not be looked for")

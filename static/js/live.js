@@ -157,7 +157,7 @@ function hold(event) {
   if (name) return; // an event for this script, see above
   const [, section] = data.match(/hx-target="([^"]*)"/);
   held.delete(section);
-  if (!isFrozen()) return;
+  if (!isFrozen() || section === "#notice") return; // no news of the room, but about the server
   held.set(section, data);
   event.preventDefault();
 }

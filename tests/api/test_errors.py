@@ -78,10 +78,9 @@ async def test_who_may_something_else_gets_the_envelope_too(keyed: tuple[Setting
 
 
 @pytest.fixture
-def small(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def small(settings: Settings) -> Settings:
     """Settings under which everything can be had too much of."""
-    monkeypatch.setattr("roompulse.web.report.BODY_TIMEOUT", 0.02)
-    return msgspec.structs.replace(settings, max_body=1000, max_rooms=1)
+    return msgspec.structs.replace(settings, max_body=1000, max_rooms=1, body_timeout=0.02)
 
 
 PRODUCERS: list[tuple[int, Producer]] = [

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Hashable
+from contextlib import ExitStack
 
 import pytest
 
@@ -219,6 +220,27 @@ class TestTheEndOfAView:
             board.frames = {"a": b"1"}
             hub.publish(["room-1"])
             assert await taken(mailbox) == b"1"
+
+
+class TestWhatEveryViewShows:
+    async def test_reaches_all_viewers_whatever_they_look_at(self, hub: LocalHub) -> None:
+        boards = [Board(room_id, key=room_id, a=b"1") for room_id in ("room-1", "room-2", None)]
+        with ExitStack() as stack:
+            mailboxes = [stack.enter_context(hub.subscribe(board)) for board in boards]
+            for mailbox in mailboxes:
+                await taken(mailbox)
+            for board in boards:
+                board.frames["a"] = b"2"
+            hub.refresh(everywhere=True)
+            assert [await taken(mailbox) for mailbox in mailboxes] == [b"2"] * 3
+
+    async def test_is_not_what_only_all_rooms_together_show(self, hub: LocalHub) -> None:
+        board = Board(a=b"1")
+        with hub.subscribe(board) as mailbox:
+            await taken(mailbox)
+            board.frames["a"] = b"2"
+            hub.refresh()
+            assert await is_quiet(mailbox)
 
 
 class TestPushing:

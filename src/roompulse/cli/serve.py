@@ -23,7 +23,8 @@ from roompulse.cli.access import in_access
 from roompulse.cli.simulate import LOCAL_URL
 from roompulse.errors import StartupError
 from roompulse.settings import Settings, load_settings, unknown_names
-from roompulse.web.connection import KEEP_ALIVE, Connection
+from roompulse.web.connection import KEEP_ALIVE
+from roompulse.web.patience import patient_connection
 
 GRACE = 4
 """Seconds that a stopping server waits for requests under way."""
@@ -83,7 +84,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         app,
         lifespan="off",  # run by _serve, so that a StartupError arrives there
-        http=Connection,
+        http=patient_connection(settings),
         ws="none",
         log_config=None,
         access_log=False,

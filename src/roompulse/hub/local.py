@@ -64,8 +64,8 @@ class LocalHub:
         if any_changed:
             self.refresh()
 
-    def refresh(self) -> None:
-        for channel in self._watching.get(None, ()):
+    def refresh(self, *, everywhere: bool = False) -> None:
+        for channel in self._channels.values() if everywhere else self._watching.get(None, ()):
             channel.changed()
 
     def close(self) -> None:

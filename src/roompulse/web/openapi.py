@@ -184,7 +184,7 @@ def _stream() -> Json:
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
             }
         }
-        | _errors(401, 404, 503),
+        | _errors(401, 404, 429, 503),
     }
 
 

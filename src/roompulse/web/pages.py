@@ -19,6 +19,7 @@ from roompulse.web.compression import COMPRESSED
 from roompulse.web.earlier import ENDED_PER_PAGE, Earlier
 from roompulse.web.events import HEARTBEAT
 from roompulse.web.forms import Forms
+from roompulse.web.notice import Notice
 from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id, room_path, user_path
 from roompulse.web.problems import AnyRequest
@@ -39,8 +40,9 @@ from roompulse.web.views import Views
 class Layout:
     """What is around the sections of every page."""
 
-    def __init__(self, templates: Templates, clock: Clock, forms: Forms, settings: Settings) -> None:
+    def __init__(self, templates: Templates, notice: Notice, clock: Clock, forms: Forms, settings: Settings) -> None:
         self._templates = templates
+        self._notice = notice
         self._clock = clock
         self._forms = forms
         self._settings = settings
@@ -59,7 +61,7 @@ class Layout:
         """The page by the template `name`, whose sections the stream keeps up to date, or which is of the time `at`."""
         page = self._templates.render(
             name,
-            sections={target: Markup(html) for target, html in sections.items()},  # noqa: S704  (our partials)
+            sections={target: Markup(html) for target, html in {**self._notice.section(), **sections}.items()},  # noqa: S704  (our partials)
             stream=stream,
             at=at,
             account=self._forms.account(request),

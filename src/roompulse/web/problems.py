@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.response import Redirect
 from litestar.utils import normalize_path
 
-from roompulse.errors import MethodNotAllowed, Problem, SignedOut, StoreError, Unauthorized
+from roompulse.errors import MethodNotAllowed, Problem, RequestTimeout, SignedOut, StoreError, Unauthorized
 from roompulse.report.envelope import failure
 from roompulse.web.templates import Templates
 
@@ -31,6 +31,8 @@ def problem_headers(problem: Problem) -> dict[str, str]:
         headers["Allow"] = problem.allow
     if isinstance(problem, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(problem, RequestTimeout):
+        headers["Connection"] = "close"  # the rest of the body would be taken for the next request, or waited for
     return headers
 
 
