@@ -26,8 +26,14 @@ def sign_in(page: Page, name: str = "ada", password: str = PASSWORD) -> None:
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.keyboard.type(name)
     page.keyboard.press("Tab")
+    enter(page, password)
+
+
+def enter(page: Page, password: str) -> None:
+    """Where the cursor is in the field for the password. To check one takes its time."""
     page.keyboard.type(password)
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
 
 
 def sign_out(page: Page, button: str = "Sign out") -> None:

@@ -13,7 +13,7 @@ from tests.server import Server
 
 from e2e import axe
 from e2e.conftest import NETWORK_FAULTS, Watch
-from e2e.operators import expect_signed_out, operated, sign_in, sign_out
+from e2e.operators import enter, expect_signed_out, operated, sign_in, sign_out
 from e2e.pages import expect_live, expect_lost, expect_paused, room_path, state, user_path, visit
 from e2e.scenes import ROOM, odd_intake, scene
 from roompulse.report.model import Entry, Network, Stream
@@ -205,8 +205,7 @@ def test_signing_in_and_out_has_no_fault(page: Page, make_server: Callable[..., 
         sign_in(page, password=WRONG_PASSWORD)
         expect(page.get_by_role("alert")).to_be_visible()
         assert axe.faults(page) == []
-        page.keyboard.type(PASSWORD)
-        page.keyboard.press("Enter")
+        enter(page, PASSWORD)
         expect_live(page)
         page.locator(".account summary").click()
         assert axe.faults(page) == []

@@ -10,7 +10,7 @@ from tests.operators import PASSWORD, WRONG_PASSWORD
 from tests.server import Server
 
 from e2e.conftest import NETWORK_FAULTS, Watch
-from e2e.operators import expect_signed_out, operated, sign_in, sign_out
+from e2e.operators import enter, expect_signed_out, operated, sign_in, sign_out
 from e2e.pages import HIDEABLE, expect_live, hide, look_at, row, state
 
 ROOM = "/rooms/room-1?q=u"
@@ -57,8 +57,7 @@ def test_signing_in_by_keyboard_leads_to_the_page_that_was_asked_for(page: Page,
     expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
     expect(page.get_by_label("Name")).to_have_value("ada")
     expect(page.get_by_label("Password")).to_be_focused()
-    page.keyboard.type(PASSWORD)
-    page.keyboard.press("Enter")
+    enter(page, PASSWORD)
     expect_live(page)
     assert page.url == server.url + ROOM
     expect(row(page, "u1")).to_be_visible()
@@ -204,7 +203,7 @@ def test_without_javascript_one_signs_in_and_out(new_context: Callable[..., Brow
 def test_without_https_and_not_on_this_machine_forms_are_taken(
     page: Page, make_server: Callable[..., Server], watch: Watch
 ) -> None:
-    watch.allow("to another host")
+    watch.allow("to another host|Cross-Origin-Opener-Policy header has been ignored")
     with operated(make_server, ALLOWED_HOSTS="office.test") as server:
         page.goto(f"http://office.test:{server.port}/")
         with page.expect_request(re.compile("/sign-in")) as sent:
