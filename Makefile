@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run demo simulate test check format unit e2e soak fuzz wheel screenshots lock clean
+.PHONY: help run demo simulate test check format unit e2e soak fuzz bench bench-quick bench-soak wheel screenshots lock clean
 
 help: ## List these targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,15 @@ soak: .venv/dev ## Kill the server hundreds of times under load, and leave pages
 
 fuzz: .venv/dev ## Try 100,000 made-up reports, and keep what is new in tests/corpus
 	$(BIN)/python -m tests.fuzz 100000
+
+bench: .venv/dev ## Measure all but the soak, side by side with peers (10 minutes), into docs/performance.md
+	$(BIN)/python -m benchmarks
+
+bench-quick: .venv/dev ## Measure the same in 3 minutes, less exactly, into build/bench/performance.md
+	$(BIN)/python -m benchmarks --quick
+
+bench-soak: .venv/dev ## Leave the server under load for 15 minutes, to see whether it grows
+	$(BIN)/python -m benchmarks --only soak
 
 wheel: .venv/dev ## Build the package into dist/
 	$(BIN)/python -m build --wheel --no-isolation

@@ -21,6 +21,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP office.test 127.0.0.1",  # a name that is not that of this machine
 ]
 
 

@@ -7,13 +7,15 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import Page, Route, expect
 from tests.builders import body, network, stream
+from tests.operators import PASSWORD, WRONG_PASSWORD
 from tests.process import eventually
 from tests.server import Server
 
 from e2e import axe
 from e2e.conftest import NETWORK_FAULTS, Watch
+from e2e.operators import enter, expect_signed_out, operated, sign_in, sign_out
 from e2e.pages import expect_live, expect_lost, expect_paused, room_path, state, user_path, visit
-from e2e.scenes import ROOM, scene
+from e2e.scenes import ROOM, odd_intake, scene
 from roompulse.report.model import Entry, Network, Stream
 
 GOOD, FAIR, POOR = network(), network(rtt=200, jitter=30, packet_loss=3), network(rtt=300, jitter=30, packet_loss=5)
@@ -41,6 +43,16 @@ def users_of_every_level(server: Server) -> None:
 
 def many_users(server: Server) -> None:
     server.post(body(room_id=ROOM, metrics=[Entry(f"u{number:03}", [camera(GOOD)]) for number in range(120)]))
+
+
+def reports_of_every_kind(server: Server) -> None:
+    for report in odd_intake():
+        server.post(report)
+
+
+def reports_of_many_versions(server: Server) -> None:
+    for number in range(25):
+        server.post(body(sdk_version=f"sdk {number}"))
 
 
 def camera(figures: Network | None) -> Stream:
@@ -73,6 +85,10 @@ STATES = {
     "a user who was not there then": State(f"{USER_PAGE}?at=1", nobody, "was not in the room then"),
     "a room on a wall": State(f"{ROOM_PAGE}?wall=1", users_of_every_level, "unknown"),
     "all rooms on a wall": State("/?wall=1", rooms_of_every_level, "unknown"),
+    "no report": State("/ingest", nobody, "No report came"),
+    "reports of every kind": State("/ingest", reports_of_every_kind, "5 units in doubt"),
+    "reports of many versions": State("/ingest", reports_of_many_versions, "Page 1 of 2"),
+    "reports on a wall": State("/ingest?wall=1", reports_of_every_kind, "5 units in doubt"),
     "a user who is not in the room": State(user_path(ROOM, "nobody"), users_of_every_level, "not in the room"),
 }
 
@@ -144,7 +160,7 @@ def test_a_stale_page_has_no_fault(page: Page, make_server: Callable[..., Server
         page.close()
 
 
-@pytest.mark.parametrize("path", ["/", ROOM_PAGE, USER_PAGE])
+@pytest.mark.parametrize("path", ["/", ROOM_PAGE, USER_PAGE, "/ingest"])
 def test_a_page_without_server_has_no_fault(page: Page, server: Server, watch: Watch, path: str) -> None:
     watch.allow(NETWORK_FAULTS)
     users_of_every_level(server)
@@ -154,7 +170,7 @@ def test_a_page_without_server_has_no_fault(page: Page, server: Server, watch: W
     assert axe.faults(page) == []
 
 
-@pytest.mark.parametrize("path", ["/", ROOM_PAGE, USER_PAGE])
+@pytest.mark.parametrize("path", ["/", ROOM_PAGE, USER_PAGE, "/ingest"])
 def test_a_page_that_is_refused_its_stream_has_no_fault(page: Page, server: Server, watch: Watch, path: str) -> None:
     watch.allow(NETWORK_FAULTS)
     users_of_every_level(server)
@@ -179,6 +195,44 @@ def test_a_problem_page_has_no_fault(
     page.goto(server.url + path)
     expect(page.get_by_role("heading")).to_contain_text(str(status))
     assert axe.faults(page) == []
+
+
+def test_signing_in_and_out_has_no_fault(page: Page, make_server: Callable[..., Server], watch: Watch) -> None:
+    watch.allow("status of 401")
+    with operated(make_server) as server:
+        page.goto(server.url)
+        assert axe.faults(page) == []
+        sign_in(page, password=WRONG_PASSWORD)
+        expect(page.get_by_role("alert")).to_be_visible()
+        assert axe.faults(page) == []
+        enter(page, PASSWORD)
+        expect_live(page)
+        page.locator(".account summary").click()
+        assert axe.faults(page) == []
+        other = page.context.new_page()
+        other.goto(f"{server.url}/?ended=1")
+        sign_out(other)
+        expect_signed_out(page)
+        assert axe.faults(page) == []
+        page.close()
+
+
+def test_the_page_of_who_may_sign_in_has_no_fault(page: Page, make_server: Callable[..., Server], watch: Watch) -> None:
+    watch.allow("status of 400")
+    with operated(make_server) as server:
+        page.goto(f"{server.url}/access")
+        sign_in(page)
+        for label, button in (("New operator", "Add operator"), ("New key", "Add key")):
+            page.get_by_label(label).fill("eve")
+            page.get_by_role("button", name=button).click()
+            expect(page.locator(".secret")).to_be_visible()
+        page.evaluate("for (const details of document.querySelectorAll('table details')) details.open = true")
+        assert axe.faults(page) == []
+        page.get_by_label("New operator").fill("eve")
+        page.get_by_role("button", name="Add operator").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        assert axe.faults(page) == []
+        page.close()
 
 
 LIVE_REGIONS = "[role=status], [role=alert], [role=log], [role=timer], [role=marquee], [aria-live], output"
@@ -211,6 +265,16 @@ def test_five_pushes_and_the_seconds_between_them_are_not_read_out(
         expect(page.locator("main time").first).to_have_text("2 s ago")
         assert page.evaluate("announced") == []
         page.close()
+
+
+def test_refusals_are_not_read_out(page: Page, server: Server) -> None:
+    server.post(b"{")
+    visit(page, server, "/ingest")
+    page.evaluate(LISTEN, LIVE_REGIONS)
+    for count in range(2, 5):
+        server.post(b"{")
+        expect(page.get_by_role("cell", name=str(count), exact=True).first).to_be_visible()
+    assert page.evaluate("announced") == []
 
 
 def test_a_lost_server_is_read_out_once_and_not_every_second(page: Page, server: Server, watch: Watch) -> None:

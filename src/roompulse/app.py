@@ -13,47 +13,60 @@ from litestar.types import ControllerRouterHandler
 
 from roompulse.access.database import AccessDatabase
 from roompulse.access.gate import Gate
+from roompulse.access.passwords import Passwords
 from roompulse.access.posting import Posting
+from roompulse.access.sign_ins import SignIns
 from roompulse.access.store import AccessStore
+from roompulse.access.throttle import Throttle
 from roompulse.clock import Clock, system_clock
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
+from roompulse.meters import Meters
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
 from roompulse.store.archive import SqlArchive
 from roompulse.store.engine import Database
+from roompulse.store.health import StoreHealth
 from roompulse.store.past import Past
 from roompulse.store.retention import Retention
 from roompulse.store.sessions import SessionKeeper, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql import SqlStore
+from roompulse.web.access import Administration, access_routes
 from roompulse.web.answers import answer_routes
 from roompulse.web.assets import Assets
+from roompulse.web.cookies import SignInCookie
 from roompulse.web.demo import DemoTokens, demo_routes
 from roompulse.web.earlier import Earlier
 from roompulse.web.entrance import Entrance
 from roompulse.web.exports import Exports, export_routes
-from roompulse.web.guard import guard_by
+from roompulse.web.forms import Forms
+from roompulse.web.guard import Callers, guard_by
 from roompulse.web.history import history_routes
 from roompulse.web.hosts import Hosts
+from roompulse.web.intake import IntakePage, intake_routes
+from roompulse.web.metrics import Gauges, Present, metrics_routes
+from roompulse.web.notice import Notice
 from roompulse.web.openapi import openapi_routes
 from roompulse.web.overview import Overview
 from roompulse.web.pages import Layout, page_routes
 from roompulse.web.peers import Peers
 from roompulse.web.posting import Door
 from roompulse.web.problems import ProblemAnswers
+from roompulse.web.ready import ready_routes
 from roompulse.web.report import report_route
 from roompulse.web.senders import Senders
-from roompulse.web.streams import stream_routes
+from roompulse.web.sign_in import Doorkeeper, SignInPage, sign_in_routes, sign_out_routes
+from roompulse.web.streams import Streams, stream_routes
 from roompulse.web.templates import Templates
 from roompulse.web.views import Views
 
 logger = logging.getLogger(__name__)
 
-EXPIRE_EVERY = 1.0
-"""Seconds between looks for who turned stale or left."""
+LOOK_EVERY = 1.0
+"""Seconds between looks for who turned stale or left, and for reports whose commit does not come."""
 
 
 def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
@@ -73,10 +86,10 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 
     return Entrance(
         [*_routes(core, templates), *assets.routers()],
-        hosts=Hosts(settings, Peers(settings)),
-        problems=ProblemAnswers(templates),
+        hosts=Hosts(settings, core.peers),
+        problems=ProblemAnswers(templates, core.meters),
         lifespan=[lifespan],
-        guards=[guard_by(core.gate)],
+        guards=[guard_by(core.callers)],
         openapi_config=None,
         logging_config=None,
     )
@@ -91,13 +104,29 @@ class _Core:
         self.database = Database(settings)
         self.store = SqlStore(self.database)
         self.rooms = _no_rooms(settings)
-        self.hub = LocalHub(settings.push_interval, settings.max_viewers)
-        self.ingest = Ingest(self.store, self.rooms, self.hub, clock, settings.max_queue)
+        self.meters = Meters()
+        self.hub = LocalHub(settings.push_interval, settings.max_viewers, self.meters)
+        self.health = StoreHealth(self.database.probe, clock, partial(self.hub.refresh, everywhere=True))
+        self.ingest = Ingest(
+            self.store,
+            self.health,
+            self.rooms,
+            self.hub,
+            self.meters,
+            clock,
+            max_queue=settings.max_queue,
+            commit_timeout=settings.commit_timeout,
+        )
         self.trends = Trends(settings.snapshot_interval, settings.max_rooms)
         self.sessions = SqlSessions(self.database)
         self.past = Past(SqlArchive(self.database), self.store, partial(_no_rooms, settings), settings)
         self.access = AccessDatabase(settings)
-        self.gate = Gate(settings, AccessStore(self.access), clock)
+        self.access_store = AccessStore(self.access)
+        self.gate = Gate(settings, self.access_store, clock)
+        self.sign_ins = SignIns(self.gate, self.access_store, clock, settings)
+        self.peers = Peers(settings)
+        self.cookie = SignInCookie(self.peers, settings.session_lifetime)
+        self.callers = Callers(self.gate, self.cookie, self.peers, settings)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -113,11 +142,14 @@ class _Core:
         settings, store, clock = self.settings, self.store, self.clock
         retention = Retention(store, clock, samples=settings.sample_retention, snapshots=settings.snapshot_retention)
         return [
-            _expire(self.ingest),
+            _look_after(self.ingest),
+            self.health.run(),
             Snapshots(store, self.rooms, self.trends, clock, settings.snapshot_interval).run(),
             SessionKeeper(self.sessions, self.rooms).run(),
             retention.run(),
             self.gate.run(),
+            self.sign_ins.run(),
+            self.meters.watch_loop(),
         ]
 
 
@@ -127,16 +159,34 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     views = Views(rooms, templates, epoch)
     overview = Overview(rooms, core.trends, ingest.intake, templates, clock)
     earlier = Earlier(core.past, core.sessions, templates, clock, settings.leave_after)
-    layout = Layout(templates, clock, settings)
+    intake = IntakePage(ingest.intake, templates)
+    notice, forms = Notice(core.health, templates), Forms(core.cookie, settings.body_timeout)
+    layout = Layout(templates, notice, clock, forms, settings)
+    streams = Streams(core.hub, core.peers, core.gate, core.meters, settings, clock)
     return [
         report_route(ingest, _door(core), settings),
         *answer_routes(rooms, ingest, epoch),
         *history_routes(core.store, core.past, rooms, clock),
-        *stream_routes(core.hub, overview, views, ingest, core.gate, clock),
+        *stream_routes(streams, overview, views, intake, notice, ingest),
         *openapi_routes(settings),
         *page_routes(rooms, overview, views, earlier, layout, ingest),
         *(demo_routes(views, layout, DemoTokens(core.gate, clock)) if settings.demo else ()),
+        *intake_routes(intake, layout, ingest),
+        *ready_routes(core.health, lambda: core.hub.closed, clock),
+        *metrics_routes(core.meters.registry, _present(core)),
         *export_routes(Exports(core.store, core.past, clock, settings)),
+        *_operator_routes(core, templates, forms, layout),
+    ]
+
+
+def _operator_routes(core: _Core, templates: Templates, forms: Forms, layout: Layout) -> list[ControllerRouterHandler]:
+    gate, store, sign_ins, passwords = core.gate, core.access_store, core.sign_ins, Passwords()
+    doorkeeper = Doorkeeper(gate, store, sign_ins, Throttle(core.clock), passwords)
+    administration = Administration(gate, store, sign_ins, passwords, core.clock)
+    return [
+        *sign_in_routes(doorkeeper, core.callers, SignInPage(templates, gate), forms, core.cookie, core.peers),
+        *sign_out_routes(sign_ins, forms, core.cookie),
+        *access_routes(administration, gate, forms, layout),
     ]
 
 
@@ -145,8 +195,19 @@ def _door(core: _Core) -> Door:
     return Door(Posting(core.gate, clock), Senders(settings.sender_rate, clock), Peers(settings))
 
 
+def _present(core: _Core) -> Present:
+    """What /metrics looks up when it is asked for."""
+    gauges: Gauges = {
+        "queue_reports": ("Reports that wait for their commit", lambda: core.ingest.waiting),
+        "viewers": ("Open streams", lambda: core.hub.viewers),
+        "store_failing": ("Whether writes to the database fail", lambda: core.health.failing_since is not None),
+    }
+    return Present(gauges, core.rooms.sizes, core.database.path)
+
+
 def _no_rooms(settings: Settings) -> RoomsInMemory:
-    limits = Limits(settings.max_rooms, settings.max_room_users, settings.max_user_streams)
+    starts = settings.sender_rooms if settings.sender_rate else None
+    limits = Limits(settings.max_rooms, settings.max_room_users, settings.max_user_streams, starts)
     return RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)
 
 
@@ -173,10 +234,11 @@ async def _taking(ingest: Ingest, hub: LocalHub) -> AsyncIterator[None]:
         await taking
 
 
-async def _expire(ingest: Ingest) -> None:
+async def _look_after(ingest: Ingest) -> None:
     while True:
-        await asyncio.sleep(EXPIRE_EVERY)
+        await asyncio.sleep(LOOK_EVERY)
         try:
+            ingest.give_up()
             ingest.expire()
         except Exception:
             logger.exception("stale users could not be looked for")

@@ -6,19 +6,21 @@ So nothing unsaved is ever shown or acknowledged, and the cost of a commit is sh
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from msgspec import Struct
 
 from roompulse.clock import Clock
-from roompulse.errors import Unavailable
+from roompulse.errors import Problem, StoreError, Unavailable
 from roompulse.hub.contract import Hub
-from roompulse.intake import Intake
+from roompulse.intake.intake import Intake
+from roompulse.meters import Meters
 from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received, Report
 from roompulse.rooms.contract import LiveRooms
 from roompulse.store.contract import Store
+from roompulse.store.health import StoreHealth
 
 logger = logging.getLogger(__name__)
 
@@ -28,23 +30,52 @@ MAX_BATCH = 500
 RETRY_AFTER = 2
 """Seconds after which a sender is asked to try again when the store failed or the queue is full."""
 
+NOT_SAVED = "the report could not be saved"
+NOTHING_SAVED = "the database cannot be written now"
+
 
 class _Waiting(Struct, eq=False):
     received: Received
     answer: asyncio.Future[None]
 
+    @property
+    def refused(self) -> bool:
+        """Whether the sender was refused, and not merely left."""
+        return self.answer.done() and not self.answer.cancelled() and self.answer.exception() is not None
+
+    def refuse(self, problem: Problem) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(problem)
+
 
 class Ingest:
-    def __init__(self, store: Store, rooms: LiveRooms, hub: Hub, clock: Clock, max_queue: int) -> None:
+    """`commit_timeout` is how long (seconds) a report may wait for its commit."""
+
+    def __init__(
+        self,
+        store: Store,
+        health: StoreHealth,
+        rooms: LiveRooms,
+        hub: Hub,
+        meters: Meters,
+        clock: Clock,
+        *,
+        max_queue: int,
+        commit_timeout: float,
+    ) -> None:
         self._store = store
+        self._health = health
         self._rooms = rooms
         self._hub = hub
         self._clock = clock
         self._max_queue = max_queue
-        self.intake = Intake()
-        self._shown_rate = 0.0
+        self._commit_timeout = commit_timeout
+        self._meters = meters
+        self.intake = Intake(meters, clock)
+        self._shown = self.intake.version(clock())
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
+        self._saving_since: float | None = None
         self._closed = False
 
     async def rebuild(self, leave_after: float) -> None:
@@ -57,19 +88,22 @@ class Ingest:
             self.intake.newest = received.at
         self._rooms.expire(now)
 
-    async def submit(self, report: Report) -> None:
-        """Return once the report is committed and shown.
+    async def submit(self, report: Report, sender: str = "") -> None:
+        """Return once the report is committed and shown; `sender` is whose limits it counts for, empty if none.
 
         Raises:
-            Unavailable: too many reports wait, a limit of the server is reached, or the store failed.
-            TooManyRequests: a limit of the room or the user is reached.
+            Unavailable: too many reports wait, a limit of the server is reached, or the store failed. Where the commit
+                did not come in time, the report may still be saved.
+            TooManyRequests: a limit of the room, the user or the sender is reached.
 
         """
         if self._closed:
-            raise Unavailable("the server is shutting down", retry_after=RETRY_AFTER)
+            raise Unavailable("the server is shutting down", retry_after=RETRY_AFTER, reason="shutting_down")
+        if self._health.failing_since is not None:
+            raise _not_saved(NOTHING_SAVED)
         if len(self._queue) >= self._max_queue:
-            raise Unavailable("too many reports wait to be saved", retry_after=RETRY_AFTER)
-        waiting = _Waiting(Received(report, self._clock()), asyncio.get_running_loop().create_future())
+            raise Unavailable("too many reports wait to be saved", retry_after=RETRY_AFTER, reason="queue_full")
+        waiting = _Waiting(Received(report, self._clock(), sender), asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._wake.set()
         await waiting.answer
@@ -82,13 +116,19 @@ class Ingest:
             while self._queue:
                 batch = list(islice(self._queue, MAX_BATCH))
                 try:
-                    await self._take(batch)
+                    await self._take([waiting for waiting in batch if not waiting.refused])
                 except Exception:
                     # A mistake of ours must neither leave these senders waiting nor end the ingest.
                     logger.exception("a batch of %d reports failed", len(batch))
-                    self._refuse(batch)
+                    self._refuse(batch, NOT_SAVED)
+                self._saving_since = None
                 for _ in batch:
                     self._queue.popleft()
+
+    @property
+    def waiting(self) -> int:
+        """Reports that are not committed yet."""
+        return len(self._queue)
 
     def close(self) -> None:
         """Refuse further reports; those that wait are still taken."""
@@ -96,13 +136,23 @@ class Ingest:
         self._wake.set()
 
     def expire(self) -> None:
-        """Bring the live rooms and the rate of reports to the present time, and publish what that changed."""
+        """Bring the live rooms and what is known of the intake to the present time, and publish what that changed."""
         now = self._clock()
         self._hub.publish(self._rooms.expire(now))
-        rate = self.intake.rate(now)
-        if rate != self._shown_rate:
-            self._shown_rate = rate
+        version = self.intake.version(now)
+        if version != self._shown:
+            self._shown = version
             self._hub.refresh()
+
+    def give_up(self) -> None:
+        """Refuse the reports whose commit did not come in time. Those of the commit under way may still be saved."""
+        too_old = self._clock() - self._commit_timeout
+        if self._saving_since is not None and self._saving_since <= too_old:
+            self._health.failed(f"a commit takes more than {self._commit_timeout:g} s")
+        for waiting in self._queue:
+            if waiting.received.at > too_old:
+                break
+            waiting.refuse(_not_saved(f"not saved within {self._commit_timeout:g} s"))
 
     async def _take(self, batch: Sequence[_Waiting]) -> None:
         self.expire()
@@ -111,41 +161,53 @@ class Ingest:
         for waiting, problem in zip(batch, problems, strict=True):
             if problem is None:
                 admitted.append(waiting)
-            elif not waiting.answer.done():
-                waiting.answer.set_exception(problem)
-        if not admitted:
-            return
-        try:
-            await self._store.append([waiting.received for waiting in admitted])
-        except Exception:
-            logger.exception("a batch of %d reports could not be saved, trying them one by one", len(admitted))
-            await self._take_one_by_one(admitted)
-        else:
-            self._show_and_answer(admitted)
-
-    async def _take_one_by_one(self, batch: Sequence[_Waiting]) -> None:
-        """Keep a report that the store cannot take from failing the others."""
-        for waiting in batch:
-            try:
-                await self._store.append([waiting.received])
-            except Exception:
-                logger.exception("a report could not be saved")
-                self._refuse([waiting])
             else:
-                self._show_and_answer([waiting])
+                waiting.refuse(problem)
+        if self._health.failing_since is not None:
+            self._refuse(admitted, NOTHING_SAVED)
+        elif admitted:
+            self._saving_since = self._clock()
+            if not await self._save(admitted):
+                await self._save_one_by_one(admitted)
+
+    async def _save(self, batch: Sequence[_Waiting]) -> bool:
+        """Commit these reports, show and answer them; or say that they could not be committed."""
+        self._meters.batch.observe(len(batch))
+        try:
+            with self._meters.commit.time():
+                await self._store.append([waiting.received for waiting in batch])
+        except Exception as error:
+            log = logger.error if isinstance(error, StoreError) else logger.exception
+            log("%d reports could not be saved: %s", len(batch), error)
+            return False
+        self._health.wrote()
+        self._show_and_answer(batch)
+        return True
+
+    async def _save_one_by_one(self, batch: Sequence[_Waiting]) -> None:
+        """Keep a report that the store cannot take from failing the others, as long as it takes any."""
+        rest = deque(batch)
+        while rest and await self._health.probe():
+            while rest and (rest[0].refused or await self._save([rest[0]])):
+                rest.popleft()
+            if rest:
+                self._refuse([rest.popleft()], NOT_SAVED)
+        self._refuse(rest, NOTHING_SAVED)
 
     @staticmethod
-    def _refuse(batch: Sequence[_Waiting]) -> None:
+    def _refuse(batch: Iterable[_Waiting], message: str) -> None:
         for waiting in batch:
-            if not waiting.answer.done():
-                waiting.answer.set_exception(Unavailable("the report could not be saved", retry_after=RETRY_AFTER))
+            waiting.refuse(_not_saved(message))
 
     def _show_and_answer(self, committed: Sequence[_Waiting]) -> None:
         for waiting in committed:
             self._rooms.apply(waiting.received)
-            self.intake.newest = waiting.received.at
-        self.intake.note(len(committed), self._clock())
+        self.intake.took([waiting.received for waiting in committed])
         self._hub.publish({waiting.received.report.room_id for waiting in committed})
         for waiting in committed:
             if not waiting.answer.done():
                 waiting.answer.set_result(None)
+
+
+def _not_saved(message: str) -> Unavailable:
+    return Unavailable(message, retry_after=RETRY_AFTER, reason="not_saved")

@@ -12,6 +12,7 @@
 
 import { dateOf, isFrozen, now, timeOfDay } from "./clock.js";
 import { keep, kept } from "./kept.js";
+import { checkDenied } from "./signed_out.js";
 
 const RANGES = { "15 min": 900, "1 h": 3_600, "6 h": 21_600, "24 h": 86_400 }; // seconds
 const POINTS = 360; // about as many as a chart has room for: longer ranges are merged into steps by the server
@@ -55,6 +56,7 @@ async function load() {
   const isAsked = () => asked === source.url() + rangeName;
   try {
     const answer = await fetch(`${url}${url.includes("?") ? "&" : "?"}${query}`);
+    checkDenied(answer);
     if (answer.ok && isAsked()) add((await answer.json()).data);
   } catch {
     // The server is lost, which the page says; the next push makes up for it.

@@ -6,6 +6,7 @@
 // `pauseOnBackground` are off, see base.html): so there is never more than one, whatever ends or refuses it.
 
 import { age, behind, duration, freeze, isFrozen, setServerTime, setText, showTimes, thaw } from "./clock.js";
+import { checkDenied, isDenied, showSignedOut } from "./signed_out.js";
 
 const PATIENCE = 5_000; // connecting for longer than this is no connecting either
 const CONNECT_TIMEOUT = 10_000;
@@ -40,6 +41,7 @@ let retry = 0;
 let heardAt = Date.now(); // the last message, by this machine's clock
 let quietSince = heardAt; // the same, or when the stream was opened
 const held = new Map(); // the newest state of each section, while the page is paused
+const tabs = new BroadcastChannel("roompulse"); // those of this browser tell each other that they are live
 
 function setState(next) {
   if (state !== next) {
@@ -51,6 +53,11 @@ function setState(next) {
 
 // The page is paused whatever becomes of its stream, but a lost server is the greater news.
 function show() {
+  showTimes();
+  if (state === "signed-out") {
+    showSignedOut();
+    return;
+  }
   const shown = isFrozen() && (state === "live" || state === "connecting") ? "paused" : state;
   pill.dataset.state = shown;
   setText(word, WORDS[shown]);
@@ -64,7 +71,6 @@ function show() {
     paused: `${duration(behind())} behind`,
   };
   setText(detail, details[shown] ?? "");
-  showTimes();
 }
 
 function open() {
@@ -96,7 +102,7 @@ stream.addEventListener("htmx:sse:before:connection", (event) => {
 // There is none any more: the server ended it, the network broke it, or letGo did.
 stream.addEventListener("htmx:sse:close", () => {
   connection = null;
-  if (document.hidden) return;
+  if (document.hidden || state === "signed-out") return;
   if (state === "live") setState("connecting");
   openLater();
 });
@@ -106,14 +112,20 @@ stream.addEventListener("htmx:finally:request", (event) => {
   requested = false;
   if (connection || document.hidden) return;
   const response = event.detail.ctx.response;
+  if (isDenied(response)) return; // see page:signed-out
   if (response) reason = response.status === 503 ? "the server is busy" : `the server answered ${response.status}`;
   setState(response ? "refused" : "lost");
   openLater(Number(response?.headers.get("Retry-After")) * 1_000 || 0);
 });
 
 stream.addEventListener("htmx:sse:before:message", (event) => {
+  if (state === "signed-out") {
+    location.reload(); // somebody has signed in, whose name and forms the page is to have
+    return;
+  }
   heardAt = quietSince = Date.now();
   failures = 0;
+  if (state !== "live") tabs.postMessage("live");
   setState("live");
   hold(event);
 });
@@ -125,6 +137,19 @@ stream.addEventListener("ping", (event) => {
 
 stream.addEventListener("bye", () => setState("lost"));
 
+// A page that is signed out does not try again by itself, but when it is looked at, or another tab is signed in.
+function signOut() {
+  setState("signed-out");
+  letGo();
+}
+
+stream.addEventListener("signed-out", signOut);
+document.addEventListener("page:signed-out", signOut);
+document.addEventListener("htmx:finally:request", (event) => checkDenied(event.detail.ctx.response));
+tabs.addEventListener("message", () => {
+  if (state === "signed-out") open();
+});
+
 // The stream stays open while the page is paused, or nobody would hear that the server is lost. What it brings is the
 // whole state of a section, so the newest is all that is needed to go on.
 function hold(event) {
@@ -132,7 +157,7 @@ function hold(event) {
   if (name) return; // an event for this script, see above
   const [, section] = data.match(/hx-target="([^"]*)"/);
   held.delete(section);
-  if (!isFrozen()) return;
+  if (!isFrozen() || section === "#notice") return; // no news of the room, but about the server
   held.set(section, data);
   event.preventDefault();
 }
@@ -172,7 +197,9 @@ document.addEventListener("htmx:after:swap", () => {
 
 // Six streams are all that a browser opens to one server (HTTP/1.1): a tab in the background lets go of its own.
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) {
+  if (state === "signed-out") {
+    open();
+  } else if (document.hidden) {
     letGo();
     setState("background");
   } else {

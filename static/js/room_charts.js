@@ -2,6 +2,7 @@
 
 import { start, stepOf } from "./charts.js";
 import { now } from "./clock.js";
+import { checkDenied } from "./signed_out.js";
 
 const section = document.getElementById("charts");
 const interval = Number(section.dataset.interval); // seconds between snapshots
@@ -15,6 +16,7 @@ async function moment(time, range) {
   const query = new URLSearchParams({ from: time, to: time + step, limit: "10000" });
   try {
     const answer = await fetch(`${section.dataset.history}?${query}`);
+    checkDenied(answer);
     const found = (await answer.json()).data.filter((one) => one.quality.score !== null && one.timestamp < time + step);
     return found.sort((one, other) => one.quality.score - other.quality.score)[0]?.timestamp ?? time;
   } catch {

@@ -45,4 +45,15 @@ if (isWall) {
   });
 }
 
+// What hangs from the bar closes as the menu of the view does.
+const account = document.querySelector(".account");
+document.addEventListener("click", (event) => {
+  if (account?.open && !account.contains(event.target)) account.open = false;
+});
+account?.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  account.open = false;
+  account.querySelector("summary").focus();
+});
+
 showTimes();

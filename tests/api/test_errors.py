@@ -78,10 +78,9 @@ async def test_who_may_something_else_gets_the_envelope_too(keyed: tuple[Setting
 
 
 @pytest.fixture
-def small(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def small(settings: Settings) -> Settings:
     """Settings under which everything can be had too much of."""
-    monkeypatch.setattr("roompulse.web.report.BODY_TIMEOUT", 0.02)
-    return msgspec.structs.replace(settings, max_body=1000, max_rooms=1)
+    return msgspec.structs.replace(settings, max_body=1000, max_rooms=1, body_timeout=0.02)
 
 
 PRODUCERS: list[tuple[int, Producer]] = [
@@ -148,7 +147,7 @@ def mistake(*_: object, **__: object) -> None:
         ("roompulse.rooms.memory.RoomsInMemory.get", get("/report/metrics/room-1")),
         ("roompulse.store.sql.SqlStore.history", get("/report/history/room-1")),
         ("roompulse.web.views.Views.room_json", get("/report/stream/room-1")),
-        ("roompulse.web.report.decode_report", post()),
+        ("roompulse.intake.intake.decode_as_sent", post()),
     ],
 )
 async def test_a_mistake_is_500_and_in_the_log_alone(

@@ -147,3 +147,8 @@ async def test_who_calls_the_server_by_a_wrong_name_gets_them_too(app: Litestar,
         status, headers = await start(app, "GET", path, host=host)
         assert (status, headers["content-type"]) == (400, kind)
         assert lower(COMMON_HEADERS).items() <= headers.items()
+
+
+async def test_the_page_that_tells_of_a_wrong_name_has_its_looks(app: Litestar) -> None:
+    asset = next(path for path in paths(app) if path.startswith("/assets/"))
+    assert (await start(app, "GET", asset, host=b"evil.example"))[0] == 200

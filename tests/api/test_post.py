@@ -248,15 +248,16 @@ async def test_a_body_may_come_in_pieces(client: httpx.AsyncClient) -> None:
     assert (await client.post("/report/metrics", content=pieces())).status_code == 200
 
 
-async def test_it_does_not_wait_for_a_body_for_ever(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("roompulse.web.report.BODY_TIMEOUT", 0.02)
-
+async def test_it_does_not_wait_for_a_body_for_ever(settings: Settings, clock: Clock) -> None:
     async def stalled() -> AsyncIterator[bytes]:
         yield REFERENCE[:100]
         await asyncio.Event().wait()
 
-    assert_problem(await client.post("/report/metrics", content=stalled()), 408)
-    assert await data(client, "/report/rooms") == []
+    async with serving(msgspec.structs.replace(settings, body_timeout=0.02), clock) as client:
+        answer = await client.post("/report/metrics", content=stalled())
+        assert_problem(answer, 408, "0.02 s")
+        assert answer.headers["connection"] == "close"
+        assert await data(client, "/report/rooms") == []
 
 
 def test_a_sender_that_leaves_in_the_middle_of_a_body_does_no_harm(server: Server) -> None:

@@ -109,7 +109,7 @@ def changed(path: str, value: Any) -> Any:
 def wrong_values(field: Field) -> list[Any]:
     wrong: dict[str, list[Any]] = {
         "id": ["", "x" * 129, 5, True, []],
-        "string": ["", "x" * 65, 5, True, []],
+        "string": ["", "x" * 65, "\0", "a\n", "a\x7fb", "\x85a", 5, True, []],
         "integer": [(field.low or 0) - 1, (field.high or 0) + 1, 0.5, "5", True],
         "number": [(field.low or 0) - 0.001, (field.high or 0) + 0.001, "5", True],
         "boolean": [0, 1, "true", []],

@@ -215,9 +215,9 @@ def test_head_takes_no_place_of_a_viewer(make_server: MakeServer) -> None:
 @pytest.mark.parametrize(
     ("path", "targets"),
     [
-        ("/stream", ["rooms", "totals"]),
-        ("/rooms/room-1/stream", ["summary", "users"]),
-        ("/rooms/room-1/users/u1/stream", ["user"]),
+        ("/stream", ["notice", "rooms", "totals"]),
+        ("/rooms/room-1/stream", ["grid", "notice", "summary", "users"]),
+        ("/rooms/room-1/users/u1/stream", ["notice", "user"]),
     ],
 )
 def test_a_page_s_stream_sends_its_parts_and_then_what_changed(server: Server, path: str, targets: list[str]) -> None:
@@ -234,6 +234,7 @@ def test_a_page_s_stream_sends_its_parts_and_then_what_changed(server: Server, p
 
 def test_a_page_of_a_room_that_is_not_live_says_so_and_fills_by_itself(server: Server) -> None:
     with watching(server, "/rooms/room-9/users/u1/stream") as viewer:
+        assert "notice" in viewer.next("message").data
         assert "not in the room" in viewer.next("message").data
         server.post(body(room_id="room-9"))
         assert "4.37" in viewer.next("message").data

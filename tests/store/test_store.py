@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from threading import Event
+from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import OperationalError
@@ -215,6 +217,35 @@ async def test_it_prunes_in_small_steps(store: Store) -> None:
     assert len(await recent(store)) == 1
 
 
+@pytest.mark.parametrize("ahead", [1, PRUNE_AT_ONCE, 3 * PRUNE_AT_ONCE])
+async def test_rows_that_a_clock_far_ahead_stamped_hold_up_nothing(store: Store, ahead: int) -> None:
+    await store.append([received(at=NOW + 10**9)] * ahead)
+    for number in range(ahead):
+        await store.add_snapshots(NOW + 10**9 + number, [("room-1", aggregate())])
+    await store.append([received(at=NOW)] * (2 * ahead) + [received(at=NOW + 1)])
+    for number in range(2 * ahead):
+        await store.add_snapshots(NOW - number / 1000, [("room-1", aggregate())])
+    await store.add_snapshots(NOW + 1, [("room-1", aggregate())])
+    while await store.prune(NOW + 1, NOW + 1):
+        pass
+    assert [one.at for one in await recent(store)] == [NOW + 1]
+    assert await times(store) == [NOW + 1]
+
+
+async def test_rows_from_the_future_stay_as_long_as_all_that_follow_them(store: Store) -> None:
+    await store.append([received(at=NOW + 10**9)] * 10 + [received(at=NOW + 1)] * 10)
+    assert await store.prune(NOW + 1, NOW) == 0
+    assert len(await recent(store)) == 20
+
+
+async def test_rows_that_a_clock_far_behind_stamped_take_no_others_with_them(store: Store) -> None:
+    reports = [received(at=NOW + number) for number in range(100)]
+    await store.append([*reports, *[received(at=0)] * 100, *(received(at=NOW + 100 + number) for number in range(100))])
+    while await store.prune(NOW, NOW):
+        pass
+    assert (await recent(store))[:100] == reports
+
+
 async def test_a_room_is_forgotten_with_its_last_row(store: Store) -> None:
     await store.append([received()])
     await store.add_snapshots(NOW, [("room-1", aggregate())])
@@ -281,6 +312,41 @@ async def test_a_commit_is_flushed_to_a_write_ahead_log(database: Database) -> N
 
     found = await database.write(pragmas)
     assert found == {"journal_mode": "wal", "synchronous": 2}
+
+
+@pytest.mark.parametrize(
+    ("setting", "pragma", "value"),
+    [
+        ({"synchronous": "NORMAL"}, "synchronous", 1),
+        ({"commit_timeout": 10}, "busy_timeout", 2500),
+        ({"commit_timeout": 0.4}, "busy_timeout", 100),
+        ({"commit_timeout": 10**9}, "busy_timeout", 5000),
+    ],
+)
+async def test_settings_reach_the_connection_that_writes(
+    settings: Settings, setting: dict[str, Any], pragma: str, value: int
+) -> None:
+    database = Database(msgspec.structs.replace(settings, **setting))
+    async with database.open():
+        found = await database.write(lambda connection: connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one())
+    assert found == value
+
+
+async def test_a_probe_writes_one_row_and_no_other(database: Database) -> None:
+    for _ in range(3):
+        await database.probe()
+    with closing(sqlite3.connect(database.path)) as another:
+        assert another.execute("SELECT id, count FROM beat").fetchall() == [(1, 3)]
+
+
+async def test_a_probe_of_a_database_that_is_locked_fails(settings: Settings) -> None:
+    database = Database(msgspec.structs.replace(settings, commit_timeout=0.04))
+    async with database.open():
+        with closing(sqlite3.connect(database.path, isolation_level=None)) as another:
+            another.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreError, match="locked"):
+                await database.probe()
+        await database.probe()
 
 
 async def test_the_log_is_gone_once_the_database_is_closed(settings: Settings) -> None:

@@ -23,7 +23,7 @@ def figures(most: int) -> st.SearchStrategy[float | None]:
     return st.none() | st.integers(0, most) | st.floats(0, most)
 
 
-texts = st.none() | st.text(min_size=1, max_size=64)
+texts = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=64)
 videos = st.builds(
     Video,
     timestamp=times,
@@ -31,7 +31,7 @@ videos = st.builds(
     width=wholes(65535),
     height=wholes(65535),
     bitrate=figures(10**7),
-    codec=texts,
+    codec=st.none() | texts,
     frames_dropped=wholes(10**9),
     freeze_count=wholes(10**9),
     freeze_duration=figures(600_000),
@@ -43,12 +43,12 @@ audios = st.builds(
     sample_rate=wholes(10**6),
     channels=wholes(64),
     bitrate=figures(10**7),
-    codec=texts,
+    codec=st.none() | texts,
     level=figures(1),
     muted=st.none() | st.booleans(),
     concealed=figures(100),
 )
-devices = st.none() | st.builds(Device, type=texts, os=texts, browser=texts, network_type=texts)
+devices = st.none() | st.builds(Device, **dict.fromkeys(Device.__struct_fields__, st.none() | texts))
 networks = st.builds(Network, rtt=figures(600_000), packet_loss=figures(100), jitter=figures(600_000))
 streams = st.builds(
     Stream,
@@ -62,7 +62,7 @@ reports = st.builds(
     Report,
     user_id=ids,
     room_id=ids,
-    sdk_version=st.text(min_size=1, max_size=64),
+    sdk_version=texts,
     report_time=st.integers(0, 10**11 - 1),
     metrics=st.lists(st.builds(Entry, user_id=ids, streams=st.lists(streams, max_size=3), device=devices), max_size=3),
 )

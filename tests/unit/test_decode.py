@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from roompulse.errors import BadRequest
-from roompulse.report.decode import decode_report
+from roompulse.errors import BadRequest, BodyTooLarge
+from roompulse.report.decode import Largest, decode_report
 from roompulse.report.model import Device, Entry, Report
 from tests.builders import REFERENCE, audio, body, report, stream, video
 from tests.unit import reports
@@ -217,6 +217,45 @@ def test_other_texts_have_1_to_64_characters_and_are_named_where_they_have_not(p
     assert refusal(having(path, json.dumps("é" * 65))) == f"{path}: expected `str` of length <= 64"
     for token in ("5", "[]", "true"):
         assert refusal(having(path, token)).startswith(f"{path}: expected `str")
+
+
+@pytest.mark.parametrize("path", ["$.sdk_version", *TEXTS])
+@pytest.mark.parametrize("control", ["\0", "\n", "\x1f", "\x7f", "\x85", "\x9f"])
+def test_texts_have_no_control_characters_at_either_end_or_in_between(path: str, control: str) -> None:
+    for text in (f"{control}1.2", f"1{control}2", f"1.2{control}"):
+        fault = f"must not contain control characters (U+{ord(control):04X} at {text.index(control)})"
+        assert refusal(having(path, json.dumps(text))) == f"{path}: {fault}"
+
+
+@pytest.mark.parametrize("path", ["$.sdk_version", *TEXTS])
+@pytest.mark.parametrize("odd", ["\u200b", "\u2028", "\xa0", "\xad", "\ue000", " 1.2 ", "\u202e"])
+def test_texts_may_have_any_other_characters(path: str, odd: str) -> None:
+    assert at(path, decode_report(having(path, json.dumps(odd)))) == odd
+
+
+LARGEST = Largest(users=2, streams=3)
+
+
+@pytest.mark.parametrize("streams", [(), (0,), (3,), (1, 2), (3, 0)])
+def test_a_report_is_taken_up_to_the_largest_size(streams: tuple[int, ...]) -> None:
+    entries = [Entry(f"u{number}", [stream()] * count) for number, count in enumerate(streams)]
+    assert decode_report(body(metrics=entries), LARGEST) == report(metrics=entries)
+
+
+@pytest.mark.parametrize(
+    ("streams", "message"),
+    [
+        ((0, 0, 0), "$.metrics: a report has no more than 2 entries"),
+        ((4,), "$.metrics[0].streams: a report has no more than 3 streams"),
+        ((0, 4), "$.metrics[1].streams: a report has no more than 3 streams"),
+        ((3, 1), "$.metrics[1].streams: a report has no more than 3 streams"),
+    ],
+)
+def test_a_report_past_the_largest_size_is_refused_by_what_is_too_much(streams: tuple[int, ...], message: str) -> None:
+    entries = [Entry("a\n", [stream("b\n")] * count) for count in streams]  # nothing else is looked at before
+    with pytest.raises(BodyTooLarge) as refused:
+        decode_report(body(metrics=entries), LARGEST)
+    assert (refused.value.status, refused.value.message) == (413, message)
 
 
 def test_content_is_camera_or_screen() -> None:

@@ -118,8 +118,8 @@ def test_behind_a_proxy_nobody_else_may_connect() -> None:
             behind.check(asked("pulse.example", peer=peer, x_forwarded_for="10.1.2.3"))
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_orchestrators_may_ask_by_any_name_and_past_the_proxy(path: str) -> None:
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/assets/0123456789abcdef/css/roompulse.css"])
+def test_orchestrators_and_the_page_of_the_error_may_ask_by_any_name_and_past_the_proxy(path: str) -> None:
     for hosts in (checking(), checking(behind_proxy=True, trusted_proxies=Networks("10.0.0.1"))):
         hosts.check(asked("pod-7.internal", path=path, peer="192.0.2.1"))
         hosts.check(asked(path=path, peer="192.0.2.1"))

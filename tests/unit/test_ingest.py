@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial
 
 import pytest
 
@@ -8,13 +9,17 @@ from roompulse.errors import StoreError, TooManyRequests, Unavailable
 from roompulse.hub.contract import View
 from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import MAX_BATCH, Ingest
+from roompulse.meters import Meters
 from roompulse.report.model import Entry, Received
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import Aggregate, Snapshot, UserMetrics
 from roompulse.store.contract import HistoryQuery
+from roompulse.store.health import StoreHealth
 from tests.builders import NOW, network, received, report, stream, video
 from tests.conftest import Clock
+
+COMMIT_TIMEOUT = 10.0
 
 
 class FakeStore:
@@ -25,6 +30,9 @@ class FakeStore:
         self.commits: list[list[str]] = []
         """Who reported, commit by commit, whether it failed or not."""
         self.poison: set[str] = set()
+        self.out = False
+        """Whether nothing at all can be written."""
+        self.probes = 0
         self.failure: type[Exception] = StoreError
         self.open = asyncio.Event()
         self.open.set()
@@ -32,9 +40,14 @@ class FakeStore:
     async def append(self, reports: Sequence[Received]) -> None:
         self.commits.append([one.report.user_id for one in reports])
         await self.open.wait()
-        if self.poison & {one.report.user_id for one in reports}:
+        if self.out or self.poison & {one.report.user_id for one in reports}:
             raise self.failure("the database failed")
         self.kept += reports
+
+    async def probe(self) -> None:
+        self.probes += 1
+        if self.out:
+            raise self.failure("the database failed")
 
     async def recent(self, since: float) -> AsyncIterator[Received]:
         for one in self.kept:
@@ -56,6 +69,7 @@ class FakeHub:
         self.viewers = 0
         self.published: list[list[str]] = []
         self.refreshed = 0
+        self.refreshed_everywhere = 0
 
     def subscribe(self, view: View) -> AbstractContextManager[Mailbox]:
         raise NotImplementedError
@@ -64,8 +78,9 @@ class FakeHub:
         if rooms := sorted(room_ids):
             self.published.append(rooms)
 
-    def refresh(self) -> None:
+    def refresh(self, *, everywhere: bool = False) -> None:
         self.refreshed += 1
+        self.refreshed_everywhere += everywhere
 
     def close(self) -> None:
         raise NotImplementedError
@@ -74,10 +89,24 @@ class FakeHub:
 class World:
     def __init__(self, max_queue: int = 10_000, limits: Limits | None = None) -> None:
         self.clock = Clock()
+        self.meters = Meters()
         self.store = FakeStore()
         self.hub = FakeHub()
         self.rooms = RoomsInMemory(limits or Limits(100, 1000, 100), stale_after=15, leave_after=60)
-        self.ingest = Ingest(self.store, self.rooms, self.hub, self.clock, max_queue)
+        self.start(max_queue)
+
+    def start(self, max_queue: int) -> None:
+        self.health = StoreHealth(self.store.probe, self.clock, partial(self.hub.refresh, everywhere=True))
+        self.ingest = Ingest(
+            self.store,
+            self.health,
+            self.rooms,
+            self.hub,
+            self.meters,
+            self.clock,
+            max_queue=max_queue,
+            commit_timeout=COMMIT_TIMEOUT,
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -116,6 +145,37 @@ async def outcomes(tasks: Iterable["asyncio.Task[None]"]) -> list[type[BaseExcep
     async with asyncio.timeout(5):
         answers = await asyncio.gather(*tasks, return_exceptions=True)
     return [type(answer) if answer else None for answer in answers]
+
+
+class TestWhatIsCounted:
+    def counted(self, world: World, name: str, **labels: str) -> float | None:
+        return world.meters.registry.get_sample_value(f"roompulse_{name}", labels)
+
+    async def test_is_each_commit_and_what_is_in_it(self, world: World) -> None:
+        async with world.running():
+            assert await outcomes([world.post(f"u{number}") for number in range(3)]) == [None] * 3
+            assert await outcomes([world.post()]) == [None]
+        assert self.counted(world, "reports_total", outcome="accepted") == 4
+        assert self.counted(world, "commit_seconds_count") == 2
+        assert self.counted(world, "batch_reports_sum") == 4
+        assert self.counted(world, "batch_reports_bucket", le="1.0") == 1
+
+    async def test_is_no_report_that_could_not_be_saved(self, world: World) -> None:
+        world.store.poison = {"u1"}
+        async with world.running():
+            await outcomes([world.post("u1"), world.post("u2")])
+        assert self.counted(world, "reports_total", outcome="accepted") == 1
+
+    async def test_is_what_waits(self, world: World) -> None:
+        async with world.running():
+            world.store.open.clear()
+            posted = [world.post("u1"), world.post("u2")]
+            await settled()
+            assert world.ingest.waiting == 2
+            world.store.open.set()
+            await outcomes(posted)
+            await settled()
+            assert world.ingest.waiting == 0
 
 
 class TestAReport:
@@ -212,6 +272,7 @@ class TestAFailure:
             posted = [world.post(user_id) for user_id in ("u1", "u2", "u3")]
             assert await outcomes(posted) == [None, Unavailable, None]
             assert world.store.commits == [["u1", "u2", "u3"], ["u1"], ["u2"], ["u3"]]
+            assert world.health.failing_since is None
             assert world.user_ids() == ["u1", "u3"]
             assert [one.report.user_id for one in world.store.kept] == ["u1", "u3"]
 
@@ -223,6 +284,62 @@ class TestAFailure:
             assert refused.value.status == 503
             assert refused.value.retry_after
             assert "database" not in refused.value.message
+
+    async def test_of_everything_refuses_the_batch_after_one_probe(self, world: World) -> None:
+        async with world.running():
+            world.store.out = True
+            posted = [world.post(f"u{number}") for number in range(100)]
+            assert await outcomes(posted) == [Unavailable] * 100
+            assert (len(world.store.commits), world.store.probes) == (1, 1)
+            assert world.health.failing_since == NOW
+
+    async def test_of_everything_refuses_what_comes_later_at_once(self, world: World) -> None:
+        async with world.running():
+            world.store.out = True
+            await outcomes([world.post()])
+            with pytest.raises(Unavailable, match="the database cannot be written now") as refused:
+                await world.ingest.submit(report())
+            assert refused.value.retry_after
+            assert len(world.store.commits) == 1
+
+    async def test_of_everything_refuses_what_waits_without_trying(self, world: World) -> None:
+        async with world.running():
+            world.store.open.clear()
+            posted = [world.post("u1")]
+            await settled()
+            posted += [world.post("u2"), world.post("u3")]
+            await settled()
+            world.store.out = True
+            world.store.open.set()
+            assert await outcomes(posted) == [Unavailable] * 3
+            assert world.store.commits == [["u1"]]
+
+    async def test_of_everything_is_over_when_a_probe_succeeds(self, world: World) -> None:
+        async with world.running():
+            world.store.out = True
+            await outcomes([world.post()])
+            await world.health.look()
+            assert await outcomes([world.post()]) == [Unavailable]
+            world.store.out = False
+            await world.health.look()
+            assert world.health.failing_since is None
+            assert await outcomes([world.post()]) == [None]
+            assert world.user_ids() == ["u1"]
+
+    async def test_of_everything_ends_the_trying_one_by_one(self, world: World) -> None:
+        class FailsLater(FakeStore):
+            async def append(self, reports: Sequence[Received]) -> None:
+                self.out = len(self.commits) >= 3
+                await super().append(reports)
+
+        world.store = FailsLater()
+        world.store.poison = {"u9"}
+        world.start(100)
+        async with world.running():
+            posted = [world.post(f"u{number}") for number in range(10)]
+            assert await outcomes(posted) == [None, None, *[Unavailable] * 8]
+            assert [one.report.user_id for one in world.store.kept] == world.user_ids() == ["u0", "u1"]
+            assert len(world.store.commits) == 4
 
     async def test_of_an_unforeseen_kind_does_the_same(self, world: World) -> None:
         async with world.running():
@@ -246,6 +363,93 @@ class TestAFailure:
             assert "ZeroDivisionError" in caplog.text
             assert await outcomes([world.post("u3")]) == [None]
             assert world.user_ids() == ["u3"]
+
+
+class TestACommitThatDoesNotCome:
+    """It hangs, as `open` is shut: the first report is in the commit under way, the others wait in the queue."""
+
+    async def hanging(self, world: World) -> list["asyncio.Task[None]"]:
+        world.store.open.clear()
+        posted = [world.post("u1")]
+        await settled()
+        posted += [world.post("u2"), world.post("u3")]
+        await settled()
+        return posted
+
+    async def test_is_waited_for_as_long_as_the_limit_says_and_no_longer(self, world: World) -> None:
+        async with world.running():
+            posted = await self.hanging(world)
+            world.clock.advance(COMMIT_TIMEOUT - 0.001)
+            world.ingest.give_up()
+            await settled()
+            assert not any(one.done() for one in posted)
+            world.clock.advance(0.001)
+            world.ingest.give_up()
+            assert await outcomes(posted) == [Unavailable] * 3
+
+    async def test_refuses_its_reports_and_those_that_wait_and_says_why(self, world: World) -> None:
+        async with world.running():
+            for one in await self.hanging(world):
+                world.clock.advance(COMMIT_TIMEOUT)
+                world.ingest.give_up()
+                with pytest.raises(Unavailable, match="not saved within 10 s") as refused:
+                    await one
+                assert refused.value.retry_after
+
+    async def test_lets_those_go_on_waiting_who_came_later(self, world: World) -> None:
+        async with world.running():
+            posted = await self.hanging(world)
+            world.clock.advance(COMMIT_TIMEOUT / 2)
+            later = world.post("u4")
+            await settled()
+            world.clock.advance(COMMIT_TIMEOUT / 2)
+            world.ingest.give_up()
+            assert await outcomes(posted) == [Unavailable] * 3
+            assert not later.done()
+            world.store.open.set()
+            assert await outcomes([later]) == [None]
+
+    async def test_may_still_save_its_reports_but_not_those_that_waited(self, world: World) -> None:
+        async with world.running():
+            posted = await self.hanging(world)
+            world.clock.advance(COMMIT_TIMEOUT)
+            world.ingest.give_up()
+            await outcomes(posted)
+            world.store.open.set()
+            await settled()
+            assert world.store.commits == [["u1"]]
+            assert world.user_ids() == ["u1"]
+
+    async def test_counts_as_a_database_that_cannot_be_written_until_it_comes(self, world: World) -> None:
+        async with world.running():
+            await outcomes([world.post("u0")])
+            posted = await self.hanging(world)
+            world.clock.advance(COMMIT_TIMEOUT)
+            world.ingest.give_up()
+            assert (world.health.failing_since, world.health.error) == (NOW + 10, "a commit takes more than 10 s")
+            assert await outcomes([*posted, world.post("u4")]) == [Unavailable] * 4
+            world.store.open.set()
+            await settled()
+            assert await outcomes([world.post("u5")]) == [None]
+
+    async def test_is_none_where_nothing_is_to_be_saved(self, world: World) -> None:
+        async with world.running():
+            await outcomes([world.post()])
+            world.clock.advance(1000)
+            world.ingest.give_up()
+            assert world.health.failing_since is None
+
+    async def test_is_not_tried_again_for_those_who_were_refused_meanwhile(self, world: World) -> None:
+        async with world.running():
+            posted = await self.hanging(world)
+            world.clock.advance(COMMIT_TIMEOUT)
+            world.ingest.give_up()
+            await outcomes(posted)
+            world.store.poison = {"u1"}
+            world.store.open.set()
+            await settled()
+            assert world.store.commits == [["u1"]]
+            assert world.store.probes == 1
 
 
 class TestAReportPastALimit:
@@ -355,7 +559,7 @@ class TestARestart:
         """The world after a restart: the same store and clock, all else new."""
         new = World()
         new.store, new.clock = world.store, world.clock
-        new.ingest = Ingest(new.store, new.rooms, new.hub, new.clock, 100)
+        new.start(100)
         await new.ingest.rebuild(60)
         return new
 

@@ -1,8 +1,9 @@
 from collections.abc import Sequence
 
+from roompulse import buckets
 from roompulse.errors import Problem, TooManyRequests, Unavailable
 from roompulse.report.model import Entry, Received
-from roompulse.rooms.limits import Limits
+from roompulse.rooms.limits import Limits, Starts
 from roompulse.rooms.memory import RoomsInMemory
 from tests.builders import NOW, received, stream
 
@@ -144,6 +145,77 @@ class TestStreams:
         rooms.apply(received(NOW + 30, metrics=[]))
         rooms.expire(NOW + 60)
         assert admitted(rooms, giving("b")) == [True]
+
+
+class TestNewRoomsOfASender:
+    """Three a minute: one every 20 s, after three at once."""
+
+    def rooms(self) -> RoomsInMemory:
+        return RoomsInMemory(Limits(5, ANY, ANY, sender_rooms=3), stale_after=15, leave_after=60)
+
+    def start(self, rooms: RoomsInMemory, *room_ids: str, at: float = NOW, sender: str = "a") -> list[bool]:
+        """Whether each of these reports, in one batch, is taken; those that are, are applied."""
+        batch = [Received(received(room_id=room_id).report, at, sender) for room_id in room_ids]
+        problems = rooms.admit(batch)
+        for one, problem in zip(batch, problems, strict=True):
+            if problem is None:
+                rooms.apply(one)
+        return [problem is None for problem in problems]
+
+    def test_may_be_as_many_at_once_as_in_a_minute(self) -> None:
+        assert self.start(self.rooms(), "1", "2", "3", "4") == [True, True, True, False]
+
+    def test_are_counted_over_batches(self) -> None:
+        rooms = self.rooms()
+        assert [self.start(rooms, room_id) for room_id in "1234"] == [[True], [True], [True], [False]]
+
+    def test_past_the_limit_are_refused_until_there_may_be_another(self) -> None:
+        rooms = self.rooms()
+        self.start(rooms, "1", "2", "3")
+        problem = refusal(rooms.admit([Received(received(room_id="4").report, NOW + 5, "a")]))
+        assert isinstance(problem, TooManyRequests)
+        assert problem.message == "$.room_id: more than 3 new rooms a minute from one sender"
+        assert problem.retry_after == 15
+        assert self.start(rooms, "4", at=NOW + 19.9) == [False]
+        assert self.start(rooms, "4", "5", at=NOW + 20) == [True, False]
+
+    def test_do_not_keep_rooms_that_are_live_from_going_on(self) -> None:
+        rooms = self.rooms()
+        assert self.start(rooms, "1", "2", "3", "4", "1", "3") == [True, True, True, False, True, True]
+        assert self.start(rooms, "1", "4") == [True, False]
+
+    def test_cost_once_however_many_reports_they_start_with(self) -> None:
+        assert self.start(self.rooms(), "1", "1", "1", "2", "2", "3") == [True] * 6
+
+    def test_of_one_sender_do_not_count_for_another(self) -> None:
+        rooms = self.rooms()
+        assert self.start(rooms, "1", "2", "3") == [True] * 3
+        assert self.start(rooms, "4", sender="b") == [True]
+
+    def test_cost_nothing_where_they_are_refused(self) -> None:
+        rooms = self.rooms()
+        self.start(rooms, "1", "2", "3", sender="b")
+        self.start(rooms, "4", "5", sender="c")
+        assert self.start(rooms, "6", "7", "8", "9") == [False] * 4  # all rooms are taken
+        rooms.expire(NOW + 60)
+        assert self.start(rooms, "6", "7", "8", "9", at=NOW + 60) == [True, True, True, False]
+
+    def test_cost_nothing_where_they_could_not_be_saved(self) -> None:
+        rooms = self.rooms()
+        for _ in range(10):
+            assert rooms.admit([Received(received(room_id="1").report, NOW, "a")]) == [None]
+        assert self.start(rooms, "1", "2", "3", "4") == [True, True, True, False]
+
+    def test_have_no_limit_without_a_sender_or_without_a_limit(self) -> None:
+        assert self.start(self.rooms(), *"12345", sender="") == [True] * 5
+        assert self.start(live(rooms=5), *"12345") == [True] * 5
+
+    def test_of_a_hundred_thousand_senders_are_remembered_in_a_table_that_does_not_grow(self) -> None:
+        starts = Starts(3)
+        for number in range(100_000):
+            starts.note(f"made-up-{number}", NOW)
+        assert starts._buckets
+        assert len(starts._buckets._buckets) == buckets.MOST
 
 
 def test_asking_changes_nothing() -> None:

@@ -7,7 +7,7 @@ import socket
 from hashlib import sha256
 from ipaddress import ip_address
 
-from roompulse.access.model import ANYBODY, Caller, Key, KeyKind, Known
+from roompulse.access.model import ANYBODY, Caller, Key, KeyKind, Known, Role, SignIn
 from roompulse.access.present import Present
 from roompulse.access.store import AccessStore
 from roompulse.clock import Clock
@@ -30,6 +30,10 @@ class Gate:
         self._clock = clock
         self._open = settings.open
         self._asks_anyway = not (settings.behind_proxy or is_loopback(settings.host))
+        self._signed_on = settings.behind_proxy and settings.proxy_user_header is not None
+        self._idle, self._lifetime = settings.session_idle, settings.session_lifetime
+        self._used: dict[bytes, float] = {}  # when sign-ins were, by their digests
+        self._reading = asyncio.Lock()  # or what was read first might be known last
         self.known = Known()
         self.signing_keys: dict[str, Key] = {}
         """By which room tokens are signed: another dictionary whenever one of them is."""
@@ -39,11 +43,20 @@ class Gate:
 
     async def reload(self) -> None:
         """Raises StoreError when the database fails; what is known stays. Who is not let in any more is shown out."""
-        try:
-            self.known = await self._store.load()
-            self._know_keys()
-        finally:
-            self.present.review()
+        async with self._reading:
+            try:
+                self.known = await self._store.load()
+                self._know_keys()
+            finally:
+                self._review()
+
+    def _review(self) -> None:
+        # Who looks at a stream uses the sign-in, though a wall screen asks for nothing in months.
+        for caller in self.present.callers:
+            if isinstance(caller.proof, bytes) and self.sign_in(caller.proof):
+                self.use(caller.proof)
+        self._used = {digest: at for digest, at in self._used.items() if digest in self.known.sign_ins}
+        self.present.review()
 
     def adopt(self, key: Key) -> None:
         """Take room tokens by a key that is in no database."""
@@ -73,7 +86,8 @@ class Gate:
     @property
     def asks_readers(self) -> bool:
         """Say whether JSON and pages need a key or a sign-in."""
-        return not self._open and (self._asks_anyway or "read" in self._kinds or bool(self.known.operators))
+        asks = self._asks_anyway or self._signed_on or "read" in self._kinds or bool(self.known.operators)
+        return asks and not self._open
 
     def admits(self, caller: Caller) -> bool:
         """Say whether who was let in before still would be."""
@@ -83,8 +97,26 @@ class Gate:
             key = self.known.keys.get(caller.proof)
             return key is not None and key.kind == "read"
         if caller.proof is not None:
-            return caller.proof in self.known.sign_ins
+            return self.sign_in(caller.proof) is not None
         return caller != ANYBODY  # but whom a proxy let in
+
+    def sign_in(self, digest: bytes) -> SignIn | None:
+        """The sign-in, unless it has ended or expired."""
+        found, now = self.known.sign_ins.get(digest), self._clock()
+        if found is None or now - found.started_at >= self._lifetime or now - self.used_at(found) >= self._idle:
+            return None
+        return found
+
+    def use(self, digest: bytes) -> None:
+        self._used[digest] = self._clock()
+
+    def used_at(self, sign_in: SignIn) -> float:
+        return max(sign_in.used_at, self._used.get(sign_in.digest, 0.0))
+
+    def role_of(self, operator: str) -> Role | None:
+        """None where there is no operator of this very name."""
+        found = self.known.operators.get(operator)
+        return found.role if found else None
 
     def key(self, shown: str, kind: KeyKind) -> Key | None:
         """The key that its holder shows, if it is one of this kind."""

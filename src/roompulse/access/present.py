@@ -1,6 +1,6 @@
 """Those who were let in and are still there: what they look at ends when they are not let in any more."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from roompulse.access.model import Caller
@@ -12,6 +12,10 @@ class Present:
     def __init__(self, admits: Callable[[Caller], bool]) -> None:
         self._admits = admits
         self._ends: dict[Caller, list[Callable[[], None]]] = {}
+
+    @property
+    def callers(self) -> Collection[Caller]:
+        return self._ends.keys()
 
     @contextmanager
     def stay(self, caller: Caller, end: Callable[[], None]) -> Iterator[None]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Executable, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Executable, Row, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from roompulse.access.database import AccessDatabase
@@ -47,13 +47,13 @@ class AccessStore:
             raise
         return True
 
-    async def change_operator(self, name: str, **values: str) -> bool:
-        """Set `role` or `password_hash`; say whether there is such an operator."""
-        return await self._run(update(operators).where(operators.c.name == name).values(**values)) > 0
+    async def change_operator(self, name: str, *, keep_an_admin: bool = False, **values: str) -> bool:
+        """Set `role` or `password_hash`; say whether there is such an operator, and it is not the admin to keep."""
+        return await self._run(update(operators).where(*_operator(name, keep_an_admin)).values(**values)) > 0
 
-    async def remove_operator(self, name: str) -> bool:
-        """Its sign-ins end with it. Say whether there was one."""
-        return await self._run(delete(operators).where(operators.c.name == name)) > 0
+    async def remove_operator(self, name: str, *, keep_an_admin: bool = False) -> bool:
+        """Its sign-ins end with it. Say whether there was one, and it is not the admin to keep."""
+        return await self._run(delete(operators).where(*_operator(name, keep_an_admin))) > 0
 
     async def begin(self, sign_in: SignIn) -> None:
         await self._run(insert(sign_ins).values(_row(sign_in)))
@@ -77,6 +77,15 @@ class AccessStore:
         with store_errors():
             async with self._engine.begin() as connection:
                 return (await connection.execute(statement)).rowcount
+
+
+def _operator(name: str, keep_an_admin: bool) -> list[ColumnElement[bool]]:  # noqa: FBT001  (private)
+    here = operators.c.name == name
+    if not keep_an_admin:
+        return [here]
+    others = operators.alias()
+    another = select(others).where(others.c.role == "admin", others.c.name != name).exists()
+    return [here, or_(operators.c.role != "admin", another)]
 
 
 def _fields(row: Row[Any]) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from roompulse.cli.key import key
 from roompulse.cli.serve import serve
 from roompulse.cli.simulate import simulate
 from roompulse.cli.token import token
+from roompulse.cli.user import user
 
 
-@click.group(commands=[serve, simulate, import_, key, token, backup, check])
+@click.group(commands=[serve, simulate, import_, key, token, user, backup, check])
 @click.version_option(__version__, prog_name="roompulse")
 def main() -> None:
     """Live quality monitoring of video-call rooms."""

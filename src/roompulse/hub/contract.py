@@ -48,8 +48,8 @@ class Hub(Protocol):
         """Say that these rooms changed, started or ended."""
         ...
 
-    def refresh(self) -> None:
-        """Say that figures over all rooms changed, as time passed."""
+    def refresh(self, *, everywhere: bool = False) -> None:
+        """Say that figures over all rooms changed, as time passed, or something that every page shows."""
         ...
 
     def close(self) -> None:

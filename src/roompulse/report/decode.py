@@ -3,11 +3,12 @@
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
-from roompulse.errors import BadRequest
-from roompulse.report.ids import id_fault
-from roompulse.report.model import MILLISECONDS_FROM, Report
+from roompulse.errors import BadRequest, BodyTooLarge
+from roompulse.report.ids import id_fault, text_fault
+from roompulse.report.model import MILLISECONDS_FROM, Device, Report, Stream
 
 
 def _whole_to_int(number: str) -> int | float:
@@ -22,11 +23,33 @@ _decoder = msgspec.json.Decoder(Report)
 _untyped_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_whole_to_int)
 
 
-def decode_report(body: bytes) -> Report:
-    """Decode and check one request body.
+class Largest(Struct, frozen=True):
+    """How many entries a report may have, and how many streams in all of them."""
+
+    users: int
+    streams: int
+
+
+def decode_report(body: bytes, largest: Largest | None = None) -> Report:
+    """Decode and check one request body, as `decode_as_sent` does, with a `report_time` in seconds."""
+    report = decode_as_sent(body, largest)
+    return in_seconds(report) if is_in_milliseconds(report) else report
+
+
+def is_in_milliseconds(report: Report) -> bool:
+    return report.report_time >= MILLISECONDS_FROM
+
+
+def in_seconds(report: Report) -> Report:
+    return replace(report, report_time=report.report_time // 1000)
+
+
+def decode_as_sent(body: bytes, largest: Largest | None = None) -> Report:
+    """Decode and check one request body, whose `report_time` may be in milliseconds.
 
     Raises:
         BadRequest: the body is no JSON, not UTF-8, nested too deeply, or breaks a rule of the report.
+        BodyTooLarge: the report says more than is taken at once.
 
     """
     try:
@@ -40,9 +63,9 @@ def decode_report(body: bytes) -> Report:
         raise BadRequest(_named_field(str(error))) from None
     except msgspec.DecodeError as error:
         raise BadRequest(f"$: {error}") from None
-    _check_ids(report)
-    if report.report_time >= MILLISECONDS_FROM:
-        return replace(report, report_time=report.report_time // 1000)
+    if largest:
+        _check_size(report, largest)
+    _check_texts(report)
     return report
 
 
@@ -69,14 +92,41 @@ def _named_field(message: str) -> str:
     return f"{path}: {fault[0].lower()}{fault[1:_LONGEST_FAULT]}"
 
 
-def _check_ids(report: Report) -> None:
+def _check_size(report: Report, largest: Largest) -> None:
+    if len(report.metrics) > largest.users:
+        raise BodyTooLarge(f"$.metrics: a report has no more than {largest.users} entries")
+    streams = 0
+    for i, entry in enumerate(report.metrics):
+        streams += len(entry.streams)
+        if streams > largest.streams:
+            raise BodyTooLarge(f"$.metrics[{i}].streams: a report has no more than {largest.streams} streams")
+
+
+def _check_texts(report: Report) -> None:
     if fault := id_fault(report.user_id):
         raise BadRequest(f"$.user_id: {fault}")
     if fault := id_fault(report.room_id):
         raise BadRequest(f"$.room_id: {fault}")
+    if fault := text_fault(report.sdk_version):
+        raise BadRequest(f"$.sdk_version: {fault}")
     for i, entry in enumerate(report.metrics):
         if fault := id_fault(entry.user_id):
             raise BadRequest(f"$.metrics[{i}].user_id: {fault}")
+        if entry.device:
+            _check_device(entry.device, i)
         for j, stream in enumerate(entry.streams):
-            if fault := id_fault(stream.stream_id):
-                raise BadRequest(f"$.metrics[{i}].streams[{j}].stream_id: {fault}")
+            _check_stream(stream, i, j)
+
+
+def _check_device(device: Device, i: int) -> None:
+    for name in Device.__struct_fields__:
+        if (text := getattr(device, name)) and (fault := text_fault(text)):
+            raise BadRequest(f"$.metrics[{i}].device.{name}: {fault}")
+
+
+def _check_stream(stream: Stream, i: int, j: int) -> None:
+    if fault := id_fault(stream.stream_id):
+        raise BadRequest(f"$.metrics[{i}].streams[{j}].stream_id: {fault}")
+    for name, part in (("video", stream.video), ("audio", stream.audio)):
+        if part and part.codec and (fault := text_fault(part.codec)):
+            raise BadRequest(f"$.metrics[{i}].streams[{j}].{name}.codec: {fault}")

@@ -1,11 +1,13 @@
-"""The rule for ids of users, rooms and streams."""
+"""The rules for ids of users, rooms and streams, and for other texts."""
 
 import unicodedata
+from collections.abc import Mapping
 
 MAX_ID_LENGTH = 128
 """Characters (code points)."""
 
-_FORBIDDEN_CATEGORIES = {"Cc": "control", "Cf": "format", "Cs": "surrogate"}
+_FORBIDDEN_IN_IDS = {"Cc": "control", "Cf": "format", "Cs": "surrogate"}
+_FORBIDDEN_IN_TEXTS = {"Cc": "control"}
 
 
 def id_fault(value: str) -> str | None:
@@ -18,15 +20,22 @@ def id_fault(value: str) -> str | None:
         return f"must have 1 to {MAX_ID_LENGTH} characters, has {len(value)}"
     if value in {".", ".."}:
         return "must not be '.' or '..'"
-    if not value.isprintable() and (fault := _forbidden_character(value)):
+    if fault := _forbidden_character(value, _FORBIDDEN_IN_IDS):
         return fault
     if value != value.strip():
         return "must not begin or end with a blank"
     return None
 
 
-def _forbidden_character(value: str) -> str | None:
+def text_fault(value: str) -> str | None:
+    """Say why `value` is no text of an SDK, such as its version: it has control characters, which nobody could read."""
+    return _forbidden_character(value, _FORBIDDEN_IN_TEXTS)
+
+
+def _forbidden_character(value: str, forbidden: Mapping[str, str]) -> str | None:
+    if value.isprintable():
+        return None
     for position, character in enumerate(value):
-        if kind := _FORBIDDEN_CATEGORIES.get(unicodedata.category(character)):
+        if kind := forbidden.get(unicodedata.category(character)):
             return f"must not contain {kind} characters (U+{ord(character):04X} at {position})"
     return None

@@ -20,7 +20,11 @@ Content = Literal["camera", "screen"]
 Id = Annotated[str, Meta(min_length=1, max_length=128, extra_json_schema={"format": "roompulse-id"})]
 """`ids.id_fault` checks the rest of the rule, which a JSON schema has no words for."""
 
-ShortText = Annotated[str, Meta(min_length=1, max_length=64)]
+ShortText = Annotated[
+    str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"})
+]
+"""`ids.text_fault` checks the pattern, which is: no control characters."""
+
 UnixTime = Annotated[int, Meta(ge=0, le=MAX_TIME)]
 Pixels = Annotated[int, Meta(ge=0, le=65535)]
 FramesPerSecond = Annotated[int, Meta(ge=0, le=1000)] | Annotated[float, Meta(ge=0, le=1000)]
@@ -104,7 +108,11 @@ class Report(Struct, frozen=True, gc=False):
 
 
 class Received(Struct, frozen=True, gc=False):
-    """A report and the server's time at its receipt, in Unix seconds: what liveness goes by."""
+    """A report and the server's time at its receipt, in Unix seconds: what liveness goes by.
+
+    `sender` is whose limits it counts for, and empty where there are none; it is not stored.
+    """
 
     report: Report
     at: float
+    sender: str = ""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from roompulse.errors import Problem
 from roompulse.report.model import Received
-from roompulse.rooms.limits import Admission, Limits
+from roompulse.rooms.limits import Admission, Limits, Starts
 from roompulse.rooms.room import RoomState
 from roompulse.rooms.state import UserState
 
@@ -19,6 +19,7 @@ class RoomsInMemory:
 
     def __init__(self, limits: Limits, *, stale_after: float, leave_after: float) -> None:
         self._limits = limits
+        self._starts = Starts(limits.sender_rooms)
         self._stale_after = stale_after
         self._leave_after = leave_after
         self._rooms: dict[str, RoomState] = {}
@@ -28,14 +29,15 @@ class RoomsInMemory:
         self._latest = 0.0
 
     def admit(self, reports: Sequence[Received]) -> list[Problem | None]:
-        admission = Admission(self._limits, self._rooms, self._leave_after)
-        return [admission.check(received.report) for received in reports]
+        admission = Admission(self._limits, self._starts, self._rooms, self._leave_after)
+        return [admission.check(received) for received in reports]
 
     def apply(self, received: Received) -> None:
         report, now = received.report, received.at
         room = self._rooms.get(report.room_id)
         if room is None:
             room = self._rooms[report.room_id] = RoomState(report.room_id, now)
+            self._starts.note(received.sender, now)
         self._version += 1
         self._latest = max(self._latest, now)
         for user in room.apply(report, now, self._version):
@@ -89,6 +91,11 @@ class RoomsInMemory:
     def _schedule(self, due: float, room: RoomState, user: UserState) -> None:
         self._ordinal += 1
         heapq.heappush(self._due, (due, self._ordinal, room, user))
+
+    def sizes(self) -> tuple[int, int, int]:
+        """How many rooms, users and streams are live."""
+        users = [user for room in self._rooms.values() for user in room.users.values()]
+        return len(self._rooms), len(users), sum(user.stream_count() for user in users)
 
     def ids(self) -> list[str]:
         return sorted(self._rooms)

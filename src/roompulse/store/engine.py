@@ -13,25 +13,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, update
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from roompulse.errors import StartupError
 from roompulse.settings import Settings
 from roompulse.store.migrate import migrate
+from roompulse.store.rows import store_errors
+from roompulse.store.schema import beat
 
 LOG_KEPT = 67_108_864
 """Bytes that the write-ahead log is cut back to when all of it is in the database."""
 
-_WRITER_PRAGMAS = (
-    "journal_mode=WAL",
-    # FULL flushes the log at every commit: what is acknowledged survives a power loss, not only a crash.
-    "synchronous=FULL",
-    f"journal_size_limit={LOG_KEPT}",
-)
-_READER_PRAGMAS = ("query_only=ON",)
+_READER_PRAGMAS = ("busy_timeout=5000", "query_only=ON")
 _READERS = 4
+
+_LOCK_TIMEOUT = 5.0
+"""Seconds for which the writer waits for a lock, but no more than a quarter of COMMIT_TIMEOUT: it waits twice before a
+report is refused, by its transaction and by the probe that follows."""
 
 T = TypeVar("T")
 
@@ -41,10 +41,13 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         url = database_url(settings)
+        # What was reported is nobody's business in the log: errors are told without parameters.
         self.path = Path(url.database or "")
-        self._writer = create_engine(url.set(drivername="sqlite"), pool_size=1, max_overflow=0)
-        self.reader = create_async_engine(url, pool_size=_READERS, max_overflow=0, pool_timeout=60)
-        _set_pragmas(self._writer, _WRITER_PRAGMAS)
+        self._writer = create_engine(url.set(drivername="sqlite"), pool_size=1, max_overflow=0, hide_parameters=True)
+        self.reader = create_async_engine(
+            url, pool_size=_READERS, max_overflow=0, pool_timeout=60, hide_parameters=True
+        )
+        _set_pragmas(self._writer, _writer_pragmas(settings))
         _set_pragmas(self.reader.sync_engine, _READER_PRAGMAS)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
@@ -76,6 +79,11 @@ class Database:
                 await self.reader.dispose()
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.dispose)
 
+    async def probe(self) -> None:
+        """Write, to see whether the database can be written; raises StoreError if not."""
+        with store_errors():
+            await self.write(lambda connection: connection.execute(update(beat).values(count=beat.c.count + 1)))
+
     async def _prepare(self) -> None:
         try:
             await self.write(_migrate)
@@ -97,6 +105,16 @@ def database_url(settings: Settings) -> URL:
     return url.set(drivername="sqlite+aiosqlite")
 
 
+def _writer_pragmas(settings: Settings) -> tuple[str, ...]:
+    return (
+        f"busy_timeout={round(1000 * min(_LOCK_TIMEOUT, settings.commit_timeout / 4))}",
+        "journal_mode=WAL",
+        # FULL flushes the log at every commit: what is acknowledged survives a power loss, not only a crash.
+        f"synchronous={settings.synchronous}",
+        f"journal_size_limit={LOG_KEPT}",
+    )
+
+
 def _migrate(connection: Connection) -> None:
     # Python's sqlite3 begins no transaction for DDL by itself, and a migration must not stop half way.
     # Fails here, not at the first report, where the file cannot be written.
@@ -108,7 +126,7 @@ def _set_pragmas(engine: Engine, pragmas: tuple[str, ...]) -> None:
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
-        for pragma in ("busy_timeout=5000", *pragmas):
+        for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

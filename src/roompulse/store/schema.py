@@ -49,3 +49,11 @@ sessions = Table(
     Index("session_by_end", "ended_at"),
     comment="a room from its first report until nobody is in it",
 )
+
+beat = Table(
+    "beat",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    comment="one row, written to see whether the database can be written",
+)

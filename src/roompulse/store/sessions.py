@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, update
 
+from roompulse.errors import StoreError
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.store.contract import Session, SessionOrder, SessionQuery, SessionStore
 from roompulse.store.engine import Database
@@ -116,8 +117,10 @@ class SessionKeeper:
         while True:
             try:
                 await self.look()
-            except Exception:  # whatever it is, the next time must come
-                logger.exception("sessions of rooms could not be saved; they will be")
+            except Exception as error:  # whatever it is, the next time must come
+                # A database that is out is so every second, and needs no traceback each time.
+                log = logger.error if isinstance(error, StoreError) else logger.exception
+                log("sessions of rooms could not be saved; they will be: %s", error)
             await asyncio.sleep(_LOOK_EVERY)
 
     async def look(self) -> None:

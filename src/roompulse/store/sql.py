@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Select, Table, delete, exists, insert, select
+from sqlalchemy import ColumnElement, Select, Table, delete, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roompulse.report.model import Received
@@ -17,6 +17,9 @@ from roompulse.store.steps import newest_steps
 
 PRUNE_AT_ONCE = 500
 """Rows of each table that one call of `prune` deletes: a step that ingest can wait for."""
+
+_FARTHEST = 40
+"""A power of two: more rows than there will ever be."""
 
 
 class SqlStore:
@@ -105,8 +108,22 @@ async def _is_kept(connection: AsyncConnection, room_id: str) -> bool:
 
 def _oldest(table: Table, column: str, before: float) -> Any:
     # Ids grow with time, so the oldest rows are found without an index on their time.
-    oldest = select(table.c.id).order_by(table.c.id).limit(PRUNE_AT_ONCE).scalar_subquery()
-    return delete(table).where(table.c.id.in_(oldest), table.c[column] < before * 1000)
+    row_id, time = table.c.id, table.c[column]
+    oldest = select(row_id).order_by(row_id).limit(PRUNE_AT_ONCE).scalar_subquery()
+    return delete(table).where(row_id.in_(oldest), (time < before * 1000) | _from_the_future(table, time, before))
+
+
+def _from_the_future(table: Table, time: ColumnElement[int], before: float) -> ColumnElement[bool]:
+    """Rows that a clock far ahead stamped, and that others follow which are too old: so they are that as well.
+
+    Without this they would stay until their time comes, and all that follow them. Of those, a few are looked at, each
+    twice as far from the oldest row as the one before.
+    """
+    first = select(func.min(table.c.id)).scalar_subquery()
+    newest = select(time).order_by(table.c.id.desc()).limit(1).scalar_subquery()
+    some = table.c.id.in_([first + 2**power for power in range(_FARTHEST)])
+    too_old = select(func.max(table.c.id)).where(some, time < before * 1000).scalar_subquery()
+    return (time > newest) & (table.c.id < too_old)
 
 
 def _ended(before: float) -> Any:

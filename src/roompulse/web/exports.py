@@ -130,20 +130,20 @@ def export_routes(exports: Exports) -> list[HTTPRouteHandler]:
     @route("/rooms/{room_id:str}/history.csv", http_method=GET)
     async def get_history_csv(request: AnyRequest, room_id: FromPath[str]) -> Response[Any]:
         portions = exports.history(*_asked(request, room_id))
-        return _download(request, room_id, "history.csv", _csv(portions, HISTORY_COLUMNS))
+        return await _download(request, room_id, "history.csv", _csv(portions, HISTORY_COLUMNS))
 
     @route("/rooms/{room_id:str}/history.json", http_method=GET)
     async def get_history_json(request: AnyRequest, room_id: FromPath[str]) -> Response[Any]:
-        return _download(request, room_id, "history.json", _json(exports.history(*_asked(request, room_id))))
+        return await _download(request, room_id, "history.json", _json(exports.history(*_asked(request, room_id))))
 
     @route("/rooms/{room_id:str}/users.csv", http_method=GET)
     async def get_users_csv(request: AnyRequest, room_id: FromPath[str]) -> Response[Any]:
         portions = exports.users(*_asked(request, room_id))
-        return _download(request, room_id, "users.csv", _csv(portions, USERS_COLUMNS))
+        return await _download(request, room_id, "users.csv", _csv(portions, USERS_COLUMNS))
 
     @route("/rooms/{room_id:str}/users.json", http_method=GET)
     async def get_users_json(request: AnyRequest, room_id: FromPath[str]) -> Response[Any]:
-        return _download(request, room_id, "users.json", _json(exports.users(*_asked(request, room_id))))
+        return await _download(request, room_id, "users.json", _json(exports.users(*_asked(request, room_id))))
 
     return [get_history_csv, get_history_json, get_users_csv, get_users_json]
 
@@ -153,7 +153,7 @@ def _asked(request: AnyRequest, room_id: str) -> tuple[str, float | None, float 
     return decode_id("room_id", room_id), span.start, span.end
 
 
-def _download(request: AnyRequest, room_id: str, name: str, body: AsyncIterator[bytes]) -> Response[Any]:
+async def _download(request: AnyRequest, room_id: str, name: str, body: AsyncIterator[bytes]) -> Response[Any]:
     # Encoded by us, as the URL may have it otherwise: nothing in an id can end the name or the header (RFC 6266).
     encoded = encode_id(decode_id("room_id", room_id))
     names = f"attachment; filename=\"{name}\"; filename*=UTF-8''{encoded}-{name}"
@@ -161,7 +161,15 @@ def _download(request: AnyRequest, room_id: str, name: str, body: AsyncIterator[
     media_type = "text/csv" if name.endswith(".csv") else "application/json"
     if request.method == "HEAD":
         return Response(b"", media_type=media_type, headers=headers)
-    return Stream(body, media_type=media_type, headers=headers)
+    # Read before anything is sent, so that a database that cannot be read is still 503.
+    first = await anext(body)
+    return Stream(_chain(first, body), media_type=media_type, headers=headers)
+
+
+async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
 
 
 async def _json(portions: Portions) -> AsyncIterator[bytes]:
@@ -174,10 +182,13 @@ async def _json(portions: Portions) -> AsyncIterator[bytes]:
 
 async def _csv(portions: Portions, columns: dict[str, str]) -> AsyncIterator[bytes]:
     # Without the mark, Excel takes UTF-8 for something else.
-    yield b"\xef\xbb\xbf" + _lines([list(columns)])
+    head = b"\xef\xbb\xbf" + _lines([list(columns)])
     paths = [path.split(".") for path in columns.values()]
     async for portion in portions:
-        yield _lines([[_cell(one, path) for path in paths] for one in portion])
+        yield head + _lines([[_cell(one, path) for path in paths] for one in portion])
+        head = b""
+    if head:
+        yield head
 
 
 def _lines(rows: Sequence[Sequence[object]]) -> bytes:

@@ -13,6 +13,9 @@ from roompulse.web.peers import Peers
 FOR_ORCHESTRATORS = {"/healthz", "/readyz"}
 """Paths that answer to any name and to everybody: they are asked by addresses and names that nobody can foresee."""
 
+LOOKS = "/assets/"
+"""What the page that says so looks like; it is the same on every server, and nothing to hide."""
+
 _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._~-]+))(?::[0-9]{0,5})?")
 _LONGEST_SHOWN = 100
 
@@ -40,7 +43,7 @@ class Hosts:
             Forbidden: it comes past the reverse proxy.
 
         """
-        if scope["path"] in FOR_ORCHESTRATORS:
+        if scope["path"] in FOR_ORCHESTRATORS or scope["path"].startswith(LOOKS):
             return
         if self._behind_proxy and not self._peers.is_proxy(scope):
             raise Forbidden("only the reverse proxy may connect here (TRUSTED_PROXIES)")
@@ -52,7 +55,9 @@ class Hosts:
         if (name := _name(hosts[0])) is None:
             raise BadRequest(f"Host: {hosts[0][:_LONGEST_SHOWN]!r} is malformed")
         if not (self._every_name or _is_local(name) or name in self._names):
-            raise BadRequest(f"Host: {name[:_LONGEST_SHOWN]!r} is no name of this server (ALLOWED_HOSTS)")
+            raise BadRequest(
+                f"Host: {name[:_LONGEST_SHOWN]!r} is none of the names of this server, which ALLOWED_HOSTS lists"
+            )
 
 
 @lru_cache(maxsize=256)

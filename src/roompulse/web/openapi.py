@@ -173,7 +173,7 @@ def _stream() -> Json:
         "description": (
             "`event: room` carries a RoomMetrics, first at once and then after each change; `event: gone` says that "
             "the room ended; `event: ping` comes at least every 10 s; `event: bye` when the server stops; "
-            "`event: denied` when the key was removed. "
+            "`event: denied` when the key was removed, `event: signed-out` when the sign-in has ended. "
             "A room that is not live yet is waited for."
         ),
         "operationId": "stream_room",
@@ -184,7 +184,7 @@ def _stream() -> Json:
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
             }
         }
-        | _errors(401, 404, 503),
+        | _errors(401, 404, 429, 503),
     }
 
 

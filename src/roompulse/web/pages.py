@@ -18,6 +18,8 @@ from roompulse.web.answers import GET
 from roompulse.web.compression import COMPRESSED
 from roompulse.web.earlier import ENDED_PER_PAGE, Earlier
 from roompulse.web.events import HEARTBEAT
+from roompulse.web.forms import Forms
+from roompulse.web.notice import Notice
 from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id, room_path, user_path
 from roompulse.web.problems import AnyRequest
@@ -38,9 +40,11 @@ from roompulse.web.views import Views
 class Layout:
     """What is around the sections of every page."""
 
-    def __init__(self, templates: Templates, clock: Clock, settings: Settings) -> None:
+    def __init__(self, templates: Templates, notice: Notice, clock: Clock, forms: Forms, settings: Settings) -> None:
         self._templates = templates
+        self._notice = notice
         self._clock = clock
+        self._forms = forms
         self._settings = settings
 
     def answer(
@@ -57,9 +61,10 @@ class Layout:
         """The page by the template `name`, whose sections the stream keeps up to date, or which is of the time `at`."""
         page = self._templates.render(
             name,
-            sections={target: Markup(html) for target, html in sections.items()},  # noqa: S704  (our partials)
+            sections={target: Markup(html) for target, html in {**self._notice.section(), **sections}.items()},  # noqa: S704  (our partials)
             stream=stream,
             at=at,
+            account=self._forms.account(request),
             wall=is_wall(request.query_params),
             heartbeat=HEARTBEAT,
             snapshot_interval=self._settings.snapshot_interval,

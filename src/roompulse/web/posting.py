@@ -8,7 +8,7 @@ from roompulse.access.posting import Posting, Sender
 from roompulse.errors import Unauthorized
 from roompulse.web.guard import bearer
 from roompulse.web.peers import Peers
-from roompulse.web.senders import Senders
+from roompulse.web.senders import Senders, address_key
 
 
 class _Shown(Struct):
@@ -33,7 +33,7 @@ class Door:
 
         """
         if not self._posting.asks:
-            return self._spent(Sender(self._peers.address(scope)))
+            return self._spent(Sender(self._address(scope)))
         shown = bearer(scope)
         return None if shown is None else self._asked(scope, shown)
 
@@ -46,9 +46,12 @@ class Door:
             sender = self._posting.sender(shown)
         except Unauthorized:
             # Who tries many is told to wait. The others at this address are not: they show what is right.
-            self._senders.spend(self._peers.address(scope))
+            self._senders.spend(self._address(scope))
             raise
         return self._spent(sender)
+
+    def _address(self, scope: Scope) -> str:
+        return address_key(self._peers.address(scope))
 
     def _spent(self, sender: Sender) -> Sender:
         self._senders.spend(sender.bucket)

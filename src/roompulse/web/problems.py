@@ -4,12 +4,15 @@ import logging
 from errno import ENAMETOOLONG, ENOTDIR
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, NotFoundException
+from litestar.response import Redirect
 from litestar.utils import normalize_path
 
-from roompulse.errors import MethodNotAllowed, Problem, StoreError, Unauthorized
+from roompulse.errors import MethodNotAllowed, Problem, RequestTimeout, SignedOut, StoreError, Unauthorized
+from roompulse.meters import Meters
 from roompulse.report.envelope import failure
 from roompulse.web.templates import Templates
 
@@ -29,18 +32,22 @@ def problem_headers(problem: Problem) -> dict[str, str]:
         headers["Allow"] = problem.allow
     if isinstance(problem, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(problem, RequestTimeout):
+        headers["Connection"] = "close"  # the rest of the body would be taken for the next request, or waited for
     return headers
 
 
 class ProblemAnswers:
     """Exception handlers for Litestar."""
 
-    def __init__(self, templates: Templates) -> None:
+    def __init__(self, templates: Templates, meters: Meters) -> None:
         self._templates = templates
+        self._meters = meters
 
     def handlers(self) -> dict[int | type[Exception], Any]:
         return {
             Problem: self.on_problem,
+            SignedOut: self.on_signed_out,
             HTTPException: self.on_http_exception,
             StoreError: self.on_store_error,
             Exception: self.on_mistake,
@@ -48,6 +55,16 @@ class ProblemAnswers:
 
     def on_problem(self, request: AnyRequest, problem: Problem) -> Response[bytes]:
         return self._answer(request, problem.status, problem.message, problem_headers(problem))
+
+    def on_signed_out(self, request: AnyRequest, problem: SignedOut) -> Response[Any]:
+        """Who opens a page is led to where to sign in, and from there back; scripts and programs are told."""
+        if not _is_navigation(request):
+            return self.on_problem(request, problem)
+        query = ""
+        if request.method != "POST":
+            search = request.scope["query_string"].decode("latin-1")
+            query = "?" + urlencode({"next": request.scope["path"] + (f"?{search}" if search else "")}, safe="/")
+        return Redirect(f"/sign-in{query}", status_code=303)
 
     def on_http_exception(self, request: AnyRequest, error: HTTPException) -> Response[bytes]:
         """Litestar's own: no such route, no such method, a malformed host."""
@@ -67,14 +84,28 @@ class ProblemAnswers:
         return self._answer(request, 503, "the database cannot be read now", {"Retry-After": "2"})
 
     def on_mistake(self, request: AnyRequest, error: Exception) -> Response[bytes]:
+        self._meters.mistakes.inc()
         logger.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
         return self._answer(request, 500, "the server made a mistake, which is in its log", {})
 
     def _answer(self, request: AnyRequest, status: int, message: str, headers: dict[str, str]) -> Response[bytes]:
-        # Litestar routes `//report/rooms` like `/report/rooms`.
-        if f"{normalize_path(request.scope['path'])}/".startswith("/report/"):
+        if _is_report(request):
             return Response(
                 failure(status, message), status_code=status, media_type="application/json", headers=headers
             )
         page = self._templates.render("problem.html", status=HTTPStatus(status), message=message)
         return Response(page.encode(), status_code=status, media_type="text/html", headers=headers)
+
+
+def _is_report(request: AnyRequest) -> bool:
+    # Litestar routes `//report/rooms` like `/report/rooms`.
+    return f"{normalize_path(request.scope['path'])}/".startswith("/report/")
+
+
+def _is_navigation(request: AnyRequest) -> bool:
+    """Say whether somebody opens a page, and no script fetches a part of one."""
+    if _is_report(request) or request.route_handler.opt.get("never_redirected"):
+        return False
+    if mode := request.headers.get("sec-fetch-mode"):
+        return mode == "navigate"
+    return "text/html" in request.headers.get("accept", "")

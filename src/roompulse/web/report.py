@@ -9,16 +9,13 @@ from litestar.types import HTTPScope, Receive, Send
 
 from roompulse.errors import BodyTooLarge, MethodNotAllowed, Problem, RequestTimeout, UnsupportedMediaType
 from roompulse.ingest import Ingest
-from roompulse.report.decode import decode_report
+from roompulse.report.decode import Largest
 from roompulse.report.envelope import ACKNOWLEDGED, failure
 from roompulse.settings import Settings
 from roompulse.web.guard import FOR_ANYBODY
 from roompulse.web.headers import INGEST_HEADERS, PREFLIGHT_HEADERS, raw_headers
 from roompulse.web.posting import Door
 from roompulse.web.problems import problem_headers
-
-BODY_TIMEOUT = 20
-"""Seconds in which a body must have arrived."""
 
 _JSON_TYPES = (b"application/json", b"text/plain", b"")
 
@@ -28,8 +25,12 @@ class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
 
 
 def report_route(ingest: Ingest, door: Door, settings: Settings) -> ASGIRouteHandler:
+    largest = Largest(users=settings.max_report_users, streams=settings.max_report_streams)
+    intake = ingest.intake
+
     @asgi("/report/metrics", copy_scope=False, opt=FOR_ANYBODY)
     async def post_report(scope: HTTPScope, receive: Receive, send: Send) -> None:
+        body = b""
         try:
             if scope["method"] == "OPTIONS":
                 await _answer(send, 204, b"", PREFLIGHT_HEADERS | {"Allow": "POST, OPTIONS"})
@@ -37,28 +38,30 @@ def report_route(ingest: Ingest, door: Door, settings: Settings) -> ASGIRouteHan
             if scope["method"] != "POST":
                 raise MethodNotAllowed(scope["method"], "POST, OPTIONS")
             sender = door.by_headers(scope)
-            body = await _read_body(scope, receive, settings.max_body)
+            body = await _read_body(scope, receive, settings)
             sender = sender or door.by_body(scope, body)
-            report = decode_report(body)
+            report = intake.decode(body, largest)
             sender.check(report)
-            await ingest.submit(report)
+            await ingest.submit(report, sender.bucket)
         except Problem as problem:
+            intake.refused(problem, body)
             headers = problem_headers(problem) | INGEST_HEADERS
             await _answer(send, problem.status, failure(problem.status, problem.message), headers)
         except ClientLeft:
-            return
+            intake.left()
         else:
+            intake.acknowledged(body)
             await _answer(send, 200, ACKNOWLEDGED, INGEST_HEADERS)
 
     return post_report
 
 
-async def _read_body(scope: HTTPScope, receive: Receive, limit: int) -> bytes:
+async def _read_body(scope: HTTPScope, receive: Receive, settings: Settings) -> bytes:
     """The whole body of a JSON request.
 
     Raises:
         UnsupportedMediaType: it is not JSON, or compressed.
-        BodyTooLarge: it has more than `limit` bytes.
+        BodyTooLarge: it has more than MAX_BODY bytes.
         RequestTimeout: it did not arrive in time.
         ClientLeft: it never will.
 
@@ -70,29 +73,43 @@ async def _read_body(scope: HTTPScope, receive: Receive, limit: int) -> bytes:
     if headers.get(b"content-encoding"):
         raise UnsupportedMediaType("Content-Encoding: send the body as it is")
     length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > limit:
-        raise BodyTooLarge(f"the body has more than {limit} bytes")
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT):
-            return await _receive_body(receive, limit)
-    except TimeoutError:
-        raise RequestTimeout(f"the body did not arrive within {BODY_TIMEOUT} s") from None
+    if length.isdigit() and int(length) > settings.max_body:
+        raise _too_large(settings.max_body)
+    # The first piece comes at once, and is nearly always the whole: only what is not costs a time-out, which takes
+    # about an eighth of the time of a request (see cli/protocol.py).
+    body, more = await _receive_piece(receive)
+    if more:
+        try:
+            async with asyncio.timeout(settings.body_timeout):
+                body += await _receive_rest(receive, settings.max_body - len(body))
+        except TimeoutError:
+            raise RequestTimeout(f"the body did not arrive within {settings.body_timeout:g} s") from None
+    if len(body) > settings.max_body:
+        raise _too_large(settings.max_body)
+    return body
 
 
-async def _receive_body(receive: Receive, limit: int) -> bytes:
+async def _receive_rest(receive: Receive, limit: int) -> bytes:
+    """Further pieces to the last one, or until there are more than `limit` bytes."""
     pieces: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise ClientLeft
-        piece = message["body"]
-        size += len(piece)
-        if size > limit:
-            raise BodyTooLarge(f"the body has more than {limit} bytes")
+    more = True
+    while more and limit >= 0:
+        piece, more = await _receive_piece(receive)
+        limit -= len(piece)
         pieces.append(piece)
-        if not message["more_body"]:
-            return b"".join(pieces)
+    return b"".join(pieces)
+
+
+async def _receive_piece(receive: Receive) -> tuple[bytes, bool]:
+    """A piece of the body, and whether there are more."""
+    message = await receive()
+    if message["type"] != "http.request":
+        raise ClientLeft
+    return message["body"], message["more_body"]
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"the body has more than {limit} bytes")
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:

@@ -1,0 +1,91 @@
+"""A database that cannot be written is told on every page, and taken back by itself."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+from tests.builders import REFERENCE
+from tests.process import eventually
+from tests.server import Server
+
+from e2e.contrast import faint_texts
+from e2e.pages import expect_paused, sideways, visit, without_reload
+
+PATHS = ["/", "/rooms/room-1", "/rooms/room-1/users/u1"]
+
+
+@pytest.fixture
+def server(make_server: Callable[..., Server]) -> Iterator[Server]:
+    """One that does not wait long for its database."""
+    with make_server(COMMIT_TIMEOUT=0.4).running() as server:
+        server.post(REFERENCE)
+        yield server
+
+
+@contextmanager
+def locked(server: Server) -> Iterator[None]:
+    """Keep the server from writing, as another program that opened its database may."""
+    with closing(sqlite3.connect(server.data / "roompulse.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert server.post(REFERENCE).status_code == 503
+        yield
+
+
+def notice(page: Page) -> Locator:
+    return page.get_by_role("alert")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_it_comes_and_goes_without_reload(page: Page, server: Server, path: str) -> None:
+    visit(page, server, path)
+    expect(notice(page)).to_be_empty()
+    with without_reload(page):
+        with locked(server):
+            expect(notice(page)).to_contain_text("The database cannot be written since")
+            expect(notice(page)).to_contain_text("reports are refused, what is shown gets old")
+        expect(notice(page)).to_be_empty()
+    assert server.post(REFERENCE).status_code == 200
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/?ended=1", "/rooms/room-1?ago=1"])
+def test_it_is_there_from_the_first_paint_and_without_javascript(
+    new_context: Callable[..., BrowserContext], server: Server, path: str
+) -> None:
+    page = new_context(java_script_enabled=False).new_page()
+    with locked(server):
+        page.goto(server.url + path)
+        expect(notice(page)).to_contain_text("UTC: reports are refused")
+
+
+def test_it_is_told_though_the_page_is_paused(page: Page, server: Server) -> None:
+    visit(page, server, "/rooms/room-1")
+    page.keyboard.press("p")
+    expect_paused(page)
+    with locked(server):
+        expect(notice(page)).to_contain_text("The database cannot be written")
+    expect(notice(page)).to_be_empty()
+    expect_paused(page)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 390])
+def test_it_can_be_read_and_fits(
+    new_context: Callable[..., BrowserContext], server: Server, theme: str, width: int
+) -> None:
+    page = new_context(viewport={"width": width, "height": 900}, color_scheme=theme).new_page()
+    with locked(server):
+        visit(page, server, "/rooms/room-1")
+        expect(notice(page)).to_be_visible()
+        assert faint_texts(page) == []
+        assert sideways(page) == 0
+
+
+def test_it_is_seen_on_a_wall(new_context: Callable[..., BrowserContext], server: Server) -> None:
+    page = new_context(viewport={"width": 1920, "height": 1080}).new_page()
+    visit(page, server, "/?wall=1")
+    with locked(server):
+        expect(notice(page)).to_contain_text("The database cannot be written")
+        assert eventually(lambda: page.locator(".notice").bounding_box())
+        expect(page.locator(".notice")).to_be_in_viewport(ratio=1)

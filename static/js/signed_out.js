@@ -1,0 +1,25 @@
+// What a page says when its operator is signed in no more: what it shows stays, and looks old. Signing in leads back here.
+
+import { setText } from "./clock.js";
+
+const pill = document.getElementById("connection");
+const word = document.getElementById("connection-word");
+const detail = document.getElementById("connection-detail");
+
+// Of an answer to a script, which is never led to where to sign in.
+export const isDenied = (response) => response?.status === 401 || response?.status === 403;
+
+export function checkDenied(response) {
+  if (isDenied(response)) document.dispatchEvent(new Event("page:signed-out"));
+}
+
+export function showSignedOut() {
+  pill.dataset.state = "signed-out";
+  document.body.classList.add("out-of-date");
+  setText(word, "Signed out");
+  if (detail.querySelector("a")) return; // it may have the focus
+  const link = document.createElement("a");
+  link.href = `/sign-in?${new URLSearchParams({ next: location.pathname + location.search })}`;
+  link.textContent = "Sign in";
+  detail.replaceChildren(link);
+}

@@ -1,0 +1,170 @@
+"""Every route of the application, and whom it lets in. A route that is not in the table fails a test."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from litestar import Litestar, get
+from msgspec.structs import replace
+
+from roompulse.app import create_app
+from roompulse.settings import Settings
+from tests.access import bearer, new_key
+from tests.builders import REFERENCE
+from tests.conftest import Clock, client_of
+from tests.operators import NAVIGATION, SAME_SITE, add_operators, cookie_of, scope_of, token_of
+
+
+class Door(NamedTuple):
+    """The statuses that callers get: without anything, with a read key, as viewer and as admin."""
+
+    anonymous: int
+    program: int
+    viewer: int
+    admin: int
+
+
+SCRIPTS = Door(401, 200, 200, 200)
+PAGE = Door(303, 200, 200, 200)
+DOWNLOAD = PAGE
+STREAM = Door(401, 200, 200, 200)
+OPEN = Door(200, 200, 200, 200)
+SIGNED_IN = Door(303, 403, 303, 303)
+ADMINS = Door(303, 403, 403, 303)
+
+DOORS: dict[str, Door] = {
+    "GET /": PAGE,
+    "GET /stream": STREAM,
+    "GET /rooms/{room_id:str}": PAGE,
+    "GET /rooms/{room_id:str}/stream": STREAM,
+    "GET /rooms/{room_id:str}/sessions": PAGE,
+    "GET /rooms/{room_id:str}/history.csv": DOWNLOAD,
+    "GET /rooms/{room_id:str}/history.json": DOWNLOAD,
+    "GET /rooms/{room_id:str}/users.csv": DOWNLOAD,
+    "GET /rooms/{room_id:str}/users.json": DOWNLOAD,
+    "GET /rooms/{room_id:str}/users/{user_id:str}": PAGE,
+    "GET /rooms/{room_id:str}/users/{user_id:str}/stream": STREAM,
+    "GET /rooms/{room_id:str}/users/{user_id:str}/visits": PAGE,
+    "GET /demo/call": PAGE,
+    "GET /demo/call/tokens/{room_id:str}": Door(303, 404, 404, 404),  # room-1 is no room of a demo
+    "GET /report/rooms": SCRIPTS,
+    "GET /report/metrics/{room_id:str}": SCRIPTS,
+    "GET /report/metrics/{room_id:str}/{user_id:str}": SCRIPTS,
+    "GET /report/history/{room_id:str}": SCRIPTS,
+    "GET /report/history/{room_id:str}/{user_id:str}": SCRIPTS,
+    "GET /report/stream/{room_id:str}": STREAM,
+    "GET /report/openapi.json": OPEN,
+    "GET /report/schema.json": OPEN,
+    "POST /report/metrics": OPEN,  # asks senders, not readers: see test_posting.py
+    "GET /sign-in": Door(200, 200, 303, 303),
+    "POST /sign-in": Door(401, 401, 401, 401),
+    "POST /sign-out": SIGNED_IN,
+    "POST /sign-out/everywhere": SIGNED_IN,
+    "GET /access": Door(303, 403, 403, 200),
+    "POST /access/operators/add": Door(303, 403, 403, 400),
+    "POST /access/operators/role": Door(303, 403, 403, 404),
+    "POST /access/operators/sign-out": Door(303, 403, 403, 404),
+    "POST /access/operators/remove": Door(303, 403, 403, 404),
+    "POST /access/keys/add": Door(303, 403, 403, 400),
+    "POST /access/keys/remove": Door(303, 403, 403, 404),
+}
+"""What those get who navigate there in a browser. Forms have a right token, and ask for nothing that is there."""
+
+
+def routes(app: Litestar) -> set[str]:
+    """As in `GET /rooms/{room_id:str}`, but for static files, and HEAD and OPTIONS, which are as GET."""
+    found = set()
+    for route in app.routes:
+        methods = {"POST"} if route.path == "/report/metrics" else route.methods - {"HEAD", "OPTIONS"}
+        if not route.path.startswith(("/static", "/assets")):
+            found |= {f"{method} {route.path}" for method in methods}
+    return found
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, demo=True)
+
+
+def test_every_route_is_in_the_table(settings: Settings) -> None:
+    assert routes(create_app(settings)) == set(DOORS)
+
+
+class World:
+    """An application with a room, an admin, a viewer and a read key."""
+
+    def __init__(self, app: Litestar, client: httpx.AsyncClient, key: str) -> None:
+        self.app = app
+        self.client = client
+        self.callers = {"anonymous": {}, "program": bearer(key), "viewer": cookie_of("bob"), "admin": cookie_of("ada")}
+
+    async def status(self, method: str, path: str, caller: str) -> int:
+        """The status of the answer, whose body is not read: a stream never ends."""
+        headers = self.callers[caller] | SAME_SITE | NAVIGATION
+        body = REFERENCE
+        if path != "/report/metrics":
+            headers |= {"Content-Type": "application/x-www-form-urlencoded"}
+            body = f"token={await token_of(self.client, headers)}".encode() if "Cookie" in headers else b"token="
+        started = asyncio.Event()
+        statuses: list[int] = []
+        messages: list[Any] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> Any:
+            if messages:
+                return messages.pop()
+            await started.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+                started.set()
+
+        await self.app(scope_of(method, path, headers), receive, send)
+        return statuses[0]
+
+
+@pytest.fixture
+async def world(settings: Settings, clock: Clock) -> AsyncIterator[World]:
+    await add_operators(settings, ada="admin", bob="viewer")
+    _, key = await new_key(settings, "read")
+    app = create_app(settings, clock)
+    async with client_of(app) as client:
+        await client.post("/report/metrics", content=REFERENCE)
+        yield World(app, client, key)
+
+
+@pytest.mark.parametrize("caller", Door._fields)
+async def test_each_route_lets_in_whom_the_table_says(world: World, caller: str) -> None:
+    found, expected = {}, {}
+    # Signing out comes last: it is for good.
+    for route in sorted(DOORS, key=lambda route: route.startswith("POST /sign-out")):
+        method, path = route.split()
+        if route == "POST /sign-out/everywhere" and caller in ("viewer", "admin"):
+            continue
+        expected[route] = getattr(DOORS[route], caller)
+        found[route] = await world.status(
+            method, path.replace("{room_id:str}", "room-1").replace("{user_id:str}", "u1"), caller
+        )
+    assert found == expected
+
+
+@pytest.mark.parametrize("caller", ["viewer", "admin"])
+async def test_operators_may_sign_out_everywhere(world: World, caller: str) -> None:
+    assert await world.status("POST", "/sign-out/everywhere", caller) == 303
+
+
+async def test_a_route_that_nobody_marked_is_closed(settings: Settings, clock: Clock) -> None:
+    await add_operators(settings, ada="admin")
+    app = create_app(settings, clock)
+
+    @get("/new")
+    async def new() -> str:
+        return "secret"
+
+    app.register(new)
+    async with client_of(app) as client:
+        assert (await client.get("/new")).status_code == 401
+        assert (await client.get("/new", headers=cookie_of("ada"))).text == "secret"

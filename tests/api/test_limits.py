@@ -1,0 +1,329 @@
+"""Every limit that is a setting: what is at it is taken, and what is one past it is refused as docs/api.md says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, NamedTuple, cast
+
+import httpx
+import msgspec
+import pytest
+
+from roompulse.report.model import Entry
+from roompulse.settings import Settings
+from tests.api import assert_problem, serving
+from tests.api.faults import FAULTS, Faults
+from tests.builders import NOW, REFERENCE, body, stream
+from tests.conftest import Clock
+from tests.test_docs import table
+
+VIEWED = "/report/stream/room-1"
+COMMIT_TIMEOUT = 0.02
+
+
+class World:
+    """An application at the limit, its time, and faults of its database."""
+
+    def __init__(self, client: httpx.AsyncClient, clock: Clock, faults: Faults) -> None:
+        self.client = client
+        self.clock = clock
+        self.faults = faults
+
+    async def post(self, content: Any = REFERENCE) -> httpx.Response:
+        return await self.client.post("/report/metrics", content=content)
+
+    @asynccontextmanager
+    async def viewing(self, read: Callable[[], Awaitable[None]] | None = None) -> AsyncIterator["asyncio.Task[None]"]:
+        """A stream that is open, whose viewer reads what `read` waits for; httpx would first read it to its end."""
+        opened = asyncio.Event()
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                assert message["status"] == 200
+                opened.set()
+            elif read:
+                await read()
+
+        transport: Any = self.client._transport
+        scope = {"type": "http", "method": "GET", "path": VIEWED, "raw_path": VIEWED.encode(), "query_string": b""}
+        scope |= {
+            "headers": [(b"host", b"localhost")],
+            "client": ("127.0.0.1", 123),
+            "scheme": "http",
+            "http_version": "1.1",
+            "root_path": "",
+        }
+        never = asyncio.Event()
+        viewer = asyncio.create_task(transport.app(scope, never.wait, send))
+        try:
+            async with asyncio.timeout(5):
+                await opened.wait()
+            yield viewer
+        finally:
+            viewer.cancel()
+            with suppress(asyncio.CancelledError):
+                await viewer
+
+    async def hold(self) -> None:
+        """Let the next commit hang until the faults end."""
+        self.faults.begin(FAULTS["slow"], nth=1, lasting=False)
+
+    async def hung(self) -> None:
+        async with asyncio.timeout(5):
+            while not self.faults.hangs.is_set():
+                await asyncio.sleep(0.001)
+
+
+Act = Callable[[World], Awaitable[list[httpx.Response]]]
+
+
+class Limit(NamedTuple):
+    value: float
+    names: str
+    """What the refusal says."""
+    at: Act
+    """Everything in it is taken."""
+    past: Act
+    """The last of it is refused; it comes after `at`, in the same world."""
+
+
+def posts(*bodies: bytes) -> Act:
+    async def act(world: World) -> list[httpx.Response]:
+        return [await world.post(one) for one in bodies]
+
+    return act
+
+
+def entries(*streams: int) -> bytes:
+    """A report with an entry for each of these counts of streams."""
+    return body(
+        metrics=[
+            Entry(f"u{number}", [stream(f"s{one}") for one in range(count)]) for number, count in enumerate(streams, 1)
+        ]
+    )
+
+
+async def fill_the_queue(world: World) -> list[httpx.Response]:
+    """Two reports wait while one commit hangs; a third one is refused."""
+    await world.hold()
+    waiting = [asyncio.create_task(world.post(body(user_id=f"u{number}"))) for number in range(2)]
+    await world.hung()
+    third = await world.post(body(user_id="u3"))
+    world.faults.end()
+    assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200, 200]
+    return [third]
+
+
+async def view_twice(world: World) -> list[httpx.Response]:
+    async with world.viewing(), world.viewing():
+        return []
+
+
+async def view_three_times(world: World) -> list[httpx.Response]:
+    async with world.viewing(), world.viewing():
+        refused = await world.client.get(VIEWED)
+    await view_twice(world)  # whoever leaves makes place
+    return [refused]
+
+
+async def send_in_time(world: World) -> list[httpx.Response]:
+    async def pieces() -> AsyncIterator[bytes]:
+        for byte in REFERENCE:
+            yield bytes([byte])
+
+    return [await world.post(pieces())]
+
+
+async def send_too_slowly(world: World) -> list[httpx.Response]:
+    async def stalled() -> AsyncIterator[bytes]:
+        yield REFERENCE[:100]
+        await asyncio.Event().wait()
+
+    return [await world.post(stalled())]
+
+
+async def read_at_once(world: World) -> list[httpx.Response]:
+    async with world.viewing(read=lambda: asyncio.sleep(0)) as viewer:
+        await asyncio.wait([viewer], timeout=0.2)
+        assert not viewer.done()
+    return []
+
+
+async def read_nothing(world: World) -> list[httpx.Response]:
+    async with world.viewing(read=lambda: cast("Any", asyncio.Event().wait())) as viewer, asyncio.timeout(5):
+        await viewer  # the server ends it
+    return []
+
+
+async def commit_too_slowly(world: World) -> list[httpx.Response]:
+    await world.hold()
+    posted = asyncio.create_task(world.post())
+    await world.hung()
+    world.clock.advance(COMMIT_TIMEOUT)
+    return [await posted]
+
+
+LIMITS = {
+    "MAX_BODY": Limit(len(REFERENCE), f"{len(REFERENCE)} bytes", posts(REFERENCE), posts(REFERENCE + b" ")),
+    "MAX_REPORT_USERS": Limit(2, "$.metrics: ", posts(entries(1, 1)), posts(entries(1, 1, 1))),
+    "MAX_REPORT_STREAMS": Limit(3, "$.metrics[1].streams: ", posts(entries(1, 2)), posts(entries(1, 3))),
+    "MAX_ROOMS": Limit(
+        2,
+        "$.room_id: all 2 rooms are taken",
+        posts(body(room_id="1"), body(room_id="2"), body(room_id="1")),
+        posts(body(room_id="3")),
+    ),
+    "MAX_ROOM_USERS": Limit(
+        2, "no place for more than 2 users", posts(body(user_id="u1"), body(user_id="u2")), posts(body(user_id="u3"))
+    ),
+    "MAX_USER_STREAMS": Limit(2, "no more than 2 streams", posts(entries(2)), posts(entries(3))),
+    "MAX_QUEUE": Limit(2, "too many reports wait", posts(REFERENCE), fill_the_queue),
+    "MAX_VIEWERS": Limit(2, "all 2 places", view_twice, view_three_times),
+    "MAX_ADDRESS_VIEWERS": Limit(2, "2 streams open already", view_twice, view_three_times),
+    "SENDER_RATE": Limit(1, "more than 1 reports a second", posts(*[REFERENCE] * 5), posts(REFERENCE)),
+    "SENDER_ROOMS": Limit(
+        2,
+        "$.room_id: more than 2 new rooms a minute",
+        posts(body(room_id="1"), body(room_id="2"), body(room_id="1")),
+        posts(body(room_id="2"), body(room_id="3")),
+    ),
+    "BODY_TIMEOUT": Limit(0.05, "did not arrive within 0.05 s", send_in_time, send_too_slowly),
+    "SEND_TIMEOUT": Limit(0.02, "", read_at_once, read_nothing),
+    "COMMIT_TIMEOUT": Limit(COMMIT_TIMEOUT, "not saved within 0.02 s", posts(REFERENCE), commit_too_slowly),
+}
+
+STATUS = {row[0]: int(row[1]) if row[1].isdigit() else None for row in table("api.md", "## Limits")}
+"""By limit, as documented; None where there is nobody to answer to."""
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
+    faults = Faults()
+    monkeypatch.setattr("roompulse.app.Database", faults.database)
+    monkeypatch.setattr("roompulse.app.LOOK_EVERY", 0.01)
+    return faults
+
+
+@asynccontextmanager
+async def world_of(settings: Settings, clock: Clock, faults: Faults, name: str) -> AsyncIterator[World]:
+    limited: dict[str, Any] = {name.lower(): LIMITS[name].value}
+    async with serving(msgspec.structs.replace(settings, **limited), clock) as client:
+        try:
+            yield World(client, clock, faults)
+        finally:
+            faults.end()
+
+
+def test_every_limit_is_tested_and_documented() -> None:
+    limits = {
+        name.upper()
+        for name in Settings.__struct_fields__
+        if name.startswith(("max_", "sender_")) or name in {"body_timeout", "send_timeout", "commit_timeout"}
+    }
+    assert limits == set(LIMITS) == set(STATUS)
+
+
+@pytest.mark.parametrize("name", LIMITS)
+async def test_what_is_at_the_limit_is_taken(settings: Settings, clock: Clock, faults: Faults, name: str) -> None:
+    async with world_of(settings, clock, faults, name) as world:
+        answers = await LIMITS[name].at(world)
+    assert [answer.text for answer in answers if answer.status_code != 200] == []
+
+
+@pytest.mark.parametrize("name", LIMITS)
+async def test_what_is_past_the_limit_is_refused_as_documented(
+    settings: Settings, clock: Clock, faults: Faults, name: str
+) -> None:
+    async with world_of(settings, clock, faults, name) as world:
+        await LIMITS[name].at(world)
+        answers = await LIMITS[name].past(world)
+    assert [answer.status_code for answer in answers[:-1]] == [200] * len(answers[:-1])
+    if status := STATUS[name]:
+        assert_problem(answers[-1], status, LIMITS[name].names)
+        assert ("retry-after" in answers[-1].headers) == (status in {429, 503})
+    else:
+        assert not answers
+
+
+async def test_reports_to_rooms_that_are_live_go_on_past_the_limit_of_new_rooms(
+    settings: Settings, clock: Clock, faults: Faults
+) -> None:
+    async with world_of(settings, clock, faults, "SENDER_ROOMS") as world:
+        for room_id in ("1", "2"):
+            await world.post(body(room_id=room_id))
+        refused = await world.post(body(room_id="3"))
+        assert int(refused.headers["retry-after"]) == 30
+        for user_id in ("u1", "u2"):
+            assert (await world.post(body(room_id="1", user_id=user_id))).status_code == 200
+        clock.advance(30)
+        assert (await world.post(body(room_id="3"))).status_code == 200
+
+
+async def test_a_room_that_could_not_be_saved_costs_its_sender_nothing(
+    settings: Settings, clock: Clock, faults: Faults
+) -> None:
+    async with world_of(settings, clock, faults, "SENDER_ROOMS") as world:
+        for _ in range(2):
+            faults.begin(FAULTS["full"], nth=1, lasting=True)
+            for room_id in ("1", "2", "3"):
+                assert (await world.post(body(room_id=room_id))).status_code == 503
+            faults.end()
+        async with asyncio.timeout(10):
+            while (await world.post(body(room_id="1"))).status_code != 200:
+                await asyncio.sleep(0.01)
+        assert (await world.post(body(room_id="2"))).status_code == 200
+        assert (await world.post(body(room_id="3"))).status_code == 429
+
+
+async def test_a_rate_of_0_is_no_limit_on_new_rooms_neither(settings: Settings, clock: Clock) -> None:
+    async with serving(msgspec.structs.replace(settings, sender_rate=0, sender_rooms=1), clock) as client:
+        answers = [await client.post("/report/metrics", content=body(room_id=f"room-{n}")) for n in range(20)]
+    assert {answer.status_code for answer in answers} == {200}
+
+
+@pytest.mark.parametrize(
+    ("limit", "path", "status"), [("sender_rate", "/report/metrics", 429), ("sender_rooms", "/report/metrics", 429)]
+)
+async def test_behind_a_trusted_proxy_each_client_is_a_sender(
+    settings: Settings, clock: Clock, limit: str, path: str, status: int
+) -> None:
+    proxied: dict[str, Any] = {"behind_proxy": True, limit: 0.2 if limit == "sender_rate" else 1}
+    async with serving(msgspec.structs.replace(settings, **proxied), clock) as client:
+
+        async def post(address: str, room_id: str) -> int:
+            headers = {"x-forwarded-for": address}
+            return (await client.post(path, content=body(room_id=room_id), headers=headers)).status_code
+
+        assert [await post("192.0.2.1", "1"), await post("192.0.2.1", "2")] == [200, status]
+        assert await post("192.0.2.2", "3") == 200
+        assert await post("2001:db8::1", "4") == 200
+        assert await post("2001:db8::2", "5") == status
+
+
+async def test_what_a_client_says_of_its_address_counts_for_nothing(settings: Settings, clock: Clock) -> None:
+    async with serving(msgspec.structs.replace(settings, sender_rate=0.2), clock) as client:
+        answers = [
+            await client.post("/report/metrics", content=REFERENCE, headers={"x-forwarded-for": f"192.0.2.{number}"})
+            for number in range(2)
+        ]
+    assert [answer.status_code for answer in answers] == [200, 429]
+
+
+async def test_viewers_of_other_addresses_have_places_of_their_own(settings: Settings, clock: Clock) -> None:
+    proxied = msgspec.structs.replace(settings, behind_proxy=True, max_address_viewers=2)
+    async with serving(proxied, clock) as client:
+        world = World(client, clock, Faults())
+        async with world.viewing(), world.viewing():
+            assert (await client.head(VIEWED)).status_code == 429
+            assert (await client.head(VIEWED, headers={"x-forwarded-for": "192.0.2.2"})).status_code == 200
+
+
+async def test_a_report_that_is_too_large_is_refused_before_anything_else_of_it_is_looked_at(
+    settings: Settings, clock: Clock
+) -> None:
+    small = msgspec.structs.replace(settings, max_report_users=1, sender_rooms=1)
+    async with serving(small, clock) as client:
+        for _ in range(3):
+            assert_problem(await client.post("/report/metrics", content=entries(1, 1)), 413, "$.metrics")
+        assert (await client.get("/report/rooms")).json()["data"] == []
+        assert (await client.post("/report/metrics", content=body(report_time=int(NOW)))).status_code == 200
