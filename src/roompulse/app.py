@@ -72,6 +72,8 @@ LOOK_EVERY = 1.0
 def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     """The application. `app.state.hub` is to be closed when the server is told to stop, so that streams end.
 
+    `app.state.meters` counts what happens to its connections.
+
     Raises StartupError: here for settings, and from the lifespan (in a group) for a database, that cannot be used.
     """
     core = _Core(settings, clock)
@@ -80,7 +82,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        app.state.hub = core.hub
+        app.state.hub, app.state.meters = core.hub, core.meters
         async with core.running():
             yield
 

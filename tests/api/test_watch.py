@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from litestar import Litestar
+from msgspec.structs import replace
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -195,15 +196,12 @@ class TestMetrics:
         assert (await client.get("/report/rooms")).status_code == 500
         assert (await scraped(client))["roompulse_mistakes_total"] == 1
 
-    async def test_count_viewers_that_were_dropped(
-        self, settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("roompulse.web.streams.SEND_TIMEOUT", 0.01)
-        app = create_app(settings, clock)
+    async def test_count_viewers_that_were_dropped(self, settings: Settings, clock: Clock) -> None:
+        app = create_app(replace(settings, send_timeout=0.01), clock)
         async with client_of(app) as client:
             async with asyncio.timeout(5):
                 await app(STREAM, never, reads_nothing)  # type: ignore[arg-type]
-            assert (await scraped(client))["roompulse_viewers_dropped_total"] == 1
+            assert (await scraped(client))["roompulse_readers_dropped_total"] == 1
 
 
 STREAM = {
