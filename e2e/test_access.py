@@ -216,7 +216,7 @@ def test_the_page_of_who_may_sign_in_has_no_fault(page: Page, make_server: Calla
         assert axe.faults(page) == []
         page.get_by_label("New operator").fill("eve")
         page.get_by_role("button", name="Add operator").click()
-        expect(page.get_by_role("alert")).to_be_visible()
+        expect(page.locator(".error")).to_be_visible()
         assert axe.faults(page) == []
         page.close()
 
