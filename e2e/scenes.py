@@ -70,3 +70,35 @@ async def store_past(data: Path) -> None:
             room = rooms.get(ROOM)
             assert room
             await store.add_snapshots(at, [(ROOM, room.metrics().aggregate)])
+
+
+def odd_intake() -> list[bytes]:
+    """Reports of three SDK versions: one is fine, one mistakes units and is refused at times, one says nothing."""
+    now = int(time.time())
+    fine = [body(sdk_version="web 2.8.1", user_id=f"web-{number}", report_time=now) for number in range(30)]
+    odd = [
+        body(
+            sdk_version="ios 0.9-beta",
+            user_id=f"ios-{number}",
+            report_time=now - 40,
+            metrics=[Entry(f"ios-{number}", [_in_other_units(number)])],
+        )
+        for number in range(25)
+    ]
+    refused = [
+        odd[0].replace(b'"send"', b'"up"'),
+        body(sdk_version="ios 0.9-beta", user_id="ios-1", report_time=-1),
+        *(body(sdk_version="ios 0.9-beta", metrics=[Entry(f" {name}", [])]) for name in ("mia", "noah", "olivia")),
+        b"{",
+        b"user=u1&room=room-1",
+    ]
+    return [*fine, fine[0], *odd, *refused]
+
+
+def _in_other_units(number: int) -> Stream:
+    """Loss as a fraction, jitter and rtt in seconds, bitrates in bit/s."""
+    return stream(
+        video=video(bitrate=1_200_000 + number),
+        audio=audio(bitrate=48_000 + number),
+        network=network(rtt=0.04 + number / 1000, jitter=0.003 + number / 10_000, packet_loss=0.004 + number / 1000),
+    )

@@ -15,7 +15,7 @@ from e2e import axe
 from e2e.conftest import NETWORK_FAULTS, Watch
 from e2e.operators import enter, expect_signed_out, operated, sign_in, sign_out
 from e2e.pages import expect_live, expect_lost, expect_paused, room_path, state, user_path, visit
-from e2e.scenes import ROOM, scene
+from e2e.scenes import ROOM, odd_intake, scene
 from roompulse.report.model import Entry, Network, Stream
 
 GOOD, FAIR, POOR = network(), network(rtt=200, jitter=30, packet_loss=3), network(rtt=300, jitter=30, packet_loss=5)
@@ -43,6 +43,16 @@ def users_of_every_level(server: Server) -> None:
 
 def many_users(server: Server) -> None:
     server.post(body(room_id=ROOM, metrics=[Entry(f"u{number:03}", [camera(GOOD)]) for number in range(120)]))
+
+
+def reports_of_every_kind(server: Server) -> None:
+    for report in odd_intake():
+        server.post(report)
+
+
+def reports_of_many_versions(server: Server) -> None:
+    for number in range(25):
+        server.post(body(sdk_version=f"sdk {number}"))
 
 
 def camera(figures: Network | None) -> Stream:
@@ -75,6 +85,10 @@ STATES = {
     "a user who was not there then": State(f"{USER_PAGE}?at=1", nobody, "was not in the room then"),
     "a room on a wall": State(f"{ROOM_PAGE}?wall=1", users_of_every_level, "unknown"),
     "all rooms on a wall": State("/?wall=1", rooms_of_every_level, "unknown"),
+    "no report": State("/ingest", nobody, "No report came"),
+    "reports of every kind": State("/ingest", reports_of_every_kind, "5 units in doubt"),
+    "reports of many versions": State("/ingest", reports_of_many_versions, "Page 1 of 2"),
+    "reports on a wall": State("/ingest?wall=1", reports_of_every_kind, "5 units in doubt"),
     "a user who is not in the room": State(user_path(ROOM, "nobody"), users_of_every_level, "not in the room"),
 }
 
@@ -146,7 +160,7 @@ def test_a_stale_page_has_no_fault(page: Page, make_server: Callable[..., Server
         page.close()
 
 
-@pytest.mark.parametrize("path", ["/", ROOM_PAGE, USER_PAGE])
+@pytest.mark.parametrize("path", ["/", ROOM_PAGE, USER_PAGE, "/ingest"])
 def test_a_page_without_server_has_no_fault(page: Page, server: Server, watch: Watch, path: str) -> None:
     watch.allow(NETWORK_FAULTS)
     users_of_every_level(server)
@@ -156,7 +170,7 @@ def test_a_page_without_server_has_no_fault(page: Page, server: Server, watch: W
     assert axe.faults(page) == []
 
 
-@pytest.mark.parametrize("path", ["/", ROOM_PAGE, USER_PAGE])
+@pytest.mark.parametrize("path", ["/", ROOM_PAGE, USER_PAGE, "/ingest"])
 def test_a_page_that_is_refused_its_stream_has_no_fault(page: Page, server: Server, watch: Watch, path: str) -> None:
     watch.allow(NETWORK_FAULTS)
     users_of_every_level(server)
@@ -251,6 +265,16 @@ def test_five_pushes_and_the_seconds_between_them_are_not_read_out(
         expect(page.locator("main time").first).to_have_text("2 s ago")
         assert page.evaluate("announced") == []
         page.close()
+
+
+def test_refusals_are_not_read_out(page: Page, server: Server) -> None:
+    server.post(b"{")
+    visit(page, server, "/ingest")
+    page.evaluate(LISTEN, LIVE_REGIONS)
+    for count in range(2, 5):
+        server.post(b"{")
+        expect(page.get_by_role("cell", name=str(count), exact=True).first).to_be_visible()
+    assert page.evaluate("announced") == []
 
 
 def test_a_lost_server_is_read_out_once_and_not_every_second(page: Page, server: Server, watch: Watch) -> None:

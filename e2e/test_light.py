@@ -15,9 +15,9 @@ from e2e.scenes import ROOM, store_past
 from roompulse.report.model import Entry
 
 USERS = [f"user-{number}" for number in range(20)]
-PATHS = ["/", room_path(ROOM), user_path(ROOM, "user-7")]
+PATHS = ["/", room_path(ROOM), user_path(ROOM, "user-7"), "/ingest"]
 AT_MOST = 150_000
-"""Bytes on the wire, headers included, of a page of 50 rooms or 20 users who all receive each other."""
+"""Bytes on the wire, headers included, of a page of 50 rooms, 20 SDKs, or 20 users who all receive each other."""
 
 
 WORTH_IT = 1_000
@@ -52,12 +52,12 @@ class Loads:
 
 @pytest.fixture(scope="module")
 def big_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """50 rooms, of which one has 20 users and a history of 15 minutes."""
+    """50 rooms, each of another SDK, of which one has 20 users and a history of 15 minutes."""
     data = tmp_path_factory.mktemp("light") / "data"
     run(store_past(data))
     with Server(data, {}).running() as server:
         for number in range(49):
-            server.post(body(room_id=f"room-{number}"))
+            server.post(body(room_id=f"room-{number}", sdk_version=f"sdk {number}"))
         for user in USERS:
             received = [Entry(other, [stream(direction="recv")]) for other in USERS if other != user]
             server.post(body(room_id=ROOM, user_id=user, metrics=[Entry(user, [stream()]), *received]))

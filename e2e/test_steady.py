@@ -1,5 +1,6 @@
 """Figures that grow from 3 to 1 234 move nothing that stands beside or below them, wide and on a phone."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +71,20 @@ def test_higher_figures_move_nothing_on_the_page_of(page: Page, server: Server, 
     with without_reload(page):
         server.post(report(LARGE))
         expect(page.locator("main")).to_contain_text("delay 3712 ms")
+        assert moved(before, page.evaluate(PLACES)) == []
+
+
+def test_more_reports_and_refusals_move_nothing_on_the_ingest_page(page: Page, server: Server) -> None:
+    server.post(body(sdk_version="ios 0.9", report_time=-1))
+    server.post(body(sdk_version="ios 0.9", report_time=int(time.time())))
+    visit(page, server, "/ingest")
+    before = page.evaluate(PLACES)
+    with without_reload(page):
+        for number in range(11):
+            server.post(body(sdk_version="ios 0.9", report_time=-1))
+            server.post(body(sdk_version="ios 0.9", report_time=number))
+        expect(page.locator(".refusals")).to_contain_text("12")
+        expect(page.locator(".versions")).to_contain_text("11")
         assert moved(before, page.evaluate(PLACES)) == []
 
 

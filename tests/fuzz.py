@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from roompulse.errors import BadRequest
 from roompulse.hub.contract import View
-from roompulse.intake import Intake
+from roompulse.intake.intake import Intake
+from roompulse.meters import Meters
 from roompulse.quality import arithmetic
 from roompulse.report.decode import decode_report
 from roompulse.report.envelope import success
@@ -29,8 +30,9 @@ from roompulse.rooms.trends import Trends
 from roompulse.store.packing import pack_entry, unpack_entry
 from roompulse.web.assets import Assets
 from roompulse.web.exports import USERS_COLUMNS, _cell
+from roompulse.web.intake import IntakePage
 from roompulse.web.overview import Overview
-from roompulse.web.query import RoomsQuery, UserQuery
+from roompulse.web.query import IntakeQuery, RoomsQuery, UserQuery
 from roompulse.web.templates import Templates
 from roompulse.web.views import Views
 from tests.api.test_schema import FULL
@@ -225,6 +227,19 @@ class World:
 
     def __init__(self) -> None:
         self._templates = Templates(Assets())
+        self._meters = Meters()
+
+    def refuse(self, refused: BadRequest, body: bytes) -> None:
+        intake = self._new_intake()
+        intake.refused(refused, body)
+        self._show_intake(intake)
+
+    def _new_intake(self) -> Intake:
+        return Intake(self._meters, lambda: NOW)
+
+    def _show_intake(self, intake: Intake) -> None:
+        for frame in IntakePage(intake, self._templates).view(IntakeQuery()).render().values():
+            assert_one_event(frame)
 
     def take(self, report: Report) -> None:
         for entry in report.metrics:
@@ -234,6 +249,9 @@ class World:
         rooms.admit([received])
         rooms.apply(received)
         self._show(rooms, report)
+        intake = self._new_intake()
+        intake.took([received])
+        self._show_intake(intake)
         for sample in SampleRater().rate(received):
             assert isinstance(arithmetic(sample.quality), str)
             for path in USERS_COLUMNS.values():
@@ -244,7 +262,7 @@ class World:
         assert room
         assert json.loads(success(room.metrics()))["data"]["room_id"] == report.room_id
         views = Views(rooms, self._templates, "epoch")
-        overview = Overview(rooms, Trends(10, 10), Intake(), self._templates, lambda: NOW)
+        overview = Overview(rooms, Trends(10, 10), self._new_intake(), self._templates, lambda: NOW)
         shown: list[View] = [
             views.room_json(report.room_id),
             views.room(report.room_id, UserQuery()),
@@ -273,6 +291,7 @@ def outcome(body: bytes, world: World) -> str:
         assert re.match(r"\$[.\[\w\]]*: .", message), message
         assert len(message) <= _LONGEST_MESSAGE, message
         assert message.isprintable(), message
+        world.refuse(refused, body)
         return re.sub(r"'.*'|\d+", "", message)
     world.take(report)
     assert isinstance(report.report_time, int)

@@ -5,12 +5,16 @@ import subprocess
 from pathlib import Path
 from typing import get_args
 
+import httpx
 import msgspec
 import pytest
 from click.testing import CliRunner
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from roompulse.app import create_app
 from roompulse.cli import main
+from roompulse.errors import REASONS
 from roompulse.quality import TermName
 from roompulse.report.decode import decode_report
 from roompulse.report.model import Audio, Device, Entry, Network, Report, Stream, Video
@@ -73,6 +77,32 @@ def test_the_table_of_routes_is_the_routes(tmp_path: Path) -> None:
     documented = {re.sub(r"{(\w+)}", r"{\1:str}", row[0].split()[1]) for row in table("api.md", "# The /report API")}
     app = create_app(Settings(data=tmp_path))
     assert documented == {route.path for route in app.routes if route.path.startswith("/report")}
+
+
+async def metrics(client: httpx.AsyncClient) -> list[Metric]:
+    answer = await client.get("/metrics", headers={"Accept": "application/openmetrics-text"})
+    return list(text_string_to_metric_families(answer.text))  # type: ignore[no-untyped-call]
+
+
+async def test_the_table_of_metrics_is_the_metrics(client: httpx.AsyncClient) -> None:
+    documented = [(name, kind) for name, kind, *_ in table("metrics.md", "## Metrics")]
+    assert sorted(documented) == sorted((family.name, family.type) for family in await metrics(client))
+
+
+def test_the_table_of_outcomes_is_the_outcomes() -> None:
+    documented = [name for names, *_ in table("metrics.md", "## Outcomes") for name in names.split(", ")]
+    assert len(documented) == len(set(documented))
+    assert set(documented) == {"accepted", "left", *REASONS}
+
+
+async def test_alerts_are_about_metrics_and_outcomes_that_there_are(client: httpx.AsyncClient) -> None:
+    alerts = (ROOT / "docs" / "metrics.md").read_text().partition("## Alerts")[2].partition("## ")[0]
+    samples = {sample.name for family in await metrics(client) for sample in family.samples}
+    named = set(re.findall(r"\b(?:roompulse|process)_\w+", alerts))
+    assert named
+    assert named <= samples
+    for outcomes in re.findall(r'outcome=~?"([^"]+)"', alerts):
+        assert set(outcomes.split("|")) <= {"accepted", *REASONS}
 
 
 def test_the_table_of_fields_is_the_report() -> None:

@@ -21,6 +21,7 @@ from roompulse.access.throttle import Throttle
 from roompulse.clock import Clock, system_clock
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
+from roompulse.meters import Meters
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
@@ -45,6 +46,8 @@ from roompulse.web.forms import Forms
 from roompulse.web.guard import Callers, guard_by
 from roompulse.web.history import history_routes
 from roompulse.web.hosts import Hosts
+from roompulse.web.intake import IntakePage, intake_routes
+from roompulse.web.metrics import Gauges, Present, metrics_routes
 from roompulse.web.notice import Notice
 from roompulse.web.openapi import openapi_routes
 from roompulse.web.overview import Overview
@@ -52,6 +55,7 @@ from roompulse.web.pages import Layout, page_routes
 from roompulse.web.peers import Peers
 from roompulse.web.posting import Door
 from roompulse.web.problems import ProblemAnswers
+from roompulse.web.ready import ready_routes
 from roompulse.web.report import report_route
 from roompulse.web.senders import Senders
 from roompulse.web.sign_in import Doorkeeper, SignInPage, sign_in_routes, sign_out_routes
@@ -83,7 +87,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     return Entrance(
         [*_routes(core, templates), *assets.routers()],
         hosts=Hosts(settings, core.peers),
-        problems=ProblemAnswers(templates),
+        problems=ProblemAnswers(templates, core.meters),
         lifespan=[lifespan],
         guards=[guard_by(core.callers)],
         openapi_config=None,
@@ -100,13 +104,15 @@ class _Core:
         self.database = Database(settings)
         self.store = SqlStore(self.database)
         self.rooms = _no_rooms(settings)
-        self.hub = LocalHub(settings.push_interval, settings.max_viewers)
+        self.meters = Meters()
+        self.hub = LocalHub(settings.push_interval, settings.max_viewers, self.meters)
         self.health = StoreHealth(self.database.probe, clock, partial(self.hub.refresh, everywhere=True))
         self.ingest = Ingest(
             self.store,
             self.health,
             self.rooms,
             self.hub,
+            self.meters,
             clock,
             max_queue=settings.max_queue,
             commit_timeout=settings.commit_timeout,
@@ -143,6 +149,7 @@ class _Core:
             retention.run(),
             self.gate.run(),
             self.sign_ins.run(),
+            self.meters.watch_loop(),
         ]
 
 
@@ -152,17 +159,21 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     views = Views(rooms, templates, epoch)
     overview = Overview(rooms, core.trends, ingest.intake, templates, clock)
     earlier = Earlier(core.past, core.sessions, templates, clock, settings.leave_after)
+    intake = IntakePage(ingest.intake, templates)
     notice, forms = Notice(core.health, templates), Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, notice, clock, forms, settings)
-    streams = Streams(core.hub, core.peers, core.gate, settings, clock)
+    streams = Streams(core.hub, core.peers, core.gate, core.meters, settings, clock)
     return [
         report_route(ingest, _door(core), settings),
         *answer_routes(rooms, ingest, epoch),
         *history_routes(core.store, core.past, rooms, clock),
-        *stream_routes(streams, overview, views, notice, ingest),
+        *stream_routes(streams, overview, views, intake, notice, ingest),
         *openapi_routes(settings),
         *page_routes(rooms, overview, views, earlier, layout, ingest),
         *(demo_routes(views, layout, DemoTokens(core.gate, clock)) if settings.demo else ()),
+        *intake_routes(intake, layout, ingest),
+        *ready_routes(core.health, lambda: core.hub.closed, clock),
+        *metrics_routes(core.meters.registry, _present(core)),
         *export_routes(Exports(core.store, core.past, clock, settings)),
         *_operator_routes(core, templates, forms, layout),
     ]
@@ -182,6 +193,16 @@ def _operator_routes(core: _Core, templates: Templates, forms: Forms, layout: La
 def _door(core: _Core) -> Door:
     settings, clock = core.settings, core.clock
     return Door(Posting(core.gate, clock), Senders(settings.sender_rate, clock), Peers(settings))
+
+
+def _present(core: _Core) -> Present:
+    """What /metrics looks up when it is asked for."""
+    gauges: Gauges = {
+        "queue_reports": ("Reports that wait for their commit", lambda: core.ingest.waiting),
+        "viewers": ("Open streams", lambda: core.hub.viewers),
+        "store_failing": ("Whether writes to the database fail", lambda: core.health.failing_since is not None),
+    }
+    return Present(gauges, core.rooms.sizes, core.database.path)
 
 
 def _no_rooms(settings: Settings) -> RoomsInMemory:

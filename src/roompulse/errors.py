@@ -1,6 +1,30 @@
 """What the domain raises. `web/problems.py` is the one place that turns these into answers."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
+
+Reason = Literal[
+    "invalid",
+    "unauthorized",
+    "forbidden",
+    "method",
+    "timeout",
+    "too_large",
+    "unsupported_type",
+    "too_many",
+    "sender_rate",
+    "sender_rooms",
+    "room_full",
+    "streams_full",
+    "unavailable",
+    "rooms_full",
+    "queue_full",
+    "not_saved",
+    "shutting_down",
+    "other",
+]
+"""Why a request is not served, in one word each: what metrics count by."""
+
+REASONS: tuple[Reason, ...] = get_args(Reason)
 
 
 class StartupError(Exception):
@@ -10,25 +34,30 @@ class StartupError(Exception):
 class Problem(Exception):  # noqa: N818  (the field's word for an HTTP error answer, RFC 9457)
     """A request that cannot be served.
 
-    `message` says what is wrong and where, `retry_after` in how many seconds the same request may succeed.
+    `message` says what is wrong and where, `retry_after` in how many seconds the same request may succeed, and
+    `reason` tells those of one status apart.
     """
 
     status: ClassVar[int] = 500
+    reason: Reason = "other"
 
-    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: int | None = None, reason: Reason | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.retry_after = retry_after
+        self.reason = reason or self.reason
 
 
 class BadRequest(Problem):
     status = 400
+    reason = "invalid"
 
 
 class Unauthorized(Problem):
     """Nobody is known to ask, or not any more."""
 
     status = 401
+    reason = "unauthorized"
 
 
 class SignedOut(Unauthorized):
@@ -39,6 +68,7 @@ class Forbidden(Problem):
     """Who asks is known, and may not."""
 
     status = 403
+    reason = "forbidden"
 
 
 class NotFound(Problem):
@@ -47,6 +77,7 @@ class NotFound(Problem):
 
 class MethodNotAllowed(Problem):
     status = 405
+    reason = "method"
 
     def __init__(self, method: str, allow: str) -> None:
         super().__init__(f"{method} is not allowed here, only {allow}")
@@ -55,26 +86,31 @@ class MethodNotAllowed(Problem):
 
 class RequestTimeout(Problem):
     status = 408
+    reason = "timeout"
 
 
 class BodyTooLarge(Problem):
     status = 413
+    reason = "too_large"
 
 
 class UnsupportedMediaType(Problem):
     status = 415
+    reason = "unsupported_type"
 
 
 class TooManyRequests(Problem):
     """The sender asks for more than its share."""
 
     status = 429
+    reason = "too_many"
 
 
 class Unavailable(Problem):
     """The server as a whole cannot take this now."""
 
     status = 503
+    reason = "unavailable"
 
 
 class StoreError(Exception):

@@ -14,7 +14,8 @@ from msgspec import Struct
 from roompulse.clock import Clock
 from roompulse.errors import Problem, StoreError, Unavailable
 from roompulse.hub.contract import Hub
-from roompulse.intake import Intake
+from roompulse.intake.intake import Intake
+from roompulse.meters import Meters
 from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received, Report
 from roompulse.rooms.contract import LiveRooms
@@ -56,6 +57,7 @@ class Ingest:
         health: StoreHealth,
         rooms: LiveRooms,
         hub: Hub,
+        meters: Meters,
         clock: Clock,
         *,
         max_queue: int,
@@ -68,8 +70,9 @@ class Ingest:
         self._clock = clock
         self._max_queue = max_queue
         self._commit_timeout = commit_timeout
-        self.intake = Intake()
-        self._shown_rate = 0.0
+        self._meters = meters
+        self.intake = Intake(meters, clock)
+        self._shown = self.intake.version(clock())
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._saving_since: float | None = None
@@ -95,11 +98,11 @@ class Ingest:
 
         """
         if self._closed:
-            raise Unavailable("the server is shutting down", retry_after=RETRY_AFTER)
+            raise Unavailable("the server is shutting down", retry_after=RETRY_AFTER, reason="shutting_down")
         if self._health.failing_since is not None:
-            raise Unavailable(NOTHING_SAVED, retry_after=RETRY_AFTER)
+            raise _not_saved(NOTHING_SAVED)
         if len(self._queue) >= self._max_queue:
-            raise Unavailable("too many reports wait to be saved", retry_after=RETRY_AFTER)
+            raise Unavailable("too many reports wait to be saved", retry_after=RETRY_AFTER, reason="queue_full")
         waiting = _Waiting(Received(report, self._clock(), sender), asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._wake.set()
@@ -122,18 +125,23 @@ class Ingest:
                 for _ in batch:
                     self._queue.popleft()
 
+    @property
+    def waiting(self) -> int:
+        """Reports that are not committed yet."""
+        return len(self._queue)
+
     def close(self) -> None:
         """Refuse further reports; those that wait are still taken."""
         self._closed = True
         self._wake.set()
 
     def expire(self) -> None:
-        """Bring the live rooms and the rate of reports to the present time, and publish what that changed."""
+        """Bring the live rooms and what is known of the intake to the present time, and publish what that changed."""
         now = self._clock()
         self._hub.publish(self._rooms.expire(now))
-        rate = self.intake.rate(now)
-        if rate != self._shown_rate:
-            self._shown_rate = rate
+        version = self.intake.version(now)
+        if version != self._shown:
+            self._shown = version
             self._hub.refresh()
 
     def give_up(self) -> None:
@@ -144,7 +152,7 @@ class Ingest:
         for waiting in self._queue:
             if waiting.received.at > too_old:
                 break
-            waiting.refuse(Unavailable(f"not saved within {self._commit_timeout:g} s", retry_after=RETRY_AFTER))
+            waiting.refuse(_not_saved(f"not saved within {self._commit_timeout:g} s"))
 
     async def _take(self, batch: Sequence[_Waiting]) -> None:
         self.expire()
@@ -164,8 +172,10 @@ class Ingest:
 
     async def _save(self, batch: Sequence[_Waiting]) -> bool:
         """Commit these reports, show and answer them; or say that they could not be committed."""
+        self._meters.batch.observe(len(batch))
         try:
-            await self._store.append([waiting.received for waiting in batch])
+            with self._meters.commit.time():
+                await self._store.append([waiting.received for waiting in batch])
         except Exception as error:
             log = logger.error if isinstance(error, StoreError) else logger.exception
             log("%d reports could not be saved: %s", len(batch), error)
@@ -187,14 +197,17 @@ class Ingest:
     @staticmethod
     def _refuse(batch: Iterable[_Waiting], message: str) -> None:
         for waiting in batch:
-            waiting.refuse(Unavailable(message, retry_after=RETRY_AFTER))
+            waiting.refuse(_not_saved(message))
 
     def _show_and_answer(self, committed: Sequence[_Waiting]) -> None:
         for waiting in committed:
             self._rooms.apply(waiting.received)
-            self.intake.newest = waiting.received.at
-        self.intake.note(len(committed), self._clock())
+        self.intake.took([waiting.received for waiting in committed])
         self._hub.publish({waiting.received.report.room_id for waiting in committed})
         for waiting in committed:
             if not waiting.answer.done():
                 waiting.answer.set_result(None)
+
+
+def _not_saved(message: str) -> Unavailable:
+    return Unavailable(message, retry_after=RETRY_AFTER, reason="not_saved")

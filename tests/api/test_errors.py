@@ -147,7 +147,7 @@ def mistake(*_: object, **__: object) -> None:
         ("roompulse.rooms.memory.RoomsInMemory.get", get("/report/metrics/room-1")),
         ("roompulse.store.sql.SqlStore.history", get("/report/history/room-1")),
         ("roompulse.web.views.Views.room_json", get("/report/stream/room-1")),
-        ("roompulse.web.report.decode_report", post()),
+        ("roompulse.intake.intake.decode_as_sent", post()),
     ],
 )
 async def test_a_mistake_is_500_and_in_the_log_alone(

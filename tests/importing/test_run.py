@@ -15,6 +15,7 @@ from roompulse.hub.local import LocalHub
 from roompulse.importing.recording import Unusable
 from roompulse.importing.run import Imported, import_file, room_of
 from roompulse.ingest import Ingest
+from roompulse.meters import Meters
 from roompulse.report.model import Received
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -124,9 +125,9 @@ async def test_a_server_that_starts_at_once_does_not_take_it_for_live(settings: 
     database = Database(settings)
     async with database.open():
         rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
-        clock, hub = Clock(IMPORTED_AT), LocalHub(1, 9)
+        clock, hub = Clock(IMPORTED_AT), LocalHub(1, 9, Meters())
         health = StoreHealth(database.probe, clock, hub.refresh)
-        ingest = Ingest(SqlStore(database), health, rooms, hub, clock, max_queue=9, commit_timeout=9)
+        ingest = Ingest(SqlStore(database), health, rooms, hub, Meters(), clock, max_queue=9, commit_timeout=9)
         await ingest.rebuild(60)
         assert rooms.ids() == []
         await SessionKeeper(SqlSessions(database), rooms).look()

@@ -8,6 +8,7 @@ from roompulse.errors import Unavailable
 from roompulse.hub.contract import Frames
 from roompulse.hub.local import LocalHub
 from roompulse.hub.mailbox import Mailbox
+from roompulse.meters import Meters
 from tests.conftest import Clock
 
 
@@ -44,7 +45,7 @@ class SlowBoard(Board):
 
 @pytest.fixture
 def hub() -> LocalHub:
-    return LocalHub(push_interval=0, max_viewers=100)
+    return LocalHub(push_interval=0, max_viewers=100, meters=Meters())
 
 
 @pytest.fixture
@@ -75,6 +76,52 @@ async def is_quiet(mailbox: Mailbox) -> bool:
     waiting.cancel()
     await asyncio.wait([waiting])
     return waiting.cancelled()
+
+
+def counted(meters: Meters, name: str) -> float | None:
+    return meters.registry.get_sample_value(f"roompulse_{name}")
+
+
+class TestWhatIsCounted:
+    @pytest.fixture
+    def meters(self) -> Meters:
+        return Meters()
+
+    @pytest.fixture
+    def hub(self, meters: Meters) -> LocalHub:
+        return LocalHub(push_interval=0, max_viewers=100, meters=meters)
+
+    async def test_is_every_frame_that_a_viewer_gets(self, hub: LocalHub, meters: Meters) -> None:
+        board = Board(a=b"1", b=b"1")
+        with hub.subscribe(board) as one, hub.subscribe(board) as other:
+            await asyncio.gather(taken(one), taken(other))
+            assert counted(meters, "frames_total") == 4
+            board.frames["a"] = b"2"
+            hub.publish(["room-1"])
+            await asyncio.gather(taken(one), taken(other))
+            assert (counted(meters, "frames_total"), counted(meters, "frames_dropped_total")) == (6, 0)
+
+    async def test_is_every_frame_that_a_slow_viewer_skips(self, hub: LocalHub, meters: Meters) -> None:
+        board = Board(a=b"1", b=b"1")
+        with hub.subscribe(board) as slow, hub.subscribe(board) as quick:
+            await taken(quick)
+            for text in (b"2", b"3"):
+                board.frames["a"] = text
+                hub.publish(["room-1"])
+                assert await taken(quick) == text
+            assert await taken(slow) == b"31"
+        assert (counted(meters, "frames_total"), counted(meters, "frames_dropped_total")) == (8, 2)
+
+    async def test_is_how_long_after_a_change_it_was_pushed(self, hub: LocalHub, meters: Meters, time: Clock) -> None:
+        board = Board(a=b"1")
+        with hub.subscribe(board) as mailbox:
+            await taken(mailbox)
+            board.frames["a"] = b"2"
+            hub.publish(["room-1"])
+            time.advance(0.2)
+            assert await taken(mailbox) == b"2"
+        assert counted(meters, "push_lag_seconds_count") == 1
+        assert counted(meters, "push_lag_seconds_sum") == pytest.approx(0.2)
 
 
 class TestViewers:
@@ -245,7 +292,7 @@ class TestWhatEveryViewShows:
 
 class TestPushing:
     async def test_happens_at_once_when_it_was_quiet(self, time: Clock) -> None:
-        hub, board = LocalHub(push_interval=60, max_viewers=1), Board(a=b"1")
+        hub, board = LocalHub(push_interval=60, max_viewers=1, meters=Meters()), Board(a=b"1")
         with hub.subscribe(board) as mailbox:
             await taken(mailbox)
             time.advance(60)
@@ -255,7 +302,7 @@ class TestPushing:
             assert await taken(mailbox) == b"2"
 
     async def test_happens_at_most_once_per_interval_and_then_with_the_newest(self, time: Clock) -> None:
-        hub, board = LocalHub(push_interval=60, max_viewers=1), Board(a=b"1")
+        hub, board = LocalHub(push_interval=60, max_viewers=1, meters=Meters()), Board(a=b"1")
         with hub.subscribe(board) as mailbox:
             await taken(mailbox)
             for second in range(60):
@@ -273,7 +320,7 @@ class TestPushing:
             assert board.renders == 2
 
     async def test_begins_the_next_interval(self, time: Clock) -> None:
-        hub, board = LocalHub(push_interval=60, max_viewers=1), Board(a=b"1")
+        hub, board = LocalHub(push_interval=60, max_viewers=1, meters=Meters()), Board(a=b"1")
         with hub.subscribe(board):
             time.advance(1000)
             hub.publish(["room-1"])
@@ -287,7 +334,7 @@ class TestPushing:
             assert board.renders == 3
 
     async def test_rests_after_a_view_that_takes_long_to_render(self, time: Clock) -> None:
-        hub, board = LocalHub(push_interval=0.25, max_viewers=1), SlowBoard(time, takes=1)
+        hub, board = LocalHub(push_interval=0.25, max_viewers=1, meters=Meters()), SlowBoard(time, takes=1)
         with hub.subscribe(board):
             hub.publish(["room-1"])
             time.advance(3.99)
@@ -320,7 +367,7 @@ class TestPushing:
 
 class TestPlaces:
     async def test_are_bounded(self) -> None:
-        hub = LocalHub(push_interval=0, max_viewers=2)
+        hub = LocalHub(push_interval=0, max_viewers=2, meters=Meters())
         with hub.subscribe(Board()), hub.subscribe(Board(key="other")):
             assert hub.viewers == 2
             third = hub.subscribe(Board())

@@ -9,6 +9,7 @@ from roompulse.errors import StoreError, TooManyRequests, Unavailable
 from roompulse.hub.contract import View
 from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import MAX_BATCH, Ingest
+from roompulse.meters import Meters
 from roompulse.report.model import Entry, Received
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -88,6 +89,7 @@ class FakeHub:
 class World:
     def __init__(self, max_queue: int = 10_000, limits: Limits | None = None) -> None:
         self.clock = Clock()
+        self.meters = Meters()
         self.store = FakeStore()
         self.hub = FakeHub()
         self.rooms = RoomsInMemory(limits or Limits(100, 1000, 100), stale_after=15, leave_after=60)
@@ -100,6 +102,7 @@ class World:
             self.health,
             self.rooms,
             self.hub,
+            self.meters,
             self.clock,
             max_queue=max_queue,
             commit_timeout=COMMIT_TIMEOUT,
@@ -142,6 +145,37 @@ async def outcomes(tasks: Iterable["asyncio.Task[None]"]) -> list[type[BaseExcep
     async with asyncio.timeout(5):
         answers = await asyncio.gather(*tasks, return_exceptions=True)
     return [type(answer) if answer else None for answer in answers]
+
+
+class TestWhatIsCounted:
+    def counted(self, world: World, name: str, **labels: str) -> float | None:
+        return world.meters.registry.get_sample_value(f"roompulse_{name}", labels)
+
+    async def test_is_each_commit_and_what_is_in_it(self, world: World) -> None:
+        async with world.running():
+            assert await outcomes([world.post(f"u{number}") for number in range(3)]) == [None] * 3
+            assert await outcomes([world.post()]) == [None]
+        assert self.counted(world, "reports_total", outcome="accepted") == 4
+        assert self.counted(world, "commit_seconds_count") == 2
+        assert self.counted(world, "batch_reports_sum") == 4
+        assert self.counted(world, "batch_reports_bucket", le="1.0") == 1
+
+    async def test_is_no_report_that_could_not_be_saved(self, world: World) -> None:
+        world.store.poison = {"u1"}
+        async with world.running():
+            await outcomes([world.post("u1"), world.post("u2")])
+        assert self.counted(world, "reports_total", outcome="accepted") == 1
+
+    async def test_is_what_waits(self, world: World) -> None:
+        async with world.running():
+            world.store.open.clear()
+            posted = [world.post("u1"), world.post("u2")]
+            await settled()
+            assert world.ingest.waiting == 2
+            world.store.open.set()
+            await outcomes(posted)
+            await settled()
+            assert world.ingest.waiting == 0
 
 
 class TestAReport:

@@ -62,7 +62,9 @@ class AccessDatabase:
 
 
 def _engine(path: Path) -> AsyncEngine:
-    engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)), pool_size=1, max_overflow=0)
+    url = URL.create("sqlite+aiosqlite", database=str(path))
+    # Errors are told in the log, and not with the hashes that statements have as parameters.
+    engine = create_async_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
 
     @event.listens_for(engine.sync_engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:

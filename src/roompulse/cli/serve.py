@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import sys
+from typing import Any, cast
 
 import click
 import uvicorn
@@ -22,9 +23,12 @@ from roompulse.app import create_app
 from roompulse.cli.access import in_access
 from roompulse.cli.simulate import LOCAL_URL
 from roompulse.errors import StartupError
-from roompulse.settings import Settings, load_settings, unknown_names
+from roompulse.logs import set_up_logs
+from roompulse.settings import PREFIX, Settings, load_settings, unknown_names
 from roompulse.web.connection import KEEP_ALIVE
 from roompulse.web.patience import patient_connection
+from roompulse.web.peers import Peers
+from roompulse.web.requests import RequestLog
 
 GRACE = 4
 """Seconds that a stopping server waits for requests under way."""
@@ -47,8 +51,8 @@ def serve(host: str | None, port: str | None, data: str | None, *, behind_proxy:
 
     Every setting is also read from the environment, as ROOMPULSE_<NAME>: see docs/settings.md.
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("roompulse").setLevel(logging.INFO)
+    # Before the settings are read, so that a mistyped name is told even where another setting is wrong.
+    set_up_logs("json" if os.environ.get(f"{PREFIX}LOG_FORMAT") == "json" else "text")
     for name in unknown_names(os.environ):
         logging.getLogger("roompulse").warning("%s is set, but there is no such setting", name)
     flags: dict[str, str | bool | None] = {"host": host, "port": port, "data": data}
@@ -81,8 +85,9 @@ def listen(settings: Settings) -> socket.socket:
 
 def _run(settings: Settings, listener: socket.socket) -> None:
     app = create_app(settings)
+    logged: Any = RequestLog(cast("Any", app), Peers(settings)) if settings.log_requests else app
     config = uvicorn.Config(
-        app,
+        logged,
         lifespan="off",  # run by _serve, so that a StartupError arrives there
         http=patient_connection(settings),
         ws="none",
@@ -93,14 +98,13 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
     )
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     # uvicorn raises the signal that stopped it once more at its end, which is to be a normal one.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: None)
     gc.set_threshold(YOUNG_OBJECTS)
     gc.disable()  # until the rooms are rebuilt: they come to stay, and looking at them again and again doubles the time
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(app, _Server(config, settings), listener))
+        runner.run(_serve(app, _Server(config, settings, app), listener))
 
 
 async def _serve(app: Litestar, server: uvicorn.Server, listener: socket.socket) -> None:
@@ -124,8 +128,9 @@ def _how_to_simulate(url: str) -> str:
 class _Server(uvicorn.Server):
     """Says where it listens, and ends the streams as soon as it is told to stop."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+    def __init__(self, config: uvicorn.Config, settings: Settings, app: Litestar) -> None:
         super().__init__(config)
+        self._app = app
         self._settings = settings
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -141,6 +146,5 @@ class _Server(uvicorn.Server):
             )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        assert isinstance(self.config.app, Litestar)  # noqa: S101  (tells mypy)
-        self.config.app.state.hub.close()
+        self._app.state.hub.close()
         await super().shutdown(sockets)

@@ -5,6 +5,7 @@ import logging
 
 from roompulse.hub.contract import Frames, View
 from roompulse.hub.mailbox import Mailbox
+from roompulse.meters import Meters
 
 logger = logging.getLogger(__name__)
 
@@ -15,12 +16,14 @@ REST = 4
 class Channel:
     """Must be used from the event loop that it was made in."""
 
-    def __init__(self, view: View, push_interval: float) -> None:
+    def __init__(self, view: View, push_interval: float, meters: Meters) -> None:
         self.view = view
         self.mailboxes: set[Mailbox] = set()
         self._push_interval = push_interval
+        self._meters = meters
         self._loop = asyncio.get_running_loop()
         self._due: asyncio.TimerHandle | None = None
+        self._changed_at = 0.0
         started = self._loop.time()
         self._frames: Frames = view.render()
         self._rest(started)
@@ -30,13 +33,14 @@ class Channel:
         mailbox = Mailbox()
         if self._frames:
             mailbox.put(self._frames)
+            self._meters.frames.inc(len(self._frames))
         self.mailboxes.add(mailbox)
         return mailbox
 
     def changed(self) -> None:
         if self._due is None:
-            wait = self._rested_at - self._loop.time()
-            self._due = self._loop.call_later(max(0.0, wait), self._push)
+            self._changed_at = self._loop.time()
+            self._due = self._loop.call_later(max(0.0, self._rested_at - self._changed_at), self._push)
 
     def _rest(self, started: float) -> None:
         now = self._loop.time()
@@ -58,8 +62,8 @@ class Channel:
             changed = {target: frame for target, frame in frames.items() if self._frames.get(target) != frame}
         self._frames = frames
         if changed:
-            for mailbox in self.mailboxes:
-                mailbox.put(changed)
+            unread = sum(mailbox.put(changed) for mailbox in self.mailboxes)
+            self._meters.pushed(len(changed) * len(self.mailboxes), unread, self._loop.time() - self._changed_at)
 
     def close(self) -> None:
         if self._due:

@@ -8,23 +8,25 @@ from roompulse.errors import Unavailable
 from roompulse.hub.channel import Channel
 from roompulse.hub.contract import View
 from roompulse.hub.mailbox import Mailbox
+from roompulse.meters import Meters
 
 
 class LocalHub:
     """Implements `Hub`. A room that nobody watches costs one look into a dictionary per change."""
 
-    def __init__(self, push_interval: float, max_viewers: int) -> None:
+    def __init__(self, push_interval: float, max_viewers: int, meters: Meters) -> None:
         self._push_interval = push_interval
         self._max_viewers = max_viewers
+        self._meters = meters
         self._channels: dict[Hashable, Channel] = {}
         # Channels by the room that they show; under None those that show all rooms.
         self._watching: defaultdict[str | None, set[Channel]] = defaultdict(set)
-        self._closed = False
+        self.closed = False
         self.viewers = 0
 
     @contextmanager
     def subscribe(self, view: View) -> Iterator[Mailbox]:
-        if self._closed:
+        if self.closed:
             raise Unavailable("the server is shutting down", retry_after=2)
         if self.viewers >= self._max_viewers:
             raise Unavailable(f"all {self._max_viewers} places for viewers are taken", retry_after=10)
@@ -40,7 +42,7 @@ class LocalHub:
     def _channel(self, view: View) -> Channel:
         channel = self._channels.get(view.key)
         if channel is None:
-            channel = self._channels[view.key] = Channel(view, self._push_interval)
+            channel = self._channels[view.key] = Channel(view, self._push_interval, self._meters)
             self._watching[view.room_id].add(channel)
         return channel
 
@@ -69,6 +71,6 @@ class LocalHub:
             channel.changed()
 
     def close(self) -> None:
-        self._closed = True
+        self.closed = True
         for channel in self._channels.values():
             channel.close()

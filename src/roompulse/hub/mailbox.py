@@ -18,10 +18,14 @@ class Mailbox:
         self._wake = asyncio.Event()
         self._closed = False
 
-    def put(self, frames: Mapping[str, bytes]) -> None:
-        if not self._closed:
-            self._frames |= frames
-            self._wake.set()
+    def put(self, frames: Mapping[str, bytes]) -> int:
+        """Replace the frames of these targets; returns how many of those that were there nobody will read."""
+        if self._closed:
+            return 0
+        unread = len(self._frames.keys() & frames.keys()) if self._frames else 0
+        self._frames |= frames
+        self._wake.set()
+        return unread
 
     def close(self) -> None:
         """Take nothing more in, so that also who reads slowly comes to the end."""

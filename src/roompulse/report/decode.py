@@ -31,7 +31,21 @@ class Largest(Struct, frozen=True):
 
 
 def decode_report(body: bytes, largest: Largest | None = None) -> Report:
-    """Decode and check one request body.
+    """Decode and check one request body, as `decode_as_sent` does, with a `report_time` in seconds."""
+    report = decode_as_sent(body, largest)
+    return in_seconds(report) if is_in_milliseconds(report) else report
+
+
+def is_in_milliseconds(report: Report) -> bool:
+    return report.report_time >= MILLISECONDS_FROM
+
+
+def in_seconds(report: Report) -> Report:
+    return replace(report, report_time=report.report_time // 1000)
+
+
+def decode_as_sent(body: bytes, largest: Largest | None = None) -> Report:
+    """Decode and check one request body, whose `report_time` may be in milliseconds.
 
     Raises:
         BadRequest: the body is no JSON, not UTF-8, nested too deeply, or breaks a rule of the report.
@@ -52,8 +66,6 @@ def decode_report(body: bytes, largest: Largest | None = None) -> Report:
     if largest:
         _check_size(report, largest)
     _check_texts(report)
-    if report.report_time >= MILLISECONDS_FROM:
-        return replace(report, report_time=report.report_time // 1000)
     return report
 
 

@@ -37,7 +37,7 @@ class Starts:
         if not (self._buckets and sender) or not (wait := self._buckets.wait(sender, now, count)):
             return None
         message = f"$.room_id: more than {self._most} new rooms a minute from one sender"
-        return TooManyRequests(message, retry_after=ceil(wait))
+        return TooManyRequests(message, retry_after=ceil(wait), reason="sender_rooms")
 
     def note(self, sender: str, now: float) -> None:
         """Note that a room of this sender has started."""
@@ -105,13 +105,13 @@ class Admission:
     def _limit(self, scope: Scope) -> tuple[int, Problem]:
         limits, retry_after = self._limits, self._retry_after
         if not scope:
-            refusal: Problem = Unavailable(f"$.room_id: all {limits.rooms} rooms are taken", retry_after=retry_after)
-            return limits.rooms, refusal
+            message = f"$.room_id: all {limits.rooms} rooms are taken"
+            return limits.rooms, Unavailable(message, retry_after=retry_after, reason="rooms_full")
         if len(scope) == 1:
             message = f"$.metrics: a room has no place for more than {limits.room_users} users"
-            return limits.room_users, TooManyRequests(message, retry_after=retry_after)
+            return limits.room_users, TooManyRequests(message, retry_after=retry_after, reason="room_full")
         message = f"$.metrics: one reporter can give no more than {limits.user_streams} streams about one user"
-        return limits.user_streams, TooManyRequests(message, retry_after=retry_after)
+        return limits.user_streams, TooManyRequests(message, retry_after=retry_after, reason="streams_full")
 
     @staticmethod
     def _streams(room: RoomState | None, reporter: str, user_id: str) -> Mapping[StreamKey, StreamState]:

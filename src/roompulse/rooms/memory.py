@@ -92,6 +92,11 @@ class RoomsInMemory:
         self._ordinal += 1
         heapq.heappush(self._due, (due, self._ordinal, room, user))
 
+    def sizes(self) -> tuple[int, int, int]:
+        """How many rooms, users and streams are live."""
+        users = [user for room in self._rooms.values() for user in room.users.values()]
+        return len(self._rooms), len(users), sum(user.stream_count() for user in users)
+
     def ids(self) -> list[str]:
         return sorted(self._rooms)
 

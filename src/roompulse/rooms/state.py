@@ -207,6 +207,9 @@ class UserState:
         """The streams that entries about this user gave."""
         return chain.from_iterable(reporting.streams.values() for reporting in self.reporters.values())
 
+    def stream_count(self) -> int:
+        return sum(len(reporting.streams) for reporting in self.reporters.values())
+
     def metrics(self) -> UserMetrics:
         """The answer about this user; built once per change."""
         if self._metrics is None:

@@ -41,9 +41,12 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         url = database_url(settings)
+        # What was reported is nobody's business in the log: errors are told without parameters.
         self.path = Path(url.database or "")
-        self._writer = create_engine(url.set(drivername="sqlite"), pool_size=1, max_overflow=0)
-        self.reader = create_async_engine(url, pool_size=_READERS, max_overflow=0, pool_timeout=60)
+        self._writer = create_engine(url.set(drivername="sqlite"), pool_size=1, max_overflow=0, hide_parameters=True)
+        self.reader = create_async_engine(
+            url, pool_size=_READERS, max_overflow=0, pool_timeout=60, hide_parameters=True
+        )
         _set_pragmas(self._writer, _writer_pragmas(settings))
         _set_pragmas(self.reader.sync_engine, _READER_PRAGMAS)
 

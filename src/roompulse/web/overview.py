@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from roompulse.clock import Clock
-from roompulse.intake import Intake
+from roompulse.intake.intake import Intake
 from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
 from roompulse.rooms.trends import Trends

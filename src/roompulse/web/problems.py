@@ -12,6 +12,7 @@ from litestar.response import Redirect
 from litestar.utils import normalize_path
 
 from roompulse.errors import MethodNotAllowed, Problem, RequestTimeout, SignedOut, StoreError, Unauthorized
+from roompulse.meters import Meters
 from roompulse.report.envelope import failure
 from roompulse.web.templates import Templates
 
@@ -39,8 +40,9 @@ def problem_headers(problem: Problem) -> dict[str, str]:
 class ProblemAnswers:
     """Exception handlers for Litestar."""
 
-    def __init__(self, templates: Templates) -> None:
+    def __init__(self, templates: Templates, meters: Meters) -> None:
         self._templates = templates
+        self._meters = meters
 
     def handlers(self) -> dict[int | type[Exception], Any]:
         return {
@@ -82,6 +84,7 @@ class ProblemAnswers:
         return self._answer(request, 503, "the database cannot be read now", {"Retry-After": "2"})
 
     def on_mistake(self, request: AnyRequest, error: Exception) -> Response[bytes]:
+        self._meters.mistakes.inc()
         logger.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
         return self._answer(request, 500, "the server made a mistake, which is in its log", {})
 

@@ -76,6 +76,12 @@ def rooms_query(parameters: Mapping[str, str]) -> RoomsQuery:
     )
 
 
+class IntakeQuery(PageQuery, frozen=True):
+    """Which page of the SDK versions."""
+
+    page: int = 1
+
+
 def is_wall(parameters: Mapping[str, str]) -> bool:
     """Whether a page is for a screen on a wall. That is how it looks, and no part of what its stream brings."""
     return parameters.get("wall") == "1"

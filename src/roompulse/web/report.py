@@ -9,7 +9,7 @@ from litestar.types import HTTPScope, Receive, Send
 
 from roompulse.errors import BodyTooLarge, MethodNotAllowed, Problem, RequestTimeout, UnsupportedMediaType
 from roompulse.ingest import Ingest
-from roompulse.report.decode import Largest, decode_report
+from roompulse.report.decode import Largest
 from roompulse.report.envelope import ACKNOWLEDGED, failure
 from roompulse.settings import Settings
 from roompulse.web.guard import FOR_ANYBODY
@@ -26,9 +26,11 @@ class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
 
 def report_route(ingest: Ingest, door: Door, settings: Settings) -> ASGIRouteHandler:
     largest = Largest(users=settings.max_report_users, streams=settings.max_report_streams)
+    intake = ingest.intake
 
     @asgi("/report/metrics", copy_scope=False, opt=FOR_ANYBODY)
     async def post_report(scope: HTTPScope, receive: Receive, send: Send) -> None:
+        body = b""
         try:
             if scope["method"] == "OPTIONS":
                 await _answer(send, 204, b"", PREFLIGHT_HEADERS | {"Allow": "POST, OPTIONS"})
@@ -38,15 +40,17 @@ def report_route(ingest: Ingest, door: Door, settings: Settings) -> ASGIRouteHan
             sender = door.by_headers(scope)
             body = await _read_body(scope, receive, settings)
             sender = sender or door.by_body(scope, body)
-            report = decode_report(body, largest)
+            report = intake.decode(body, largest)
             sender.check(report)
             await ingest.submit(report, sender.bucket)
         except Problem as problem:
+            intake.refused(problem, body)
             headers = problem_headers(problem) | INGEST_HEADERS
             await _answer(send, problem.status, failure(problem.status, problem.message), headers)
         except ClientLeft:
-            return
+            intake.left()
         else:
+            intake.acknowledged(body)
             await _answer(send, 200, ACKNOWLEDGED, INGEST_HEADERS)
 
     return post_report

@@ -30,5 +30,7 @@ class Senders:
         """Take one token from a sender's bucket; raises TooManyRequests when it is empty."""
         if self._buckets and (wait := self._buckets.take(key, self._clock())):
             raise TooManyRequests(
-                f"more than {self._buckets.rate:g} reports a second from one sender", retry_after=ceil(wait)
+                f"more than {self._buckets.rate:g} reports a second from one sender",
+                retry_after=ceil(wait),
+                reason="sender_rate",
             )

@@ -20,16 +20,18 @@ from roompulse.clock import Clock
 from roompulse.hub.contract import Hub, View
 from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import Ingest
+from roompulse.meters import Meters
 from roompulse.settings import Settings
 from roompulse.web.answers import GET
 from roompulse.web.events import HEARTBEAT, SEPARATOR, event
 from roompulse.web.guard import STREAM, caller_of
+from roompulse.web.intake import IntakePage
 from roompulse.web.notice import Notice
 from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id
 from roompulse.web.peers import Peers
 from roompulse.web.problems import AnyRequest
-from roompulse.web.query import rooms_query, user_query
+from roompulse.web.query import IntakeQuery, page_number, rooms_query, user_query
 from roompulse.web.viewers import AddressViewers
 from roompulse.web.views import PageView, Views
 
@@ -43,9 +45,10 @@ SIGNED_OUT = event("sign in to go on", name="signed-out")
 class Streams:
     """What streams share: where they come from, and how many there may be."""
 
-    def __init__(self, hub: Hub, peers: Peers, gate: Gate, settings: Settings, clock: Clock) -> None:
+    def __init__(self, hub: Hub, peers: Peers, gate: Gate, meters: Meters, settings: Settings, clock: Clock) -> None:
         self.hub = hub
         self.gate = gate
+        self.meters = meters
         self.clock = clock
         self.send_timeout = settings.send_timeout
         self._peers = peers
@@ -89,6 +92,7 @@ class Stream:
             try:
                 await response(scope, receive, send)
             except SendTimeoutError:
+                self._streams.meters.viewers_dropped.inc()
                 logger.info("a viewer that did not read for %g s was dropped", self._streams.send_timeout)
 
     async def _events(self, mailbox: Mailbox, caller: Caller) -> AsyncIterator[bytes]:
@@ -106,7 +110,7 @@ class Stream:
 
 
 def stream_routes(
-    streams: Streams, overview: Overview, views: Views, notice: Notice, ingest: Ingest
+    streams: Streams, overview: Overview, views: Views, intake: IntakePage, notice: Notice, ingest: Ingest
 ) -> list[HTTPRouteHandler]:
     def stream(view: View) -> Stream:
         ingest.expire()
@@ -123,6 +127,10 @@ def stream_routes(
     async def stream_rooms_page(request: AnyRequest) -> Stream:
         return page(overview.view(rooms_query(request.query_params)))
 
+    @route("/ingest/stream", http_method=GET, opt=STREAM)
+    async def stream_intake_page(request: AnyRequest) -> Stream:
+        return page(intake.view(IntakeQuery(page=page_number(request.query_params))))
+
     @route("/rooms/{room_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> Stream:
         # A page of the past has no stream: what comes here is of the present.
@@ -133,4 +141,4 @@ def stream_routes(
     async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> Stream:
         return page(views.user(decode_id("room_id", room_id), decode_id("user_id", user_id)))
 
-    return [stream_room_json, stream_rooms_page, stream_room_page, stream_user_page]
+    return [stream_room_json, stream_rooms_page, stream_intake_page, stream_room_page, stream_user_page]

@@ -6,6 +6,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from roompulse.printable import printable
 from roompulse.quality import arithmetic, level_of
 from roompulse.report.model import Audio, Video
 from roompulse.web.assets import Assets
@@ -44,6 +45,8 @@ class Templates:
             "audio_notes": audio_notes,
             "input_time": input_time,
             "element_id": encode_id,
+            "ahead": ahead,
+            "printable": printable,
         }
 
     def render(self, name: str, **context: Any) -> str:
@@ -80,6 +83,13 @@ def duration(seconds: float) -> str:
     parts = [(whole // 86_400, "d"), (whole // 3_600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")]
     first = next((place for place, (count, _) in enumerate(parts) if count), len(parts) - 1)
     return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
+
+
+def ahead(seconds: float) -> str:
+    """How far a clock is ahead, or with a minus behind, as in `−0.4 s` and `+2 d 3 h`."""
+    size = abs(seconds)
+    text = f"{size:.1f}{_NBSP}s" if size < 60 else duration(size).replace(" ", _NBSP)
+    return f"{'−' if seconds < 0 else '+'}{text}"
 
 
 def video_notes(video: Video) -> list[list[str]]:

@@ -1,0 +1,59 @@
+"""The log of the server: one format for what we, uvicorn and Alembic write, and no line that a sender could forge."""
+
+import logging
+from typing import Any, Literal
+
+import structlog
+from structlog.types import EventDict, Processor
+
+from roompulse.printable import printable
+
+LONGEST = 2_000
+"""Characters of a message or value; a traceback has no more than TRACEBACK."""
+
+TRACEBACK = 20_000
+
+_QUIET = ("sqlalchemy", "aiosqlite", "alembic", "uvicorn")
+"""What libraries say below a warning holds parameters of statements, or nothing of use."""
+
+
+def set_up_logs(log_format: Literal["text", "json"]) -> None:
+    """Write everything to stderr from now on, one event a line; only a traceback has several, indented, in `text`."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(),
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                # Python's own tracebacks: others show the values of variables, and secrets with them.
+                structlog.processors.format_exc_info,
+            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _harmless, *_renderers(log_format)],
+        )
+    )
+    logging.basicConfig(handlers=[handler], force=True)
+    logging.getLogger("roompulse").setLevel(logging.INFO)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _renderers(log_format: Literal["text", "json"]) -> list[Processor]:
+    if log_format == "json":
+        return [structlog.processors.EventRenamer("message"), structlog.processors.JSONRenderer()]
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=False, pad_event_to=0, sort_keys=False, exception_formatter=structlog.dev.plain_traceback
+        )
+    ]
+
+
+def _harmless(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Escape what could forge a line, wherever it came from, and cut what is too long."""
+    traceback = event.pop("exception", None)
+    harmless = {key: printable(value, LONGEST) if isinstance(value, str) else value for key, value in event.items()}
+    if traceback:
+        lines = traceback[:TRACEBACK].splitlines()
+        harmless["exception"] = "\n".join(f"    {printable(line, LONGEST)}" for line in lines)
+    return harmless

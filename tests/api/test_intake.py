@@ -1,0 +1,126 @@
+"""The page /ingest."""
+
+import httpx
+import pytest
+
+from roompulse.report.model import Entry
+from tests.builders import NOW, REFERENCE, body, network, stream
+from tests.conftest import Clock
+
+HEADERS = {"Content-Type": "application/json"}
+
+
+async def post(client: httpx.AsyncClient, content: bytes, status: int = 200) -> None:
+    answer = await client.post("/report/metrics", content=content, headers=HEADERS)
+    assert answer.status_code == status, answer.text
+
+
+async def page(client: httpx.AsyncClient, path: str = "/ingest") -> str:
+    answer = await client.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-store"
+    return answer.text
+
+
+async def test_an_empty_page_says_what_it_will_show(client: httpx.AsyncClient) -> None:
+    text = await page(client)
+    assert "No report came in the last 15 minutes" in text
+    assert 'data-url="/ingest/stream"' in text
+
+
+async def test_all_overviews_lead_to_each_other(client: httpx.AsyncClient) -> None:
+    for path in ("/", "/?ended=1", "/ingest"):
+        text = await page(client, path)
+        assert f'<a href="{path}" aria-current="page">' in text
+        assert text.count("aria-current") == 1
+        for other in {"/", "/?ended=1", "/ingest"} - {path}:
+            assert f'<a href="{other}">' in text
+
+
+async def test_a_refused_report_is_told_with_its_reason_and_its_sdk(client: httpx.AsyncClient) -> None:
+    await post(client, body(sdk_version="ios 0.9"))
+    await post(client, body(sdk_version="ios 0.9").replace(b'"send"', b'"up"'), 400)
+    text = await page(client)
+    assert "$.metrics[].streams[].direction: invalid enum value …" in text
+    assert "$.metrics[0].streams[0].direction: invalid enum value &#39;up&#39;" in text
+    assert "1 of 2 refused" in text
+    assert "1 reason for refusal" in text
+    assert 'id="sdk-ios%200.9"' in text
+
+
+async def test_what_is_refused_before_it_is_read_is_of_an_unknown_sdk(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/report/metrics", content=REFERENCE, headers={"Content-Type": "image/png"})
+    assert answer.status_code == 415
+    text = await page(client)
+    assert "Content-Type: send application/json or text/plain" in text
+    assert "unknown" in text
+    assert "1.2.0" not in text
+
+
+async def test_a_report_that_is_refused_once_it_is_decoded_is_told_too(client: httpx.AsyncClient) -> None:
+    many = [Entry("u1", [stream(f"s{number}") for number in range(65)])]
+    await post(client, body(metrics=many), 429)
+    assert "one reporter can give no more than 64 streams about one user" in await page(client)
+
+
+async def test_what_it_quotes_is_escaped_and_cut(client: httpx.AsyncClient) -> None:
+    evil = "<script>alert(1)</script>\u202e" + "x" * 5_000
+    await post(client, body().replace(b'"send"', f'"{evil}"'.encode()), 400)
+    await post(client, body(sdk_version="<b>\u202e\nbold"))
+    text = await page(client)
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert "&lt;b&gt;\\u202e\\nbold" in text
+    assert "\u202e" not in text
+    assert "x" * 300 not in text
+
+
+async def test_clocks_and_late_and_repeated_reports_are_told(client: httpx.AsyncClient) -> None:
+    await post(client, body(report_time=int(NOW) - 7200))
+    await post(client, body(report_time=int(NOW) - 7200))
+    text = await page(client)
+    assert '<td class="number" data-label="Late">2</td>' in text
+    assert '<td class="number" data-label="Repeated">1</td>' in text
+    assert "−2\N{NO-BREAK SPACE}h" in text
+
+
+async def test_units_in_doubt_are_told_and_milliseconds_are_fine(client: httpx.AsyncClient) -> None:
+    fractions = [stream(f"s{number}", network=network(packet_loss=number / 1000)) for number in range(1, 31)]
+    await post(client, body(sdk_version="odd", metrics=[Entry("u1", fractions)]))
+    await post(client, body(sdk_version="ms", report_time=int(NOW) * 1000))
+    text = await page(client)
+    assert "Packet loss is always below 1, and mostly below 0.1: is it sent as a fraction? It is percent." in text
+    assert "1 unit in doubt" in text
+    assert text.count("report_time in ms: fine") == 1
+
+
+async def test_versions_with_something_to_look_at_come_first(client: httpx.AsyncClient) -> None:
+    for number in range(3):
+        await post(client, body(sdk_version="fine", user_id=f"u{number}"))
+    await post(client, body(sdk_version="wrong", report_time=-1), 400)
+    text = await page(client)
+    assert text.index("wrong") < text.index("fine")
+
+
+async def test_it_is_of_the_last_quarter_of_an_hour(client: httpx.AsyncClient, clock: Clock) -> None:
+    await post(client, body(), 200)
+    await post(client, b"{", 400)
+    clock.advance(16 * 60)
+    assert "No report came" in await page(client)
+
+
+async def test_it_has_pages(client: httpx.AsyncClient) -> None:
+    for number in range(25):
+        await post(client, body(sdk_version=f"v{number:02}"))
+    first, second = await page(client), await page(client, "/ingest?page=2")
+    assert "Page 1 of 2" in first
+    assert ("v00" in first, "v24" in first) == (True, False)
+    assert ("v00" in second, "v24" in second) == (False, True)
+    assert 'data-url="/ingest/stream?page=2"' in second
+
+
+@pytest.mark.parametrize("query", ["?page=0", "?page=x", "?page=99999999999", "?page=999", "?nonsense=1"])
+async def test_a_query_that_makes_no_sense_gives_a_page(client: httpx.AsyncClient, query: str) -> None:
+    await post(client, body())
+    assert "1.2.0" in await page(client, f"/ingest{query}")
