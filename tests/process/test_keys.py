@@ -104,7 +104,7 @@ def test_a_stream_ends_soon_after_its_key_was_removed_and_a_new_one_is_refused(
 def test_who_looked_before_anybody_was_asked_is_asked_too(server: Server) -> None:
     with watching(server) as viewer:
         add_key(server, "read")
-        assert viewer.rest()[-1] == "denied"
+        assert viewer.rest()[-1] == "signed-out"
 
 
 def test_nobody_else_may_read_the_database(server: Server) -> None:
