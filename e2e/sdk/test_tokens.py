@@ -122,7 +122,11 @@ def test_the_server_takes_the_reports_of_a_page_elsewhere_once_its_token_is_righ
 ) -> None:
     watch.allow("401")
     sent: list[Request] = []
-    world.page.on("request", sent.append)
+
+    def note(request: Request) -> None:
+        sent.append(request)
+
+    world.page.on("request", note)
     server = make_server()
     key = add_key(server, "read")
     token = ran(server, "token", "--room", "room-1", "--user", "u1").stdout.strip()
