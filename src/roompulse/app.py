@@ -86,8 +86,10 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         async with core.running():
             yield
 
+    report = report_route(core.ingest, _door(core), settings)
     return Entrance(
-        [*_routes(core, templates), *assets.routers()],
+        [report, *_routes(core, templates), *assets.routers()],
+        direct={"/report/metrics": report.fn},
         hosts=Hosts(settings, core.peers),
         problems=ProblemAnswers(templates, core.meters),
         lifespan=[lifespan],
@@ -166,7 +168,6 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     layout = Layout(templates, notice, clock, forms, settings)
     streams = Streams(core.hub, core.peers, core.gate, core.meters, settings, clock)
     return [
-        report_route(ingest, _door(core), settings),
         *answer_routes(rooms, ingest, epoch),
         *history_routes(core.store, core.past, rooms, clock),
         *stream_routes(streams, overview, views, intake, notice, ingest),
