@@ -164,7 +164,7 @@ def test_an_answer_that_is_no_stream_is_named(page: Page, server: Server) -> Non
         page.unroute_all()
         page.route("**/stream*", lambda route: route.fulfill(status=status, content_type="text/html", body="<h1>No"))
 
-    for status in (200, 401, 500):
+    for status in (200, 404, 500):
         answer(status)
         page.goto(server.url)
         expect(state(page)).to_contain_text(f"the server answered {status}")

@@ -72,6 +72,8 @@ LOOK_EVERY = 1.0
 def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     """The application. `app.state.hub` is to be closed when the server is told to stop, so that streams end.
 
+    `app.state.meters` counts what happens to its connections.
+
     Raises StartupError: here for settings, and from the lifespan (in a group) for a database, that cannot be used.
     """
     core = _Core(settings, clock)
@@ -80,12 +82,14 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        app.state.hub = core.hub
+        app.state.hub, app.state.meters = core.hub, core.meters
         async with core.running():
             yield
 
+    report = report_route(core.ingest, _door(core), settings)
     return Entrance(
-        [*_routes(core, templates), *assets.routers()],
+        [report, *_routes(core, templates), *assets.routers()],
+        direct={"/report/metrics": report.fn},
         hosts=Hosts(settings, core.peers),
         problems=ProblemAnswers(templates, core.meters),
         lifespan=[lifespan],
@@ -164,7 +168,6 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     layout = Layout(templates, notice, clock, forms, settings)
     streams = Streams(core.hub, core.peers, core.gate, core.meters, settings, clock)
     return [
-        report_route(ingest, _door(core), settings),
         *answer_routes(rooms, ingest, epoch),
         *history_routes(core.store, core.past, rooms, clock),
         *stream_routes(streams, overview, views, intake, notice, ingest),

@@ -36,7 +36,7 @@ class Meters:
         self.frames_dropped = self._counter(
             "frames_dropped", "Those of them that a newer one replaced before it was read"
         )
-        self.viewers_dropped = self._counter("viewers_dropped", "Viewers dropped since they did not read")
+        self.readers_dropped = self._counter("readers_dropped", "Clients cut off since they did not read")
         self.push_lag = self._histogram(
             "push_lag_seconds", "Time from a change to its frames in the mailboxes", _SECONDS
         )

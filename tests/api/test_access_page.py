@@ -56,7 +56,7 @@ def shown_in(answer: httpx.Response) -> str:
 
 def assert_refused(answer: httpx.Response, status: int, words: str) -> None:
     assert answer.status_code == status
-    alert = re.search(r'role="alert">(.*?)<', answer.text)
+    alert = re.search(r'class="error" role="alert">(.*?)<', answer.text)
     assert alert
     assert words in alert[1]
 

@@ -37,6 +37,11 @@ ADMINS = Door(303, 403, 403, 303)
 DOORS: dict[str, Door] = {
     "GET /": PAGE,
     "GET /stream": STREAM,
+    "GET /ingest": PAGE,
+    "GET /ingest/stream": STREAM,
+    "GET /metrics": PAGE,
+    "GET /healthz": OPEN,
+    "GET /readyz": OPEN,
     "GET /rooms/{room_id:str}": PAGE,
     "GET /rooms/{room_id:str}/stream": STREAM,
     "GET /rooms/{room_id:str}/sessions": PAGE,

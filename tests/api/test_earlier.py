@@ -125,6 +125,7 @@ async def test_where_samples_are_gone_the_figures_of_the_room_are_left(settings:
         await post(client)
 
         async def snapshot() -> bool:
+            clock.advance(0.1)  # one is taken for each time on the grid
             return bool((await client.get("/report/history/room-1")).json()["data"])
 
         await soon(snapshot)

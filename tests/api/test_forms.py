@@ -1,10 +1,12 @@
 """Forms: pages of other sites send none, and what is no form is refused."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from roompulse.app import create_app
 from roompulse.settings import Settings
@@ -136,3 +138,21 @@ async def test_who_leaves_in_the_middle_of_a_form_is_no_mistake_of_the_server(
         await app(scope, receive, answer)
     assert answers[0]["status"] == 400
     assert "failed" not in caplog.text
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_form_that_does_not_arrive_is_refused_with_408(settings: Settings, clock: Clock, path: str) -> None:
+    await add_operators(settings, ada="admin")
+    app = create_app(replace(settings, body_timeout=0.01), clock)
+    scope = scope_of("POST", path, SAME_SITE | cookie_of("ada") | {"Content-Type": FORM})
+    answers: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def answer(message: Any) -> None:
+        answers.append(message)
+
+    async with app.lifespan():
+        await app(scope, receive, answer)
+    assert answers[0]["status"] == 408

@@ -67,11 +67,13 @@ async def test_a_report_that_is_refused_once_it_is_decoded_is_told_too(client: h
 async def test_what_it_quotes_is_escaped_and_cut(client: httpx.AsyncClient) -> None:
     evil = "<script>alert(1)</script>\u202e" + "x" * 5_000
     await post(client, body().replace(b'"send"', f'"{evil}"'.encode()), 400)
-    await post(client, body(sdk_version="<b>\u202e\nbold"))
+    await post(client, body(sdk_version="<b>\u202e\nbold"), 400)
+    await post(client, body(sdk_version="<i>italic"))
     text = await page(client)
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)" in text
     assert "&lt;b&gt;\\u202e\\nbold" in text
+    assert "&lt;i&gt;italic" in text
     assert "\u202e" not in text
     assert "x" * 300 not in text
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from litestar import Litestar
+from msgspec.structs import replace
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -21,8 +22,10 @@ from roompulse.clock import Clock as AnyClock
 from roompulse.errors import REASONS
 from roompulse.settings import Settings
 from roompulse.web.ready import ready_routes
+from tests.api import refusing, without_table
 from tests.builders import NOW, REFERENCE, body
 from tests.conftest import Clock, client_of
+from tests.process import soon
 
 
 class Store:
@@ -85,6 +88,26 @@ async def test_it_is_not_ready_while_the_database_does_not_write(
     assert (await probed.get("/healthz")).status_code == 200
     store.failing_since = None
     assert (await probed.get("/readyz")).status_code == 200
+
+
+async def test_a_database_that_fails_is_told_without_its_words_and_comes_back(
+    client: httpx.AsyncClient, settings: Settings
+) -> None:
+    async with refusing(settings, "sample"), without_table(settings, "beat"):
+        assert (await client.post("/report/metrics", content=REFERENCE)).status_code == 503
+        answer = await client.get("/readyz")
+        assert (answer.status_code, answer.json()["status"]) == (503, "failing")
+        assert "beat" not in answer.text
+        assert str(settings.data) not in answer.text
+        found = await scraped(client)
+        assert found["roompulse_store_failing"] == 1
+        assert found["roompulse_reports_total{outcome=not_saved}"] == 1
+
+    async def is_ready() -> bool:
+        return (await client.get("/readyz")).status_code == 200
+
+    assert await soon(is_ready)
+    assert (await scraped(client))["roompulse_store_failing"] == 0
 
 
 async def test_it_is_not_ready_while_it_stops(probed: httpx.AsyncClient, stopping: Stopping) -> None:
@@ -195,15 +218,12 @@ class TestMetrics:
         assert (await client.get("/report/rooms")).status_code == 500
         assert (await scraped(client))["roompulse_mistakes_total"] == 1
 
-    async def test_count_viewers_that_were_dropped(
-        self, settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("roompulse.web.streams.SEND_TIMEOUT", 0.01)
-        app = create_app(settings, clock)
+    async def test_count_viewers_that_were_dropped(self, settings: Settings, clock: Clock) -> None:
+        app = create_app(replace(settings, send_timeout=0.01), clock)
         async with client_of(app) as client:
             async with asyncio.timeout(5):
                 await app(STREAM, never, reads_nothing)  # type: ignore[arg-type]
-            assert (await scraped(client))["roompulse_viewers_dropped_total"] == 1
+            assert (await scraped(client))["roompulse_readers_dropped_total"] == 1
 
 
 STREAM = {

@@ -47,9 +47,11 @@ async def add_ingest_key(server: Server, shown: str) -> None:
         await AccessStore(database).add_key(Key(shown.split("_")[1], "ingest", "an SDK", digest_of(shown), 0))
 
 
-def refuse_reports(server: Server) -> None:
+def break_the_database(server: Server) -> None:
+    """From now on reports are refused, and what was reported cannot be unpacked."""
     with closing(sqlite3.connect(server.data / "roompulse.db")) as connection, connection:
         connection.execute("CREATE TRIGGER refuse BEFORE INSERT ON sample BEGIN SELECT RAISE(ABORT, 'refused'); END")
+        connection.execute("UPDATE sample SET streams = x'ff'")
 
 
 def send_raw(server: Server, request: bytes) -> bytes:
@@ -74,9 +76,11 @@ def test_a_token_is_never_in_the_log_wherever_it_was_sent(make_server: MakeServe
         server.get(f"/report/rooms?token={TOKEN}", **bearer)
         server.get(f"/rooms/x?q={TOKEN}&at={TOKEN}", **bearer)
         send_raw(server, b"GET /\x00%s HTTP/1.1\r\nHost: %s\r\n\r\n" % (TOKEN.encode(), TOKEN.encode()))
-        refuse_reports(server)
+        break_the_database(server)
         assert server.post(body(user_id=TOKEN, sdk_version=TOKEN), **bearer).status_code == 503
-        told(server, log_format, 8)
+        history = f"/report/history/room-1/u1?from=0&stream_id={TOKEN}&token={TOKEN}"
+        assert server.get(history, **bearer).status_code == 500
+        told(server, log_format, 9)
         log = server.log.read_text()
     assert "Traceback" in log
     assert "refused" in log

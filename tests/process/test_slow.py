@@ -197,6 +197,7 @@ def test_a_viewer_that_does_not_read_is_dropped_and_makes_place(impatient: Serve
             return is_free(impatient)
 
         assert eventually(makes_place)
+    assert "roompulse_readers_dropped_total 1.0" in impatient.get("/metrics").text
 
 
 def test_a_viewer_that_reads_is_not_dropped(impatient: Server) -> None:

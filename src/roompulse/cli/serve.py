@@ -89,7 +89,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         logged,
         lifespan="off",  # run by _serve, so that a StartupError arrives there
-        http=patient_connection(settings),
+        http=patient_connection(settings, lambda: app.state.meters.readers_dropped.inc()),
         ws="none",
         log_config=None,
         access_log=False,

@@ -1,9 +1,11 @@
 """The store in an SQL database, by SQLAlchemy Core."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, delete, exists, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roompulse.report.model import Received
@@ -14,6 +16,12 @@ from roompulse.store.packing import unpack_aggregate, unpack_score_and_users
 from roompulse.store.rows import FETCH_AT_ONCE, received_of, sample_rows, snapshot_row, store_errors
 from roompulse.store.schema import samples, sessions, snapshots
 from roompulse.store.steps import newest_steps
+
+_COLUMNS = [column.name for column in samples.c if column.name != "id"]
+_INSERT = f"INSERT INTO sample ({', '.join(_COLUMNS)}) VALUES "  # noqa: S608  (our own names)
+_PLACES = f"({', '.join('?' * len(_COLUMNS))})"
+_ROWS_AT_ONCE = 4000
+"""Rows of a statement: SQLite takes 32,766 values."""
 
 PRUNE_AT_ONCE = 500
 """Rows of each table that one call of `prune` deletes: a step that ingest can wait for."""
@@ -32,7 +40,7 @@ class SqlStore:
     async def append(self, reports: Sequence[Received]) -> None:
         rows = [row for received in reports for row in sample_rows(received)]
         with store_errors():
-            await self._write(lambda connection: connection.execute(insert(samples), rows))
+            await self._write(partial(_append, rows=rows))
 
     async def recent(self, since: float) -> AsyncIterator[Received]:
         newest_first = select(samples).order_by(samples.c.id.desc())
@@ -81,6 +89,17 @@ class SqlStore:
         )
         with store_errors():
             return await self._write(lambda connection: sum(connection.execute(rows).rowcount for rows in oldest))
+
+
+def _append(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert samples, thousands in a statement.
+
+    Python's sqlite3 takes the interpreter's lock anew for each row of an `executemany`, and waits for it as long as
+    others are busy; it does without for the whole of a statement.
+    """
+    for some in (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE)):
+        values = tuple(chain.from_iterable(row.values() for row in some))
+        connection.exec_driver_sql(_INSERT + ", ".join([_PLACES] * len(some)), values)
 
 
 def _newest_snapshots(query: HistoryQuery) -> Select[Any]:

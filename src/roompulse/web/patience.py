@@ -1,6 +1,7 @@
 """Connections that wait for readers no longer than the settings say, and tell at once that a body is not whole."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -12,9 +13,15 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
 
-def patient_connection(settings: Settings) -> type[Connection]:
+def patient_connection(settings: Settings, on_cut_off: Callable[[], None]) -> type[Connection]:
+    """Connections that call `on_cut_off` for each client that is cut off since it did not read."""
+
     class Patient(PatientConnection):
         send_timeout = settings.send_timeout
+
+        def _cut_off(self) -> None:
+            on_cut_off()
+            super()._cut_off()
 
     return Patient
 
@@ -62,7 +69,10 @@ class PatientConnection(Connection):
         if still_unread < unread:
             self._wait_for_reader(still_unread)
         else:
-            self.transport.abort()
+            self._cut_off()
+
+    def _cut_off(self) -> None:
+        self.transport.abort()
 
     def _stop_waiting_for_reader(self) -> None:
         if self._reading is not None:

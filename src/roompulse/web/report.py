@@ -13,7 +13,7 @@ from roompulse.report.decode import Largest
 from roompulse.report.envelope import ACKNOWLEDGED, failure
 from roompulse.settings import Settings
 from roompulse.web.guard import FOR_ANYBODY
-from roompulse.web.headers import INGEST_HEADERS, PREFLIGHT_HEADERS, raw_headers
+from roompulse.web.headers import COMMON_HEADERS, INGEST_HEADERS, PREFLIGHT_HEADERS, RawHeaders, raw_headers
 from roompulse.web.posting import Door
 from roompulse.web.problems import problem_headers
 
@@ -51,7 +51,7 @@ def report_route(ingest: Ingest, door: Door, settings: Settings) -> ASGIRouteHan
             intake.left()
         else:
             intake.acknowledged(body)
-            await _answer(send, 200, ACKNOWLEDGED, INGEST_HEADERS)
+            await _send(send, 200, ACKNOWLEDGED, _ACKNOWLEDGED_HEADERS)
 
     return post_report
 
@@ -76,7 +76,7 @@ async def _read_body(scope: HTTPScope, receive: Receive, settings: Settings) -> 
     if length.isdigit() and int(length) > settings.max_body:
         raise _too_large(settings.max_body)
     # The first piece comes at once, and is nearly always the whole: only what is not costs a time-out, which takes
-    # about an eighth of the time of a request (see cli/protocol.py).
+    # about an eighth of the time of a request (see web/patience.py).
     body, more = await _receive_piece(receive)
     if more:
         try:
@@ -113,8 +113,18 @@ def _too_large(limit: int) -> BodyTooLarge:
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-    raw = raw_headers(headers)
-    if status != 204:
-        raw += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await _send(send, status, body, _headers(body, headers))
+
+
+def _headers(body: bytes, headers: Mapping[str, str]) -> RawHeaders:
+    """All of them: this route has no wrapper that adds what is common (web/entrance.py)."""
+    described = {"Content-Type": "application/json", "Content-Length": str(len(body))} if body else {}
+    return raw_headers({**COMMON_HEADERS, **headers, **described})
+
+
+async def _send(send: Send, status: int, body: bytes, headers: RawHeaders) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+_ACKNOWLEDGED_HEADERS = _headers(ACKNOWLEDGED, INGEST_HEADERS)

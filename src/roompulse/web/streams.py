@@ -92,7 +92,7 @@ class Stream:
             try:
                 await response(scope, receive, send)
             except SendTimeoutError:
-                self._streams.meters.viewers_dropped.inc()
+                self._streams.meters.readers_dropped.inc()
                 logger.info("a viewer that did not read for %g s was dropped", self._streams.send_timeout)
 
     async def _events(self, mailbox: Mailbox, caller: Caller) -> AsyncIterator[bytes]:
