@@ -1,9 +1,13 @@
 """The page /ingest."""
 
 import httpx
+import msgspec
 import pytest
 
 from roompulse.report.model import Entry
+from roompulse.settings import Settings
+from tests.access import bearer, new_key
+from tests.api import serving
 from tests.builders import NOW, REFERENCE, body, network, stream
 from tests.conftest import Clock
 
@@ -47,6 +51,20 @@ async def test_a_refused_report_is_told_with_its_reason_and_its_sdk(client: http
     assert "1 of 2 refused" in text
     assert "1 reason for refusal" in text
     assert 'id="sdk-ios%200.9"' in text
+
+
+async def test_no_stranger_is_believed_who_says_which_sdk_it_is(settings: Settings, clock: Clock) -> None:
+    _, ingest = await new_key(settings, "ingest")
+    async with serving(msgspec.structs.replace(settings, sender_rate=1), clock) as client:
+        for status in (401, 401, 401, 401, 401, 429):
+            await post(client, body(sdk_version="made up"), status)
+        sent = b'{"sdk_version":"known"}'
+        answer = await client.post("/report/metrics", content=sent, headers=HEADERS | bearer(ingest))
+        assert answer.status_code == 400
+        text = await page(client)
+    assert "known" in text
+    assert "made up" not in text
+    assert "more than 1 reports a second" in text
 
 
 async def test_what_is_refused_before_it_is_read_is_of_an_unknown_sdk(client: httpx.AsyncClient) -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roompulse.errors import BadRequest, Forbidden, Problem, TooManyRequests, Unauthorized, Unavailable
+from roompulse.errors import BadRequest, Problem, TooManyRequests, Unavailable
 from roompulse.intake.health import LOOKED_AT, MOST_VERSIONS, REMEMBERED, IngestHealth, VersionHealth
 from roompulse.intake.intake import Intake
 from roompulse.intake.refusals import FURTHER_REASONS, MOST_REASONS, Refusals, reason_of, sdk_version_of
@@ -344,11 +344,6 @@ class TestTheIntake:
             "9": "$.room_id: required",
             "": "$: nonsense",
         }
-
-    def test_believes_no_stranger_who_says_which_sdk_it_is(self, intake: Intake) -> None:
-        intake.refused(Unauthorized("who is it?"), b'{"sdk_version":"made up"}')
-        intake.refused(Forbidden("$.room_id: the token is for another room"), b'{"sdk_version":"known"}')
-        assert {one.version for one in intake.health()} == {"", "known"}
 
     def test_decodes_and_tells_whose_time_is_in_milliseconds(self, intake: Intake) -> None:
         for version, report_time in (("s", 1746616000), ("ms", 1746616000123)):

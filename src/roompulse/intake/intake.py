@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import floor
 
 from roompulse.clock import Clock
-from roompulse.errors import Problem, Unauthorized
+from roompulse.errors import Problem
 from roompulse.intake.health import IngestHealth, VersionHealth
 from roompulse.intake.refusals import sdk_version_of
 from roompulse.intake.window import SlidingCount
@@ -48,11 +48,9 @@ class Intake:
         self._meters.samples.inc(sum(len(entry.streams) for received in batch for entry in received.report.metrics))
 
     def refused(self, problem: Problem, body: bytes) -> None:
-        """Note a report that was refused; the body is as far as it was read, and may be anything."""
+        """Note a report that was refused; the body is what is known of it, and may be anything."""
         self._refused += 1
-        # Strangers can make up SDK versions, and would take the places of those that there are.
-        version = "" if isinstance(problem, Unauthorized) else sdk_version_of(body)
-        self._health.refused(version, problem.status, problem.message, self._clock())
+        self._health.refused(sdk_version_of(body), problem.status, problem.message, self._clock())
         self._meters.refused[problem.reason].inc()
 
     def left(self) -> None:

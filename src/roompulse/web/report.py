@@ -38,8 +38,9 @@ def report_route(ingest: Ingest, door: Door, settings: Settings) -> ASGIRouteHan
             if scope["method"] != "POST":
                 raise MethodNotAllowed(scope["method"], "POST, OPTIONS")
             sender = door.by_headers(scope)
-            body = await _read_body(scope, receive, settings)
-            sender = sender or door.by_body(scope, body)
+            read = await _read_body(scope, receive, settings)
+            sender = sender or door.by_body(scope, read)
+            body = read  # Strangers can make up SDK versions, and would take the places of those that there are.
             report = intake.decode(body, largest)
             sender.check(report)
             await ingest.submit(report, sender.bucket)
