@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, MetaData, text
 
+from roompulse.access.database import AccessDatabase
+from roompulse.access.schema import metadata as access_metadata
 from roompulse.errors import StartupError
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
@@ -16,14 +18,21 @@ from roompulse.store.sql import SqlStore
 from tests.builders import received
 
 
-def differences(connection: Connection) -> list[Any]:
-    return list(compare_metadata(MigrationContext.configure(connection), metadata))
+def differences(connection: Connection, schema: MetaData = metadata) -> list[Any]:
+    return list(compare_metadata(MigrationContext.configure(connection), schema))
 
 
 async def test_the_migrations_make_the_schema(settings: Settings) -> None:
     database = Database(settings)
     async with database.open(), database.reader.connect() as connection:
         assert await connection.run_sync(differences) == []
+
+
+async def test_the_migrations_of_access_make_its_schema(settings: Settings) -> None:
+    access = AccessDatabase(settings)
+    async with access.open(), access.engine.connect() as connection:
+        assert await connection.run_sync(differences, access_metadata) == []
+        assert await connection.run_sync(differences) != []
 
 
 async def test_a_difference_would_be_noticed(settings: Settings) -> None:

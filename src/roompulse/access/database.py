@@ -20,7 +20,7 @@ from roompulse.store.engine import database_url
 from roompulse.store.migrate import migrate
 
 VERSIONS = Path(__file__).parent / "migrations"
-_PRAGMAS = ("busy_timeout=5000", "journal_mode=DELETE", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+_PRAGMAS = ("busy_timeout=5000", "journal_mode=DELETE", "synchronous=EXTRA", "foreign_keys=ON", "secure_delete=ON")
 
 
 def access_path(settings: Settings) -> Path:
