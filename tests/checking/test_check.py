@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from roompulse.access.database import access_path
 from roompulse.checking import folder as folder_checks
 from roompulse.checking.finding import in_bytes
 from roompulse.checking.run import check
@@ -18,6 +19,7 @@ from roompulse.cli.serve import listen
 from roompulse.settings import Settings
 from roompulse.store.engine import LOG_KEPT, Database
 from roompulse.store.sql import SqlStore
+from tests.access import new_key
 from tests.builders import NOW, received
 from tests.process.test_start import run
 from tests.server import Server
@@ -144,7 +146,7 @@ def test_a_port_that_is_taken_is_named(settings: Settings) -> None:
 
 
 def test_an_address_that_is_not_ours_is_named(settings: Settings) -> None:
-    assert_found(findings(settings, {"HOST": "192.0.2.1"}), "error", "192.0.2.1")
+    assert_found(findings(settings, {"HOST": "192.0.2.1"}), "error", "cannot listen", "192.0.2.1")
 
 
 def test_too_few_open_files_for_the_viewers_are_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -365,3 +367,24 @@ def test_it_is_listed_and_has_the_flags_of_serve() -> None:
 )
 def test_bytes_are_said_for_people(count: float, said: str) -> None:
     assert in_bytes(count) == said
+
+
+class TestWhoGetsIn:
+    def test_a_server_that_others_reach_needs_somebody_to_ask_for(self, settings: Settings) -> None:
+        found = findings(settings, {"HOST": "0.0.0.0"})  # noqa: S104
+        assert_found(found, "error", "roompulse key add", "--behind-proxy", "--open")
+
+    async def test_it_says_where_nobody_can_look(self, settings: Settings) -> None:
+        await new_key(settings, "ingest")
+        assert_found(findings(settings, {"HOST": "0.0.0.0"}), "warning", "nobody can look")  # noqa: S104
+
+    async def test_keys_that_others_may_read_are_told(self, settings: Settings) -> None:
+        await new_key(settings, "token")
+        assert_found(findings(settings), "ok", "operators: 0, keys: 1")
+        access_path(settings).chmod(0o644)
+        assert_found(findings(settings), "warning", "can be read by others")
+
+    def test_a_database_that_is_none_is_named(self, settings: Settings) -> None:
+        settings.data.mkdir()
+        access_path(settings).write_bytes(b"x" * 5000)
+        assert_found(findings(settings), "error", "roompulse-access.db", "not a database")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from roompulse.checking import configuration, machine
+from roompulse.checking.access import access
 from roompulse.checking.database import database
 from roompulse.checking.finding import Finding, Group, Subject, error
 from roompulse.checking.folder import folder, room
@@ -22,6 +23,7 @@ def groups(listen: Listen) -> list[Group]:
     return [
         configuration.contradictions,
         machine.listening(listen),
+        access,
         machine.open_files,
         machine.clock,
         machine.sqlite,

@@ -1,0 +1,48 @@
+"""Who gets in, by reading alone."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from roompulse.access.database import access_path
+from roompulse.access.gate import is_loopback
+from roompulse.access.model import Key, Known, Operator
+from roompulse.access.start import remarks_at_start
+from roompulse.checking.finding import Finding, Subject, error, ok, warning
+from roompulse.errors import StartupError
+from roompulse.store.backup import reading
+
+
+def access(subject: Subject) -> Iterator[Finding]:
+    path = access_path(subject.settings)
+    try:
+        known = _known(path) if path.exists() else Known()
+    except sqlite3.Error as problem:
+        yield error(f"the database {path} cannot be read: {problem}")
+        return
+    yield from _doors(subject, known)
+    if path.exists() and path.stat().st_mode & 0o077:
+        yield warning(f"{path} can be read by others than its owner: it has the keys that sign tokens (chmod 600)")
+
+
+def _doors(subject: Subject, known: Known) -> Iterator[Finding]:
+    reachable = not is_loopback(subject.settings.host)
+    try:
+        remarks = remarks_at_start(subject.settings, known, reachable=reachable)
+    except StartupError as problem:
+        yield error(str(problem))
+        return
+    for remark in remarks:
+        yield warning(remark)
+    if not remarks:
+        yield ok(f"who gets in: operators: {len(known.operators)}, keys: {len(known.keys)}")
+
+
+def _known(path: Path) -> Known:
+    with closing(reading(path)) as connection:
+        keys = [Key(*row) for row in connection.execute("SELECT id, kind, name, secret, created_at FROM access_key")]
+        operators = [
+            Operator(*row) for row in connection.execute("SELECT name, role, password_hash, created_at FROM operator")
+        ]
+    return Known({key.id: key for key in keys}, {operator.name: operator for operator in operators})
