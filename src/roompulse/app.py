@@ -56,7 +56,7 @@ from roompulse.web.peers import Peers
 from roompulse.web.posting import Door
 from roompulse.web.problems import ProblemAnswers
 from roompulse.web.ready import ready_routes
-from roompulse.web.report import report_route
+from roompulse.web.report import Reports
 from roompulse.web.senders import Senders
 from roompulse.web.sign_in import Doorkeeper, SignInPage, sign_in_routes, sign_out_routes
 from roompulse.web.streams import Streams, stream_routes
@@ -69,7 +69,7 @@ LOOK_EVERY = 1.0
 """Seconds between looks for who turned stale or left, and for reports whose commit does not come."""
 
 
-def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
+def create_app(settings: Settings, clock: Clock = system_clock) -> Entrance:
     """The application. `app.state.hub` is to be closed when the server is told to stop, so that streams end.
 
     `app.state.meters` counts what happens to its connections.
@@ -86,10 +86,9 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         async with core.running():
             yield
 
-    report = report_route(core.ingest, _door(core), settings)
     return Entrance(
-        [report, *_routes(core, templates), *assets.routers()],
-        direct={"/report/metrics": report.fn},
+        [*_routes(core, templates), *assets.routers()],
+        reports=Reports(core.ingest, _door(core), settings),
         hosts=Hosts(settings, core.peers),
         problems=ProblemAnswers(templates, core.meters),
         lifespan=[lifespan],

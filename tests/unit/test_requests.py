@@ -2,16 +2,19 @@
 
 import logging
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from roompulse.settings import Networks, Settings
+from roompulse.web.outlet import EXTENSION, Outlet
 from roompulse.web.peers import Peers
 from roompulse.web.requests import RequestLog
 
 
 def scope(path: bytes = b"/rooms/a", **fields: Any) -> Any:
-    return {"type": "http", "method": "GET", "raw_path": path, "client": ("192.0.2.1", 5), "headers": []} | fields
+    asked = {"type": "http", "method": "GET", "raw_path": path, "client": ("192.0.2.1", 5), "headers": []}
+    return asked | {"extensions": {EXTENSION: Mock(Outlet, written=0)}} | fields
 
 
 async def logged(caplog: pytest.LogCaptureFixture, app: Any, asked: Any, settings: Settings | None = None) -> Any:

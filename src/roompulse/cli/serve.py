@@ -26,7 +26,7 @@ from roompulse.errors import StartupError
 from roompulse.logs import set_up_logs
 from roompulse.settings import PREFIX, Settings, load_settings, unknown_names
 from roompulse.web.connection import KEEP_ALIVE
-from roompulse.web.patience import patient_connection
+from roompulse.web.direct import connection_class
 from roompulse.web.peers import Peers
 from roompulse.web.requests import RequestLog
 
@@ -89,7 +89,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         logged,
         lifespan="off",  # run by _serve, so that a StartupError arrives there
-        http=patient_connection(settings, lambda: app.state.meters.readers_dropped.inc()),
+        http=connection_class(settings, app.take, lambda: app.state.meters.readers_dropped.inc()),
         ws="none",
         log_config=None,
         access_log=False,

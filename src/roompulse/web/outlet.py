@@ -18,6 +18,9 @@ class Outlet(Protocol):
     on_writable: Callable[[], object] | None
     """Is called when the client takes more again, after `write_chunk` said that it does not."""
 
+    written: int
+    """Bytes of all chunks so far, whatever they were the answer to."""
+
     def write_chunk(self, data: bytes) -> bool:
         """Write a chunk that is not empty, and say whether the client takes more now."""
         ...

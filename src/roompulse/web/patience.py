@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from roompulse.settings import Settings
 from roompulse.web.connection import LINGER, Connection
 from roompulse.web.outlet import EXTENSION
 
@@ -14,25 +13,14 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
 
-def patient_connection(settings: Settings, on_cut_off: Callable[[], None]) -> type[Connection]:
-    """Connections that call `on_cut_off` for each client that is cut off since it did not read."""
-
-    class Patient(PatientConnection):
-        send_timeout = settings.send_timeout
-
-        def _cut_off(self) -> None:
-            on_cut_off()
-            super()._cut_off()
-
-    return Patient
-
-
 class PatientConnection(Connection):
     """A client that reads nothing for `send_timeout` seconds is cut off, be it of a page, a download or a stream."""
 
     send_timeout: ClassVar[float]
+    on_cut_off: ClassVar["staticmethod[[], None]"]
 
     on_writable: Callable[[], object] | None = None
+    written = 0
     _answered: RequestResponseCycle | None = None
     _reading: asyncio.TimerHandle | None = None
 
@@ -43,6 +31,7 @@ class PatientConnection(Connection):
     def write_chunk(self, data: bytes) -> bool:
         if self.transport.is_closing():
             return False
+        self.written += len(data)
         self.transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
         return not self.flow.write_paused
 
@@ -95,6 +84,7 @@ class PatientConnection(Connection):
             self._cut_off()
 
     def _cut_off(self) -> None:
+        self.on_cut_off()
         self.transport.abort()
 
     def _stop_waiting_for_reader(self) -> None:

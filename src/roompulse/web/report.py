@@ -1,16 +1,18 @@
-"""POST /report/metrics. A plain ASGI handler: Litestar's own handlers take about three times as long a request."""
+"""POST /report/metrics: an ASGI application, since Litestar's own handlers take about three times as long a request."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from litestar import asgi
 from litestar.handlers import ASGIRouteHandler
-from litestar.types import HTTPScope, Receive, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from roompulse.access.posting import Sender
 from roompulse.errors import BodyTooLarge, MethodNotAllowed, Problem, RequestTimeout, UnsupportedMediaType
 from roompulse.ingest import Ingest
 from roompulse.report.decode import Largest
 from roompulse.report.envelope import ACKNOWLEDGED, failure
+from roompulse.report.model import Report
 from roompulse.settings import Settings
 from roompulse.web.guard import FOR_ANYBODY
 from roompulse.web.headers import COMMON_HEADERS, INGEST_HEADERS, PREFLIGHT_HEADERS, RawHeaders, raw_headers
@@ -24,12 +26,22 @@ class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
     """The sender closed the connection before its body was complete."""
 
 
-def report_route(ingest: Ingest, door: Door, settings: Settings) -> ASGIRouteHandler:
-    largest = Largest(users=settings.max_report_users, streams=settings.max_report_streams)
-    intake = ingest.intake
+Answer = Callable[[ASGIApp | None], object]
+"""Is called with None when a report is saved, and else with an application that says why it was refused."""
 
-    @asgi("/report/metrics", copy_scope=False, opt=FOR_ANYBODY)
-    async def post_report(scope: HTTPScope, receive: Receive, send: Send) -> None:
+
+PATH = "/report/metrics"
+
+
+class Reports:
+    def __init__(self, ingest: Ingest, door: Door, settings: Settings) -> None:
+        self._ingest = ingest
+        self._intake = ingest.intake
+        self._door = door
+        self._settings = settings
+        self._largest = Largest(users=settings.max_report_users, streams=settings.max_report_streams)
+
+    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         body = b""
         try:
             if scope["method"] == "OPTIONS":
@@ -37,34 +49,70 @@ def report_route(ingest: Ingest, door: Door, settings: Settings) -> ASGIRouteHan
                 return
             if scope["method"] != "POST":
                 raise MethodNotAllowed(scope["method"], "POST, OPTIONS")
-            sender = door.by_headers(scope)
-            read = await _read_body(scope, receive, settings)
-            sender = sender or door.by_body(scope, read)
+            sender = self._door.by_headers(scope)
+            _check_headers(scope, self._settings.max_body)
+            read = await _read_body(receive, self._settings)
+            sender = sender or self._door.by_body(scope, read)
             body = read  # Strangers can make up SDK versions, and would take the places of those that there are.
-            report = intake.decode(body, largest)
-            sender.check(report)
-            await ingest.submit(report, sender.bucket)
+            await self._ingest.submit(self._report(sender, body), sender.bucket)
         except Problem as problem:
-            intake.refused(problem, body)
-            headers = problem_headers(problem) | INGEST_HEADERS
-            await _answer(send, problem.status, failure(problem.status, problem.message), headers)
+            await self._refusal(problem, body)(scope, receive, send)
         except ClientLeft:
-            intake.left()
+            self._intake.left()
         else:
-            intake.acknowledged(body)
+            self._intake.acknowledged(body)
             await _send(send, 200, ACKNOWLEDGED, _ACKNOWLEDGED_HEADERS)
+
+    def take(self, scope: HTTPScope, body: bytes, answer: Answer) -> None:
+        """Do the same for a POST that is there as a whole, without a task and ASGI: see `web/direct.py`."""
+        known = b""
+
+        def answer_to(problem: Problem | None) -> None:
+            if problem:
+                answer(self._refusal(problem, known))
+            else:
+                self._intake.acknowledged(body)
+                answer(None)
+
+        try:
+            sender = self._door.by_headers(scope)
+            _check_headers(scope, self._settings.max_body)
+            sender = sender or self._door.by_body(scope, body)
+            known = body
+            self._ingest.begin(self._report(sender, body), sender.bucket, answer_to)
+        except Problem as problem:
+            answer_to(problem)
+
+    def _report(self, sender: Sender, body: bytes) -> Report:
+        report = self._intake.decode(body, self._largest)
+        sender.check(report)
+        return report
+
+    def _refusal(self, problem: Problem, body: bytes) -> ASGIApp:
+        """Note that a report was refused, and say so."""
+        self._intake.refused(problem, body)
+        headers = problem_headers(problem) | INGEST_HEADERS
+
+        async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
+            await _answer(send, problem.status, failure(problem.status, problem.message), headers)
+
+        return refuse
+
+
+def report_route(reports: Reports) -> ASGIRouteHandler:
+    @asgi(PATH, copy_scope=False, opt=FOR_ANYBODY)
+    async def post_report(scope: HTTPScope, receive: Receive, send: Send) -> None:
+        await reports(scope, receive, send)
 
     return post_report
 
 
-async def _read_body(scope: HTTPScope, receive: Receive, settings: Settings) -> bytes:
-    """The whole body of a JSON request.
+def _check_headers(scope: HTTPScope, max_body: int) -> None:
+    """Look at what is said of the body.
 
     Raises:
         UnsupportedMediaType: it is not JSON, or compressed.
         BodyTooLarge: it has more than MAX_BODY bytes.
-        RequestTimeout: it did not arrive in time.
-        ClientLeft: it never will.
 
     """
     headers = dict(scope["headers"])
@@ -74,8 +122,19 @@ async def _read_body(scope: HTTPScope, receive: Receive, settings: Settings) -> 
     if headers.get(b"content-encoding"):
         raise UnsupportedMediaType("Content-Encoding: send the body as it is")
     length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > settings.max_body:
-        raise _too_large(settings.max_body)
+    if length.isdigit() and int(length) > max_body:
+        raise _too_large(max_body)
+
+
+async def _read_body(receive: Receive, settings: Settings) -> bytes:
+    """The whole body of a request.
+
+    Raises:
+        BodyTooLarge: it has more than MAX_BODY bytes.
+        RequestTimeout: it did not arrive in time.
+        ClientLeft: it never will.
+
+    """
     # The first piece comes at once, and is nearly always the whole: only what is not costs a time-out, which takes
     # about an eighth of the time of a request (see web/patience.py).
     body, more = await _receive_piece(receive)
@@ -129,3 +188,6 @@ async def _send(send: Send, status: int, body: bytes, headers: RawHeaders) -> No
 
 
 _ACKNOWLEDGED_HEADERS = _headers(ACKNOWLEDGED, INGEST_HEADERS)
+
+ACKNOWLEDGEMENT = b"".join(b"%b: %b\r\n" % header for header in _ACKNOWLEDGED_HEADERS) + b"\r\n" + ACKNOWLEDGED
+"""As it is written into a connection, after the status and what uvicorn adds."""

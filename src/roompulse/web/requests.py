@@ -6,6 +6,7 @@ from time import perf_counter
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
 from roompulse.printable import printable
+from roompulse.web.outlet import outlet_of
 from roompulse.web.peers import Peers
 
 logger = logging.getLogger(__name__)
@@ -22,7 +23,8 @@ class RequestLog:
         answer = _Answer(send)
         # Before the application, which may change what is in there.
         method, path, client = scope["method"], scope["raw_path"].decode("latin-1"), self._peers.address(scope)
-        started = perf_counter()
+        outlet, started = outlet_of(scope), perf_counter()
+        written = outlet.written
         try:
             await self._app(scope, receive, answer.send)
         finally:
@@ -31,7 +33,7 @@ class RequestLog:
                 "path": printable(path),
                 "status": answer.status,
                 "ms": round(1000 * (perf_counter() - started), 1),
-                "bytes": answer.size,
+                "bytes": answer.size + outlet.written - written,
                 "client": client,
             }
             logger.info("request", extra=fields)
