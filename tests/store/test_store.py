@@ -137,6 +137,13 @@ async def test_recent_reports_are_those_received_after_a_time(store: Store) -> N
     assert await recent(store, NOW + 4) == []
 
 
+async def test_recent_reports_are_found_behind_many_that_are_older(store: Store) -> None:
+    reports = [received(at=NOW + number, user_id=f"u{number}") for number in range(2500)]
+    await store.append(reports)
+    for newest in (1, 999, 1000, 1001, 2499):
+        assert await recent(store, NOW + 2499 - newest) == reports[-newest:]
+
+
 async def test_an_empty_store_has_nothing(store: Store) -> None:
     assert await recent(store) == []
     assert await store.history(ROOM) is None

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from roompulse.report.model import Received
 from roompulse.store.contract import SampleQuery, Visit
 from roompulse.store.engine import Database
-from roompulse.store.rows import FETCH_AT_ONCE, received_of, store_errors
+from roompulse.store.rows import FETCH_AT_ONCE, REPORT_COLUMNS, reports_of, store_errors
 from roompulse.store.schema import samples
 
 _MOST_REPORTERS = 8
@@ -26,8 +26,8 @@ class SqlArchive:
         with store_errors():
             async with self._reader.connect() as connection, connection.stream(_samples(query)) as result:
                 async for rows in result.partitions(FETCH_AT_ONCE):
-                    for row in rows:
-                        yield received_of(row)
+                    for received in reports_of(rows):
+                        yield received
 
     async def visits(self, room_id: str, user_id: str, since: float, until: float, gap: float) -> list[Visit]:
         within = _within(room_id, since, until)
@@ -46,7 +46,8 @@ class SqlArchive:
 
 
 def _samples(query: SampleQuery) -> Select[Any]:
-    statement = select(samples).where(*_within(query.room_id, query.after, query.until)).order_by(samples.c.id)
+    within = _within(query.room_id, query.after, query.until)
+    statement = select(*REPORT_COLUMNS).where(*within).order_by(samples.c.id)
     if query.about is not None:
         statement = statement.where(samples.c.user_id == query.about)
     if query.reporter_id is not None:

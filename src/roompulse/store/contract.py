@@ -75,7 +75,7 @@ class Archive(Protocol):
     """What was reported earlier. Methods raise StoreError when the database fails."""
 
     def reports(self, query: SampleQuery) -> AsyncIterator[Received]:
-        """Reports in the order of their receipt; one about several users comes as several with the same effect."""
+        """Reports in the order of their receipt, divided or joined where that has the same effect."""
         ...
 
     async def visits(self, room_id: str, user_id: str, since: float, until: float, gap: float) -> list[Visit]:
@@ -131,7 +131,7 @@ class Store(Protocol):
     def recent(self, since: float) -> AsyncIterator[Received]:
         """Reports received after `since` (Unix seconds), in the order of their receipt.
 
-        A report about several users may come back as several reports with the same effect.
+        They may come back divided by whom they are about, or joined, with the same effect.
         """
         ...
 
@@ -139,7 +139,7 @@ class Store(Protocol):
         """Commit the aggregates of these rooms as they are at `timestamp`."""
         ...
 
-    async def history(self, query: HistoryQuery) -> list[Snapshot] | None:
+    async def history(self, query: HistoryQuery) -> Sequence[Snapshot] | None:
         """Snapshots, oldest first; None if neither a snapshot nor a report of the room is kept."""
         ...
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, delete, exists, insert, or_, select
 from roompulse.report.model import Received
 from roompulse.rooms.model import Aggregate
 from roompulse.store.engine import Database
-from roompulse.store.rows import sample_rows, session_row, snapshot_row, store_errors
+from roompulse.store.rows import insert_reports, rows_of, session_row, snapshot_row, store_errors
 from roompulse.store.schema import samples, sessions, snapshots
 from roompulse.store.sessions import worst_and_most
 
@@ -52,7 +52,7 @@ def _add_all(connection: Connection, room_id: str, calls: Sequence[Call]) -> Non
 
 
 def _add(connection: Connection, room_id: str, call: Call) -> None:
-    connection.execute(insert(samples), [row for received in call.reports for row in sample_rows(received)])
+    insert_reports(connection, rows_of(call.reports))
     if taken := [snapshot_row(room_id, at, aggregate) for at, aggregate in call.snapshots]:
         connection.execute(insert(snapshots), taken)
     session = session_row(room_id, call.started_at)

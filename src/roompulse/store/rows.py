@@ -1,15 +1,20 @@
 """Rows of the database, and what they stand for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from roompulse.errors import StoreError
 from roompulse.report.model import Entry, Received, Report
 from roompulse.rooms.model import Aggregate
 from roompulse.store.packing import pack_aggregate, pack_entry, unpack_entry
+from roompulse.store.schema import samples
+
+_NO_STREAMS = pack_entry((), None, 0)
 
 FETCH_AT_ONCE = 1000
 """Rows that are read before other work gets its turn."""
@@ -23,19 +28,44 @@ def store_errors() -> Iterator[None]:
         raise StoreError(str(getattr(error, "orig", None) or error)) from error
 
 
-def sample_rows(received: Received) -> Iterator[dict[str, Any]]:
-    report = received.report
-    # A report without entries is a sign of life, and kept as one row about nobody.
-    for entry in report.metrics or (None,):
-        yield {
-            "room_id": report.room_id,
-            "user_id": entry.user_id if entry else None,
-            "reporter_id": report.user_id,
-            "sdk_version": report.sdk_version,
-            "report_time": report.report_time,
-            "received_at": round(received.at * 1000),
-            "streams": pack_entry(entry.streams, entry.device) if entry else pack_entry(()),
-        }
+_sample = samples.c
+REPORT_COLUMNS = (
+    *(_sample.room_id, _sample.reporter_id, _sample.sdk_version, _sample.report_time, _sample.received_at),
+    *(_sample.user_id, _sample.streams),
+)
+"""Those of the rows that reports become: first what the rows of one report have in common."""
+
+_INSERT = f"INSERT INTO sample ({', '.join(column.name for column in REPORT_COLUMNS)}) VALUES "  # noqa: S608  (our own)
+_PLACES = f"({', '.join('?' * len(REPORT_COLUMNS))})"
+_ROWS_AT_ONCE = 4000
+"""Rows of a statement: SQLite takes 32,766 values."""
+
+
+def insert_reports(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows of REPORT_COLUMNS, thousands in a statement.
+
+    Python's sqlite3 takes the interpreter's lock anew for each row of an `executemany`, and waits for it as long as
+    others are busy; it does without for the whole of a statement.
+    """
+    for some in (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE)):
+        values = tuple(chain.from_iterable(some))
+        connection.exec_driver_sql(_INSERT + ", ".join([_PLACES] * len(some)), values)
+
+
+def rows_of(reports: Iterable[Received]) -> list[tuple[Any, ...]]:
+    """Rows of REPORT_COLUMNS. A report without entries is a sign of life, and kept as one row about nobody."""
+    rows: list[tuple[Any, ...]] = []
+    for received in reports:
+        report = received.report
+        at = round(received.at * 1000)
+        common = report.room_id, report.user_id, report.sdk_version, report.report_time, at
+        if not report.metrics:
+            rows.append((*common, None, _NO_STREAMS))
+        rows += [
+            (*common, entry.user_id, pack_entry(entry.streams, entry.device, report.report_time))
+            for entry in report.metrics
+        ]
+    return rows
 
 
 def snapshot_row(room_id: str, timestamp: float, aggregate: Aggregate) -> dict[str, Any]:
@@ -46,7 +76,23 @@ def session_row(room_id: str, started_at: float) -> dict[str, Any]:
     return {"room_id": room_id, "searched": room_id.casefold(), "started_at": round(started_at * 1000)}
 
 
-def received_of(row: Any) -> Received:
-    entries = [] if row.user_id is None else [Entry(row.user_id, *unpack_entry(row.streams))]
-    report = Report(row.reporter_id, row.room_id, row.sdk_version, row.report_time, entries)
-    return Received(report, row.received_at / 1000)
+def reports_of(rows: Iterable[Any]) -> list[Received]:
+    """The reports that rows of REPORT_COLUMNS were made of.
+
+    Rows that lie next to each other become one report where they may be of one: to apply it takes half of the time.
+    """
+    reports: list[Received] = []
+    newest, metrics, users = None, list[Entry](), set[str]()
+    for room_id, reporter_id, sdk_version, report_time, received_at, user_id, streams in rows:
+        common = received_at, reporter_id, room_id, report_time, sdk_version
+        if common != newest or user_id in users or user_id is None:
+            metrics, users = [], set()
+            report = Report(reporter_id, room_id, sdk_version, report_time, metrics)
+            reports.append(Received(report, received_at / 1000))
+        if user_id is None:
+            newest = None
+        else:
+            newest = common
+            users.add(user_id)
+            metrics.append(Entry(user_id, *unpack_entry(streams, report_time)))
+    return reports

@@ -4,6 +4,16 @@ from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, M
 
 metadata = MetaData()
 
+
+class Packed(LargeBinary):
+    """Bytes as sqlite3 gives them: SQLAlchemy would copy them once more, in a call for each row."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: object, coltype: object) -> None:
+        return None
+
+
 # SQLite counts rows up by itself only in a column of the very type INTEGER.
 _RowId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -17,7 +27,7 @@ samples = Table(
     Column("sdk_version", Text, nullable=False),
     Column("report_time", BigInteger, nullable=False, comment="Unix seconds, by the sender's clock"),
     Column("received_at", BigInteger, nullable=False, comment="Unix milliseconds, by the server's clock"),
-    Column("streams", LargeBinary, nullable=False, comment="packing.pack_entry"),
+    Column("streams", Packed, nullable=False, comment="packing.pack_entry"),
     # By reporter, since one is read alone for charts. All of a room are found by going through its reporters.
     Index("sample_by_reporter", "room_id", "reporter_id", "received_at"),
     comment="one row for each entry of each report",
@@ -29,7 +39,7 @@ snapshots = Table(
     Column("id", _RowId, primary_key=True, comment="grows with the time"),
     Column("room_id", Text, nullable=False),
     Column("timestamp", BigInteger, nullable=False, comment="Unix milliseconds"),
-    Column("aggregate", LargeBinary, nullable=False, comment="packing.pack_aggregate"),
+    Column("aggregate", Packed, nullable=False, comment="packing.pack_aggregate"),
     Index("snapshot_by_room", "room_id", "timestamp"),
     comment="a room's aggregate at a moment",
 )

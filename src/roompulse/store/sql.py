@@ -1,8 +1,7 @@
 """The store in an SQL database, by SQLAlchemy Core."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, func, insert, select
@@ -12,16 +11,18 @@ from roompulse.report.model import Received
 from roompulse.rooms.model import Aggregate, Snapshot
 from roompulse.store.contract import HistoryQuery
 from roompulse.store.engine import Database
-from roompulse.store.packing import unpack_aggregate, unpack_score_and_users
-from roompulse.store.rows import FETCH_AT_ONCE, received_of, sample_rows, snapshot_row, store_errors
+from roompulse.store.packing import PackedSnapshots, unpack_score_and_users, unpack_snapshots
+from roompulse.store.rows import (
+    FETCH_AT_ONCE,
+    REPORT_COLUMNS,
+    insert_reports,
+    reports_of,
+    rows_of,
+    snapshot_row,
+    store_errors,
+)
 from roompulse.store.schema import samples, sessions, snapshots
 from roompulse.store.steps import newest_steps
-
-_COLUMNS = [column.name for column in samples.c if column.name != "id"]
-_INSERT = f"INSERT INTO sample ({', '.join(_COLUMNS)}) VALUES "  # noqa: S608  (our own names)
-_PLACES = f"({', '.join('?' * len(_COLUMNS))})"
-_ROWS_AT_ONCE = 4000
-"""Rows of a statement: SQLite takes 32,766 values."""
 
 PRUNE_AT_ONCE = 500
 """Rows of each table that one call of `prune` deletes: a step that ingest can wait for."""
@@ -38,36 +39,33 @@ class SqlStore:
         self._reader = database.reader
 
     async def append(self, reports: Sequence[Received]) -> None:
-        rows = [row for received in reports for row in sample_rows(received)]
+        rows = rows_of(reports)
         with store_errors():
-            await self._write(partial(_append, rows=rows))
+            await self._write(partial(insert_reports, rows=rows))
 
     async def recent(self, since: float) -> AsyncIterator[Received]:
-        newest_first = select(samples).order_by(samples.c.id.desc())
-        rows: list[Any] = []
         with store_errors():
-            async with self._reader.connect() as connection, connection.stream(newest_first) as result:
-                # Ids grow with the time of receipt: the first row that is too old ends the search, without an index.
-                async for some in result.partitions(FETCH_AT_ONCE):
-                    rows += (row for row in some if row.received_at > since * 1000)
-                    if some[-1].received_at <= since * 1000:
-                        break
-        for row in reversed(rows):
-            yield received_of(row)
+            async with self._reader.connect() as connection:
+                first = await connection.run_sync(_first_since, since * 1000)
+                recent = (samples.c.id >= first) & (samples.c.received_at > since * 1000)
+                async with connection.stream(select(*REPORT_COLUMNS).where(recent).order_by(samples.c.id)) as result:
+                    async for rows in result.partitions(FETCH_AT_ONCE):
+                        for received in reports_of(rows):
+                            yield received
 
     async def add_snapshots(self, timestamp: float, aggregates: Iterable[tuple[str, Aggregate]]) -> None:
         rows = [snapshot_row(room_id, timestamp, aggregate) for room_id, aggregate in aggregates]
         with store_errors():
             await self._write(lambda connection: connection.execute(insert(snapshots), rows))
 
-    async def history(self, query: HistoryQuery) -> list[Snapshot] | None:
+    async def history(self, query: HistoryQuery) -> Sequence[Snapshot] | None:
         with store_errors():
             async with self._reader.connect() as connection:
                 async with connection.stream(_newest_snapshots(query)) as result:
-                    found = await newest_steps(_snapshots(result.partitions(FETCH_AT_ONCE)), query.step, query.limit)
-                if found or await _is_kept(connection, query.room_id):
+                    found = await _oldest_first(result.partitions(FETCH_AT_ONCE), query)
+                if found:
                     return found
-        return None
+                return [] if await _is_kept(connection, query.room_id) else None
 
     async def scores(self, since: float) -> AsyncIterator[list[tuple[str, float, float | None]]]:
         newest_first = select(snapshots).order_by(snapshots.c.id.desc())
@@ -91,17 +89,6 @@ class SqlStore:
             return await self._write(lambda connection: sum(connection.execute(rows).rowcount for rows in oldest))
 
 
-def _append(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert samples, thousands in a statement.
-
-    Python's sqlite3 takes the interpreter's lock anew for each row of an `executemany`, and waits for it as long as
-    others are busy; it does without for the whole of a statement.
-    """
-    for some in (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE)):
-        values = tuple(chain.from_iterable(row.values() for row in some))
-        connection.exec_driver_sql(_INSERT + ", ".join([_PLACES] * len(some)), values)
-
-
 def _newest_snapshots(query: HistoryQuery) -> Select[Any]:
     timestamp = snapshots.c.timestamp
     statement = select(timestamp, snapshots.c.aggregate).where(snapshots.c.room_id == query.room_id)
@@ -114,10 +101,29 @@ def _newest_snapshots(query: HistoryQuery) -> Select[Any]:
     return statement.order_by(timestamp.desc())
 
 
-async def _snapshots(partitions: AsyncIterator[Sequence[Any]]) -> AsyncIterator[Snapshot]:
-    async for rows in partitions:
-        for row in rows:
-            yield Snapshot(timestamp=row.timestamp / 1000, **unpack_aggregate(row.aggregate))
+async def _oldest_first(newest_first: AsyncIterator[Sequence[Any]], query: HistoryQuery) -> Sequence[Snapshot]:
+    if query.step is not None:
+        return await newest_steps((unpack_snapshots(rows) async for rows in newest_first), query.step, query.limit)
+    found: list[Any] = []
+    async for rows in newest_first:
+        found += rows
+    return PackedSnapshots(found[::-1])
+
+
+def _first_since(connection: Connection, since: float) -> int:
+    """The id from which on rows may have been received after `since` (Unix milliseconds).
+
+    Ids grow with the time of receipt, so this needs no index: from the newest row back one of FETCH_AT_ONCE is looked
+    at, until one is too old.
+    """
+    row_id = connection.scalar(select(func.max(samples.c.id))) or 0
+    looked_at = select(samples.c.id, samples.c.received_at).order_by(samples.c.id.desc()).limit(1)
+    while row := connection.execute(looked_at.where(samples.c.id <= row_id)).first():
+        row_id, received_at = row
+        if received_at <= since:
+            break
+        row_id -= FETCH_AT_ONCE
+    return row_id
 
 
 async def _is_kept(connection: AsyncConnection, room_id: str) -> bool:

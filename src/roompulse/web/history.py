@@ -3,20 +3,19 @@
 from typing import cast, get_args
 
 import msgspec
-from litestar import Response, route
+from litestar import route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec import Struct
 
 from roompulse.clock import Clock
 from roompulse.errors import BadRequest, NotFound
-from roompulse.report.envelope import success
 from roompulse.report.ids import id_fault
 from roompulse.report.model import Direction
 from roompulse.rooms.contract import LiveRooms
 from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, Store
 from roompulse.store.past import Past, StreamQuery
-from roompulse.web.answers import GET, hashed_answer
+from roompulse.web.answers import GET, Answer, list_answer
 from roompulse.web.compression import COMPRESSED
 from roompulse.web.paths import decode_id
 from roompulse.web.problems import AnyRequest
@@ -30,20 +29,20 @@ _LONGEST_SHOWN = 100
 
 def history_routes(store: Store, past: Past, rooms: LiveRooms, clock: Clock) -> list[HTTPRouteHandler]:
     @route("/report/history/{room_id:str}", http_method=GET, middleware=[COMPRESSED])
-    async def get_history(request: AnyRequest, room_id: FromPath[str]) -> Response[bytes]:
+    async def get_history(request: AnyRequest, room_id: FromPath[str]) -> Answer:
         query = history_query(decode_id("room_id", room_id), request)
         snapshots = await store.history(query)
         if snapshots is None and rooms.get(query.room_id) is None:
             raise NotFound(f"room_id: the room {query.room_id!r} was not seen within the retention of history")
-        return hashed_answer(request, success(snapshots or []))
+        return await list_answer(request, snapshots or [])
 
     @route("/report/history/{room_id:str}/{user_id:str}", http_method=GET, middleware=[COMPRESSED])
-    async def get_user_history(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[bytes]:
+    async def get_user_history(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Answer:
         query = stream_query(decode_id("room_id", room_id), decode_id("user_id", user_id), request, clock())
         samples = await past.samples(query)
         if not samples and not await past.visits(query.room_id, query.reporter_id, clock()):
             raise NotFound(f"user_id: nothing of {query.reporter_id!r} in this room is kept")
-        return hashed_answer(request, success(samples))
+        return await list_answer(request, samples)
 
     return [get_history, get_user_history]
 

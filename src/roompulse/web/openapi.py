@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from litestar import Response, route
+from litestar import route
 from litestar.handlers import HTTPRouteHandler
 
 from roompulse import __version__
@@ -14,7 +14,7 @@ from roompulse.rooms.model import RoomMetrics, Snapshot, UserMetrics
 from roompulse.rooms.samples import StreamSample
 from roompulse.settings import Settings
 from roompulse.store.contract import DEFAULT_LIMIT
-from roompulse.web.answers import GET, hashed_answer
+from roompulse.web.answers import GET, Answer, hashed_answer
 from roompulse.web.guard import FOR_ANYBODY
 from roompulse.web.history import MAX_LIMIT
 from roompulse.web.problems import AnyRequest
@@ -64,11 +64,11 @@ def openapi_routes(settings: Settings) -> list[HTTPRouteHandler]:
     document, schema = msgspec.json.encode(openapi_document(settings)), msgspec.json.encode(report_schema())
 
     @route("/report/openapi.json", http_method=GET, opt=FOR_ANYBODY)
-    async def get_openapi(request: AnyRequest) -> Response[bytes]:
+    async def get_openapi(request: AnyRequest) -> Answer:
         return hashed_answer(request, document)
 
     @route("/report/schema.json", http_method=GET, opt=FOR_ANYBODY)
-    async def get_schema(request: AnyRequest) -> Response[bytes]:
+    async def get_schema(request: AnyRequest) -> Answer:
         return hashed_answer(request, schema)
 
     return [get_openapi, get_schema]
