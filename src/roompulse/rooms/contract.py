@@ -5,7 +5,10 @@ from typing import Protocol
 
 from roompulse.errors import Problem
 from roompulse.report.model import Received
+from roompulse.rooms.links import Weakest
 from roompulse.rooms.model import Medians, RoomMetrics, RoomSummary, UserMetrics
+from roompulse.rooms.standing import Place
+from roompulse.rooms.verdict import Words
 
 
 class LiveUser(Protocol):
@@ -14,7 +17,17 @@ class LiveUser(Protocol):
         """Changes whenever `metrics()` does."""
         ...
 
+    @property
+    def user_id(self) -> str: ...
+
+    @property
+    def stale(self) -> bool: ...
+
     def metrics(self) -> UserMetrics: ...
+
+    def weakest(self) -> Weakest:
+        """The streams that decide its score."""
+        ...
 
 
 class LiveRoom(Protocol):
@@ -40,6 +53,12 @@ class LiveRoom(Protocol):
         ...
 
     def medians(self) -> Medians: ...
+
+    def worst_first(self) -> Sequence[Place]:
+        """Where its users stand; not to be held on to, as it changes with them."""
+        ...
+
+    def verdict(self) -> Words: ...
 
     def user(self, user_id: str) -> LiveUser | None: ...
 

@@ -59,10 +59,7 @@ class RoomsInMemory:
         self._version += 1
         self._due = []
         for room in self._rooms.values():
-            room.changed(now, self._version)
-            room.heard_at = min(room.heard_at, now)
-            for user in room.users.values():
-                user.set_back(now, self._version)
+            for user in room.set_back(now, self._version):
                 self._schedule(now, room, user)
         return set(self._rooms)
 
@@ -73,7 +70,7 @@ class RoomsInMemory:
         left = user.received_at + self._leave_after <= now
         turned_stale = not user.stale and user.received_at + self._stale_after <= now
         dropped, streams = user.forget(now, self._leave_after)
-        room.forget_receiving(streams, version)
+        room.forget_streams(streams, version)
         if left:
             del room.users[user.user_id]
         else:
@@ -84,7 +81,7 @@ class RoomsInMemory:
         if not (left or dropped or turned_stale):
             return False
         self._version = version
-        user.changed(version)
+        room.user_changed(user, version)
         room.changed(now, version)
         return True
 
