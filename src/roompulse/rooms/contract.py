@@ -79,8 +79,8 @@ class LiveRooms(Protocol):
         """Mark who is stale, drop who left, and return the ids of the rooms that this changed or ended."""
         ...
 
-    def ids(self) -> list[str]:
-        """Ids of the rooms that are live, sorted."""
+    def ids(self, since: int = 0) -> Sequence[str]:
+        """Ids of the rooms that are live, sorted; with `since`, only of those of a higher version, in any order."""
         ...
 
     def get(self, room_id: str) -> LiveRoom | None:

@@ -56,7 +56,8 @@ class RoomState:
             reporting = self._user(entry.user_id).reported_on(report, entry.device, now, version)
             self._take(entry, report, reporting, now)
         self.changed(now, version)
-        return list(islice(reversed(self.users.values()), len(self.users) - known))
+        new = len(self.users) - known
+        return list(islice(reversed(self.users.values()), new)) if new else []
 
     def _take(self, entry: Entry, report: Report, reporting: Reporting, now: float) -> None:
         kept = self._kept
