@@ -12,14 +12,24 @@ from roompulse.rooms.state import StreamState, UserState
 from roompulse.rooms.tally import Tally
 from roompulse.rooms.verdict import Room, Troubles, Words, in_words
 
-MOST_CHANGES = 16
-"""One part in this many; where more streams or users changed, all of them are as quickly gone through anew."""
+_MOST_STREAMS, _MOST_USERS = 1 / 5, 3 / 4
+"""Shares of a room: where more than these changed, all of it is as quickly gone through anew."""
 
 
 class Kept:
     """`users` are those of the room, which are changed elsewhere: what is said here is who and which."""
 
-    __slots__ = ("_changed", "_most", "_old", "_streams", "_troubles", "_users", "standing", "tally")
+    __slots__ = (
+        "_changed",
+        "_most_streams",
+        "_most_users",
+        "_old",
+        "_streams",
+        "_troubles",
+        "_users",
+        "standing",
+        "tally",
+    )
 
     def __init__(self, users: Mapping[str, UserState]) -> None:
         samples = [stream.sample for user in users.values() for stream in user.streams()]
@@ -27,7 +37,8 @@ class Kept:
         self.standing = Standing(users.values())
         self.tally = Tally(samples)
         self._troubles: Troubles | None = None
-        self._most = max(len(users), len(samples)) // MOST_CHANGES
+        self._most_streams = _MOST_STREAMS * len(samples)
+        self._most_users = _MOST_USERS * len(users)
         # Users who came, changed or left; streams whose sample is not counted yet; samples that still are, though
         # there is a newer one of their stream, or none any more.
         self._changed: set[str] = set()
@@ -53,7 +64,8 @@ class Kept:
             self._old.append(stream.sample)
 
     def is_worth_it(self) -> bool:
-        return len(self._changed) + len(self._streams) + len(self._old) <= self._most
+        streams = max(len(self._streams), len(self._old))
+        return streams <= self._most_streams and len(self._changed) <= self._most_users
 
     def catch_up(self) -> None:
         if self._streams or self._old:
