@@ -100,7 +100,6 @@ class RoomState:
 
     def set_back(self, now: float, version: int) -> list[UserState]:
         """Take nothing to have been heard later than `now`, since the clock was set back to there."""
-        self._kept = None
         self.changed(now, version)
         self.heard_at = min(self.heard_at, now)
         for user in self.users.values():
