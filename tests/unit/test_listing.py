@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
@@ -10,6 +11,7 @@ from sse_starlette import ServerSentEvent
 from roompulse.report.model import Entry
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
+from roompulse.web import listing
 from roompulse.web.drawing import LEVELS
 from roompulse.web.events import event
 from roompulse.web.listing import Listing
@@ -51,10 +53,17 @@ steps = st.builds(
 )
 
 
+@pytest.fixture(params=[0, 8], ids=["always", "while it is worth it"])
+def orders_are_kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From one look to the next, however many rooms changed, or only where these are few."""
+    monkeypatch.setattr(listing, "_MOST_CHANGES", request.param)
+
+
+@pytest.mark.usefixtures("orders_are_kept")
 @given(st.lists(steps, max_size=40))
 def test_a_page_of_the_list_is_that_of_all_rooms_put_in_order_anew(sequence: list[Step]) -> None:
     rooms, now = no_rooms(), NOW
-    listing = Listing(rooms)
+    kept = Listing(rooms)
     for step in sequence:
         now += step.seconds
         rooms.expire(now)
@@ -62,14 +71,14 @@ def test_a_page_of_the_list_is_that_of_all_rooms_put_in_order_anew(sequence: lis
         rooms.apply(received(now, user_id=step.user_id, room_id=step.room_id, metrics=[entry]))
         if (query := step.looks_at) is None:
             continue
-        listing.refresh()
+        kept.refresh()
         live = [one.summary() for room_id in rooms.ids() if (one := rooms.get(room_id))]
-        shown = listing.page(query, per_page=4)
+        shown = kept.page(query, per_page=4)
         wanted = query.select(live)
         assert (list(shown.rows), shown.total) == (wanted[4 * (shown.page - 1) :][:4], len(wanted))
-        assert len(listing) == len(live)
-        assert listing.users == sum(one.aggregate.user_count for one in live)
-        assert listing.levels == {level: sum(getattr(one.aggregate.quality, level) for one in live) for level in LEVELS}
+        assert len(kept) == len(live)
+        assert kept.users == sum(one.aggregate.user_count for one in live)
+        assert kept.levels == {level: sum(getattr(one.aggregate.quality, level) for one in live) for level in LEVELS}
 
 
 def test_ids_are_of_rooms_that_changed_since_a_version() -> None:
@@ -86,6 +95,15 @@ def test_ids_are_of_rooms_that_changed_since_a_version() -> None:
     assert sorted(rooms.ids(since=seen)) == ["a", "b", "c", "new"]
     rooms.expire(NOW + 60)
     assert sorted(rooms.ids(since=seen)) == rooms.ids() == ["c", "new"]
+
+
+def test_a_room_whose_users_turn_stale_is_among_them() -> None:
+    rooms = no_rooms()
+    for seconds, room_id in ((0, "quiet"), (10, "busy")):
+        rooms.apply(received(NOW + seconds, room_id=room_id))
+    seen = max(room.version for room_id in rooms.ids() if (room := rooms.get(room_id)))
+    rooms.expire(NOW + 15)
+    assert rooms.ids(since=seen) == ["quiet"]
 
 
 def test_ids_that_were_given_out_do_not_change_when_rooms_start_and_end() -> None:
