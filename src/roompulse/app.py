@@ -166,7 +166,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     intake = IntakePage(ingest.intake, templates)
     notice, forms = Notice(core.health, templates), Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, notice, clock, forms, settings)
-    streams = Streams(core.hub, core.peers, core.gate, core.meters, settings, clock)
+    streams = Streams(core.hub, core.peers, core.gate, settings, clock)
     return [
         *answer_routes(rooms, ingest, epoch),
         *history_routes(core.store, core.past, rooms, clock),

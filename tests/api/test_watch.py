@@ -1,6 +1,5 @@
 """/healthz, /readyz and /metrics."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 from litestar import Litestar
-from msgspec.structs import replace
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -217,35 +215,3 @@ class TestMetrics:
         monkeypatch.setattr("roompulse.rooms.memory.RoomsInMemory.ids", lambda _: 1 / 0)
         assert (await client.get("/report/rooms")).status_code == 500
         assert (await scraped(client))["roompulse_mistakes_total"] == 1
-
-    async def test_count_viewers_that_were_dropped(self, settings: Settings, clock: Clock) -> None:
-        app = create_app(replace(settings, send_timeout=0.01), clock)
-        async with client_of(app) as client:
-            async with asyncio.timeout(5):
-                await app(STREAM, never, reads_nothing)  # type: ignore[arg-type]
-            assert (await scraped(client))["roompulse_readers_dropped_total"] == 1
-
-
-STREAM = {
-    "type": "http",
-    "asgi": {"version": "3.0"},
-    "http_version": "1.1",
-    "method": "GET",
-    "scheme": "http",
-    "path": "/stream",
-    "raw_path": b"/stream",
-    "query_string": b"",
-    "root_path": "",
-    "headers": [(b"host", b"localhost")],
-    "client": ("127.0.0.1", 1),
-    "server": ("127.0.0.1", 80),
-}
-
-
-async def never() -> None:
-    await asyncio.Event().wait()
-
-
-async def reads_nothing(message: Any) -> None:
-    if message["type"] == "http.response.body":
-        await never()

@@ -212,6 +212,19 @@ def test_a_viewer_that_reads_is_not_dropped(impatient: Server) -> None:
                 said += piece
 
 
+def test_a_viewer_that_does_not_read_does_not_hold_up_the_end(make_server: MakeServer) -> None:
+    with make_server(PUSH_INTERVAL=0).running() as server:
+        big_room(server)
+        with connected(server, receive_buffer=4096) as viewer:
+            viewer.sendall(b"GET /report/stream/big HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert viewer.recv(100).startswith(b"HTTP/1.1 200 ")
+            for _ in range(10):
+                big_room(server)
+            server.stop()
+        assert "Traceback" not in server.log.read_text()
+        assert "ERROR" not in server.log.read_text()
+
+
 def test_whoever_does_not_read_an_answer_is_cut_off(impatient: Server) -> None:
     big_room(impatient)
     path = url("report", "metrics", "big")

@@ -58,9 +58,22 @@ async def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 async def taken(mailbox: Mailbox) -> bytes | None:
-    """What is in the mailbox, or comes into it soon."""
+    """What is in the mailbox, or comes into it soon, for a viewer that then reads no further; None at its end."""
+    read: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+
+    def deliver(frames: bytes) -> bool:
+        read.set_result(frames)
+        return False
+
+    def end() -> None:
+        if not read.done():
+            read.set_result(None)
+
+    mailbox.open(deliver, end)
+    if mailbox.ended:
+        end()
     async with asyncio.timeout(5):
-        return await mailbox.take()
+        return await read
 
 
 async def settled() -> None:
@@ -71,11 +84,8 @@ async def settled() -> None:
 
 async def is_quiet(mailbox: Mailbox) -> bool:
     """Whether nothing is in the mailbox once all that is due was done."""
-    waiting = asyncio.create_task(mailbox.take())
     await settled()
-    waiting.cancel()
-    await asyncio.wait([waiting])
-    return waiting.cancelled()
+    return not mailbox._frames
 
 
 def counted(meters: Meters, name: str) -> float | None:
@@ -440,7 +450,7 @@ class TestClosing:
 
     async def test_wakes_those_who_wait(self, hub: LocalHub) -> None:
         with hub.subscribe(Board()) as mailbox:
-            waiting = asyncio.create_task(mailbox.take())
+            waiting = asyncio.create_task(taken(mailbox))
             await settled()
             hub.close()
             async with asyncio.timeout(5):
@@ -460,3 +470,46 @@ async def test_a_mailbox_that_was_closed_takes_nothing_more_in_so_that_it_ends()
     mailbox.put({"a": b"2"})
     assert await taken(mailbox) == b"1"
     assert await taken(mailbox) is None
+
+
+class TestAMailboxWhoseViewerReads:
+    async def test_hands_on_at_once_what_comes(self) -> None:
+        delivered: list[bytes] = []
+
+        def deliver(frames: bytes) -> bool:
+            delivered.append(frames)
+            return True
+
+        mailbox = Mailbox()
+        mailbox.put({"a": b"1"})
+        mailbox.open(deliver, lambda: None)
+        assert mailbox.put({"a": b"2", "b": b"3"}) == 0
+        assert delivered == [b"1", b"23"]
+
+    async def test_holds_the_newest_from_when_it_reads_no_more_until_it_does_again(self) -> None:
+        delivered: list[bytes] = []
+        takes = False
+
+        def deliver(frames: bytes) -> bool:
+            delivered.append(frames)
+            return takes
+
+        mailbox = Mailbox()
+        mailbox.open(deliver, lambda: None)
+        assert [mailbox.put({"a": number}) for number in (b"1", b"2", b"3")] == [0, 0, 1]
+        assert delivered == [b"1"]
+        takes = True
+        mailbox.ready()
+        mailbox.put({"a": b"4"})
+        assert delivered == [b"1", b"3", b"4"]
+
+    async def test_tells_its_end_once_all_is_delivered(self) -> None:
+        ends: list[str] = []
+        mailbox = Mailbox()
+        mailbox.open(lambda _: False, lambda: ends.append("end"))
+        mailbox.put({"a": b"1"})
+        mailbox.put({"a": b"2"})
+        mailbox.close()
+        assert (ends, mailbox.ended) == ([], False)
+        mailbox.ready()
+        assert (ends, mailbox.ended) == (["end"], True)

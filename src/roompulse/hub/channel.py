@@ -62,7 +62,8 @@ class Channel:
             changed = {target: frame for target, frame in frames.items() if self._frames.get(target) != frame}
         self._frames = frames
         if changed:
-            unread = sum(mailbox.put(changed) for mailbox in self.mailboxes)
+            joined = b"".join(changed.values())
+            unread = sum(mailbox.put(changed, joined) for mailbox in self.mailboxes)
             self._meters.pushed(len(changed) * len(self.mailboxes), unread, self._loop.time() - self._changed_at)
 
     def close(self) -> None:

@@ -1,43 +1,71 @@
 """One viewer's mailbox."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+Deliver = Callable[[bytes], bool]
+"""Sends frames to the viewer and says whether it takes more now. If not, `Mailbox.ready` is called once it does."""
 
 
 class Mailbox:
-    """Holds the newest frame of each target until the viewer takes them.
+    """Hands frames on as they come, and while the viewer does not read holds the newest one of each target.
 
     A viewer that reads slowly skips states instead of falling behind, and its mailbox never holds more than one frame
     per target of its view.
     """
 
-    __slots__ = ("_closed", "_frames", "_wake")
+    __slots__ = ("_closed", "_deliver", "_frames", "_on_end", "_ready")
 
     def __init__(self) -> None:
         self._frames: dict[str, bytes] = {}
-        self._wake = asyncio.Event()
+        self._ready = False
         self._closed = False
+        self._deliver: Deliver = _not_yet
+        self._on_end: Callable[[], object] = _not_yet
 
-    def put(self, frames: Mapping[str, bytes]) -> int:
-        """Replace the frames of these targets; returns how many of those that were there nobody will read."""
+    def open(self, deliver: Deliver, on_end: Callable[[], object]) -> None:
+        """Begin to deliver what is in there and what comes; `on_end` is called when there will be nothing more."""
+        self._deliver, self._on_end = deliver, on_end
+        self.ready()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is closed, and all that was in there is delivered."""
+        return self._closed and not self._frames
+
+    def put(self, frames: Mapping[str, bytes], joined: bytes | None = None) -> int:
+        """Replace the frames of these targets; returns how many of those that were there nobody will read.
+
+        `joined` are the same frames as one piece, for who puts them into many mailboxes.
+        """
         if self._closed:
+            return 0
+        if self._ready:
+            self._ready = self._deliver(_joined(frames) if joined is None else joined)
             return 0
         unread = len(self._frames.keys() & frames.keys()) if self._frames else 0
         self._frames |= frames
-        self._wake.set()
         return unread
+
+    def ready(self) -> None:
+        """Go on with delivering: the viewer reads what it was sent."""
+        if not self._frames:
+            self._ready = True
+            return
+        frames, self._frames = self._frames, {}
+        self._ready = self._deliver(_joined(frames))
+        if self._closed:
+            self._on_end()
 
     def close(self) -> None:
         """Take nothing more in, so that also who reads slowly comes to the end."""
         self._closed = True
-        self._wake.set()
+        if not self._frames:
+            self._on_end()
 
-    async def take(self) -> bytes | None:
-        """Wait for frames and return them as one piece, or None when the mailbox is closed and empty."""
-        while not self._frames:
-            if self._closed:
-                return None
-            self._wake.clear()
-            await self._wake.wait()
-        frames, self._frames = self._frames, {}
-        return b"".join(frames.values())
+
+def _joined(frames: Mapping[str, bytes]) -> bytes:
+    return b"".join(frames.values())
+
+
+def _not_yet(*_: object) -> bool:
+    return False

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from roompulse.settings import Settings
-from roompulse.web.connection import Connection
+from roompulse.web.connection import LINGER, Connection
+from roompulse.web.outlet import EXTENSION
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -31,8 +32,28 @@ class PatientConnection(Connection):
 
     send_timeout: ClassVar[float]
 
+    on_writable: Callable[[], object] | None = None
     _answered: RequestResponseCycle | None = None
     _reading: asyncio.TimerHandle | None = None
+
+    def on_headers_complete(self) -> None:
+        self.scope["extensions"] = {EXTENSION: cast("Any", self)}
+        super().on_headers_complete()
+
+    def write_chunk(self, data: bytes) -> bool:
+        if self.transport.is_closing():
+            return False
+        self.transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
+        return not self.flow.write_paused
+
+    def wake(self) -> None:
+        if self._answered is not None:
+            self._answered.message_event.set()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self._reading is not None:
+            self.loop.call_later(LINGER, self._cut_off)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -40,7 +61,7 @@ class PatientConnection(Connection):
         if self._answered is not None:
             # uvicorn tells the newest request, not the one that is being answered while others wait behind it.
             self._answered.disconnected = True
-            self._answered.message_event.set()
+            self.wake()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
         self._answered = cycle
@@ -60,6 +81,8 @@ class PatientConnection(Connection):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._stop_waiting_for_reader()
+        if self.on_writable:
+            self.on_writable()
 
     def _wait_for_reader(self, unread: int) -> None:
         self._reading = self.loop.call_later(self.send_timeout, self._look_at_reader, unread)

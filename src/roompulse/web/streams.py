@@ -1,18 +1,16 @@
 """Server-sent event streams. Never a redirect and never 204: htmx 4 would ask again twice a second for ever."""
 
-import logging
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from anyio import Event
 from litestar import route
 from litestar.connection import ASGIConnection
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec.structs import replace
-from sse_starlette import EventSourceResponse, ServerSentEvent
-from sse_starlette.sse import SendTimeoutError
+from sse_starlette import EventSourceResponse
 
 from roompulse.access.gate import Gate
 from roompulse.access.model import Caller
@@ -20,13 +18,13 @@ from roompulse.clock import Clock
 from roompulse.hub.contract import Hub, View
 from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import Ingest
-from roompulse.meters import Meters
 from roompulse.settings import Settings
 from roompulse.web.answers import GET
-from roompulse.web.events import HEARTBEAT, SEPARATOR, event
+from roompulse.web.events import HEARTBEAT, event
 from roompulse.web.guard import STREAM, caller_of
 from roompulse.web.intake import IntakePage
 from roompulse.web.notice import Notice
+from roompulse.web.outlet import Outlet, outlet_of
 from roompulse.web.overview import Overview
 from roompulse.web.paths import decode_id
 from roompulse.web.peers import Peers
@@ -35,7 +33,7 @@ from roompulse.web.query import IntakeQuery, page_number, rooms_query, user_quer
 from roompulse.web.viewers import AddressViewers
 from roompulse.web.views import PageView, Views
 
-logger = logging.getLogger(__name__)
+_HEADERS = EventSourceResponse(iter(())).raw_headers
 
 GOODBYE = event("the server is going away", name="bye")
 DENIED = event("the key is not valid any more", name="denied")
@@ -45,12 +43,10 @@ SIGNED_OUT = event("sign in to go on", name="signed-out")
 class Streams:
     """What streams share: where they come from, and how many there may be."""
 
-    def __init__(self, hub: Hub, peers: Peers, gate: Gate, meters: Meters, settings: Settings, clock: Clock) -> None:
+    def __init__(self, hub: Hub, peers: Peers, gate: Gate, settings: Settings, clock: Clock) -> None:
         self.hub = hub
         self.gate = gate
-        self.meters = meters
         self.clock = clock
-        self.send_timeout = settings.send_timeout
         self._peers = peers
         self._viewers = AddressViewers(settings.max_address_viewers)
 
@@ -78,35 +74,48 @@ class Stream:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         caller = caller_of(ASGIConnection(scope))
         with self._streams.subscribe(self._view, scope, caller) as mailbox:
-            response = EventSourceResponse(
-                self._events(mailbox, caller),
-                ping=HEARTBEAT,
-                ping_message_factory=self._ping,
-                sep=SEPARATOR,
-                send_timeout=self._streams.send_timeout,
-                # The hub closes its mailboxes as soon as the server is told to stop. This is how long sse-starlette,
-                # which notices by itself, leaves a stream to send what is in there.
-                shutdown_event=Event(),
-                shutdown_grace_period=2,
-            )
+            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            if scope["method"] != "HEAD":
+                # The first event says at once that the stream is open, and what the server's time is.
+                await send({"type": "http.response.body", "body": self._ping(), "more_body": True})
+                await self._deliver(mailbox, outlet_of(scope), receive)
+            await send({"type": "http.response.body", "body": self._last(caller), "more_body": False})
+
+    async def _deliver(self, mailbox: Mailbox, outlet: Outlet, receive: Any) -> None:
+        """Return when the mailbox has come to its end, or the client has left."""
+        with self._beating(mailbox):
+            outlet.on_writable = mailbox.ready
             try:
-                await response(scope, receive, send)
-            except SendTimeoutError:
-                self._streams.meters.readers_dropped.inc()
-                logger.info("a viewer that did not read for %g s was dropped", self._streams.send_timeout)
+                mailbox.open(outlet.write_chunk, outlet.wake)
+                while not mailbox.ended and (await receive())["type"] != "http.disconnect":
+                    pass
+            finally:
+                outlet.on_writable = None
 
-    async def _events(self, mailbox: Mailbox, caller: Caller) -> AsyncIterator[bytes]:
-        # The first event says at once that the stream is open, and what the server's time is.
-        yield self._ping().encode()
-        while (frames := await mailbox.take()) is not None:
-            yield frames
+    @contextmanager
+    def _beating(self, mailbox: Mailbox) -> Iterator[None]:
+        """Until the context ends, put a heartbeat into the mailbox from time to time."""
+        loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle
+
+        def beat() -> None:
+            nonlocal timer
+            mailbox.put({"ping": self._ping()})
+            timer = loop.call_later(HEARTBEAT, beat)
+
+        timer = loop.call_later(HEARTBEAT, beat)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _last(self, caller: Caller) -> bytes:
         if self._streams.gate.admits(caller):
-            yield GOODBYE
-        else:
-            yield DENIED if isinstance(caller.proof, str) else SIGNED_OUT
+            return GOODBYE
+        return DENIED if isinstance(caller.proof, str) else SIGNED_OUT
 
-    def _ping(self) -> ServerSentEvent:
-        return ServerSentEvent(str(self._streams.clock()), event="ping", sep=SEPARATOR)
+    def _ping(self) -> bytes:
+        return event(str(self._streams.clock()), name="ping")
 
 
 def stream_routes(

@@ -1,6 +1,7 @@
 """How answers leave: what is written in one turn of the event loop is sent in one piece."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -22,6 +23,10 @@ class OnePiece:
         if not self._pieces:
             self._loop.call_soon(self._send)
         self._pieces.append(data)
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        self._send()
+        self._transport.writelines(pieces)
 
     def write_eof(self) -> None:
         self._send()
