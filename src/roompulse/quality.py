@@ -5,7 +5,8 @@ costs are rounded to 2 decimals each, so that their sum may be 0.01 off; levels 
 4.00 is never shown as fair.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil, log
 from typing import Literal
 
@@ -236,15 +237,23 @@ def _reason(term: Term, doing: str) -> str:
 
 def rate_room(scores: Iterable[float | None]) -> RoomQuality:
     """Rate a room by the 10th percentile of its users' scores; a user without a score has no say in it."""
-    counts: dict[Level, int] = {"good": 0, "fair": 0, "poor": 0, "unknown": 0}
-    known = []
-    for score in scores:
-        counts[level_of(score)] += 1
-        if score is not None:
-            known.append(score)
-    score = nearest_rank(sorted(known), 10) if known else None
-    verdict = _verdict(len(known), counts["fair"] + counts["poor"])
-    return RoomQuality(score, level_of(score), **counts, verdict=verdict)
+    scores = list(scores)
+    return room_quality(sorted(score for score in scores if score is not None), Counter(map(level_of, scores)))
+
+
+def room_quality(ordered: Sequence[float], counts: Mapping[Level, int]) -> RoomQuality:
+    """Rate a room by the scores that are known, ascending, and by how many of its users are of each level."""
+    score = nearest_rank(ordered, 10) if ordered else None
+    fair, poor = counts.get("fair", 0), counts.get("poor", 0)
+    return RoomQuality(
+        score,
+        level_of(score),
+        good=counts.get("good", 0),
+        fair=fair,
+        poor=poor,
+        unknown=counts.get("unknown", 0),
+        verdict=_verdict(len(ordered), fair + poor),
+    )
 
 
 def _verdict(scored: int, impaired: int) -> Verdict:

@@ -1,13 +1,14 @@
 """Aggregates: many users into one room, and many snapshots into one step."""
 
 from collections.abc import Iterable, Sequence
-from math import floor
+from math import floor, fsum
 from statistics import fmean
 from typing import Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from roompulse.quality import nearest_rank, rate_room
+from roompulse.quality import RoomQuality, nearest_rank, rate_room
 from roompulse.report.model import Audio, Direction, Network, Video
 from roompulse.rooms.model import Aggregate, AudioTotals, Figures, FrameRate, Medians, Snapshot, VideoTotals
 
@@ -25,60 +26,140 @@ class Measured(Protocol):
     def network(self) -> Network | None: ...
 
 
+class Columns(Struct):
+    """The known figures of some streams, each kind in a list of its own, and how many streams, videos and audios."""
+
+    streams: int
+    videos: int
+    audios: int
+    rtt: list[float]
+    packet_loss: list[float]
+    jitter: list[float]
+    frame_rate: list[float]
+    video_sent: list[float]
+    video_received: list[float]
+    audio_sent: list[float]
+    audio_received: list[float]
+
+
+def columns_of(streams: Sequence[Measured]) -> Columns:
+    networks = [stream.network for stream in streams if stream.network]
+    videos = [(stream.direction, stream.video) for stream in streams if stream.video]
+    audios = [(stream.direction, stream.audio) for stream in streams if stream.audio]
+    return Columns(
+        streams=len(streams),
+        videos=len(videos),
+        audios=len(audios),
+        rtt=[one.rtt for one in networks if one.rtt is not None],
+        packet_loss=[one.packet_loss for one in networks if one.packet_loss is not None],
+        jitter=[one.jitter for one in networks if one.jitter is not None],
+        frame_rate=[one.frame_rate for _, one in videos if one.frame_rate is not None],
+        video_sent=[one.bitrate for direction, one in videos if one.bitrate and direction == "send"],
+        video_received=[one.bitrate for direction, one in videos if one.bitrate and direction == "recv"],
+        audio_sent=[one.bitrate for direction, one in audios if one.bitrate and direction == "send"],
+        audio_received=[one.bitrate for direction, one in audios if one.bitrate and direction == "recv"],
+    )
+
+
+class Spread(Struct):
+    """The values of one figure in ascending order, and their sum."""
+
+    ordered: Sequence[float]
+    total: float
+
+
+class Sums(Struct):
+    """What the columns of all streams of a room come to; bitrates are sums."""
+
+    streams: int
+    videos: int
+    audios: int
+    rtt: Spread
+    packet_loss: Spread
+    jitter: Spread
+    frame_rate: Spread
+    video_sent: float
+    video_received: float
+    audio_sent: float
+    audio_received: float
+
+
 def aggregate_of(scores: Sequence[float | None], streams: Sequence[Measured]) -> Aggregate:
     """Aggregate the scores of a room's users, one for each, and the figures of their streams."""
-    networks = [stream.network for stream in streams if stream.network]
+    columns = columns_of(streams)
+    return aggregate(
+        len(scores),
+        rate_room(scores),
+        Sums(
+            columns.streams,
+            columns.videos,
+            columns.audios,
+            _spread(columns.rtt),
+            _spread(columns.packet_loss),
+            _spread(columns.jitter),
+            _spread(columns.frame_rate),
+            _total(columns.video_sent),
+            _total(columns.video_received),
+            _total(columns.audio_sent),
+            _total(columns.audio_received),
+        ),
+    )
+
+
+def aggregate(users: int, quality: RoomQuality, sums: Sums) -> Aggregate:
+    rates = sums.frame_rate
     return Aggregate(
-        user_count=len(scores),
-        stream_count=len(streams),
-        quality=rate_room(scores),
-        rtt=_figures(network.rtt for network in networks),
-        packet_loss=_figures(network.packet_loss for network in networks),
-        jitter=_figures(network.jitter for network in networks),
-        video=_video_totals(streams),
-        audio=_audio_totals(streams),
+        user_count=users,
+        stream_count=sums.streams,
+        quality=quality,
+        rtt=_figures(sums.rtt),
+        packet_loss=_figures(sums.packet_loss),
+        jitter=_figures(sums.jitter),
+        video=VideoTotals(
+            stream_count=sums.videos,
+            frame_rate=FrameRate(avg=_average(rates), min=rates.ordered[0]) if rates.ordered else None,
+            send_bitrate=_rounded(sums.video_sent),
+            recv_bitrate=_rounded(sums.video_received),
+        ),
+        audio=AudioTotals(
+            stream_count=sums.audios,
+            send_bitrate=_rounded(sums.audio_sent),
+            recv_bitrate=_rounded(sums.audio_received),
+        ),
     )
 
 
 def medians_of(streams: Sequence[Measured]) -> Medians:
-    networks = [stream.network for stream in streams if stream.network]
-    return Medians(
-        rtt=_median(network.rtt for network in networks),
-        packet_loss=_median(network.packet_loss for network in networks),
-        jitter=_median(network.jitter for network in networks),
-    )
+    columns = columns_of(streams)
+    return medians(_spread(columns.rtt), _spread(columns.packet_loss), _spread(columns.jitter))
 
 
-def _median(values: Iterable[float | None]) -> float | None:
-    known = sorted(value for value in values if value is not None)
-    return nearest_rank(known, 50) if known else None
+def medians(rtt: Spread, packet_loss: Spread, jitter: Spread) -> Medians:
+    return Medians(_median(rtt), _median(packet_loss), _median(jitter))
 
 
-def _figures(values: Iterable[float | None]) -> Figures | None:
-    known = sorted(value for value in values if value is not None)
-    if not known:
+def _spread(values: list[float]) -> Spread:
+    return Spread(sorted(values), fsum(values))
+
+
+def _total(values: list[float]) -> float:
+    """A sum of whole numbers is one, as they were sent; with fractions it does not depend on their order."""
+    return sum(values) if all(isinstance(value, int) for value in values) else fsum(values)
+
+
+def _median(spread: Spread) -> float | None:
+    return nearest_rank(spread.ordered, 50) if spread.ordered else None
+
+
+def _figures(spread: Spread) -> Figures | None:
+    ordered = spread.ordered
+    if not ordered:
         return None
-    return Figures(avg=_rounded(fmean(known)), p95=nearest_rank(known, 95), max=known[-1])
+    return Figures(avg=_average(spread), p95=nearest_rank(ordered, 95), max=ordered[-1])
 
 
-def _video_totals(streams: Sequence[Measured]) -> VideoTotals:
-    videos = [(stream.direction, stream.video) for stream in streams if stream.video]
-    rates = [video.frame_rate for _, video in videos if video.frame_rate is not None]
-    return VideoTotals(
-        stream_count=len(videos),
-        frame_rate=FrameRate(avg=_rounded(fmean(rates)), min=min(rates)) if rates else None,
-        send_bitrate=_rounded(sum(video.bitrate or 0 for direction, video in videos if direction == "send")),
-        recv_bitrate=_rounded(sum(video.bitrate or 0 for direction, video in videos if direction == "recv")),
-    )
-
-
-def _audio_totals(streams: Sequence[Measured]) -> AudioTotals:
-    audios = [(stream.direction, stream.audio) for stream in streams if stream.audio]
-    return AudioTotals(
-        stream_count=len(audios),
-        send_bitrate=_rounded(sum(audio.bitrate or 0 for direction, audio in audios if direction == "send")),
-        recv_bitrate=_rounded(sum(audio.bitrate or 0 for direction, audio in audios if direction == "recv")),
-    )
+def _average(spread: Spread) -> float:
+    return _rounded(spread.total / len(spread.ordered))
 
 
 def _rounded(value: float) -> float:

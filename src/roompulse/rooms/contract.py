@@ -5,7 +5,10 @@ from typing import Protocol
 
 from roompulse.errors import Problem
 from roompulse.report.model import Received
+from roompulse.rooms.links import Weakest
 from roompulse.rooms.model import Medians, RoomMetrics, RoomSummary, UserMetrics
+from roompulse.rooms.standing import Place
+from roompulse.rooms.verdict import Words
 
 
 class LiveUser(Protocol):
@@ -14,7 +17,17 @@ class LiveUser(Protocol):
         """Changes whenever `metrics()` does."""
         ...
 
+    @property
+    def user_id(self) -> str: ...
+
+    @property
+    def stale(self) -> bool: ...
+
     def metrics(self) -> UserMetrics: ...
+
+    def weakest(self) -> Weakest:
+        """The streams that decide its score."""
+        ...
 
 
 class LiveRoom(Protocol):
@@ -41,6 +54,12 @@ class LiveRoom(Protocol):
 
     def medians(self) -> Medians: ...
 
+    def worst_first(self) -> Sequence[Place]:
+        """Where its users stand; not to be held on to, as it changes with them."""
+        ...
+
+    def verdict(self) -> Words: ...
+
     def user(self, user_id: str) -> LiveUser | None: ...
 
 
@@ -60,8 +79,8 @@ class LiveRooms(Protocol):
         """Mark who is stale, drop who left, and return the ids of the rooms that this changed or ended."""
         ...
 
-    def ids(self) -> list[str]:
-        """Ids of the rooms that are live, sorted."""
+    def ids(self, since: int = 0) -> Sequence[str]:
+        """Ids of the rooms that are live, sorted; with `since`, only of those of a higher version, in any order."""
         ...
 
     def get(self, room_id: str) -> LiveRoom | None:

@@ -1,11 +1,12 @@
 """Sender by receiver: how well each user of a room receives each of the others."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
 from roompulse.quality import Level, level_of, worst
-from roompulse.rooms.links import Find, sent
+from roompulse.rooms.links import sent
 from roompulse.rooms.model import UserMetrics
 
 MOST = 20
@@ -20,10 +21,17 @@ class Cell(Struct, frozen=True):
     stale: bool
 
 
+class Sender(Protocol):
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def stale(self) -> bool: ...
+
+
 class GridRow(Struct, frozen=True):
     """What each receiver receives of `sender`, which is None for those whom a receiver did not name."""
 
-    sender: UserMetrics | None
+    sender: Sender | None
     cells: list[Cell | None]
 
 
@@ -35,26 +43,37 @@ class Grid(Struct, frozen=True):
     senders: int
 
 
-def grid_of(users: Sequence[UserMetrics], find: Find) -> Grid:
+def grid_of(users: Sequence[UserMetrics], find: Callable[[str], Sender | None]) -> Grid:
     """The grid of the first MOST of `users`, and of whom they receive.
 
     A cell on the diagonal is what the user sends, by its own measure. Rows are in the order of the receivers, then
     come senders who are none of them. If there are more than MOST, those with the worst cells stay.
     """
     receivers = list(users[:MOST])
-    columns = [_received_by(user) for user in receivers]
-    own = {user.user_id: [stream.quality.score for stream in sent(user)] for user in receivers}
-
-    def row_of(sender: UserMetrics | None) -> GridRow:
-        pairs = zip(receivers, columns, strict=True)
-        return GridRow(sender, [_cell(sender, receiver, column, own) for receiver, column in pairs])
-
-    rows = [row for row in map(row_of, _senders(receivers, columns, find)) if any(row.cells)]
+    senders: dict[str, Sender] = {user.user_id: user for user in receivers}
+    table: dict[str, Cells] = {user.user_id: {} for user in receivers}
+    nameless: Cells = {}
+    for number, receiver in enumerate(receivers):
+        if own := [one.quality.score for one in sent(receiver)]:
+            table[receiver.user_id][number] = _cell(own, receiver, receiver)
+        for sender_id, scores in _received_by(receiver).items():
+            if sender_id is None:
+                nameless[number] = _cell(scores, receiver, None)
+            elif sender := senders.get(sender_id) or find(sender_id):
+                senders[sender_id] = sender
+                table.setdefault(sender_id, {})[number] = _cell(scores, receiver, sender)
+    rows = [(sender_id, cells) for sender_id, cells in table.items() if cells]
     place = {user.user_id: number for number, user in enumerate(receivers)}
     kept = sorted(sorted(rows, key=_worst_row_first)[:MOST], key=lambda row: _place(row, place))
-    nameless = row_of(None)
-    return Grid(receivers, [*kept, nameless] if any(nameless.cells) else kept, len(rows))
+    shown: list[tuple[Sender | None, Cells]] = [(senders[sender_id], cells) for sender_id, cells in kept]
+    if nameless:
+        shown.append((None, nameless))
+    across = range(len(receivers))
+    return Grid(receivers, [GridRow(one, [cells.get(at) for at in across]) for one, cells in shown], len(rows))
 
+
+Cells = dict[int, Cell]
+"""What one sender sends to each receiver, by the number of its column."""
 
 Column = dict[str | None, list[float | None]]
 """What one user receives: scores by sender, None for those not named."""
@@ -67,33 +86,15 @@ def _received_by(user: UserMetrics) -> Column:
     return column
 
 
-def _senders(receivers: Iterable[UserMetrics], columns: Iterable[Column], find: Find) -> list[UserMetrics]:
-    senders = {user.user_id: user for user in receivers}
-    for column in columns:
-        for sender_id in column:
-            if sender_id is not None and sender_id not in senders and (sender := find(sender_id)):
-                senders[sender_id] = sender
-    return list(senders.values())
-
-
-def _cell(
-    sender: UserMetrics | None, receiver: UserMetrics, column: Column, own: dict[str, list[float | None]]
-) -> Cell | None:
-    if sender and sender.user_id == receiver.user_id:
-        scores = own[receiver.user_id]
-    else:
-        scores = column.get(sender.user_id if sender else None, [])
-    if not scores:
-        return None
+def _cell(scores: list[float | None], receiver: UserMetrics, sender: Sender | None) -> Cell:
     score = worst(scores)
     return Cell(score, level_of(score), receiver.stale or bool(sender and sender.stale))
 
 
-def _worst_row_first(row: GridRow) -> tuple[bool, float]:
-    score = worst(cell.score for cell in row.cells if cell)
+def _worst_row_first(row: tuple[str, Cells]) -> tuple[bool, float]:
+    score = worst([cell.score for cell in row[1].values()])
     return score is None, score or 0
 
 
-def _place(row: GridRow, place: dict[str, int]) -> tuple[int, bool, float, str]:
-    user_id = row.sender.user_id if row.sender else ""
-    return place.get(user_id, len(place)), *_worst_row_first(row), user_id
+def _place(row: tuple[str, Cells], place: dict[str, int]) -> tuple[int, bool, float, str]:
+    return place.get(row[0], len(place)), *_worst_row_first(row), row[0]

@@ -1,7 +1,11 @@
 """Live rooms kept in this process."""
 
 import heapq
+from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import takewhile
+
+from sortedcontainers import SortedList
 
 from roompulse.errors import Problem
 from roompulse.report.model import Received
@@ -22,7 +26,10 @@ class RoomsInMemory:
         self._starts = Starts(limits.sender_rooms)
         self._stale_after = stale_after
         self._leave_after = leave_after
-        self._rooms: dict[str, RoomState] = {}
+        # In the order of their newest change.
+        self._rooms: OrderedDict[str, RoomState] = OrderedDict()
+        self._ids: SortedList[str] = SortedList()
+        self._listed: Sequence[str] | None = None
         self._due: list[tuple[float, int, RoomState, UserState]] = []
         self._ordinal = 0
         self._version = 0
@@ -38,6 +45,10 @@ class RoomsInMemory:
         if room is None:
             room = self._rooms[report.room_id] = RoomState(report.room_id, now)
             self._starts.note(received.sender, now)
+            self._ids.add(report.room_id)
+            self._listed = None
+        else:
+            self._rooms.move_to_end(report.room_id)
         self._version += 1
         self._latest = max(self._latest, now)
         for user in room.apply(report, now, self._version):
@@ -50,19 +61,22 @@ class RoomsInMemory:
             _, _, room, user = heapq.heappop(self._due)
             if self._look_at(user, room, now):
                 changed.add(room.room_id)
+                self._rooms.move_to_end(room.room_id)
             if not room.users:
-                del self._rooms[room.room_id]
+                self._end(room.room_id)
         return changed
+
+    def _end(self, room_id: str) -> None:
+        del self._rooms[room_id]
+        self._ids.remove(room_id)
+        self._listed = None
 
     def _set_back(self, now: float) -> set[str]:
         """The clock was set back: without this, nobody would turn stale or leave until it is as late again."""
         self._version += 1
         self._due = []
         for room in self._rooms.values():
-            room.changed(now, self._version)
-            room.heard_at = min(room.heard_at, now)
-            for user in room.users.values():
-                user.set_back(now, self._version)
+            for user in room.set_back(now, self._version):
                 self._schedule(now, room, user)
         return set(self._rooms)
 
@@ -73,7 +87,7 @@ class RoomsInMemory:
         left = user.received_at + self._leave_after <= now
         turned_stale = not user.stale and user.received_at + self._stale_after <= now
         dropped, streams = user.forget(now, self._leave_after)
-        room.forget_receiving(streams, version)
+        room.forget_streams(streams, version)
         if left:
             del room.users[user.user_id]
         else:
@@ -84,7 +98,7 @@ class RoomsInMemory:
         if not (left or dropped or turned_stale):
             return False
         self._version = version
-        user.changed(version)
+        room.user_changed(user, version)
         room.changed(now, version)
         return True
 
@@ -97,8 +111,13 @@ class RoomsInMemory:
         users = [user for room in self._rooms.values() for user in room.users.values()]
         return len(self._rooms), len(users), sum(user.stream_count() for user in users)
 
-    def ids(self) -> list[str]:
-        return sorted(self._rooms)
+    def ids(self, since: int = 0) -> Sequence[str]:
+        if since:
+            newest_first = reversed(self._rooms.values())
+            return [room.room_id for room in takewhile(lambda room: room.version > since, newest_first)]
+        if self._listed is None:
+            self._listed = list(self._ids)
+        return self._listed
 
     def get(self, room_id: str) -> RoomState | None:
         return self._rooms.get(room_id)

@@ -1,16 +1,32 @@
 """One live room: applies reports to its users, and forgets who has gone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from roompulse.report.model import Entry, Report, Stream
-from roompulse.rooms.aggregate import aggregate_of, medians_of
-from roompulse.rooms.model import Medians, RoomMetrics, RoomSummary
+from roompulse.rooms.aggregate import aggregate, aggregate_of, medians, medians_of
+from roompulse.rooms.kept import Kept
+from roompulse.rooms.model import Medians, RoomMetrics, RoomSummary, UserMetrics
+from roompulse.rooms.standing import Place, place_of
 from roompulse.rooms.state import Reporting, StreamState, UserState
+from roompulse.rooms.verdict import Words, verdict_in_words
+
+KEPT_FROM = 200
+"""Users, or streams, from which on a room is kept in mind as a whole; a smaller one is gone through when asked."""
 
 
 class RoomState:
-    __slots__ = ("_metrics", "_summary", "heard_at", "room_id", "started_at", "updated_at", "users", "version")
+    __slots__ = (
+        "_kept",
+        "_metrics",
+        "_summary",
+        "heard_at",
+        "room_id",
+        "started_at",
+        "updated_at",
+        "users",
+        "version",
+    )
 
     def __init__(self, room_id: str, now: float) -> None:
         self.room_id = room_id
@@ -21,12 +37,15 @@ class RoomState:
         self.version = 0
         self._metrics: RoomMetrics | None = None
         self._summary: RoomSummary | None = None
+        self._kept: Kept | None = None
 
     def changed(self, now: float, version: int) -> None:
         self.updated_at = now
         self.version = version
         self._metrics = None
         self._summary = None
+        if self._kept and not self._kept.is_worth_it():
+            self._kept = None
 
     def apply(self, report: Report, now: float, version: int) -> list[UserState]:
         """Apply one report and return the users that it brought into the room."""
@@ -37,9 +56,11 @@ class RoomState:
             reporting = self._user(entry.user_id).reported_on(report, entry.device, now, version)
             self._take(entry, report, reporting, now)
         self.changed(now, version)
-        return list(islice(reversed(self.users.values()), len(self.users) - known))
+        new = len(self.users) - known
+        return list(islice(reversed(self.users.values()), new)) if new else []
 
     def _take(self, entry: Entry, report: Report, reporting: Reporting, now: float) -> None:
+        kept = self._kept
         for sample in entry.streams:
             key = (sample.stream_id, sample.direction)
             stream = reporting.streams.get(key)
@@ -47,21 +68,43 @@ class RoomState:
                 stream = reporting.streams[key] = StreamState(entry.user_id, report.user_id)
                 if sample.direction == "recv":
                     self.users[report.user_id].receiving[entry.user_id, sample.stream_id] = stream
+                if kept:
+                    kept.stream_starts(stream)
+            elif kept:
+                kept.stream_changes(stream)
             stream.take(sample, report.report_time, now)
 
     def _user(self, user_id: str) -> UserState:
         user = self.users.get(user_id)
         if user is None:
             user = self.users[user_id] = UserState(user_id)
+        if self._kept:
+            self._kept.user_changes(user_id)
         return user
 
-    def forget_receiving(self, streams: Iterable[StreamState], version: int) -> None:
+    def forget_streams(self, streams: Iterable[StreamState], version: int) -> None:
         """Take streams that were dropped from their senders away from those who reported to receive them."""
         for stream in streams:
             receiver = self.users.get(stream.reporter_id)
             if receiver and stream.sample.direction == "recv":
                 receiver.receiving.pop((stream.user_id, stream.sample.stream_id), None)
-                receiver.changed(version)
+                self.user_changed(receiver, version)
+            if self._kept:
+                self._kept.stream_ends(stream)
+
+    def user_changed(self, user: UserState, version: int) -> None:
+        """Note that a user changed, or left."""
+        user.changed(version)
+        if self._kept:
+            self._kept.user_changes(user.user_id)
+
+    def set_back(self, now: float, version: int) -> list[UserState]:
+        """Take nothing to have been heard later than `now`, since the clock was set back to there."""
+        self.changed(now, version)
+        self.heard_at = min(self.heard_at, now)
+        for user in self.users.values():
+            user.set_back(now, version)
+        return list(self.users.values())
 
     def user(self, user_id: str) -> UserState | None:
         return self.users.get(user_id)
@@ -77,16 +120,43 @@ class RoomState:
         """The room without its users; built once per change."""
         if self._summary is None:
             users = self.users.values()
-            self._summary = RoomSummary(
-                self.room_id,
-                aggregate_of([user.score() for user in users], self._samples()),
-                received_at=max((user.received_at for user in users), default=self.updated_at),
-                stale=all(user.stale for user in users),
-            )
+            if kept := self._whole():
+                whole = aggregate(len(users), kept.standing.quality(), kept.tally.sums())
+                stale = kept.standing.all_stale()
+            else:
+                whole = aggregate_of([user.score() for user in users], self._samples())
+                stale = all(user.stale for user in users)
+            # Whoever was heard of last leaves last, so that the room was last heard of when it was.
+            self._summary = RoomSummary(self.room_id, whole, self.heard_at, stale)
         return self._summary
 
     def medians(self) -> Medians:
+        if kept := self._whole():
+            sums = kept.tally.sums()
+            return medians(sums.rtt, sums.packet_loss, sums.jitter)
         return medians_of(self._samples())
+
+    def worst_first(self) -> Sequence[Place]:
+        if kept := self._whole():
+            return kept.standing.worst_first
+        return sorted(place_of(user) for user in self.users.values())
+
+    def verdict(self) -> Words:
+        if kept := self._whole():
+            return kept.words()
+        return verdict_in_words(self.metrics(), self._metrics_of)
+
+    def _metrics_of(self, user_id: str) -> UserMetrics | None:
+        user = self.users.get(user_id)
+        return user.metrics() if user else None
+
+    def _whole(self) -> Kept | None:
+        """What is kept of a big room, up to date; None of a small one."""
+        if self._kept:
+            self._kept.catch_up()
+        elif len(self.users) >= KEPT_FROM or sum(user.stream_count() for user in self.users.values()) >= KEPT_FROM:
+            self._kept = Kept(self.users)
+        return self._kept
 
     def _samples(self) -> list[Stream]:
         return [stream.sample for user in self.users.values() for stream in user.streams()]

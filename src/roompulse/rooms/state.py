@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from itertools import chain
 from math import inf
 
-from roompulse.quality import FRAME_RATE_WINDOW, StreamQuality, interval, rate_stream, rate_user, worst
+from roompulse.quality import FRAME_RATE_WINDOW, Level, StreamQuality, interval, rate_stream, rate_user, worst
 from roompulse.report.model import Device, Direction, Report, Stream
+from roompulse.rooms.links import Reception, Weakest
 from roompulse.rooms.model import Receiving, StreamMetrics, UserMetrics
 
 StreamKey = tuple[str, Direction]
@@ -203,6 +204,30 @@ class UserState:
             self._scored = True
         return self._score
 
+    def weakest(self) -> Weakest:
+        """The streams that decide its score, found without `metrics()`."""
+        sending = [one for one in self.streams() if one.sample.direction == "send" and one.quality.score is not None]
+        receiving = [one for one in self.receiving.values() if one.quality.score is not None]
+        uplink = min(sending, key=lambda one: (one.quality.score, one.order()), default=None)
+        worst = min(receiving, key=lambda one: (one.quality.score, one.user_id, one.sample.stream_id), default=None)
+        return Weakest(uplink.metrics() if uplink else None, self._reception(worst) if worst else None)
+
+    def _reception(self, stream: StreamState) -> Reception:
+        return Reception(None if stream.user_id == self.user_id else stream.user_id, stream.metrics())
+
+    def received(self) -> list[Receiving]:
+        """What it receives, by sender and stream."""
+        streams = [self.receiving[key] for key in sorted(self.receiving)]
+        return [
+            Receiving(stream.user_id, stream.sample.stream_id, stream.quality.score, stream.quality.level)
+            for stream in streams
+        ]
+
+    def heard(self) -> Iterator[Level]:
+        """How well each of the others receives each of its streams."""
+        others = (one for one in self.streams() if one.reporter_id != self.user_id)
+        return (one.quality.level for one in others if one.sample.direction == "recv")
+
     def streams(self) -> Iterator[StreamState]:
         """The streams that entries about this user gave."""
         return chain.from_iterable(reporting.streams.values() for reporting in self.reporters.values())
@@ -233,10 +258,7 @@ class UserState:
                 ((self._received_name(stream), stream.quality) for stream in receiving),
             ),
             streams=[stream.metrics() for stream in streams],
-            receiving=[
-                Receiving(stream.user_id, stream.sample.stream_id, stream.quality.score, stream.quality.level)
-                for stream in receiving
-            ],
+            receiving=self.received(),
         )
 
     def _received_name(self, stream: StreamState) -> str:

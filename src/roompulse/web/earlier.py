@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from roompulse.clock import Clock
 from roompulse.errors import StoreError
+from roompulse.rooms.contract import LiveRoom
 from roompulse.store.contract import SessionQuery, SessionStore
 from roompulse.store.past import Past
 from roompulse.web.query import EndedQuery, UserQuery
-from roompulse.web.sections import Rows, room_sections, snapshot_sections, user_sections
+from roompulse.web.sections import RoomSections, Rows, snapshot_sections, user_sections
 from roompulse.web.templates import Templates
 
 logger = logging.getLogger(__name__)
@@ -42,11 +43,14 @@ class Earlier:
     async def room(self, room_id: str, at: float, query: UserQuery) -> Moment:
         if at >= self._past.users_since(self._clock()):
             room = await self._past.room(room_id, at)
-            metrics = room.metrics() if room else None
-            return Moment(200 if room else 404, room_sections(self._templates, room_id, metrics, query))
+            return Moment(200 if room else 404, self._room_sections(room_id, room, query))
         if snapshot := await self._past.snapshot(room_id, at):
             return Moment(200, snapshot_sections(self._templates, room_id, snapshot, query))
-        return Moment(404, room_sections(self._templates, room_id, None, query))
+        return Moment(404, self._room_sections(room_id, None, query))
+
+    def _room_sections(self, room_id: str, room: LiveRoom | None, query: UserQuery) -> Mapping[str, str]:
+        # A past is made for each look at it, and its versions mean nothing to the next one.
+        return RoomSections(self._templates).of(room_id, room, query)
 
     async def user(self, room_id: str, user_id: str, at: float) -> Moment:
         is_kept = at >= self._past.users_since(self._clock())

@@ -1,17 +1,22 @@
 """Server-sent events as bytes. Each is encoded once, whoever reads it."""
 
 from msgspec import json
-from sse_starlette import ServerSentEvent
 
 HEARTBEAT = 10
 """Seconds between `ping` events. They carry data, since htmx does not see comment lines."""
 
 # htmx 4.0.1 takes a "\r\n" that arrives in two pieces for two line ends.
 SEPARATOR = "\n"
+_NEXT_LINE = f"{SEPARATOR}data: "
 
 
 def event(data: str, *, name: str | None = None, ident: str | None = None) -> bytes:
-    return ServerSentEvent(data, event=name, id=ident, sep=SEPARATOR).encode()
+    """Lines of text as an event of the type `name`, which neither it nor `ident` may end."""
+    # Not by ServerSentEvent: it takes a page of 3,000 lines to pieces, which is a third of what a push costs.
+    if "\r" in data:
+        data = data.replace("\r\n", "\n").replace("\r", "\n")
+    head = (f"id: {ident}\n" if ident else "") + (f"event: {name}\n" if name else "")
+    return f"{head}data: {data.replace(SEPARATOR, _NEXT_LINE)}\n\n".encode()
 
 
 def json_event(data: object, *, name: str, ident: str | None = None) -> bytes:

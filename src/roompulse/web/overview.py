@@ -1,6 +1,6 @@
 """The page of all rooms: totals, and the rooms that a viewer asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from markupsafe import Markup
 
@@ -9,9 +9,10 @@ from roompulse.intake.intake import Intake
 from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
 from roompulse.rooms.trends import Trends
-from roompulse.web.drawing import LEVELS, stacked, trendline, users_by_level
+from roompulse.web.drawing import stacked, trendline, users_by_level
+from roompulse.web.listing import Listing
+from roompulse.web.pieces import Pieces
 from roompulse.web.query import RoomsQuery
-from roompulse.web.sections import paged
 from roompulse.web.templates import Templates
 from roompulse.web.views import PageView
 
@@ -30,54 +31,50 @@ class Overview:
         self._intake = intake
         self._templates = templates
         self._clock = clock
-        self._rows: dict[str, tuple[tuple[int, int], Markup]] = {}
+        self._listing = Listing(rooms)
+        self._rows = Pieces(_MOST_ROWS)
 
     def view(self, query: RoomsQuery) -> PageView:
         def sections() -> Mapping[str, str]:
-            live = [room.summary() for room_id in self._rooms.ids() if (room := self._rooms.get(room_id))]
-            return {"totals": self._totals(live), "rooms": self._list(live, query)}
+            self._listing.refresh()
+            return {"totals": self._totals(), "rooms": self._list(query)}
 
         return PageView(("rooms", query), None, sections)
 
-    def _totals(self, live: Sequence[RoomSummary]) -> str:
-        qualities = [room.aggregate.quality for room in live]
+    def _totals(self) -> str:
         return self._templates.render(
             "partials/totals.html",
-            rooms=len(live),
-            users=sum(room.aggregate.user_count for room in live),
-            levels={level: sum(getattr(quality, level) for quality in qualities) for level in LEVELS},
+            rooms=len(self._listing),
+            users=self._listing.users,
+            levels=self._listing.levels,
             rate=self._intake.rate(self._clock()),
             newest=self._intake.newest,
         )
 
-    def _list(self, live: Sequence[RoomSummary], query: RoomsQuery) -> str:
-        page = paged(query.select(live), query.page, PER_PAGE)
+    def _list(self, query: RoomsQuery) -> str:
+        page = self._listing.page(query, PER_PAGE)
         return self._templates.render(
             "partials/rooms.html",
             list=page,
             rows=[self._row(room) for room in page.rows],
             first=(page.page - 1) * PER_PAGE + 1,
-            live=len(live),
+            live=len(self._listing),
             query=query,
         )
 
     def _row(self, room: RoomSummary) -> Markup:
         live = self._rooms.get(room.room_id)
-        key = (live.version if live else 0, self._trends.version)
-        known = self._rows.get(room.room_id)
-        if known and known[0] == key:
-            return known[1]
-        if len(self._rows) >= _MOST_ROWS:
-            self._rows.clear()
-        counts = users_by_level(room.aggregate.quality)
-        html = self._templates.render(
-            "partials/room_row.html",
-            room=room,
-            medians=live.medians() if live else None,
-            counts=counts,
-            bar=stacked(counts),
-            trend=trendline([*self._trends.scores(room.room_id), room.aggregate.quality.score]),
-        )
-        row = Markup(html)  # noqa: S704  (our own partial)
-        self._rows[room.room_id] = key, row
-        return row
+
+        def render() -> str:
+            counts = users_by_level(room.aggregate.quality)
+            return self._templates.render(
+                "partials/room_row.html",
+                room=room,
+                medians=live.medians() if live else None,
+                counts=counts,
+                bar=stacked(counts),
+                trend=trendline([*self._trends.scores(room.room_id), room.aggregate.quality.score]),
+            )
+
+        version = live.version if live else 0, self._trends.version
+        return self._rows.piece(room.room_id, version, render)

@@ -1,7 +1,7 @@
 """What the query of a page's URL asks for: search, level, order and page. Its stream is asked in the same words."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 from urllib.parse import urlencode
@@ -55,14 +55,14 @@ class RoomsQuery(PageQuery, frozen=True):
     def is_filter(self) -> bool:
         return bool(self.q or self.level)
 
-    def select(self, rooms: Sequence[RoomSummary]) -> list[RoomSummary]:
+    def select(self, rooms: Iterable[RoomSummary]) -> list[RoomSummary]:
         """The rooms that match, in the order that is asked for."""
         if self.level:
             rooms = [room for room in rooms if room.aggregate.quality.level == self.level]
         if self.q:
             wanted = self.q.casefold()
             rooms = [room for room in rooms if wanted in room.room_id.casefold()]
-        return sorted(rooms, key=_ORDERS[self.sort])
+        return sorted(rooms, key=ORDERS[self.sort])
 
 
 def rooms_query(parameters: Mapping[str, str]) -> RoomsQuery:
@@ -175,7 +175,7 @@ def _highest(room: RoomSummary, figures: Figures | None) -> Key:
     return _key(room, -figures.p95 if figures else None)
 
 
-_ORDERS: Mapping[Sort, Callable[[RoomSummary], Key]] = {
+ORDERS: Mapping[Sort, Callable[[RoomSummary], Key]] = {
     "score": lambda room: _key(room, room.aggregate.quality.score),
     "users": lambda room: _key(room, -room.aggregate.user_count),
     "loss": lambda room: _highest(room, room.aggregate.packet_loss),

@@ -5,19 +5,24 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
+from markupsafe import Markup
 from msgspec import Struct
 
 from roompulse.quality import worst
-from roompulse.rooms.contract import LiveRoom
-from roompulse.rooms.grid import MOST, grid_of
-from roompulse.rooms.links import Find, Reception, Weakest, heard_by_others, receptions, sent, weakest
-from roompulse.rooms.model import RoomMetrics, Snapshot, UserMetrics
-from roompulse.rooms.verdict import verdict_in_words
+from roompulse.rooms.contract import LiveRoom, LiveUser
+from roompulse.rooms.grid import MOST, Cell, GridRow, grid_of
+from roompulse.rooms.links import Reception, heard_by_others, receptions, sent
+from roompulse.rooms.model import Snapshot, UserMetrics
+from roompulse.rooms.standing import Place
+from roompulse.web.pieces import Pieces
 from roompulse.web.query import UserQuery
 from roompulse.web.templates import Templates
 
 PER_PAGE = 100
 """Rows of a list; what is beyond is on further pages, and is not pushed."""
+
+_MOST_PIECES = 5_000
+"""Of a kilobyte each: as many users as are in view on 50 pages."""
 
 _INDENTATION = re.compile(r"\n[ \n]+")
 
@@ -38,26 +43,70 @@ def paged(rows: Sequence[Any], page: int, per_page: int = PER_PAGE) -> Rows:
     return Rows(rows[(page - 1) * per_page : page * per_page], page, pages, len(rows))
 
 
-def room_sections(templates: Templates, room_id: str, room: RoomMetrics | None, query: UserQuery) -> Mapping[str, str]:
-    if room is None:
-        return _only_summary(templates.render("partials/summary.html", room_id=room_id, aggregate=None, query=query))
-    find = {user.user_id: user for user in room.users}.get
-    users = [user for user in room.users if query.matches(user.user_id)]
-    listed = paged(sorted(users, key=_worst_first), query.page)
-    context: dict[str, Any] = {"room_id": room_id, "room": room, "list": listed, "query": query}
-    sections = {
-        "summary": templates.render(
+class RoomSections:
+    """Renders the sections of rooms' pages; rows of users, and pairs of them, once per change."""
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+        self._pieces = Pieces(_MOST_PIECES)
+
+    def of(self, room_id: str, room: LiveRoom | None, query: UserQuery) -> Mapping[str, str]:
+        """HTML by the id of the element that holds it, of the room as it is now, or as it was at `query.at`."""
+        if room is None:
+            html = self._templates.render("partials/summary.html", room_id=room_id, aggregate=None, query=query)
+            return _only_summary(html)
+        places: Sequence[Place] = room.worst_first()
+        if query.q:
+            places = [place for place in places if query.matches(place.user_id)]
+        listed = paged(places, query.page)
+        users = [user for place in listed.rows if (user := room.user(place.user_id))]
+        context: dict[str, Any] = {"room_id": room_id, "list": listed, "query": query}
+        sections = {
+            "summary": self._summary(room, context),
+            "users": self._users(room, users, context),
+            "grid": self._grid(room, users, context),
+        }
+        return {target: _compact(html) for target, html in sections.items()}
+
+    def _summary(self, room: LiveRoom, context: Mapping[str, Any]) -> str:
+        told = room.summary()
+        return self._templates.render(
             "partials/summary.html",
-            aggregate=room.aggregate,
-            words=verdict_in_words(room, find),
-            stale=all(user.stale for user in room.users),
-            heard_at=max(user.received_at for user in room.users),
+            aggregate=told.aggregate,
+            words=room.verdict(),
+            stale=told.stale,
+            heard_at=told.received_at,
             **context,
-        ),
-        "users": templates.render("partials/users.html", weakest=_weakest_of(listed.rows, find), **context),
-        "grid": templates.render("partials/grid.html", grid=grid_of(listed.rows, find), MOST=MOST, **context),
-    }
-    return {target: _compact(html) for target, html in sections.items()}
+        )
+
+    def _users(self, room: LiveRoom, users: Sequence[LiveUser], context: Mapping[str, Any]) -> str:
+        rows = [self._row(user, context) for user in users]
+        count = room.summary().aggregate.user_count
+        return self._templates.render("partials/users.html", rows=rows, users=count, **context)
+
+    def _row(self, user: LiveUser, context: Mapping[str, Any]) -> Markup:
+        def render() -> str:
+            html = self._templates.render(
+                "partials/user_row.html", user=user.metrics(), links=user.weakest(), **context
+            )
+            return _compact(html)
+
+        return self._pieces.piece((context["room_id"], user.user_id), user.version, render)
+
+    def _grid(self, room: LiveRoom, users: Sequence[LiveUser], context: Mapping[str, Any]) -> str:
+        grid = grid_of([user.metrics() for user in users[:MOST]], room.user)
+        cells = [self._cells(row, grid.receivers) for row in grid.rows]
+        return self._templates.render("partials/grid.html", grid=grid, cells=cells, MOST=MOST, **context)
+
+    def _cells(self, row: GridRow, receivers: Sequence[UserMetrics]) -> Markup:
+        pairs = zip(receivers, row.cells, strict=True)
+        cells = [self._cell(cell, own=row.sender is receiver) for receiver, cell in pairs]
+        return Markup("\n".join(cells))  # noqa: S704  (our own partials)
+
+    def _cell(self, cell: Cell | None, *, own: bool) -> Markup:
+        return self._pieces.piece(
+            (cell, own), None, lambda: self._templates.render("partials/grid_cell.html", cell=cell, own=own)
+        )
 
 
 def snapshot_sections(templates: Templates, room_id: str, snapshot: Snapshot, query: UserQuery) -> Mapping[str, str]:
@@ -76,10 +125,6 @@ def snapshot_sections(templates: Templates, room_id: str, snapshot: Snapshot, qu
 
 def _only_summary(html: str) -> dict[str, str]:
     return {"summary": _compact(html), "users": "", "grid": ""}
-
-
-def _weakest_of(users: Sequence[UserMetrics], find: Find) -> dict[str, Weakest]:
-    return {user.user_id: weakest(user, find) for user in users}
 
 
 def user_sections(
@@ -110,10 +155,6 @@ def user_sections(
 def _compact(html: str) -> str:
     """Without indentation: a ninth of a big table, which is pushed several times a second."""
     return _INDENTATION.sub("\n", html)
-
-
-def _worst_first(user: UserMetrics) -> tuple[bool, float, str]:
-    return user.quality.score is None, user.quality.score or 0, user.user_id
 
 
 def _worst_reception_first(one: Reception) -> tuple[bool, float]:

@@ -23,6 +23,7 @@ class Templates:
         self._environment = Environment(
             loader=FileSystemLoader(assets.templates),
             autoescape=True,
+            auto_reload=False,  # looking at the file each time takes as long as rendering a small partial
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -64,8 +65,10 @@ def figure(value: float | None, unit: str = "", digits: int = 0) -> Markup:
 def moment(timestamp: float) -> Markup:
     """A time in UTC; static/js/clock.js makes an age of it."""
     at = datetime.fromtimestamp(timestamp, UTC)
-    return Markup('<time datetime="{}" title="{} UTC" data-at="{}">{} UTC</time>').format(
-        at.isoformat(timespec="milliseconds"), at.strftime("%Y-%m-%d %H:%M:%S"), timestamp, at.strftime("%H:%M:%S")
+    # Not by Markup.format, which takes three times as long: a page has one in each row, and digits need no escaping.
+    return Markup(  # noqa: S704
+        f'<time datetime="{at.isoformat(timespec="milliseconds")}" title="{at:%Y-%m-%d %H:%M:%S} UTC"'
+        f' data-at="{timestamp}">{at:%H:%M:%S} UTC</time>'
     )
 
 

@@ -11,7 +11,7 @@ from roompulse.hub.contract import Frames
 from roompulse.rooms.contract import LiveRooms
 from roompulse.web.events import json_event, partial
 from roompulse.web.query import UserQuery
-from roompulse.web.sections import room_sections, user_sections
+from roompulse.web.sections import RoomSections, user_sections
 from roompulse.web.templates import Templates
 
 
@@ -45,6 +45,7 @@ class Views:
     def __init__(self, rooms: LiveRooms, templates: Templates, epoch: str) -> None:
         self._rooms = rooms
         self._templates = templates
+        self._room_sections = RoomSections(templates)
         self._epoch = epoch
 
     def room_json(self, room_id: str) -> JsonView:
@@ -58,8 +59,7 @@ class Views:
 
     def room(self, room_id: str, query: UserQuery) -> PageView:
         def sections() -> Mapping[str, str]:
-            live = self._rooms.get(room_id)
-            return room_sections(self._templates, room_id, live.metrics() if live else None, query)
+            return self._room_sections.of(room_id, self._rooms.get(room_id), query)
 
         return PageView(("room", room_id, query), room_id, sections)
 
