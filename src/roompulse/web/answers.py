@@ -71,10 +71,10 @@ class _Listed:
     """The list of rooms as it was last answered: a list that is the same object has the same ids."""
 
     def __init__(self) -> None:
-        self._ids: list[str] | None = None
+        self._ids: Sequence[str] | None = None
         self._encoded = "", b""
 
-    def encoded(self, ids: list[str]) -> tuple[str, bytes]:
+    def encoded(self, ids: Sequence[str]) -> tuple[str, bytes]:
         """ETag and body."""
         if ids is not self._ids:
             body = success(ids)
