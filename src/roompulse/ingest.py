@@ -202,7 +202,7 @@ class Ingest:
             log("%d reports could not be saved: %s", len(batch), error)
             return False
         self._health.wrote()
-        self._show_and_answer(batch)
+        self._show(batch)
         return True
 
     async def _save_one_by_one(self, batch: Sequence[_Waiting]) -> None:
@@ -220,13 +220,18 @@ class Ingest:
         for waiting in batch:
             waiting.refuse(_not_saved(message))
 
-    def _show_and_answer(self, committed: Sequence[_Waiting]) -> None:
+    def _show(self, committed: Sequence[_Waiting]) -> None:
         for waiting in committed:
             self._rooms.apply(waiting.received)
         self.intake.took([waiting.received for waiting in committed])
         self._hub.publish({waiting.received.report.room_id for waiting in committed})
-        for waiting in committed:
-            waiting.acknowledge()
+        # Once the next commit is under way, if reports wait for it: so the disk has work while answers are written.
+        asyncio.get_running_loop().call_soon(_acknowledge, committed)
+
+
+def _acknowledge(committed: Iterable[_Waiting]) -> None:
+    for waiting in committed:
+        waiting.acknowledge()
 
 
 def _not_saved(message: str) -> Unavailable:

@@ -80,11 +80,11 @@ class DirectConnection(PatientConnection):
         cycle.on_response = _nothing  # as uvicorn does at the end of its task: they hold each other
         if cycle.disconnected or self.transport.is_closing():
             return
-        head = b"".join(b"%b: %b\r\n" % header for header in cycle.default_headers)
-        if not cycle.keep_alive:  # the server is told to stop
-            head += b"connection: close\r\n"
-        self.transport.writelines((b"HTTP/1.1 200 OK\r\n", head, ACKNOWLEDGEMENT))
-        if not cycle.keep_alive:
+        answer = b"HTTP/1.1 200 OK\r\n" + b"".join([b"%b: %b\r\n" % header for header in cycle.default_headers])
+        if cycle.keep_alive:
+            self.transport.writelines((answer, ACKNOWLEDGEMENT))
+        else:  # the server is told to stop
+            self.transport.writelines((answer, b"connection: close\r\n", ACKNOWLEDGEMENT))
             self.transport.close()
         self.on_response_complete()
 

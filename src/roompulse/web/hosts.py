@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 from litestar.types import Scope
 
+from roompulse.access.gate import is_loopback
 from roompulse.errors import BadRequest, Forbidden
 from roompulse.settings import Settings
 from roompulse.web.peers import Peers
@@ -31,7 +32,7 @@ class Hosts:
 
     def __init__(self, settings: Settings, peers: Peers) -> None:
         self._names = settings.allowed_hosts
-        self._every_name = not self._names and not _is_loopback(settings.host)
+        self._every_name = not self._names and not is_loopback(settings.host)
         self._behind_proxy = settings.behind_proxy
         self._peers = peers
 
@@ -80,7 +81,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
