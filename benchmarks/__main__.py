@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from benchmarks import bulk, fan_out, growth, ingest, lag, machine, memory, reads, soak, start
+from benchmarks import bulk, capacity, fan_out, growth, ingest, lag, machine, memory, reads, soak, start
 from benchmarks.bench import Bench, Benchmark
 from benchmarks.results import DOCS, Outcome, Results, read, summary, write
 
@@ -64,6 +64,8 @@ def measure(names: Sequence[str], missing: list[str], results: Path, *, quick: b
         at = datetime.now(UTC).isoformat(timespec="seconds")
         known = read(results / "performance.json") | {name: Outcome(at, quick, busy, described, rows, bench.raw)}
         write(_in_order(known), results)
+    if not quick:
+        capacity.main()
 
 
 def _in_order(results: Results) -> Results:

@@ -9,7 +9,13 @@ import msgspec
 from msgspec import Struct
 
 DOCS = Path(__file__).parents[1] / "docs"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+def _marks(name: str) -> tuple[str, str]:
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+
+
+BEGIN, END = _marks("measured")
 
 
 class Row(Struct, frozen=True):
@@ -78,16 +84,18 @@ def write(results: Results, folder: Path) -> None:
     """Write performance.json, and the tables into performance.md between the markers; prose around them stays."""
     (folder / "performance.json").write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
     page = folder / "performance.md"
-    text = page.read_text() if page.exists() else f"# Performance\n\n{BEGIN}\n{END}\n"
+    text = page.read_text() if page.exists() else "# Performance\n\n<!-- measured: begin -->\n<!-- measured: end -->\n"
     page.write_text(between_markers(text, markdown(results)))
 
 
-def between_markers(text: str, measured: str) -> str:
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"there is no {BEGIN} with {END} after it")
-    return f"{before}{BEGIN}\n{measured}\n{END}{after}"
+def between_markers(text: str, table: str, name: str = "measured") -> str:
+    """The text with this table in the place of that name; what is around it stays."""
+    begin, end = _marks(name)
+    before, begins, rest = text.partition(begin)
+    _, ends, after = rest.partition(end)
+    if not (begins and ends):
+        raise ValueError(f"there is no {begin} with {end} after it")
+    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def markdown(results: Results) -> str:

@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
-from benchmarks import processes, results
+from benchmarks import capacity, processes, results
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.calls import body, reference
 from benchmarks.load import Load, Request, interleaved, middle, ratio
-from benchmarks.results import BEGIN, DOCS, END, Outcome, Row, at_least, at_most, markdown, missing, stated
+from benchmarks.results import BEGIN, DOCS, END, Outcome, Row, at_least, at_most, markdown, missing, read, stated
 
 from roompulse.report.decode import decode_report
 from tests.builders import REFERENCE
@@ -123,3 +123,8 @@ def test_the_docs_show_every_benchmark_and_what_the_json_says() -> None:
     text = (DOCS / "performance.md").read_text()
     assert results.between_markers(text, markdown(shown)) == text
     assert all(one.rows and not one.quick for one in shown.values())
+
+
+def test_the_tables_of_scale_follow_from_what_was_measured() -> None:
+    page = (DOCS / "scale.md").read_text()
+    assert capacity.written(page, read(DOCS / "performance.json")) == page
