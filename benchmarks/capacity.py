@@ -111,9 +111,10 @@ def one_process(cost: Costs) -> str:
     ]
     table = _table(["What", "Users until then", ""], ([what, _count(users), why] for what, users, why in rows))
     viewers = BUSY / 2 / (cost.frame * PUSHES)
+    memory = _bytes(viewers * cost.viewer_memory)
     return (
         f"{table}\n\nA further quarter of a core carries {_count(viewers)} viewers of the JSON of rooms at {PUSHES} "
-        f"frames a second each ({1e6 * cost.frame:.0f} µs a frame), in {_bytes(viewers * cost.viewer_memory)} of memory."
+        f"frames a second each ({1e6 * cost.frame:.0f} µs a frame), in {memory} of memory."
     )
 
 

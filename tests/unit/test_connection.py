@@ -18,6 +18,9 @@ class Timer:
         self.call = call
         self.is_over = False
 
+    def when(self) -> float:
+        return self.at
+
     def cancel(self) -> None:
         self.is_over = True
 
@@ -29,12 +32,15 @@ class Loop:
         self.now = 0.0
         self.timers: list[Timer] = []
 
-    def call_later(self, seconds: float, call: Callable[[], None]) -> Timer:
-        self.timers.append(Timer(self.now + seconds, call))
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, time: float, call: Callable[[], None]) -> Timer:
+        self.timers.append(Timer(time, call))
         return self.timers[-1]
 
     def call_soon(self, call: Callable[[], None]) -> None:
-        self.call_later(0, call)
+        self.call_at(self.now, call)
 
     def create_task(self, coroutine: Any, **_: Any) -> Any:
         """Requests here are answered by hand."""
