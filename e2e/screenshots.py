@@ -54,6 +54,7 @@ PAGES = {
     "user": f"/rooms/{FEW}/users/{{user}}",
     "past": f"/rooms/{FEW}?at={{at}}",
     "ended": "/?ended=1",
+    "ingest": "/ingest",
 }
 SIZES = {"wide": (1400, 1000), "phone": (390, 844)}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec import json
+from msgspec.structs import replace
 
 from roompulse.app import create_app
 from roompulse.settings import Settings
@@ -69,6 +70,14 @@ async def test_is_told_why_a_report_is_refused(
     assert problem["message"].startswith(message)
     assert headers[b"content-type"] == b"application/json"
     assert headers[b"x-content-type-options"] == b"nosniff"
+
+
+async def test_a_body_that_came_in_chunks_is_no_longer_than_others(settings: Settings, clock: Clock) -> None:
+    app = create_app(replace(settings, max_body=len(REFERENCE)), clock)
+    async with app.lifespan():
+        assert await taken(app, scope()) is None
+        code, _, problem = await answer(await taken(app, scope(), REFERENCE + b" "), scope())
+    assert (code, problem["message"]) == (413, f"the body has more than {len(REFERENCE)} bytes")
 
 
 async def test_a_mistake_of_ours_is_answered_and_counted(app: Entrance, monkeypatch: pytest.MonkeyPatch) -> None:

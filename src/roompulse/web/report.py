@@ -77,6 +77,7 @@ class Reports:
         try:
             sender = self._door.by_headers(scope)
             _check_headers(scope, self._settings.max_body)
+            _check_size(body, self._settings.max_body)
             sender = sender or self._door.by_body(scope, body)
             known = body
             self._ingest.begin(self._report(sender, body), sender.bucket, answer_to)
@@ -126,6 +127,12 @@ def _check_headers(scope: HTTPScope, max_body: int) -> None:
         raise _too_large(max_body)
 
 
+def _check_size(body: bytes, max_body: int) -> None:
+    """Of a body whose length was not told before, or falsely; raises BodyTooLarge."""
+    if len(body) > max_body:
+        raise _too_large(max_body)
+
+
 async def _read_body(receive: Receive, settings: Settings) -> bytes:
     """The whole body of a request.
 
@@ -144,8 +151,7 @@ async def _read_body(receive: Receive, settings: Settings) -> bytes:
                 body += await _receive_rest(receive, settings.max_body - len(body))
         except TimeoutError:
             raise RequestTimeout(f"the body did not arrive within {settings.body_timeout:g} s") from None
-    if len(body) > settings.max_body:
-        raise _too_large(settings.max_body)
+    _check_size(body, settings.max_body)
     return body
 
 
