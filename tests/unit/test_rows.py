@@ -1,15 +1,19 @@
 """What is read back from the database has the same effect as what was reported."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import create_engine, event, select
 
 from roompulse.report.model import Entry, Received
 from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import RoomMetrics
-from roompulse.store.rows import reports_of, rows_of
+from roompulse.store.rows import REPORT_COLUMNS, insert_reports, reports_of, rows_of
+from roompulse.store.schema import metadata, samples
 from tests.builders import NOW, received, stream, video
 
 users = st.sampled_from(["u1", "u2", "u3"])
@@ -50,3 +54,23 @@ def test_a_report_comes_back_in_one_piece() -> None:
 def test_reports_of_one_moment_stay_apart() -> None:
     some = [received(), received(), received(metrics=[]), received(metrics=[]), received(user_id="u2")]
     assert reports_of(rows_of(some)) == some
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 31, 2047, 2048, 5000])
+def test_any_number_of_rows_is_inserted_in_order_by_few_statements(count: int) -> None:
+    engine = create_engine("sqlite://")
+    metadata.create_all(engine, [samples])
+    sizes: set[int] = set()
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def look(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT"):
+            sizes.add(statement.count("(?"))
+
+    rows = rows_of(received(NOW + number) for number in range(count))
+    with engine.begin() as connection:
+        insert_reports(connection, rows)
+        stored = connection.execute(select(*REPORT_COLUMNS).order_by(samples.c.id)).all()
+    engine.dispose()
+    assert [tuple(row) for row in stored] == rows
+    assert sizes <= {2**power for power in range(12)}
