@@ -231,7 +231,11 @@ class Ingest:
 
 def _acknowledge(committed: Iterable[_Waiting]) -> None:
     for waiting in committed:
-        waiting.acknowledge()
+        try:
+            waiting.acknowledge()
+        except Exception:
+            # A mistake with one connection must not leave the others waiting.
+            logger.exception("a sender could not be told that its report is saved")
 
 
 def _not_saved(message: str) -> Unavailable:

@@ -54,12 +54,11 @@ class DirectConnection(PatientConnection):
             self._begin(cycle)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
-        scope = cycle.scope
-        if scope["path"] != PATH or scope["method"] != "POST" or not cycle.keep_alive or self.flow.write_paused:
-            super()._start_asgi_task(cycle, app)
-        elif not cycle.more_body:
+        is_report = cycle.scope["path"] == PATH and cycle.scope["method"] == "POST"
+        goes_direct = is_report and cycle.keep_alive and not self.flow.write_paused
+        if goes_direct and not cycle.more_body:
             self._begin(cycle)
-        elif self._parses:
+        elif goes_direct and self._parses:
             self._held = cycle, app
         else:
             super()._start_asgi_task(cycle, app)
