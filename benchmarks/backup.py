@@ -18,7 +18,7 @@ from tests.server import Server
 from roompulse.report.model import Entry
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
-from roompulse.store.sql import SqlStore
+from roompulse.store.sql_store import SqlStore
 
 SENDERS = 8
 BEFORE = 5.0

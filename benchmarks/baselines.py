@@ -12,8 +12,8 @@ import uvicorn
 from litestar import Litestar, Response, asgi, get, post
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from roompulse.report.envelope import ACKNOWLEDGED
 from roompulse.report.model import Report
+from roompulse.web.http.envelope import ACKNOWLEDGED
 
 _decoder = msgspec.json.Decoder(Report)
 

@@ -14,7 +14,7 @@ from benchmarks import start
 from benchmarks.calls import body, of_user, seeded
 from benchmarks.results import DOCS, Results, between_markers, read
 from roompulse.report.model import Received
-from roompulse.rooms.limits import Limits
+from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.store.packing import pack_aggregate
 

@@ -18,12 +18,12 @@ from benchmarks.load import Load, Request, interleaved, load, middle, post, rati
 from benchmarks.processes import Target, roompulse
 from benchmarks.results import Row, at_most
 from roompulse.report.model import Received
-from roompulse.rooms.limits import Limits
+from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import Aggregate, RoomMetrics, Snapshot
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
-from roompulse.store.sql import SqlStore
+from roompulse.store.sql_store import SqlStore
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from benchmarks.results import Row, at_most, stated
 from roompulse.report.model import Received
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
-from roompulse.store.sql import SqlStore
+from roompulse.store.sql_store import SqlStore
 
 USERS, RECEIVED = 20, 1
 """Of each room; each user reports what it sends and one that it receives: 40 streams a room."""

@@ -8,12 +8,12 @@ from tests.builders import audio, body, network, stream, video
 
 from roompulse.report.decode import decode_report
 from roompulse.report.model import Device, Entry, Received, Stream
+from roompulse.rooms.admission import Limits
 from roompulse.rooms.aggregate import step_start
-from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
-from roompulse.store.sql import SqlStore
+from roompulse.store.sql_store import SqlStore
 
 ROOM = "design-review"
 SNAPSHOT_EVERY = 10

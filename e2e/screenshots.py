@@ -25,8 +25,8 @@ from e2e.chromium import ARGUMENTS, find_chromium
 from roompulse.client import Report
 from roompulse.report.decode import decode_report
 from roompulse.report.model import Received
+from roompulse.rooms.admission import Limits
 from roompulse.rooms.aggregate import step_start
-from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
@@ -34,7 +34,7 @@ from roompulse.simulate.rooms import Plan, reports
 from roompulse.store.engine import Database
 from roompulse.store.sessions import SessionKeeper, SqlSessions
 from roompulse.store.snapshots import Snapshots
-from roompulse.store.sql import SqlStore
+from roompulse.store.sql_store import SqlStore
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 STEP = 10.0

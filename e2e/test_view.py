@@ -12,7 +12,7 @@ from tests.server import Server
 from e2e.conftest import NETWORK_FAULTS, Watch
 from e2e.contrast import faint_texts
 from e2e.pages import choose, expect_live, expect_lost, expect_paused, state, visit
-from roompulse.web.templates import clock
+from roompulse.web.html.templates import clock
 
 LIGHT, DARK = "rgb(246, 247, 248)", "rgb(16, 21, 26)"
 LINE_OF_LIGHT, LINE_OF_DARK = "221 225 229 255", "44 56 66 255"

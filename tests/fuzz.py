@@ -1,6 +1,6 @@
 """Reports as no SDK would send them, and what has to hold for each: `make fuzz` tries them for a while.
 
-What it finds is kept in `tests/corpus/`, a file for each outcome, and tried again by `tests/unit/test_fuzz.py`.
+What it finds is kept in `tests/corpus/`, a file for each outcome, and tried again by `tests/unit/report/test_fuzz.py`.
 """
 
 import json
@@ -21,20 +21,20 @@ from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
 from roompulse.quality import arithmetic
 from roompulse.report.decode import decode_report
-from roompulse.report.envelope import success
 from roompulse.report.model import MILLISECONDS_FROM, Received, Report
-from roompulse.rooms.limits import Limits
+from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
-from roompulse.rooms.samples import SampleRater
+from roompulse.rooms.rated_samples import SampleRater
 from roompulse.rooms.trends import Trends
 from roompulse.store.packing import pack_entry, unpack_entry
-from roompulse.web.assets import Assets
-from roompulse.web.exports import USERS_COLUMNS, _cell
-from roompulse.web.intake import IntakePage
-from roompulse.web.overview import Overview
-from roompulse.web.query import IntakeQuery, RoomsQuery, UserQuery
-from roompulse.web.templates import Templates
-from roompulse.web.views import Views
+from roompulse.web.api.downloads import USERS_COLUMNS, _cell
+from roompulse.web.html.assets import Assets
+from roompulse.web.html.templates import Templates
+from roompulse.web.http.envelope import success
+from roompulse.web.pages.ingest_health import IntakePage
+from roompulse.web.pages.query import IntakeQuery, RoomsQuery, UserQuery
+from roompulse.web.pages.rooms import Overview
+from roompulse.web.pages.views import Views
 from tests.api.test_schema import FULL
 from tests.builders import NOW
 

@@ -11,8 +11,8 @@ import httpx
 from argon2 import PasswordHasher
 
 from roompulse.access.database import AccessDatabase, access_path
-from roompulse.access.gate import digest_of
 from roompulse.access.model import Operator, Role, SignIn
+from roompulse.access.registry import digest_of
 from roompulse.access.store import AccessStore
 from roompulse.settings import Settings
 from tests.builders import NOW

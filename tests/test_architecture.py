@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "roompulse"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 ORDER = [
-    {"__init__", "settings", "clock", "errors", "buckets", "printable", "meters", "logs"},
+    {"__init__", "settings", "clock", "errors", "token_buckets", "printable", "meters", "logs"},
     {"report"},
     {"quality"},
     {"rooms"},
@@ -112,7 +112,7 @@ def test_what_a_recording_says_is_found_without_files_and_databases(name: str) -
 
 def test_the_spine_knows_contracts_and_not_who_keeps_them() -> None:
     known = {module for module in own_imports(SOURCE / "ingest.py") if part_of(module) in {"rooms", "store", "hub"}}
-    assert known == {"rooms.contract", "store.contract", "store.health", "hub.contract"}
+    assert known == {"rooms.contract", "store.contract", "store.availability", "hub.contract"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)

@@ -19,8 +19,8 @@ from roompulse.quality import TermName
 from roompulse.report.decode import decode_report
 from roompulse.report.model import Audio, Device, Entry, Network, Report, Stream, Video
 from roompulse.settings import Settings
-from roompulse.web import connection
-from roompulse.web.headers import COMMON_HEADERS, INGEST_HEADERS, OPEN_HEADERS, PAGE_HEADERS, PREFLIGHT_HEADERS
+from roompulse.web.http.headers import COMMON_HEADERS, INGEST_HEADERS, OPEN_HEADERS, PAGE_HEADERS, PREFLIGHT_HEADERS
+from roompulse.web.server import protocol as connection
 from tests.builders import REFERENCE
 
 ROOT = Path(__file__).parents[1]

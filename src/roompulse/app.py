@@ -12,56 +12,56 @@ from litestar import Litestar
 from litestar.types import ControllerRouterHandler
 
 from roompulse.access.database import AccessDatabase
-from roompulse.access.gate import Gate
 from roompulse.access.passwords import Passwords
-from roompulse.access.posting import Posting
-from roompulse.access.sign_ins import SignIns
+from roompulse.access.registry import Gate
+from roompulse.access.senders import Posting
+from roompulse.access.sessions import SignIns
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import Throttle
 from roompulse.clock import Clock, system_clock
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
 from roompulse.meters import Meters
-from roompulse.rooms.limits import Limits
+from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
-from roompulse.store.archive import SqlArchive
+from roompulse.store.availability import StoreHealth
 from roompulse.store.engine import Database
-from roompulse.store.health import StoreHealth
-from roompulse.store.past import Past
+from roompulse.store.replay import Past
 from roompulse.store.retention import Retention
+from roompulse.store.samples import SqlArchive
 from roompulse.store.sessions import SessionKeeper, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
-from roompulse.store.sql import SqlStore
-from roompulse.web.access import Administration, access_routes
-from roompulse.web.answers import answer_routes
-from roompulse.web.assets import Assets
-from roompulse.web.cookies import SignInCookie
-from roompulse.web.demo import DemoTokens, demo_routes
-from roompulse.web.earlier import Earlier
-from roompulse.web.entrance import Entrance
-from roompulse.web.exports import Exports, export_routes
-from roompulse.web.forms import Forms
-from roompulse.web.guard import Callers, guard_by
-from roompulse.web.history import history_routes
-from roompulse.web.hosts import Hosts
-from roompulse.web.intake import IntakePage, intake_routes
-from roompulse.web.metrics import Gauges, Present, metrics_routes
-from roompulse.web.notice import Notice
-from roompulse.web.openapi import openapi_routes
-from roompulse.web.overview import Overview
-from roompulse.web.pages import Layout, page_routes
-from roompulse.web.peers import Peers
-from roompulse.web.posting import Door
-from roompulse.web.problems import ProblemAnswers
-from roompulse.web.ready import ready_routes
-from roompulse.web.report import Reports
-from roompulse.web.senders import Senders
-from roompulse.web.sign_in import Doorkeeper, SignInPage, sign_in_routes, sign_out_routes
-from roompulse.web.streams import Streams, stream_routes
-from roompulse.web.templates import Templates
-from roompulse.web.views import Views
+from roompulse.store.sql_store import SqlStore
+from roompulse.web.api.downloads import Exports, export_routes
+from roompulse.web.api.health import ready_routes
+from roompulse.web.api.history import history_routes
+from roompulse.web.api.live_rooms import answer_routes
+from roompulse.web.api.metrics import Gauges, Present, metrics_routes
+from roompulse.web.api.openapi import openapi_routes
+from roompulse.web.api.post_report import Reports
+from roompulse.web.api.report_auth import Door
+from roompulse.web.application import Entrance
+from roompulse.web.html.assets import Assets
+from roompulse.web.html.templates import Templates
+from roompulse.web.http.allowed_hosts import Hosts
+from roompulse.web.http.authentication import Callers, guard_by
+from roompulse.web.http.client_address import Peers
+from roompulse.web.http.problems import ProblemAnswers
+from roompulse.web.http.rate_limit import Senders
+from roompulse.web.http.session_cookie import SignInCookie
+from roompulse.web.pages.access import Administration, access_routes
+from roompulse.web.pages.database_notice import Notice
+from roompulse.web.pages.demo import DemoTokens, demo_routes
+from roompulse.web.pages.forms import Forms
+from roompulse.web.pages.ingest_health import IntakePage, intake_routes
+from roompulse.web.pages.layout import Layout, page_routes
+from roompulse.web.pages.past import Earlier
+from roompulse.web.pages.rooms import Overview
+from roompulse.web.pages.sign_in import Doorkeeper, SignInPage, sign_in_routes, sign_out_routes
+from roompulse.web.pages.views import Views
+from roompulse.web.sse.stream import Streams, stream_routes
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What the domain raises. `web/problems.py` is the one place that turns these into answers."""
+"""What the domain raises. `web/http/problems.py` is the one place that turns these into answers."""
 
 from typing import ClassVar, Literal, get_args
 

@@ -19,8 +19,8 @@ from roompulse.meters import Meters
 from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received, Report
 from roompulse.rooms.contract import LiveRooms
+from roompulse.store.availability import StoreHealth
 from roompulse.store.contract import Store
-from roompulse.store.health import StoreHealth
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What is counted for Prometheus where it happens; `web/metrics.py` adds what can be looked up at any time.
+"""What is counted for Prometheus where it happens; `web/api/metrics.py` adds what can be looked up at any time.
 
 docs/metrics.md has a row for each. No id and no version is ever a label, so there are no more series than stated there.
 """

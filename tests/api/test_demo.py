@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from roompulse.settings import Settings
-from roompulse.web.demo import TOKEN_LIFE, USERS
+from roompulse.web.pages.demo import TOKEN_LIFE, USERS
 from tests.access import bearer, new_key
 from tests.api import assert_problem, serving
 from tests.builders import body

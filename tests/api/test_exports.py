@@ -11,8 +11,8 @@ import pytest
 
 from roompulse.report.model import Device, Entry
 from roompulse.settings import Settings
-from roompulse.web import exports
-from roompulse.web.exports import spreadsheet_safe
+from roompulse.web.api import downloads as exports
+from roompulse.web.api.downloads import spreadsheet_safe
 from tests.api import data, serving, url
 from tests.api.test_history import aggregate, keep
 from tests.api.test_pages import post

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from roompulse.app import create_app
 from roompulse.settings import Settings
-from roompulse.web.forms import MAX_FORM
+from roompulse.web.pages.forms import MAX_FORM
 from tests.conftest import Clock, client_of
 from tests.operators import PASSWORD, SAME_SITE, add_operators, cookie_of, scope_of, send_form, sign_ins_of, token_of
 

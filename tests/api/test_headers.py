@@ -11,7 +11,7 @@ from litestar import Litestar
 
 from roompulse.app import create_app
 from roompulse.settings import Settings
-from roompulse.web.headers import COMMON_HEADERS, OPEN_HEADERS, PAGE_HEADERS, permissions
+from roompulse.web.http.headers import COMMON_HEADERS, OPEN_HEADERS, PAGE_HEADERS, permissions
 from tests.builders import REFERENCE
 from tests.conftest import Clock
 

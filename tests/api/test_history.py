@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from roompulse.report.model import Entry
+from roompulse.rooms.admission import Limits
 from roompulse.rooms.aggregate import aggregate_of
-from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import Aggregate
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
-from roompulse.store.sql import SqlStore
+from roompulse.store.sql_store import SqlStore
 from tests.api import assert_problem, data, serving
 from tests.builders import NOW, REFERENCE, network, received, stream, video
 from tests.conftest import Clock

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from roompulse.report.model import Device, Entry
-from roompulse.web.exports import spreadsheet_safe
+from roompulse.web.api.downloads import spreadsheet_safe
 from tests.api import data, url
 from tests.builders import audio, body, stream, video
 from tests.conftest import Clock
@@ -43,7 +43,7 @@ HOSTILE = [
 ROOT = Path(__file__).parents[2]
 OURS = {tag for path in (ROOT / "templates").rglob("*.html") for tag in re.findall(r"<([a-z][\w-]*)", path.read_text())}
 OURS |= {"time", "svg", "path", "rect", "line", "polyline"}
-"""Elements that templates have, and those that `web/drawing.py` and `web/templates.py` make."""
+"""Elements that templates have, and those that `web/html/sparklines.py` and `web/html/templates.py` make."""
 
 
 class Page(HTMLParser):

@@ -12,7 +12,7 @@ import pytest
 
 from roompulse.report.model import Entry
 from roompulse.settings import Settings
-from roompulse.web.outlet import EXTENSION, Outlet
+from roompulse.web.sse.push import EXTENSION, Outlet
 from tests.api import assert_problem, serving
 from tests.api.faults import FAULTS, Faults
 from tests.builders import NOW, REFERENCE, body, stream

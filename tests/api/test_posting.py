@@ -271,7 +271,7 @@ async def test_a_report_that_is_not_the_senders_to_post_counts(slow: Access) -> 
 async def test_a_key_that_is_added_or_removed_is_followed(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("roompulse.access.gate.RELOAD_EVERY", 0.01)
+    monkeypatch.setattr("roompulse.access.registry.RELOAD_EVERY", 0.01)
     async with serving(settings, clock) as client:
 
         async def status(shown: str) -> int:

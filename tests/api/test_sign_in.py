@@ -13,8 +13,8 @@ from argon2 import PasswordHasher
 from msgspec.structs import replace
 
 from roompulse.access.database import AccessDatabase, access_path
-from roompulse.access.gate import digest_of
 from roompulse.access.passwords import AT_ONCE, MAX_WAITING, Passwords
+from roompulse.access.registry import digest_of
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import HERE
 from roompulse.app import create_app

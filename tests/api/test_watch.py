@@ -12,14 +12,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from roompulse import __version__
 from roompulse.access.database import AccessDatabase
-from roompulse.access.gate import digest_of
 from roompulse.access.model import Key
+from roompulse.access.registry import digest_of
 from roompulse.access.store import AccessStore
 from roompulse.app import create_app
 from roompulse.clock import Clock as AnyClock
 from roompulse.errors import REASONS
 from roompulse.settings import Settings
-from roompulse.web.ready import ready_routes
+from roompulse.web.api.health import ready_routes
 from tests.api import refusing, without_table
 from tests.builders import NOW, REFERENCE, body
 from tests.conftest import Clock, client_of

@@ -18,7 +18,7 @@ from roompulse.checking.run import check
 from roompulse.cli.serve import listen
 from roompulse.settings import Settings
 from roompulse.store.engine import LOG_KEPT, Database
-from roompulse.store.sql import SqlStore
+from roompulse.store.sql_store import SqlStore
 from tests.access import new_key
 from tests.builders import NOW, received
 from tests.process.test_start import run

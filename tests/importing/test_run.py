@@ -17,18 +17,18 @@ from roompulse.importing.run import Imported, import_file, room_of
 from roompulse.ingest import Ingest
 from roompulse.meters import Meters
 from roompulse.report.model import Received
-from roompulse.rooms.limits import Limits
+from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
-from roompulse.store.archive import SqlArchive
+from roompulse.store.availability import StoreHealth
 from roompulse.store.contract import HistoryQuery, SampleQuery, Session, SessionQuery
 from roompulse.store.engine import Database
-from roompulse.store.health import StoreHealth
+from roompulse.store.samples import SqlArchive
 from roompulse.store.schema import samples, snapshots
 from roompulse.store.sessions import SessionKeeper, SqlSessions
 from roompulse.store.snapshots import Snapshots
-from roompulse.store.sql import SqlStore
+from roompulse.store.sql_store import SqlStore
 from tests.builders import NOW, received
 from tests.conftest import Clock
 from tests.importing.dumps import call, file, internals

@@ -16,7 +16,7 @@ import pytest
 
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
-from roompulse.store.sql import SqlStore
+from roompulse.store.sql_store import SqlStore
 from tests.builders import received
 from tests.process import SOAK, eventually
 from tests.process.load import Load, assert_sound

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from roompulse.web import connection
+from roompulse.web.server import protocol as connection
 from tests.builders import REFERENCE
 from tests.process.raw import Answer, Raw
 from tests.server import Server

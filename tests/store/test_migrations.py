@@ -14,7 +14,7 @@ from roompulse.settings import Settings
 from roompulse.store.engine import Database
 from roompulse.store.migrate import migrate
 from roompulse.store.schema import metadata
-from roompulse.store.sql import SqlStore
+from roompulse.store.sql_store import SqlStore
 from tests.builders import received
 
 

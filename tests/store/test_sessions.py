@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from roompulse.report.model import Entry
-from roompulse.rooms.limits import Limits
+from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
@@ -13,7 +13,7 @@ from roompulse.store.contract import Session, SessionQuery, SessionStore
 from roompulse.store.engine import Database
 from roompulse.store.sessions import SessionKeeper, SqlSessions
 from roompulse.store.snapshots import Snapshots
-from roompulse.store.sql import SqlStore
+from roompulse.store.sql_store import SqlStore
 from tests.builders import NOW, network, received, stream
 from tests.conftest import Clock
 

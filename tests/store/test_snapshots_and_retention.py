@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 
 from roompulse.clock import system_clock
-from roompulse.rooms.limits import Limits
+from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
@@ -15,7 +15,7 @@ from roompulse.store.contract import HistoryQuery
 from roompulse.store.engine import Database
 from roompulse.store.retention import Retention
 from roompulse.store.snapshots import Snapshots
-from roompulse.store.sql import PRUNE_AT_ONCE, SqlStore
+from roompulse.store.sql_store import PRUNE_AT_ONCE, SqlStore
 from tests.builders import NOW, received
 from tests.conftest import Clock
 from tests.process import soon

@@ -15,16 +15,16 @@ from sqlalchemy.exc import OperationalError
 
 from roompulse.errors import StoreError
 from roompulse.report.model import Audio, Device, Entry, Network, Received, Video
+from roompulse.rooms.admission import Limits
 from roompulse.rooms.aggregate import aggregate_of
-from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import Aggregate, Snapshot
 from roompulse.settings import Settings
 from roompulse.store.contract import HistoryQuery, Store
 from roompulse.store.engine import Database
-from roompulse.store.rows import snapshot_row
+from roompulse.store.row_codec import snapshot_row
 from roompulse.store.schema import snapshots
-from roompulse.store.sql import PRUNE_AT_ONCE, SqlStore
+from roompulse.store.sql_store import PRUNE_AT_ONCE, SqlStore
 from tests.builders import NOW, audio, received, stream, video
 
 ROOM = HistoryQuery("room-1")

@@ -11,11 +11,11 @@ from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import MAX_BATCH, Ingest
 from roompulse.meters import Meters
 from roompulse.report.model import Entry, Received
-from roompulse.rooms.limits import Limits
+from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import Aggregate, Snapshot, UserMetrics
+from roompulse.store.availability import StoreHealth
 from roompulse.store.contract import HistoryQuery
-from roompulse.store.health import StoreHealth
 from tests.builders import NOW, network, received, report, stream, video
 from tests.conftest import Clock
 

@@ -3,8 +3,8 @@
 import secrets
 from string import ascii_lowercase, digits
 
-from roompulse.access.gate import digest_of
 from roompulse.access.model import Key, KeyKind
+from roompulse.access.registry import digest_of
 from roompulse.access.store import AccessStore
 
 MAX_KEYS = 1000

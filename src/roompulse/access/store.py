@@ -10,7 +10,7 @@ from roompulse.access.database import AccessDatabase
 from roompulse.access.model import Key, Known, Operator, SignIn
 from roompulse.access.schema import keys, operators, sign_ins
 from roompulse.errors import StoreError
-from roompulse.store.rows import store_errors
+from roompulse.store.row_codec import store_errors
 
 
 class AccessStore:

@@ -6,9 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 from roompulse.access.database import access_path
-from roompulse.access.gate import is_loopback
+from roompulse.access.exposure import remarks_at_start
 from roompulse.access.model import Key, Known, Operator
-from roompulse.access.start import remarks_at_start
+from roompulse.access.registry import is_loopback
 from roompulse.checking.finding import Finding, Subject, error, ok, warning
 from roompulse.errors import StartupError
 from roompulse.store.backup import reading

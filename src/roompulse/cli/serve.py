@@ -15,9 +15,9 @@ import uvicorn
 from litestar import Litestar
 
 from roompulse import __version__
-from roompulse.access.gate import address_family, is_loopback
+from roompulse.access.exposure import remarks_at_start
 from roompulse.access.model import Known
-from roompulse.access.start import remarks_at_start
+from roompulse.access.registry import address_family, is_loopback
 from roompulse.access.store import AccessStore
 from roompulse.app import create_app
 from roompulse.cli.access import in_access
@@ -25,10 +25,10 @@ from roompulse.cli.simulate import LOCAL_URL
 from roompulse.errors import StartupError
 from roompulse.logs import set_up_logs
 from roompulse.settings import PREFIX, Settings, load_settings, unknown_names
-from roompulse.web.connection import KEEP_ALIVE
-from roompulse.web.direct import connection_class
-from roompulse.web.peers import Peers
-from roompulse.web.requests import RequestLog
+from roompulse.web.http.client_address import Peers
+from roompulse.web.server.access_log import RequestLog
+from roompulse.web.server.fast_path import connection_class
+from roompulse.web.server.protocol import KEEP_ALIVE
 
 GRACE = 4
 """Seconds that a stopping server waits for requests under way."""

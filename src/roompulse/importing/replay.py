@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from math import floor
 
 from roompulse.report.model import Received
+from roompulse.rooms.admission import Limits
 from roompulse.rooms.contract import LiveRoom
-from roompulse.rooms.limits import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import Aggregate
 from roompulse.settings import Settings

@@ -5,7 +5,7 @@ from math import floor
 
 from roompulse.clock import Clock
 from roompulse.errors import Problem
-from roompulse.intake.health import IngestHealth, VersionHealth
+from roompulse.intake.by_version import IngestHealth, VersionHealth
 from roompulse.intake.refusals import sdk_version_of
 from roompulse.intake.window import SlidingCount
 from roompulse.meters import Meters

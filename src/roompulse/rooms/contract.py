@@ -7,7 +7,7 @@ from roompulse.errors import Problem
 from roompulse.report.model import Received
 from roompulse.rooms.links import Weakest
 from roompulse.rooms.model import Medians, RoomMetrics, RoomSummary, UserMetrics
-from roompulse.rooms.standing import Place
+from roompulse.rooms.ranking import Place
 from roompulse.rooms.verdict import Words
 
 

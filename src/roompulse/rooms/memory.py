@@ -9,9 +9,9 @@ from sortedcontainers import SortedList
 
 from roompulse.errors import Problem
 from roompulse.report.model import Received
-from roompulse.rooms.limits import Admission, Limits, Starts
+from roompulse.rooms.admission import Admission, Limits, Starts
 from roompulse.rooms.room import RoomState
-from roompulse.rooms.state import UserState
+from roompulse.rooms.user import UserState
 
 
 class RoomsInMemory:

@@ -5,10 +5,10 @@ from itertools import islice
 
 from roompulse.report.model import Entry, Report, Stream
 from roompulse.rooms.aggregate import aggregate, aggregate_of, medians, medians_of
-from roompulse.rooms.kept import Kept
 from roompulse.rooms.model import Medians, RoomMetrics, RoomSummary, UserMetrics
-from roompulse.rooms.standing import Place, place_of
-from roompulse.rooms.state import Reporting, StreamState, UserState
+from roompulse.rooms.ranking import Place, place_of
+from roompulse.rooms.room_index import Kept
+from roompulse.rooms.user import Reporting, StreamState, UserState
 from roompulse.rooms.verdict import Words, verdict_in_words
 
 KEPT_FROM = 200

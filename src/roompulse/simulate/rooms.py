@@ -9,7 +9,7 @@ from random import Random
 from msgspec import Struct
 
 from roompulse.client import Entry, Report
-from roompulse.simulate.people import Person
+from roompulse.simulate.participants import Person
 from roompulse.simulate.streams import received, sent
 from roompulse.simulate.troubles import NOTHING, TROUBLES, Episodes
 

@@ -3,7 +3,7 @@
 import math
 
 from roompulse.client import Audio, Direction, Network, Stream, Video
-from roompulse.simulate.people import Link, Person, Picture
+from roompulse.simulate.participants import Link, Person, Picture
 from roompulse.simulate.troubles import Impairment
 
 REPAIRED = 0.4

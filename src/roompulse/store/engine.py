@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from roompulse.errors import StartupError
 from roompulse.settings import Settings
 from roompulse.store.migrate import migrate
-from roompulse.store.rows import store_errors
+from roompulse.store.row_codec import store_errors
 from roompulse.store.schema import beat
 
 LOG_KEPT = 67_108_864

@@ -12,7 +12,7 @@ from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.store.contract import Session, SessionOrder, SessionQuery, SessionStore
 from roompulse.store.engine import Database
 from roompulse.store.packing import unpack_score_and_users
-from roompulse.store.rows import FETCH_AT_ONCE, session_row, store_errors
+from roompulse.store.row_codec import FETCH_AT_ONCE, session_row, store_errors
 from roompulse.store.schema import sessions, snapshots
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,52 @@
+"""Who may post: the holder of an ingest key for everybody, the holder of a room token for one user in one room."""
+
+from msgspec import Struct
+
+from roompulse.access.registry import Gate
+from roompulse.access.tokens import Tokens
+from roompulse.clock import Clock
+from roompulse.errors import Forbidden, Unauthorized
+from roompulse.report.model import Report
+
+KEY_PREFIX = "rp_"
+
+
+class Sender(Struct, frozen=True):
+    """Who posts. `room` and `user` are None for whom they are not prescribed.
+
+    `bucket` is what its rate is counted by: its address where nobody is asked; the id of its key; or its user and room,
+    so that a stolen token posts no more from many addresses than from one, and many users may share an address.
+    """
+
+    bucket: str
+    room: str | None = None
+    user: str | None = None
+
+    def check(self, report: Report) -> None:
+        """Raises Forbidden for a report that is not this sender's to post."""
+        if self.room not in (None, report.room_id):
+            raise Forbidden("$.room_id: the token is for another room")
+        if self.user not in (None, report.user_id):
+            raise Forbidden("$.user_id: the token is for another user")
+
+
+class Posting:
+    def __init__(self, gate: Gate, clock: Clock) -> None:
+        self._gate = gate
+        self._clock = clock
+        self._tokens = Tokens()
+
+    @property
+    def asks(self) -> bool:
+        return self._gate.asks_senders
+
+    def sender(self, shown: str | None) -> Sender:
+        """The sender that shows this key or token; raises Unauthorized where it lets nobody post."""
+        if not shown:
+            raise Unauthorized("send an ingest key or a room token: `Authorization: Bearer …`, or `token` in the body")
+        if shown.startswith(KEY_PREFIX):
+            if key := self._gate.key(shown, "ingest"):
+                return Sender(key.id)
+            raise Unauthorized("the key is none, or not for ingest")
+        claims = self._tokens.read(shown, self._gate.signing_keys, self._clock())
+        return Sender(claims.bucket, claims.room, claims.user)

@@ -1,0 +1,66 @@
+"""Operators in browsers: how a sign-in begins, is kept, and ends."""
+
+import asyncio
+import logging
+import secrets
+
+from roompulse.access.model import SignIn
+from roompulse.access.registry import Gate, digest_of
+from roompulse.access.store import AccessStore
+from roompulse.clock import Clock
+from roompulse.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+MAX_PER_OPERATOR = 50
+"""The one that was not used for longest makes room."""
+
+KEEP_EVERY = 60.0
+"""Seconds after which it is written down that a sign-in was used, at most: a restart forgets what came after."""
+
+
+class SignIns:
+    def __init__(self, gate: Gate, store: AccessStore, clock: Clock, settings: Settings) -> None:
+        self._gate = gate
+        self._store = store
+        self._clock = clock
+        self._keep_every = min(KEEP_EVERY, settings.session_idle / 4)
+
+    async def begin(self, operator: str, shown: str | None) -> str:
+        """The secret of a new sign-in, of 256 bits. The one before it in this browser, if `shown` is one, ends."""
+        secret, now = secrets.token_urlsafe(32), self._clock()
+        await self._store.begin(SignIn(digest_of(secret), operator, now, now))
+        await self.end(*([digest_of(shown)] if shown else []), *self._too_many(operator))
+        return secret
+
+    def _too_many(self, operator: str) -> list[bytes]:
+        mine = [one for one in self._gate.known.sign_ins.values() if one.operator == operator]
+        mine.sort(key=self._gate.used_at, reverse=True)
+        return [one.digest for one in mine[MAX_PER_OPERATOR - 1 :]]
+
+    async def end(self, *digests: bytes) -> None:
+        """What they look at ends with them."""
+        await self._store.end(*digests)
+        await self._gate.reload()
+
+    async def end_all(self, operator: str) -> None:
+        await self._store.end_all(operator)
+        await self._gate.reload()
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(self._keep_every)
+            try:
+                await self.keep()
+            except Exception:  # whatever it is, the next time must come
+                logger.exception("the use of sign-ins could not be written down; it will be")
+
+    async def keep(self) -> None:
+        """Write down what was used, and delete what has expired."""
+        sign_ins = self._gate.known.sign_ins.values()
+        used = [(one.digest, at) for one in sign_ins if (at := self._gate.used_at(one)) > one.used_at]
+        expired = [one.digest for one in sign_ins if self._gate.sign_in(one.digest) is None]
+        if used:
+            await self._store.used(used)
+        if expired:
+            await self._store.end(*expired)

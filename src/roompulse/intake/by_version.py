@@ -1,0 +1,204 @@
+"""What SDK authors need to know of their reports: what was refused, and what is odd about what was taken."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
+from math import floor
+
+from msgspec import Struct
+
+from roompulse.intake.refusals import WINDOW_MINUTES, Refusal, Refusals
+from roompulse.intake.units import Units
+from roompulse.report.model import Received, Report
+from roompulse.rooms.rated_samples import CLOCK_TOLERANCE
+
+MOST_VERSIONS = 100
+"""SDK versions that are told apart; further ones are counted together."""
+
+LOOKED_AT = 30
+"""Reports of a minute and version whose figures and clock are looked at, so that busy SDKs cost no more than others."""
+
+STREAMS_LOOKED_AT = 20
+"""Streams of each of them."""
+
+REMEMBERED = 50_000
+"""Reports at least, among those before, that a report may be a repetition of."""
+
+
+class Skew(Struct, frozen=True):
+    """How far `report_time` is ahead of the server's clock at receipt, in seconds."""
+
+    least: float
+    median: float
+    most: float
+
+
+class VersionHealth(Struct, frozen=True):
+    """What one SDK version posted within the window. `version` is empty where nobody knows, None for all further ones.
+
+    `newest` is when the newest report came, refused or not (Unix seconds). `late` are reports whose `report_time` is so
+    far off that history places them at their receipt.
+    """
+
+    version: str | None
+    newest: float
+    taken: int
+    refused: int
+    late: int
+    repeated: int
+    milliseconds: bool
+    skew: Skew | None
+    questions: Sequence[str]
+    refusals: Sequence[Refusal]
+
+    @property
+    def is_odd(self) -> bool:
+        return bool(self.refusals or self.questions)
+
+
+class _Minute:
+    """What was taken of one version in one minute."""
+
+    __slots__ = ("late", "least", "minute", "most", "repeated", "skews", "taken", "units")
+
+    def __init__(self, minute: int) -> None:
+        self.minute = minute
+        self.taken = self.late = self.repeated = 0
+        self.least, self.most = float("inf"), float("-inf")
+        self.skews: list[float] = []
+        self.units = Units()
+
+    def take(self, report: Report, at: float) -> None:
+        self.taken += 1
+        skew = report.report_time - at
+        if skew < self.least:
+            self.least = skew
+        if skew > self.most:
+            self.most = skew
+        if not -CLOCK_TOLERANCE <= skew <= CLOCK_TOLERANCE:
+            self.late += 1
+        if self.taken <= LOOKED_AT:
+            self.skews.append(skew)
+            streams = chain.from_iterable(entry.streams for entry in report.metrics)
+            self.units.look_at(islice(streams, STREAMS_LOOKED_AT))
+
+
+class _Version:
+    __slots__ = ("milliseconds_at", "minutes", "newest", "refusals")
+
+    def __init__(self) -> None:
+        self.minutes: deque[_Minute] = deque()
+        self.refusals = Refusals()
+        self.newest = 0.0
+        self.milliseconds_at = float("-inf")
+
+    def minute(self, now: float) -> _Minute:
+        """The minute that `now` is in."""
+        number = floor(now / 60)
+        if not self.minutes or self.minutes[-1].minute != number:
+            self.forget(number)
+            self.minutes.append(_Minute(number))
+        return self.minutes[-1]
+
+    def forget(self, number: int) -> None:
+        while self.minutes and self.minutes[0].minute <= number - WINDOW_MINUTES:
+            self.minutes.popleft()
+        # The clock was set back: what is of times to come would stay for as long as it is back.
+        while self.minutes and self.minutes[-1].minute > number:
+            self.minutes.pop()
+
+    def is_over(self, now: float) -> bool:
+        return abs(now - self.newest) > 60 * WINDOW_MINUTES
+
+    def health(self, version: str | None, now: float) -> VersionHealth:
+        self.forget(floor(now / 60))
+        units = Units()
+        for minute in self.minutes:
+            units.add(minute.units)
+        refusals = self.refusals.found(now)
+        return VersionHealth(
+            version=version,
+            newest=self.newest,
+            taken=sum(minute.taken for minute in self.minutes),
+            refused=sum(refusal.count for refusal in refusals),
+            late=sum(minute.late for minute in self.minutes),
+            repeated=sum(minute.repeated for minute in self.minutes),
+            milliseconds=abs(now - self.milliseconds_at) <= 60 * WINDOW_MINUTES,
+            skew=_skew(self.minutes),
+            questions=units.questions(),
+            refusals=refusals,
+        )
+
+
+def _skew(minutes: Iterable[_Minute]) -> Skew | None:
+    skews = sorted(chain.from_iterable(minute.skews for minute in minutes))
+    if not skews:
+        return None
+    least, most = min(minute.least for minute in minutes), max(minute.most for minute in minutes)
+    return Skew(least, skews[(len(skews) - 1) // 2], most)
+
+
+class IngestHealth:
+    """What came in within the last WINDOW_MINUTES, by SDK version. It is bounded, however many versions there are."""
+
+    def __init__(self) -> None:
+        self._versions: dict[str, _Version] = {}
+        self._further = _Version()
+        self._repeats = _Repeats()
+
+    def took(self, batch: Iterable[Received]) -> None:
+        for received in batch:
+            report, at = received.report, received.at
+            minute = self._version(report.sdk_version, at).minute(at)
+            minute.take(report, at)
+            if self._repeats.knew(report):
+                minute.repeated += 1
+
+    def refused(self, sdk_version: str, status: int, message: str, now: float) -> None:
+        """Note a refusal; `sdk_version` is empty where nobody knows it."""
+        self._version(sdk_version, now).refusals.note(status, message, now)
+
+    def tells_milliseconds(self, sdk_version: str, now: float) -> None:
+        """Note that the `report_time` of a report came in milliseconds."""
+        self._version(sdk_version, now).milliseconds_at = now
+
+    def _version(self, sdk_version: str, now: float) -> _Version:
+        version = self._versions.get(sdk_version)
+        if version is None:
+            if len(self._versions) >= MOST_VERSIONS:
+                self._forget(now)
+            full = len(self._versions) >= MOST_VERSIONS
+            version = self._further if full else self._versions.setdefault(sdk_version, _Version())
+        version.newest = now
+        return version
+
+    def _forget(self, now: float) -> None:
+        self._versions = {name: version for name, version in self._versions.items() if not version.is_over(now)}
+
+    def versions(self, now: float) -> list[VersionHealth]:
+        """Those with refusals or questions first, then those with most reports."""
+        self._forget(now)
+        found = [version.health(name, now) for name, version in self._versions.items()]
+        found.append(self._further.health(None, now))
+        found = [health for health in found if health.taken or health.refused]
+        return sorted(
+            found, key=lambda health: (not health.is_odd, -health.refused, -health.taken, health.version or "")
+        )
+
+
+class _Repeats:
+    """Remembers between REMEMBERED and twice as many reports, a hash of each."""
+
+    def __init__(self) -> None:
+        self._new: set[int] = set()
+        self._old: set[int] = set()
+
+    def knew(self, report: Report) -> bool:
+        """Whether a report of the same reporter, room and `report_time` was among them; now it is."""
+        key = hash((report.room_id, report.user_id, report.report_time))
+        if key in self._new or key in self._old:
+            return True
+        self._new.add(key)
+        if len(self._new) >= REMEMBERED:
+            self._old, self._new = self._new, set()
+        return False

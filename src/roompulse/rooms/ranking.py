@@ -1,0 +1,69 @@
+"""How the users of a room stand: worst first, and how many are of which level."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sortedcontainers import SortedList
+
+from roompulse.quality import Level, RoomQuality, level_of, room_quality
+from roompulse.rooms.user import UserState
+
+
+class Place(NamedTuple):
+    """Where a user stands. Those without a score come last, and equals by their ids."""
+
+    unrated: bool
+    score: float
+    user_id: str
+
+
+def place_of(user: UserState) -> Place:
+    score = user.score()
+    return Place(score is None, score or 0, user.user_id)
+
+
+class Standing:
+    """The places of users, kept while they change: only who changed is placed anew."""
+
+    __slots__ = ("_levels", "_places", "_scores", "_stale", "worst_first")
+
+    def __init__(self, users: Iterable[UserState]) -> None:
+        users = list(users)
+        self._places = {user.user_id: place_of(user) for user in users}
+        self._stale = {user.user_id for user in users if user.stale}
+        self._levels: Counter[Level] = Counter(_level(place) for place in self._places.values())
+        self._scores: SortedList[float] = SortedList(one.score for one in self._places.values() if not one.unrated)
+        self.worst_first: SortedList[Place] = SortedList(self._places.values())
+
+    def put(self, user: UserState) -> None:
+        """Take a user in, or place it anew."""
+        user_id, place = user.user_id, place_of(user)
+        if place != self._places.get(user_id):
+            self.drop(user_id)
+            self._places[user_id] = place
+            self.worst_first.add(place)
+            self._levels[_level(place)] += 1
+            if not place.unrated:
+                self._scores.add(place.score)
+        (self._stale.add if user.stale else self._stale.discard)(user_id)
+
+    def drop(self, user_id: str) -> None:
+        """Let a user go, if it is there."""
+        self._stale.discard(user_id)
+        place = self._places.pop(user_id, None)
+        if place:
+            self.worst_first.remove(place)
+            self._levels[_level(place)] -= 1
+            if not place.unrated:
+                self._scores.remove(place.score)
+
+    def quality(self) -> RoomQuality:
+        return room_quality(self._scores, self._levels)
+
+    def all_stale(self) -> bool:
+        return len(self._stale) == len(self._places)
+
+
+def _level(place: Place) -> Level:
+    return level_of(None if place.unrated else place.score)

@@ -1,0 +1,99 @@
+"""What is told of a big room as a whole, kept while its users and streams change.
+
+Nothing is worked out when they change, but when somebody asks, and then only for those that changed since.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from roompulse.quality import IMPAIRED, level_of
+from roompulse.report.model import Stream
+from roompulse.rooms.ranking import Standing
+from roompulse.rooms.running_totals import Tally
+from roompulse.rooms.user import StreamState, UserState
+from roompulse.rooms.verdict import Room, Troubles, Words, in_words
+
+_MOST_STREAMS, _MOST_USERS = 1 / 5, 3 / 4
+"""Shares of a room: where more than these changed, all of it is as quickly gone through anew."""
+
+
+class Kept:
+    """`users` are those of the room, which are changed elsewhere: what is said here is who and which."""
+
+    __slots__ = (
+        "_changed",
+        "_most_streams",
+        "_most_users",
+        "_old",
+        "_streams",
+        "_troubles",
+        "_users",
+        "standing",
+        "tally",
+    )
+
+    def __init__(self, users: Mapping[str, UserState]) -> None:
+        samples = [stream.sample for user in users.values() for stream in user.streams()]
+        self._users = users
+        self.standing = Standing(users.values())
+        self.tally = Tally(samples)
+        self._troubles: Troubles | None = None
+        self._most_streams = _MOST_STREAMS * len(samples)
+        self._most_users = _MOST_USERS * len(users)
+        # Users who came, changed or left; streams whose sample is not counted yet; samples that still are, though
+        # there is a newer one of their stream, or none any more.
+        self._changed: set[str] = set()
+        self._streams: set[StreamState] = set()
+        self._old: list[Stream] = []
+
+    def user_changes(self, user_id: str) -> None:
+        self._changed.add(user_id)
+
+    def stream_starts(self, stream: StreamState) -> None:
+        self._streams.add(stream)
+
+    def stream_changes(self, stream: StreamState) -> None:
+        """To be called before it has its new sample."""
+        if stream not in self._streams:
+            self._streams.add(stream)
+            self._old.append(stream.sample)
+
+    def stream_ends(self, stream: StreamState) -> None:
+        if stream in self._streams:
+            self._streams.remove(stream)
+        else:
+            self._old.append(stream.sample)
+
+    def is_worth_it(self) -> bool:
+        streams = max(len(self._streams), len(self._old))
+        return streams <= self._most_streams and len(self._changed) <= self._most_users
+
+    def catch_up(self) -> None:
+        if self._streams or self._old:
+            self.tally.change([stream.sample for stream in self._streams], self._old)
+            self._streams, self._old = set(), []
+        for user_id in self._changed:
+            user = self._users.get(user_id)
+            if user:
+                self.standing.put(user)
+            else:
+                self.standing.drop(user_id)
+            if self._troubles is not None:
+                self._note_trouble(self._troubles, user_id, user)
+        self._changed = set()
+
+    @staticmethod
+    def _note_trouble(troubles: Troubles, user_id: str, user: UserState | None) -> None:
+        if user and level_of(user.score()) in IMPAIRED:
+            troubles.put(user_id, user)
+        else:
+            troubles.drop(user_id)
+
+    def words(self) -> Words:
+        if self._troubles is None:
+            self._troubles = Troubles()
+            for user_id, user in self._users.items():
+                self._note_trouble(self._troubles, user_id, user)
+        return in_words(Room(self.standing.quality(), self._troubles, self._worst_first, self._users.get))
+
+    def _worst_first(self) -> Iterator[str]:
+        return (place.user_id for place in self.standing.worst_first)

@@ -1,0 +1,1 @@
+"""JSON routes under /report, downloads, health and metrics."""

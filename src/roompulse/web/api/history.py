@@ -1,0 +1,130 @@
+"""History under /report: snapshots of a room, and what one of its users reported."""
+
+from typing import cast, get_args
+
+import msgspec
+from litestar import route
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from msgspec import Struct
+
+from roompulse.clock import Clock
+from roompulse.errors import BadRequest, NotFound
+from roompulse.report.ids import id_fault
+from roompulse.report.model import Direction
+from roompulse.rooms.contract import LiveRooms
+from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, Store
+from roompulse.store.replay import Past, StreamQuery
+from roompulse.web.api.live_rooms import GET, Answer, list_answer
+from roompulse.web.http.compression import COMPRESSED
+from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.urls import decode_id
+
+MAX_LIMIT = 10_000
+DEFAULT_RANGE = 900.0
+"""Seconds of samples where a request does not say from when on."""
+
+_LONGEST_SHOWN = 100
+
+
+def history_routes(store: Store, past: Past, rooms: LiveRooms, clock: Clock) -> list[HTTPRouteHandler]:
+    @route("/report/history/{room_id:str}", http_method=GET, middleware=[COMPRESSED])
+    async def get_history(request: AnyRequest, room_id: FromPath[str]) -> Answer:
+        query = history_query(decode_id("room_id", room_id), request)
+        snapshots = await store.history(query)
+        if snapshots is None and rooms.get(query.room_id) is None:
+            raise NotFound(f"room_id: the room {query.room_id!r} was not seen within the retention of history")
+        return await list_answer(request, snapshots or [])
+
+    @route("/report/history/{room_id:str}/{user_id:str}", http_method=GET, middleware=[COMPRESSED])
+    async def get_user_history(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Answer:
+        query = stream_query(decode_id("room_id", room_id), decode_id("user_id", user_id), request, clock())
+        samples = await past.samples(query)
+        if not samples and not await past.visits(query.room_id, query.reporter_id, clock()):
+            raise NotFound(f"user_id: nothing of {query.reporter_id!r} in this room is kept")
+        return await list_answer(request, samples)
+
+    return [get_history, get_user_history]
+
+
+def history_query(room_id: str, request: AnyRequest) -> HistoryQuery:
+    """The query parameters of a room's history; raises BadRequest by the name of one that makes no sense."""
+    span = asked_span(request)
+    return HistoryQuery(room_id, span.start, span.end, _step(request), _limit(request))
+
+
+def stream_query(room_id: str, user_id: str, request: AnyRequest, now: float) -> StreamQuery:
+    """The query parameters of a user's history; raises BadRequest by the name of one that makes no sense."""
+    span = asked_span(request)
+    end = now if span.end is None else min(span.end, now)
+    return StreamQuery(
+        room_id,
+        user_id,
+        start=end - DEFAULT_RANGE if span.start is None else span.start,
+        end=end,
+        about=_id(request, "about"),
+        stream_id=_id(request, "stream_id"),
+        direction=_direction(request),
+        step=_step(request),
+        limit=_limit(request),
+    )
+
+
+class Span(Struct, frozen=True):
+    """From `start` to `end`, Unix seconds; None where it is not bounded."""
+
+    start: float | None
+    end: float | None
+
+
+def asked_span(request: AnyRequest) -> Span:
+    """The parameters `from` and `to`; raises BadRequest by the name of one that makes no sense."""
+    span = Span(_number(request, "from", low=0, high=10**11), _number(request, "to", low=0, high=10**11))
+    if span.start is not None and span.end is not None and span.start > span.end:
+        raise BadRequest("from: must not be later than to")
+    return span
+
+
+def _step(request: AnyRequest) -> float | None:
+    return _number(request, "step", low=1, high=10**9)
+
+
+def _limit(request: AnyRequest) -> int:
+    limit = _number(request, "limit", low=1, high=MAX_LIMIT)
+    if limit is not None and not limit.is_integer():
+        raise BadRequest(f"limit: must be a whole number, not {limit}")
+    return DEFAULT_LIMIT if limit is None else int(limit)
+
+
+def _number(request: AnyRequest, name: str, *, low: float, high: float) -> float | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        value = msgspec.json.decode(text, type=float)
+    except msgspec.DecodeError:
+        raise BadRequest(f"{name}: must be a number, not {_shown(text)}") from None
+    if not low <= value <= high:
+        raise BadRequest(f"{name}: must be between {low:g} and {high:g}, not {_shown(text)}")
+    return value
+
+
+def _id(request: AnyRequest, name: str) -> str | None:
+    text: str | None = request.query_params.get(name)
+    if text is not None and (fault := id_fault(text)):
+        raise BadRequest(f"{name}: {fault}")
+    return text
+
+
+def _direction(request: AnyRequest) -> Direction | None:
+    text = request.query_params.get("direction")
+    if text is None:
+        return None
+    for direction in get_args(Direction):
+        if text == direction:
+            return cast("Direction", direction)
+    raise BadRequest(f"direction: must be send or recv, not {_shown(text)}")
+
+
+def _shown(text: str) -> str:
+    return repr(text[:_LONGEST_SHOWN])

@@ -1,0 +1,68 @@
+"""GET /metrics, for Prometheus: what `meters.py` counts, and what is looked up when it is asked for."""
+
+import platform
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from litestar import Response, route
+from litestar.handlers import HTTPRouteHandler
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+
+from roompulse import __version__
+from roompulse.web.api.live_rooms import GET
+from roompulse.web.http.problems import AnyRequest
+
+Gauges = dict[str, tuple[str, Callable[[], float]]]
+"""By the name without prefix: what it is, and how it is looked up."""
+
+
+class Present(Collector):
+    """Gauges that cost nothing until they are asked for. `sizes` tells how many rooms, users and streams are live."""
+
+    def __init__(self, gauges: Gauges, sizes: Callable[[], tuple[int, int, int]], database: Path) -> None:
+        self._gauges = gauges
+        self._sizes = sizes
+        self._database = database
+
+    def collect(self) -> Iterator[Metric]:
+        build = {"version": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+        yield InfoMetricFamily("roompulse_build", "What runs here", build)
+        for name, (words, look) in self._gauges.items():
+            yield GaugeMetricFamily(f"roompulse_{name}", words, look())
+        for name, count in zip(("rooms", "users", "streams"), self._sizes(), strict=True):
+            yield GaugeMetricFamily(f"roompulse_{name}", f"Live {name}", count)
+        yield GaugeMetricFamily("roompulse_database_bytes", "Size of the database", _size(self._database))
+        log = self._database.with_name(f"{self._database.name}-wal")
+        yield GaugeMetricFamily("roompulse_database_wal_bytes", "Size of its write-ahead log", _size(log))
+
+
+_TEXT = "text/plain; version=0.0.4"
+"""Litestar adds the charset."""
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def metrics_routes(registry: CollectorRegistry, present: Present) -> list[HTTPRouteHandler]:
+    registry.register(present)
+    ProcessCollector(registry=registry)
+
+    @route("/metrics", http_method=GET)
+    async def get_metrics(request: AnyRequest) -> Response[bytes]:
+        # prometheus-client's own choice fails on versions that it cannot read, and sends others back in a header.
+        if "application/openmetrics-text" in request.headers.get("accept", ""):
+            body: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+            media_type = openmetrics.CONTENT_TYPE_LATEST
+        else:
+            body, media_type = generate_latest(registry), _TEXT
+        return Response(body, media_type=media_type)
+
+    return [get_metrics]

@@ -1,0 +1,250 @@
+"""What describes /report to programs, made from the types that reports are decoded to and answers made from."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import route
+from litestar.handlers import HTTPRouteHandler
+
+from roompulse import __version__
+from roompulse.report.ids import MAX_ID_LENGTH
+from roompulse.report.model import Report
+from roompulse.rooms.model import RoomMetrics, Snapshot, UserMetrics
+from roompulse.rooms.rated_samples import StreamSample
+from roompulse.settings import Settings
+from roompulse.store.contract import DEFAULT_LIMIT
+from roompulse.web.api.history import MAX_LIMIT
+from roompulse.web.api.live_rooms import GET, Answer, hashed_answer
+from roompulse.web.http.authentication import FOR_ANYBODY
+from roompulse.web.http.problems import AnyRequest
+
+Json = dict[str, Any]
+
+ID_DESCRIPTION = (
+    "1-128 characters of any script, spaces and `/` included; no control or format characters "
+    "(Unicode Cc, Cf, Cs), no blank at either end, neither `.` nor `..`. Percent-encoded in a URL."
+)
+_ID: Json = {
+    "type": "string",
+    "format": "roompulse-id",
+    "minLength": 1,
+    "maxLength": MAX_ID_LENGTH,
+    "description": ID_DESCRIPTION,
+}
+_ROOM_ID: Json = {"name": "room_id", "in": "path", "required": True, "schema": {"$ref": "#/components/schemas/Id"}}
+_USER_ID: Json = _ROOM_ID | {"name": "user_id"}
+_CONDITION: Json = {
+    "name": "If-None-Match",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "An `ETag` from an earlier answer: 304 follows where nothing has changed since.",
+}
+
+_SECURITY: Json = {
+    "ingest_key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An ingest key, as in `rp_…`. Asked for where there are keys, or others reach the server.",
+    },
+    "room_token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "HS256, with `kid`; claims `room`, `user`, `exp`. Also taken as the member `token` of the body.",
+    },
+    "read_key": {"type": "http", "scheme": "bearer", "description": "A read key, as in `rp_…`."},
+}
+_FOR_SENDERS: Json = {"security": [{}, {"ingest_key": []}, {"room_token": []}]}
+_FOR_READERS: Json = {"security": [{}, {"read_key": []}]}
+"""`{}`: a server that asks nobody takes no notice of what is shown."""
+
+
+def openapi_routes(settings: Settings) -> list[HTTPRouteHandler]:
+    document, schema = msgspec.json.encode(openapi_document(settings)), msgspec.json.encode(report_schema())
+
+    @route("/report/openapi.json", http_method=GET, opt=FOR_ANYBODY)
+    async def get_openapi(request: AnyRequest) -> Answer:
+        return hashed_answer(request, document)
+
+    @route("/report/schema.json", http_method=GET, opt=FOR_ANYBODY)
+    async def get_schema(request: AnyRequest) -> Answer:
+        return hashed_answer(request, schema)
+
+    return [get_openapi, get_schema]
+
+
+def report_schema() -> Json:
+    """The JSON Schema (draft 2020-12) of a report."""
+    (report,), schemas = msgspec.json.schema_components([Report], ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A report to roompulse",
+        "description": f"The body of POST /report/metrics. The format `roompulse-id` is {ID_DESCRIPTION}",
+        **report,
+        "$defs": schemas,
+    }
+
+
+def openapi_document(settings: Settings) -> Json:
+    references, schemas = msgspec.json.schema_components(
+        [Report, RoomMetrics, UserMetrics, Snapshot, StreamSample], ref_template="#/components/schemas/{name}"
+    )
+    report, room, user, snapshot, sample = references
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "roompulse",
+            "version": __version__,
+            "description": "Post quality metrics of video calls, and read every room's quality live.",
+        },
+        "paths": {
+            "/report/metrics": {"post": _post(report, settings)},
+            "/report/rooms": _get("Ids of the live rooms, sorted", [], _array({"$ref": "#/components/schemas/Id"})),
+            "/report/metrics/{room_id}": _get("A live room: its aggregate and every user", [_ROOM_ID], room, 404),
+            "/report/metrics/{room_id}/{user_id}": _get("A live user", [_ROOM_ID, _USER_ID], user, 404),
+            "/report/history/{room_id}": _get(
+                "Snapshots of a room, oldest first", [_ROOM_ID, *_history_parameters()], _array(snapshot), 400, 404, 503
+            ),
+            "/report/history/{room_id}/{user_id}": _get(
+                "Samples that a user reported, oldest first",
+                [_ROOM_ID, _USER_ID, *_history_parameters(), *_stream_parameters()],
+                _array(sample),
+                400,
+                404,
+                503,
+            ),
+            "/report/stream/{room_id}": _with_head(_stream()),
+            "/report/schema.json": _get_whole("The JSON Schema of a report", [], {"type": "object"}),
+        },
+        "components": {
+            "securitySchemes": _SECURITY,
+            "schemas": schemas | {"Id": _ID, "Error": _envelope({"type": "null"}, error=True)},
+        },
+    }
+
+
+def _post(report: Json, settings: Settings) -> Json:
+    shown = {"type": "object", "properties": {"token": {"type": ["string", "null"], "description": "Who posts"}}}
+    body = {"schema": {"allOf": [report, shown]}}
+    return _FOR_SENDERS | {
+        "summary": "Post a report; 200 says that it is committed to the database",
+        "description": (
+            f"At most {settings.max_body} bytes. `text/plain` and a missing content type are read as JSON. "
+            "Unknown fields are ignored. A report is taken whole or refused whole."
+        ),
+        "operationId": "post_report",
+        "requestBody": {"required": True, "content": {"application/json": body}},
+        "responses": {"200": _json("Committed", _envelope({"type": "null"}))}
+        | _errors(400, 401, 403, 408, 413, 415, 429, 503),
+    }
+
+
+def _get(summary: str, parameters: list[Json], data: Json, *errors: int) -> Json:
+    """What a reader may be asked for."""
+    methods = _get_whole(summary, parameters, _envelope(data), 401, *errors)
+    return {method: _FOR_READERS | operation for method, operation in methods.items()}
+
+
+def _get_whole(summary: str, parameters: list[Json], body: Json, *errors: int) -> Json:
+    ok = _json("OK", body) | {"headers": _etag_header()}
+    responses: Json = {"200": ok, "304": {"description": "Not modified", "headers": _etag_header()}} | _errors(*errors)
+    name = summary.partition(":")[0].partition(",")[0].lower().replace(" ", "_")
+    operation = {"summary": summary, "operationId": f"get_{name}", "parameters": [*parameters, _CONDITION]}
+    return _with_head(operation | {"responses": responses})
+
+
+def _with_head(operation: Json) -> Json:
+    """A GET route, which answers HEAD too."""
+    head = {name: operation[name] for name in ("security",) if name in operation} | {
+        "summary": f"{operation['summary']}: the headers alone",
+        "operationId": f"head_{operation['operationId'].removeprefix('get_')}",
+        "parameters": operation["parameters"],
+        "responses": {
+            status: {"description": answer["description"]} for status, answer in operation["responses"].items()
+        },
+    }
+    return {"get": operation, "head": head}
+
+
+def _stream() -> Json:
+    return _FOR_READERS | {
+        "summary": "The room as server-sent events",
+        "description": (
+            "`event: room` carries a RoomMetrics, first at once and then after each change; `event: gone` says that "
+            "the room ended; `event: ping` comes at least every 10 s; `event: bye` when the server stops; "
+            "`event: denied` when the key was removed, `event: signed-out` when the sign-in has ended. "
+            "A room that is not live yet is waited for."
+        ),
+        "operationId": "stream_room",
+        "parameters": [_ROOM_ID],
+        "responses": {
+            "200": {
+                "description": "Events without end",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            }
+        }
+        | _errors(401, 404, 429, 503),
+    }
+
+
+def _parameter(name: str, description: str, schema: Json) -> Json:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _stream_parameters() -> list[Json]:
+    identifier = {"$ref": "#/components/schemas/Id"}
+    return [
+        _parameter("about", "Only of this user's media", identifier),
+        _parameter("stream_id", "Only of this stream", identifier),
+        _parameter("direction", "Only in this direction", {"enum": ["recv", "send"]}),
+    ]
+
+
+def _history_parameters() -> list[Json]:
+    time = {"type": "number", "minimum": 0, "maximum": 10**11}
+    return [
+        _parameter("from", "Unix seconds, included", time),
+        _parameter("to", "Unix seconds, included; not earlier than `from`", time),
+        _parameter("step", "Seconds: merge into steps that long", {"type": "number", "minimum": 1, "maximum": 10**9}),
+        _parameter(
+            "limit",
+            "The newest so many",
+            {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+        ),
+    ]
+
+
+def _envelope(data: Json, *, error: bool = False) -> Json:
+    code: Json = {"type": "integer", "description": "The HTTP status"} if error else {"const": 0}
+    message: Json = {"type": "string"} if error else {"const": "success"}
+    return {
+        "type": "object",
+        "properties": {"code": code, "message": message, "data": data},
+        "required": ["code", "message", "data"],
+    }
+
+
+def _errors(*statuses: int) -> Json:
+    return {str(status): _error(HTTPStatus(status)) for status in statuses}
+
+
+def _error(status: HTTPStatus) -> Json:
+    answer = _json(status.phrase, {"$ref": "#/components/schemas/Error"})
+    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        answer["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds"}}
+    if status == HTTPStatus.UNAUTHORIZED:
+        answer["headers"] = {"WWW-Authenticate": {"schema": {"const": "Bearer"}}}
+    return answer
+
+
+def _json(description: str, schema: Json) -> Json:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _array(items: Json) -> Json:
+    return {"type": "array", "items": items}
+
+
+def _etag_header() -> Json:
+    return {"ETag": {"schema": {"type": "string"}}}

@@ -1,0 +1,115 @@
+"""What asks at each door: every route is closed to strangers, but for those that are marked."""
+
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.types import Guard, Scope
+
+from roompulse.access.model import ANYBODY, ROLES, Caller
+from roompulse.access.operators import name_fault
+from roompulse.access.registry import Gate, digest_of
+from roompulse.errors import Forbidden, NotFound, SignedOut, Unauthorized
+from roompulse.settings import Settings
+from roompulse.web.http.client_address import Peers
+from roompulse.web.http.session_cookie import SignInCookie
+
+AnyConnection = ASGIConnection[Any, Any, Any, Any]
+
+FOR_ANYBODY = {"for_anybody": True}
+"""The `opt` of a route that has nothing to hide, or asks by itself."""
+
+FOR_OPERATORS = {"roles": ROLES}
+"""The `opt` of a route for whoever is signed in, and no program."""
+
+FOR_ADMINS = {"roles": ("admin",)}
+
+STREAM = {"never_redirected": True}
+"""The `opt` of a stream of a page."""
+
+
+def guard_by(callers: "Callers") -> Guard:
+    """A guard of Litestar for the whole application. `caller_of` tells a handler whom it let in."""
+
+    async def guard(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+        if handler.opt.get("for_anybody"):
+            return
+        caller = callers.who_asks(connection)
+        if roles := handler.opt.get("roles"):
+            if caller is ANYBODY:
+                raise NotFound("nobody has to sign in here: `roompulse user add NAME` changes that")
+            if caller.role not in roles:
+                raise Forbidden(f"only for an operator who is {' or '.join(roles)}")
+        connection.scope["state"]["caller"] = caller
+
+    return guard
+
+
+class Callers:
+    """Knows who asks: the holder of a key, or an operator by the sign-in in a cookie or by the proxy in front."""
+
+    def __init__(self, gate: Gate, cookie: SignInCookie, peers: Peers, settings: Settings) -> None:
+        self._gate = gate
+        self._cookie = cookie
+        self._peers = peers
+        self._header = settings.proxy_user_header if settings.behind_proxy else None
+
+    @property
+    def sign_in_here(self) -> bool:
+        """Say whether operators sign in by password: where they have to, and the proxy does not see to it."""
+        return self._gate.asks_readers and self._header is None
+
+    def must_sign_in(self, connection: AnyConnection) -> bool:
+        secret = self._cookie.read(connection)
+        return self.sign_in_here and not (secret and self._signed_in(secret))
+
+    def who_asks(self, connection: AnyConnection) -> Caller:
+        """Raises Unauthorized where that has to be known and is not."""
+        if not self._gate.asks_readers:
+            return ANYBODY
+        if shown := bearer(connection.scope):
+            return self._program(shown)
+        if self._header is not None:
+            return self._signed_on(connection, self._header)
+        if (shown := self._cookie.read(connection)) and (operator := self._signed_in(shown)):
+            return operator
+        raise SignedOut("Authorization: send a read key, as in `Bearer rp_…`, or sign in")
+
+    def _program(self, shown: str) -> Caller:
+        if key := self._gate.key(shown, "read"):
+            return Caller(key.name, proof=key.id)
+        raise Unauthorized("Authorization: this is no read key that is valid")
+
+    def _signed_in(self, secret: str) -> Caller | None:
+        if (sign_in := self._gate.sign_in(digest_of(secret))) is None:
+            return None
+        self._gate.use(sign_in.digest)
+        return Caller(sign_in.operator, self._gate.role_of(sign_in.operator), sign_in.digest)
+
+    def _signed_on(self, connection: AnyConnection, header: str) -> Caller:
+        """Whom the proxy names. Of two names, one may be what the client made up."""
+        names = connection.headers.getall(header, []) if self._peers.is_proxy(connection.scope) else []
+        if len(names) == 1 and (name := _utf8(names[0])) and not name_fault(name):
+            return Caller(name, self._gate.role_of(name) or "viewer")
+        raise Unauthorized(f"{header}: the proxy in front has to say here who is signed in, and does not")
+
+
+def _utf8(value: str) -> str | None:
+    try:
+        return value.strip().encode("latin-1").decode()
+    except UnicodeError:
+        return None
+
+
+def bearer(scope: Scope) -> str | None:
+    """What the `Authorization` header shows, if it is a bearer's (RFC 6750)."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, shown = value.decode("latin-1").partition(" ")
+            return shown.strip() if scheme.lower() == "bearer" else None
+    return None
+
+
+def caller_of(connection: AnyConnection) -> Caller:
+    caller: Caller = connection.scope["state"]["caller"]
+    return caller

@@ -1,0 +1,36 @@
+"""How many reports a second one sender may post, and who counts as one."""
+
+from ipaddress import IPv6Address, IPv6Network
+from math import ceil
+
+from roompulse.clock import Clock
+from roompulse.errors import TooManyRequests
+from roompulse.token_buckets import Buckets
+
+BURST = 5
+"""Seconds' worth of reports that a sender may post at once after a pause."""
+
+
+def address_key(address: str) -> str:
+    """Who is at an IP address; all of an IPv6 /64 is one, since every host there has 2⁶⁴ addresses."""
+    if ":" not in address:
+        return address
+    ip = IPv6Address(address.partition("%")[0])
+    return str(ip.ipv4_mapped or IPv6Network((ip.packed, 64), strict=False))
+
+
+class Senders:
+    """A token bucket for each sender; a `rate` of 0 is no limit."""
+
+    def __init__(self, rate: float, clock: Clock) -> None:
+        self._buckets = Buckets(rate, BURST * rate) if rate else None
+        self._clock = clock
+
+    def spend(self, key: str) -> None:
+        """Take one token from a sender's bucket; raises TooManyRequests when it is empty."""
+        if self._buckets and (wait := self._buckets.take(key, self._clock())):
+            raise TooManyRequests(
+                f"more than {self._buckets.rate:g} reports a second from one sender",
+                retry_after=ceil(wait),
+                reason="sender_rate",
+            )

@@ -1,0 +1,68 @@
+"""A call to try everything with: participants in one page, whose connections are real and can be made worse."""
+
+import re
+import secrets
+from typing import Any
+
+from litestar import Response, route
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from roompulse.access.keys import make_key
+from roompulse.access.registry import Gate
+from roompulse.access.tokens import sign_token
+from roompulse.clock import Clock
+from roompulse.errors import NotFound
+from roompulse.web.api.live_rooms import GET
+from roompulse.web.http.compression import COMPRESSED
+from roompulse.web.http.headers import permissions
+from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.urls import encode_id, room_path
+from roompulse.web.pages.layout import Layout
+from roompulse.web.pages.query import UserQuery
+from roompulse.web.pages.views import Views
+
+USERS = ("ada", "bo", "chen", "dara")
+
+TOKEN_LIFE = 300
+"""Seconds that a token of the demo call holds; the page asks for another one every minute."""
+
+
+class DemoTokens:
+    """Room tokens for the rooms of demo calls, by a key that is no older than this process and known to nobody else."""
+
+    def __init__(self, gate: Gate, clock: Clock) -> None:
+        self._gate = gate
+        self._clock = clock
+        self._key, _ = make_key("token", "the demo call", clock())
+        gate.adopt(self._key)
+
+    def of(self, room_id: str) -> dict[str, str]:
+        """Tokens by user; none where nobody is asked for them. Raises NotFound for a room of no demo call."""
+        if not re.fullmatch(r"demo-call-[0-9a-f]{6}", room_id):
+            raise NotFound(f"room_id: {room_id!r} is no room of a demo call")
+        if not self._gate.asks_senders:
+            return {}
+        until = int(self._clock()) + TOKEN_LIFE
+        return {user: sign_token(self._key, room_id, user, until) for user in USERS}
+
+
+def demo_routes(views: Views, layout: Layout, tokens: DemoTokens) -> list[HTTPRouteHandler]:
+    @route("/demo/call", http_method=GET, middleware=[COMPRESSED])
+    async def get_demo_call(request: AnyRequest) -> Response[str]:
+        # Each who opens the page has a room of its own: two calls in one would report about each other's users.
+        room_id = f"demo-call-{secrets.token_hex(3)}"
+        query = UserQuery()
+        sections = views.room(room_id, query).sections()
+        stream = query.url(f"{room_path(room_id)}/stream")
+        token_path = f"/demo/call/tokens/{encode_id(room_id)}"
+        context: dict[str, Any] = {"room_id": room_id, "query": query, "users": USERS, "token_path": token_path}
+        page = layout.answer(request, "demo/call.html", sections, stream=stream, **context)
+        page.headers["Permissions-Policy"] = permissions("autoplay", "camera", "microphone")
+        return page
+
+    @route("/demo/call/tokens/{room_id:str}", http_method=GET)
+    async def get_demo_tokens(room_id: FromPath[str]) -> Response[dict[str, str]]:
+        return Response(tokens.of(room_id), headers={"Cache-Control": "no-store"})
+
+    return [get_demo_call, get_demo_tokens]

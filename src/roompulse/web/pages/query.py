@@ -1,0 +1,185 @@
+"""What the query of a page's URL asks for: search, level, order and page. Its stream is asked in the same words."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+from urllib.parse import urlencode
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from roompulse.quality import Level
+from roompulse.rooms.model import Figures, RoomSummary
+from roompulse.web.http.urls import number_in_url
+
+Sort = Literal["score", "users", "loss", "rtt", "newest", "id"]
+
+SORTS: Mapping[Sort, str] = {
+    "score": "worst score",
+    "users": "most users",
+    "loss": "highest loss",
+    "rtt": "highest rtt",
+    "newest": "newest report",
+    "id": "name",
+}
+"""The first one is the default."""
+
+LONGEST_SEARCH = 256
+"""Characters; an id is shorter, even where its upper case is longer."""
+
+
+class PageQuery(Struct, frozen=True):
+    """Its fields are the names that a URL has."""
+
+    def url(self, path: str, **changes: Any) -> str:
+        """`path` with this query, or with one that differs from it in `changes`; defaults are left out."""
+        query, default = replace(self, **changes), type(self)()
+        parameters = {name: _text(value) for name, value in asdict(query).items() if value != getattr(default, name)}
+        return f"{path}?{urlencode(parameters)}" if parameters else path
+
+
+def _text(value: object) -> object:
+    return number_in_url(value) if isinstance(value, float) else value
+
+
+class RoomsQuery(PageQuery, frozen=True):
+    """`q` is looked for in ids, whatever its case; `level` is None for rooms of any."""
+
+    q: str = ""
+    sort: Sort = "score"
+    level: Level | None = None
+    page: int = 1
+
+    @property
+    def is_filter(self) -> bool:
+        return bool(self.q or self.level)
+
+    def select(self, rooms: Iterable[RoomSummary]) -> list[RoomSummary]:
+        """The rooms that match, in the order that is asked for."""
+        if self.level:
+            rooms = [room for room in rooms if room.aggregate.quality.level == self.level]
+        if self.q:
+            wanted = self.q.casefold()
+            rooms = [room for room in rooms if wanted in room.room_id.casefold()]
+        return sorted(rooms, key=ORDERS[self.sort])
+
+
+def rooms_query(parameters: Mapping[str, str]) -> RoomsQuery:
+    """The query of a URL; what makes no sense in it counts as not given."""
+    sort, level = parameters.get("sort", ""), parameters.get("level", "")
+    return RoomsQuery(
+        q=_searched(parameters),
+        sort=next((known for known in SORTS if known == sort), "score"),
+        level=next((known for known in get_args(Level) if known == level), None),
+        page=page_number(parameters),
+    )
+
+
+class IntakeQuery(PageQuery, frozen=True):
+    """Which page of the SDK versions."""
+
+    page: int = 1
+
+
+def is_wall(parameters: Mapping[str, str]) -> bool:
+    """Whether a page is for a screen on a wall. That is how it looks, and no part of what its stream brings."""
+    return parameters.get("wall") == "1"
+
+
+EndedSort = Literal["ended", "score", "duration", "users"]
+
+ENDED_SORTS: Mapping[EndedSort, str] = {
+    "ended": "newest end",
+    "score": "worst score",
+    "duration": "longest",
+    "users": "most users",
+}
+
+
+class EndedQuery(PageQuery, frozen=True):
+    """Which ended rooms to list: those with `q` in their id, whatever its case."""
+
+    ended: int = 0
+    q: str = ""
+    sort: EndedSort = "ended"
+    page: int = 1
+
+
+def ended_query(parameters: Mapping[str, str]) -> EndedQuery | None:
+    """The query of a URL that asks for ended rooms; None if it does not."""
+    if parameters.get("ended") != "1":
+        return None
+    return EndedQuery(
+        ended=1,
+        q=_searched(parameters),
+        sort=next((known for known in ENDED_SORTS if known == parameters.get("sort")), "ended"),
+        page=page_number(parameters),
+    )
+
+
+class UserQuery(PageQuery, frozen=True):
+    """Which users of a room to list: those whose id contains `q`, whatever the case of its letters.
+
+    `at` is the time (Unix seconds) that a page is to show; None is the present.
+    """
+
+    q: str = ""
+    page: int = 1
+    at: float | None = None
+
+    def matches(self, user_id: str) -> bool:
+        return self.q.casefold() in user_id.casefold()
+
+
+def user_query(parameters: Mapping[str, str]) -> UserQuery:
+    return UserQuery(_searched(parameters), page_number(parameters), _time(parameters.get("at", "")))
+
+
+def seconds_ago(parameters: Mapping[str, str]) -> float | None:
+    """How far back a URL asks to go."""
+    text = parameters.get("ago", "")
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _time(text: str) -> float | None:
+    """Unix seconds of a time that is given as such, or as in ISO 8601 (in UTC unless it says otherwise)."""
+    try:
+        if re.fullmatch(r"\d{1,11}(\.\d*)?", text, re.ASCII):
+            return round(float(text), 3)
+        time = datetime.fromisoformat(text)
+        return max(0.0, round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp(), 3))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _searched(parameters: Mapping[str, str]) -> str:
+    return parameters.get("q", "").strip()[:LONGEST_SEARCH]
+
+
+def page_number(parameters: Mapping[str, str]) -> int:
+    """The page of a list that a URL asks for; the first one where it asks for nonsense."""
+    text = parameters.get("page", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 and int(text) else 1
+
+
+Key = tuple[bool, float, str]
+"""What is not known comes last, and equals by name."""
+
+
+def _key(room: RoomSummary, value: float | None) -> Key:
+    return value is None, value or 0, room.room_id
+
+
+def _highest(room: RoomSummary, figures: Figures | None) -> Key:
+    return _key(room, -figures.p95 if figures else None)
+
+
+ORDERS: Mapping[Sort, Callable[[RoomSummary], Key]] = {
+    "score": lambda room: _key(room, room.aggregate.quality.score),
+    "users": lambda room: _key(room, -room.aggregate.user_count),
+    "loss": lambda room: _highest(room, room.aggregate.packet_loss),
+    "rtt": lambda room: _highest(room, room.aggregate.rtt),
+    "newest": lambda room: _key(room, -room.received_at),
+    "id": lambda room: _key(room, 0),
+}

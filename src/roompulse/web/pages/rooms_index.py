@@ -1,0 +1,67 @@
+"""All live rooms in a line each, in every order that somebody asks for: only what changed is placed anew."""
+
+from sortedcontainers import SortedKeyList
+
+from roompulse.quality import Level
+from roompulse.rooms.contract import LiveRooms
+from roompulse.rooms.model import RoomSummary
+from roompulse.web.html.sparklines import LEVELS
+from roompulse.web.pages.query import ORDERS, Key, RoomsQuery, Sort
+from roompulse.web.pages.room import Rows, paged
+
+_MOST_CHANGES = 8
+"""One part in this many; where more rooms changed, an order is as quickly made anew."""
+
+
+class Listing:
+    """Knows the rooms as of the last `refresh`; what it costs goes by how many changed since the one before."""
+
+    def __init__(self, rooms: LiveRooms) -> None:
+        self._rooms = rooms
+        self._version = 0
+        self._summaries: dict[str, RoomSummary] = {}
+        self._orders: dict[Sort, SortedKeyList[RoomSummary, Key]] = {}
+        self.users = 0
+        self.levels: dict[Level, int] = dict.fromkeys(LEVELS, 0)
+
+    def __len__(self) -> int:
+        return len(self._summaries)
+
+    def refresh(self) -> None:
+        changed = self._rooms.ids(since=self._version)
+        if len(changed) * _MOST_CHANGES > len(self._summaries):
+            self._orders.clear()
+        for room_id in changed:
+            if room := self._rooms.get(room_id):
+                self._version = max(self._version, room.version)
+                self._put(room_id, room.summary())
+        live = self._rooms.ids()
+        if len(live) < len(self._summaries):
+            for room_id in self._summaries.keys() - live:
+                self._put(room_id, None)
+
+    def _put(self, room_id: str, summary: RoomSummary | None) -> None:
+        """Let the newest summary of a room take the place of the one before, or of none if the room has ended."""
+        if known := self._summaries.pop(room_id, None):
+            self._count(known, -1)
+            for order in self._orders.values():
+                order.remove(known)
+        if summary:
+            self._summaries[room_id] = summary
+            self._count(summary, 1)
+            for order in self._orders.values():
+                order.add(summary)
+
+    def _count(self, summary: RoomSummary, by: int) -> None:
+        aggregate = summary.aggregate
+        self.users += by * aggregate.user_count
+        for level in LEVELS:
+            self.levels[level] += by * getattr(aggregate.quality, level)
+
+    def page(self, query: RoomsQuery, per_page: int) -> Rows:
+        """One page of the rooms that match; with a filter, all are gone through."""
+        if query.is_filter:
+            return paged(query.select(self._summaries.values()), query.page, per_page)
+        if query.sort not in self._orders:
+            self._orders[query.sort] = SortedKeyList(self._summaries.values(), key=ORDERS[query.sort])
+        return paged(self._orders[query.sort], query.page, per_page)

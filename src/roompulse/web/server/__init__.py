@@ -1,0 +1,1 @@
+"""uvicorn with bounds: the only package that knows its internals."""

@@ -1,0 +1,93 @@
+"""Connections that wait for readers no longer than the settings say, and tell at once that a body is not whole."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from roompulse.web.server.protocol import LINGER, Connection
+from roompulse.web.sse.push import EXTENSION
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
+
+
+class PatientConnection(Connection):
+    """A client that reads nothing for `send_timeout` seconds is cut off, be it of a page, a download or a stream."""
+
+    send_timeout: ClassVar[float]
+    on_cut_off: ClassVar["staticmethod[[], None]"]
+
+    on_writable: Callable[[], object] | None = None
+    written = 0
+    _answered: RequestResponseCycle | None = None
+    _reading: asyncio.TimerHandle | None = None
+
+    def on_headers_complete(self) -> None:
+        self.scope["extensions"] = {EXTENSION: cast("Any", self)}
+        super().on_headers_complete()
+
+    def write_chunk(self, data: bytes) -> bool:
+        if self.transport.is_closing():
+            return False
+        self.written += len(data)
+        self.transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
+        return not self.flow.write_paused
+
+    def wake(self) -> None:
+        if self._answered is not None:
+            self._answered.message_event.set()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self._reading is not None:
+            self.loop.call_later(LINGER, self._cut_off)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._stop_waiting_for_reader()
+        if self._answered is not None:
+            # uvicorn tells the newest request, not the one that is being answered while others wait behind it.
+            self._answered.disconnected = True
+            self.wake()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is not None and self.cycle.more_body:
+            # So the first piece of a body never has to be waited for, and only a body that is not whole needs a
+            # time-out (web/api/post_report.py).
+            self.cycle.message_event.set()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._wait_for_reader(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_waiting_for_reader()
+        if self.on_writable:
+            self.on_writable()
+
+    def _wait_for_reader(self, unread: int) -> None:
+        self._reading = self.loop.call_later(self.send_timeout, self._look_at_reader, unread)
+
+    def _look_at_reader(self, unread: int) -> None:
+        still_unread = self.transport.get_write_buffer_size()
+        if still_unread < unread:
+            self._wait_for_reader(still_unread)
+        else:
+            self._cut_off()
+
+    def _cut_off(self) -> None:
+        self.on_cut_off()
+        self.transport.abort()
+
+    def _stop_waiting_for_reader(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None

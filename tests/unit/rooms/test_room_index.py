@@ -1,0 +1,174 @@
+"""What is kept of rooms while they change is what goes out when all of it is gone through."""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from math import fsum
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from roompulse.report.model import Audio, Entry, Network, Report, Stream, Video
+from roompulse.rooms import room
+from roompulse.rooms import room_index as kept
+from roompulse.rooms.admission import Limits
+from roompulse.rooms.aggregate import aggregate_of, medians_of
+from roompulse.rooms.memory import RoomsInMemory
+from roompulse.rooms.room import RoomState
+from roompulse.rooms.running_totals import Sum, Tally
+from roompulse.rooms.user import UserState
+from roompulse.rooms.verdict import verdict_in_words
+from roompulse.web.html.assets import Assets
+from roompulse.web.html.templates import Templates
+from roompulse.web.pages.query import UserQuery
+from roompulse.web.pages.views import Views
+from tests.builders import NOW, network, received, report, stream
+
+MANY = Limits(rooms=100, room_users=1000, user_streams=100)
+TEMPLATES = Templates(Assets())
+
+
+def figures(most: float) -> st.SearchStrategy[float | None]:
+    return st.none() | st.integers(0, int(most)) | st.floats(0, most) | st.sampled_from([0.1, 0.2, 5e-324, -0.0])
+
+
+users = st.sampled_from([f"u{number}" for number in range(6)])
+networks = st.builds(Network, rtt=figures(600), packet_loss=figures(20), jitter=figures(100))
+videos = st.builds(Video, frame_rate=figures(60), bitrate=figures(10**7), freeze_duration=st.none() | st.just(1.0))
+streams = st.builds(
+    Stream,
+    stream_id=st.sampled_from(["camera", "mic"]),
+    direction=st.sampled_from(["send", "recv"]),
+    video=st.none() | videos,
+    audio=st.none() | st.builds(Audio, bitrate=figures(10**7)),
+    network=st.none() | networks,
+)
+reports = st.builds(
+    report, user_id=users, metrics=st.lists(st.builds(Entry, users, st.lists(streams, max_size=2)), max_size=4)
+)
+
+
+class Step(Struct, frozen=True):
+    """Some seconds pass, or the clock is set back; some reports come, and then perhaps somebody looks."""
+
+    seconds: float
+    reports: Sequence[Report]
+    looks: bool
+
+
+steps = st.builds(
+    Step,
+    st.sampled_from([0, 0, 0, 0.5, 14.5, 15, 45, 60, -0.5, -100]),
+    st.lists(reports, max_size=3),
+    st.booleans(),
+)
+
+
+@pytest.fixture(params=[1e9, 1 / 5], ids=["always", "while it is worth it"])
+def every_room_is_kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the smallest one, and from one look to the next whatever changed, or only where that is little."""
+    monkeypatch.setattr(room, "KEPT_FROM", 0)
+    monkeypatch.setattr(kept, "_MOST_STREAMS", request.param)
+    monkeypatch.setattr(kept, "_MOST_USERS", request.param)
+
+
+@pytest.mark.usefixtures("every_room_is_kept")
+@settings(max_examples=200)
+@given(st.lists(steps, max_size=12))
+def test_after_any_changes_it_is_what_is_found_by_going_through_all_users(sequence: list[Step]) -> None:
+    rooms, now = RoomsInMemory(MANY, stale_after=15, leave_after=60), NOW
+    views = Views(rooms, TEMPLATES, "epoch")
+    for step in sequence:
+        now += step.seconds
+        rooms.expire(now)
+        for one in step.reports:
+            rooms.apply(received(now, user_id=one.user_id, metrics=one.metrics))
+        if step.looks and (live := rooms.get("room-1")):
+            assert_is_as_gone_through(live)
+            assert page(views) == page(Views(rooms, TEMPLATES, "epoch"))
+
+
+def page(views: Views) -> dict[str, bytes]:
+    return dict(views.room("room-1", UserQuery()).render())
+
+
+def assert_is_as_gone_through(live: RoomState) -> None:
+    told = live.metrics()
+    samples = [one for user in told.users for one in user.streams]
+    summary = live.summary()
+    assert summary.aggregate == aggregate_of([user.quality.score for user in told.users], samples)
+    assert summary.received_at == max(user.received_at for user in told.users)
+    assert summary.stale == all(user.stale for user in told.users)
+    assert live.medians() == medians_of(samples)
+    worst_first = sorted(
+        told.users, key=lambda user: (user.quality.score is None, user.quality.score or 0, user.user_id)
+    )
+    assert [place.user_id for place in live.worst_first()] == [user.user_id for user in worst_first]
+    assert live.verdict() == verdict_in_words(told, {user.user_id: user for user in told.users}.get)
+
+
+numbers = st.lists(st.integers(0, 10**7) | st.floats(0, 10**7) | st.sampled_from([0.1, 5e-324, 1e-300]), max_size=30)
+
+
+@given(st.lists(st.tuples(numbers, st.randoms(use_true_random=False)), max_size=8))
+def test_a_sum_does_not_drift(turns: list[tuple[list[float], Random]]) -> None:
+    total, there = Sum(), list[float]()
+    for come, random in turns:
+        gone = random.sample(there, len(there) // 2)
+        for number in gone:
+            there.remove(number)
+        there += come
+        total.change(come, gone)
+        assert total.total() == float(sum(map(Fraction, there))) == fsum(there)
+
+
+def test_a_sum_of_whole_numbers_is_one() -> None:
+    total = Sum()
+    total.change([1200, 64], [])
+    assert isinstance(total.total(), int)
+    total.change([0.5], [])
+    assert total.total() == 1264.5
+    total.change([], [0.5])
+    assert repr(total.total()) == "1264"
+
+
+def test_a_tally_of_nothing_is_that_of_an_empty_room() -> None:
+    tally, sample = Tally([]), stream()
+    tally.change([sample], [])
+    tally.change([], [sample])
+    sums = tally.sums()
+    assert (sums.streams, sums.videos, sums.audios, sums.video_sent) == (0, 0, 0, 0)
+    assert list(sums.rtt.ordered) == []
+
+
+def test_a_big_room_is_kept_and_a_small_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    class Counted(kept.Kept):
+        def __init__(self, users: Mapping[str, UserState]) -> None:
+            made.append(len(users))
+            super().__init__(users)
+
+    monkeypatch.setattr(room, "Kept", Counted)
+    rooms = RoomsInMemory(MANY, stale_after=15, leave_after=60)
+    for number in range(room.KEPT_FROM):
+        rooms.apply(received(NOW, user_id=f"u{number}", metrics=[Entry(f"u{number}", [stream()])]))
+        if number == 10:
+            look(rooms)
+    assert made == []
+    for _ in range(5):
+        look(rooms)
+        rooms.apply(received(NOW + 1, user_id="u1", metrics=[Entry("u1", [stream(network=network(rtt=99))])]))
+    assert made == [room.KEPT_FROM]
+    for number in range(room.KEPT_FROM):
+        rooms.apply(received(NOW + 2, user_id=f"u{number}", metrics=[Entry(f"u{number}", [stream()])]))
+    look(rooms)
+    assert made == [room.KEPT_FROM] * 2
+
+
+def look(rooms: RoomsInMemory) -> None:
+    live = rooms.get("room-1")
+    assert live
+    live.summary()

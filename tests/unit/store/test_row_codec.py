@@ -1,0 +1,76 @@
+"""What is read back from the database has the same effect as what was reported."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, event, select
+
+from roompulse.report.model import Entry, Received
+from roompulse.rooms.admission import Limits
+from roompulse.rooms.memory import RoomsInMemory
+from roompulse.rooms.model import RoomMetrics
+from roompulse.store.row_codec import REPORT_COLUMNS, insert_reports, reports_of, rows_of
+from roompulse.store.schema import metadata, samples
+from tests.builders import NOW, received, stream, video
+
+users = st.sampled_from(["u1", "u2", "u3"])
+frame_rates = st.sampled_from([5, 15, 30])
+streams = st.builds(lambda name, fps: stream(name, video=video(frame_rate=fps)), st.sampled_from("ab"), frame_rates)
+entries = st.builds(Entry, users, st.lists(streams, max_size=2))
+reports = st.builds(
+    lambda second, user_id, room_id, report_time, metrics: received(
+        NOW + second, user_id=user_id, room_id=room_id, report_time=report_time, metrics=metrics
+    ),
+    st.integers(0, 9),
+    users,
+    st.sampled_from(["room-1", "room-2"]),
+    st.sampled_from([1746616000, 1746616001]),
+    st.lists(entries, max_size=4),
+)
+
+
+def rooms_after(some: Sequence[Received]) -> list[RoomMetrics]:
+    rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=3, leave_after=6)
+    for one in some:
+        rooms.expire(one.at)
+        rooms.apply(one)
+    return [room.metrics() for room_id in rooms.ids() if (room := rooms.get(room_id))]
+
+
+@given(st.lists(reports, max_size=20))
+def test_rooms_are_the_same_by_what_was_stored(some: list[Received]) -> None:
+    some.sort(key=lambda one: one.at)
+    assert rooms_after(reports_of(rows_of(some))) == rooms_after(some)
+
+
+def test_a_report_comes_back_in_one_piece() -> None:
+    about_three = received(metrics=[Entry(user_id, [stream()]) for user_id in ("u1", "u2", "u3")])
+    assert reports_of(rows_of([about_three])) == [about_three]
+
+
+def test_reports_of_one_moment_stay_apart() -> None:
+    some = [received(), received(), received(metrics=[]), received(metrics=[]), received(user_id="u2")]
+    assert reports_of(rows_of(some)) == some
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 31, 2047, 2048, 5000])
+def test_any_number_of_rows_is_inserted_in_order_by_few_statements(count: int) -> None:
+    engine = create_engine("sqlite://")
+    metadata.create_all(engine, [samples])
+    sizes: set[int] = set()
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def look(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT"):
+            sizes.add(statement.count("(?"))
+
+    rows = rows_of(received(NOW + number) for number in range(count))
+    with engine.begin() as connection:
+        insert_reports(connection, rows)
+        stored = connection.execute(select(*REPORT_COLUMNS).order_by(samples.c.id)).all()
+    engine.dispose()
+    assert [tuple(row) for row in stored] == rows
+    assert sizes <= {2**power for power in range(12)}

@@ -1,0 +1,97 @@
+import pytest
+
+from roompulse.report.model import Entry, Stream
+from roompulse.rooms.model import RoomSummary
+from roompulse.rooms.room import RoomState
+from roompulse.web.pages.query import RoomsQuery, Sort, page_number, rooms_query
+from tests.builders import NOW, network, report, stream
+
+LOSSY = stream(network=network(packet_loss=9))
+SLOW = stream(network=network(rtt=400))
+SILENT = stream(network=None, video=None)
+
+
+def room(room_id: str, *streams: Stream, users: int = 1, at: float = NOW) -> RoomSummary:
+    state = RoomState(room_id, NOW)
+    entries = [Entry(f"u{number}", list(streams or (stream(),))) for number in range(users)]
+    state.apply(report(user_id="u0", room_id=room_id, metrics=entries), at, 1)
+    return state.summary()
+
+
+def names(rooms: list[RoomSummary]) -> list[str]:
+    return [room.room_id for room in rooms]
+
+
+class TestAUrl:
+    @pytest.mark.parametrize(
+        "parameters",
+        [
+            {},
+            {"q": "", "sort": "", "level": "", "page": ""},
+            {"q": " \t", "sort": "worst", "level": "bad", "page": "0"},
+            {"sort": "SCORE", "level": "Poor", "page": "-1"},
+            {"page": "two", "unknown": "1"},
+            {"page": "99999999999999999999"},
+            {"page": "²"},
+        ],
+    )
+    def test_that_makes_no_sense_asks_for_all_rooms_worst_first(self, parameters: dict[str, str]) -> None:
+        assert rooms_query(parameters) == RoomsQuery()
+
+    def test_says_what_to_look_for(self) -> None:
+        query = rooms_query({"q": " Stand ", "sort": "loss", "level": "poor", "page": "3"})
+        assert query == RoomsQuery("Stand", "loss", "poor", 3)
+
+    def test_holds_a_search_of_bounded_length(self) -> None:
+        assert len(rooms_query({"q": "x" * 10_000}).q) == 256
+
+    def test_of_a_query_leads_back_to_it(self) -> None:
+        query = RoomsQuery("a&b=ü/#%", "rtt", "unknown", 7)
+        assert query.url("/") == "/?q=a%26b%3D%C3%BC%2F%23%25&sort=rtt&level=unknown&page=7"
+        assert RoomsQuery().url("/") == "/"
+        assert RoomsQuery(sort="id").url("/stream") == "/stream?sort=id"
+
+    def test_keeps_what_a_link_does_not_change(self) -> None:
+        query = RoomsQuery("team", "loss", "poor", 7)
+        assert query.url("/", page=8) == "/?q=team&sort=loss&level=poor&page=8"
+        assert query.url("/", sort="score", page=1) == "/?q=team&level=poor"
+
+    @pytest.mark.parametrize(("text", "page"), [("1", 1), ("12", 12), ("999999", 999_999), ("1.5", 1), ("", 1)])
+    def test_has_a_page_number(self, text: str, page: int) -> None:
+        assert page_number({"page": text}) == page
+
+
+class TestAQuery:
+    def test_finds_parts_of_names_whatever_their_case(self) -> None:
+        rooms = [room("Standup Berlin"), room("STANDUP tokyo"), room("board"), room("Straße")]
+        assert names(RoomsQuery("standup", "id").select(rooms)) == ["STANDUP tokyo", "Standup Berlin"]
+        assert names(RoomsQuery("STRASSE").select(rooms)) == ["Straße"]
+        assert RoomsQuery("*").select(rooms) == []
+
+    def test_finds_rooms_of_a_level(self) -> None:
+        rooms = [room("good"), room("poor", LOSSY), room("unknown", SILENT)]
+        for level in ("good", "poor", "unknown"):
+            assert names(RoomsQuery(level=level).select(rooms)) == [level]
+        assert RoomsQuery(level="fair").select(rooms) == []
+
+    @pytest.mark.parametrize(
+        ("sort", "expected"),
+        [
+            ("score", ["lossy", "slow", "big", "small", "silent"]),
+            ("users", ["big", "lossy", "silent", "slow", "small"]),
+            ("loss", ["lossy", "big", "slow", "small", "silent"]),
+            ("rtt", ["slow", "big", "lossy", "small", "silent"]),
+            ("newest", ["small", "big", "lossy", "silent", "slow"]),
+            ("id", ["big", "lossy", "silent", "slow", "small"]),
+        ],
+    )
+    def test_orders_rooms_and_puts_what_is_not_known_last(self, sort: Sort, expected: list[str]) -> None:
+        better = stream(network=network(rtt=10, packet_loss=0))
+        rooms = [
+            room("silent", SILENT),
+            room("small", better, at=NOW + 1),
+            room("big", users=3),
+            room("slow", SLOW),
+            room("lossy", LOSSY),
+        ]
+        assert names(RoomsQuery(sort=sort).select(rooms)) == expected

@@ -1,0 +1,151 @@
+"""The list of rooms as it is kept while rooms change, and what pages are put together from."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct
+from sse_starlette import ServerSentEvent
+
+from roompulse.report.model import Entry
+from roompulse.rooms.admission import Limits
+from roompulse.rooms.memory import RoomsInMemory
+from roompulse.web.html.fragment_cache import Pieces
+from roompulse.web.html.sparklines import LEVELS
+from roompulse.web.pages import rooms_index as listing
+from roompulse.web.pages.query import SORTS, RoomsQuery, Sort
+from roompulse.web.pages.rooms_index import Listing
+from roompulse.web.sse.events import event
+from tests.builders import NOW, network, received, stream
+
+MANY = Limits(rooms=100, room_users=1000, user_streams=100)
+
+
+def no_rooms() -> RoomsInMemory:
+    return RoomsInMemory(MANY, stale_after=15, leave_after=60)
+
+
+class Step(Struct, frozen=True):
+    """Some seconds pass, a report of a room comes, and perhaps somebody looks at the list in one of its orders."""
+
+    seconds: float
+    room_id: str
+    user_id: str
+    loss: float
+    looks_at: RoomsQuery | None
+
+
+queries = st.builds(
+    RoomsQuery,
+    q=st.sampled_from(["", "", "", "1"]),
+    sort=st.sampled_from(list[Sort](SORTS)),
+    level=st.sampled_from([None, None, None, "good", "poor"]),
+    page=st.integers(1, 3),
+)
+steps = st.builds(
+    Step,
+    st.sampled_from([0, 0, 1, 15, 60, -100]),
+    st.sampled_from([f"room-{number}" for number in range(20)]),
+    st.sampled_from(["u1", "u2"]),
+    st.sampled_from([0.0, 2.0, 4.0, 9.0]),
+    st.none() | queries,
+)
+
+
+@pytest.fixture(params=[0, 8], ids=["always", "while it is worth it"])
+def orders_are_kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From one look to the next, however many rooms changed, or only where these are few."""
+    monkeypatch.setattr(listing, "_MOST_CHANGES", request.param)
+
+
+@pytest.mark.usefixtures("orders_are_kept")
+@given(st.lists(steps, max_size=40))
+def test_a_page_of_the_list_is_that_of_all_rooms_put_in_order_anew(sequence: list[Step]) -> None:
+    rooms, now = no_rooms(), NOW
+    kept = Listing(rooms)
+    for step in sequence:
+        now += step.seconds
+        rooms.expire(now)
+        entry = Entry(step.user_id, [stream(network=network(packet_loss=step.loss))])
+        rooms.apply(received(now, user_id=step.user_id, room_id=step.room_id, metrics=[entry]))
+        if (query := step.looks_at) is None:
+            continue
+        kept.refresh()
+        live = [one.summary() for room_id in rooms.ids() if (one := rooms.get(room_id))]
+        shown = kept.page(query, per_page=4)
+        wanted = query.select(live)
+        assert (list(shown.rows), shown.total) == (wanted[4 * (shown.page - 1) :][:4], len(wanted))
+        assert len(kept) == len(live)
+        assert kept.users == sum(one.aggregate.user_count for one in live)
+        assert kept.levels == {level: sum(getattr(one.aggregate.quality, level) for one in live) for level in LEVELS}
+
+
+def test_ids_are_of_rooms_that_changed_since_a_version() -> None:
+    rooms = no_rooms()
+    for room_id in ("c", "a", "b"):
+        rooms.apply(received(NOW, room_id=room_id))
+    assert rooms.ids() == ["a", "b", "c"]
+    seen = max(room.version for room_id in rooms.ids() if (room := rooms.get(room_id)))
+    assert rooms.ids(since=seen) == []
+    rooms.apply(received(NOW + 5, room_id="c"))
+    rooms.apply(received(NOW + 5, room_id="new"))
+    assert sorted(rooms.ids(since=seen)) == ["c", "new"]
+    rooms.expire(NOW + 15)
+    assert sorted(rooms.ids(since=seen)) == ["a", "b", "c", "new"]
+    rooms.expire(NOW + 60)
+    assert sorted(rooms.ids(since=seen)) == rooms.ids() == ["c", "new"]
+
+
+def test_a_room_whose_users_turn_stale_is_among_them() -> None:
+    rooms = no_rooms()
+    for seconds, room_id in ((0, "quiet"), (10, "busy")):
+        rooms.apply(received(NOW + seconds, room_id=room_id))
+    seen = max(room.version for room_id in rooms.ids() if (room := rooms.get(room_id)))
+    rooms.expire(NOW + 15)
+    assert rooms.ids(since=seen) == ["quiet"]
+
+
+def test_ids_that_were_given_out_do_not_change_when_rooms_start_and_end() -> None:
+    rooms = no_rooms()
+    rooms.apply(received(NOW, room_id="a"))
+    given_out = rooms.ids()
+    rooms.apply(received(NOW + 30, room_id="b"))
+    rooms.expire(NOW + 60)
+    assert (given_out, rooms.ids()) == (["a"], ["b"])
+
+
+class Rendered:
+    """What was rendered, in the order of it."""
+
+    def __init__(self) -> None:
+        self.all: list[str] = []
+
+    def renders(self, html: str) -> Callable[[], str]:
+        def render() -> str:
+            self.all.append(html)
+            return html
+
+        return render
+
+
+class TestPieces:
+    def test_one_is_rendered_anew_when_its_version_is_another(self) -> None:
+        pieces, rendered = Pieces(10), Rendered()
+        shown = [pieces.piece("u1", version, rendered.renders(f"<p>{version}")) for version in (1, 1, 2, 2, 1)]
+        assert shown == ["<p>1", "<p>1", "<p>2", "<p>2", "<p>1"]
+        assert rendered.all == ["<p>1", "<p>2", "<p>1"]
+
+    def test_there_are_no_more_than_there_may_be(self) -> None:
+        pieces, rendered = Pieces(2), Rendered()
+        for key in ("a", "b", "b", "c", "a"):
+            pieces.piece(key, None, rendered.renders(key))
+        assert rendered.all == ["a", "b", "c", "a"]
+
+
+lines = st.lists(st.sampled_from(["a", "<p>é", "", "\n", "\r", "\r\n", "\n\n", "\u2028", "data: "])).map("".join)
+
+
+@given(lines, st.none() | st.just("room"), st.none() | st.just("e-1"))
+def test_an_event_is_as_sse_starlette_writes_it(data: str, name: str | None, ident: str | None) -> None:
+    assert event(data, name=name, ident=ident) == ServerSentEvent(data, event=name, id=ident, sep="\n").encode()
