@@ -40,7 +40,7 @@ def _rows(found: dict[str, Load], alone: float) -> list[Row]:
     samples = USERS * STREAMS
     ours = found["bulk"]
     costs = [found[str(size)].cpu / size for size in SIZES]
-    growth = max(later / earlier for earlier, later in pairwise(costs))
+    growth = max(later / past_pages for past_pages, later in pairwise(costs))
     told = ", ".join(f"{1e6 * cost:.1f} µs with {size}" for size, cost in zip(SIZES, costs, strict=True))
     return [
         at_least(

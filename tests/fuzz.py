@@ -31,7 +31,7 @@ from roompulse.web.api.downloads import USERS_COLUMNS, _cell
 from roompulse.web.html.assets import Assets
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.envelope import success
-from roompulse.web.pages.ingest_health import IntakePage
+from roompulse.web.pages.ingest_health import IngestHealthPage
 from roompulse.web.pages.query import IntakeQuery, RoomsQuery, UserQuery
 from roompulse.web.pages.rooms import Overview
 from roompulse.web.pages.views import Views
@@ -238,7 +238,7 @@ class World:
         return Intake(self._meters, lambda: NOW)
 
     def _show_intake(self, intake: Intake) -> None:
-        for frame in IntakePage(intake, self._templates).view(IntakeQuery()).render().values():
+        for frame in IngestHealthPage(intake, self._templates).view(IntakeQuery()).render().values():
             assert_one_event(frame)
 
     def take(self, report: Report) -> None:

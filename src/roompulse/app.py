@@ -13,9 +13,9 @@ from litestar.types import ControllerRouterHandler
 
 from roompulse.access.database import AccessDatabase
 from roompulse.access.passwords import Passwords
-from roompulse.access.registry import Gate
-from roompulse.access.senders import Posting
-from roompulse.access.sessions import SignIns
+from roompulse.access.registry import AccessRegistry
+from roompulse.access.senders import Senders
+from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import Throttle
 from roompulse.clock import Clock, system_clock
@@ -26,42 +26,42 @@ from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
-from roompulse.store.availability import StoreHealth
+from roompulse.store.availability import Availability
 from roompulse.store.engine import Database
-from roompulse.store.replay import Past
+from roompulse.store.replay import Replay
 from roompulse.store.retention import Retention
-from roompulse.store.samples import SqlArchive
+from roompulse.store.samples import SqlSamples
 from roompulse.store.sessions import SessionKeeper, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql_store import SqlStore
-from roompulse.web.api.downloads import Exports, export_routes
+from roompulse.web.api.downloads import Downloads, export_routes
 from roompulse.web.api.health import ready_routes
 from roompulse.web.api.history import history_routes
 from roompulse.web.api.live_rooms import answer_routes
-from roompulse.web.api.metrics import Gauges, Present, metrics_routes
+from roompulse.web.api.metrics import CurrentValues, Gauges, metrics_routes
 from roompulse.web.api.openapi import openapi_routes
-from roompulse.web.api.post_report import Reports
-from roompulse.web.api.report_auth import Door
-from roompulse.web.application import Entrance
+from roompulse.web.api.post_report import ReportEndpoint
+from roompulse.web.api.report_auth import ReportAuth
+from roompulse.web.application import Application
 from roompulse.web.html.assets import Assets
 from roompulse.web.html.templates import Templates
-from roompulse.web.http.allowed_hosts import Hosts
-from roompulse.web.http.authentication import Callers, guard_by
-from roompulse.web.http.client_address import Peers
+from roompulse.web.http.allowed_hosts import AllowedHosts
+from roompulse.web.http.authentication import Authenticator, guard_by
+from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import ProblemAnswers
-from roompulse.web.http.rate_limit import Senders
-from roompulse.web.http.session_cookie import SignInCookie
+from roompulse.web.http.rate_limit import RateLimit
+from roompulse.web.http.session_cookie import SessionCookie
 from roompulse.web.pages.access import Administration, access_routes
-from roompulse.web.pages.database_notice import Notice
+from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.demo import DemoTokens, demo_routes
 from roompulse.web.pages.forms import Forms
-from roompulse.web.pages.ingest_health import IntakePage, intake_routes
+from roompulse.web.pages.ingest_health import IngestHealthPage, intake_routes
 from roompulse.web.pages.layout import Layout, page_routes
-from roompulse.web.pages.past import Earlier
+from roompulse.web.pages.past import PastPages
 from roompulse.web.pages.rooms import Overview
-from roompulse.web.pages.sign_in import Doorkeeper, SignInPage, sign_in_routes, sign_out_routes
+from roompulse.web.pages.sign_in import Login, SignInPage, sign_in_routes, sign_out_routes
 from roompulse.web.pages.views import Views
-from roompulse.web.sse.stream import Streams, stream_routes
+from roompulse.web.sse.stream import EventStreams, stream_routes
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ LOOK_EVERY = 1.0
 """Seconds between looks for who turned stale or left, and for reports whose commit does not come."""
 
 
-def create_app(settings: Settings, clock: Clock = system_clock) -> Entrance:
+def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
     """The application. `app.state.hub` is to be closed when the server is told to stop, so that streams end.
 
     `app.state.meters` counts what happens to its connections.
@@ -86,13 +86,13 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Entrance:
         async with core.running():
             yield
 
-    return Entrance(
+    return Application(
         [*_routes(core, templates), *assets.routers()],
-        reports=Reports(core.ingest, _door(core), settings),
-        hosts=Hosts(settings, core.peers),
+        reports=ReportEndpoint(core.ingest, _door(core), settings),
+        hosts=AllowedHosts(settings, core.peers),
         problems=ProblemAnswers(templates, core.meters),
         lifespan=[lifespan],
-        guards=[guard_by(core.callers)],
+        guards=[guard_by(core.authenticator)],
         openapi_config=None,
         logging_config=None,
     )
@@ -109,7 +109,7 @@ class _Core:
         self.rooms = _no_rooms(settings)
         self.meters = Meters()
         self.hub = LocalHub(settings.push_interval, settings.max_viewers, self.meters)
-        self.health = StoreHealth(self.database.probe, clock, partial(self.hub.refresh, everywhere=True))
+        self.health = Availability(self.database.probe, clock, partial(self.hub.refresh, everywhere=True))
         self.ingest = Ingest(
             self.store,
             self.health,
@@ -122,20 +122,20 @@ class _Core:
         )
         self.trends = Trends(settings.snapshot_interval, settings.max_rooms)
         self.sessions = SqlSessions(self.database)
-        self.past = Past(SqlArchive(self.database), self.store, partial(_no_rooms, settings), settings)
+        self.past = Replay(SqlSamples(self.database), self.store, partial(_no_rooms, settings), settings)
         self.access = AccessDatabase(settings)
         self.access_store = AccessStore(self.access)
-        self.gate = Gate(settings, self.access_store, clock)
-        self.sign_ins = SignIns(self.gate, self.access_store, clock, settings)
-        self.peers = Peers(settings)
-        self.cookie = SignInCookie(self.peers, settings.session_lifetime)
-        self.callers = Callers(self.gate, self.cookie, self.peers, settings)
+        self.registry = AccessRegistry(settings, self.access_store, clock)
+        self.sign_ins = OperatorSessions(self.registry, self.access_store, clock, settings)
+        self.peers = ClientAddresses(settings)
+        self.cookie = SessionCookie(self.peers, settings.session_lifetime)
+        self.authenticator = Authenticator(self.registry, self.cookie, self.peers, settings)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Raises StartupError for a database that cannot be used."""
         async with self.database.open(), self.access.open():
-            await self.gate.reload()
+            await self.registry.reload()
             await self.ingest.rebuild(self.settings.leave_after)
             await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
             async with _background(*self._jobs()), _taking(self.ingest, self.hub):
@@ -150,7 +150,7 @@ class _Core:
             Snapshots(store, self.rooms, self.trends, clock, settings.snapshot_interval).run(),
             SessionKeeper(self.sessions, self.rooms).run(),
             retention.run(),
-            self.gate.run(),
+            self.registry.run(),
             self.sign_ins.run(),
             self.meters.watch_loop(),
         ]
@@ -161,50 +161,50 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     epoch = secrets.token_hex(4)
     views = Views(rooms, templates, epoch)
     overview = Overview(rooms, core.trends, ingest.intake, templates, clock)
-    earlier = Earlier(core.past, core.sessions, templates, clock, settings.leave_after)
-    intake = IntakePage(ingest.intake, templates)
-    notice, forms = Notice(core.health, templates), Forms(core.cookie, settings.body_timeout)
+    past_pages = PastPages(core.past, core.sessions, templates, clock, settings.leave_after)
+    intake = IngestHealthPage(ingest.intake, templates)
+    notice, forms = DatabaseNotice(core.health, templates), Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, notice, clock, forms, settings)
-    streams = Streams(core.hub, core.peers, core.gate, settings, clock)
+    streams = EventStreams(core.hub, core.peers, core.registry, settings, clock)
     return [
         *answer_routes(rooms, ingest, epoch),
         *history_routes(core.store, core.past, rooms, clock),
         *stream_routes(streams, overview, views, intake, notice, ingest),
         *openapi_routes(settings),
-        *page_routes(rooms, overview, views, earlier, layout, ingest),
-        *(demo_routes(views, layout, DemoTokens(core.gate, clock)) if settings.demo else ()),
+        *page_routes(rooms, overview, views, past_pages, layout, ingest),
+        *(demo_routes(views, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
         *intake_routes(intake, layout, ingest),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
-        *export_routes(Exports(core.store, core.past, clock, settings)),
+        *export_routes(Downloads(core.store, core.past, clock, settings)),
         *_operator_routes(core, templates, forms, layout),
     ]
 
 
 def _operator_routes(core: _Core, templates: Templates, forms: Forms, layout: Layout) -> list[ControllerRouterHandler]:
-    gate, store, sign_ins, passwords = core.gate, core.access_store, core.sign_ins, Passwords()
-    doorkeeper = Doorkeeper(gate, store, sign_ins, Throttle(core.clock), passwords)
-    administration = Administration(gate, store, sign_ins, passwords, core.clock)
+    registry, store, sign_ins, passwords = core.registry, core.access_store, core.sign_ins, Passwords()
+    login = Login(registry, store, sign_ins, Throttle(core.clock), passwords)
+    administration = Administration(registry, store, sign_ins, passwords, core.clock)
     return [
-        *sign_in_routes(doorkeeper, core.callers, SignInPage(templates, gate), forms, core.cookie, core.peers),
+        *sign_in_routes(login, core.authenticator, SignInPage(templates, registry), forms, core.cookie, core.peers),
         *sign_out_routes(sign_ins, forms, core.cookie),
-        *access_routes(administration, gate, forms, layout),
+        *access_routes(administration, registry, forms, layout),
     ]
 
 
-def _door(core: _Core) -> Door:
+def _door(core: _Core) -> ReportAuth:
     settings, clock = core.settings, core.clock
-    return Door(Posting(core.gate, clock), Senders(settings.sender_rate, clock), Peers(settings))
+    return ReportAuth(Senders(core.registry, clock), RateLimit(settings.sender_rate, clock), ClientAddresses(settings))
 
 
-def _present(core: _Core) -> Present:
+def _present(core: _Core) -> CurrentValues:
     """What /metrics looks up when it is asked for."""
     gauges: Gauges = {
         "queue_reports": ("Reports that wait for their commit", lambda: core.ingest.waiting),
         "viewers": ("Open streams", lambda: core.hub.viewers),
         "store_failing": ("Whether writes to the database fail", lambda: core.health.failing_since is not None),
     }
-    return Present(gauges, core.rooms.sizes, core.database.path)
+    return CurrentValues(gauges, core.rooms.sizes, core.database.path)
 
 
 def _no_rooms(settings: Settings) -> RoomsInMemory:

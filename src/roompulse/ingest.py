@@ -19,7 +19,7 @@ from roompulse.meters import Meters
 from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received, Report
 from roompulse.rooms.contract import LiveRooms
-from roompulse.store.availability import StoreHealth
+from roompulse.store.availability import Availability
 from roompulse.store.contract import Store
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Ingest:
     def __init__(
         self,
         store: Store,
-        health: StoreHealth,
+        health: Availability,
         rooms: LiveRooms,
         hub: Hub,
         meters: Meters,

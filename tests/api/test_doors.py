@@ -17,7 +17,7 @@ from tests.conftest import Clock, client_of
 from tests.operators import NAVIGATION, SAME_SITE, add_operators, cookie_of, scope_of, token_of
 
 
-class Door(NamedTuple):
+class ReportAuth(NamedTuple):
     """The statuses that callers get: without anything, with a read key, as viewer and as admin."""
 
     anonymous: int
@@ -26,15 +26,15 @@ class Door(NamedTuple):
     admin: int
 
 
-SCRIPTS = Door(401, 200, 200, 200)
-PAGE = Door(303, 200, 200, 200)
+SCRIPTS = ReportAuth(401, 200, 200, 200)
+PAGE = ReportAuth(303, 200, 200, 200)
 DOWNLOAD = PAGE
-STREAM = Door(401, 200, 200, 200)
-OPEN = Door(200, 200, 200, 200)
-SIGNED_IN = Door(303, 403, 303, 303)
-ADMINS = Door(303, 403, 403, 303)
+STREAM = ReportAuth(401, 200, 200, 200)
+OPEN = ReportAuth(200, 200, 200, 200)
+SIGNED_IN = ReportAuth(303, 403, 303, 303)
+ADMINS = ReportAuth(303, 403, 403, 303)
 
-DOORS: dict[str, Door] = {
+DOORS: dict[str, ReportAuth] = {
     "GET /": PAGE,
     "GET /stream": STREAM,
     "GET /ingest": PAGE,
@@ -53,7 +53,7 @@ DOORS: dict[str, Door] = {
     "GET /rooms/{room_id:str}/users/{user_id:str}/stream": STREAM,
     "GET /rooms/{room_id:str}/users/{user_id:str}/visits": PAGE,
     "GET /demo/call": PAGE,
-    "GET /demo/call/tokens/{room_id:str}": Door(303, 404, 404, 404),  # room-1 is no room of a demo
+    "GET /demo/call/tokens/{room_id:str}": ReportAuth(303, 404, 404, 404),  # room-1 is no room of a demo
     "GET /report/rooms": SCRIPTS,
     "GET /report/metrics/{room_id:str}": SCRIPTS,
     "GET /report/metrics/{room_id:str}/{user_id:str}": SCRIPTS,
@@ -63,17 +63,17 @@ DOORS: dict[str, Door] = {
     "GET /report/openapi.json": OPEN,
     "GET /report/schema.json": OPEN,
     "POST /report/metrics": OPEN,  # asks senders, not readers: see test_posting.py
-    "GET /sign-in": Door(200, 200, 303, 303),
-    "POST /sign-in": Door(401, 401, 401, 401),
+    "GET /sign-in": ReportAuth(200, 200, 303, 303),
+    "POST /sign-in": ReportAuth(401, 401, 401, 401),
     "POST /sign-out": SIGNED_IN,
     "POST /sign-out/everywhere": SIGNED_IN,
-    "GET /access": Door(303, 403, 403, 200),
-    "POST /access/operators/add": Door(303, 403, 403, 400),
-    "POST /access/operators/role": Door(303, 403, 403, 404),
-    "POST /access/operators/sign-out": Door(303, 403, 403, 404),
-    "POST /access/operators/remove": Door(303, 403, 403, 404),
-    "POST /access/keys/add": Door(303, 403, 403, 400),
-    "POST /access/keys/remove": Door(303, 403, 403, 404),
+    "GET /access": ReportAuth(303, 403, 403, 200),
+    "POST /access/operators/add": ReportAuth(303, 403, 403, 400),
+    "POST /access/operators/role": ReportAuth(303, 403, 403, 404),
+    "POST /access/operators/sign-out": ReportAuth(303, 403, 403, 404),
+    "POST /access/operators/remove": ReportAuth(303, 403, 403, 404),
+    "POST /access/keys/add": ReportAuth(303, 403, 403, 400),
+    "POST /access/keys/remove": ReportAuth(303, 403, 403, 404),
 }
 """What those get who navigate there in a browser. Forms have a right token, and ask for nothing that is there."""
 
@@ -103,7 +103,12 @@ class World:
     def __init__(self, app: Litestar, client: httpx.AsyncClient, key: str) -> None:
         self.app = app
         self.client = client
-        self.callers = {"anonymous": {}, "program": bearer(key), "viewer": cookie_of("bob"), "admin": cookie_of("ada")}
+        self.callers = {
+            "anonymous": {},
+            "program": bearer(key),
+            "viewer": cookie_of("bob"),
+            "admin": cookie_of("ada"),
+        }
 
     async def status(self, method: str, path: str, caller: str) -> int:
         """The status of the answer, whose body is not read: a stream never ends."""
@@ -141,7 +146,7 @@ async def world(settings: Settings, clock: Clock) -> AsyncIterator[World]:
         yield World(app, client, key)
 
 
-@pytest.mark.parametrize("caller", Door._fields)
+@pytest.mark.parametrize("caller", ReportAuth._fields)
 async def test_each_route_lets_in_whom_the_table_says(world: World, caller: str) -> None:
     found, expected = {}, {}
     # Signing out comes last: it is for good.

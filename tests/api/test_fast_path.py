@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from roompulse.app import create_app
 from roompulse.settings import Settings
-from roompulse.web.application import Entrance
+from roompulse.web.application import Application
 from tests.builders import REFERENCE
 from tests.conftest import Clock
 
 
 @pytest.fixture
-async def app(settings: Settings, clock: Clock) -> AsyncIterator[Entrance]:
+async def app(settings: Settings, clock: Clock) -> AsyncIterator[Application]:
     app = create_app(settings, clock)
     async with app.lifespan():
         yield app
@@ -30,7 +30,7 @@ def scope(host: bytes = b"localhost", media_type: bytes = b"application/json") -
     return asked | {"headers": [(b"host", host), (b"content-type", media_type)]}
 
 
-async def taken(app: Entrance, asked: Any, body: bytes = REFERENCE) -> Any:
+async def taken(app: Application, asked: Any, body: bytes = REFERENCE) -> Any:
     """What the connection is told: None, or the application that answers."""
     told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     app.take(asked, body, told.set_result)
@@ -49,7 +49,7 @@ async def answer(refusal: Any, asked: Any) -> tuple[int, dict[bytes, bytes], Any
     return start["status"], dict(start["headers"]), json.decode(whole["body"])
 
 
-async def test_is_told_once_the_report_is_saved(app: Entrance) -> None:
+async def test_is_told_once_the_report_is_saved(app: Application) -> None:
     assert await taken(app, scope()) is None
     assert app.state.meters.accepted._value.get() == 1
 
@@ -63,7 +63,7 @@ async def test_is_told_once_the_report_is_saved(app: Entrance) -> None:
     ],
 )
 async def test_is_told_why_a_report_is_refused(
-    app: Entrance, asked: Any, body: bytes, status: int, message: str
+    app: Application, asked: Any, body: bytes, status: int, message: str
 ) -> None:
     code, headers, problem = await answer(await taken(app, asked, body), asked)
     assert (code, problem["code"], problem["data"]) == (status, status, None)
@@ -80,14 +80,16 @@ async def test_a_body_that_came_in_chunks_is_no_longer_than_others(settings: Set
     assert (code, problem["message"]) == (413, f"the body has more than {len(REFERENCE)} bytes")
 
 
-async def test_a_mistake_of_ours_is_answered_and_counted(app: Entrance, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_mistake_of_ours_is_answered_and_counted(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roompulse.intake.intake.Intake.decode", lambda *_: 1 / 0)
     code, _, problem = await answer(await taken(app, scope()), scope())
     assert (code, problem["code"]) == (500, 500)
     assert app.state.meters.mistakes._value.get() == 1
 
 
-async def test_a_report_that_cannot_be_saved_is_refused_later(app: Entrance, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_report_that_cannot_be_saved_is_refused_later(
+    app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def fails(*_: Any) -> None:
         raise OSError("the disk is gone")
 

@@ -12,7 +12,7 @@ import pytest
 
 from roompulse.report.model import Entry
 from roompulse.settings import Settings
-from roompulse.web.sse.push import EXTENSION, Outlet
+from roompulse.web.sse.push import EXTENSION, PushChannel
 from tests.api import assert_problem, serving
 from tests.api.faults import FAULTS, Faults
 from tests.builders import NOW, REFERENCE, body, stream
@@ -58,7 +58,7 @@ class World:
             "scheme": "http",
             "http_version": "1.1",
             "root_path": "",
-            "extensions": {EXTENSION: Mock(Outlet)},
+            "extensions": {EXTENSION: Mock(PushChannel)},
         }
         never = asyncio.Event()
         viewer = asyncio.create_task(transport.app(scope, never.wait, send))

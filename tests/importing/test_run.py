@@ -21,10 +21,10 @@ from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
-from roompulse.store.availability import StoreHealth
+from roompulse.store.availability import Availability
 from roompulse.store.contract import HistoryQuery, SampleQuery, Session, SessionQuery
 from roompulse.store.engine import Database
-from roompulse.store.samples import SqlArchive
+from roompulse.store.samples import SqlSamples
 from roompulse.store.schema import samples, snapshots
 from roompulse.store.sessions import SessionKeeper, SqlSessions
 from roompulse.store.snapshots import Snapshots
@@ -75,7 +75,7 @@ async def live_through(database: Database, reports: Sequence[Received]) -> None:
 
 async def kept(database: Database, room_id: str = "room-1") -> tuple[list[Received], Any, list[Session]]:
     """Reports, snapshots and sessions of a room."""
-    found = SqlArchive(database).reports(SampleQuery(room_id, 0, IMPORTED_AT * 2))
+    found = SqlSamples(database).reports(SampleQuery(room_id, 0, IMPORTED_AT * 2))
     history = await SqlStore(database).history(HistoryQuery(room_id))
     return [one async for one in found], history, await SqlSessions(database).of_room(room_id, 9)
 
@@ -126,7 +126,7 @@ async def test_a_server_that_starts_at_once_does_not_take_it_for_live(settings: 
     async with database.open():
         rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
         clock, hub = Clock(IMPORTED_AT), LocalHub(1, 9, Meters())
-        health = StoreHealth(database.probe, clock, hub.refresh)
+        health = Availability(database.probe, clock, hub.refresh)
         ingest = Ingest(SqlStore(database), health, rooms, hub, Meters(), clock, max_queue=9, commit_timeout=9)
         await ingest.rebuild(60)
         assert rooms.ids() == []

@@ -146,10 +146,10 @@ def test_without_a_description_that_names_it_likewise(described: Any) -> None:
 
 
 def test_a_place_that_is_given_to_another_later_is_that_other_s_later() -> None:
-    earlier, later = call(range(21)), call(range(21, 42))
+    past_pages, later = call(range(21)), call(range(21, 42))
     for _, objects in later:
         objects["IB"] = objects.pop("IA")  # a new SSRC is a new object
-    content = rtcstats(earlier) + b"\n" + rtcstats(later, described=description(m1="bob"))
+    content = rtcstats(past_pages) + b"\n" + rtcstats(later, described=description(m1="bob"))
     reports = reports_of(read_rtcstats(content.splitlines()), "room-1")
     who = [{user for user, _, direction in streams(received) if direction == "recv"} for received in reports]
     assert who[0] == {"ada"}

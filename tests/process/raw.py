@@ -59,12 +59,12 @@ class Raw:
         except ConnectionResetError:
             return True
 
-    def is_closed_while_sending(self, piece: bytes) -> bool:
+    def is_closed_while_sending(self, fragment: bytes) -> bool:
         """Send the same again and again, and say whether the server puts an end to it."""
         deadline = time.monotonic() + DEADLINE
         try:
             while time.monotonic() < deadline:
-                self._socket.sendall(piece)
+                self._socket.sendall(fragment)
         except OSError:
             return True
         return False

@@ -42,8 +42,8 @@ def until_closed(client: socket.socket) -> bytes:
     """All that the server still says; fails if it does not close the connection."""
     said = b""
     try:
-        while piece := client.recv(65536):
-            said += piece
+        while fragment := client.recv(65536):
+            said += fragment
     except ConnectionResetError:
         pass
     return said
@@ -139,9 +139,9 @@ def test_reports_that_come_all_at_once_over_one_connection_are_all_taken(server:
         client.sendall((HEAD + REFERENCE) * 10)
         said = b""
         while said.count(b"success") < 10:
-            piece = client.recv(65536)
-            assert piece
-            said += piece
+            fragment = client.recv(65536)
+            assert fragment
+            said += fragment
     assert said.count(b"HTTP/1.1 200 ") == 10
 
 
@@ -160,9 +160,9 @@ def test_a_stream_is_not_cut_off_for_saying_nothing(server: Server) -> None:
         server.post(body(room_id="quiet"))
         said = b""
         while b"event: room" not in said:
-            piece = viewer.recv(65536)
-            assert piece
-            said += piece
+            fragment = viewer.recv(65536)
+            assert fragment
+            said += fragment
 
 
 @pytest.fixture
@@ -207,9 +207,9 @@ def test_a_viewer_that_reads_is_not_dropped(impatient: Server) -> None:
         for number in range(1, 6):
             big_room(impatient)
             while said.count(b"event: room") < number:
-                piece = viewer.recv(2**20)
-                assert piece
-                said += piece
+                fragment = viewer.recv(2**20)
+                assert fragment
+                said += fragment
 
 
 def test_a_viewer_that_does_not_read_does_not_hold_up_the_end(make_server: MakeServer) -> None:

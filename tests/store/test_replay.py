@@ -12,10 +12,10 @@ from roompulse.rooms.contract import LiveRoom
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import RoomMetrics
 from roompulse.settings import Settings
-from roompulse.store.contract import Archive, SampleQuery, Visit
+from roompulse.store.contract import SampleArchive, SampleQuery, Visit
 from roompulse.store.engine import Database
-from roompulse.store.replay import Past
-from roompulse.store.samples import SqlArchive, _samples
+from roompulse.store.replay import Replay
+from roompulse.store.samples import SqlSamples, _samples
 from roompulse.store.sql_store import SqlStore
 from tests.builders import NOW, network, received, stream
 
@@ -33,9 +33,9 @@ def store(database: Database) -> SqlStore:
 
 
 @pytest.fixture(params=["sql"])
-def archive(database: Database) -> Archive:
+def archive(database: Database) -> SampleArchive:
     """Each implementation of the contract in its turn."""
-    return SqlArchive(database)
+    return SqlSamples(database)
 
 
 def no_rooms() -> RoomsInMemory:
@@ -48,17 +48,17 @@ def metrics_of(room: LiveRoom | None) -> RoomMetrics | None:
 
 
 @pytest.fixture
-def past(archive: Archive, store: SqlStore, settings: Settings) -> Past:
-    return Past(archive, store, no_rooms, settings)
+def past(archive: SampleArchive, store: SqlStore, settings: Settings) -> Replay:
+    return Replay(archive, store, no_rooms, settings)
 
 
-async def found(archive: Archive, query: SampleQuery) -> list[Received]:
+async def found(archive: SampleArchive, query: SampleQuery) -> list[Received]:
     return [one async for one in archive.reports(query)]
 
 
 class TestReports:
     async def test_are_those_of_one_room_and_time_in_the_order_of_their_receipt(
-        self, archive: Archive, store: SqlStore
+        self, archive: SampleArchive, store: SqlStore
     ) -> None:
         reports = [received(NOW + second, user_id=user) for second in range(4) for user in ("u2", "u1", "u3")]
         await store.append([*reports, received(NOW + 1, room_id="other")])
@@ -66,7 +66,9 @@ class TestReports:
         assert await found(archive, SampleQuery("room-1", NOW, NOW + 2)) == reports[3:9]
         assert await found(archive, SampleQuery("empty", 0, NOW + 9)) == []
 
-    async def test_of_one_reporter_and_about_one_user_can_be_asked_for(self, archive: Archive, store: SqlStore) -> None:
+    async def test_of_one_reporter_and_about_one_user_can_be_asked_for(
+        self, archive: SampleArchive, store: SqlStore
+    ) -> None:
         about_both = [Entry("u1", [stream()]), Entry("u2", [stream(direction="recv")])]
         await store.append([received(metrics=about_both), received(user_id="u2")])
         asked = SampleQuery("room-1", 0, NOW, reporter_id="u1", about="u2")
@@ -74,7 +76,7 @@ class TestReports:
         by_one = await found(archive, SampleQuery("room-1", 0, NOW, reporter_id="u1"))
         assert [entry for one in by_one for entry in one.report.metrics] == about_both
 
-    async def test_without_entries_come_back_too(self, archive: Archive, store: SqlStore) -> None:
+    async def test_without_entries_come_back_too(self, archive: SampleArchive, store: SqlStore) -> None:
         await store.append([received(metrics=[])])
         assert await found(archive, SampleQuery("room-1", 0, NOW)) == [received(metrics=[])]
 
@@ -92,25 +94,31 @@ class TestReports:
 
 
 class TestVisits:
-    async def visits(self, archive: Archive, user_id: str, since: float = 0, until: float = NOW + 999) -> list[Visit]:
+    async def visits(
+        self, archive: SampleArchive, user_id: str, since: float = 0, until: float = NOW + 999
+    ) -> list[Visit]:
         return await archive.visits("room-1", user_id, since, until, gap=60)
 
-    async def test_end_with_a_silence_that_is_too_long(self, archive: Archive, store: SqlStore) -> None:
+    async def test_end_with_a_silence_that_is_too_long(self, archive: SampleArchive, store: SqlStore) -> None:
         heard = [NOW, NOW + 60, NOW + 120.001, NOW + 130]
         await store.append([received(at) for at in heard] + [received(NOW + 90, user_id="u2")])
         assert await self.visits(archive, "u1") == [Visit(NOW, NOW + 60), Visit(NOW + 120.001, NOW + 130)]
         assert await self.visits(archive, "nobody") == []
 
-    async def test_are_those_of_the_time_that_is_asked_for(self, archive: Archive, store: SqlStore) -> None:
+    async def test_are_those_of_the_time_that_is_asked_for(self, archive: SampleArchive, store: SqlStore) -> None:
         await store.append([received(NOW + second) for second in range(0, 100, 10)])
         assert await self.visits(archive, "u1", NOW, NOW + 30) == [Visit(NOW + 10, NOW + 30)]
 
-    async def test_of_one_who_only_listens_are_by_its_own_reports(self, archive: Archive, store: SqlStore) -> None:
+    async def test_of_one_who_only_listens_are_by_its_own_reports(
+        self, archive: SampleArchive, store: SqlStore
+    ) -> None:
         receives = [Entry("u1", [stream(direction="recv")])]
         await store.append([received(NOW, user_id="u2", metrics=receives), received(NOW + 5, user_id="u2", metrics=[])])
         assert await self.visits(archive, "u2") == [Visit(NOW, NOW + 5)]
 
-    async def test_of_one_who_reports_nothing_are_by_what_others_do(self, archive: Archive, store: SqlStore) -> None:
+    async def test_of_one_who_reports_nothing_are_by_what_others_do(
+        self, archive: SampleArchive, store: SqlStore
+    ) -> None:
         about_both = [Entry("u1", [stream()]), Entry("silent", [stream(direction="recv")])]
         await store.append([received(NOW, metrics=about_both), received(NOW + 5)])
         await store.append([received(NOW + 9, user_id="u2", metrics=about_both[1:])])
@@ -118,7 +126,7 @@ class TestVisits:
 
 
 class TestPast:
-    async def test_is_the_room_as_it_was(self, past: Past, store: SqlStore) -> None:
+    async def test_is_the_room_as_it_was(self, past: Replay, store: SqlStore) -> None:
         """At every moment, what is made of the stored reports is what was live then."""
         live = no_rooms()
         then: dict[float, RoomMetrics | None] = {}
@@ -138,7 +146,7 @@ class TestPast:
     def metrics(second: int) -> list[Entry]:
         return [Entry(f"u{second % 2}", [stream(network=network(rtt=second), direction="recv"), stream("screen")])]
 
-    async def test_has_figures_where_samples_are_gone(self, past: Past, store: SqlStore) -> None:
+    async def test_has_figures_where_samples_are_gone(self, past: Replay, store: SqlStore) -> None:
         rooms = no_rooms()
         rooms.apply(received())
         room = rooms.get("room-1")
@@ -153,7 +161,7 @@ class TestPast:
         assert await past.snapshot("room-1", NOW - 1) is None
 
     async def test_a_room_that_began_just_before_its_first_snapshot_was_taken_is_in_it(
-        self, past: Past, store: SqlStore
+        self, past: Replay, store: SqlStore
     ) -> None:
         await store.append([received(NOW + 0.02)])
         assert await past.room("room-1", NOW) is None
@@ -161,5 +169,5 @@ class TestPast:
         assert await past.room("room-1", NOW)
         assert await past.room("room-1", NOW - 0.5) is None
 
-    async def test_knows_users_while_all_that_shows_is_kept(self, past: Past, settings: Settings) -> None:
+    async def test_knows_users_while_all_that_shows_is_kept(self, past: Replay, settings: Settings) -> None:
         assert past.users_since(NOW) == NOW - settings.sample_retention + settings.leave_after + 60

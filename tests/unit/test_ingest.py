@@ -14,7 +14,7 @@ from roompulse.report.model import Entry, Received
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import Aggregate, Snapshot, UserMetrics
-from roompulse.store.availability import StoreHealth
+from roompulse.store.availability import Availability
 from roompulse.store.contract import HistoryQuery
 from tests.builders import NOW, network, received, report, stream, video
 from tests.conftest import Clock
@@ -96,7 +96,7 @@ class World:
         self.start(max_queue)
 
     def start(self, max_queue: int) -> None:
-        self.health = StoreHealth(self.store.probe, self.clock, partial(self.hub.refresh, everywhere=True))
+        self.health = Availability(self.store.probe, self.clock, partial(self.hub.refresh, everywhere=True))
         self.ingest = Ingest(
             self.store,
             self.health,

@@ -8,7 +8,7 @@ from hashlib import sha256
 from ipaddress import ip_address
 
 from roompulse.access.model import ANYBODY, Caller, Key, KeyKind, Known, Role, SignIn
-from roompulse.access.revocation import Present
+from roompulse.access.revocation import OpenSessions
 from roompulse.access.store import AccessStore
 from roompulse.clock import Clock
 from roompulse.settings import Settings
@@ -19,7 +19,7 @@ RELOAD_EVERY = 2.0
 """Seconds until what a command changed holds for a server that runs."""
 
 
-class Gate:
+class AccessRegistry:
     """Knows what the database of access control holds, so that a request costs no look into it.
 
     Off on a loopback address and behind a proxy until there is something to ask for: a key, or an operator.
@@ -39,7 +39,7 @@ class Gate:
         """By which room tokens are signed: another dictionary whenever one of them is."""
         self._kinds: set[KeyKind] = set()
         self._adopted: dict[str, Key] = {}
-        self.present = Present(self.admits)
+        self.open_sessions = OpenSessions(self.admits)
 
     async def reload(self) -> None:
         """Raises StoreError when the database fails; what is known stays. Who is not let in any more is shown out."""
@@ -52,11 +52,11 @@ class Gate:
 
     def _review(self) -> None:
         # Who looks at a stream uses the sign-in, though a wall screen asks for nothing in months.
-        for caller in self.present.callers:
+        for caller in self.open_sessions.authenticator:
             if isinstance(caller.proof, bytes) and self.sign_in(caller.proof):
                 self.use(caller.proof)
         self._used = {digest: at for digest, at in self._used.items() if digest in self.known.sign_ins}
-        self.present.review()
+        self.open_sessions.review()
 
     def adopt(self, key: Key) -> None:
         """Take room tokens by a key that is in no database."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from roompulse.access.model import Caller
 
 
-class Present:
+class OpenSessions:
     """Bounded by what it is used for: streams, of which there are MAX_VIEWERS at most."""
 
     def __init__(self, admits: Callable[[Caller], bool]) -> None:
@@ -14,11 +14,11 @@ class Present:
         self._ends: dict[Caller, list[Callable[[], None]]] = {}
 
     @property
-    def callers(self) -> Collection[Caller]:
+    def authenticator(self) -> Collection[Caller]:
         return self._ends.keys()
 
     @contextmanager
-    def stay(self, caller: Caller, end: Callable[[], None]) -> Iterator[None]:
+    def hold(self, caller: Caller, end: Callable[[], None]) -> Iterator[None]:
         """Until the context ends, `end` is called by each `review` that finds the caller not admitted any more."""
         self._ends.setdefault(caller, []).append(end)
         try:

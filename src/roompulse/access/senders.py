@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from roompulse.access.registry import Gate
+from roompulse.access.registry import AccessRegistry
 from roompulse.access.tokens import Tokens
 from roompulse.clock import Clock
 from roompulse.errors import Forbidden, Unauthorized
@@ -30,23 +30,23 @@ class Sender(Struct, frozen=True):
             raise Forbidden("$.user_id: the token is for another user")
 
 
-class Posting:
-    def __init__(self, gate: Gate, clock: Clock) -> None:
-        self._gate = gate
+class Senders:
+    def __init__(self, registry: AccessRegistry, clock: Clock) -> None:
+        self._registry = registry
         self._clock = clock
         self._tokens = Tokens()
 
     @property
     def asks(self) -> bool:
-        return self._gate.asks_senders
+        return self._registry.asks_senders
 
     def sender(self, shown: str | None) -> Sender:
         """The sender that shows this key or token; raises Unauthorized where it lets nobody post."""
         if not shown:
             raise Unauthorized("send an ingest key or a room token: `Authorization: Bearer …`, or `token` in the body")
         if shown.startswith(KEY_PREFIX):
-            if key := self._gate.key(shown, "ingest"):
+            if key := self._registry.key(shown, "ingest"):
                 return Sender(key.id)
             raise Unauthorized("the key is none, or not for ingest")
-        claims = self._tokens.read(shown, self._gate.signing_keys, self._clock())
+        claims = self._tokens.read(shown, self._registry.signing_keys, self._clock())
         return Sender(claims.bucket, claims.room, claims.user)

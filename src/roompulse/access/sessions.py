@@ -5,7 +5,7 @@ import logging
 import secrets
 
 from roompulse.access.model import SignIn
-from roompulse.access.registry import Gate, digest_of
+from roompulse.access.registry import AccessRegistry, digest_of
 from roompulse.access.store import AccessStore
 from roompulse.clock import Clock
 from roompulse.settings import Settings
@@ -19,9 +19,9 @@ KEEP_EVERY = 60.0
 """Seconds after which it is written down that a sign-in was used, at most: a restart forgets what came after."""
 
 
-class SignIns:
-    def __init__(self, gate: Gate, store: AccessStore, clock: Clock, settings: Settings) -> None:
-        self._gate = gate
+class OperatorSessions:
+    def __init__(self, registry: AccessRegistry, store: AccessStore, clock: Clock, settings: Settings) -> None:
+        self._registry = registry
         self._store = store
         self._clock = clock
         self._keep_every = min(KEEP_EVERY, settings.session_idle / 4)
@@ -34,18 +34,18 @@ class SignIns:
         return secret
 
     def _too_many(self, operator: str) -> list[bytes]:
-        mine = [one for one in self._gate.known.sign_ins.values() if one.operator == operator]
-        mine.sort(key=self._gate.used_at, reverse=True)
+        mine = [one for one in self._registry.known.sign_ins.values() if one.operator == operator]
+        mine.sort(key=self._registry.used_at, reverse=True)
         return [one.digest for one in mine[MAX_PER_OPERATOR - 1 :]]
 
     async def end(self, *digests: bytes) -> None:
         """What they look at ends with them."""
         await self._store.end(*digests)
-        await self._gate.reload()
+        await self._registry.reload()
 
     async def end_all(self, operator: str) -> None:
         await self._store.end_all(operator)
-        await self._gate.reload()
+        await self._registry.reload()
 
     async def run(self) -> None:
         while True:
@@ -57,9 +57,9 @@ class SignIns:
 
     async def keep(self) -> None:
         """Write down what was used, and delete what has expired."""
-        sign_ins = self._gate.known.sign_ins.values()
-        used = [(one.digest, at) for one in sign_ins if (at := self._gate.used_at(one)) > one.used_at]
-        expired = [one.digest for one in sign_ins if self._gate.sign_in(one.digest) is None]
+        sign_ins = self._registry.known.sign_ins.values()
+        used = [(one.digest, at) for one in sign_ins if (at := self._registry.used_at(one)) > one.used_at]
+        expired = [one.digest for one in sign_ins if self._registry.sign_in(one.digest) is None]
         if used:
             await self._store.used(used)
         if expired:

@@ -25,8 +25,8 @@ from roompulse.cli.simulate import LOCAL_URL
 from roompulse.errors import StartupError
 from roompulse.logs import set_up_logs
 from roompulse.settings import PREFIX, Settings, load_settings, unknown_names
-from roompulse.web.http.client_address import Peers
-from roompulse.web.server.access_log import RequestLog
+from roompulse.web.http.client_address import ClientAddresses
+from roompulse.web.server.access_log import AccessLog
 from roompulse.web.server.fast_path import connection_class
 from roompulse.web.server.protocol import KEEP_ALIVE
 
@@ -85,7 +85,7 @@ def listen(settings: Settings) -> socket.socket:
 
 def _run(settings: Settings, listener: socket.socket) -> None:
     app = create_app(settings)
-    logged: Any = RequestLog(cast("Any", app), Peers(settings)) if settings.log_requests else app
+    logged: Any = AccessLog(cast("Any", app), ClientAddresses(settings)) if settings.log_requests else app
     config = uvicorn.Config(
         logged,
         lifespan="off",  # run by _serve, so that a StartupError arrives there

@@ -137,8 +137,8 @@ def _change(part: Part, direction: Direction, interval: int) -> _Change | None:
 
 def _points(stats: Stats, interval: int) -> tuple[Point, Point] | None:
     after = stats.points.get(interval)
-    earlier = (stats.points.get(interval - gap) for gap in range(1, _LONGEST_GAP + 1))
-    before = next(filter(None, earlier), None)
+    past_pages = (stats.points.get(interval - gap) for gap in range(1, _LONGEST_GAP + 1))
+    before = next(filter(None, past_pages), None)
     return (before, after) if before and after and before.at < after.at else None
 
 

@@ -138,7 +138,7 @@ def _skew(minutes: Iterable[_Minute]) -> Skew | None:
     return Skew(least, skews[(len(skews) - 1) // 2], most)
 
 
-class IngestHealth:
+class HealthByVersion:
     """What came in within the last WINDOW_MINUTES, by SDK version. It is bounded, however many versions there are."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ from math import floor
 
 from roompulse.clock import Clock
 from roompulse.errors import Problem
-from roompulse.intake.by_version import IngestHealth, VersionHealth
+from roompulse.intake.by_version import HealthByVersion, VersionHealth
 from roompulse.intake.refusals import sdk_version_of
 from roompulse.intake.window import SlidingCount
 from roompulse.meters import Meters
@@ -24,7 +24,7 @@ class Intake:
         self._meters = meters
         self._clock = clock
         self._shown = SlidingCount(1, RATE_WINDOW)
-        self._health = IngestHealth()
+        self._health = HealthByVersion()
         self._refused = 0
 
     def decode(self, body: bytes, largest: Largest) -> Report:

@@ -60,7 +60,7 @@ AUDIO = Kind(
 KINDS = (LOSS, JITTER, RTT, VIDEO, AUDIO)
 
 
-class Tally:
+class UnitCount:
     """What the figures of one kind were like."""
 
     __slots__ = ("count", "high", "low", "values")
@@ -80,7 +80,7 @@ class Tally:
         if len(self.values) < VARIETY:
             self.values.add(value)
 
-    def add(self, other: "Tally") -> None:
+    def add(self, other: "UnitCount") -> None:
         self.count += other.count
         self.low += other.low
         self.high += other.high
@@ -100,7 +100,7 @@ class Units:
     __slots__ = ("_tallies",)
 
     def __init__(self) -> None:
-        self._tallies = [Tally() for _ in KINDS]
+        self._tallies = [UnitCount() for _ in KINDS]
 
     def look_at(self, streams: Iterable[Stream]) -> None:
         loss, jitter, rtt, video, audio = self._tallies

@@ -23,7 +23,7 @@ def place_of(user: UserState) -> Place:
     return Place(score is None, score or 0, user.user_id)
 
 
-class Standing:
+class Ranking:
     """The places of users, kept while they change: only who changed is placed anew."""
 
     __slots__ = ("_levels", "_places", "_scores", "_stale", "worst_first")

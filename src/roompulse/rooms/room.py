@@ -7,7 +7,7 @@ from roompulse.report.model import Entry, Report, Stream
 from roompulse.rooms.aggregate import aggregate, aggregate_of, medians, medians_of
 from roompulse.rooms.model import Medians, RoomMetrics, RoomSummary, UserMetrics
 from roompulse.rooms.ranking import Place, place_of
-from roompulse.rooms.room_index import Kept
+from roompulse.rooms.room_index import RoomIndex
 from roompulse.rooms.user import Reporting, StreamState, UserState
 from roompulse.rooms.verdict import Words, verdict_in_words
 
@@ -37,7 +37,7 @@ class RoomState:
         self.version = 0
         self._metrics: RoomMetrics | None = None
         self._summary: RoomSummary | None = None
-        self._kept: Kept | None = None
+        self._kept: RoomIndex | None = None
 
     def changed(self, now: float, version: int) -> None:
         self.updated_at = now
@@ -121,8 +121,8 @@ class RoomState:
         if self._summary is None:
             users = self.users.values()
             if kept := self._whole():
-                whole = aggregate(len(users), kept.standing.quality(), kept.tally.sums())
-                stale = kept.standing.all_stale()
+                whole = aggregate(len(users), kept.ranking.quality(), kept.totals.sums())
+                stale = kept.ranking.all_stale()
             else:
                 whole = aggregate_of([user.score() for user in users], self._samples())
                 stale = all(user.stale for user in users)
@@ -132,13 +132,13 @@ class RoomState:
 
     def medians(self) -> Medians:
         if kept := self._whole():
-            sums = kept.tally.sums()
+            sums = kept.totals.sums()
             return medians(sums.rtt, sums.packet_loss, sums.jitter)
         return medians_of(self._samples())
 
     def worst_first(self) -> Sequence[Place]:
         if kept := self._whole():
-            return kept.standing.worst_first
+            return kept.ranking.worst_first
         return sorted(place_of(user) for user in self.users.values())
 
     def verdict(self) -> Words:
@@ -150,12 +150,12 @@ class RoomState:
         user = self.users.get(user_id)
         return user.metrics() if user else None
 
-    def _whole(self) -> Kept | None:
+    def _whole(self) -> RoomIndex | None:
         """What is kept of a big room, up to date; None of a small one."""
         if self._kept:
             self._kept.catch_up()
         elif len(self.users) >= KEPT_FROM or sum(user.stream_count() for user in self.users.values()) >= KEPT_FROM:
-            self._kept = Kept(self.users)
+            self._kept = RoomIndex(self.users)
         return self._kept
 
     def _samples(self) -> list[Stream]:

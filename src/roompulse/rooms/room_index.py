@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from roompulse.quality import IMPAIRED, level_of
 from roompulse.report.model import Stream
-from roompulse.rooms.ranking import Standing
-from roompulse.rooms.running_totals import Tally
+from roompulse.rooms.ranking import Ranking
+from roompulse.rooms.running_totals import RunningTotals
 from roompulse.rooms.user import StreamState, UserState
 from roompulse.rooms.verdict import Room, Troubles, Words, in_words
 
@@ -16,7 +16,7 @@ _MOST_STREAMS, _MOST_USERS = 1 / 5, 3 / 4
 """Shares of a room: where more than these changed, all of it is as quickly gone through anew."""
 
 
-class Kept:
+class RoomIndex:
     """`users` are those of the room, which are changed elsewhere: what is said here is who and which."""
 
     __slots__ = (
@@ -27,15 +27,15 @@ class Kept:
         "_streams",
         "_troubles",
         "_users",
-        "standing",
-        "tally",
+        "ranking",
+        "totals",
     )
 
     def __init__(self, users: Mapping[str, UserState]) -> None:
         samples = [stream.sample for user in users.values() for stream in user.streams()]
         self._users = users
-        self.standing = Standing(users.values())
-        self.tally = Tally(samples)
+        self.ranking = Ranking(users.values())
+        self.totals = RunningTotals(samples)
         self._troubles: Troubles | None = None
         self._most_streams = _MOST_STREAMS * len(samples)
         self._most_users = _MOST_USERS * len(users)
@@ -69,14 +69,14 @@ class Kept:
 
     def catch_up(self) -> None:
         if self._streams or self._old:
-            self.tally.change([stream.sample for stream in self._streams], self._old)
+            self.totals.change([stream.sample for stream in self._streams], self._old)
             self._streams, self._old = set(), []
         for user_id in self._changed:
             user = self._users.get(user_id)
             if user:
-                self.standing.put(user)
+                self.ranking.put(user)
             else:
-                self.standing.drop(user_id)
+                self.ranking.drop(user_id)
             if self._troubles is not None:
                 self._note_trouble(self._troubles, user_id, user)
         self._changed = set()
@@ -93,7 +93,7 @@ class Kept:
             self._troubles = Troubles()
             for user_id, user in self._users.items():
                 self._note_trouble(self._troubles, user_id, user)
-        return in_words(Room(self.standing.quality(), self._troubles, self._worst_first, self._users.get))
+        return in_words(Room(self.ranking.quality(), self._troubles, self._worst_first, self._users.get))
 
     def _worst_first(self) -> Iterator[str]:
-        return (place.user_id for place in self.standing.worst_first)
+        return (place.user_id for place in self.ranking.worst_first)

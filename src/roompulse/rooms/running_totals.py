@@ -60,7 +60,7 @@ class Ranked:
         return Spread(self._ordered, self._sum.total())
 
 
-class Tally:
+class RunningTotals:
     """The samples that are counted, by figure."""
 
     __slots__ = ("_audios", "_frame_rate", "_jitter", "_packet_loss", "_rtt", "_streams", "_sums", "_videos")

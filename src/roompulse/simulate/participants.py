@@ -69,7 +69,7 @@ class Picture:
         self.bitrate.step(random, seconds)
 
 
-class Person:
+class Participant:
     """`pictures` are by stream id; `sending` and `receiving` are how its streams are impaired since its last step."""
 
     def __init__(self, user_id: str, random: Random, *, leaves_at: float) -> None:

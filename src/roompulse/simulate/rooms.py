@@ -9,7 +9,7 @@ from random import Random
 from msgspec import Struct
 
 from roompulse.client import Entry, Report
-from roompulse.simulate.participants import Person
+from roompulse.simulate.participants import Participant
 from roompulse.simulate.streams import received, sent
 from roompulse.simulate.troubles import NOTHING, TROUBLES, Episodes
 
@@ -72,10 +72,10 @@ class Room:
         self._random = random
         self._names = random.sample(USER_NAMES.split(), k=len(USER_NAMES.split()))
         self._joined = 0
-        self._members: list[Person] = []
-        self._agenda: list[tuple[float, int, Person | None]] = []
+        self._members: list[Participant] = []
+        self._agenda: list[tuple[float, int, Participant | None]] = []
         self._episodes = Episodes(TROUBLES[trouble], random) if trouble else None
-        self._victim: tuple[int, Person] | None = None
+        self._victim: tuple[int, Participant] | None = None
         # Spread over the interval: there is no moment at which all report.
         for _ in range(random.randint(ceil(plan.users / 2), plan.users)):
             self._plan(random.uniform(0, plan.interval))
@@ -92,18 +92,18 @@ class Room:
                 self._members.remove(person)
                 self._plan(now + self._random.expovariate(1 / FREE_FOR))
 
-    def _plan(self, at: float, person: Person | None = None) -> None:
+    def _plan(self, at: float, person: Participant | None = None) -> None:
         """A report of this person, or that somebody joins."""
         heappush(self._agenda, (at, self._random.getrandbits(64), person))
 
-    def _join(self, now: float) -> Person:
+    def _join(self, now: float) -> Participant:
         stay = max(SHORTEST_STAY, self._random.expovariate(1 / STAYS))
-        person = Person(_name(self._names, self._joined), self._random, leaves_at=now + stay)
+        person = Participant(_name(self._names, self._joined), self._random, leaves_at=now + stay)
         self._joined += 1
         self._members.append(person)
         return person
 
-    def _report(self, person: Person, now: float, at: int) -> Report:
+    def _report(self, person: Participant, now: float, at: int) -> Report:
         person.step(self._random, self._interval)
         self._impair(person, now)
         users = len(self._members)
@@ -111,12 +111,12 @@ class Room:
         others = [Entry(other.user_id, received(other, person, users, at)) for other in self._tiles(person)]
         return Report(person.user_id, self._room_id, person.sdk_version, [own, *others], at)
 
-    def _tiles(self, person: Person) -> list[Person]:
+    def _tiles(self, person: Participant) -> list[Participant]:
         """Whom a user receives: who shares a screen comes first, then who has been there for longest."""
         others = [other for other in self._members if other is not person]
         return sorted(others, key=lambda other: "screen" not in other.pictures)[:RECEIVED_AT_MOST]
 
-    def _impair(self, person: Person, now: float) -> None:
+    def _impair(self, person: Participant, now: float) -> None:
         person.sending = person.receiving = NOTHING
         episodes = self._episodes
         if episodes and (strength := episodes.strength(now)) and self._is_struck(person, episodes):
@@ -124,7 +124,7 @@ class Room:
             person.sending = episodes.trouble.sending.at(strength, burst)
             person.receiving = episodes.trouble.receiving.at(strength, burst)
 
-    def _is_struck(self, person: Person, episodes: Episodes) -> bool:
+    def _is_struck(self, person: Participant, episodes: Episodes) -> bool:
         """Whether this episode strikes this person: if only one, then one who has a camera, if there is one."""
         if episodes.trouble.who == "everybody":
             return True

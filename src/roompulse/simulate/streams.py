@@ -3,7 +3,7 @@
 import math
 
 from roompulse.client import Audio, Direction, Network, Stream, Video
-from roompulse.simulate.participants import Link, Person, Picture
+from roompulse.simulate.participants import Link, Participant, Picture
 from roompulse.simulate.troubles import Impairment
 
 REPAIRED = 0.4
@@ -16,7 +16,7 @@ LAYER_BITRATE = 0.3
 """Of that of the full size."""
 
 
-def sent(person: Person, at: int) -> list[Stream]:
+def sent(person: Participant, at: int) -> list[Stream]:
     """What a user sends, measured there; `at` is Unix seconds."""
     network = _network(person.up, person.sending)
     streams = [
@@ -26,7 +26,7 @@ def sent(person: Person, at: int) -> list[Stream]:
     return [*streams, _mic(person, "send", network, at)]
 
 
-def received(sender: Person, receiver: Person, users: int, at: int) -> list[Stream]:
+def received(sender: Participant, receiver: Participant, users: int, at: int) -> list[Stream]:
     """What one of `users` users receives of another: what the sender's link has done to it is in there."""
     network = _network(receiver.down, receiver.receiving)
     upstream = _network(sender.up, sender.sending)
@@ -64,7 +64,7 @@ def _video(picture: Picture, by: Impairment, at: int) -> Video:
     )
 
 
-def _mic(person: Person, direction: Direction, network: Network, at: int) -> Stream:
+def _mic(person: Participant, direction: Direction, network: Network, at: int) -> Stream:
     bitrate = 0 if person.muted else round(person.voice.value)
     muted = person.muted if direction == "send" else None  # a receiver is not told
     return Stream("mic", direction, audio=Audio(at, 48_000, 1, bitrate, codec="opus", muted=muted), network=network)

@@ -15,7 +15,7 @@ _IDLE = 10.0
 """Seconds without a write after which it is tried: a full disk is known of before the next report comes."""
 
 
-class StoreHealth:
+class Availability:
     """What the newest write told. `probe` writes and raises if that fails; `changed` is called when the answer changes.
 
     `failing_since` is when writes began to fail (Unix seconds), and None while they succeed; `error` is the newest one.

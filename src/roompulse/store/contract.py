@@ -71,7 +71,7 @@ class SessionQuery(Struct, frozen=True):
     limit: int = 50
 
 
-class Archive(Protocol):
+class SampleArchive(Protocol):
     """What was reported earlier. Methods raise StoreError when the database fails."""
 
     def reports(self, query: SampleQuery) -> AsyncIterator[Received]:

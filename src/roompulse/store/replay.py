@@ -11,7 +11,7 @@ from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.rooms.model import Snapshot
 from roompulse.rooms.rated_samples import CLOCK_TOLERANCE, SampleRater, StreamSample, worst_of_steps
 from roompulse.settings import Settings
-from roompulse.store.contract import DEFAULT_LIMIT, Archive, HistoryQuery, SampleQuery, Store, Visit
+from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, SampleArchive, SampleQuery, Store, Visit
 
 _FIRST_SPAN, _LONGEST_SPAN = 60.0, 7200.0
 """Seconds of a room's reports that are read in one go, where all of them are."""
@@ -44,10 +44,12 @@ class StreamQuery(Struct, frozen=True):
         )
 
 
-class Past:
+class Replay:
     """`no_rooms` makes live rooms in which nobody is yet."""
 
-    def __init__(self, archive: Archive, store: Store, no_rooms: Callable[[], LiveRooms], settings: Settings) -> None:
+    def __init__(
+        self, archive: SampleArchive, store: Store, no_rooms: Callable[[], LiveRooms], settings: Settings
+    ) -> None:
         self._archive = archive
         self._store = store
         self._no_rooms = no_rooms

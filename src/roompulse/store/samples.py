@@ -16,7 +16,7 @@ _MOST_REPORTERS = 8
 """Who is asked for a user that reports nothing: as many listeners hear of it as often as all of them."""
 
 
-class SqlArchive:
+class SqlSamples:
     """Implements `Archive`."""
 
     def __init__(self, database: Database) -> None:

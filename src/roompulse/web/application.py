@@ -7,14 +7,14 @@ from litestar import Request
 from litestar.types import ControllerRouterHandler
 
 from roompulse.errors import Problem
-from roompulse.web.api.post_report import PATH, Answer, Reports, report_route
-from roompulse.web.http.allowed_hosts import Hosts
+from roompulse.web.api.post_report import PATH, Answer, ReportEndpoint, report_route
+from roompulse.web.http.allowed_hosts import AllowedHosts
 from roompulse.web.http.headers import with_headers
 from roompulse.web.http.problems import ProblemAnswers
 from roompulse.web.http.urls import EncodedPaths
 
 
-class Entrance(EncodedPaths):
+class Application(EncodedPaths):
     """The application. Litestar's hooks do not reach all of it: streams, plain ASGI routes, what is not found.
 
     Reports go past Litestar, and their answers have all headers already: its router, middleware and guards take a
@@ -25,8 +25,8 @@ class Entrance(EncodedPaths):
         self,
         routes: Sequence[ControllerRouterHandler],
         *,
-        reports: Reports,
-        hosts: Hosts,
+        reports: ReportEndpoint,
+        hosts: AllowedHosts,
         problems: ProblemAnswers,
         **options: Any,
     ) -> None:

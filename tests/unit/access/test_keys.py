@@ -8,7 +8,7 @@ import pytest
 from roompulse.access import keys as module
 from roompulse.access.keys import MAX_NAME_LENGTH, NotAdded, add_key, make_key
 from roompulse.access.model import KEY_KINDS, KeyKind
-from roompulse.access.registry import Gate
+from roompulse.access.registry import AccessRegistry
 from roompulse.access.store import AccessStore
 from roompulse.settings import Settings
 from tests.access import new_key, stored
@@ -33,21 +33,21 @@ async def test_who_shows_the_key_has_it_whatever_is_in_its_secret(
 ) -> None:
     monkeypatch.setattr("secrets.token_urlsafe", lambda size: "_a-_b_" + "c" * size)
     key, shown = await add_key(store, kind, "phones", NOW)
-    gate = Gate(Settings(), store, Clock())
-    await gate.reload()
-    assert gate.key(shown, kind) == key
+    registry = AccessRegistry(Settings(), store, Clock())
+    await registry.reload()
+    assert registry.key(shown, kind) == key
     for wrong in (shown + "_", shown[:-1], shown.upper(), shown[3:], f"rp_{key.id}", f"rp_{key.id}_", "rp__", ""):
-        assert gate.key(wrong, kind) is None
+        assert registry.key(wrong, kind) is None
     for other in set(KEY_KINDS) - {kind}:
-        assert gate.key(shown, other) is None
+        assert registry.key(shown, other) is None
 
 
 async def test_a_key_that_signs_tokens_is_none_to_be_shown(store: AccessStore) -> None:
     _, shown = await add_key(store, "token", "tokens", NOW)
-    gate = Gate(Settings(), store, Clock())
-    await gate.reload()
+    registry = AccessRegistry(Settings(), store, Clock())
+    await registry.reload()
     for kind in KEY_KINDS:
-        assert gate.key(shown, kind) is None
+        assert registry.key(shown, kind) is None
 
 
 @pytest.mark.parametrize("kind", ["ingest", "read"])

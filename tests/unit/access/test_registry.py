@@ -7,8 +7,8 @@ import pytest
 
 from roompulse.access.database import AccessDatabase
 from roompulse.access.model import ANYBODY, Caller, Key, KeyKind
-from roompulse.access.registry import Gate, digest_of
-from roompulse.access.revocation import Present
+from roompulse.access.registry import AccessRegistry, digest_of
+from roompulse.access.revocation import OpenSessions
 from roompulse.access.store import AccessStore
 from roompulse.settings import Settings
 from tests.builders import NOW
@@ -29,56 +29,56 @@ def key(key_id: str, kind: KeyKind = "read") -> Key:
 
 
 async def test_who_was_let_in_by_a_key_is_admitted_until_it_is_removed(store: AccessStore) -> None:
-    gate = Gate(Settings(), store, Clock())
+    registry = AccessRegistry(Settings(), store, Clock())
     for key_id in ("k1", "k2"):
         await store.add_key(key(key_id))
-    await gate.reload()
-    assert gate.admits(READER)
+    await registry.reload()
+    assert registry.admits(READER)
     await store.remove_key("k1")
-    await gate.reload()
-    assert not gate.admits(READER)
+    await registry.reload()
+    assert not registry.admits(READER)
 
 
 async def test_whom_nobody_asked_is_admitted_until_somebody_does(store: AccessStore) -> None:
-    gate = Gate(Settings(), store, Clock())
-    await gate.reload()
-    assert gate.admits(ANYBODY)
+    registry = AccessRegistry(Settings(), store, Clock())
+    await registry.reload()
+    assert registry.admits(ANYBODY)
     await store.add_key(key("k1"))
-    await gate.reload()
-    assert not gate.admits(ANYBODY)
-    assert gate.admits(Caller("ada", "viewer")), "whom a proxy let in has nothing to show"
+    await registry.reload()
+    assert not registry.admits(ANYBODY)
+    assert registry.admits(Caller("ada", "viewer")), "whom a proxy let in has nothing to show"
 
 
 async def test_a_key_for_something_else_admits_no_reader(store: AccessStore) -> None:
-    gate = Gate(Settings(host="192.0.2.1"), store, Clock())
+    registry = AccessRegistry(Settings(host="192.0.2.1"), store, Clock())
     await store.add_key(key("k1", "ingest"))
-    await gate.reload()
-    assert not gate.admits(READER)
+    await registry.reload()
+    assert not registry.admits(READER)
 
 
 async def test_a_reload_ends_what_those_look_at_who_are_not_admitted_any_more(store: AccessStore) -> None:
-    gate = Gate(Settings(host="192.0.2.1"), store, Clock())
+    registry = AccessRegistry(Settings(host="192.0.2.1"), store, Clock())
     await store.add_key(key("k1"))
     await store.add_key(key("k2"))
-    await gate.reload()
+    await registry.reload()
     ended: list[str] = []
     with (
-        gate.present.stay(READER, lambda: ended.append("one")),
-        gate.present.stay(READER, lambda: ended.append("two")),
-        gate.present.stay(Caller("another wall", proof="k2"), lambda: ended.append("another")),
+        registry.open_sessions.hold(READER, lambda: ended.append("one")),
+        registry.open_sessions.hold(READER, lambda: ended.append("two")),
+        registry.open_sessions.hold(Caller("another wall", proof="k2"), lambda: ended.append("another")),
     ):
-        await gate.reload()
+        await registry.reload()
         assert ended == []
         await store.remove_key("k1")
-        await gate.reload()
+        await registry.reload()
         assert ended == ["one", "two"]
 
 
 def test_who_left_is_not_shown_out() -> None:
-    present, ended = Present(lambda _: False), list[str]()
-    with present.stay(READER, lambda: ended.append("stays")):
-        with present.stay(READER, lambda: ended.append("left")):
+    open_sessions, ended = OpenSessions(lambda _: False), list[str]()
+    with open_sessions.hold(READER, lambda: ended.append("stays")):
+        with open_sessions.hold(READER, lambda: ended.append("left")):
             pass
-        present.review()
-    present.review()
+        open_sessions.review()
+    open_sessions.review()
     assert ended == ["stays"]

@@ -6,8 +6,8 @@ import pytest
 
 from roompulse.access.database import AccessDatabase
 from roompulse.access.model import Caller
-from roompulse.access.registry import Gate, digest_of
-from roompulse.access.sessions import MAX_PER_OPERATOR, SignIns
+from roompulse.access.registry import AccessRegistry, digest_of
+from roompulse.access.sessions import MAX_PER_OPERATOR, OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.settings import Settings
 from tests.conftest import Clock
@@ -21,12 +21,12 @@ class World:
 
     def __init__(self, settings: Settings, clock: Clock, store: AccessStore) -> None:
         self.store = store
-        self.gate = Gate(settings, store, clock)
-        self.sign_ins = SignIns(self.gate, store, clock, settings)
+        self.registry = AccessRegistry(settings, store, clock)
+        self.sign_ins = OperatorSessions(self.registry, store, clock, settings)
 
     async def is_signed_in(self, digest: bytes = DIGEST) -> bool:
-        await self.gate.reload()
-        return self.gate.sign_in(digest) is not None
+        await self.registry.reload()
+        return self.registry.sign_in(digest) is not None
 
     async def stored(self) -> dict[bytes, float]:
         """When each sign-in was used, as the database has it."""
@@ -39,7 +39,7 @@ async def world(settings: Settings, clock: Clock) -> AsyncIterator[World]:
     database = AccessDatabase(settings)
     async with database.open():
         world = World(settings, clock, AccessStore(database))
-        await world.gate.reload()
+        await world.registry.reload()
         yield world
 
 
@@ -52,20 +52,20 @@ async def test_a_sign_in_that_is_not_used_ends(world: World, settings: Settings,
 
 async def test_one_that_is_used_ends_at_the_end_of_its_lifetime(world: World, settings: Settings, clock: Clock) -> None:
     for _ in range(int(settings.session_lifetime / settings.session_idle)):
-        world.gate.use(DIGEST)
+        world.registry.use(DIGEST)
         clock.advance(settings.session_idle - 1)
         assert await world.is_signed_in()
-    world.gate.use(DIGEST)
+    world.registry.use(DIGEST)
     clock.advance(settings.session_idle - 1)
     assert not await world.is_signed_in()
 
 
 async def test_who_looks_at_a_stream_uses_the_sign_in(world: World, settings: Settings, clock: Clock) -> None:
     ended = []
-    with world.gate.present.stay(Caller("ada", "admin", DIGEST), lambda: ended.append(clock())):
+    with world.registry.open_sessions.hold(Caller("ada", "admin", DIGEST), lambda: ended.append(clock())):
         for _ in range(3):
             clock.advance(settings.session_idle - 1)
-            await world.gate.reload()
+            await world.registry.reload()
         assert ended == []
     clock.advance(settings.session_idle)
     assert not await world.is_signed_in()
@@ -73,17 +73,17 @@ async def test_who_looks_at_a_stream_uses_the_sign_in(world: World, settings: Se
 
 async def test_what_is_looked_at_ends_with_the_lifetime(world: World, settings: Settings, clock: Clock) -> None:
     ended = []
-    with world.gate.present.stay(Caller("ada", "admin", DIGEST), lambda: ended.append(clock())):
-        while clock() < world.gate.known.sign_ins[DIGEST].started_at + settings.session_lifetime:
+    with world.registry.open_sessions.hold(Caller("ada", "admin", DIGEST), lambda: ended.append(clock())):
+        while clock() < world.registry.known.sign_ins[DIGEST].started_at + settings.session_lifetime:
             assert ended == []
             clock.advance(settings.session_idle / 2)
-            await world.gate.reload()
+            await world.registry.reload()
         assert ended
 
 
 async def test_use_is_written_down_so_that_a_restart_knows_it(world: World, clock: Clock) -> None:
     clock.advance(1_000)
-    world.gate.use(DIGEST)
+    world.registry.use(DIGEST)
     await world.sign_ins.keep()
     assert await world.stored() == {DIGEST: clock()}
 
@@ -119,7 +119,7 @@ async def test_the_one_not_used_for_longest_makes_room(world: World, clock: Cloc
         clock.advance(1)
         digests.append(digest_of(await world.sign_ins.begin("ada", None)))
     assert set(await world.stored()) == set(digests), "the first one, which the world began with, made room"
-    world.gate.use(digests[0])
+    world.registry.use(digests[0])
     clock.advance(1)
     digests.append(digest_of(await world.sign_ins.begin("ada", None)))
     assert set(await world.stored()) == set(digests) - {digests[1]}
@@ -127,7 +127,7 @@ async def test_the_one_not_used_for_longest_makes_room(world: World, clock: Cloc
 
 async def test_other_operators_have_their_own_room(world: World, settings: Settings) -> None:
     await add_operators(settings, bob="viewer")
-    await world.gate.reload()
+    await world.registry.reload()
     for _ in range(MAX_PER_OPERATOR):
         await world.sign_ins.begin("ada", None)
     assert await world.is_signed_in(digest_of(secret_of("bob")))

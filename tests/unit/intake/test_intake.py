@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roompulse.errors import BadRequest, Problem, TooManyRequests, Unavailable
-from roompulse.intake.by_version import LOOKED_AT, MOST_VERSIONS, REMEMBERED, IngestHealth, VersionHealth
+from roompulse.intake.by_version import LOOKED_AT, MOST_VERSIONS, REMEMBERED, HealthByVersion, VersionHealth
 from roompulse.intake.intake import Intake
 from roompulse.intake.refusals import FURTHER_REASONS, MOST_REASONS, Refusals, reason_of, sdk_version_of
 from roompulse.intake.units import AUDIO, JITTER, LOSS, MIN_FIGURES, RTT, VIDEO, Kind, Units
@@ -188,20 +188,20 @@ class TestUnits:
         assert list(first.questions()) == [LOSS.question]
 
 
-def of(health: IngestHealth, version: str | None, now: float = NOW) -> VersionHealth:
+def of(health: HealthByVersion, version: str | None, now: float = NOW) -> VersionHealth:
     return next(one for one in health.versions(now) if one.version == version)
 
 
 class TestTheHealthOfAVersion:
     def test_counts_what_was_taken_and_refused(self) -> None:
-        health = IngestHealth()
+        health = HealthByVersion()
         health.took([received(NOW, user_id="u1"), received(NOW, user_id="u2")])
         health.refused("1.2.0", 400, "$.a: required", NOW + 1)
         found = of(health, "1.2.0")
         assert (found.taken, found.refused, found.newest) == (2, 1, NOW + 1)
 
     def test_is_of_the_last_quarter_of_an_hour(self) -> None:
-        health = IngestHealth()
+        health = HealthByVersion()
         health.took([received(NOW)])
         health.took([received(NOW + 10 * MINUTE)])
         assert of(health, "1.2.0", NOW + 14 * MINUTE).taken == 2
@@ -209,42 +209,42 @@ class TestTheHealthOfAVersion:
         assert health.versions(NOW + 30 * MINUTE) == []
 
     def test_does_not_stay_for_ever_when_the_clock_is_set_back(self) -> None:
-        health = IngestHealth()
+        health = HealthByVersion()
         health.took([received(NOW)])
         assert health.versions(NOW - 3600) == []
         health.took([received(NOW - 3600)])
         assert of(health, "1.2.0", NOW - 3600).taken == 1
 
     def test_tells_how_far_clocks_are_off(self) -> None:
-        health = IngestHealth()
+        health = HealthByVersion()
         health.took(received(NOW, report_time=int(NOW) + ahead) for ahead in (-3, -1, 0, 1, 500))
         found = of(health, "1.2.0")
         assert found.skew is not None
         assert (found.skew.least, found.skew.median, found.skew.most) == (-3, 0, 500)
 
     def test_knows_no_clock_where_all_was_refused(self) -> None:
-        health = IngestHealth()
+        health = HealthByVersion()
         health.refused("1.2.0", 400, "$.a: required", NOW)
         assert of(health, "1.2.0").skew is None
 
     def test_calls_late_what_history_places_at_its_receipt(self) -> None:
-        health = IngestHealth()
+        health = HealthByVersion()
         health.took(received(NOW, report_time=int(NOW) + ahead) for ahead in (-601, -600, 600, 601))
         assert of(health, "1.2.0").late == 2
 
     def test_calls_repeated_what_comes_again(self) -> None:
-        health = IngestHealth()
+        health = HealthByVersion()
         health.took([received(NOW), received(NOW + 2)])
         assert of(health, "1.2.0").repeated == 1
 
     @pytest.mark.parametrize("other", [{"user_id": "u2"}, {"room_id": "room-2"}, {"report_time": 1746616001}])
     def test_calls_not_repeated_what_differs(self, other: dict[str, object]) -> None:
-        health = IngestHealth()
+        health = HealthByVersion()
         health.took([received(NOW), received(NOW, **other)])
         assert of(health, "1.2.0").repeated == 0
 
     def test_remembers_so_many_reports_and_not_more_than_twice_as_many(self) -> None:
-        health = IngestHealth()
+        health = HealthByVersion()
         health.took(received(NOW, report_time=number) for number in range(3 * REMEMBERED))
         kept = health._repeats
         assert REMEMBERED <= len(kept._new) + len(kept._old) <= 2 * REMEMBERED
@@ -252,7 +252,7 @@ class TestTheHealthOfAVersion:
         assert of(health, "1.2.0").repeated == 1
 
     def test_looks_at_the_first_reports_of_each_minute_alone(self) -> None:
-        health = IngestHealth()
+        health = HealthByVersion()
         fine = [received(NOW, report_time=number) for number in range(LOOKED_AT)]
         health.took([*fine, *(received(NOW, metrics=[Entry("u1", [one])]) for one in WRONG[LOSS])])
         assert of(health, "1.2.0").questions == []
@@ -261,7 +261,7 @@ class TestTheHealthOfAVersion:
         assert of(health, "1.2.0", NOW + MINUTE).taken == LOOKED_AT + 80
 
     def test_tells_of_units(self) -> None:
-        health = IngestHealth()
+        health = HealthByVersion()
         health.took([received(NOW, metrics=[Entry("u1", WRONG[LOSS][:20])])])
         found = of(health, "1.2.0")
         assert (found.questions, found.is_odd) == ([LOSS.question], True)
@@ -269,7 +269,7 @@ class TestTheHealthOfAVersion:
 
 class TestAllVersions:
     def test_come_with_the_odd_ones_first_then_the_busy_ones(self) -> None:
-        health = IngestHealth()
+        health = HealthByVersion()
         for version, count in (("fine", 3), ("busy", 5), ("refused", 1)):
             health.took(received(NOW, sdk_version=version, report_time=number) for number in range(count))
         health.took([received(NOW, sdk_version="units", metrics=[Entry("u1", WRONG[LOSS][:20])])])
@@ -277,7 +277,7 @@ class TestAllVersions:
         assert [one.version for one in health.versions(NOW)] == ["refused", "units", "busy", "fine"]
 
     def test_are_bounded_and_the_rest_is_counted_together(self) -> None:
-        health = IngestHealth()
+        health = HealthByVersion()
         health.took(received(NOW, sdk_version=f"v{number}") for number in range(1000))
         health.refused("v1000", 400, "$.a: required", NOW)
         found = health.versions(NOW)
@@ -286,7 +286,7 @@ class TestAllVersions:
         assert (further.taken, further.refused) == (1000 - MOST_VERSIONS, 1)
 
     def test_leave_their_places_to_others(self) -> None:
-        health = IngestHealth()
+        health = HealthByVersion()
         health.took(received(NOW, sdk_version=f"v{number}") for number in range(MOST_VERSIONS))
         health.took([received(NOW + 16 * MINUTE, sdk_version="new")])
         assert [one.version for one in health.versions(NOW + 16 * MINUTE)] == ["new"]

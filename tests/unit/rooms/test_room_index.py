@@ -17,7 +17,7 @@ from roompulse.rooms.admission import Limits
 from roompulse.rooms.aggregate import aggregate_of, medians_of
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.room import RoomState
-from roompulse.rooms.running_totals import Sum, Tally
+from roompulse.rooms.running_totals import RunningTotals, Sum
 from roompulse.rooms.user import UserState
 from roompulse.rooms.verdict import verdict_in_words
 from roompulse.web.html.assets import Assets
@@ -135,10 +135,10 @@ def test_a_sum_of_whole_numbers_is_one() -> None:
 
 
 def test_a_tally_of_nothing_is_that_of_an_empty_room() -> None:
-    tally, sample = Tally([]), stream()
-    tally.change([sample], [])
-    tally.change([], [sample])
-    sums = tally.sums()
+    totals, sample = RunningTotals([]), stream()
+    totals.change([sample], [])
+    totals.change([], [sample])
+    sums = totals.sums()
     assert (sums.streams, sums.videos, sums.audios, sums.video_sent) == (0, 0, 0, 0)
     assert list(sums.rtt.ordered) == []
 
@@ -146,12 +146,12 @@ def test_a_tally_of_nothing_is_that_of_an_empty_room() -> None:
 def test_a_big_room_is_kept_and_a_small_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
 
-    class Counted(kept.Kept):
+    class Counted(kept.RoomIndex):
         def __init__(self, users: Mapping[str, UserState]) -> None:
             made.append(len(users))
             super().__init__(users)
 
-    monkeypatch.setattr(room, "Kept", Counted)
+    monkeypatch.setattr(room, "RoomIndex", Counted)
     rooms = RoomsInMemory(MANY, stale_after=15, leave_after=60)
     for number in range(room.KEPT_FROM):
         rooms.apply(received(NOW, user_id=f"u{number}", metrics=[Entry(f"u{number}", [stream()])]))

@@ -4,7 +4,7 @@ import logging
 import pytest
 
 from roompulse.errors import StoreError
-from roompulse.store.availability import StoreHealth
+from roompulse.store.availability import Availability
 from tests.builders import NOW
 from tests.conftest import Clock
 from tests.process import soon
@@ -16,7 +16,7 @@ class World:
         self.out = False
         self.probes = 0
         self.seen: list[float | None] = []
-        self.health = StoreHealth(self.probe, self.clock, lambda: self.seen.append(self.health.failing_since))
+        self.health = Availability(self.probe, self.clock, lambda: self.seen.append(self.health.failing_since))
 
     async def probe(self) -> None:
         self.probes += 1

@@ -7,14 +7,14 @@ from unittest.mock import Mock
 import pytest
 
 from roompulse.settings import Networks, Settings
-from roompulse.web.http.client_address import Peers
-from roompulse.web.server.access_log import RequestLog
-from roompulse.web.sse.push import EXTENSION, Outlet
+from roompulse.web.http.client_address import ClientAddresses
+from roompulse.web.server.access_log import AccessLog
+from roompulse.web.sse.push import EXTENSION, PushChannel
 
 
 def scope(path: bytes = b"/rooms/a", **fields: Any) -> Any:
     asked = {"type": "http", "method": "GET", "raw_path": path, "client": ("192.0.2.1", 5), "headers": []}
-    return asked | {"extensions": {EXTENSION: Mock(Outlet, written=0)}} | fields
+    return asked | {"extensions": {EXTENSION: Mock(PushChannel, written=0)}} | fields
 
 
 async def logged(caplog: pytest.LogCaptureFixture, app: Any, asked: Any, settings: Settings | None = None) -> Any:
@@ -22,7 +22,7 @@ async def logged(caplog: pytest.LogCaptureFixture, app: Any, asked: Any, setting
         """Nobody is at the other end."""
 
     with caplog.at_level(logging.INFO):
-        await RequestLog(app, Peers(settings or Settings()))(asked, nothing, nothing)
+        await AccessLog(app, ClientAddresses(settings or Settings()))(asked, nothing, nothing)
     (record,) = caplog.records
     return record
 

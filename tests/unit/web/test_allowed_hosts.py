@@ -4,8 +4,8 @@ import pytest
 
 from roompulse.errors import BadRequest, Forbidden
 from roompulse.settings import Names, Networks, Settings
-from roompulse.web.http.allowed_hosts import Hosts
-from roompulse.web.http.client_address import Peers
+from roompulse.web.http.allowed_hosts import AllowedHosts
+from roompulse.web.http.client_address import ClientAddresses
 
 REACHABLE = "0.0.0.0"  # noqa: S104
 
@@ -16,12 +16,12 @@ def asked(*hosts: str, path: str = "/", version: str = "1.1", peer: str = "127.0
     return {"path": path, "http_version": version, "client": (peer, 1), "headers": headers}
 
 
-def checking(**values: Any) -> Hosts:
+def checking(**values: Any) -> AllowedHosts:
     settings = Settings(**values)
-    return Hosts(settings, Peers(settings))
+    return AllowedHosts(settings, ClientAddresses(settings))
 
 
-def refusal(hosts: Hosts, scope: Any) -> str:
+def refusal(hosts: AllowedHosts, scope: Any) -> str:
     with pytest.raises(BadRequest) as refused:
         hosts.check(scope)
     return refused.value.message

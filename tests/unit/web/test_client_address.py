@@ -4,7 +4,7 @@ import pytest
 from litestar.types import Scope
 
 from roompulse.settings import Networks, Settings
-from roompulse.web.http.client_address import Peers
+from roompulse.web.http.client_address import ClientAddresses
 
 BEHIND = Settings(behind_proxy=True, trusted_proxies=Networks("127.0.0.1, 10.0.0.0/8, fd00::/8"))
 
@@ -35,18 +35,18 @@ def forwarded(peer: str, *values: str) -> Scope:
     ],
 )
 def test_the_client_is_the_nearest_address_that_is_no_trusted_proxy(asked: Scope, address: str) -> None:
-    assert Peers(BEHIND).address(asked) == address
+    assert ClientAddresses(BEHIND).address(asked) == address
 
 
 def test_without_a_proxy_nobody_is_believed() -> None:
-    peers = Peers(Settings())
+    peers = ClientAddresses(Settings())
     assert peers.address(forwarded("127.0.0.1", "6.6.6.6")) == "127.0.0.1"
     assert not peers.is_proxy(scope("127.0.0.1"))
     assert not peers.is_https(scope("127.0.0.1", ("X-Forwarded-Proto", "https")))
 
 
 def test_the_proxy_says_whether_the_connection_is_encrypted() -> None:
-    peers = Peers(BEHIND)
+    peers = ClientAddresses(BEHIND)
     assert peers.is_https(scope("127.0.0.1", ("X-Forwarded-Proto", "https")))
     assert not peers.is_https(scope("127.0.0.1", ("X-Forwarded-Proto", "https, http")))
     assert not peers.is_https(scope("203.0.113.9", ("X-Forwarded-Proto", "https")))

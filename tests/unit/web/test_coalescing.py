@@ -3,7 +3,7 @@ from typing import Any, cast
 
 import pytest
 
-from roompulse.web.server.coalescing import OnePiece
+from roompulse.web.server.coalescing import CoalescingTransport
 
 
 class Recorder:
@@ -32,10 +32,12 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 async def transport(recorder: Recorder) -> Any:
-    return OnePiece(cast("asyncio.Transport", recorder), asyncio.get_running_loop())
+    return CoalescingTransport(cast("asyncio.Transport", recorder), asyncio.get_running_loop())
 
 
-async def test_what_is_written_in_one_turn_is_sent_in_one_piece(transport: OnePiece, recorder: Recorder) -> None:
+async def test_what_is_written_in_one_turn_is_sent_in_one_piece(
+    transport: CoalescingTransport, recorder: Recorder
+) -> None:
     transport.write(b"head")
     transport.write(b"body")
     assert recorder.done == []
@@ -45,7 +47,7 @@ async def test_what_is_written_in_one_turn_is_sent_in_one_piece(transport: OnePi
     assert recorder.done == [b"headbody", b"more"]
 
 
-async def test_nothing_is_left_behind_at_the_end(transport: OnePiece, recorder: Recorder) -> None:
+async def test_nothing_is_left_behind_at_the_end(transport: CoalescingTransport, recorder: Recorder) -> None:
     transport.write(b"head")
     transport.write_eof()
     transport.write(b"rest")

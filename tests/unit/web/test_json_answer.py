@@ -3,14 +3,14 @@
 import msgspec
 import pytest
 
-from roompulse.web.api.live_rooms import KeptAnswers
+from roompulse.web.api.live_rooms import AnswerCache
 from roompulse.web.http.envelope import extend, success
 
 
 class Encoding:
     """Makes bodies of a size, and counts how often it has to."""
 
-    def __init__(self, kept: KeptAnswers, size: int = 10) -> None:
+    def __init__(self, kept: AnswerCache, size: int = 10) -> None:
         self.count = 0
         self._kept = kept
         self._size = size
@@ -24,7 +24,7 @@ class Encoding:
 
 
 def test_an_answer_is_encoded_once_for_each_version() -> None:
-    encoding = Encoding(KeptAnswers())
+    encoding = Encoding(AnswerCache())
     for version in (1, 1, 2, 2):
         assert encoding.get("room-1", version).split() == [b"room-1", b"%d" % version]
     assert encoding.get("room-2").split() == [b"room-2", b"1"]
@@ -32,7 +32,7 @@ def test_an_answer_is_encoded_once_for_each_version() -> None:
 
 
 def test_what_nobody_asked_for_the_longest_goes_first() -> None:
-    encoding = Encoding(KeptAnswers(most=30), size=10)
+    encoding = Encoding(AnswerCache(most=30), size=10)
     for key in ("a", "b", "c", "a", "d"):  # there is room for three
         encoding.get(key)
     assert encoding.count == 4
@@ -44,7 +44,7 @@ def test_what_nobody_asked_for_the_longest_goes_first() -> None:
 
 
 def test_an_answer_that_is_too_large_is_not_kept() -> None:
-    kept = KeptAnswers(most=30)
+    kept = AnswerCache(most=30)
     encoding = Encoding(kept, size=31)
     assert [len(encoding.get("a")), len(encoding.get("a")), encoding.count] == [31, 31, 2]
     small = Encoding(kept, size=10)

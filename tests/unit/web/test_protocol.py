@@ -7,7 +7,7 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from roompulse.web.server.protocol import KEEP_ALIVE, LINGER, Connection
+from roompulse.web.server.protocol import KEEP_ALIVE, LINGER, BoundedProtocol
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -78,7 +78,7 @@ async def application(_scope: Any, _receive: Any, _send: Any) -> None: ...
 def connected() -> tuple[Any, Loop, Transport]:
     loop, transport = Loop(), Transport()
     config = uvicorn.Config(application, timeout_keep_alive=KEEP_ALIVE, log_config=None)
-    connection: Any = Connection(config, ServerState(), {}, loop)  # type: ignore[arg-type]
+    connection: Any = BoundedProtocol(config, ServerState(), {}, loop)  # type: ignore[arg-type]
     connection.connection_made(transport)
     return connection, loop, transport
 

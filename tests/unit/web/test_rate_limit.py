@@ -2,11 +2,11 @@ import pytest
 
 from roompulse import token_buckets
 from roompulse.errors import TooManyRequests
-from roompulse.web.http.rate_limit import BURST, Senders, address_key
+from roompulse.web.http.rate_limit import BURST, RateLimit, address_key
 from tests.conftest import Clock
 
 
-def spent(senders: Senders, key: str = "somebody") -> int:
+def spent(senders: RateLimit, key: str = "somebody") -> int:
     """How many reports the sender may post now; afterwards its bucket is empty."""
     for count in range(100_000):
         try:
@@ -16,7 +16,7 @@ def spent(senders: Senders, key: str = "somebody") -> int:
     raise AssertionError("there is no limit")
 
 
-def wait(senders: Senders, key: str = "somebody") -> int:
+def wait(senders: RateLimit, key: str = "somebody") -> int:
     """Seconds after which a sender is told to come back."""
     with pytest.raises(TooManyRequests) as refused:
         senders.spend(key)
@@ -26,11 +26,11 @@ def wait(senders: Senders, key: str = "somebody") -> int:
 
 @pytest.mark.parametrize("rate", [1, 10, 200])
 def test_a_sender_may_post_five_seconds_worth_at_once_and_no_more(clock: Clock, rate: int) -> None:
-    assert spent(Senders(rate, clock)) == BURST * rate
+    assert spent(RateLimit(rate, clock)) == BURST * rate
 
 
 def test_who_posts_more_is_refused_and_told_why(clock: Clock) -> None:
-    senders = Senders(10, clock)
+    senders = RateLimit(10, clock)
     spent(senders)
     with pytest.raises(TooManyRequests, match="more than 10 reports a second from one sender") as refused:
         senders.spend("somebody")
@@ -38,7 +38,7 @@ def test_who_posts_more_is_refused_and_told_why(clock: Clock) -> None:
 
 
 def test_the_bucket_fills_at_the_rate(clock: Clock) -> None:
-    senders = Senders(10, clock)
+    senders = RateLimit(10, clock)
     spent(senders)
     clock.advance(0.25)
     assert spent(senders) == 2
@@ -47,14 +47,14 @@ def test_the_bucket_fills_at_the_rate(clock: Clock) -> None:
 
 
 def test_the_bucket_holds_no_more_than_a_burst(clock: Clock) -> None:
-    senders = Senders(10, clock)
+    senders = RateLimit(10, clock)
     senders.spend("somebody")
     clock.advance(3600)
     assert spent(senders) == 50
 
 
 def test_who_keeps_to_the_rate_is_never_refused(clock: Clock) -> None:
-    senders = Senders(4, clock)
+    senders = RateLimit(4, clock)
     spent(senders)
     for _ in range(100):
         clock.advance(0.25)
@@ -62,7 +62,7 @@ def test_who_keeps_to_the_rate_is_never_refused(clock: Clock) -> None:
 
 
 def test_being_refused_costs_nothing(clock: Clock) -> None:
-    senders = Senders(1, clock)
+    senders = RateLimit(1, clock)
     spent(senders)
     for _ in range(10):
         wait(senders)
@@ -72,7 +72,7 @@ def test_being_refused_costs_nothing(clock: Clock) -> None:
 
 @pytest.mark.parametrize(("rate", "seconds"), [(200, 1), (1, 1), (0.5, 1), (0.2, 5), (0.01, 100)])
 def test_it_says_when_to_come_back_and_keeps_its_word(clock: Clock, rate: float, seconds: int) -> None:
-    senders = Senders(rate, clock)
+    senders = RateLimit(rate, clock)
     spent(senders)
     assert wait(senders) == seconds
     clock.advance(seconds)
@@ -81,18 +81,18 @@ def test_it_says_when_to_come_back_and_keeps_its_word(clock: Clock, rate: float,
 
 @pytest.mark.parametrize("rate", [0.1, 0.01])
 def test_the_lowest_rate_still_lets_one_report_through(clock: Clock, rate: float) -> None:
-    assert spent(Senders(rate, clock)) == 1
+    assert spent(RateLimit(rate, clock)) == 1
 
 
 def test_a_rate_of_0_is_no_limit(clock: Clock) -> None:
-    senders = Senders(0, clock)
+    senders = RateLimit(0, clock)
     for _ in range(10_000):
         senders.spend("somebody")
     assert senders._buckets is None
 
 
 def test_a_clock_that_is_set_back_takes_no_tokens_and_gives_none(clock: Clock) -> None:
-    senders = Senders(1, clock)
+    senders = RateLimit(1, clock)
     spent(senders)
     clock.advance(-3600)
     assert spent(senders) == 0
@@ -127,13 +127,13 @@ def test_all_hosts_of_an_ipv6_network_are_one_sender(one: str, other: str) -> No
 
 
 def test_each_sender_has_a_bucket_of_its_own(clock: Clock) -> None:
-    senders = Senders(1, clock)
+    senders = RateLimit(1, clock)
     assert (spent(senders, "one"), spent(senders, "other")) == (BURST, BURST)
 
 
 def test_it_forgets_the_sender_not_seen_for_longest(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(token_buckets, "MOST", 3)
-    senders = Senders(1, clock)
+    senders = RateLimit(1, clock)
     for key in ("one", "two", "three"):
         spent(senders, key)
     wait(senders, "one")
@@ -143,7 +143,7 @@ def test_it_forgets_the_sender_not_seen_for_longest(clock: Clock, monkeypatch: p
 
 
 def test_it_remembers_no_more_senders_than_it_says(clock: Clock) -> None:
-    senders = Senders(1, clock)
+    senders = RateLimit(1, clock)
     for number in range(100_000):
         senders.spend(f"made-up-{number}")
     assert senders._buckets

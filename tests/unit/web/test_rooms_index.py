@@ -11,11 +11,11 @@ from sse_starlette import ServerSentEvent
 from roompulse.report.model import Entry
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
-from roompulse.web.html.fragment_cache import Pieces
+from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.sparklines import LEVELS
 from roompulse.web.pages import rooms_index as listing
 from roompulse.web.pages.query import SORTS, RoomsQuery, Sort
-from roompulse.web.pages.rooms_index import Listing
+from roompulse.web.pages.rooms_index import RoomsIndex
 from roompulse.web.sse.events import event
 from tests.builders import NOW, network, received, stream
 
@@ -63,7 +63,7 @@ def orders_are_kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 @given(st.lists(steps, max_size=40))
 def test_a_page_of_the_list_is_that_of_all_rooms_put_in_order_anew(sequence: list[Step]) -> None:
     rooms, now = no_rooms(), NOW
-    kept = Listing(rooms)
+    kept = RoomsIndex(rooms)
     for step in sequence:
         now += step.seconds
         rooms.expire(now)
@@ -131,15 +131,15 @@ class Rendered:
 
 class TestPieces:
     def test_one_is_rendered_anew_when_its_version_is_another(self) -> None:
-        pieces, rendered = Pieces(10), Rendered()
-        shown = [pieces.piece("u1", version, rendered.renders(f"<p>{version}")) for version in (1, 1, 2, 2, 1)]
+        pieces, rendered = FragmentCache(10), Rendered()
+        shown = [pieces.fragment("u1", version, rendered.renders(f"<p>{version}")) for version in (1, 1, 2, 2, 1)]
         assert shown == ["<p>1", "<p>1", "<p>2", "<p>2", "<p>1"]
         assert rendered.all == ["<p>1", "<p>2", "<p>1"]
 
     def test_there_are_no_more_than_there_may_be(self) -> None:
-        pieces, rendered = Pieces(2), Rendered()
+        pieces, rendered = FragmentCache(2), Rendered()
         for key in ("a", "b", "b", "c", "a"):
-            pieces.piece(key, None, rendered.renders(key))
+            pieces.fragment(key, None, rendered.renders(key))
         assert rendered.all == ["a", "b", "c", "a"]
 
 

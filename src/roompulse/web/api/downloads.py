@@ -21,7 +21,7 @@ from roompulse.rooms.model import Snapshot
 from roompulse.rooms.rated_samples import StreamSample
 from roompulse.settings import Settings
 from roompulse.store.contract import HistoryQuery, Store
-from roompulse.store.replay import Past
+from roompulse.store.replay import Replay
 from roompulse.web.api.history import MAX_LIMIT, asked_span
 from roompulse.web.api.live_rooms import GET
 from roompulse.web.http.problems import AnyRequest
@@ -98,8 +98,8 @@ USERS_COLUMNS = {
 """Columns by what they hold of a StreamSample."""
 
 
-class Exports:
-    def __init__(self, store: Store, past: Past, clock: Clock, settings: Settings) -> None:
+class Downloads:
+    def __init__(self, store: Store, past: Replay, clock: Clock, settings: Settings) -> None:
         self._store = store
         self._past = past
         self._clock = clock
@@ -126,7 +126,7 @@ class Exports:
         return self._past.all_samples(room_id, after, now if end is None else min(end, now))
 
 
-def export_routes(exports: Exports) -> list[HTTPRouteHandler]:
+def export_routes(exports: Downloads) -> list[HTTPRouteHandler]:
     @route("/rooms/{room_id:str}/history.csv", http_method=GET)
     async def get_history_csv(request: AnyRequest, room_id: FromPath[str]) -> Response[Any]:
         portions = exports.history(*_asked(request, room_id))
@@ -168,8 +168,8 @@ async def _download(request: AnyRequest, room_id: str, name: str, body: AsyncIte
 
 async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield first
-    async for piece in rest:
-        yield piece
+    async for fragment in rest:
+        yield fragment
 
 
 async def _json(portions: Portions) -> AsyncIterator[bytes]:

@@ -14,8 +14,8 @@ from roompulse.report.ids import id_fault
 from roompulse.report.model import Direction
 from roompulse.rooms.contract import LiveRooms
 from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, Store
-from roompulse.store.replay import Past, StreamQuery
-from roompulse.web.api.live_rooms import GET, Answer, list_answer
+from roompulse.store.replay import Replay, StreamQuery
+from roompulse.web.api.live_rooms import GET, JsonAnswer, list_answer
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.problems import AnyRequest
 from roompulse.web.http.urls import decode_id
@@ -27,9 +27,9 @@ DEFAULT_RANGE = 900.0
 _LONGEST_SHOWN = 100
 
 
-def history_routes(store: Store, past: Past, rooms: LiveRooms, clock: Clock) -> list[HTTPRouteHandler]:
+def history_routes(store: Store, past: Replay, rooms: LiveRooms, clock: Clock) -> list[HTTPRouteHandler]:
     @route("/report/history/{room_id:str}", http_method=GET, middleware=[COMPRESSED])
-    async def get_history(request: AnyRequest, room_id: FromPath[str]) -> Answer:
+    async def get_history(request: AnyRequest, room_id: FromPath[str]) -> JsonAnswer:
         query = history_query(decode_id("room_id", room_id), request)
         snapshots = await store.history(query)
         if snapshots is None and rooms.get(query.room_id) is None:
@@ -37,7 +37,7 @@ def history_routes(store: Store, past: Past, rooms: LiveRooms, clock: Clock) -> 
         return await list_answer(request, snapshots or [])
 
     @route("/report/history/{room_id:str}/{user_id:str}", http_method=GET, middleware=[COMPRESSED])
-    async def get_user_history(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Answer:
+    async def get_user_history(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> JsonAnswer:
         query = stream_query(decode_id("room_id", room_id), decode_id("user_id", user_id), request, clock())
         samples = await past.samples(query)
         if not samples and not await past.visits(query.room_id, query.reporter_id, clock()):

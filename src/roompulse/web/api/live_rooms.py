@@ -28,7 +28,7 @@ ENCODED_AT_ONCE = 1000
 """Elements of a list: a thousand snapshots take a millisecond."""
 
 
-class Answer:
+class JsonAnswer:
     """An ASGI response of JSON, or 304 where there is no body: it says less than Litestar's, in half of the time."""
 
     def __init__(self, etag: str, body: bytes | bytearray | None) -> None:
@@ -45,7 +45,7 @@ class Answer:
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-class KeptAnswers:
+class AnswerCache:
     """Encoded answers by what they are about. Of too many bytes, those go that nobody asked for the longest."""
 
     def __init__(self, most: int = MOST_KEPT) -> None:
@@ -84,23 +84,23 @@ class _Listed:
 
 def answer_routes(rooms: LiveRooms, ingest: Ingest, epoch: str) -> list[HTTPRouteHandler]:
     """The handlers; `epoch` tells the versions of one run of the server from those of another."""
-    kept, listed = KeptAnswers(), _Listed()
+    kept, listed = AnswerCache(), _Listed()
 
     @route("/report/rooms", http_method=GET)
-    async def get_rooms(request: AnyRequest) -> Answer:
+    async def get_rooms(request: AnyRequest) -> JsonAnswer:
         ingest.expire()
         etag, body = listed.encoded(rooms.ids())
         return _answer(request, etag, lambda: body)
 
     @route("/report/metrics/{room_id:str}", http_method=GET)
-    async def get_room(request: AnyRequest, room_id: FromPath[str]) -> Answer:
+    async def get_room(request: AnyRequest, room_id: FromPath[str]) -> JsonAnswer:
         ingest.expire()
         room = _live_room(rooms, room_id)
         encoded = partial(kept.get, room_id, room.version, lambda: success(room.metrics()))
         return _answer(request, f'"{epoch}-{room.version}"', encoded)
 
     @route("/report/metrics/{room_id:str}/{user_id:str}", http_method=GET)
-    async def get_user(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Answer:
+    async def get_user(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> JsonAnswer:
         ingest.expire()
         room = _live_room(rooms, room_id)
         decoded = decode_id("user_id", user_id)
@@ -119,11 +119,11 @@ def _live_room(rooms: LiveRooms, segment: str) -> LiveRoom:
     return room
 
 
-def hashed_answer(request: AnyRequest, body: bytes | bytearray) -> Answer:
+def hashed_answer(request: AnyRequest, body: bytes | bytearray) -> JsonAnswer:
     return _answer(request, _hashed(body), lambda: body)
 
 
-async def list_answer(request: AnyRequest, data: Sequence[Any]) -> Answer:
+async def list_answer(request: AnyRequest, data: Sequence[Any]) -> JsonAnswer:
     """Of a list that may be long: other work gets its turn while it is encoded."""
     body = bytearray(success(data[:ENCODED_AT_ONCE]))
     for start in range(ENCODED_AT_ONCE, len(data), ENCODED_AT_ONCE):
@@ -136,7 +136,7 @@ def _hashed(body: bytes | bytearray) -> str:
     return f'"{sha256(body).hexdigest()[:24]}"'
 
 
-def _answer(request: AnyRequest, etag: str, body: Callable[[], bytes | bytearray]) -> Answer:
+def _answer(request: AnyRequest, etag: str, body: Callable[[], bytes | bytearray]) -> JsonAnswer:
     """The body, or 304 without making it if the client has it already (RFC 9110, 13.1.2)."""
     known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    return Answer(etag, None if etag in known or "*" in known else body())
+    return JsonAnswer(etag, None if etag in known or "*" in known else body())

@@ -20,7 +20,7 @@ Gauges = dict[str, tuple[str, Callable[[], float]]]
 """By the name without prefix: what it is, and how it is looked up."""
 
 
-class Present(Collector):
+class CurrentValues(Collector):
     """Gauges that cost nothing until they are asked for. `sizes` tells how many rooms, users and streams are live."""
 
     def __init__(self, gauges: Gauges, sizes: Callable[[], tuple[int, int, int]], database: Path) -> None:
@@ -51,7 +51,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def metrics_routes(registry: CollectorRegistry, present: Present) -> list[HTTPRouteHandler]:
+def metrics_routes(registry: CollectorRegistry, present: CurrentValues) -> list[HTTPRouteHandler]:
     registry.register(present)
     ProcessCollector(registry=registry)
 

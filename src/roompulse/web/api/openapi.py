@@ -15,7 +15,7 @@ from roompulse.rooms.rated_samples import StreamSample
 from roompulse.settings import Settings
 from roompulse.store.contract import DEFAULT_LIMIT
 from roompulse.web.api.history import MAX_LIMIT
-from roompulse.web.api.live_rooms import GET, Answer, hashed_answer
+from roompulse.web.api.live_rooms import GET, JsonAnswer, hashed_answer
 from roompulse.web.http.authentication import FOR_ANYBODY
 from roompulse.web.http.problems import AnyRequest
 
@@ -64,11 +64,11 @@ def openapi_routes(settings: Settings) -> list[HTTPRouteHandler]:
     document, schema = msgspec.json.encode(openapi_document(settings)), msgspec.json.encode(report_schema())
 
     @route("/report/openapi.json", http_method=GET, opt=FOR_ANYBODY)
-    async def get_openapi(request: AnyRequest) -> Answer:
+    async def get_openapi(request: AnyRequest) -> JsonAnswer:
         return hashed_answer(request, document)
 
     @route("/report/schema.json", http_method=GET, opt=FOR_ANYBODY)
-    async def get_schema(request: AnyRequest) -> Answer:
+    async def get_schema(request: AnyRequest) -> JsonAnswer:
         return hashed_answer(request, schema)
 
     return [get_openapi, get_schema]

@@ -13,7 +13,7 @@ from roompulse.ingest import Ingest
 from roompulse.report.decode import Largest
 from roompulse.report.model import Report
 from roompulse.settings import Settings
-from roompulse.web.api.report_auth import Door
+from roompulse.web.api.report_auth import ReportAuth
 from roompulse.web.http.authentication import FOR_ANYBODY
 from roompulse.web.http.envelope import ACKNOWLEDGED, failure
 from roompulse.web.http.headers import COMMON_HEADERS, INGEST_HEADERS, PREFLIGHT_HEADERS, RawHeaders, raw_headers
@@ -33,8 +33,8 @@ Answer = Callable[[ASGIApp | None], object]
 PATH = "/report/metrics"
 
 
-class Reports:
-    def __init__(self, ingest: Ingest, door: Door, settings: Settings) -> None:
+class ReportEndpoint:
+    def __init__(self, ingest: Ingest, door: ReportAuth, settings: Settings) -> None:
         self._ingest = ingest
         self._intake = ingest.intake
         self._door = door
@@ -100,7 +100,7 @@ class Reports:
         return refuse
 
 
-def report_route(reports: Reports) -> ASGIRouteHandler:
+def report_route(reports: ReportEndpoint) -> ASGIRouteHandler:
     @asgi(PATH, copy_scope=False, opt=FOR_ANYBODY)
     async def post_report(scope: HTTPScope, receive: Receive, send: Send) -> None:
         await reports(scope, receive, send)
@@ -160,9 +160,9 @@ async def _receive_rest(receive: Receive, limit: int) -> bytes:
     pieces: list[bytes] = []
     more = True
     while more and limit >= 0:
-        piece, more = await _receive_piece(receive)
-        limit -= len(piece)
-        pieces.append(piece)
+        fragment, more = await _receive_piece(receive)
+        limit -= len(fragment)
+        pieces.append(fragment)
     return b"".join(pieces)
 
 

@@ -4,11 +4,11 @@ import msgspec
 from litestar.types import Scope
 from msgspec import Struct
 
-from roompulse.access.senders import Posting, Sender
+from roompulse.access.senders import Sender, Senders
 from roompulse.errors import Unauthorized
 from roompulse.web.http.authentication import bearer
-from roompulse.web.http.client_address import Peers
-from roompulse.web.http.rate_limit import Senders, address_key
+from roompulse.web.http.client_address import ClientAddresses
+from roompulse.web.http.rate_limit import RateLimit, address_key
 
 
 class _Shown(Struct):
@@ -18,8 +18,8 @@ class _Shown(Struct):
 _decoder = msgspec.json.Decoder(_Shown)
 
 
-class Door:
-    def __init__(self, posting: Posting, senders: Senders, peers: Peers) -> None:
+class ReportAuth:
+    def __init__(self, posting: Senders, senders: RateLimit, peers: ClientAddresses) -> None:
         self._posting = posting
         self._senders = senders
         self._peers = peers

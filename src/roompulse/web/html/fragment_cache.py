@@ -5,14 +5,14 @@ from collections.abc import Callable, Hashable
 from markupsafe import Markup
 
 
-class Pieces:
+class FragmentCache:
     """At most `most` of them; when there is no place for another one, all are forgotten."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._pieces: dict[Hashable, tuple[Hashable, Markup]] = {}
 
-    def piece(self, key: Hashable, version: Hashable, render: Callable[[], str]) -> Markup:
+    def fragment(self, key: Hashable, version: Hashable, render: Callable[[], str]) -> Markup:
         """The HTML of one of our partials, which `render` makes where `version` is another one than the last time."""
         known = self._pieces.get(key)
         if known and known[0] == version:

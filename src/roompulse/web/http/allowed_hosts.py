@@ -9,7 +9,7 @@ from litestar.types import Scope
 from roompulse.access.registry import is_loopback
 from roompulse.errors import BadRequest, Forbidden
 from roompulse.settings import Settings
-from roompulse.web.http.client_address import Peers
+from roompulse.web.http.client_address import ClientAddresses
 
 FOR_ORCHESTRATORS = {"/healthz", "/readyz"}
 """Paths that answer to any name and to everybody: they are asked by addresses and names that nobody can foresee."""
@@ -21,7 +21,7 @@ _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._~-]+))(?::[0-9]{0
 _LONGEST_SHOWN = 100
 
 
-class Hosts:
+class AllowedHosts:
     """Checks the `Host` of requests, against DNS rebinding, and with BEHIND_PROXY who is at the other end.
 
     In DNS rebinding the page of another site has the name of that site point to this server, and then reads from
@@ -30,7 +30,7 @@ class Hosts:
     listens on loopback: there nothing else protects it.
     """
 
-    def __init__(self, settings: Settings, peers: Peers) -> None:
+    def __init__(self, settings: Settings, peers: ClientAddresses) -> None:
         self._names = settings.allowed_hosts
         self._every_name = not self._names and not is_loopback(settings.host)
         self._behind_proxy = settings.behind_proxy

@@ -8,11 +8,11 @@ from litestar.types import Guard, Scope
 
 from roompulse.access.model import ANYBODY, ROLES, Caller
 from roompulse.access.operators import name_fault
-from roompulse.access.registry import Gate, digest_of
+from roompulse.access.registry import AccessRegistry, digest_of
 from roompulse.errors import Forbidden, NotFound, SignedOut, Unauthorized
 from roompulse.settings import Settings
-from roompulse.web.http.client_address import Peers
-from roompulse.web.http.session_cookie import SignInCookie
+from roompulse.web.http.client_address import ClientAddresses
+from roompulse.web.http.session_cookie import SessionCookie
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
@@ -28,13 +28,13 @@ STREAM = {"never_redirected": True}
 """The `opt` of a stream of a page."""
 
 
-def guard_by(callers: "Callers") -> Guard:
+def guard_by(authenticator: "Authenticator") -> Guard:
     """A guard of Litestar for the whole application. `caller_of` tells a handler whom it let in."""
 
     async def guard(connection: AnyConnection, handler: BaseRouteHandler) -> None:
         if handler.opt.get("for_anybody"):
             return
-        caller = callers.who_asks(connection)
+        caller = authenticator.who_asks(connection)
         if roles := handler.opt.get("roles"):
             if caller is ANYBODY:
                 raise NotFound("nobody has to sign in here: `roompulse user add NAME` changes that")
@@ -45,11 +45,13 @@ def guard_by(callers: "Callers") -> Guard:
     return guard
 
 
-class Callers:
+class Authenticator:
     """Knows who asks: the holder of a key, or an operator by the sign-in in a cookie or by the proxy in front."""
 
-    def __init__(self, gate: Gate, cookie: SignInCookie, peers: Peers, settings: Settings) -> None:
-        self._gate = gate
+    def __init__(
+        self, registry: AccessRegistry, cookie: SessionCookie, peers: ClientAddresses, settings: Settings
+    ) -> None:
+        self._registry = registry
         self._cookie = cookie
         self._peers = peers
         self._header = settings.proxy_user_header if settings.behind_proxy else None
@@ -57,7 +59,7 @@ class Callers:
     @property
     def sign_in_here(self) -> bool:
         """Say whether operators sign in by password: where they have to, and the proxy does not see to it."""
-        return self._gate.asks_readers and self._header is None
+        return self._registry.asks_readers and self._header is None
 
     def must_sign_in(self, connection: AnyConnection) -> bool:
         secret = self._cookie.read(connection)
@@ -65,7 +67,7 @@ class Callers:
 
     def who_asks(self, connection: AnyConnection) -> Caller:
         """Raises Unauthorized where that has to be known and is not."""
-        if not self._gate.asks_readers:
+        if not self._registry.asks_readers:
             return ANYBODY
         if shown := bearer(connection.scope):
             return self._program(shown)
@@ -76,21 +78,21 @@ class Callers:
         raise SignedOut("Authorization: send a read key, as in `Bearer rp_…`, or sign in")
 
     def _program(self, shown: str) -> Caller:
-        if key := self._gate.key(shown, "read"):
+        if key := self._registry.key(shown, "read"):
             return Caller(key.name, proof=key.id)
         raise Unauthorized("Authorization: this is no read key that is valid")
 
     def _signed_in(self, secret: str) -> Caller | None:
-        if (sign_in := self._gate.sign_in(digest_of(secret))) is None:
+        if (sign_in := self._registry.sign_in(digest_of(secret))) is None:
             return None
-        self._gate.use(sign_in.digest)
-        return Caller(sign_in.operator, self._gate.role_of(sign_in.operator), sign_in.digest)
+        self._registry.use(sign_in.digest)
+        return Caller(sign_in.operator, self._registry.role_of(sign_in.operator), sign_in.digest)
 
     def _signed_on(self, connection: AnyConnection, header: str) -> Caller:
         """Whom the proxy names. Of two names, one may be what the client made up."""
         names = connection.headers.getall(header, []) if self._peers.is_proxy(connection.scope) else []
         if len(names) == 1 and (name := _utf8(names[0])) and not name_fault(name):
-            return Caller(name, self._gate.role_of(name) or "viewer")
+            return Caller(name, self._registry.role_of(name) or "viewer")
         raise Unauthorized(f"{header}: the proxy in front has to say here who is signed in, and does not")
 
 

@@ -8,7 +8,7 @@ from litestar.types import Scope
 from roompulse.settings import Settings
 
 
-class Peers:
+class ClientAddresses:
     """`X-Forwarded-For` and `X-Forwarded-Proto` count with BEHIND_PROXY, and from TRUSTED_PROXIES alone."""
 
     def __init__(self, settings: Settings) -> None:

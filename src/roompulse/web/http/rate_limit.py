@@ -19,7 +19,7 @@ def address_key(address: str) -> str:
     return str(ip.ipv4_mapped or IPv6Network((ip.packed, 64), strict=False))
 
 
-class Senders:
+class RateLimit:
     """A token bucket for each sender; a `rate` of 0 is no limit."""
 
     def __init__(self, rate: float, clock: Clock) -> None:

@@ -5,15 +5,15 @@ from typing import Any
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 
-from roompulse.web.http.client_address import Peers
+from roompulse.web.http.client_address import ClientAddresses
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
 
-class SignInCookie:
+class SessionCookie:
     """Over https its name begins with `__Host-`, so that neither a sister domain nor http can set it (RFC 6265bis)."""
 
-    def __init__(self, peers: Peers, lifetime: float) -> None:
+    def __init__(self, peers: ClientAddresses, lifetime: float) -> None:
         self._peers = peers
         self._lifetime = int(lifetime)
 

@@ -13,8 +13,8 @@ from roompulse.access.keys import NotAdded, add_key
 from roompulse.access.model import KEY_KINDS, ROLES, Operator, Role
 from roompulse.access.operators import add_operator, check_new_name, existing
 from roompulse.access.passwords import Passwords
-from roompulse.access.registry import Gate
-from roompulse.access.sessions import SignIns
+from roompulse.access.registry import AccessRegistry
+from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.clock import Clock
 from roompulse.errors import BadRequest, NotFound, Problem
@@ -50,8 +50,15 @@ class Shown(Struct, frozen=True):
 class Administration:
     """What an admin may do. Each raises a Problem that says why it was not done."""
 
-    def __init__(self, gate: Gate, store: AccessStore, sign_ins: SignIns, passwords: Passwords, clock: Clock) -> None:
-        self._gate = gate
+    def __init__(
+        self,
+        registry: AccessRegistry,
+        store: AccessStore,
+        sign_ins: OperatorSessions,
+        passwords: Passwords,
+        clock: Clock,
+    ) -> None:
+        self._registry = registry
         self._store = store
         self._sign_ins = sign_ins
         self._passwords = passwords
@@ -59,10 +66,12 @@ class Administration:
 
     def operators(self) -> list[OperatorRow]:
         rows = []
-        for operator in sorted(self._gate.known.operators.values(), key=lambda one: one.name.casefold()):
-            mine = [one for one in self._gate.known.sign_ins.values() if one.operator == operator.name]
-            used_at = max(map(self._gate.used_at, mine), default=None)
-            rows.append(OperatorRow(operator, sum(self._gate.sign_in(one.digest) is not None for one in mine), used_at))
+        for operator in sorted(self._registry.known.operators.values(), key=lambda one: one.name.casefold()):
+            mine = [one for one in self._registry.known.sign_ins.values() if one.operator == operator.name]
+            used_at = max(map(self._registry.used_at, mine), default=None)
+            rows.append(
+                OperatorRow(operator, sum(self._registry.sign_in(one.digest) is not None for one in mine), used_at)
+            )
         return rows
 
     async def add(self, form: Form) -> Shown:
@@ -113,11 +122,13 @@ def _one_of(known: tuple[T, ...], form: Form, field: str) -> T:
     raise BadRequest(f"the {field} must be {' or '.join(map(str, known))}")
 
 
-def access_routes(administration: Administration, gate: Gate, forms: Forms, layout: Layout) -> list[HTTPRouteHandler]:
+def access_routes(
+    administration: Administration, registry: AccessRegistry, forms: Forms, layout: Layout
+) -> list[HTTPRouteHandler]:
     def page(request: AnyRequest, *, shown: Shown | None = None, problem: Problem | None = None) -> Response[str]:
         context: dict[str, Any] = {
             "operators": administration.operators(),
-            "keys": sorted(gate.known.keys.values(), key=lambda key: (key.kind, key.name, key.id)),
+            "keys": sorted(registry.known.keys.values(), key=lambda key: (key.kind, key.name, key.id)),
             "roles": ROLES,
             "kinds": KEY_KINDS,
             "shown": shown,
@@ -138,7 +149,7 @@ def access_routes(administration: Administration, gate: Gate, forms: Forms, layo
             except Problem as problem:
                 return page(request, problem=problem)
             logger.info("%r: %s %r", caller_of(request).name, path, form.get("name") or form.get("id"))
-            await gate.reload()
+            await registry.reload()
             return page(request, shown=shown) if shown else to("/access")
 
         return post_access

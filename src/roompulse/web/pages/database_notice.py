@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from roompulse.store.availability import StoreHealth
+from roompulse.store.availability import Availability
 from roompulse.web.html.templates import Templates
 from roompulse.web.pages.views import PageView
 
 
-class Notice:
-    def __init__(self, health: StoreHealth, templates: Templates) -> None:
+class DatabaseNotice:
+    def __init__(self, health: Availability, templates: Templates) -> None:
         self._health = health
         self._templates = templates
 

@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from roompulse.access.keys import make_key
-from roompulse.access.registry import Gate
+from roompulse.access.registry import AccessRegistry
 from roompulse.access.tokens import sign_token
 from roompulse.clock import Clock
 from roompulse.errors import NotFound
@@ -31,17 +31,17 @@ TOKEN_LIFE = 300
 class DemoTokens:
     """Room tokens for the rooms of demo calls, by a key that is no older than this process and known to nobody else."""
 
-    def __init__(self, gate: Gate, clock: Clock) -> None:
-        self._gate = gate
+    def __init__(self, registry: AccessRegistry, clock: Clock) -> None:
+        self._registry = registry
         self._clock = clock
         self._key, _ = make_key("token", "the demo call", clock())
-        gate.adopt(self._key)
+        registry.adopt(self._key)
 
     def of(self, room_id: str) -> dict[str, str]:
         """Tokens by user; none where nobody is asked for them. Raises NotFound for a room of no demo call."""
         if not re.fullmatch(r"demo-call-[0-9a-f]{6}", room_id):
             raise NotFound(f"room_id: {room_id!r} is no room of a demo call")
-        if not self._gate.asks_senders:
+        if not self._registry.asks_senders:
             return {}
         until = int(self._clock()) + TOKEN_LIFE
         return {user: sign_token(self._key, room_id, user, until) for user in USERS}

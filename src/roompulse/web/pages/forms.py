@@ -14,7 +14,7 @@ from roompulse.errors import BadRequest, BodyTooLarge, Forbidden, RequestTimeout
 from roompulse.web.http.authentication import caller_of
 from roompulse.web.http.problems import AnyRequest
 from roompulse.web.http.same_origin import is_same_origin
-from roompulse.web.http.session_cookie import AnyConnection, SignInCookie
+from roompulse.web.http.session_cookie import AnyConnection, SessionCookie
 
 MAX_FORM = 4_096
 """Bytes: room for the longest name and password, percent-encoded."""
@@ -34,7 +34,7 @@ class Account(Struct, frozen=True):
 
 
 class Forms:
-    def __init__(self, cookie: SignInCookie, timeout: float) -> None:
+    def __init__(self, cookie: SessionCookie, timeout: float) -> None:
         self._cookie = cookie
         self._timeout = timeout
         self._key = secrets.token_hex(32)  # where the proxy has the secret of the sign-in
@@ -87,8 +87,8 @@ class Forms:
 async def _read(request: AnyRequest) -> bytes:
     body = b""
     try:
-        async for piece in request.stream():
-            body += piece
+        async for fragment in request.stream():
+            body += fragment
             if len(body) > MAX_FORM:
                 raise BodyTooLarge(f"the form has more than {MAX_FORM} bytes")
     except InternalServerException:  # Litestar's word for a sender who left in the middle

@@ -22,7 +22,7 @@ PER_PAGE = 20
 """SDK versions of a page; each has up to MOST_REASONS lines."""
 
 
-class IntakePage:
+class IngestHealthPage:
     def __init__(self, intake: Intake, templates: Templates) -> None:
         self._intake = intake
         self._templates = templates
@@ -52,7 +52,7 @@ class IntakePage:
         }
 
 
-def intake_routes(page: IntakePage, layout: Layout, ingest: Ingest) -> list[HTTPRouteHandler]:
+def intake_routes(page: IngestHealthPage, layout: Layout, ingest: Ingest) -> list[HTTPRouteHandler]:
     @route("/ingest", http_method=GET, middleware=[COMPRESSED])
     async def get_intake_page(request: AnyRequest) -> Response[str]:
         ingest.expire()

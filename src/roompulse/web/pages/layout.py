@@ -19,9 +19,9 @@ from roompulse.web.html.templates import Templates
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.problems import AnyRequest
 from roompulse.web.http.urls import decode_id, room_path, user_path
-from roompulse.web.pages.database_notice import Notice
+from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.forms import Forms
-from roompulse.web.pages.past import ENDED_PER_PAGE, Earlier
+from roompulse.web.pages.past import ENDED_PER_PAGE, PastPages
 from roompulse.web.pages.query import (
     ENDED_SORTS,
     SORTS,
@@ -40,7 +40,9 @@ from roompulse.web.sse.events import HEARTBEAT
 class Layout:
     """What is around the sections of every page."""
 
-    def __init__(self, templates: Templates, notice: Notice, clock: Clock, forms: Forms, settings: Settings) -> None:
+    def __init__(
+        self, templates: Templates, notice: DatabaseNotice, clock: Clock, forms: Forms, settings: Settings
+    ) -> None:
         self._templates = templates
         self._notice = notice
         self._clock = clock
@@ -92,20 +94,20 @@ class Layout:
 
 
 def page_routes(
-    rooms: LiveRooms, overview: Overview, views: Views, earlier: Earlier, layout: Layout, ingest: Ingest
+    rooms: LiveRooms, overview: Overview, views: Views, past_pages: PastPages, layout: Layout, ingest: Ingest
 ) -> list[HTTPRouteHandler]:
     return [
-        *_rooms_page(overview, earlier, layout, ingest),
-        *_room_page(rooms, views, earlier, layout, ingest),
-        *_user_page(rooms, views, earlier, layout, ingest),
+        *_rooms_page(overview, past_pages, layout, ingest),
+        *_room_page(rooms, views, past_pages, layout, ingest),
+        *_user_page(rooms, views, past_pages, layout, ingest),
     ]
 
 
-def _rooms_page(overview: Overview, earlier: Earlier, layout: Layout, ingest: Ingest) -> list[HTTPRouteHandler]:
+def _rooms_page(overview: Overview, past_pages: PastPages, layout: Layout, ingest: Ingest) -> list[HTTPRouteHandler]:
     @route("/", http_method=GET, middleware=[COMPRESSED])
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
         if ended := ended_query(request.query_params):
-            rows = await earlier.ended(ended)
+            rows = await past_pages.ended(ended)
             context: dict[str, Any] = {"query": ended, "list": rows, "sorts": ENDED_SORTS, "per_page": ENDED_PER_PAGE}
             return layout.answer(request, "ended.html", {}, **context)
         ingest.expire()
@@ -117,16 +119,16 @@ def _rooms_page(overview: Overview, earlier: Earlier, layout: Layout, ingest: In
 
 
 def _room_page(
-    rooms: LiveRooms, views: Views, earlier: Earlier, layout: Layout, ingest: Ingest
+    rooms: LiveRooms, views: Views, past_pages: PastPages, layout: Layout, ingest: Ingest
 ) -> list[HTTPRouteHandler]:
     @route("/rooms/{room_id:str}", http_method=GET, middleware=[COMPRESSED], before_request=layout.look_back)
     async def get_room_page(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         decoded = decode_id("room_id", room_id)
         query, path = layout.asked(request), room_path(decoded)
-        sessions = await earlier.sessions(decoded, query)
+        sessions = await past_pages.sessions(decoded, query)
         context: dict[str, Any] = {"room_id": decoded, "path": path, "query": query, "sessions": sessions}
         if query.at is not None:
-            moment = await earlier.room(decoded, query.at, query)
+            moment = await past_pages.room(decoded, query.at, query)
             return layout.answer(request, "room.html", moment.sections, at=query.at, status=moment.status, **context)
         ingest.expire()
         sections = views.room(decoded, query).sections()
@@ -135,13 +137,13 @@ def _room_page(
 
     @route("/rooms/{room_id:str}/sessions", http_method=GET, middleware=[COMPRESSED])
     async def get_sessions(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
-        return layout.fragment(await earlier.sessions(decode_id("room_id", room_id), layout.asked(request)))
+        return layout.fragment(await past_pages.sessions(decode_id("room_id", room_id), layout.asked(request)))
 
     return [get_room_page, get_sessions]
 
 
 def _user_page(
-    rooms: LiveRooms, views: Views, earlier: Earlier, layout: Layout, ingest: Ingest
+    rooms: LiveRooms, views: Views, past_pages: PastPages, layout: Layout, ingest: Ingest
 ) -> list[HTTPRouteHandler]:
     @route(
         "/rooms/{room_id:str}/users/{user_id:str}",
@@ -152,10 +154,10 @@ def _user_page(
     async def get_user_page(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
         ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
         query, path = layout.asked(request), user_path(*ids)
-        visits = await earlier.visits(*ids, query)
+        visits = await past_pages.visits(*ids, query)
         context: dict[str, Any] = {"room_id": ids[0], "user_id": ids[1], "path": path, "query": query, "visits": visits}
         if query.at is not None:
-            moment = await earlier.user(*ids, query.at)
+            moment = await past_pages.user(*ids, query.at)
             return layout.answer(request, "user.html", moment.sections, at=query.at, status=moment.status, **context)
         ingest.expire()
         room = rooms.get(ids[0])
@@ -167,6 +169,6 @@ def _user_page(
     @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET, middleware=[COMPRESSED])
     async def get_visits(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
         ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
-        return layout.fragment(await earlier.visits(*ids, layout.asked(request)))
+        return layout.fragment(await past_pages.visits(*ids, layout.asked(request)))
 
     return [get_user_page, get_visits]

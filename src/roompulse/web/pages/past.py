@@ -11,7 +11,7 @@ from roompulse.clock import Clock
 from roompulse.errors import StoreError
 from roompulse.rooms.contract import LiveRoom
 from roompulse.store.contract import SessionQuery, SessionStore
-from roompulse.store.replay import Past
+from roompulse.store.replay import Replay
 from roompulse.web.html.templates import Templates
 from roompulse.web.pages.query import EndedQuery, UserQuery
 from roompulse.web.pages.room import RoomSections, Rows, snapshot_sections, user_sections
@@ -30,9 +30,9 @@ class Moment(Struct, frozen=True):
     sections: Mapping[str, str]
 
 
-class Earlier:
+class PastPages:
     def __init__(
-        self, past: Past, sessions: SessionStore, templates: Templates, clock: Clock, leave_after: float
+        self, past: Replay, sessions: SessionStore, templates: Templates, clock: Clock, leave_after: float
     ) -> None:
         self._past = past
         self._sessions = sessions

@@ -14,7 +14,7 @@ from roompulse.rooms.grid import MOST, Cell, GridRow, grid_of
 from roompulse.rooms.links import Reception, heard_by_others, receptions, sent
 from roompulse.rooms.model import Snapshot, UserMetrics
 from roompulse.rooms.ranking import Place
-from roompulse.web.html.fragment_cache import Pieces
+from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.templates import Templates
 from roompulse.web.pages.query import UserQuery
 
@@ -48,7 +48,7 @@ class RoomSections:
 
     def __init__(self, templates: Templates) -> None:
         self._templates = templates
-        self._pieces = Pieces(_MOST_PIECES)
+        self._pieces = FragmentCache(_MOST_PIECES)
 
     def of(self, room_id: str, room: LiveRoom | None, query: UserQuery) -> Mapping[str, str]:
         """HTML by the id of the element that holds it, of the room as it is now, or as it was at `query.at`."""
@@ -91,7 +91,7 @@ class RoomSections:
             )
             return _compact(html)
 
-        return self._pieces.piece((context["room_id"], user.user_id), user.version, render)
+        return self._pieces.fragment((context["room_id"], user.user_id), user.version, render)
 
     def _grid(self, room: LiveRoom, users: Sequence[LiveUser], context: Mapping[str, Any]) -> str:
         grid = grid_of([user.metrics() for user in users[:MOST]], room.user)
@@ -104,7 +104,7 @@ class RoomSections:
         return Markup("\n".join(cells))  # noqa: S704  (our own partials)
 
     def _cell(self, cell: Cell | None, *, own: bool) -> Markup:
-        return self._pieces.piece(
+        return self._pieces.fragment(
             (cell, own), None, lambda: self._templates.render("partials/grid_cell.html", cell=cell, own=own)
         )
 

@@ -9,11 +9,11 @@ from roompulse.intake.intake import Intake
 from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
 from roompulse.rooms.trends import Trends
-from roompulse.web.html.fragment_cache import Pieces
+from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.sparklines import stacked, trendline, users_by_level
 from roompulse.web.html.templates import Templates
 from roompulse.web.pages.query import RoomsQuery
-from roompulse.web.pages.rooms_index import Listing
+from roompulse.web.pages.rooms_index import RoomsIndex
 from roompulse.web.pages.views import PageView
 
 PER_PAGE = 50
@@ -31,8 +31,8 @@ class Overview:
         self._intake = intake
         self._templates = templates
         self._clock = clock
-        self._listing = Listing(rooms)
-        self._rows = Pieces(_MOST_ROWS)
+        self._listing = RoomsIndex(rooms)
+        self._rows = FragmentCache(_MOST_ROWS)
 
     def view(self, query: RoomsQuery) -> PageView:
         def sections() -> Mapping[str, str]:
@@ -77,4 +77,4 @@ class Overview:
             )
 
         version = live.version if live else 0, self._trends.version
-        return self._rows.piece(room.room_id, version, render)
+        return self._rows.fragment(room.room_id, version, render)

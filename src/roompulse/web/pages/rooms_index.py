@@ -13,7 +13,7 @@ _MOST_CHANGES = 8
 """One part in this many; where more rooms changed, an order is as quickly made anew."""
 
 
-class Listing:
+class RoomsIndex:
     """Knows the rooms as of the last `refresh`; what it costs goes by how many changed since the one before."""
 
     def __init__(self, rooms: LiveRooms) -> None:

@@ -12,18 +12,18 @@ from litestar.response import Redirect
 from roompulse.access.model import Operator
 from roompulse.access.operators import find_operator, folded
 from roompulse.access.passwords import Passwords
-from roompulse.access.registry import Gate
-from roompulse.access.sessions import SignIns
+from roompulse.access.registry import AccessRegistry
+from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import Throttle
 from roompulse.errors import Forbidden, Problem, TooManyRequests, Unauthorized, Unavailable
 from roompulse.web.api.live_rooms import GET
 from roompulse.web.html.templates import Templates
-from roompulse.web.http.authentication import FOR_ANYBODY, FOR_OPERATORS, Callers, caller_of
-from roompulse.web.http.client_address import Peers
+from roompulse.web.http.authentication import FOR_ANYBODY, FOR_OPERATORS, Authenticator, caller_of
+from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import AnyRequest, problem_headers
 from roompulse.web.http.rate_limit import address_key
-from roompulse.web.http.session_cookie import SignInCookie
+from roompulse.web.http.session_cookie import SessionCookie
 from roompulse.web.pages.forms import Forms
 
 logger = logging.getLogger(__name__)
@@ -31,13 +31,18 @@ logger = logging.getLogger(__name__)
 POST: list[HttpMethod] = [HttpMethod.POST]
 
 
-class Doorkeeper:
+class Login:
     """Lets in whoever knows the password of an operator."""
 
     def __init__(
-        self, gate: Gate, store: AccessStore, sign_ins: SignIns, throttle: Throttle, passwords: Passwords
+        self,
+        registry: AccessRegistry,
+        store: AccessStore,
+        sign_ins: OperatorSessions,
+        throttle: Throttle,
+        passwords: Passwords,
     ) -> None:
-        self._gate = gate
+        self._registry = registry
         self._store = store
         self._sign_ins = sign_ins
         self._throttle = throttle
@@ -55,7 +60,7 @@ class Doorkeeper:
         known_as = folded(name)
         with self._passwords.place():
             self._throttle.attempt(known_as, address)
-            operator = find_operator(self._gate.known, name)
+            operator = find_operator(self._registry.known, name)
             right = await self._passwords.matches(operator.password_hash if operator else None, password)
         if operator is None or not right:
             # A name that is none may be a password in the wrong field.
@@ -72,9 +77,9 @@ class Doorkeeper:
 
 
 class SignInPage:
-    def __init__(self, templates: Templates, gate: Gate) -> None:
+    def __init__(self, templates: Templates, registry: AccessRegistry) -> None:
         self._templates = templates
-        self._gate = gate
+        self._registry = registry
 
     def answer(self, request: AnyRequest, name: str = "", problem: Problem | None = None) -> Response[Any]:
         html = self._templates.render(
@@ -82,27 +87,32 @@ class SignInPage:
             entered=name,
             next=wanted(request),
             error=problem.message if problem else None,
-            nobody=not self._gate.known.operators,
+            nobody=not self._registry.known.operators,
         )
         headers = problem_headers(problem) if problem else {}
         return Response(html, status_code=problem.status if problem else 200, media_type="text/html", headers=headers)
 
 
 def sign_in_routes(
-    doorkeeper: Doorkeeper, callers: Callers, page: SignInPage, forms: Forms, cookie: SignInCookie, peers: Peers
+    login: Login,
+    authenticator: Authenticator,
+    page: SignInPage,
+    forms: Forms,
+    cookie: SessionCookie,
+    peers: ClientAddresses,
 ) -> list[HTTPRouteHandler]:
     @route("/sign-in", http_method=GET, opt=FOR_ANYBODY)
     async def get_sign_in(request: AnyRequest) -> Response[Any]:
-        return page.answer(request) if callers.must_sign_in(request) else to(wanted(request))
+        return page.answer(request) if authenticator.must_sign_in(request) else to(wanted(request))
 
     @route("/sign-in", http_method=POST, opt=FOR_ANYBODY)
     async def post_sign_in(request: AnyRequest) -> Response[Any]:
         form = await forms.read_of_stranger(request)
-        if not callers.sign_in_here:
+        if not authenticator.sign_in_here:
             return to(wanted(request))
         name = form.get("name", "").strip()
         try:
-            secret = await doorkeeper.sign_in(
+            secret = await login.sign_in(
                 name, form.get("password", ""), address_key(peers.address(request.scope)), cookie.read(request)
             )
         except (Unauthorized, TooManyRequests, Unavailable) as problem:
@@ -114,7 +124,7 @@ def sign_in_routes(
     return [get_sign_in, post_sign_in]
 
 
-def sign_out_routes(sign_ins: SignIns, forms: Forms, cookie: SignInCookie) -> list[HTTPRouteHandler]:
+def sign_out_routes(sign_ins: OperatorSessions, forms: Forms, cookie: SessionCookie) -> list[HTTPRouteHandler]:
     def signed_out(request: AnyRequest) -> Response[Any]:
         answer = to("/sign-in")
         answer.cookies.append(cookie.gone(request))

@@ -6,16 +6,16 @@ from time import perf_counter
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
 from roompulse.printable import printable
-from roompulse.web.http.client_address import Peers
-from roompulse.web.sse.push import outlet_of
+from roompulse.web.http.client_address import ClientAddresses
+from roompulse.web.sse.push import push_channel_of
 
 logger = logging.getLogger(__name__)
 
 
-class RequestLog:
+class AccessLog:
     """ASGI around an application; it is there only with LOG_REQUESTS. A stream is logged at its end."""
 
-    def __init__(self, app: ASGIApp, peers: Peers) -> None:
+    def __init__(self, app: ASGIApp, peers: ClientAddresses) -> None:
         self._app = app
         self._peers = peers
 
@@ -23,7 +23,7 @@ class RequestLog:
         answer = _Answer(send)
         # Before the application, which may change what is in there.
         method, path, client = scope["method"], scope["raw_path"].decode("latin-1"), self._peers.address(scope)
-        outlet, started = outlet_of(scope), perf_counter()
+        outlet, started = push_channel_of(scope), perf_counter()
         written = outlet.written
         try:
             await self._app(scope, receive, answer.send)

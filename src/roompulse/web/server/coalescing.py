@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 
-class OnePiece:
+class CoalescingTransport:
     """A transport that gathers what is written until the event loop has its next turn.
 
     uvicorn writes the head of an answer and its body one after the other, and each write is a call of the operating

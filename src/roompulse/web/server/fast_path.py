@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from roompulse.settings import Settings
 from roompulse.web.api.post_report import ACKNOWLEDGEMENT, PATH, Answer
-from roompulse.web.server.send_timeout import PatientConnection
+from roompulse.web.server.send_timeout import SlowReaderProtocol
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -21,18 +21,18 @@ Take = Callable[[Any, bytes, Answer], None]
 """The application's `take`: scope and body of a report, and what to call with its answer."""
 
 
-def connection_class(settings: Settings, take: Take, on_cut_off: Callable[[], None]) -> type[PatientConnection]:
+def connection_class(settings: Settings, take: Take, on_cut_off: Callable[[], None]) -> type[SlowReaderProtocol]:
     """Connections of a server; `on_cut_off` is called for each client that is cut off since it did not read."""
     if settings.log_requests:  # which is done around ASGI
-        return type("Served", (PatientConnection,), _served(settings, on_cut_off))
-    return type("Served", (DirectConnection,), _served(settings, on_cut_off) | {"take": staticmethod(take)})
+        return type("Served", (SlowReaderProtocol,), _served(settings, on_cut_off))
+    return type("Served", (FastPathProtocol,), _served(settings, on_cut_off) | {"take": staticmethod(take)})
 
 
 def _served(settings: Settings, on_cut_off: Callable[[], None]) -> dict[str, Any]:
     return {"send_timeout": settings.send_timeout, "on_cut_off": staticmethod(on_cut_off)}
 
 
-class DirectConnection(PatientConnection):
+class FastPathProtocol(SlowReaderProtocol):
     take: ClassVar["staticmethod[[Any, bytes, Answer], None]"]
 
     _parses = False
@@ -68,7 +68,7 @@ class DirectConnection(PatientConnection):
 
         def answer(refusal: Any) -> None:
             if refusal:
-                PatientConnection._start_asgi_task(self, cycle, refusal)  # noqa: SLF001  (of this very object)
+                SlowReaderProtocol._start_asgi_task(self, cycle, refusal)  # noqa: SLF001  (of this very object)
             else:
                 self._acknowledge(cycle)
 

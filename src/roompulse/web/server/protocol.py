@@ -8,7 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from roompulse.web.http.envelope import failure
 from roompulse.web.http.headers import COMMON_HEADERS
-from roompulse.web.server.coalescing import OnePiece
+from roompulse.web.server.coalescing import CoalescingTransport
 
 KEEP_ALIVE = 75
 """Seconds in which the whole head of a next request must have come: longer than an SDK waits between two reports."""
@@ -35,7 +35,7 @@ class _RefusedError(Exception):
     """Raised in a callback, it ends the parsing."""
 
 
-class Connection(HttpToolsProtocol):
+class BoundedProtocol(HttpToolsProtocol):
     """uvicorn stops waiting for a request at its first byte, or never begins to, and takes heads of any length."""
 
     _heads = 0
@@ -56,7 +56,7 @@ class Connection(HttpToolsProtocol):
     _refusal = HTTPStatus.BAD_REQUEST, _MALFORMED
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(cast("asyncio.Transport", OnePiece(transport, self.loop)))
+        super().connection_made(cast("asyncio.Transport", CoalescingTransport(transport, self.loop)))
         self._wait(KEEP_ALIVE)
 
     def connection_lost(self, exc: Exception | None) -> None:

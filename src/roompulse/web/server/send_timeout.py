@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from roompulse.web.server.protocol import LINGER, Connection
+from roompulse.web.server.protocol import LINGER, BoundedProtocol
 from roompulse.web.sse.push import EXTENSION
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
 
-class PatientConnection(Connection):
+class SlowReaderProtocol(BoundedProtocol):
     """A client that reads nothing for `send_timeout` seconds is cut off, be it of a page, a download or a stream."""
 
     send_timeout: ClassVar[float]

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 EXTENSION = "roompulse.outlet"
 
 
-class Outlet(Protocol):
+class PushChannel(Protocol):
     """A connection whose answer has begun, in chunks."""
 
     on_writable: Callable[[], object] | None
@@ -30,6 +30,6 @@ class Outlet(Protocol):
         ...
 
 
-def outlet_of(scope: Any) -> Outlet:
-    outlet: Outlet = scope["extensions"][EXTENSION]
+def push_channel_of(scope: Any) -> PushChannel:
+    outlet: PushChannel = scope["extensions"][EXTENSION]
     return outlet

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from sse_starlette import EventSourceResponse
 
 from roompulse.access.model import Caller
-from roompulse.access.registry import Gate
+from roompulse.access.registry import AccessRegistry
 from roompulse.clock import Clock
 from roompulse.hub.contract import Hub, View
 from roompulse.hub.mailbox import Mailbox
@@ -21,17 +21,17 @@ from roompulse.ingest import Ingest
 from roompulse.settings import Settings
 from roompulse.web.api.live_rooms import GET
 from roompulse.web.http.authentication import STREAM, caller_of
-from roompulse.web.http.client_address import Peers
+from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import AnyRequest
 from roompulse.web.http.urls import decode_id
-from roompulse.web.pages.database_notice import Notice
-from roompulse.web.pages.ingest_health import IntakePage
+from roompulse.web.pages.database_notice import DatabaseNotice
+from roompulse.web.pages.ingest_health import IngestHealthPage
 from roompulse.web.pages.query import IntakeQuery, page_number, rooms_query, user_query
 from roompulse.web.pages.rooms import Overview
 from roompulse.web.pages.views import PageView, Views
 from roompulse.web.sse.events import HEARTBEAT, event
-from roompulse.web.sse.push import Outlet, outlet_of
-from roompulse.web.sse.viewer_limit import AddressViewers
+from roompulse.web.sse.push import PushChannel, push_channel_of
+from roompulse.web.sse.viewer_limit import ViewerLimit
 
 _HEADERS = EventSourceResponse(iter(())).raw_headers
 
@@ -40,15 +40,17 @@ DENIED = event("the key is not valid any more", name="denied")
 SIGNED_OUT = event("sign in to go on", name="signed-out")
 
 
-class Streams:
+class EventStreams:
     """What streams share: where they come from, and how many there may be."""
 
-    def __init__(self, hub: Hub, peers: Peers, gate: Gate, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, hub: Hub, peers: ClientAddresses, registry: AccessRegistry, settings: Settings, clock: Clock
+    ) -> None:
         self.hub = hub
-        self.gate = gate
+        self.registry = registry
         self.clock = clock
         self._peers = peers
-        self._viewers = AddressViewers(settings.max_address_viewers)
+        self._viewers = ViewerLimit(settings.max_address_viewers)
 
     @contextmanager
     def subscribe(self, view: View, scope: Any, caller: Caller) -> Iterator[Mailbox]:
@@ -56,18 +58,18 @@ class Streams:
         with (
             self._viewers.place(self._peers.address(scope)),
             self.hub.subscribe(view) as mailbox,
-            self.gate.present.stay(caller, mailbox.close),
+            self.registry.open_sessions.hold(caller, mailbox.close),
         ):
             yield mailbox
 
 
-class Stream:
+class EventStream:
     """An ASGI response that subscribes to the hub when it starts, and unsubscribes however it ends.
 
     It ends when who asked for it is not let in any more.
     """
 
-    def __init__(self, streams: Streams, view: View) -> None:
+    def __init__(self, streams: EventStreams, view: View) -> None:
         self._streams = streams
         self._view = view
 
@@ -78,10 +80,10 @@ class Stream:
             if scope["method"] != "HEAD":
                 # The first event says at once that the stream is open, and what the server's time is.
                 await send({"type": "http.response.body", "body": self._ping(), "more_body": True})
-                await self._deliver(mailbox, outlet_of(scope), receive)
+                await self._deliver(mailbox, push_channel_of(scope), receive)
             await send({"type": "http.response.body", "body": self._last(caller), "more_body": False})
 
-    async def _deliver(self, mailbox: Mailbox, outlet: Outlet, receive: Any) -> None:
+    async def _deliver(self, mailbox: Mailbox, outlet: PushChannel, receive: Any) -> None:
         """Return when the mailbox has come to its end, or the client has left."""
         with self._beating(mailbox):
             outlet.on_writable = mailbox.ready
@@ -110,7 +112,7 @@ class Stream:
             timer.cancel()
 
     def _last(self, caller: Caller) -> bytes:
-        if self._streams.gate.admits(caller):
+        if self._streams.registry.admits(caller):
             return GOODBYE
         return DENIED if isinstance(caller.proof, str) else SIGNED_OUT
 
@@ -119,35 +121,40 @@ class Stream:
 
 
 def stream_routes(
-    streams: Streams, overview: Overview, views: Views, intake: IntakePage, notice: Notice, ingest: Ingest
+    streams: EventStreams,
+    overview: Overview,
+    views: Views,
+    intake: IngestHealthPage,
+    notice: DatabaseNotice,
+    ingest: Ingest,
 ) -> list[HTTPRouteHandler]:
-    def stream(view: View) -> Stream:
+    def stream(view: View) -> EventStream:
         ingest.expire()
-        return Stream(streams, view)
+        return EventStream(streams, view)
 
-    def page(view: PageView) -> Stream:
+    def page(view: PageView) -> EventStream:
         return stream(notice.above(view))
 
     @route("/report/stream/{room_id:str}", http_method=GET)
-    async def stream_room_json(room_id: FromPath[str]) -> Stream:
+    async def stream_room_json(room_id: FromPath[str]) -> EventStream:
         return stream(views.room_json(decode_id("room_id", room_id)))
 
     @route("/stream", http_method=GET, opt=STREAM)
-    async def stream_rooms_page(request: AnyRequest) -> Stream:
+    async def stream_rooms_page(request: AnyRequest) -> EventStream:
         return page(overview.view(rooms_query(request.query_params)))
 
     @route("/ingest/stream", http_method=GET, opt=STREAM)
-    async def stream_intake_page(request: AnyRequest) -> Stream:
+    async def stream_intake_page(request: AnyRequest) -> EventStream:
         return page(intake.view(IntakeQuery(page=page_number(request.query_params))))
 
     @route("/rooms/{room_id:str}/stream", http_method=GET, opt=STREAM)
-    async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> Stream:
+    async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
         # A page of the past has no stream: what comes here is of the present.
         query = replace(user_query(request.query_params), at=None)
         return page(views.room(decode_id("room_id", room_id), query))
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET, opt=STREAM)
-    async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> Stream:
+    async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> EventStream:
         return page(views.user(decode_id("room_id", room_id), decode_id("user_id", user_id)))
 
     return [stream_room_json, stream_rooms_page, stream_intake_page, stream_room_page, stream_user_page]

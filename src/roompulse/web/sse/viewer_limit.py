@@ -10,7 +10,7 @@ from roompulse.web.http.rate_limit import address_key
 _RETRY_AFTER = 10
 
 
-class AddressViewers:
+class ViewerLimit:
     """Counts the open streams of each address. They are as many as there are viewers at most, which the hub bounds."""
 
     def __init__(self, most: int) -> None:
