@@ -37,7 +37,7 @@ from roompulse.store.sql_store import SqlStore
 from roompulse.web.api.downloads import Downloads, export_routes
 from roompulse.web.api.health import ready_routes
 from roompulse.web.api.history import history_routes
-from roompulse.web.api.live_rooms import answer_routes
+from roompulse.web.api.live_rooms import live_room_routes
 from roompulse.web.api.metrics import CurrentValues, Gauges, metrics_routes
 from roompulse.web.api.openapi import openapi_routes
 from roompulse.web.api.post_report import ReportEndpoint
@@ -167,7 +167,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     layout = Layout(templates, notice, clock, forms, settings)
     streams = EventStreams(core.hub, core.peers, core.registry, settings, clock)
     return [
-        *answer_routes(rooms, ingest, epoch),
+        *live_room_routes(rooms, ingest, epoch),
         *history_routes(core.store, core.past, rooms, clock),
         *stream_routes(streams, overview, views, intake, notice, ingest),
         *openapi_routes(settings),

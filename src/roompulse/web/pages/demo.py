@@ -4,6 +4,7 @@ import re
 import secrets
 from typing import Any
 
+import msgspec
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -13,10 +14,11 @@ from roompulse.access.registry import AccessRegistry
 from roompulse.access.tokens import sign_token
 from roompulse.clock import Clock
 from roompulse.errors import NotFound
-from roompulse.web.api.live_rooms import GET
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.headers import permissions
+from roompulse.web.http.json_answer import JsonAnswer
 from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import GET
 from roompulse.web.http.urls import encode_id, room_path
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import UserQuery
@@ -62,7 +64,7 @@ def demo_routes(views: Views, layout: Layout, tokens: DemoTokens) -> list[HTTPRo
         return page
 
     @route("/demo/call/tokens/{room_id:str}", http_method=GET)
-    async def get_demo_tokens(room_id: FromPath[str]) -> Response[dict[str, str]]:
-        return Response(tokens.of(room_id), headers={"Cache-Control": "no-store"})
+    async def get_demo_tokens(room_id: FromPath[str]) -> JsonAnswer:
+        return JsonAnswer(msgspec.json.encode(tokens.of(room_id)))
 
     return [get_demo_call, get_demo_tokens]

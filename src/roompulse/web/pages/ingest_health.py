@@ -9,10 +9,10 @@ from roompulse.ingest import Ingest
 from roompulse.intake.by_version import LOOKED_AT, STREAMS_LOOKED_AT
 from roompulse.intake.intake import Intake
 from roompulse.intake.refusals import WINDOW_MINUTES
-from roompulse.web.api.live_rooms import GET
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import GET
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import IntakeQuery, page_number
 from roompulse.web.pages.room import paged

@@ -14,10 +14,10 @@ from roompulse.clock import Clock
 from roompulse.ingest import Ingest
 from roompulse.rooms.contract import LiveRooms
 from roompulse.settings import Settings
-from roompulse.web.api.live_rooms import GET
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import GET
 from roompulse.web.http.urls import decode_id, room_path, user_path
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.forms import Forms

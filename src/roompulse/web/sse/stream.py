@@ -19,10 +19,10 @@ from roompulse.hub.contract import Hub, View
 from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import Ingest
 from roompulse.settings import Settings
-from roompulse.web.api.live_rooms import GET
 from roompulse.web.http.authentication import STREAM, caller_of
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import GET
 from roompulse.web.http.urls import decode_id
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.ingest_health import IngestHealthPage
