@@ -11,7 +11,9 @@ from typing import Any
 from litestar import Litestar
 from litestar.types import ControllerRouterHandler
 
+from roompulse.access.administration import Administration
 from roompulse.access.database import AccessDatabase
+from roompulse.access.login import Login
 from roompulse.access.passwords import Passwords
 from roompulse.access.registry import AccessRegistry
 from roompulse.access.senders import Senders
@@ -51,7 +53,7 @@ from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import ProblemAnswers
 from roompulse.web.http.rate_limit import RateLimit
 from roompulse.web.http.session_cookie import SessionCookie
-from roompulse.web.pages.access import Administration, access_routes
+from roompulse.web.pages.access import access_routes
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.demo import DemoTokens, demo_routes
 from roompulse.web.pages.forms import Forms
@@ -59,7 +61,7 @@ from roompulse.web.pages.ingest_health import IngestHealthPage, intake_routes
 from roompulse.web.pages.layout import Layout, page_routes
 from roompulse.web.pages.past import PastPages
 from roompulse.web.pages.rooms import Overview
-from roompulse.web.pages.sign_in import Login, SignInPage, sign_in_routes, sign_out_routes
+from roompulse.web.pages.sign_in import SignInPage, sign_in_routes, sign_out_routes
 from roompulse.web.pages.views import Views
 from roompulse.web.sse.stream import EventStreams, stream_routes
 
