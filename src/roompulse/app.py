@@ -56,13 +56,15 @@ from roompulse.web.http.session_cookie import SessionCookie
 from roompulse.web.pages.access import access_routes
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.demo import DemoTokens, demo_routes
+from roompulse.web.pages.ended import EndedPage
 from roompulse.web.pages.forms import Forms
-from roompulse.web.pages.ingest_health import IngestHealthPage, intake_routes
-from roompulse.web.pages.layout import Layout, page_routes
-from roompulse.web.pages.past import PastPages
-from roompulse.web.pages.rooms import Overview
+from roompulse.web.pages.ingest_health import IngestHealthPage, ingest_health_routes
+from roompulse.web.pages.layout import Layout
+from roompulse.web.pages.past import Past
+from roompulse.web.pages.room import RoomPage, room_routes
+from roompulse.web.pages.rooms import RoomsPage, rooms_routes
 from roompulse.web.pages.sign_in import SignInPage, sign_in_routes, sign_out_routes
-from roompulse.web.pages.views import Views
+from roompulse.web.pages.user import UserPage, user_routes
 from roompulse.web.sse.stream import EventStreams, stream_routes
 
 logger = logging.getLogger(__name__)
@@ -161,9 +163,10 @@ class _Core:
 def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     settings, clock, rooms, ingest = core.settings, core.clock, core.rooms, core.ingest
     epoch = secrets.token_hex(4)
-    views = Views(rooms, templates, epoch)
-    overview = Overview(rooms, core.trends, ingest.intake, templates, clock)
-    past_pages = PastPages(core.past, core.sessions, templates, clock, settings.leave_after)
+    past = Past(core.past, clock)
+    rooms_page = RoomsPage(rooms, core.trends, ingest.intake, templates, clock)
+    room_page = RoomPage(rooms, past, core.sessions, templates, clock)
+    user_page = UserPage(rooms, past, templates, clock, settings.leave_after)
     intake = IngestHealthPage(ingest.intake, templates)
     notice, forms = DatabaseNotice(core.health, templates), Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, notice, clock, forms, settings)
@@ -171,11 +174,13 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     return [
         *live_room_routes(rooms, ingest, epoch),
         *history_routes(core.store, core.past, rooms, clock),
-        *stream_routes(streams, overview, views, intake, notice, ingest),
+        *stream_routes(streams, rooms_page, room_page, user_page, intake, notice, ingest, rooms, epoch),
         *openapi_routes(settings),
-        *page_routes(rooms, overview, views, past_pages, layout, ingest),
-        *(demo_routes(views, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
-        *intake_routes(intake, layout, ingest),
+        *rooms_routes(rooms_page, EndedPage(core.sessions, layout), layout, ingest),
+        *room_routes(room_page, past, layout, ingest),
+        *user_routes(user_page, past, layout, ingest),
+        *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
+        *ingest_health_routes(intake, layout, ingest),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
         *export_routes(Downloads(core.store, core.past, clock, settings)),

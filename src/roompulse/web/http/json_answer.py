@@ -1,13 +1,13 @@
 """How JSON is answered: the response, 304 for what the client has already, and encoded answers that are kept."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 from litestar import Request
 
+from roompulse.bounded import BoundedMap
 from roompulse.web.http.envelope import extend, success
 from roompulse.web.http.headers import raw_headers
 
@@ -75,19 +75,17 @@ class AnswerCache:
     """Encoded answers by what they are about. Past `most` bytes, the least recently used are forgotten."""
 
     def __init__(self, most: int = MOST_KEPT) -> None:
-        self._most = most
-        self._kept: OrderedDict[Hashable, tuple[object, bytes]] = OrderedDict()
-        self._size = 0
+        self._answers: BoundedMap[Hashable, tuple[object, bytes]] = BoundedMap(most, size_of=_size)
 
     def get(self, key: Hashable, version: object, encode: Callable[[], bytes]) -> bytes:
         """The answer of this version; `encode` makes it if another one is kept, or none."""
-        known, body = self._kept.pop(key, (None, b""))
-        self._size -= len(body)
-        if known != version:
-            body = encode()
-        self._kept[key] = version, body
-        self._size += len(body)
-        while self._size > self._most:
-            _, (_, dropped) = self._kept.popitem(last=False)
-            self._size -= len(dropped)
+        known = self._answers.get(key)
+        if known and known[0] == version:
+            return known[1]
+        body = encode()
+        self._answers.put(key, (version, body))
         return body
+
+
+def _size(answer: tuple[object, bytes]) -> int:
+    return len(answer[1])

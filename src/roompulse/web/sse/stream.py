@@ -18,7 +18,9 @@ from roompulse.clock import Clock
 from roompulse.hub.contract import Hub, View
 from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import Ingest
+from roompulse.rooms.contract import LiveRooms
 from roompulse.settings import Settings
+from roompulse.web.api.stream import RoomJsonView
 from roompulse.web.http.authentication import STREAM, caller_of
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import AnyRequest
@@ -27,8 +29,10 @@ from roompulse.web.http.urls import decode_id
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.ingest_health import IngestHealthPage
 from roompulse.web.pages.query import IntakeQuery, page_number, rooms_query, user_query
-from roompulse.web.pages.rooms import Overview
-from roompulse.web.pages.views import PageView, Views
+from roompulse.web.pages.room import RoomPage
+from roompulse.web.pages.rooms import RoomsPage
+from roompulse.web.pages.user import UserPage
+from roompulse.web.pages.view import PageView
 from roompulse.web.sse.events import HEARTBEAT, event
 from roompulse.web.sse.push import PushChannel, push_channel_of
 from roompulse.web.sse.viewer_limit import ViewerLimit
@@ -122,11 +126,14 @@ class EventStream:
 
 def stream_routes(
     streams: EventStreams,
-    overview: Overview,
-    views: Views,
+    rooms_page: RoomsPage,
+    room_page: RoomPage,
+    user_page: UserPage,
     intake: IngestHealthPage,
     notice: DatabaseNotice,
     ingest: Ingest,
+    rooms: LiveRooms,
+    epoch: str,
 ) -> list[HTTPRouteHandler]:
     def stream(view: View) -> EventStream:
         ingest.expire()
@@ -137,11 +144,11 @@ def stream_routes(
 
     @route("/report/stream/{room_id:str}", http_method=GET)
     async def stream_room_json(room_id: FromPath[str]) -> EventStream:
-        return stream(views.room_json(decode_id("room_id", room_id)))
+        return stream(RoomJsonView(rooms, decode_id("room_id", room_id), epoch))
 
     @route("/stream", http_method=GET, opt=STREAM)
     async def stream_rooms_page(request: AnyRequest) -> EventStream:
-        return page(overview.view(rooms_query(request.query_params)))
+        return page(rooms_page.view(rooms_query(request.query_params)))
 
     @route("/ingest/stream", http_method=GET, opt=STREAM)
     async def stream_intake_page(request: AnyRequest) -> EventStream:
@@ -151,10 +158,10 @@ def stream_routes(
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
         # A page of the past has no stream: what comes here is of the present.
         query = replace(user_query(request.query_params), at=None)
-        return page(views.room(decode_id("room_id", room_id), query))
+        return page(room_page.view(decode_id("room_id", room_id), query))
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> EventStream:
-        return page(views.user(decode_id("room_id", room_id), decode_id("user_id", user_id)))
+        return page(user_page.view(decode_id("room_id", room_id), decode_id("user_id", user_id)))
 
     return [stream_room_json, stream_rooms_page, stream_intake_page, stream_room_page, stream_user_page]
