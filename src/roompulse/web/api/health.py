@@ -8,9 +8,8 @@ from litestar import route
 from litestar.handlers import HTTPRouteHandler
 
 from roompulse.clock import Clock
-from roompulse.web.http.authentication import FOR_ANYBODY
 from roompulse.web.http.json_answer import JsonAnswer
-from roompulse.web.http.routes import GET
+from roompulse.web.http.routes import FOR_ANYBODY, GET
 
 RETRY_AFTER = 2
 """Seconds."""

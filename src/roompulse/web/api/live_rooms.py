@@ -8,7 +8,6 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from roompulse.errors import NotFound
-from roompulse.ingest import Ingest
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.web.http.envelope import success
 from roompulse.web.http.json_answer import AnswerCache, JsonAnswer, etag_of, tagged_answer
@@ -32,26 +31,23 @@ class _EncodedIds:
         return self._encoded
 
 
-def live_room_routes(rooms: LiveRooms, ingest: Ingest, epoch: str) -> list[HTTPRouteHandler]:
+def live_room_routes(rooms: LiveRooms, epoch: str) -> list[HTTPRouteHandler]:
     """The handlers; `epoch` distinguishes the versions of one run of the server from those of another."""
     answers, encoded_ids = AnswerCache(), _EncodedIds()
 
     @route("/report/rooms", http_method=GET)
     async def get_rooms(request: AnyRequest) -> JsonAnswer:
-        ingest.expire()
         etag, body = encoded_ids.of(rooms.ids())
         return tagged_answer(request, etag, lambda: body)
 
     @route("/report/metrics/{room_id:str}", http_method=GET)
     async def get_room(request: AnyRequest, room_id: FromPath[str]) -> JsonAnswer:
-        ingest.expire()
         room = _live_room(rooms, room_id)
         encoded = partial(answers.get, room_id, room.version, lambda: success(room.metrics()))
         return tagged_answer(request, f'"{epoch}-{room.version}"', encoded)
 
     @route("/report/metrics/{room_id:str}/{user_id:str}", http_method=GET)
     async def get_user(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> JsonAnswer:
-        ingest.expire()
         room = _live_room(rooms, room_id)
         decoded = decode_id("user_id", user_id)
         if (user := room.user(decoded)) is None:

@@ -2,22 +2,43 @@
 
 from collections.abc import Hashable
 
+from litestar import route
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from msgspec import Struct
+
 from roompulse.hub.contract import Frames
 from roompulse.rooms.contract import LiveRooms
+from roompulse.web.http.routes import GET
+from roompulse.web.http.urls import decode_id
 from roompulse.web.sse.events import json_event
+from roompulse.web.sse.stream import EventStream, EventStreams
 
 
-class RoomJsonView:
-    """A view of the hub; empty until the room is live. `epoch` tells the versions of one run from those of another."""
+class RoomJsonView(Struct, frozen=True):
+    """A room as JSON; empty until it is live. `epoch` tells the versions of one run of the server from another's."""
 
-    def __init__(self, rooms: LiveRooms, room_id: str, epoch: str) -> None:
-        self._rooms = rooms
-        self._epoch = epoch
-        self.room_id: str | None = room_id
-        self.key: Hashable = ("json", room_id)
-        self.gone: Frames = {"room": json_event({"room_id": room_id}, name="gone")}
+    rooms: LiveRooms
+    room_id: str
+    epoch: str
+
+    @property
+    def key(self) -> Hashable:
+        return "json", self.room_id
+
+    @property
+    def gone(self) -> Frames:
+        return {"room": json_event({"room_id": self.room_id}, name="gone")}
 
     def render(self) -> Frames:
-        if (room := self._rooms.get(self.room_id or "")) is None:
+        if (room := self.rooms.get(self.room_id)) is None:
             return {}
-        return {"room": json_event(room.metrics(), name="room", ident=f"{self._epoch}-{room.version}")}
+        return {"room": json_event(room.metrics(), name="room", ident=f"{self.epoch}-{room.version}")}
+
+
+def stream_routes(streams: EventStreams, rooms: LiveRooms, epoch: str) -> list[HTTPRouteHandler]:
+    @route("/report/stream/{room_id:str}", http_method=GET)
+    async def stream_room(room_id: FromPath[str]) -> EventStream:
+        return EventStream(streams, RoomJsonView(rooms, decode_id("room_id", room_id), epoch))
+
+    return [stream_room]

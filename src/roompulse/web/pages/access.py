@@ -11,12 +11,12 @@ from roompulse.access.administration import Administration, NewSecret
 from roompulse.access.model import KEY_KINDS, ROLES
 from roompulse.access.registry import AccessRegistry
 from roompulse.errors import Problem
-from roompulse.web.http.authentication import FOR_ADMINS, caller_of
+from roompulse.web.http.authentication import caller_of
 from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import GET
+from roompulse.web.http.routes import FOR_ADMINS, GET, POST
 from roompulse.web.pages.forms import Form, Forms
 from roompulse.web.pages.layout import Layout
-from roompulse.web.pages.sign_in import POST, to
+from roompulse.web.pages.sign_in import to
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,6 @@
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 
-from roompulse.ingest import Ingest
 from roompulse.intake.by_version import LOOKED_AT, STREAMS_LOOKED_AT
 from roompulse.intake.intake import Intake
 from roompulse.intake.refusals import WINDOW_MINUTES
@@ -11,10 +10,11 @@ from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import GET
+from roompulse.web.http.routes import GET, STREAM
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import IntakeQuery, page_number
 from roompulse.web.pages.view import PageView, Sections
+from roompulse.web.sse.stream import EventStream
 
 PER_PAGE = 20
 """SDK versions of a page; each has up to MOST_REASONS lines."""
@@ -50,14 +50,17 @@ class IngestHealthPage:
         }
 
 
-def ingest_health_routes(page: IngestHealthPage, layout: Layout, ingest: Ingest) -> list[HTTPRouteHandler]:
+def ingest_health_routes(page: IngestHealthPage, layout: Layout) -> list[HTTPRouteHandler]:
     @route("/ingest", http_method=GET, middleware=[COMPRESSED])
     async def get_ingest_page(request: AnyRequest) -> Response[str]:
-        ingest.expire()
         query = IntakeQuery(page=page_number(request.query_params))
         sections = page.view(query).sections()
         return layout.answer(
             request, "ingest.html", sections, stream=query.url("/ingest/stream"), minutes=WINDOW_MINUTES
         )
 
-    return [get_ingest_page]
+    @route("/ingest/stream", http_method=GET, opt=STREAM)
+    async def stream_ingest_page(request: AnyRequest) -> EventStream:
+        return layout.stream(page.view(IntakeQuery(page=page_number(request.query_params))))
+
+    return [get_ingest_page, stream_ingest_page]

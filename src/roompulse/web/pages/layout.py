@@ -1,4 +1,4 @@
-"""What surrounds the sections of every page: head, bar, notice, account."""
+"""What every page has around its sections, head, bar, notice and account, and the stream that updates them."""
 
 from litestar import Response
 from markupsafe import Markup
@@ -10,18 +10,26 @@ from roompulse.web.http.problems import AnyRequest
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.forms import Forms
 from roompulse.web.pages.query import is_wall
-from roompulse.web.pages.view import Sections
+from roompulse.web.pages.view import PageView, Sections
 from roompulse.web.sse.events import HEARTBEAT
+from roompulse.web.sse.stream import EventStream, EventStreams
 
 
 class Layout:
     def __init__(
-        self, templates: Templates, notice: DatabaseNotice, clock: Clock, forms: Forms, settings: Settings
+        self,
+        templates: Templates,
+        notice: DatabaseNotice,
+        forms: Forms,
+        streams: EventStreams,
+        clock: Clock,
+        settings: Settings,
     ) -> None:
         self._templates = templates
         self._notice = notice
-        self._clock = clock
         self._forms = forms
+        self._streams = streams
+        self._clock = clock
         self._settings = settings
 
     def answer(
@@ -50,6 +58,10 @@ class Layout:
             **context,
         )
         return html_answer(page, status=status)
+
+    def stream(self, view: PageView) -> EventStream:
+        """The stream of a page: all of its sections, and then those that change."""
+        return EventStream(self._streams, self._notice.above(view))
 
 
 def html_answer(html: str, *, status: int = 200) -> Response[str]:

@@ -7,10 +7,10 @@ from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from markupsafe import Markup
+from msgspec.structs import replace
 
 from roompulse.clock import Clock
 from roompulse.errors import StoreError
-from roompulse.ingest import Ingest
 from roompulse.rooms.contract import LiveRoom, LiveRooms, LiveUser
 from roompulse.rooms.grid import MOST, Cell, GridRow, grid_of
 from roompulse.rooms.model import Snapshot, UserMetrics
@@ -21,12 +21,13 @@ from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates, compact
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import GET
+from roompulse.web.http.routes import GET, STREAM
 from roompulse.web.http.urls import decode_id, room_path
 from roompulse.web.pages.layout import Layout, html_answer
 from roompulse.web.pages.past import Moment, Past, history_unavailable
-from roompulse.web.pages.query import UserQuery
+from roompulse.web.pages.query import UserQuery, user_query
 from roompulse.web.pages.view import PageView, Sections
+from roompulse.web.sse.stream import EventStream
 
 PER_PAGE = 100
 """Users per page. Those on other pages are not pushed."""
@@ -161,7 +162,7 @@ class RoomPage:
         )
 
 
-def room_routes(page: RoomPage, past: Past, layout: Layout, ingest: Ingest) -> list[HTTPRouteHandler]:
+def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHandler]:
     @route("/rooms/{room_id:str}", http_method=GET, middleware=[COMPRESSED], before_request=past.redirect)
     async def get_room_page(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         decoded = decode_id("room_id", room_id)
@@ -171,7 +172,6 @@ def room_routes(page: RoomPage, past: Past, layout: Layout, ingest: Ingest) -> l
         if query.at is not None:
             moment = await page.moment(decoded, query.at, query)
             return layout.answer(request, "room.html", moment.sections, at=query.at, status=moment.status, **context)
-        ingest.expire()
         sections = page.view(decoded, query).sections()
         stream, status = query.url(f"{path}/stream"), 200 if page.is_live(decoded) else 404
         return layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
@@ -180,4 +180,10 @@ def room_routes(page: RoomPage, past: Past, layout: Layout, ingest: Ingest) -> l
     async def get_sessions(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         return html_answer(await page.sessions(decode_id("room_id", room_id), past.query(request)))
 
-    return [get_room_page, get_sessions]
+    @route("/rooms/{room_id:str}/stream", http_method=GET, opt=STREAM)
+    async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
+        # A page of the past has no stream: what is asked for here is the present.
+        query = replace(user_query(request.query_params), at=None)
+        return layout.stream(page.view(decode_id("room_id", room_id), query))
+
+    return [get_room_page, get_sessions, stream_room_page]

@@ -5,7 +5,6 @@ from litestar.handlers import HTTPRouteHandler
 from markupsafe import Markup
 
 from roompulse.clock import Clock
-from roompulse.ingest import Ingest
 from roompulse.intake.intake import Intake
 from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
@@ -15,12 +14,13 @@ from roompulse.web.html.sparklines import stacked, trendline, users_by_level
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import GET
+from roompulse.web.http.routes import GET, STREAM
 from roompulse.web.pages.ended import EndedPage
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import SORTS, RoomsQuery, ended_query, rooms_query
 from roompulse.web.pages.rooms_index import RoomsIndex
 from roompulse.web.pages.view import PageView, Sections
+from roompulse.web.sse.stream import EventStream
 
 PER_PAGE = 50
 """Rooms per page. Those on other pages are not pushed."""
@@ -86,14 +86,17 @@ class RoomsPage:
         return self._fragments.fragment(room.room_id, version, render)
 
 
-def rooms_routes(page: RoomsPage, ended: EndedPage, layout: Layout, ingest: Ingest) -> list[HTTPRouteHandler]:
+def rooms_routes(page: RoomsPage, ended: EndedPage, layout: Layout) -> list[HTTPRouteHandler]:
     @route("/", http_method=GET, middleware=[COMPRESSED])
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
         if ended_rooms := ended_query(request.query_params):
             return await ended.answer(request, ended_rooms)
-        ingest.expire()
         query = rooms_query(request.query_params)
         sections = page.view(query).sections()
         return layout.answer(request, "rooms.html", sections, stream=query.url("/stream"), query=query, sorts=SORTS)
 
-    return [get_rooms_page]
+    @route("/stream", http_method=GET, opt=STREAM)
+    async def stream_rooms_page(request: AnyRequest) -> EventStream:
+        return layout.stream(page.view(rooms_query(request.query_params)))
+
+    return [get_rooms_page, stream_rooms_page]

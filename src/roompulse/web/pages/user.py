@@ -8,7 +8,6 @@ from litestar.params import FromPath
 
 from roompulse.clock import Clock
 from roompulse.errors import StoreError
-from roompulse.ingest import Ingest
 from roompulse.quality import worst
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.rooms.links import Reception, heard_by_others, receptions, sent
@@ -17,12 +16,13 @@ from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates, compact
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import GET
+from roompulse.web.http.routes import GET, STREAM
 from roompulse.web.http.urls import decode_id, user_path
 from roompulse.web.pages.layout import Layout, html_answer
 from roompulse.web.pages.past import Moment, Past, history_unavailable
 from roompulse.web.pages.query import UserQuery
 from roompulse.web.pages.view import PageView, Sections
+from roompulse.web.sse.stream import EventStream
 
 _STREAMS = 100
 """The worst ones of each list are shown."""
@@ -106,7 +106,7 @@ class UserPage:
         )
 
 
-def user_routes(page: UserPage, past: Past, layout: Layout, ingest: Ingest) -> list[HTTPRouteHandler]:
+def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHandler]:
     @route(
         "/rooms/{room_id:str}/users/{user_id:str}",
         http_method=GET,
@@ -121,7 +121,6 @@ def user_routes(page: UserPage, past: Past, layout: Layout, ingest: Ingest) -> l
         if query.at is not None:
             moment = await page.moment(*ids, query.at)
             return layout.answer(request, "user.html", moment.sections, at=query.at, status=moment.status, **context)
-        ingest.expire()
         sections, status = page.view(*ids).sections(), 200 if page.is_live(*ids) else 404
         return layout.answer(request, "user.html", sections, stream=f"{path}/stream", status=status, **context)
 
@@ -130,4 +129,8 @@ def user_routes(page: UserPage, past: Past, layout: Layout, ingest: Ingest) -> l
         ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
         return html_answer(await page.visits(*ids, past.query(request)))
 
-    return [get_user_page, get_visits]
+    @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET, opt=STREAM)
+    async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> EventStream:
+        return layout.stream(page.view(decode_id("room_id", room_id), decode_id("user_id", user_id)))
+
+    return [get_user_page, get_visits, stream_user_page]
