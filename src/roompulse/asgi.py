@@ -16,7 +16,7 @@ from typing import Any
 
 from roompulse.app import create_app, exposure_remarks
 from roompulse.errors import StartupError
-from roompulse.logs import set_up_logs
+from roompulse.logs import set_up_own_logs
 from roompulse.settings import Settings, load_settings, unknown_names
 from roompulse.web.application import Application
 
@@ -37,7 +37,7 @@ class EnvironmentApplication:
     async def _run(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             settings = load_settings(os.environ, {})
-            set_up_logs(settings.log_format)
+            set_up_own_logs(settings.log_format)
             await _warn(settings)
             app = create_app(settings)
         except StartupError as error:
