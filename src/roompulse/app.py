@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from litestar import Litestar
@@ -77,8 +77,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
     Raises StartupError: here for settings, and from the lifespan (in a group) for a database, that cannot be used.
     """
     core = _Core(settings, clock)
-    assets = Assets()
-    templates = Templates(assets)
+    assets, templates = _assets_and_templates()
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -96,6 +95,13 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
         openapi_config=None,
         logging_config=None,
     )
+
+
+@cache
+def _assets_and_templates() -> tuple[Assets, Templates]:
+    """One pair for the process: neither has state, and compiling the templates costs more CPU than all else here."""
+    assets = Assets()
+    return assets, Templates(assets)
 
 
 class _Core:
