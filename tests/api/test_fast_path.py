@@ -13,6 +13,7 @@ from roompulse.settings import Settings
 from roompulse.web.application import Application
 from tests.builders import REFERENCE
 from tests.conftest import Clock
+from tests.process import DEADLINE
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ async def taken(app: Application, asked: Any, body: bytes = REFERENCE) -> Any:
     """What the connection is told: None, or the application that answers."""
     told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     app.take(asked, body, told.set_result)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         return await told
 
 
