@@ -4,6 +4,7 @@ import re
 import secrets
 from typing import Any
 
+import msgspec
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -13,14 +14,15 @@ from roompulse.access.registry import AccessRegistry
 from roompulse.access.tokens import sign_token
 from roompulse.clock import Clock
 from roompulse.errors import NotFound
-from roompulse.web.api.live_rooms import GET
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.headers import permissions
+from roompulse.web.http.json_answer import JsonAnswer
 from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import GET
 from roompulse.web.http.urls import encode_id, room_path
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import UserQuery
-from roompulse.web.pages.views import Views
+from roompulse.web.pages.room import RoomPage
 
 USERS = ("ada", "bo", "chen", "dara")
 
@@ -47,13 +49,13 @@ class DemoTokens:
         return {user: sign_token(self._key, room_id, user, until) for user in USERS}
 
 
-def demo_routes(views: Views, layout: Layout, tokens: DemoTokens) -> list[HTTPRouteHandler]:
+def demo_routes(rooms: RoomPage, layout: Layout, tokens: DemoTokens) -> list[HTTPRouteHandler]:
     @route("/demo/call", http_method=GET, middleware=[COMPRESSED])
     async def get_demo_call(request: AnyRequest) -> Response[str]:
         # Each who opens the page has a room of its own: two calls in one would report about each other's users.
         room_id = f"demo-call-{secrets.token_hex(3)}"
         query = UserQuery()
-        sections = views.room(room_id, query).sections()
+        sections = rooms.view(room_id, query).sections()
         stream = query.url(f"{room_path(room_id)}/stream")
         token_path = f"/demo/call/tokens/{encode_id(room_id)}"
         context: dict[str, Any] = {"room_id": room_id, "query": query, "users": USERS, "token_path": token_path}
@@ -62,7 +64,7 @@ def demo_routes(views: Views, layout: Layout, tokens: DemoTokens) -> list[HTTPRo
         return page
 
     @route("/demo/call/tokens/{room_id:str}", http_method=GET)
-    async def get_demo_tokens(room_id: FromPath[str]) -> Response[dict[str, str]]:
-        return Response(tokens.of(room_id), headers={"Cache-Control": "no-store"})
+    async def get_demo_tokens(room_id: FromPath[str]) -> JsonAnswer:
+        return JsonAnswer(msgspec.json.encode(tokens.of(room_id)))
 
     return [get_demo_call, get_demo_tokens]
