@@ -50,7 +50,7 @@ class AsgiProcess(Server):
         return super().stop(how, within)
 
     def _answers(self) -> bool:
-        assert self._process
+        assert isinstance(self._process, subprocess.Popen)
         assert self._process.poll() is None, self.log.read_text()
         try:
             return self.get("/healthz").status_code == 200

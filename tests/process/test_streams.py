@@ -191,7 +191,7 @@ def test_the_first_event_says_that_the_stream_is_open_and_what_time_it_is(server
 
 def test_a_quiet_stream_has_a_heartbeat(server: Server) -> None:
     quiet = server.url + "/report/stream/quiet"
-    with httpx.Client(timeout=15) as client, connect_sse(client, "GET", quiet) as source:
+    with httpx.Client(timeout=DEADLINE) as client, connect_sse(client, "GET", quiet) as source:
         pings = [event for _, event in zip(range(2), source.iter_sse(), strict=False)]
     assert [ping.event for ping in pings] == ["ping", "ping"]
     assert 9 < float(pings[1].data) - float(pings[0].data) < 15
@@ -292,7 +292,7 @@ def test_streams_end_with_a_last_event_when_the_server_is_told_to_stop(
         viewers = [stack.enter_context(watching(server, path)) for path in [JSON_STREAM, *PAGE_STREAMS] * 2]
         for viewer in viewers:
             viewer.next("room", "message")
-        assert server.stop(how, within=5) in {0, -how}  # uvicorn raises its signal again
+        assert server.stop(how) in {0, -how}  # uvicorn raises its signal again
         for viewer in viewers:
             assert viewer.rest()[-1] == "bye"
         assert "Traceback" not in server.log.read_text()
