@@ -109,7 +109,7 @@ def test_a_room_with_charts_has_no_fault(page: Page, make_server: Callable[..., 
     with make_server(SNAPSHOT_INTERVAL=1).running() as server:
         users_of_every_level(server)
         visit(page, server, ROOM_PAGE)
-        expect(page.locator("#charts .key b").first).to_have_text("1.83", timeout=15_000)
+        expect(page.locator("#charts .key b").first).to_have_text("1.83")
         assert axe.faults(page) == []
         page.close()
 

@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from litestar import Litestar
@@ -85,8 +85,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
     Raises StartupError: here for settings, and from the lifespan for a database, that cannot be used.
     """
     core = _Core(settings, clock)
-    assets = Assets()
-    templates = Templates(assets)
+    assets, templates = _assets_and_templates()
     problems = ProblemAnswers(ErrorPages(templates).render, core.meters)
     reports = ReportEndpoint(core.ingest, _report_auth(core), settings)
 
@@ -129,6 +128,13 @@ async def exposure_remarks(settings: Settings) -> list[str]:
         except StoreError as error:
             raise StartupError(f"the database {database.path} failed: {error}") from None
     return remarks_at_start(settings, known, reachable=reachable)
+
+
+@cache
+def _assets_and_templates() -> tuple[Assets, Templates]:
+    """One pair for the process: neither has state, and compiling the templates costs more CPU than all else here."""
+    assets = Assets()
+    return assets, Templates(assets)
 
 
 class _Core:

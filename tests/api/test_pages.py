@@ -13,7 +13,7 @@ from roompulse.report.model import Device, Entry
 from tests.api import url
 from tests.builders import REFERENCE, audio, body, network, stream, video
 from tests.conftest import Clock
-from tests.process import eventually
+from tests.process import DEADLINE, eventually
 from tests.server import Server
 
 HOSTILE = [
@@ -296,7 +296,7 @@ def first_partials(address: str, count: int) -> dict[str, str]:
     """HTML by target of the first `count` parts that a page's stream sends."""
     found: dict[str, str] = {}
     form = re.compile(r'<hx-partial hx-target="#([\w-]+)" [^>]*>(.*)</hx-partial>', re.DOTALL)
-    with httpx.Client(timeout=10) as client, connect_sse(client, "GET", address) as source:
+    with httpx.Client(timeout=DEADLINE) as client, connect_sse(client, "GET", address) as source:
         for event in source.iter_sse():
             if event.event == "message":
                 part = form.fullmatch(event.data)

@@ -75,7 +75,7 @@ def every_room_is_kept(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("every_room_is_kept")
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(steps, max_size=12))
 def test_after_any_changes_it_is_what_is_found_by_going_through_all_users(sequence: list[Step]) -> None:
     rooms, now = RoomsInMemory(MANY, stale_after=15, leave_after=60), NOW
