@@ -1,7 +1,6 @@
 """create_app: everything is built and wired here, and nowhere else."""
 
 import asyncio
-import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from roompulse.clock import Clock, system_clock
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
 from roompulse.meters import Meters
+from roompulse.periodic import every
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
@@ -62,8 +62,6 @@ from roompulse.web.pages.rooms import Overview
 from roompulse.web.pages.sign_in import Login, SignInPage, sign_in_routes, sign_out_routes
 from roompulse.web.pages.views import Views
 from roompulse.web.sse.stream import EventStreams, stream_routes
-
-logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
 """Seconds between looks for who turned stale or left, and for reports whose commit does not come."""
@@ -237,10 +235,8 @@ async def _taking(ingest: Ingest, hub: LocalHub) -> AsyncIterator[None]:
 
 
 async def _look_after(ingest: Ingest) -> None:
-    while True:
-        await asyncio.sleep(LOOK_EVERY)
-        try:
-            ingest.give_up()
-            ingest.expire()
-        except Exception:
-            logger.exception("stale users could not be looked for")
+    async def look() -> None:
+        ingest.give_up()
+        ingest.expire()
+
+    await every(LOOK_EVERY, look, "stale users and overdue commits could not be checked")

@@ -8,6 +8,7 @@ import asyncio
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from roompulse.errors import REASONS, Reason
+from roompulse.periodic import every
 
 LOOP_LOOK_EVERY = 0.5
 """Seconds between two looks at how late the event loop is."""
@@ -56,7 +57,12 @@ class Meters:
 
     async def watch_loop(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            due = loop.time() + LOOP_LOOK_EVERY
-            await asyncio.sleep(LOOP_LOOK_EVERY)
-            self.loop_lag.observe(max(0.0, loop.time() - due))
+        due = loop.time() + LOOP_LOOK_EVERY
+
+        async def observe() -> None:
+            nonlocal due
+            now = loop.time()
+            self.loop_lag.observe(max(0.0, now - due))
+            due = now + LOOP_LOOK_EVERY
+
+        await every(LOOP_LOOK_EVERY, observe, "the lag of the event loop could not be measured")

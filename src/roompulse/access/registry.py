@@ -2,7 +2,6 @@
 
 import asyncio
 import hmac
-import logging
 import socket
 from hashlib import sha256
 from ipaddress import ip_address
@@ -11,9 +10,8 @@ from roompulse.access.model import ANYBODY, Caller, Key, KeyKind, Known, Role, S
 from roompulse.access.revocation import OpenSessions
 from roompulse.access.store import AccessStore
 from roompulse.clock import Clock
+from roompulse.periodic import every
 from roompulse.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 RELOAD_EVERY = 2.0
 """Seconds until what a command changed holds for a server that runs."""
@@ -71,12 +69,7 @@ class AccessRegistry:
             self.signing_keys = signing
 
     async def run(self) -> None:
-        while True:
-            await asyncio.sleep(RELOAD_EVERY)
-            try:
-                await self.reload()
-            except Exception:  # whatever it is, the next time must come
-                logger.exception("keys and operators could not be read; they will be")
+        await every(RELOAD_EVERY, self.reload, "keys and operators could not be read")
 
     @property
     def asks_senders(self) -> bool:

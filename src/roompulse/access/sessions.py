@@ -1,16 +1,13 @@
 """Operators in browsers: how a sign-in begins, is kept, and ends."""
 
-import asyncio
-import logging
 import secrets
 
 from roompulse.access.model import SignIn
 from roompulse.access.registry import AccessRegistry, digest_of
 from roompulse.access.store import AccessStore
 from roompulse.clock import Clock
+from roompulse.periodic import every
 from roompulse.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 MAX_PER_OPERATOR = 50
 """The one that was not used for longest makes room."""
@@ -48,12 +45,7 @@ class OperatorSessions:
         await self._registry.reload()
 
     async def run(self) -> None:
-        while True:
-            await asyncio.sleep(self._keep_every)
-            try:
-                await self.keep()
-            except Exception:  # whatever it is, the next time must come
-                logger.exception("the use of sign-ins could not be written down; it will be")
+        await every(self._keep_every, self.keep, "the last use of sign-ins could not be saved")
 
     async def keep(self) -> None:
         """Write down what was used, and delete what has expired."""

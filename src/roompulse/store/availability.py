@@ -1,10 +1,10 @@
 """Whether the database can be written."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
 from roompulse.clock import Clock
+from roompulse.periodic import every
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +61,4 @@ class Availability:
             await self.probe()
 
     async def run(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_EVERY)
-            await self.look()
+        await every(_LOOK_EVERY, self.look, "the state of the database could not be checked")

@@ -1,12 +1,10 @@
 """Delete what is older than its retention, in steps small enough for ingest to wait for."""
 
 import asyncio
-import logging
 
 from roompulse.clock import Clock
+from roompulse.periodic import every
 from roompulse.store.contract import Store
-
-logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 10.0
 _PAUSE = 0.01
@@ -22,12 +20,7 @@ class Retention:
         self._snapshots = snapshots
 
     async def run(self) -> None:
-        while True:
-            try:
-                await self.prune()
-            except Exception:  # whatever it is, the next time must come
-                logger.exception("old rows could not be deleted; they will be")
-            await asyncio.sleep(_LOOK_EVERY)
+        await every(_LOOK_EVERY, self.prune, "old rows could not be deleted", at_once=True)
 
     async def prune(self) -> None:
         """Delete all that is too old now."""

@@ -1,21 +1,17 @@
 """When rooms started and ended, how many were in them and when they were at their worst."""
 
-import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, update
 
-from roompulse.errors import StoreError
+from roompulse.periodic import every
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.store.contract import Session, SessionOrder, SessionQuery, SessionStore
 from roompulse.store.engine import Database
 from roompulse.store.packing import unpack_score_and_users
 from roompulse.store.row_codec import FETCH_AT_ONCE, session_row, store_errors
 from roompulse.store.schema import sessions, snapshots
-
-logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 1.0
 
@@ -114,14 +110,7 @@ class SessionKeeper:
         self._live: dict[str, LiveRoom] | None = None
 
     async def run(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except Exception as error:  # whatever it is, the next time must come
-                # A database that is out is so every second, and needs no traceback each time.
-                log = logger.error if isinstance(error, StoreError) else logger.exception
-                log("sessions of rooms could not be saved; they will be: %s", error)
-            await asyncio.sleep(_LOOK_EVERY)
+        await every(_LOOK_EVERY, self.look, "sessions of rooms could not be saved", at_once=True)
 
     async def look(self) -> None:
         """Save what started or ended since the last time."""

@@ -1,17 +1,16 @@
 """Snapshots of every room that changed, on the wall-clock grid."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
+from functools import partial
 
 from roompulse.clock import Clock
+from roompulse.periodic import attempt
 from roompulse.rooms.aggregate import step_start
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.rooms.model import Aggregate
 from roompulse.rooms.trends import WINDOW, Trends
 from roompulse.store.contract import ScoreHistory, Store
-
-logger = logging.getLogger(__name__)
 
 _ROOMS_AT_ONCE = 100
 """Rooms that are aggregated before other work gets its turn."""
@@ -44,10 +43,7 @@ class Snapshots:
             if due == taken:  # the timer was a moment early by the clock
                 continue
             taken = due
-            try:
-                await self.take(due)
-            except Exception:  # whatever it is, the next time must come
-                logger.exception("a snapshot could not be saved; the next one will be")
+            await attempt(partial(self.take, due), "a snapshot could not be saved")
 
     async def take(self, timestamp: float) -> None:
         """Save the aggregates of the rooms that changed since the last time."""
