@@ -1,7 +1,6 @@
 """The settings: typed, with their defaults, read from the environment and the command line."""
 
 from collections.abc import Mapping
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -9,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from roompulse.errors import StartupError
+from roompulse.net import Networks
 
 PREFIX = "ROOMPULSE_"
 
@@ -17,25 +17,6 @@ OF_COMMANDS = {f"{PREFIX}KEY"}
 
 Seconds = Annotated[float, Meta(gt=0, le=10**9)]
 Count = Annotated[int, Meta(ge=1, le=10**9)]
-
-
-class Networks:
-    """IP addresses and networks, separated by commas."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._networks = [ip_network(part.strip()) for part in text.split(",") if part.strip()]
-
-    def __contains__(self, address: str) -> bool:
-        try:
-            ip = ip_address(address)
-        except ValueError:
-            return False
-        ip = getattr(ip, "ipv4_mapped", None) or ip
-        return any(ip in network for network in self._networks)
-
-    def __str__(self) -> str:
-        return self._text
 
 
 class Names(frozenset[str]):

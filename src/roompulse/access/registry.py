@@ -2,14 +2,13 @@
 
 import asyncio
 import hmac
-import socket
 from hashlib import sha256
-from ipaddress import ip_address
 
 from roompulse.access.model import ANYBODY, Caller, Key, KeyKind, Known, Role, SignIn
 from roompulse.access.revocation import OpenSessions
 from roompulse.access.store import AccessStore
 from roompulse.clock import Clock
+from roompulse.net import is_loopback
 from roompulse.periodic import every
 from roompulse.settings import Settings
 
@@ -123,26 +122,3 @@ class AccessRegistry:
 def digest_of(secret: str) -> bytes:
     """What is kept of a secret with 128 bits of chance or more: no salt or slow hash makes it harder to guess."""
     return sha256(secret.encode(errors="replace")).digest()
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine can reach what listens there. A name is looked up, as it is to listen there."""
-    try:
-        return _is_loopback(host)
-    except ValueError:
-        pass
-    try:
-        found = socket.getaddrinfo(host, None, address_family(host))
-    except (OSError, UnicodeError):
-        return False
-    return all(_is_loopback(str(address[0])) for *_, address in found)
-
-
-def _is_loopback(address: str) -> bool:
-    ip = ip_address(address)
-    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
-
-
-def address_family(host: str) -> socket.AddressFamily:
-    """Of an address to listen on. Names are those of IPv4 addresses."""
-    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -17,13 +17,13 @@ from litestar import Litestar
 from roompulse import __version__
 from roompulse.access.exposure import remarks_at_start
 from roompulse.access.model import Known
-from roompulse.access.registry import address_family, is_loopback
 from roompulse.access.store import AccessStore
 from roompulse.app import create_app
 from roompulse.cli.access import in_access
 from roompulse.cli.simulate import LOCAL_URL
 from roompulse.errors import StartupError
 from roompulse.logs import set_up_logs
+from roompulse.net import address_family, is_loopback
 from roompulse.settings import PREFIX, Settings, load_settings, unknown_names
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.server.access_log import AccessLog

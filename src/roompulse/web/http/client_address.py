@@ -1,10 +1,10 @@
 """Who is at the other end of a connection: the client, or the proxy in front that says who its client is."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 from litestar.types import Scope
 
+from roompulse.net import is_address
 from roompulse.settings import Settings
 
 
@@ -25,7 +25,7 @@ class ClientAddresses:
         if self.is_proxy(scope):
             # Each proxy adds whom it heard from at the end, so what the client made up is at the beginning.
             for hop in reversed(list(_forwarded(scope, b"x-forwarded-for"))):
-                if not _is_address(hop):
+                if not is_address(hop):
                     break
                 address = hop
                 if hop not in self._trusted:
@@ -47,11 +47,3 @@ def _forwarded(scope: Scope, header: bytes) -> Iterator[str]:
     for name, value in scope["headers"]:
         if name == header:
             yield from (part.strip() for part in value.decode("latin-1").split(","))
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -17,12 +17,12 @@ from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import Throttle
 from roompulse.errors import Forbidden, Problem, TooManyRequests, Unauthorized, Unavailable
+from roompulse.net import address_key
 from roompulse.web.api.live_rooms import GET
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.authentication import FOR_ANYBODY, FOR_OPERATORS, Authenticator, caller_of
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import AnyRequest, problem_headers
-from roompulse.web.http.rate_limit import address_key
 from roompulse.web.http.session_cookie import SessionCookie
 from roompulse.web.pages.forms import Forms
 
