@@ -3,6 +3,8 @@
 import socket
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
+from roompulse.errors import StartupError
+
 
 class Networks:
     """IP addresses and networks, separated by commas."""
@@ -55,6 +57,15 @@ def is_loopback(host: str) -> bool:
 def address_family(host: str) -> socket.AddressFamily:
     """The family to listen with on this host. A name is resolved to IPv4 addresses alone."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The socket of a server; raises StartupError if it cannot be had."""
+    try:
+        return socket.create_server((host, port), family=address_family(host))
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (while")[0]
+        raise StartupError(f"cannot listen on {host} port {port}: {reason}") from None
 
 
 def _unmapped(address: str) -> IPv4Address | IPv6Address:

@@ -69,6 +69,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     demo: bool = False
 
 
+LOCAL_URL = f"http://{Settings().host}:{Settings().port}"
+"""Where `roompulse serve` serves without any settings."""
+
+
 def load_settings(environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
     """Read the settings; a flag that is not None beats the environment.
 

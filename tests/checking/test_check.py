@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from roompulse.access.database import access_path
 from roompulse.checking import folder as folder_checks
 from roompulse.checking.finding import in_bytes
 from roompulse.checking.run import check
-from roompulse.cli.serve import listen
+from roompulse.net import listen
 from roompulse.settings import Settings
-from roompulse.store.engine import LOG_KEPT, Database
+from roompulse.store.engine import Database
+from roompulse.store.files import LOG_KEPT, access_path
 from roompulse.store.sql_store import SqlStore
 from tests.access import new_key
 from tests.builders import NOW, received
@@ -355,7 +355,7 @@ def test_an_error_is_the_exit_code_and_every_line_begins_with_its_level(settings
 
 
 def test_it_is_listed_and_has_the_flags_of_serve() -> None:
-    assert "\n  check     Tell what is wrong with settings, machine and database.\n" in run("--help").stdout
+    assert "\n  check     Find what is wrong with the settings, the machine and the database.\n" in run("--help").stdout
     text = run("check", "--help").stdout
     for flag in ("--host", "--port", "--data", "--full", "exit code"):
         assert flag in text

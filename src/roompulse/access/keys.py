@@ -1,11 +1,14 @@
 """Keys of programs: how one is made, added and shown, once."""
 
 import secrets
+from hashlib import sha256
 from string import ascii_lowercase, digits
+from typing import TYPE_CHECKING
 
 from roompulse.access.model import Key, KeyKind
-from roompulse.access.registry import digest_of
-from roompulse.access.store import AccessStore
+
+if TYPE_CHECKING:
+    from roompulse.access.store import AccessStore
 
 MAX_KEYS = 1000
 """Every one of them is held in memory by each server."""
@@ -31,7 +34,7 @@ def make_key(kind: KeyKind, name: str, at: float) -> tuple[Key, str]:
     return Key(key_id, kind, name, secret, at), shown
 
 
-async def add_key(store: AccessStore, kind: KeyKind, name: str, at: float) -> tuple[Key, str]:
+async def add_key(store: "AccessStore", kind: KeyKind, name: str, at: float) -> tuple[Key, str]:
     """Make a key and save it.
 
     Raises:
@@ -54,3 +57,8 @@ def _name_fault(name: str) -> str | None:
     if not name.isprintable() or name != name.strip():
         return "must not contain control characters, nor begin or end with a blank"
     return None
+
+
+def digest_of(secret: str) -> bytes:
+    """What is kept of a secret with 128 bits of chance or more: no salt or slow hash makes it harder to guess."""
+    return sha256(secret.encode(errors="replace")).digest()

@@ -1,11 +1,14 @@
 """Operators: which names they may have, and how they come, change and go."""
 
+from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 from roompulse.access.model import Known, Operator, Role
-from roompulse.access.store import AccessStore
 from roompulse.errors import BadRequest, NotFound
 from roompulse.report.ids import id_fault
+
+if TYPE_CHECKING:
+    from roompulse.access.store import AccessStore
 
 MAX_OPERATORS = 500
 MAX_NAME_BYTES = 256
@@ -29,7 +32,7 @@ def find_operator(known: Known, name: str) -> Operator | None:
     return next((operator for operator in known.operators.values() if folded(operator.name) == wanted), None)
 
 
-async def check_new_name(store: AccessStore, name: str) -> Known:
+async def check_new_name(store: "AccessStore", name: str) -> Known:
     """What is known, if an operator of this name can be added; raises BadRequest if not."""
     known = await store.load()
     if fault := name_fault(name):
@@ -41,7 +44,7 @@ async def check_new_name(store: AccessStore, name: str) -> Known:
     return known
 
 
-async def add_operator(store: AccessStore, name: str, role: Role | None, password_hash: str, now: float) -> Operator:
+async def add_operator(store: "AccessStore", name: str, role: Role | None, password_hash: str, now: float) -> Operator:
     """Without a role the first one is an admin, others are viewers. Raises BadRequest as `check_new_name`."""
     known = await check_new_name(store, name)
     operator = Operator(name, role or ("viewer" if known.operators else "admin"), password_hash, now)
@@ -50,7 +53,7 @@ async def add_operator(store: AccessStore, name: str, role: Role | None, passwor
     return operator
 
 
-async def existing(store: AccessStore, name: str) -> Operator:
+async def existing(store: "AccessStore", name: str) -> Operator:
     """By the name as somebody writes it; raises NotFound."""
     if operator := find_operator(await store.load(), name):
         return operator

@@ -2,8 +2,8 @@
 
 import asyncio
 import hmac
-from hashlib import sha256
 
+from roompulse.access.keys import digest_of
 from roompulse.access.model import ANYBODY, Caller, Key, KeyKind, Known, Role, SignIn
 from roompulse.access.revocation import OpenSessions
 from roompulse.access.store import AccessStore
@@ -117,8 +117,3 @@ class AccessRegistry:
         if key is None or key.kind != kind or not hmac.compare_digest(key.secret, digest_of(shown)):
             return None
         return key
-
-
-def digest_of(secret: str) -> bytes:
-    """What is kept of a secret with 128 bits of chance or more: no salt or slow hash makes it harder to guess."""
-    return sha256(secret.encode(errors="replace")).digest()

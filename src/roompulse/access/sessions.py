@@ -2,8 +2,9 @@
 
 import secrets
 
+from roompulse.access.keys import digest_of
 from roompulse.access.model import SignIn
-from roompulse.access.registry import AccessRegistry, digest_of
+from roompulse.access.registry import AccessRegistry
 from roompulse.access.store import AccessStore
 from roompulse.clock import Clock
 from roompulse.periodic import every

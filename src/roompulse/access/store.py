@@ -3,32 +3,33 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, Row, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from roompulse.access.database import AccessDatabase
 from roompulse.access.model import Key, Known, Operator, SignIn
 from roompulse.access.schema import keys, operators, sign_ins
 from roompulse.errors import StoreError
-from roompulse.store.row_codec import store_errors
 
 
 class AccessStore:
     def __init__(self, database: AccessDatabase) -> None:
-        self._engine = database.engine
+        self._database = database
 
     async def load(self) -> Known:
         """Everything, in one transaction."""
-        with store_errors():
-            async with self._engine.begin() as connection:
-                some_keys = [Key(**_fields(row)) for row in await connection.execute(select(keys))]
-                people = [Operator(**_fields(row)) for row in await connection.execute(select(operators))]
-                browsers = [SignIn(**_fields(row)) for row in await connection.execute(select(sign_ins))]
-        return Known(
-            {key.id: key for key in some_keys},
-            {operator.name: operator for operator in people},
-            {sign_in.digest: sign_in for sign_in in browsers},
-        )
+
+        def work(connection: Connection) -> Known:
+            some_keys = [Key(**_fields(row)) for row in connection.execute(select(keys))]
+            people = [Operator(**_fields(row)) for row in connection.execute(select(operators))]
+            browsers = [SignIn(**_fields(row)) for row in connection.execute(select(sign_ins))]
+            return Known(
+                {key.id: key for key in some_keys},
+                {operator.name: operator for operator in people},
+                {sign_in.digest: sign_in for sign_in in browsers},
+            )
+
+        return await self._database.run(work)
 
     async def add_key(self, key: Key) -> None:
         await self._run(insert(keys).values(_row(key)))
@@ -60,11 +61,13 @@ class AccessStore:
 
     async def used(self, used: Iterable[tuple[bytes, float]]) -> None:
         """Note when these sign-ins, by their digests, were used."""
-        with store_errors():
-            async with self._engine.begin() as connection:
-                for digest, at in used:
-                    statement = update(sign_ins).where(sign_ins.c.digest == digest)
-                    await connection.execute(statement.values(used_at=round(at * 1000)))
+
+        def work(connection: Connection) -> None:
+            for digest, at in used:
+                statement = update(sign_ins).where(sign_ins.c.digest == digest)
+                connection.execute(statement.values(used_at=round(at * 1000)))
+
+        await self._database.run(work)
 
     async def end(self, *digests: bytes) -> None:
         await self._run(delete(sign_ins).where(sign_ins.c.digest.in_(digests)))
@@ -74,9 +77,7 @@ class AccessStore:
         await self._run(delete(sign_ins).where(sign_ins.c.operator == operator))
 
     async def _run(self, statement: Executable) -> int:
-        with store_errors():
-            async with self._engine.begin() as connection:
-                return (await connection.execute(statement)).rowcount
+        return await self._database.run(lambda connection: connection.execute(statement).rowcount)
 
 
 def _operator(name: str, keep_an_admin: bool) -> list[ColumnElement[bool]]:  # noqa: FBT001  (private)

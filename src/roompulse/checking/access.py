@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from roompulse.access.database import access_path
 from roompulse.access.exposure import remarks_at_start
 from roompulse.access.model import Key, Known, Operator
 from roompulse.checking.finding import Finding, Subject, error, ok, warning
 from roompulse.errors import StartupError
 from roompulse.net import is_loopback
 from roompulse.store.backup import reading
+from roompulse.store.files import access_path
 
 
 def access(subject: Subject) -> Iterator[Finding]:

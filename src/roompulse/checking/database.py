@@ -6,7 +6,7 @@ from contextlib import closing
 
 from roompulse.checking.finding import Finding, Subject, error, in_bytes, ok, warning
 from roompulse.store.backup import reading
-from roompulse.store.engine import LOG_KEPT
+from roompulse.store.files import LOG_KEPT
 from roompulse.store.migrate import known_revisions
 
 CLOCK_SLACK = 60

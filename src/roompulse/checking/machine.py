@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from roompulse.checking.finding import Finding, Group, Subject, error, ok, warning
 from roompulse.errors import StartupError
-from roompulse.settings import Settings
 
 OTHER_FILES = 250
 """Open files beside the streams: connections of senders and programs, the database, and whatever Python opens."""
@@ -16,7 +15,7 @@ FIRST_YEAR, LAST_YEAR = 2025, 2100
 """Between which a clock may be right."""
 
 
-def listening(listen: Callable[[Settings], AbstractContextManager[object]]) -> Group:
+def listening(listen: Callable[[str, int], AbstractContextManager[object]]) -> Group:
     """`listen` opens the socket that the server would."""
 
     def check(subject: Subject) -> Iterator[Finding]:
@@ -25,7 +24,7 @@ def listening(listen: Callable[[Settings], AbstractContextManager[object]]) -> G
             yield ok("a server runs on this database: nothing here disturbs it, and the port is not tried")
             return
         try:
-            with listen(settings):
+            with listen(settings.host, settings.port):
                 yield ok(f"it can listen on {settings.host} port {settings.port}")
         except StartupError as problem:
             yield error(str(problem))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 from roompulse.checking import configuration, machine
@@ -12,10 +11,9 @@ from roompulse.checking.finding import Finding, Group, Subject, error
 from roompulse.checking.folder import folder, room
 from roompulse.clock import Clock
 from roompulse.errors import StartupError
-from roompulse.settings import Settings
-from roompulse.store.engine import database_url, in_use
+from roompulse.store.files import database_path, in_use
 
-Listen = Callable[[Settings], AbstractContextManager[object]]
+Listen = Callable[[str, int], AbstractContextManager[object]]
 
 
 def groups(listen: Listen) -> list[Group]:
@@ -40,7 +38,7 @@ def check(
     settings, findings = configuration.read(environment, flags)
     yield from findings
     try:
-        path = Path(database_url(settings).database or "")
+        path = database_path(settings)
     except StartupError as problem:
         yield error(str(problem))
         return

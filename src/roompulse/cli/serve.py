@@ -20,11 +20,10 @@ from roompulse.access.model import Known
 from roompulse.access.store import AccessStore
 from roompulse.app import create_app
 from roompulse.cli.access import in_access
-from roompulse.cli.simulate import LOCAL_URL
 from roompulse.errors import StartupError
 from roompulse.logs import set_up_logs
-from roompulse.net import address_family, is_loopback
-from roompulse.settings import PREFIX, Settings, load_settings, unknown_names
+from roompulse.net import is_loopback, listen
+from roompulse.settings import LOCAL_URL, PREFIX, Settings, load_settings, unknown_names
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.server.access_log import AccessLog
 from roompulse.web.server.fast_path import connection_class
@@ -39,17 +38,17 @@ YOUNG_OBJECTS = 50_000
 
 @click.command()
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", help="Port to listen on; 0 takes a free one.  [default: 8180]")
-@click.option("--data", help="Folder of the database.  [default: ./data]")
-@click.option("--behind-proxy", is_flag=True, help="A reverse proxy in front decides who gets in.")
-@click.option("--open", "open_", is_flag=True, help="Let everybody in, wherever it listens.")
-@click.option("--demo", is_flag=True, help="Serve /demo/call, a call to try everything with.")
+@click.option("--port", help="Port to listen on; 0: any free port.  [default: 8180]")
+@click.option("--data", help="Data folder.  [default: ./data]")
+@click.option("--behind-proxy", is_flag=True, help="Access is controlled by a reverse proxy in front.")
+@click.option("--open", "open_", is_flag=True, help="No access control, on any address.")
+@click.option("--demo", is_flag=True, help="Serve a demo call at /demo/call.")
 def serve(host: str | None, port: str | None, data: str | None, *, behind_proxy: bool, open_: bool, demo: bool) -> None:
     """Serve the dashboard and the /report API.
 
-    On another address than this machine's own it asks who may post and look: see docs/access.md.
+    On other than loopback addresses, posting and reading need keys or a sign-in: see docs/access.md.
 
-    Every setting is also read from the environment, as ROOMPULSE_<NAME>: see docs/settings.md.
+    Every setting can be set in the environment as ROOMPULSE_<NAME>: see docs/settings.md.
     """
     # Before the settings are read, so that a mistyped name is told even where another setting is wrong.
     set_up_logs("json" if os.environ.get(f"{PREFIX}LOG_FORMAT") == "json" else "text")
@@ -60,7 +59,7 @@ def serve(host: str | None, port: str | None, data: str | None, *, behind_proxy:
     try:
         settings = load_settings(os.environ, flags)
         _check_access(settings)
-        with listen(settings) as listener:
+        with listen(settings.host, settings.port) as listener:
             _run(settings, listener)
     except StartupError as error:
         raise click.ClickException(str(error)) from None
@@ -72,15 +71,6 @@ def _check_access(settings: Settings) -> None:
     known = in_access(settings, AccessStore.load) if reachable else Known()
     for remark in remarks_at_start(settings, known, reachable=reachable):
         logging.getLogger("roompulse").warning(remark)
-
-
-def listen(settings: Settings) -> socket.socket:
-    """The socket of the server; raises StartupError if it cannot have it."""
-    try:
-        return socket.create_server((settings.host, settings.port), family=address_family(settings.host))
-    except OSError as error:
-        reason = (error.strerror or str(error)).partition(" (while")[0]
-        raise StartupError(f"cannot listen on {settings.host} port {settings.port}: {reason}") from None
 
 
 def _run(settings: Settings, listener: socket.socket) -> None:

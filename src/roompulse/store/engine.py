@@ -7,26 +7,23 @@ statements takes twice as long as a commit itself.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from filelock import FileLock, Timeout
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, update
+from sqlalchemy import URL, Connection, create_engine, make_url, update
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from roompulse.errors import StartupError
 from roompulse.settings import Settings
+from roompulse.store.files import LOG_KEPT, only_process_on
 from roompulse.store.migrate import migrate
-from roompulse.store.row_codec import store_errors
 from roompulse.store.schema import beat
-
-LOG_KEPT = 67_108_864
-"""Bytes that the write-ahead log is cut back to when all of it is in the database."""
+from roompulse.store.sqlite import set_pragmas, store_errors
 
 _READER_PRAGMAS = ("busy_timeout=5000", "query_only=ON")
 _READERS = 4
@@ -53,8 +50,8 @@ class Database:
             url, pool_size=_READERS, max_overflow=0, pool_timeout=60, hide_parameters=True
         )
         self._connection: Connection | None = None
-        _set_pragmas(self._writer, _writer_pragmas(settings))
-        _set_pragmas(self.reader.sync_engine, _READER_PRAGMAS)
+        set_pragmas(self._writer, _writer_pragmas(settings))
+        set_pragmas(self.reader.sync_engine, _READER_PRAGMAS)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction of its own, after those that were asked for before; returns what it returns.
@@ -100,7 +97,7 @@ class Database:
             StartupError: the database cannot be used, and why.
 
         """
-        with _only_process_on(self.path), ThreadPoolExecutor(1, "roompulse-writer") as self._thread:
+        with only_process_on(self.path), ThreadPoolExecutor(1, "roompulse-writer") as self._thread:
             try:
                 await self._prepare()
                 yield
@@ -150,47 +147,3 @@ def _migrate(connection: Connection) -> None:
     # Fails here, not at the first report, where the file cannot be written.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     migrate(connection)
-
-
-def _set_pragmas(engine: Engine, pragmas: tuple[str, ...]) -> None:
-    @event.listens_for(engine, "connect")
-    def set_pragmas(connection: Any, _record: object) -> None:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-
-def in_use(path: Path) -> bool:
-    """Whether a process holds the lock of `_only_process_on`. Where nobody ever did, none is made."""
-    lock = _lock(path)
-    try:
-        if Path(lock.lock_file).exists():
-            lock.acquire()
-            lock.release()
-    except Timeout:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _lock(path: Path) -> FileLock:
-    return FileLock(path.with_name(path.name + ".lock"), timeout=0)
-
-
-@contextmanager
-def _only_process_on(path: Path) -> Iterator[None]:
-    """Hold a lock beside the database, which the operating system releases however the process ends."""
-    lock = _lock(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise StartupError(f"another roompulse is running on the database {path}: stop that first") from None
-    except OSError as error:
-        raise StartupError(f"the folder {path.parent} cannot be written: {error.strerror}") from None
-    try:
-        yield
-    finally:
-        lock.release()

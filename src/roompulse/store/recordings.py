@@ -9,9 +9,10 @@ from sqlalchemy import Connection, Table, delete, exists, insert, or_, select
 from roompulse.report.model import Received
 from roompulse.rooms.model import Aggregate
 from roompulse.store.engine import Database
-from roompulse.store.row_codec import insert_reports, rows_of, session_row, snapshot_row, store_errors
+from roompulse.store.row_codec import insert_reports, rows_of, session_row, snapshot_row
 from roompulse.store.schema import samples, sessions, snapshots
 from roompulse.store.sessions import worst_and_most
+from roompulse.store.sqlite import store_errors
 
 
 class Call(Struct, frozen=True):

@@ -1,15 +1,12 @@
 """Rows of the database, and what they stand for."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
-from roompulse.errors import StoreError
 from roompulse.report.model import Entry, Received, Report
 from roompulse.rooms.model import Aggregate
 from roompulse.store.packing import pack_aggregate, pack_entry, unpack_entry
@@ -19,14 +16,6 @@ _NO_STREAMS = pack_entry((), None, 0)
 
 FETCH_AT_ONCE = 1000
 """Rows that are read before other work gets its turn."""
-
-
-@contextmanager
-def store_errors() -> Iterator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise StoreError(str(getattr(error, "orig", None) or error)) from error
 
 
 _sample = samples.c

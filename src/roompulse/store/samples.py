@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, Select, func, select
 from roompulse.report.model import Received
 from roompulse.store.contract import SampleQuery, Visit
 from roompulse.store.engine import Database
-from roompulse.store.row_codec import FETCH_AT_ONCE, REPORT_COLUMNS, reports_of, store_errors
+from roompulse.store.row_codec import FETCH_AT_ONCE, REPORT_COLUMNS, reports_of
 from roompulse.store.schema import samples
+from roompulse.store.sqlite import store_errors
 
 _MOST_REPORTERS = 8
 """Who is asked for a user that reports nothing: as many listeners hear of it as often as all of them."""

@@ -10,8 +10,9 @@ from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.store.contract import Session, SessionOrder, SessionQuery, SessionStore
 from roompulse.store.engine import Database
 from roompulse.store.packing import unpack_score_and_users
-from roompulse.store.row_codec import FETCH_AT_ONCE, session_row, store_errors
+from roompulse.store.row_codec import FETCH_AT_ONCE, session_row
 from roompulse.store.schema import sessions, snapshots
+from roompulse.store.sqlite import store_errors
 
 _LOOK_EVERY = 1.0
 

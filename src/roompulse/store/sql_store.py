@@ -19,9 +19,9 @@ from roompulse.store.row_codec import (
     reports_of,
     rows_of,
     snapshot_row,
-    store_errors,
 )
 from roompulse.store.schema import samples, sessions, snapshots
+from roompulse.store.sqlite import store_errors
 from roompulse.store.steps import newest_steps
 
 PRUNE_AT_ONCE = 500

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from roompulse.access.database import AccessDatabase
+from roompulse.access.keys import digest_of
 from roompulse.access.model import Caller
-from roompulse.access.registry import AccessRegistry, digest_of
+from roompulse.access.registry import AccessRegistry
 from roompulse.access.sessions import MAX_PER_OPERATOR, OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.settings import Settings
