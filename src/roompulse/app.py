@@ -31,7 +31,7 @@ from roompulse.store.engine import Database
 from roompulse.store.replay import Replay
 from roompulse.store.retention import Retention
 from roompulse.store.samples import SqlSamples
-from roompulse.store.sessions import SessionKeeper, SqlSessions
+from roompulse.store.sessions import SessionRecorder, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql_store import SqlStore
 from roompulse.web.api.downloads import Downloads, export_routes
@@ -64,7 +64,7 @@ from roompulse.web.pages.views import Views
 from roompulse.web.sse.stream import EventStreams, stream_routes
 
 LOOK_EVERY = 1.0
-"""Seconds between looks for who turned stale or left, and for reports whose commit does not come."""
+"""Seconds between two checks for users who are stale or have left, and for commits that are overdue."""
 
 
 def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
@@ -146,7 +146,7 @@ class _Core:
             _look_after(self.ingest),
             self.health.run(),
             Snapshots(store, self.rooms, self.trends, clock, settings.snapshot_interval).run(),
-            SessionKeeper(self.sessions, self.rooms).run(),
+            SessionRecorder(self.sessions, self.rooms).run(),
             retention.run(),
             self.registry.run(),
             self.sign_ins.run(),

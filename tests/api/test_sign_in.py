@@ -239,7 +239,7 @@ class TestTooManyTries:
         answer = await sign_in(visitor)
         assert answer.status_code == 429
         assert answer.headers["retry-after"] == "1"
-        assert "Too many tries: wait 1 s." in answer.text
+        assert "Too many failed sign-ins: wait 1 s." in answer.text
         assert "set-cookie" not in answer.headers
         clock.advance(1)
         assert (await sign_in(visitor)).status_code == 303

@@ -134,7 +134,7 @@ def test_another_place_of_the_database_is_known_to_both(stopped: Server, file: P
 @pytest.mark.parametrize("existing", ["roompulse.backup.db", "roompulse.backup-access.db"])
 def test_what_is_there_already_is_not_overwritten(stopped: Server, file: Path, existing: str) -> None:
     file.with_name(existing).write_text("something else")
-    assert_one_line(back_up(stopped, file), existing, "is there already")
+    assert_one_line(back_up(stopped, file), existing, "already exists")
     assert [path.read_text() for path in file.parent.iterdir()] == ["something else"]
 
 

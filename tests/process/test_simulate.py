@@ -113,7 +113,7 @@ def test_a_server_that_goes_away_and_comes_back_loses_nothing(server: Server) ->
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["127.0.0.1"], "is no URL of a server"),
+        (["127.0.0.1"], "is not the URL of a server"),
         (["--trouble", "gremlins"], "'wifi-uplink'"),
         (["--rooms", "0"], "--rooms"),
         (["--interval", "0"], "--interval"),

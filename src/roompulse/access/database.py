@@ -1,7 +1,7 @@
-"""The database of access control, beside that of the reports, which only the server may write.
+"""The database of access control, beside the database of reports, which only the server may write.
 
-So commands change keys and operators while a server runs. It is small and rarely written, and has a rollback journal:
-with that any number of processes may write (see store/engine.py for why not with a write-ahead log).
+So commands can change keys and operators while a server runs. It is small and rarely written, and has a rollback
+journal, with which any number of processes may write (see store/engine.py for why not with a write-ahead log).
 """
 
 import asyncio
@@ -54,7 +54,7 @@ class AccessDatabase:
         """Create the database if there is none, migrate it, and close it at the end.
 
         Raises:
-            StartupError: the database cannot be used, and why.
+            StartupError: the database cannot be used; the message has the reason.
 
         """
         with ThreadPoolExecutor(1, "roompulse-access") as self._thread:
@@ -67,7 +67,7 @@ class AccessDatabase:
     async def _prepare(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # For its owner alone: it has the hashes of passwords, and the keys that sign tokens.
+            # Only for its owner: it contains password hashes, and the keys that sign tokens.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             await self._in_thread(partial(self._transact, partial(migrate, versions=VERSIONS), "BEGIN IMMEDIATE"))
         except (SQLAlchemyError, OSError) as error:

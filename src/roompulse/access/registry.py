@@ -1,4 +1,4 @@
-"""Who may what, by the keys and operators that there are."""
+"""Which callers are admitted, by the API keys and operators that exist."""
 
 import asyncio
 import hmac
@@ -13,13 +13,13 @@ from roompulse.periodic import every
 from roompulse.settings import Settings
 
 RELOAD_EVERY = 2.0
-"""Seconds until what a command changed holds for a server that runs."""
+"""Seconds until a running server applies a change made by a command."""
 
 
 class AccessRegistry:
-    """Knows what the database of access control holds, so that a request costs no look into it.
+    """The contents of the database of access control in memory, so that requests need no query.
 
-    Off on a loopback address and behind a proxy until there is something to ask for: a key, or an operator.
+    On a loopback address and behind a proxy, access control is off until a key or operator exists.
     """
 
     def __init__(self, settings: Settings, store: AccessStore, clock: Clock) -> None:
@@ -29,17 +29,20 @@ class AccessRegistry:
         self._asks_anyway = not (settings.behind_proxy or is_loopback(settings.host))
         self._signed_on = settings.behind_proxy and settings.proxy_user_header is not None
         self._idle, self._lifetime = settings.session_idle, settings.session_lifetime
-        self._used: dict[bytes, float] = {}  # when sign-ins were, by their digests
-        self._reading = asyncio.Lock()  # or what was read first might be known last
+        self._used: dict[bytes, float] = {}  # the time of last use of sign-ins, by digest
+        self._reading = asyncio.Lock()  # or an older state might replace a newer one
         self.known = Known()
         self.signing_keys: dict[str, Key] = {}
-        """By which room tokens are signed: another dictionary whenever one of them is."""
+        """The keys that sign room tokens, by id. It is replaced by another dictionary when a key changes."""
         self._kinds: set[KeyKind] = set()
         self._adopted: dict[str, Key] = {}
         self.open_sessions = OpenSessions(self.admits)
 
     async def reload(self) -> None:
-        """Raises StoreError when the database fails; what is known stays. Who is not let in any more is shown out."""
+        """Read the database again, and end the streams of callers who are no longer admitted.
+
+        Raises StoreError when the database fails; the known state is then kept.
+        """
         async with self._reading:
             try:
                 self.known = await self._store.load()
@@ -48,15 +51,15 @@ class AccessRegistry:
                 self._review()
 
     def _review(self) -> None:
-        # Who looks at a stream uses the sign-in, though a wall screen asks for nothing in months.
-        for caller in self.open_sessions.authenticator:
+        # An open stream counts as use of the sign-in: a wall screen sends no other request for months.
+        for caller in self.open_sessions.callers:
             if isinstance(caller.proof, bytes) and self.sign_in(caller.proof):
                 self.use(caller.proof)
         self._used = {digest: at for digest, at in self._used.items() if digest in self.known.sign_ins}
         self.open_sessions.review()
 
     def adopt(self, key: Key) -> None:
-        """Take room tokens by a key that is in no database."""
+        """Accept room tokens signed by a key that is not in the database."""
         self._adopted[key.id] = key
         self._know_keys()
 
@@ -72,17 +75,17 @@ class AccessRegistry:
 
     @property
     def asks_senders(self) -> bool:
-        """Say whether a report needs a key or a room token."""
+        """Whether a report needs a key or a room token."""
         return not self._open and (self._asks_anyway or "ingest" in self._kinds or "token" in self._kinds)
 
     @property
     def asks_readers(self) -> bool:
-        """Say whether JSON and pages need a key or a sign-in."""
+        """Whether JSON and pages need a key or a sign-in."""
         asks = self._asks_anyway or self._signed_on or "read" in self._kinds or bool(self.known.operators)
         return asks and not self._open
 
     def admits(self, caller: Caller) -> bool:
-        """Say whether who was let in before still would be."""
+        """Whether a caller admitted earlier would still be admitted."""
         if not self.asks_readers:
             return True
         if isinstance(caller.proof, str):
@@ -90,10 +93,10 @@ class AccessRegistry:
             return key is not None and key.kind == "read"
         if caller.proof is not None:
             return self.sign_in(caller.proof) is not None
-        return caller != ANYBODY  # but whom a proxy let in
+        return caller != ANYBODY  # such as a caller signed in by the proxy
 
     def sign_in(self, digest: bytes) -> SignIn | None:
-        """The sign-in, unless it has ended or expired."""
+        """The sign-in with this digest, unless it has ended or expired."""
         found, now = self.known.sign_ins.get(digest), self._clock()
         if found is None or now - found.started_at >= self._lifetime or now - self.used_at(found) >= self._idle:
             return None
@@ -106,12 +109,12 @@ class AccessRegistry:
         return max(sign_in.used_at, self._used.get(sign_in.digest, 0.0))
 
     def role_of(self, operator: str) -> Role | None:
-        """None where there is no operator of this very name."""
+        """None if there is no operator with exactly this name."""
         found = self.known.operators.get(operator)
         return found.role if found else None
 
     def key(self, shown: str, kind: KeyKind) -> Key | None:
-        """The key that its holder shows, if it is one of this kind."""
+        """The key that a caller presents, if it is valid and of this kind."""
         _, _, rest = shown.partition("_")
         key = self.known.keys.get(rest.partition("_")[0])
         if key is None or key.kind != kind or not hmac.compare_digest(key.secret, digest_of(shown)):

@@ -35,11 +35,11 @@ class AccessStore:
         await self._run(insert(keys).values(_row(key)))
 
     async def remove_key(self, key_id: str) -> bool:
-        """Say whether there was one."""
+        """Whether there was one."""
         return await self._run(delete(keys).where(keys.c.id == key_id)) > 0
 
     async def add_operator(self, operator: Operator) -> bool:
-        """Say whether the name was free."""
+        """Whether the name was free."""
         try:
             await self._run(insert(operators).values(_row(operator)))
         except StoreError as error:
@@ -49,18 +49,21 @@ class AccessStore:
         return True
 
     async def change_operator(self, name: str, *, keep_an_admin: bool = False, **values: str) -> bool:
-        """Set `role` or `password_hash`; say whether there is such an operator, and it is not the admin to keep."""
+        """Set `role` or `password_hash`; whether that was done.
+
+        It is not done for an unknown operator and, with `keep_an_admin`, for the last admin.
+        """
         return await self._run(update(operators).where(*_operator(name, keep_an_admin)).values(**values)) > 0
 
     async def remove_operator(self, name: str, *, keep_an_admin: bool = False) -> bool:
-        """Its sign-ins end with it. Say whether there was one, and it is not the admin to keep."""
+        """Remove an operator and its sign-ins; whether that was done, as in `change_operator`."""
         return await self._run(delete(operators).where(*_operator(name, keep_an_admin))) > 0
 
     async def begin(self, sign_in: SignIn) -> None:
         await self._run(insert(sign_ins).values(_row(sign_in)))
 
     async def used(self, used: Iterable[tuple[bytes, float]]) -> None:
-        """Note when these sign-ins, by their digests, were used."""
+        """Save the time of last use of these sign-ins, by digest."""
 
         def work(connection: Connection) -> None:
             for digest, at in used:

@@ -1,4 +1,4 @@
-"""All checks, in the order in which an operator would mend what they find."""
+"""All checks, in the order in which an operator would fix what they find."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -17,7 +17,7 @@ Listen = Callable[[str, int], AbstractContextManager[object]]
 
 
 def groups(listen: Listen) -> list[Group]:
-    """A group of checks more is a function more here."""
+    """Every group of checks is one function in this list."""
     return [
         configuration.contradictions,
         machine.listening(listen),
@@ -34,7 +34,7 @@ def groups(listen: Listen) -> list[Group]:
 def check(
     environment: Mapping[str, str], flags: Mapping[str, Any], listen: Listen, clock: Clock, *, full: bool
 ) -> Iterator[Finding]:
-    """Look at everything, and change nothing. `listen` opens the socket that the server would."""
+    """Run all checks; they change nothing. `listen` opens the socket that the server would open."""
     settings, findings = configuration.read(environment, flags)
     yield from findings
     try:
@@ -47,4 +47,4 @@ def check(
         try:
             yield from group(subject)
         except OSError as problem:
-            yield error(f"{problem.filename} cannot be looked at: {problem.strerror}")
+            yield error(f"{problem.filename} cannot be checked: {problem.strerror}")

@@ -62,7 +62,7 @@ def simulate(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="URL or --key") from None
     plan = Plan(rooms, users, interval, seed, chosen)
-    asyncio.run(run_simulation(reporter, plan, duration, tally, progress.tell))
+    asyncio.run(run_simulation(reporter, plan, duration, tally, progress.show))
     progress.end(tally)
     if not tally.delivered:
         reason = tally.problem or "it was stopped before the first report"

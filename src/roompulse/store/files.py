@@ -13,7 +13,7 @@ from roompulse.errors import StartupError
 from roompulse.settings import Settings
 
 LOG_KEPT = 67_108_864
-"""Bytes that the write-ahead log is cut back to when all of it is in the database."""
+"""Bytes to which the write-ahead log is truncated once all of it is in the database."""
 
 
 def database_path(settings: Settings) -> Path:
@@ -56,7 +56,7 @@ def only_process_on(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise StartupError(f"another roompulse is running on the database {path}: stop that first") from None
+        raise StartupError(f"another roompulse is running on the database {path}: stop it first") from None
     except OSError as error:
         raise StartupError(f"the folder {path.parent} cannot be written: {error.strerror}") from None
     try:

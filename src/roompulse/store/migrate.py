@@ -1,4 +1,4 @@
-"""Bring a database to the schema of this version."""
+"""Upgrade a database to the schema of this version."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ _REVISION = re.compile(r'^revision = "(\w+)"$', re.MULTILINE)
 
 
 def migrate(connection: "Connection", versions: Path = VERSIONS) -> None:
-    """Run the migrations of the folder `versions` that the database has not seen yet.
+    """Run the migrations in the folder `versions` that were not run on the database yet.
 
     Raises:
         StartupError: the database was written by a newer version, whose migrations this one does not know.
@@ -27,7 +27,7 @@ def migrate(connection: "Connection", versions: Path = VERSIONS) -> None:
     if unknown := current - set(known):
         raise StartupError(
             f"the database {connection.engine.url.database} is of a newer roompulse (schema {', '.join(unknown)}); "
-            "start that version, or one newer still"
+            "start that version or a later one"
         )
     if current == {known[0]}:
         return
@@ -40,7 +40,7 @@ def migrate(connection: "Connection", versions: Path = VERSIONS) -> None:
 
 
 def known_revisions(versions: Path = VERSIONS) -> list[str]:
-    """The schemas that this version knows, the newest and its own first: files are numbered in their order."""
+    """The schemas that this version knows, newest (its own) first; files are numbered in their order."""
     texts = (path.read_text("utf-8") for path in sorted(versions.glob("[0-9]*.py"), reverse=True))
     return [found[1] for text in texts if (found := _REVISION.search(text))]
 
@@ -57,5 +57,5 @@ def _config(versions: Path) -> "Config":
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("version_locations", str(versions).replace("%", "%%"))
-    config.set_main_option("path_separator", "newline")  # so that a path may hold whatever else
+    config.set_main_option("path_separator", "newline")  # so that a path may contain any other character
     return config

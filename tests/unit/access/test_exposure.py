@@ -61,12 +61,12 @@ def said(settings: Settings, some: Known, *, reachable: bool = True) -> str:
 def test_it_says_where_nobody_can_look_or_post(some: Known) -> None:
     kinds = {key.kind for key in some.keys.values()}
     text = said(Settings(), some)
-    assert ("nobody can look" in text) == (not some.operators and "read" not in kinds)
-    assert ("nobody can post" in text) == (not kinds & {"ingest", "token"})
+    assert ("no one can read" in text) == (not some.operators and "read" not in kinds)
+    assert ("no client can post" in text) == (not kinds & {"ingest", "token"})
 
 
 def test_open_is_said_and_nothing_else_where_all_is_well() -> None:
-    assert "--open: everybody" in said(Settings(open=True), Known())
+    assert "--open: no access control" in said(Settings(open=True), Known())
     assert said(Settings(), known("ingest", "read")) == ""
     assert said(Settings(behind_proxy=True), Known()) == ""
     assert said(Settings(), Known(), reachable=False) == ""
