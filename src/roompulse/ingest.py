@@ -6,7 +6,7 @@ So no unsaved report is ever shown or acknowledged, and the cost of a commit is 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from msgspec import Struct
@@ -34,25 +34,21 @@ NOT_SAVED = "the report could not be saved"
 NOTHING_SAVED = "the database cannot be written now"
 
 
-Answer = Callable[[Problem | None], object]
-"""Called with the outcome of a report: None once it is committed and shown, or the problem."""
-
-
 class _Waiting(Struct, eq=False):
+    """A report that waits for its commit, and the sender that waits for the answer."""
+
     received: Received
-    answer: Answer
-    answered: bool = False
+    answered: asyncio.Future[None]
     refused: bool = False
 
     def refuse(self, problem: Problem) -> None:
-        if not self.answered:
-            self.answered = self.refused = True
-            self.answer(problem)
+        if not self.answered.done():
+            self.refused = True
+            self.answered.set_exception(problem)
 
     def acknowledge(self) -> None:
-        if not self.answered:
-            self.answered = True
-            self.answer(None)
+        if not self.answered.done():
+            self.answered.set_result(None)
 
 
 class Ingest:
@@ -96,25 +92,9 @@ class Ingest:
         self._rooms.expire(now)
 
     async def submit(self, report: Report, sender: str = "") -> None:
-        """Return once the report is committed and shown; raises what `begin` raises or answers."""
-        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Return once the report is committed and shown; `sender` is the key of its limits, empty: none.
 
-        def answer(problem: Problem | None) -> None:
-            if answered.done():
-                return
-            if problem:
-                answered.set_exception(problem)
-            else:
-                answered.set_result(None)
-
-        self.begin(report, sender, answer)
-        await answered
-
-    def begin(self, report: Report, sender: str, answer: Answer) -> None:
-        """Queue the report to be committed and shown; `sender` is the key of its limits, empty: none.
-
-        `answer` is called later, with None or one of these; a problem that is known at once is raised:
-
+        Raises:
             Unavailable: too many reports wait, a limit of the server is reached, or the store failed. After a commit
                 that was too slow, the report may still be saved.
             TooManyRequests: a limit of the room, the user or the sender is reached.
@@ -126,8 +106,10 @@ class Ingest:
             raise _not_saved(NOTHING_SAVED)
         if len(self._queue) >= self._max_queue:
             raise Unavailable("too many reports wait to be saved", retry_after=RETRY_AFTER, reason="queue_full")
-        self._queue.append(_Waiting(Received(report, self._clock(), sender), answer))
+        waiting = _Waiting(Received(report, self._clock(), sender), asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
         self._wake.set()
+        await waiting.answered
 
     async def run(self) -> None:
         """Commit batches until closed and empty."""
@@ -231,11 +213,7 @@ class Ingest:
 
 def _acknowledge(committed: Iterable[_Waiting]) -> None:
     for waiting in committed:
-        try:
-            waiting.acknowledge()
-        except Exception:
-            # An error of one connection must not leave the others waiting.
-            logger.exception("a saved report could not be acknowledged")
+        waiting.acknowledge()
 
 
 def _not_saved(message: str) -> Unavailable:

@@ -21,6 +21,12 @@ from roompulse.store.sql_store import SqlStore
 from tests.builders import received
 
 
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Those of a server that was never started."""
+    return Settings(data=tmp_path / "data")
+
+
 def differences(connection: Connection, schema: MetaData = metadata) -> list[Any]:
     return list(compare_metadata(MigrationContext.configure(connection), schema))
 
