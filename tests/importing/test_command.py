@@ -71,7 +71,7 @@ def test_each_of_several_files_is_reported_and_one_that_fails_hinders_no_other(d
 
 def test_beside_a_running_server_it_ends_with_one_line(server: Server, tmp_path: Path) -> None:
     dump = file(tmp_path, internals(call()))
-    assert_one_line(import_(server.data, dump, dump), "another roompulse is running on", "stop that first")
+    assert_one_line(import_(server.data, dump, dump), "another roompulse is running on", "stop it first")
     assert server.get("/report/history/call").status_code == 404
 
 
