@@ -132,7 +132,8 @@ function figures(slot, { all, asked, longest, off, pair, rtps, screen, send, sou
     const fine = Number.isNaN(quantiser) ? !send : quantiser < QUANTISER[base.codec] / 2;
     slot.bits = bits;
     if (off || before.off || (!screen && bits < few && fine)) return null;
-    if (!frames && !(send ? now.active && slot.seen && moves : lost || of("framesReceived"))) return null;
+    const broken = of(bytes) && (lost || of("framesReceived"));
+    if (!frames && !(send ? now.active && slot.seen && moves : broken)) return null;
     // What came or went meanwhile is not slow, nor is a screen at rest; what went without a loss did not freeze.
     const flowing = (stat) => lost || stat.framesPerSecond >= rate / 2;
     const steady = !frames || (flowing(now) && flowing(then));
