@@ -141,7 +141,7 @@ def test_links_and_named_files_exist(document: str) -> None:
     text = (ROOT / document).read_text()
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
         assert ((ROOT / document).parent / target).exists(), target
-    for named in re.findall(r"`((?:src|tests|templates|static|docs|web|report|rooms|store|hub)/[\w./]*)`", text):
+    for named in re.findall(r"`((?:src|tests|templates|static|docs|web|report|rooms|store|hub|access|intake|importing|checking|client|simulate|cli|benchmarks|e2e)/[\w./]*)`", text):
         assert any((base / named).exists() for base in (ROOT, ROOT / "src" / "roompulse")), named
 
 
