@@ -36,7 +36,7 @@ def expect_live(page: Page, timeout: float | None = None) -> None:
 
 
 def expect_lost(page: Page, timeout: float | None = None) -> None:
-    expect(page.locator("#connection-word")).to_have_text("Server lost", timeout=timeout)
+    expect(page.locator("#connection-word")).to_have_text("Disconnected", timeout=timeout)
 
 
 def visit(page: Page, server: Server, path: str = "/") -> None:

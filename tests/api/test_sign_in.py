@@ -401,4 +401,4 @@ async def test_the_page_is_kept_by_nobody_and_helps_password_managers(visitor: h
     assert "form-action 'self'" in answer.headers["content-security-policy"]
     assert 'autocomplete="username"' in answer.text
     assert 'autocomplete="current-password"' in answer.text
-    assert "There is no operator yet" not in answer.text
+    assert "No operators yet" not in answer.text

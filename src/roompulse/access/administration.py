@@ -73,7 +73,7 @@ class Administration:
         with self._passwords.place():
             password_hash = await self._passwords.hash(password)
         await add_operator(self._store, name, _role(form), password_hash, self._clock())
-        return NewSecret(f"The password of {name}", password)
+        return NewSecret(f"Password of {name}", password)
 
     async def change_role(self, form: Form) -> None:
         operator = await existing(self._store, form.get("name", ""))
@@ -95,7 +95,7 @@ class Administration:
             key, secret = await add_key(self._store, kind, form.get("name", "").strip(), self._clock())
         except NotAdded as error:
             raise BadRequest(str(error)) from None
-        return NewSecret(f"The key {key.name} for {kind}", secret)
+        return NewSecret(f"{kind.capitalize()} key {key.name}", secret)
 
     async def remove_key(self, form: Form) -> None:
         if not await self._store.remove_key(form.get("id", "")):

@@ -1,4 +1,4 @@
-"""A call to try everything with: participants in one page, whose connections are real and can be made worse."""
+"""/demo/call: a call between participants in one page, whose connections are real and can be degraded."""
 
 import re
 import secrets
@@ -17,8 +17,7 @@ from roompulse.errors import NotFound
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.headers import permissions
 from roompulse.web.http.json_answer import JsonAnswer
-from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import GET
+from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.urls import encode_id, room_path
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import UserQuery
@@ -27,11 +26,11 @@ from roompulse.web.pages.room import RoomPage
 USERS = ("ada", "bo", "chen", "dara")
 
 TOKEN_LIFE = 300
-"""Seconds that a token of the demo call holds; the page asks for another one every minute."""
+"""Seconds until a token of the demo call expires; the page fetches another one every minute."""
 
 
 class DemoTokens:
-    """Room tokens for the rooms of demo calls, by a key that is no older than this process and known to nobody else."""
+    """Room tokens for the rooms of demo calls, signed by a key that is created with this process and stays in it."""
 
     def __init__(self, registry: AccessRegistry, clock: Clock) -> None:
         self._registry = registry
@@ -40,9 +39,9 @@ class DemoTokens:
         registry.adopt(self._key)
 
     def of(self, room_id: str) -> dict[str, str]:
-        """Tokens by user; none where nobody is asked for them. Raises NotFound for a room of no demo call."""
+        """Tokens by user; none where reports need none. Raises NotFound for a room that is not a demo call's."""
         if not re.fullmatch(r"demo-call-[0-9a-f]{6}", room_id):
-            raise NotFound(f"room_id: {room_id!r} is no room of a demo call")
+            raise NotFound(f"room_id: {room_id!r} is not the room of a demo call")
         if not self._registry.asks_senders:
             return {}
         until = int(self._clock()) + TOKEN_LIFE
@@ -52,7 +51,7 @@ class DemoTokens:
 def demo_routes(rooms: RoomPage, layout: Layout, tokens: DemoTokens) -> list[HTTPRouteHandler]:
     @route("/demo/call", http_method=GET, middleware=[COMPRESSED])
     async def get_demo_call(request: AnyRequest) -> Response[str]:
-        # Each who opens the page has a room of its own: two calls in one would report about each other's users.
+        # Each page has a room of its own: two calls in one room would report about each other's users.
         room_id = f"demo-call-{secrets.token_hex(3)}"
         query = UserQuery()
         sections = rooms.view(room_id, query).sections()

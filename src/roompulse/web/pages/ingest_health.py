@@ -1,4 +1,4 @@
-"""/ingest: what SDKs posted of late, by SDK version, for their authors and for operators."""
+"""/ingest: what each SDK version reported recently, for SDK authors and operators."""
 
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
@@ -9,15 +9,14 @@ from roompulse.intake.refusals import WINDOW_MINUTES
 from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.compression import COMPRESSED
-from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import GET, STREAM
+from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import IntakeQuery, page_number
 from roompulse.web.pages.view import PageView, Sections
 from roompulse.web.sse.stream import EventStream
 
 PER_PAGE = 20
-"""SDK versions of a page; each has up to MOST_REASONS lines."""
+"""SDK versions per page; each has up to MOST_REASONS lines."""
 
 
 class IngestHealthPage:
@@ -32,9 +31,9 @@ class IngestHealthPage:
         versions = self._intake.health()
         totals = self._templates.render(
             "partials/intake_totals.html",
-            taken=sum(version.taken for version in versions),
-            refused=sum(version.refused for version in versions),
-            odd=sum(version.is_odd for version in versions),
+            accepted=sum(version.taken for version in versions),
+            rejected=sum(version.refused for version in versions),
+            with_issues=sum(version.is_odd for version in versions),
             versions=len(versions),
         )
         return {

@@ -1,4 +1,4 @@
-"""The page to sign in, and the ways out."""
+"""/sign-in and /sign-out."""
 
 import logging
 import re
@@ -15,9 +15,9 @@ from roompulse.errors import Forbidden, Problem, TooManyRequests, Unauthorized, 
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.authentication import Authenticator, caller_of
 from roompulse.web.http.client_address import ClientAddresses
-from roompulse.web.http.problems import AnyRequest, problem_headers
+from roompulse.web.http.problems import problem_headers
 from roompulse.web.http.rate_limit import address_key
-from roompulse.web.http.routes import FOR_ANYBODY, FOR_OPERATORS, GET, POST
+from roompulse.web.http.routes import FOR_ANYBODY, FOR_OPERATORS, GET, POST, AnyRequest
 from roompulse.web.http.session_cookie import SessionCookie
 from roompulse.web.pages.forms import Forms
 
@@ -35,7 +35,7 @@ class SignInPage:
             entered=name,
             next=wanted(request),
             error=problem.message if problem else None,
-            nobody=not self._registry.known.operators,
+            no_operators=not self._registry.known.operators,
         )
         headers = problem_headers(problem) if problem else {}
         return Response(html, status_code=problem.status if problem else 200, media_type="text/html", headers=headers)
@@ -55,7 +55,7 @@ def sign_in_routes(
 
     @route("/sign-in", http_method=POST, opt=FOR_ANYBODY)
     async def post_sign_in(request: AnyRequest) -> Response[Any]:
-        form = await forms.read_of_stranger(request)
+        form = await forms.read_unauthenticated(request)
         if not authenticator.sign_in_here:
             return to(wanted(request))
         name = form.get("name", "").strip()
@@ -98,7 +98,7 @@ def sign_out_routes(sign_ins: OperatorSessions, forms: Forms, cookie: SessionCoo
 def _proof(request: AnyRequest) -> bytes:
     proof = caller_of(request).proof
     if not isinstance(proof, bytes):
-        raise Forbidden("the proxy in front signs in and out")
+        raise Forbidden("sign-in and sign-out are handled by the proxy")
     return proof
 
 
@@ -107,7 +107,7 @@ def to(path: str) -> Response[Any]:
 
 
 def wanted(request: AnyRequest) -> str:
-    """Where to go after signing in: a path of this server, whatever a link made up (no host, no scheme)."""
+    """Where to go after signing in: a path of this server; anything else in a link (a host, a scheme) is ignored."""
     text: str = request.query_params.get("next", "")
-    # Browsers take `\` for `/` in a URL, and leave out tabs and line ends.
+    # Browsers read `\` as `/` in a URL, and skip tabs and line ends.
     return text if re.fullmatch(r"/(?!/)[!-\[\]-~]{0,4000}", text) else "/"
