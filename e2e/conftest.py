@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from tests.conftest import make_server, server
 
 from e2e.chromium import ARGUMENTS, find_chromium
+from e2e.pages import ALONE
 
 __all__ = ["make_server", "server"]
 
@@ -114,6 +115,12 @@ def new_context(browser: Browser, watch: Watch) -> Callable[..., BrowserContext]
 @pytest.fixture
 def context(new_context: Callable[..., BrowserContext]) -> BrowserContext:
     return new_context()
+
+
+@pytest.fixture
+def alone(context: BrowserContext) -> None:
+    """Windows share no connection, as in a browser without SharedWorker: what a worker asks for no test can see or stop."""
+    context.add_init_script(ALONE)
 
 
 @pytest.fixture

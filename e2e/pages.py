@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from urllib.parse import quote
 
 from playwright.sync_api import Locator, Page, expect
+from tests.process import eventually
 from tests.server import Server
 
 HIDEABLE = """
@@ -17,6 +18,9 @@ HIDEABLE = """
   };
 """
 """Playwright keeps all tabs visible, so being in the background is told to the page instead."""
+
+ALONE = "delete window.SharedWorker;"
+"""A browser without SharedWorker, in which each window has a stream of its own."""
 
 
 def room_path(room_id: str) -> str:
@@ -37,6 +41,17 @@ def expect_live(page: Page, timeout: float = 5_000) -> None:
 
 def expect_lost(page: Page, timeout: float = 5_000) -> None:
     expect(page.locator("#connection-word")).to_have_text("Server lost", timeout=timeout)
+
+
+def gauge(server: Server, name: str) -> int:
+    """The value of a gauge without labels of /metrics."""
+    lines = server.get("/metrics").text.splitlines()
+    return next(int(float(line.split()[1])) for line in lines if line.startswith(f"{name} "))
+
+
+def expect_viewers(server: Server, count: int) -> None:
+    """So many views are watched, by however many windows and connections."""
+    assert eventually(lambda: gauge(server, "roompulse_viewers") == count)
 
 
 def visit(page: Page, server: Server, path: str = "/") -> None:

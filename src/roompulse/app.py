@@ -60,6 +60,7 @@ from roompulse.web.pages.layout import Layout, page_routes
 from roompulse.web.pages.past import PastPages
 from roompulse.web.pages.rooms import Overview
 from roompulse.web.pages.sign_in import Login, SignInPage, sign_in_routes, sign_out_routes
+from roompulse.web.pages.streams import PageViews, page_stream_routes
 from roompulse.web.pages.views import Views
 from roompulse.web.sse.stream import EventStreams, stream_routes
 
@@ -169,7 +170,8 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     return [
         *answer_routes(rooms, ingest, epoch),
         *history_routes(core.store, core.past, rooms, clock),
-        *stream_routes(streams, overview, views, intake, notice, ingest),
+        *stream_routes(streams, views, ingest),
+        *page_stream_routes(streams, PageViews(overview, views, intake, notice), ingest),
         *openapi_routes(settings),
         *page_routes(rooms, overview, views, past_pages, layout, ingest),
         *(demo_routes(views, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),

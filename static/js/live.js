@@ -6,7 +6,9 @@
 // `pauseOnBackground` are off, see base.html): so there is never more than one, whatever ends or refuses it.
 
 import { age, behind, duration, freeze, isFrozen, setServerTime, setText, showTimes, thaw } from "./clock.js";
+import { streamBy } from "./shared_stream.js";
 import { checkDenied, isDenied, showSignedOut } from "./signed_out.js";
+import { showInTab } from "./tab.js";
 
 const PATIENCE = 5_000; // connecting for longer than this is no connecting either
 const CONNECT_TIMEOUT = 10_000;
@@ -20,6 +22,11 @@ const WORDS = {
   background: "In the background",
   lost: "Server lost",
   refused: "Not live",
+};
+
+const REASONS = {
+  429: "too many pages are open",
+  503: "the server is busy",
 };
 
 const stream = document.getElementById("stream");
@@ -40,7 +47,9 @@ let failures = 0;
 let retry = 0;
 let heardAt = Date.now(); // the last message, by this machine's clock
 let quietSince = heardAt; // the same, or when the stream was opened
-const held = new Map(); // the newest state of each section, while the page is paused
+const newest = new Map(); // state of each section
+const held = new Map(); // those of them that are not shown, while the page is paused
+const fetchStream = streamBy(stream.dataset.shared);
 const tabs = new BroadcastChannel("roompulse"); // those of this browser tell each other that they are live
 
 function setState(next) {
@@ -54,11 +63,12 @@ function setState(next) {
 // The page is paused whatever becomes of its stream, but a lost server is the greater news.
 function show() {
   showTimes();
+  const shown = isFrozen() && (state === "live" || state === "connecting") ? "paused" : state;
+  if (shown !== "connecting") showInTab(shown === "live");
   if (state === "signed-out") {
     showSignedOut();
     return;
   }
-  const shown = isFrozen() && (state === "live" || state === "connecting") ? "paused" : state;
   pill.dataset.state = shown;
   setText(word, WORDS[shown]);
   document.body.classList.toggle("out-of-date", shown === "lost" || shown === "refused");
@@ -92,6 +102,10 @@ function letGo() {
   else if (requested) htmx.trigger(stream, "htmx:abort");
 }
 
+stream.addEventListener("htmx:before:request", ({ detail }) => {
+  detail.ctx.fetch = fetchStream;
+});
+
 // There is a stream: hx-sse got an answer and is about to read it.
 stream.addEventListener("htmx:sse:before:connection", (event) => {
   connection = event.detail.connection;
@@ -113,7 +127,7 @@ stream.addEventListener("htmx:finally:request", (event) => {
   if (connection || document.hidden) return;
   const response = event.detail.ctx.response;
   if (isDenied(response)) return; // see page:signed-out
-  if (response) reason = response.status === 503 ? "the server is busy" : `the server answered ${response.status}`;
+  if (response) reason = REASONS[response.status] ?? `the server answered ${response.status}`;
   setState(response ? "refused" : "lost");
   openLater(Number(response?.headers.get("Retry-After")) * 1_000 || 0);
 });
@@ -147,7 +161,7 @@ stream.addEventListener("signed-out", signOut);
 document.addEventListener("page:signed-out", signOut);
 document.addEventListener("htmx:finally:request", (event) => checkDenied(event.detail.ctx.response));
 tabs.addEventListener("message", () => {
-  if (state === "signed-out") open();
+  if (state === "signed-out" || state === "lost") open();
 });
 
 // The stream stays open while the page is paused, or nobody would hear that the server is lost. What it brings is the
@@ -156,6 +170,11 @@ function hold(event) {
   const { data, event: name } = event.detail.message;
   if (name) return; // an event for this script, see above
   const [, section] = data.match(/hx-target="([^"]*)"/);
+  if (newest.get(section) === data) {
+    event.preventDefault(); // sent again since another window joined the connection
+    return;
+  }
+  newest.set(section, data);
   held.delete(section);
   if (!isFrozen() || section === "#notice") return; // no news of the room, but about the server
   held.set(section, data);
@@ -193,9 +212,10 @@ document.addEventListener("htmx:after:swap", () => {
   focused = null;
   showTimes();
   showAddress();
+  showInTab(state === "live" && !isFrozen());
 });
 
-// Six streams are all that a browser opens to one server (HTTP/1.1): a tab in the background lets go of its own.
+// Nobody looks at a tab in the background, so it lets go of its stream.
 document.addEventListener("visibilitychange", () => {
   if (state === "signed-out") {
     open();

@@ -1,7 +1,10 @@
-// A page that is not kept up to date, since it shows a moment in the past: its times stand still.
+// A page that is not kept up to date, since it shows a moment in the past: its times stand still, and its tab counts the
+// users that were poor then.
 
 import { freeze } from "./clock.js";
 import { showSignedOut } from "./signed_out.js";
+import { showInTab } from "./tab.js";
 
 freeze(Number(document.getElementById("connection").dataset.now));
+showInTab(false);
 document.addEventListener("page:signed-out", showSignedOut);

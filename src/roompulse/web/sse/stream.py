@@ -1,15 +1,14 @@
 """Server-sent event streams. Never a redirect and never 204: htmx 4 would ask again twice a second for ever."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from litestar import route
 from litestar.connection import ASGIConnection
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
-from msgspec.structs import replace
 from sse_starlette import EventSourceResponse
 
 from roompulse.access.model import Caller
@@ -20,16 +19,12 @@ from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import Ingest
 from roompulse.settings import Settings
 from roompulse.web.api.live_rooms import GET
-from roompulse.web.http.authentication import STREAM, caller_of
+from roompulse.web.http.authentication import caller_of
 from roompulse.web.http.client_address import ClientAddresses
-from roompulse.web.http.problems import AnyRequest
 from roompulse.web.http.urls import decode_id
-from roompulse.web.pages.database_notice import DatabaseNotice
-from roompulse.web.pages.ingest_health import IngestHealthPage
-from roompulse.web.pages.query import IntakeQuery, page_number, rooms_query, user_query
-from roompulse.web.pages.rooms import Overview
-from roompulse.web.pages.views import PageView, Views
+from roompulse.web.pages.views import Views
 from roompulse.web.sse.events import HEARTBEAT, event
+from roompulse.web.sse.multiplex import Multiplexer
 from roompulse.web.sse.push import PushChannel, push_channel_of
 from roompulse.web.sse.viewer_limit import ViewerLimit
 
@@ -53,13 +48,16 @@ class EventStreams:
         self._viewers = ViewerLimit(settings.max_address_viewers)
 
     @contextmanager
-    def subscribe(self, view: View, scope: Any, caller: Caller) -> Iterator[Mailbox]:
-        """A place for one viewer; raises Unavailable or TooManyRequests where there is none."""
-        with (
-            self._viewers.place(self._peers.address(scope)),
-            self.hub.subscribe(view) as mailbox,
-            self.registry.open_sessions.hold(caller, mailbox.close),
-        ):
+    def subscribe(self, views: Sequence[View], scope: Any, caller: Caller) -> Iterator[Mailbox | Multiplexer]:
+        """A place for one viewer of each view; raises Unavailable or TooManyRequests where there is none."""
+        address = self._peers.address(scope)
+        with ExitStack() as places:
+            mailboxes = []
+            for view in views:
+                places.enter_context(self._viewers.place(address))
+                mailboxes.append(places.enter_context(self.hub.subscribe(view)))
+            mailbox = mailboxes[0] if len(mailboxes) == 1 else Multiplexer(mailboxes)
+            places.enter_context(self.registry.open_sessions.hold(caller, mailbox.close))
             yield mailbox
 
 
@@ -69,13 +67,13 @@ class EventStream:
     It ends when who asked for it is not let in any more.
     """
 
-    def __init__(self, streams: EventStreams, view: View) -> None:
+    def __init__(self, streams: EventStreams, *views: View) -> None:
         self._streams = streams
-        self._view = view
+        self._views = views
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         caller = caller_of(ASGIConnection(scope))
-        with self._streams.subscribe(self._view, scope, caller) as mailbox:
+        with self._streams.subscribe(self._views, scope, caller) as mailbox:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             if scope["method"] != "HEAD":
                 # The first event says at once that the stream is open, and what the server's time is.
@@ -83,7 +81,7 @@ class EventStream:
                 await self._deliver(mailbox, push_channel_of(scope), receive)
             await send({"type": "http.response.body", "body": self._last(caller), "more_body": False})
 
-    async def _deliver(self, mailbox: Mailbox, outlet: PushChannel, receive: Any) -> None:
+    async def _deliver(self, mailbox: Mailbox | Multiplexer, outlet: PushChannel, receive: Any) -> None:
         """Return when the mailbox has come to its end, or the client has left."""
         with self._beating(mailbox):
             outlet.on_writable = mailbox.ready
@@ -95,7 +93,7 @@ class EventStream:
                 outlet.on_writable = None
 
     @contextmanager
-    def _beating(self, mailbox: Mailbox) -> Iterator[None]:
+    def _beating(self, mailbox: Mailbox | Multiplexer) -> Iterator[None]:
         """Until the context ends, put a heartbeat into the mailbox from time to time."""
         loop = asyncio.get_running_loop()
         timer: asyncio.TimerHandle
@@ -120,41 +118,10 @@ class EventStream:
         return event(str(self._streams.clock()), name="ping")
 
 
-def stream_routes(
-    streams: EventStreams,
-    overview: Overview,
-    views: Views,
-    intake: IngestHealthPage,
-    notice: DatabaseNotice,
-    ingest: Ingest,
-) -> list[HTTPRouteHandler]:
-    def stream(view: View) -> EventStream:
-        ingest.expire()
-        return EventStream(streams, view)
-
-    def page(view: PageView) -> EventStream:
-        return stream(notice.above(view))
-
+def stream_routes(streams: EventStreams, views: Views, ingest: Ingest) -> list[HTTPRouteHandler]:
     @route("/report/stream/{room_id:str}", http_method=GET)
     async def stream_room_json(room_id: FromPath[str]) -> EventStream:
-        return stream(views.room_json(decode_id("room_id", room_id)))
+        ingest.expire()
+        return EventStream(streams, views.room_json(decode_id("room_id", room_id)))
 
-    @route("/stream", http_method=GET, opt=STREAM)
-    async def stream_rooms_page(request: AnyRequest) -> EventStream:
-        return page(overview.view(rooms_query(request.query_params)))
-
-    @route("/ingest/stream", http_method=GET, opt=STREAM)
-    async def stream_intake_page(request: AnyRequest) -> EventStream:
-        return page(intake.view(IntakeQuery(page=page_number(request.query_params))))
-
-    @route("/rooms/{room_id:str}/stream", http_method=GET, opt=STREAM)
-    async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
-        # A page of the past has no stream: what comes here is of the present.
-        query = replace(user_query(request.query_params), at=None)
-        return page(views.room(decode_id("room_id", room_id), query))
-
-    @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET, opt=STREAM)
-    async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> EventStream:
-        return page(views.user(decode_id("room_id", room_id), decode_id("user_id", user_id)))
-
-    return [stream_room_json, stream_rooms_page, stream_intake_page, stream_room_page, stream_user_page]
+    return [stream_room_json]
