@@ -119,7 +119,7 @@ def context(new_context: Callable[..., BrowserContext]) -> BrowserContext:
 
 @pytest.fixture
 def alone(context: BrowserContext) -> None:
-    """Windows share no connection, as in a browser without SharedWorker: what a worker asks for no test can see or stop."""
+    """Windows share no connection, as without SharedWorker: requests of a worker are invisible to tests."""
     context.add_init_script(ALONE)
 
 

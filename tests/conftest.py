@@ -9,6 +9,7 @@ from litestar import Litestar
 
 from roompulse.app import create_app
 from roompulse.settings import Settings
+from roompulse.web.application import Application
 from tests.builders import NOW
 from tests.server import Server
 
@@ -27,7 +28,7 @@ class Clock:
 
 
 @asynccontextmanager
-async def client_of(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+async def client_of(app: Application | Litestar) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application that runs in this process."""
     transport = httpx.ASGITransport(cast("Any", app))  # the same protocol, typed twice
     async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:

@@ -28,6 +28,7 @@ from roompulse.rooms.rated_samples import SampleRater
 from roompulse.rooms.trends import Trends
 from roompulse.store.packing import pack_entry, unpack_entry
 from roompulse.web.api.downloads import USERS_COLUMNS, _cell
+from roompulse.web.api.stream import RoomJsonView
 from roompulse.web.html.assets import Assets
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.envelope import success
@@ -262,10 +263,10 @@ class World:
         room = rooms.get(report.room_id)
         assert room
         assert json.loads(success(room.metrics()))["data"]["room_id"] == report.room_id
-        views = Views(rooms, self._templates, "epoch")
+        views = Views(rooms, self._templates)
         overview = Overview(rooms, Trends(10, 10), self._new_intake(), self._templates, lambda: NOW)
         shown: list[View] = [
-            views.room_json(report.room_id),
+            RoomJsonView(rooms, report.room_id, "epoch"),
             views.room(report.room_id, UserQuery()),
             overview.view(RoomsQuery()),
         ]

@@ -29,7 +29,7 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \[(info|warning|error
 
 def records(server: Server, log_format: str) -> list[dict[str, Any]]:
     """The requests that are told in the log so far."""
-    lines = [line for line in server.log.read_text().splitlines() if "roompulse.web.server.access_log" in line]
+    lines = [line for line in server.log.read_text().splitlines() if "roompulse.web.access_log" in line]
     if log_format == "json":
         return [msgspec.json.decode(line) for line in lines]
     return [dict(re.findall(r"(\w+)=(\S+)", line)) for line in lines]

@@ -79,7 +79,7 @@ def every_room_is_kept(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 @given(st.lists(steps, max_size=12))
 def test_after_any_changes_it_is_what_is_found_by_going_through_all_users(sequence: list[Step]) -> None:
     rooms, now = RoomsInMemory(MANY, stale_after=15, leave_after=60), NOW
-    views = Views(rooms, TEMPLATES, "epoch")
+    views = Views(rooms, TEMPLATES)
     for step in sequence:
         now += step.seconds
         rooms.expire(now)
@@ -87,7 +87,7 @@ def test_after_any_changes_it_is_what_is_found_by_going_through_all_users(sequen
             rooms.apply(received(now, user_id=one.user_id, metrics=one.metrics))
         if step.looks and (live := rooms.get("room-1")):
             assert_is_as_gone_through(live)
-            assert page(views) == page(Views(rooms, TEMPLATES, "epoch"))
+            assert page(views) == page(Views(rooms, TEMPLATES))
 
 
 def page(views: Views) -> dict[str, bytes]:

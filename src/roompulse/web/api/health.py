@@ -8,8 +8,7 @@ from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 
 from roompulse.clock import Clock
-from roompulse.web.api.live_rooms import GET
-from roompulse.web.http.authentication import FOR_ANYBODY
+from roompulse.web.http.routes import FOR_ANYBODY, GET
 
 RETRY_AFTER = 2
 """Seconds."""

@@ -15,9 +15,10 @@ from roompulse.report.model import Direction
 from roompulse.rooms.contract import LiveRooms
 from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, Store
 from roompulse.store.replay import Replay, StreamQuery
-from roompulse.web.api.live_rooms import GET, JsonAnswer, list_answer
+from roompulse.web.api.live_rooms import JsonAnswer, list_answer
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import GET
 from roompulse.web.http.urls import decode_id
 
 MAX_LIMIT = 10_000

@@ -8,18 +8,15 @@ from hashlib import sha256
 from typing import Any
 
 from litestar import route
-from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from roompulse.errors import NotFound
-from roompulse.ingest import Ingest
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.web.http.envelope import extend, success
 from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import GET
 from roompulse.web.http.urls import decode_id
-
-GET: list[HttpMethod] = [HttpMethod.GET, HttpMethod.HEAD]
 
 MOST_KEPT = 33_554_432
 """Bytes of encoded answers that are kept. A room of 1,000 users takes 6.5 million of them, one of 10 users 66,000."""
@@ -82,26 +79,23 @@ class _Listed:
         return self._encoded
 
 
-def answer_routes(rooms: LiveRooms, ingest: Ingest, epoch: str) -> list[HTTPRouteHandler]:
+def answer_routes(rooms: LiveRooms, epoch: str) -> list[HTTPRouteHandler]:
     """The handlers; `epoch` tells the versions of one run of the server from those of another."""
     kept, listed = AnswerCache(), _Listed()
 
     @route("/report/rooms", http_method=GET)
     async def get_rooms(request: AnyRequest) -> JsonAnswer:
-        ingest.expire()
         etag, body = listed.encoded(rooms.ids())
         return _answer(request, etag, lambda: body)
 
     @route("/report/metrics/{room_id:str}", http_method=GET)
     async def get_room(request: AnyRequest, room_id: FromPath[str]) -> JsonAnswer:
-        ingest.expire()
         room = _live_room(rooms, room_id)
         encoded = partial(kept.get, room_id, room.version, lambda: success(room.metrics()))
         return _answer(request, f'"{epoch}-{room.version}"', encoded)
 
     @route("/report/metrics/{room_id:str}/{user_id:str}", http_method=GET)
     async def get_user(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> JsonAnswer:
-        ingest.expire()
         room = _live_room(rooms, room_id)
         decoded = decode_id("user_id", user_id)
         if (user := room.user(decoded)) is None:

@@ -13,8 +13,8 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from roompulse import __version__
-from roompulse.web.api.live_rooms import GET
 from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import GET
 
 Gauges = dict[str, tuple[str, Callable[[], float]]]
 """By the name without prefix: what it is, and how it is looked up."""

@@ -15,9 +15,9 @@ from roompulse.rooms.rated_samples import StreamSample
 from roompulse.settings import Settings
 from roompulse.store.contract import DEFAULT_LIMIT
 from roompulse.web.api.history import MAX_LIMIT
-from roompulse.web.api.live_rooms import GET, JsonAnswer, hashed_answer
-from roompulse.web.http.authentication import FOR_ANYBODY
+from roompulse.web.api.live_rooms import JsonAnswer, hashed_answer
 from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import FOR_ANYBODY, GET
 
 Json = dict[str, Any]
 

@@ -57,7 +57,7 @@ class AllowedHosts:
             raise BadRequest(f"Host: {hosts[0][:_LONGEST_SHOWN]!r} is malformed")
         if not (self._every_name or _is_local(name) or name in self._names):
             raise BadRequest(
-                f"Host: {name[:_LONGEST_SHOWN]!r} is none of the names of this server, which ALLOWED_HOSTS lists"
+                f"Host: {name[:_LONGEST_SHOWN]!r} is not an allowed host; add it to ROOMPULSE_ALLOWED_HOSTS"
             )
 
 

@@ -6,7 +6,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard, Scope
 
-from roompulse.access.model import ANYBODY, ROLES, Caller
+from roompulse.access.model import ANYBODY, Caller
 from roompulse.access.operators import name_fault
 from roompulse.access.registry import AccessRegistry, digest_of
 from roompulse.errors import Forbidden, NotFound, SignedOut, Unauthorized
@@ -15,17 +15,6 @@ from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.session_cookie import SessionCookie
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
-
-FOR_ANYBODY = {"for_anybody": True}
-"""The `opt` of a route that has nothing to hide, or asks by itself."""
-
-FOR_OPERATORS = {"roles": ROLES}
-"""The `opt` of a route for whoever is signed in, and no program."""
-
-FOR_ADMINS = {"roles": ("admin",)}
-
-STREAM = {"never_redirected": True}
-"""The `opt` of a stream of a page."""
 
 
 def guard_by(authenticator: "Authenticator") -> Guard:

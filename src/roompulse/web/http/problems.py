@@ -1,6 +1,7 @@
 """The one place where what went wrong becomes an answer: the envelope under /report, a page elsewhere."""
 
 import logging
+from collections.abc import Callable
 from errno import ENAMETOOLONG, ENOTDIR
 from http import HTTPStatus
 from typing import Any
@@ -13,12 +14,14 @@ from litestar.utils import normalize_path
 
 from roompulse.errors import MethodNotAllowed, Problem, RequestTimeout, SignedOut, StoreError, Unauthorized
 from roompulse.meters import Meters
-from roompulse.web.html.templates import Templates
 from roompulse.web.http.envelope import failure
 
 logger = logging.getLogger(__name__)
 
 AnyRequest = Request[Any, Any, Any]
+
+RenderPage = Callable[[HTTPStatus, str], str]
+"""The page of an error, of its status and message."""
 
 _NO_FILE = {ENAMETOOLONG, ENOTDIR}
 """The name is too long for any file, or leads through a file as if it were a folder."""
@@ -38,10 +41,10 @@ def problem_headers(problem: Problem) -> dict[str, str]:
 
 
 class ProblemAnswers:
-    """Exception handlers for Litestar."""
+    """Exception handlers for Litestar; `render_page` makes the pages of errors."""
 
-    def __init__(self, templates: Templates, meters: Meters) -> None:
-        self._templates = templates
+    def __init__(self, render_page: RenderPage, meters: Meters) -> None:
+        self._render_page = render_page
         self._meters = meters
 
     def handlers(self) -> dict[int | type[Exception], Any]:
@@ -93,7 +96,7 @@ class ProblemAnswers:
             return Response(
                 failure(status, message), status_code=status, media_type="application/json", headers=headers
             )
-        page = self._templates.render("problem.html", status=HTTPStatus(status), message=message)
+        page = self._render_page(HTTPStatus(status), message)
         return Response(page.encode(), status_code=status, media_type="text/html", headers=headers)
 
 

@@ -18,12 +18,12 @@ from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.clock import Clock
 from roompulse.errors import BadRequest, NotFound, Problem
-from roompulse.web.api.live_rooms import GET
-from roompulse.web.http.authentication import FOR_ADMINS, caller_of
+from roompulse.web.http.authentication import caller_of
 from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import FOR_ADMINS, GET, POST
 from roompulse.web.pages.forms import Form, Forms
 from roompulse.web.pages.layout import Layout
-from roompulse.web.pages.sign_in import POST, to
+from roompulse.web.pages.sign_in import to
 
 T = TypeVar("T")
 

@@ -13,10 +13,10 @@ from roompulse.access.registry import AccessRegistry
 from roompulse.access.tokens import sign_token
 from roompulse.clock import Clock
 from roompulse.errors import NotFound
-from roompulse.web.api.live_rooms import GET
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.headers import permissions
 from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import GET
 from roompulse.web.http.urls import encode_id, room_path
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import UserQuery

@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 
-from roompulse.ingest import Ingest
 from roompulse.intake.by_version import LOOKED_AT, STREAMS_LOOKED_AT
 from roompulse.intake.intake import Intake
 from roompulse.intake.refusals import WINDOW_MINUTES
-from roompulse.web.api.live_rooms import GET
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import GET
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import IntakeQuery, page_number
 from roompulse.web.pages.room import paged
@@ -52,10 +51,9 @@ class IngestHealthPage:
         }
 
 
-def intake_routes(page: IngestHealthPage, layout: Layout, ingest: Ingest) -> list[HTTPRouteHandler]:
+def intake_routes(page: IngestHealthPage, layout: Layout) -> list[HTTPRouteHandler]:
     @route("/ingest", http_method=GET, middleware=[COMPRESSED])
     async def get_intake_page(request: AnyRequest) -> Response[str]:
-        ingest.expire()
         query = IntakeQuery(page=page_number(request.query_params))
         sections = page.view(query).sections()
         return layout.answer(

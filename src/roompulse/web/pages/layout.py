@@ -11,13 +11,12 @@ from markupsafe import Markup
 from msgspec.structs import replace
 
 from roompulse.clock import Clock
-from roompulse.ingest import Ingest
 from roompulse.rooms.contract import LiveRooms
 from roompulse.settings import Settings
-from roompulse.web.api.live_rooms import GET
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import GET
 from roompulse.web.http.urls import decode_id, room_path, user_path
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.forms import Forms
@@ -94,23 +93,22 @@ class Layout:
 
 
 def page_routes(
-    rooms: LiveRooms, overview: Overview, views: Views, past_pages: PastPages, layout: Layout, ingest: Ingest
+    rooms: LiveRooms, overview: Overview, views: Views, past_pages: PastPages, layout: Layout
 ) -> list[HTTPRouteHandler]:
     return [
-        *_rooms_page(overview, past_pages, layout, ingest),
-        *_room_page(rooms, views, past_pages, layout, ingest),
-        *_user_page(rooms, views, past_pages, layout, ingest),
+        *_rooms_page(overview, past_pages, layout),
+        *_room_page(rooms, views, past_pages, layout),
+        *_user_page(rooms, views, past_pages, layout),
     ]
 
 
-def _rooms_page(overview: Overview, past_pages: PastPages, layout: Layout, ingest: Ingest) -> list[HTTPRouteHandler]:
+def _rooms_page(overview: Overview, past_pages: PastPages, layout: Layout) -> list[HTTPRouteHandler]:
     @route("/", http_method=GET, middleware=[COMPRESSED])
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
         if ended := ended_query(request.query_params):
             rows = await past_pages.ended(ended)
             context: dict[str, Any] = {"query": ended, "list": rows, "sorts": ENDED_SORTS, "per_page": ENDED_PER_PAGE}
             return layout.answer(request, "ended.html", {}, **context)
-        ingest.expire()
         query = rooms_query(request.query_params)
         sections = overview.view(query).sections()
         return layout.answer(request, "rooms.html", sections, stream=query.url("/stream"), query=query, sorts=SORTS)
@@ -118,9 +116,7 @@ def _rooms_page(overview: Overview, past_pages: PastPages, layout: Layout, inges
     return [get_rooms_page]
 
 
-def _room_page(
-    rooms: LiveRooms, views: Views, past_pages: PastPages, layout: Layout, ingest: Ingest
-) -> list[HTTPRouteHandler]:
+def _room_page(rooms: LiveRooms, views: Views, past_pages: PastPages, layout: Layout) -> list[HTTPRouteHandler]:
     @route("/rooms/{room_id:str}", http_method=GET, middleware=[COMPRESSED], before_request=layout.look_back)
     async def get_room_page(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         decoded = decode_id("room_id", room_id)
@@ -130,7 +126,6 @@ def _room_page(
         if query.at is not None:
             moment = await past_pages.room(decoded, query.at, query)
             return layout.answer(request, "room.html", moment.sections, at=query.at, status=moment.status, **context)
-        ingest.expire()
         sections = views.room(decoded, query).sections()
         stream, status = query.url(f"{path}/stream"), 200 if rooms.get(decoded) else 404
         return layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
@@ -142,9 +137,7 @@ def _room_page(
     return [get_room_page, get_sessions]
 
 
-def _user_page(
-    rooms: LiveRooms, views: Views, past_pages: PastPages, layout: Layout, ingest: Ingest
-) -> list[HTTPRouteHandler]:
+def _user_page(rooms: LiveRooms, views: Views, past_pages: PastPages, layout: Layout) -> list[HTTPRouteHandler]:
     @route(
         "/rooms/{room_id:str}/users/{user_id:str}",
         http_method=GET,
@@ -159,7 +152,6 @@ def _user_page(
         if query.at is not None:
             moment = await past_pages.user(*ids, query.at)
             return layout.answer(request, "user.html", moment.sections, at=query.at, status=moment.status, **context)
-        ingest.expire()
         room = rooms.get(ids[0])
         status = 200 if room and room.user(ids[1]) else 404
         return layout.answer(

@@ -5,7 +5,6 @@ import re
 from typing import Any
 
 from litestar import Response, route
-from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
@@ -17,18 +16,16 @@ from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import Throttle
 from roompulse.errors import Forbidden, Problem, TooManyRequests, Unauthorized, Unavailable
-from roompulse.web.api.live_rooms import GET
 from roompulse.web.html.templates import Templates
-from roompulse.web.http.authentication import FOR_ANYBODY, FOR_OPERATORS, Authenticator, caller_of
+from roompulse.web.http.authentication import Authenticator, caller_of
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import AnyRequest, problem_headers
 from roompulse.web.http.rate_limit import address_key
+from roompulse.web.http.routes import FOR_ANYBODY, FOR_OPERATORS, GET, POST
 from roompulse.web.http.session_cookie import SessionCookie
 from roompulse.web.pages.forms import Forms
 
 logger = logging.getLogger(__name__)
-
-POST: list[HttpMethod] = [HttpMethod.POST]
 
 
 class Login:

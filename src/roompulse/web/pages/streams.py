@@ -8,10 +8,8 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec.structs import replace
 
 from roompulse.errors import BadRequest, NotFound
-from roompulse.ingest import Ingest
-from roompulse.web.api.live_rooms import GET
-from roompulse.web.http.authentication import STREAM
 from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import GET, STREAM
 from roompulse.web.http.urls import decode_id
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.ingest_health import IngestHealthPage
@@ -56,10 +54,9 @@ class PageViews:
         raise NotFound("view: not the URL of a page's stream")
 
 
-def page_stream_routes(streams: EventStreams, pages: PageViews, ingest: Ingest) -> list[HTTPRouteHandler]:
+def page_stream_routes(streams: EventStreams, pages: PageViews) -> list[HTTPRouteHandler]:
     @route(PATHS, http_method=GET, opt=STREAM)
     async def stream_page(request: AnyRequest) -> EventStream:
-        ingest.expire()
         return EventStream(streams, pages.by_path(request.scope["path"], request.query_params))
 
     @route("/views/stream", http_method=GET, opt=STREAM)
@@ -68,7 +65,6 @@ def page_stream_routes(streams: EventStreams, pages: PageViews, ingest: Ingest) 
         urls = request.query_params.getall("view", [])
         if not 1 <= len(urls) <= MAX_VIEWS:
             raise BadRequest(f"view: give 1 to {MAX_VIEWS} URLs of streams, not {len(urls)}")
-        ingest.expire()
         return EventStream(streams, *map(pages.by_url, urls))
 
     return [stream_page, stream_views]

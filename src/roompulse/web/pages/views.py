@@ -1,4 +1,4 @@
-"""What each page and each stream shows, rendered from the live rooms.
+"""What each page and its stream shows, rendered from the live rooms.
 
 A page is made of sections. Its first paint includes them, and its stream sends each one when it has changed.
 """
@@ -12,7 +12,7 @@ from roompulse.rooms.contract import LiveRooms
 from roompulse.web.html.templates import Templates
 from roompulse.web.pages.query import UserQuery
 from roompulse.web.pages.room import RoomSections, user_sections
-from roompulse.web.sse.events import json_event, partial
+from roompulse.web.sse.events import partial
 
 
 class PageView(Struct, frozen=True):
@@ -27,35 +27,11 @@ class PageView(Struct, frozen=True):
         return {target: partial(target, html) for target, html in self.sections().items()}
 
 
-class JsonView(Struct, frozen=True):
-    """The JSON stream of a room; empty until the room is live."""
-
-    key: Hashable
-    room_id: str
-    frames: Callable[[], Frames]
-    gone: Frames
-
-    def render(self) -> Frames:
-        return self.frames()
-
-
 class Views:
-    """`epoch` tells the versions of one run of the server from those of another."""
-
-    def __init__(self, rooms: LiveRooms, templates: Templates, epoch: str) -> None:
+    def __init__(self, rooms: LiveRooms, templates: Templates) -> None:
         self._rooms = rooms
         self._templates = templates
         self._room_sections = RoomSections(templates)
-        self._epoch = epoch
-
-    def room_json(self, room_id: str) -> JsonView:
-        def frames() -> Frames:
-            if (room := self._rooms.get(room_id)) is None:
-                return {}
-            return {"room": json_event(room.metrics(), name="room", ident=f"{self._epoch}-{room.version}")}
-
-        gone = {"room": json_event({"room_id": room_id}, name="gone")}
-        return JsonView(("json", room_id), room_id, frames, gone)
 
     def room(self, room_id: str, query: UserQuery) -> PageView:
         def sections() -> Mapping[str, str]:

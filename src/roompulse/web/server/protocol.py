@@ -27,7 +27,7 @@ A connection that is closed while data comes is reset, and the client may then l
 
 
 _HEADERS = "".join(f"{name}: {value}\r\n" for name, value in COMMON_HEADERS.items())
-_MALFORMED = "this is no HTTP/1.1 request"
+_MALFORMED = "malformed HTTP/1.1 request"
 _TOO_LARGE = f"target and headers of a request have more than {MAX_HEAD} bytes"
 
 

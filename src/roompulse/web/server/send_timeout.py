@@ -35,10 +35,6 @@ class SlowReaderProtocol(BoundedProtocol):
         self.transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
         return not self.flow.write_paused
 
-    def wake(self) -> None:
-        if self._answered is not None:
-            self._answered.message_event.set()
-
     def shutdown(self) -> None:
         super().shutdown()
         if self._reading is not None:
@@ -50,7 +46,7 @@ class SlowReaderProtocol(BoundedProtocol):
         if self._answered is not None:
             # uvicorn tells the newest request, not the one that is being answered while others wait behind it.
             self._answered.disconnected = True
-            self.wake()
+            self._answered.message_event.set()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
         self._answered = cycle
@@ -91,3 +87,9 @@ class SlowReaderProtocol(BoundedProtocol):
         if self._reading is not None:
             self._reading.cancel()
             self._reading = None
+
+
+def protocol_class(send_timeout: float, on_cut_off: Callable[[], None]) -> type[SlowReaderProtocol]:
+    """Protocol of a server's connections; `on_cut_off` is called for each client that is cut off."""
+    bounds = {"send_timeout": send_timeout, "on_cut_off": staticmethod(on_cut_off)}
+    return type("ServedProtocol", (SlowReaderProtocol,), bounds)

@@ -76,3 +76,6 @@ class Multiplexer:
     def _end(self) -> None:
         if self.ended:
             self._on_end()
+
+
+AnyMailbox = Mailbox | Multiplexer

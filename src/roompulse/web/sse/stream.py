@@ -1,55 +1,63 @@
-"""Server-sent event streams. Never a redirect and never 204: htmx 4 would ask again twice a second for ever."""
+"""Server-sent event streams. Never a redirect and never 204: htmx 4 would reconnect twice a second without end."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-from litestar import route
+import anyio
 from litestar.connection import ASGIConnection
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
 from sse_starlette import EventSourceResponse
+from sse_starlette.sse import AppStatus, SendTimeoutError
 
 from roompulse.access.model import Caller
 from roompulse.access.registry import AccessRegistry
 from roompulse.clock import Clock
 from roompulse.hub.contract import Hub, View
-from roompulse.hub.mailbox import Mailbox
-from roompulse.ingest import Ingest
+from roompulse.meters import Meters
 from roompulse.settings import Settings
-from roompulse.web.api.live_rooms import GET
 from roompulse.web.http.authentication import caller_of
 from roompulse.web.http.client_address import ClientAddresses
-from roompulse.web.http.urls import decode_id
-from roompulse.web.pages.views import Views
-from roompulse.web.sse.events import HEARTBEAT, event
-from roompulse.web.sse.multiplex import Multiplexer
+from roompulse.web.sse.events import HEARTBEAT, SEPARATOR, event
+from roompulse.web.sse.multiplex import AnyMailbox, Multiplexer
 from roompulse.web.sse.push import PushChannel, push_channel_of
 from roompulse.web.sse.viewer_limit import ViewerLimit
 
-_HEADERS = EventSourceResponse(iter(())).raw_headers
+GOODBYE = event("the server is shutting down", name="bye")
+DENIED = event("the key is no longer valid", name="denied")
+SIGNED_OUT = event("sign in to continue", name="signed-out")
 
-GOODBYE = event("the server is going away", name="bye")
-DENIED = event("the key is not valid any more", name="denied")
-SIGNED_OUT = event("sign in to go on", name="signed-out")
+GRACE = 3.0
+"""Seconds in which a stream ends by itself, with a last event, once sse-starlette sees that the server stops."""
+
+_LAST_EVENT_TIMEOUT = 1.0
+"""Seconds for the last event of a stream that the server cancels."""
 
 
 class EventStreams:
-    """What streams share: where they come from, and how many there may be."""
+    """What all streams share: the hub, the limits on viewers, and the end of the server."""
 
     def __init__(
-        self, hub: Hub, peers: ClientAddresses, registry: AccessRegistry, settings: Settings, clock: Clock
+        self,
+        hub: Hub,
+        peers: ClientAddresses,
+        registry: AccessRegistry,
+        meters: Meters,
+        settings: Settings,
+        clock: Clock,
     ) -> None:
         self.hub = hub
         self.registry = registry
         self.clock = clock
+        self.send_timeout = settings.send_timeout
+        self.server_stops = anyio.Event()
+        self._meters = meters
         self._peers = peers
         self._viewers = ViewerLimit(settings.max_address_viewers)
 
     @contextmanager
-    def subscribe(self, views: Sequence[View], scope: Any, caller: Caller) -> Iterator[Mailbox | Multiplexer]:
-        """A place for one viewer of each view; raises Unavailable or TooManyRequests where there is none."""
+    def subscribe(self, views: Sequence[View], scope: Any, caller: Caller) -> Iterator[AnyMailbox]:
+        """A place for one viewer of each view; raises Unavailable or TooManyRequests where one is missing."""
         address = self._peers.address(scope)
         with ExitStack() as places:
             mailboxes = []
@@ -60,11 +68,24 @@ class EventStreams:
             places.enter_context(self.registry.open_sessions.hold(caller, mailbox.close))
             yield mailbox
 
+    async def close_with_server(self) -> None:
+        """Close the hub as soon as a stream learns that the server stops; runs as long as the application does.
+
+        Servers end the lifespan of an application after its requests, so a stream would keep them waiting.
+        """
+        # sse-starlette's flag belongs to the process, and stays set by an earlier server in it.
+        AppStatus.should_exit = False
+        await self.server_stops.wait()
+        self.hub.close()
+
+    def reader_dropped(self) -> None:
+        self._meters.readers_dropped.inc()
+
 
 class EventStream:
     """An ASGI response that subscribes to the hub when it starts, and unsubscribes however it ends.
 
-    It ends when who asked for it is not let in any more.
+    It ends with a last event when the server stops, or the caller is no longer admitted.
     """
 
     def __init__(self, streams: EventStreams, *views: View) -> None:
@@ -72,29 +93,39 @@ class EventStream:
         self._views = views
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        caller = caller_of(ASGIConnection(scope))
-        with self._streams.subscribe(self._views, scope, caller) as mailbox:
-            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            if scope["method"] != "HEAD":
-                # The first event says at once that the stream is open, and what the server's time is.
-                await send({"type": "http.response.body", "body": self._ping(), "more_body": True})
-                await self._deliver(mailbox, push_channel_of(scope), receive)
-            await send({"type": "http.response.body", "body": self._last(caller), "more_body": False})
-
-    async def _deliver(self, mailbox: Mailbox | Multiplexer, outlet: PushChannel, receive: Any) -> None:
-        """Return when the mailbox has come to its end, or the client has left."""
-        with self._beating(mailbox):
-            outlet.on_writable = mailbox.ready
+        streams, caller = self._streams, caller_of(ASGIConnection(scope))
+        channel = push_channel_of(scope)
+        with streams.subscribe(self._views, scope, caller) as mailbox, self._heartbeat(mailbox):
+            response = EventSourceResponse(
+                self._events(mailbox, channel, caller),
+                ping=0,  # its comment lines are invisible to htmx: the heartbeat has data
+                sep=SEPARATOR,
+                send_timeout=None if channel else streams.send_timeout,
+                shutdown_event=streams.server_stops,
+                shutdown_grace_period=GRACE,
+            )
             try:
-                mailbox.open(outlet.write_chunk, outlet.wake)
-                while not mailbox.ended and (await receive())["type"] != "http.disconnect":
-                    pass
-            finally:
-                outlet.on_writable = None
+                await response(scope, receive, send)
+            except SendTimeoutError:
+                streams.reader_dropped()
+            except asyncio.CancelledError:
+                # hypercorn cancels streams when it stops, and tells nothing before.
+                await self._send_last(send, caller)
+                raise
+
+    async def _events(self, mailbox: AnyMailbox, channel: PushChannel | None, caller: Caller) -> AsyncIterator[bytes]:
+        # The first event says at once that the stream is open, and what the server's time is.
+        yield self._ping()
+        if channel:
+            await _push(mailbox, channel)
+        else:
+            async for frames in _pull(mailbox):
+                yield frames
+        yield self._last(caller)
 
     @contextmanager
-    def _beating(self, mailbox: Mailbox | Multiplexer) -> Iterator[None]:
-        """Until the context ends, put a heartbeat into the mailbox from time to time."""
+    def _heartbeat(self, mailbox: AnyMailbox) -> Iterator[None]:
+        """Put a heartbeat into the mailbox from time to time until the context ends."""
         loop = asyncio.get_running_loop()
         timer: asyncio.TimerHandle
 
@@ -109,6 +140,11 @@ class EventStream:
         finally:
             timer.cancel()
 
+    async def _send_last(self, send: Any, caller: Caller) -> None:
+        with suppress(Exception):
+            async with asyncio.timeout(_LAST_EVENT_TIMEOUT):
+                await send({"type": "http.response.body", "body": self._last(caller), "more_body": False})
+
     def _last(self, caller: Caller) -> bytes:
         if self._streams.registry.admits(caller):
             return GOODBYE
@@ -118,10 +154,33 @@ class EventStream:
         return event(str(self._streams.clock()), name="ping")
 
 
-def stream_routes(streams: EventStreams, views: Views, ingest: Ingest) -> list[HTTPRouteHandler]:
-    @route("/report/stream/{room_id:str}", http_method=GET)
-    async def stream_room_json(room_id: FromPath[str]) -> EventStream:
-        ingest.expire()
-        return EventStream(streams, views.room_json(decode_id("room_id", room_id)))
+async def _push(mailbox: AnyMailbox, channel: PushChannel) -> None:
+    """Let the mailbox write to the connection by itself; returns at its end."""
+    ended = asyncio.Event()
+    channel.on_writable = mailbox.ready
+    try:
+        mailbox.open(channel.write_chunk, ended.set)
+        if not mailbox.ended:
+            await ended.wait()
+    finally:
+        channel.on_writable = None
 
-    return [stream_room_json]
+
+async def _pull(mailbox: AnyMailbox) -> AsyncIterator[bytes]:
+    """What the mailbox delivers until its end, each piece once the one before is sent."""
+    arrived = asyncio.Event()
+    pending: list[bytes] = []
+
+    def deliver(frames: bytes) -> bool:
+        pending.append(frames)
+        arrived.set()
+        return False
+
+    mailbox.open(deliver, arrived.set)
+    while pending or not mailbox.ended:
+        if pending:
+            yield pending.pop()
+            mailbox.ready()
+        else:
+            await arrived.wait()
+            arrived.clear()
