@@ -12,6 +12,7 @@ HIDEABLE = """
   let hidden = %s;
   Object.defineProperty(Document.prototype, "hidden", { get: () => hidden });
   Object.defineProperty(Document.prototype, "visibilityState", { get: () => (hidden ? "hidden" : "visible") });
+  document.addEventListener("visibilitychange", (event) => event.isTrusted && event.stopImmediatePropagation());
   window.setHidden = (value) => {
     hidden = value;
     document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));

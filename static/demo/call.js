@@ -197,7 +197,14 @@ async function sourcesOf(number, audio, own) {
   return [fakeCamera(NAMES[number], number * 90), fakeMicrophone(audio, 180 + 70 * number)];
 }
 
-document.getElementById("start").addEventListener("submit", async (event) => {
+const start = document.getElementById("start");
+
+if (!window.RTCPeerConnection) {
+  start.querySelector("button").disabled = true;
+  tell({ message: "This browser has no WebRTC, or it is turned off: a call cannot be made here." });
+}
+
+start.addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = event.target;
   const audio = new AudioContext();
@@ -214,7 +221,7 @@ document.getElementById("start").addEventListener("submit", async (event) => {
     tell({ message: `The first figures come within ${3 * INTERVAL} seconds.` });
   } catch (error) {
     form.hidden = false;
-    tell(error);
     for (const participant of participants.values()) participant.leave();
+    tell(error); // last, as nothing of a call that did not come about is over
   }
 });

@@ -229,6 +229,9 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 
+// The worker that reads the stream for all windows learns by this alone that a page is left for another one.
+window.addEventListener("pagehide", letGo);
+
 function tick() {
   if (document.hidden) return;
   const now = Date.now();
