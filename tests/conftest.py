@@ -11,6 +11,7 @@ from roompulse.app import create_app
 from roompulse.settings import Settings
 from roompulse.web.application import Application
 from tests.builders import NOW
+from tests.databases import make_databases
 from tests.server import Server
 
 
@@ -25,6 +26,12 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow tests, so that none is left to one worker when the others have nothing more to do."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @asynccontextmanager
@@ -48,6 +55,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
+    """Those of an application whose databases are there, and empty."""
+    make_databases(tmp_path / "data")
     return Settings(data=tmp_path / "data")
 
 
@@ -67,7 +76,9 @@ def make_server(tmp_path: Path) -> Callable[..., Server]:
         nonlocal count
         count += 1
         environment = {f"ROOMPULSE_{name}": str(value) for name, value in settings.items()}
-        return Server(tmp_path / f"server-{count}", environment)
+        data = tmp_path / f"server-{count}"
+        make_databases(data)
+        return Server(data, environment)
 
     return make
 

@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "roompulse"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 ORDER = [
-    {"__init__", "settings", "clock", "errors", "token_buckets", "printable", "meters", "logs"},
+    {"__init__", "settings", "clock", "errors", "bounded", "token_buckets", "printable", "meters", "logs"},
     {"report"},
     {"quality"},
     {"rooms"},

@@ -5,14 +5,16 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from litestar import Litestar
 from litestar.types import ControllerRouterHandler
 
+from roompulse.access.administration import Administration
 from roompulse.access.database import AccessDatabase
 from roompulse.access.exposure import remarks_at_start
+from roompulse.access.login import Login
 from roompulse.access.model import Known
 from roompulse.access.passwords import Passwords
 from roompulse.access.registry import AccessRegistry, is_loopback
@@ -41,7 +43,7 @@ from roompulse.web.access_log import AccessLog
 from roompulse.web.api.downloads import Downloads, export_routes
 from roompulse.web.api.health import ready_routes
 from roompulse.web.api.history import history_routes
-from roompulse.web.api.live_rooms import answer_routes
+from roompulse.web.api.live_rooms import live_room_routes
 from roompulse.web.api.metrics import CurrentValues, Gauges, metrics_routes
 from roompulse.web.api.openapi import openapi_routes
 from roompulse.web.api.post_report import ReportEndpoint, report_route
@@ -57,17 +59,19 @@ from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import ProblemAnswers
 from roompulse.web.http.rate_limit import RateLimit
 from roompulse.web.http.session_cookie import SessionCookie
-from roompulse.web.pages.access import Administration, access_routes
+from roompulse.web.pages.access import access_routes
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.demo import DemoTokens, demo_routes
+from roompulse.web.pages.ended import EndedPage
 from roompulse.web.pages.forms import Forms
-from roompulse.web.pages.ingest_health import IngestHealthPage, intake_routes
-from roompulse.web.pages.layout import Layout, page_routes
-from roompulse.web.pages.past import PastPages
-from roompulse.web.pages.rooms import Overview
-from roompulse.web.pages.sign_in import Login, SignInPage, sign_in_routes, sign_out_routes
-from roompulse.web.pages.streams import PageViews, page_stream_routes
-from roompulse.web.pages.views import Views
+from roompulse.web.pages.ingest_health import IngestHealthPage, ingest_health_routes
+from roompulse.web.pages.layout import Layout
+from roompulse.web.pages.past import Past
+from roompulse.web.pages.room import RoomPage, room_routes
+from roompulse.web.pages.rooms import RoomsPage, rooms_routes
+from roompulse.web.pages.shared_stream import PageViews, shared_stream_routes
+from roompulse.web.pages.sign_in import SignInPage, sign_in_routes, sign_out_routes
+from roompulse.web.pages.user import UserPage, user_routes
 from roompulse.web.sse.stream import EventStreams
 
 logger = logging.getLogger(__name__)
@@ -82,8 +86,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
     Raises StartupError: here for settings, and from the lifespan for a database, that cannot be used.
     """
     core = _Core(settings, clock)
-    assets = Assets()
-    templates = Templates(assets)
+    assets, templates = _assets_and_templates()
     problems = ProblemAnswers(ErrorPages(templates).render, core.meters)
     reports = ReportEndpoint(core.ingest, _report_auth(core), settings)
 
@@ -126,6 +129,13 @@ async def exposure_remarks(settings: Settings) -> list[str]:
         except StoreError as error:
             raise StartupError(f"the database {database.path} failed: {error}") from None
     return remarks_at_start(settings, known, reachable=reachable)
+
+
+@cache
+def _assets_and_templates() -> tuple[Assets, Templates]:
+    """One pair for the process: neither has state, and compiling the templates costs more CPU than all else here."""
+    assets = Assets()
+    return assets, Templates(assets)
 
 
 class _Core:
@@ -191,21 +201,24 @@ class _Core:
 def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     settings, clock, rooms, ingest = core.settings, core.clock, core.rooms, core.ingest
     epoch = secrets.token_hex(4)
-    views = Views(rooms, templates)
-    overview = Overview(rooms, core.trends, ingest.intake, templates, clock)
-    past_pages = PastPages(core.past, core.sessions, templates, clock, settings.leave_after)
+    past = Past(core.past, clock)
+    rooms_page = RoomsPage(rooms, core.trends, ingest.intake, templates, clock)
+    room_page = RoomPage(rooms, past, core.sessions, templates, clock)
+    user_page = UserPage(rooms, past, templates, clock, settings.leave_after)
     intake = IngestHealthPage(ingest.intake, templates)
     notice, forms = DatabaseNotice(core.health, templates), Forms(core.cookie, settings.body_timeout)
-    layout = Layout(templates, notice, clock, forms, settings)
+    layout = Layout(templates, notice, forms, core.streams, clock, settings)
     return [
-        *answer_routes(rooms, epoch),
+        *live_room_routes(rooms, epoch),
         *history_routes(core.store, core.past, rooms, clock),
         *stream_routes(core.streams, rooms, epoch),
         *openapi_routes(settings),
-        *page_routes(rooms, overview, views, past_pages, layout),
-        *page_stream_routes(core.streams, PageViews(overview, views, intake, notice)),
-        *(demo_routes(views, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
-        *intake_routes(intake, layout),
+        *rooms_routes(rooms_page, EndedPage(core.sessions, layout), layout),
+        *room_routes(room_page, past, layout),
+        *user_routes(user_page, past, layout),
+        *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
+        *ingest_health_routes(intake, layout),
+        *shared_stream_routes(PageViews(rooms_page, room_page, user_page, intake), layout),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
         *export_routes(Downloads(core.store, core.past, clock, settings)),

@@ -16,8 +16,8 @@ from typing import Any
 
 from roompulse.app import create_app, exposure_remarks
 from roompulse.errors import StartupError
-from roompulse.logs import set_up_logs
-from roompulse.settings import Settings, load_settings, unknown_names
+from roompulse.logs import set_up_own_logs
+from roompulse.settings import load_settings, unknown_names
 from roompulse.web.application import Application
 
 
@@ -36,27 +36,28 @@ class EnvironmentApplication:
 
     async def _run(self, scope: Any, receive: Any, send: Any) -> None:
         try:
-            settings = load_settings(os.environ, {})
-            set_up_logs(settings.log_format)
-            await _warn(settings)
-            app = create_app(settings)
+            self._running = await _started()
         except StartupError as error:
-            await receive()
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            fault = str(error)
+        else:
+            try:
+                await self._running(scope, receive, send)
+            finally:
+                self._running = None
             return
-        self._running = app
-        try:
-            await app(scope, receive, send)
-        finally:
-            self._running = None
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": fault})
 
 
-async def _warn(settings: Settings) -> None:
+async def _started() -> Application:
+    settings = load_settings(os.environ, {})
+    set_up_own_logs(settings.log_format)
     log = logging.getLogger("roompulse")
     for name in unknown_names(os.environ):
         log.warning("%s is set, but there is no such setting", name)
     for remark in await exposure_remarks(settings):
         log.warning(remark)
+    return create_app(settings)
 
 
 app = EnvironmentApplication()

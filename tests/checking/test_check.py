@@ -27,6 +27,12 @@ from tests.server import Server
 Names = tuple[str, ...]
 
 
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Those of a server that was never started."""
+    return Settings(data=tmp_path / "data")
+
+
 def findings(
     settings: Settings, environment: Mapping[str, str] | None = None, now: float = NOW, *, full: bool = False
 ) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from roompulse.access.registry import digest_of
 from roompulse.access.store import AccessStore
 from roompulse.settings import Settings
 from tests.builders import REFERENCE, body
-from tests.process import eventually
+from tests.process import DEADLINE, eventually
 from tests.server import Server
 
 MakeServer = Callable[..., Server]
@@ -55,7 +55,7 @@ def break_the_database(server: Server) -> None:
 
 
 def send_raw(server: Server, request: bytes) -> bytes:
-    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=5)) as connection:
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE)) as connection:
         connection.sendall(request)
         return connection.recv(1000)
 

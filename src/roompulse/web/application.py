@@ -75,7 +75,7 @@ class Application:
     async def _run(self, receive: Any, send: Any) -> None:
         """The lifespan by ASGI: the message of a failed start is one line for the operator."""
         await receive()
-        phase = "startup"
+        phase, outcome = "startup", {"type": "lifespan.shutdown.complete"}
         try:
             async with self.lifespan():
                 await send({"type": "lifespan.startup.complete"})
@@ -84,9 +84,8 @@ class Application:
         except Exception as error:
             if not isinstance(error, StartupError):
                 logger.exception("the %s failed", phase)
-            await send({"type": f"lifespan.{phase}.failed", "message": str(error)})
-        else:
-            await send({"type": "lifespan.shutdown.complete"})
+            outcome = {"type": f"lifespan.{phase}.failed", "message": str(error)}
+        await send(outcome)  # not while the error is handled: servers may raise here, and would show both
 
     async def _answer_request(self, scope: Any, receive: Any, send: Any) -> None:
         try:

@@ -1,7 +1,7 @@
 """Where templates and static files are, and under which URLs static files are served.
 
 Pages refer to `/assets/<digest>/…`, which never changes and is cached for a year; `/static/…` is for names that
-others write down, and of these the SDK is open to the pages of other sites.
+appear in the pages of others, and of these the SDK is open to other sites.
 """
 
 from collections.abc import Mapping

@@ -15,10 +15,13 @@ from litestar.utils import normalize_path
 from roompulse.errors import MethodNotAllowed, Problem, RequestTimeout, SignedOut, StoreError, Unauthorized
 from roompulse.meters import Meters
 from roompulse.web.http.envelope import failure
+from roompulse.web.http.json_answer import JsonAnswer
 
 logger = logging.getLogger(__name__)
 
 AnyRequest = Request[Any, Any, Any]
+
+Answer = Response[bytes] | JsonAnswer
 
 RenderPage = Callable[[HTTPStatus, str], str]
 """The page of an error, of its status and message."""
@@ -56,10 +59,10 @@ class ProblemAnswers:
             Exception: self.on_mistake,
         }
 
-    def on_problem(self, request: AnyRequest, problem: Problem) -> Response[bytes]:
+    def on_problem(self, request: AnyRequest, problem: Problem) -> Answer:
         return self._answer(request, problem.status, problem.message, problem_headers(problem))
 
-    def on_signed_out(self, request: AnyRequest, problem: SignedOut) -> Response[Any]:
+    def on_signed_out(self, request: AnyRequest, problem: SignedOut) -> Response[Any] | JsonAnswer:
         """Who opens a page is led to where to sign in, and from there back; scripts and programs are told."""
         if not _is_navigation(request):
             return self.on_problem(request, problem)
@@ -69,7 +72,7 @@ class ProblemAnswers:
             query = "?" + urlencode({"next": request.scope["path"] + (f"?{search}" if search else "")}, safe="/")
         return Redirect(f"/sign-in{query}", status_code=303)
 
-    def on_http_exception(self, request: AnyRequest, error: HTTPException) -> Response[bytes]:
+    def on_http_exception(self, request: AnyRequest, error: HTTPException) -> Answer:
         """Litestar's own: no such route, no such method, a malformed host."""
         if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_FILE:
             # A static file by a name that none can have, which Litestar 2.25 takes for a mistake of its own.
@@ -82,20 +85,18 @@ class ProblemAnswers:
             message = f"{request.method} is not allowed here, only {allow}"
         return self._answer(request, error.status_code, message, headers)
 
-    def on_store_error(self, request: AnyRequest, error: StoreError) -> Response[bytes]:
+    def on_store_error(self, request: AnyRequest, error: StoreError) -> Answer:
         logger.error("%s: the database failed: %s", request.scope["path"], error)
         return self._answer(request, 503, "the database cannot be read now", {"Retry-After": "2"})
 
-    def on_mistake(self, request: AnyRequest, error: Exception) -> Response[bytes]:
+    def on_mistake(self, request: AnyRequest, error: Exception) -> Answer:
         self._meters.mistakes.inc()
         logger.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
         return self._answer(request, 500, "the server made a mistake, which is in its log", {})
 
-    def _answer(self, request: AnyRequest, status: int, message: str, headers: dict[str, str]) -> Response[bytes]:
+    def _answer(self, request: AnyRequest, status: int, message: str, headers: dict[str, str]) -> Answer:
         if _is_report(request):
-            return Response(
-                failure(status, message), status_code=status, media_type="application/json", headers=headers
-            )
+            return JsonAnswer(failure(status, message), status=status, headers=headers)
         page = self._render_page(HTTPStatus(status), message)
         return Response(page.encode(), status_code=status, media_type="text/html", headers=headers)
 

@@ -1,5 +1,5 @@
-// A page that is not kept up to date, since it shows a moment in the past: its times stand still, and its tab counts the
-// users that were poor then.
+// A page without a stream shows one moment, so its ages are counted from that moment, and its tab counts the users that
+// were poor then.
 
 import { freeze } from "./clock.js";
 import { showSignedOut } from "./signed_out.js";
