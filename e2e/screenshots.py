@@ -144,7 +144,7 @@ def take_wall(browser: Browser, server: Server) -> None:
 
 
 def shoot(page: Page, name: str) -> None:
-    expect(page.locator("#connection-word")).to_have_text(re.compile("Live|The past|As of"))
+    expect(page.locator("#connection-word")).to_have_text(re.compile("Live|History|As of"))
     expect(page.locator(".chart-note:visible")).to_have_count(0)
     page.wait_for_timeout(1_500)  # for the charts' next points
     page.screenshot(path=FOLDER / name)

@@ -6,7 +6,7 @@ So nothing unsaved is ever shown or acknowledged, and the cost of a commit is sh
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from msgspec import Struct
@@ -34,25 +34,21 @@ NOT_SAVED = "the report could not be saved"
 NOTHING_SAVED = "the database cannot be written now"
 
 
-Answer = Callable[[Problem | None], object]
-"""Is told what became of a report: None once it is committed and shown, or why it is not."""
-
-
 class _Waiting(Struct, eq=False):
+    """A report that waits for its commit, and the sender that waits for the answer."""
+
     received: Received
-    answer: Answer
-    answered: bool = False
+    answered: asyncio.Future[None]
     refused: bool = False
 
     def refuse(self, problem: Problem) -> None:
-        if not self.answered:
-            self.answered = self.refused = True
-            self.answer(problem)
+        if not self.answered.done():
+            self.refused = True
+            self.answered.set_exception(problem)
 
     def acknowledge(self) -> None:
-        if not self.answered:
-            self.answered = True
-            self.answer(None)
+        if not self.answered.done():
+            self.answered.set_result(None)
 
 
 class Ingest:
@@ -96,25 +92,9 @@ class Ingest:
         self._rooms.expire(now)
 
     async def submit(self, report: Report, sender: str = "") -> None:
-        """Return once the report is committed and shown; raises what `begin` raises, and what that would answer."""
-        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Return once the report is committed and shown; `sender` is whose limits it counts for, empty if none.
 
-        def answer(problem: Problem | None) -> None:
-            if answered.done():
-                return
-            if problem:
-                answered.set_exception(problem)
-            else:
-                answered.set_result(None)
-
-        self.begin(report, sender, answer)
-        await answered
-
-    def begin(self, report: Report, sender: str, answer: Answer) -> None:
-        """Let the report be committed and shown; `sender` is whose limits it counts for, empty if none.
-
-        `answer` is called later, with None or one of these, of which those that are known by now are raised:
-
+        Raises:
             Unavailable: too many reports wait, a limit of the server is reached, or the store failed. Where the commit
                 did not come in time, the report may still be saved.
             TooManyRequests: a limit of the room, the user or the sender is reached.
@@ -126,8 +106,10 @@ class Ingest:
             raise _not_saved(NOTHING_SAVED)
         if len(self._queue) >= self._max_queue:
             raise Unavailable("too many reports wait to be saved", retry_after=RETRY_AFTER, reason="queue_full")
-        self._queue.append(_Waiting(Received(report, self._clock(), sender), answer))
+        waiting = _Waiting(Received(report, self._clock(), sender), asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
         self._wake.set()
+        await waiting.answered
 
     async def run(self) -> None:
         """Take batches until closed and empty."""
@@ -231,11 +213,7 @@ class Ingest:
 
 def _acknowledge(committed: Iterable[_Waiting]) -> None:
     for waiting in committed:
-        try:
-            waiting.acknowledge()
-        except Exception:
-            # A mistake with one connection must not leave the others waiting.
-            logger.exception("a sender could not be told that its report is saved")
+        waiting.acknowledge()
 
 
 def _not_saved(message: str) -> Unavailable:

@@ -19,6 +19,21 @@ _QUIET = ("sqlalchemy", "aiosqlite", "alembic", "uvicorn")
 
 def set_up_logs(log_format: Literal["text", "json"]) -> None:
     """Write everything to stderr from now on, one event a line; only a traceback has several, indented, in `text`."""
+    logging.basicConfig(handlers=[_handler(log_format)], force=True)
+    logging.getLogger("roompulse").setLevel(logging.INFO)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def set_up_own_logs(log_format: Literal["text", "json"]) -> None:
+    """Write our own lines to stderr, unless the program around us has a log for everything."""
+    own = logging.getLogger("roompulse")
+    own.setLevel(logging.INFO)
+    if not own.hasHandlers():
+        own.addHandler(_handler(log_format))
+
+
+def _handler(log_format: Literal["text", "json"]) -> logging.Handler:
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -33,10 +48,7 @@ def set_up_logs(log_format: Literal["text", "json"]) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _harmless, *_renderers(log_format)],
         )
     )
-    logging.basicConfig(handlers=[handler], force=True)
-    logging.getLogger("roompulse").setLevel(logging.INFO)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    return handler
 
 
 def _renderers(log_format: Literal["text", "json"]) -> list[Processor]:

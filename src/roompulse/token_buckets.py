@@ -1,6 +1,6 @@
 """Token buckets: how often each of many may do something."""
 
-from collections import OrderedDict
+from roompulse.bounded import BoundedMap
 
 MOST = 20_000
 """Buckets that are remembered; the one not used for longest is forgotten first, and begins full again."""
@@ -13,7 +13,7 @@ class Buckets:
         self.rate = rate
         # A bucket that never holds a whole token would let nobody do anything.
         self._size = max(1.0, size)
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, and when there were that many
+        self._buckets: BoundedMap[str, tuple[float, float]] = BoundedMap(MOST)  # tokens, and when there were that many
 
     def wait(self, key: str, now: float, count: int = 1) -> float:
         """Seconds until there are `count` tokens, 0 if there are."""
@@ -22,12 +22,9 @@ class Buckets:
     def take(self, key: str, now: float) -> float:
         """Take a token and return 0, or return in how many seconds there is one."""
         tokens = self._tokens(key, now)
-        self._buckets[key] = (tokens - 1 if tokens >= 1 else tokens, now)
-        self._buckets.move_to_end(key)
-        if len(self._buckets) > MOST:
-            self._buckets.popitem(last=False)
+        self._buckets.put(key, (tokens - 1 if tokens >= 1 else tokens, now))
         return max(0.0, (1 - tokens) / self.rate)
 
     def _tokens(self, key: str, now: float) -> float:
-        tokens, since = self._buckets.get(key, (self._size, now))
+        tokens, since = self._buckets.peek(key) or (self._size, now)
         return min(self._size, tokens + max(0.0, now - since) * self.rate)

@@ -13,7 +13,7 @@ from roompulse.report.model import Device, Entry
 from tests.api import url
 from tests.builders import REFERENCE, audio, body, network, stream, video
 from tests.conftest import Clock
-from tests.process import eventually
+from tests.process import DEADLINE, eventually
 from tests.server import Server
 
 HOSTILE = [
@@ -64,7 +64,7 @@ async def test_the_start_page_lists_every_live_room(client: httpx.AsyncClient) -
 
 async def test_the_start_page_says_how_to_make_a_first_room(client: httpx.AsyncClient) -> None:
     text = words(await page(client, "/"))
-    assert "No room is live" in text
+    assert "No live rooms" in text
     assert "curl" in text
     assert " ".join(REFERENCE.decode().split()) in text
 
@@ -105,11 +105,11 @@ async def test_a_user_s_page_shows_codecs_freezes_sound_and_device_where_they_ar
     text = words(html)
     for shown in ("<b>VP9</b> · 12 dropped 2 freezes, 1.2 s", "opus · muted · level 0.10 1.5 % concealed"):
         assert shown in text
-    assert "SDK 1.2.0 on <i>Chrome</i> , Android 15 , phone , 4g , heard of" in text
+    assert "SDK 1.2.0 on <i>Chrome</i> , Android 15 , phone , 4g , last report" in text
     assert "<b>VP9" not in html
     assert "<i>Chrome" not in html
     plain = await page(client, "/rooms/room-1/users/u2")
-    assert "SDK 1.2.0 , heard of" in words(plain)
+    assert "SDK 1.2.0 , last report" in words(plain)
     assert "<small>" not in plain
     assert "Chrome" not in await page(client, "/rooms/room-1")
 
@@ -137,7 +137,7 @@ async def test_old_data_looks_old(client: httpx.AsyncClient, clock: Clock) -> No
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("/rooms/room-2", "This room is not live"),
+        ("/rooms/room-2", "No active call"),
         ("/rooms/room-1/users/u2", "This user is not in the room"),
         ("/rooms/room-2/users/u1", "This user is not in the room"),
     ],
@@ -290,7 +290,7 @@ def first_partials(address: str, count: int) -> dict[str, str]:
     """HTML by target of the first `count` parts that a page's stream sends."""
     found: dict[str, str] = {}
     form = re.compile(r'<hx-partial hx-target="#([\w-]+)" [^>]*>(.*)</hx-partial>', re.DOTALL)
-    with httpx.Client(timeout=10) as client, connect_sse(client, "GET", address) as source:
+    with httpx.Client(timeout=DEADLINE) as client, connect_sse(client, "GET", address) as source:
         for event in source.iter_sse():
             if event.event == "message":
                 part = form.fullmatch(event.data)

@@ -120,7 +120,7 @@ async def test_a_server_that_was_told_to_stop_says_so(settings: Settings, clock:
     app = create_app(settings, clock)
     async with client_of(app) as client:
         assert (await client.get("/readyz")).status_code == 200
-        app.state.hub.close()
+        app.hub.close()
         assert (await client.get("/readyz")).status_code == 503
 
 

@@ -15,16 +15,22 @@ from roompulse.access.database import access_path
 from roompulse.checking import folder as folder_checks
 from roompulse.checking.finding import in_bytes
 from roompulse.checking.run import check
-from roompulse.cli.serve import listen
 from roompulse.settings import Settings
 from roompulse.store.engine import LOG_KEPT, Database
 from roompulse.store.sql_store import SqlStore
+from roompulse.web.server.listener import listen
 from tests.access import new_key
 from tests.builders import NOW, received
 from tests.process.test_start import run
 from tests.server import Server
 
 Names = tuple[str, ...]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Those of a server that was never started."""
+    return Settings(data=tmp_path / "data")
 
 
 def findings(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from roompulse.report.ids import MAX_ID_LENGTH, id_fault
 from tests.builders import REFERENCE
 from tests.process.test_keys import add_key
 from tests.server import Server
+
+pytestmark = pytest.mark.slow
 
 ENDLESS = "/report/stream/{room_id}"
 

@@ -1,5 +1,6 @@
 """The schema, and how databases of other versions come to it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,12 @@ from roompulse.store.migrate import migrate
 from roompulse.store.schema import metadata
 from roompulse.store.sql_store import SqlStore
 from tests.builders import received
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Those of a server that was never started."""
+    return Settings(data=tmp_path / "data")
 
 
 def differences(connection: Connection, schema: MetaData = metadata) -> list[Any]:

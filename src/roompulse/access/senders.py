@@ -47,6 +47,6 @@ class Senders:
         if shown.startswith(KEY_PREFIX):
             if key := self._registry.key(shown, "ingest"):
                 return Sender(key.id)
-            raise Unauthorized("the key is none, or not for ingest")
+            raise Unauthorized("invalid key, or not an ingest key")
         claims = self._tokens.read(shown, self._registry.signing_keys, self._clock())
         return Sender(claims.bucket, claims.room, claims.user)

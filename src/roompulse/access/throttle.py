@@ -1,10 +1,10 @@
 """How often somebody may try to sign in: growing waits after wrong passwords."""
 
-from collections import OrderedDict
 from math import ceil
 
 from msgspec import Struct
 
+from roompulse.bounded import BoundedMap
 from roompulse.clock import Clock
 from roompulse.errors import TooManyRequests
 
@@ -44,7 +44,7 @@ class _Tries(Struct):
 class Throttle:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._tries: OrderedDict[tuple[str | None, str | None], _Tries] = OrderedDict()
+        self._tries: BoundedMap[tuple[str | None, str | None], _Tries] = BoundedMap(MAX_ENTRIES)
 
     def attempt(self, name: str, address: str) -> None:
         """Count a try, as a wrong one until `succeeded` says otherwise: many at once are many.
@@ -75,10 +75,10 @@ class Throttle:
             tries.count = max(0, tries.count - 1)
 
     def _recall(self, key: tuple[str | None, str | None], now: float) -> _Tries:
-        tries = self._tries.setdefault(key, _Tries())
-        self._tries.move_to_end(key)
-        if len(self._tries) > MAX_ENTRIES:
-            self._tries.popitem(last=False)
+        tries = self._tries.get(key)
+        if tries is None:
+            tries = _Tries()
+            self._tries.put(key, tries)
         if now - tries.last > FORGET_AFTER:
             tries.count = 0
         tries.last = min(tries.last, now)  # a clock that was set back must not make a wait of a day

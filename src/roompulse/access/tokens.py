@@ -11,6 +11,7 @@ from jwt import InvalidTokenError, PyJWS
 from msgspec import Struct
 
 from roompulse.access.model import Key
+from roompulse.bounded import BoundedMap
 from roompulse.errors import Unauthorized
 from roompulse.report.ids import id_fault
 
@@ -24,7 +25,7 @@ MAX_TOKEN_LENGTH = 4500
 """Bytes: claims of the longest ids, escaped by whoever made them, take 4,300."""
 
 MAX_REMEMBERED = 10_000
-"""Tokens that are known to be good; beyond it the one that was first seen first is forgotten, and checked again."""
+"""Valid tokens that are remembered; one that is forgotten is verified again."""
 
 _HS256 = PyJWS(["HS256"])
 
@@ -105,7 +106,7 @@ class Tokens:
 
     def __init__(self) -> None:
         self._keys: Mapping[str, Key] = {}
-        self._read: dict[str, Claims] = {}
+        self._read: BoundedMap[str, Claims] = BoundedMap(MAX_REMEMBERED)
 
     def read(self, token: str, keys: Mapping[str, Key], now: float) -> Claims:
         """As `read_token`; `keys` is another mapping whenever there are other keys."""
@@ -114,10 +115,9 @@ class Tokens:
             self._keys = keys
         if claims := self._read.get(token):
             if claims.exp <= now:
-                del self._read[token]
+                self._read.discard(token)
             _check_not_expired(claims, now)
             return claims
-        claims = self._read[token] = read_token(token, keys, now)
-        if len(self._read) > MAX_REMEMBERED:
-            del self._read[next(iter(self._read))]
+        claims = read_token(token, keys, now)
+        self._read.put(token, claims)
         return claims

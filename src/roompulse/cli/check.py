@@ -6,8 +6,8 @@ import sys
 import click
 
 from roompulse.checking.run import check as check_everything
-from roompulse.cli.serve import listen
 from roompulse.clock import system_clock
+from roompulse.web.server.listener import listen
 
 
 @click.command()

@@ -1,5 +1,6 @@
 """Bring a database to the schema of this version."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -23,8 +24,11 @@ def migrate(connection: Connection, versions: Path = VERSIONS) -> None:
     """
     config = _config(versions)
     config.attributes["connection"] = connection
-    unknown = set(MigrationContext.configure(connection).get_current_heads()) - set(known_revisions(versions))
-    if unknown:
+    known = known_revisions(versions)
+    current = set(MigrationContext.configure(connection).get_current_heads())
+    if current == set(known[:1]):
+        return
+    if unknown := current - set(known):
         raise StartupError(
             f"the database {connection.engine.url.database} is of a newer roompulse (schema {', '.join(unknown)}); "
             "start that version, or one newer still"
@@ -32,6 +36,7 @@ def migrate(connection: Connection, versions: Path = VERSIONS) -> None:
     command.upgrade(config, "head")
 
 
+@cache
 def known_revisions(versions: Path = VERSIONS) -> list[str]:
     """The schemas that this version knows, the newest and its own first."""
     return [script.revision for script in ScriptDirectory.from_config(_config(versions)).walk_revisions()]

@@ -46,7 +46,7 @@ async def test_without_rooms_it_teaches_the_curl_whatever_is_looked_for(client: 
     for query in ({}, {"q": "room", "level": "poor"}):
         html = await page(client, **query)
         assert "curl -X POST" in html
-        assert "No live room matches" not in html
+        assert "No matching rooms" not in html
 
 
 async def test_a_row_tells_median_and_p95_and_bitrates(client: httpx.AsyncClient) -> None:

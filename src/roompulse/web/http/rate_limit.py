@@ -1,4 +1,4 @@
-"""How many reports a second one sender may post, and who counts as one."""
+"""How many reports a second one sender may post, and which addresses count as one sender."""
 
 from ipaddress import IPv6Address, IPv6Network
 from math import ceil
@@ -12,7 +12,7 @@ BURST = 5
 
 
 def address_key(address: str) -> str:
-    """Who is at an IP address; all of an IPv6 /64 is one, since every host there has 2⁶⁴ addresses."""
+    """The client at an IP address; all of an IPv6 /64 is one, since every host there has 2⁶⁴ addresses."""
     if ":" not in address:
         return address
     ip = IPv6Address(address.partition("%")[0])
