@@ -11,7 +11,19 @@ SOURCE = Path(__file__).parents[1] / "src" / "roompulse"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 ORDER = [
-    {"__init__", "settings", "clock", "errors", "bounded", "token_buckets", "printable", "meters", "logs"},
+    {
+        "__init__",
+        "settings",
+        "clock",
+        "errors",
+        "net",
+        "bounded",
+        "periodic",
+        "token_buckets",
+        "printable",
+        "meters",
+        "logs",
+    },
     {"report"},
     {"quality"},
     {"rooms"},

@@ -1,20 +1,17 @@
 """Authenticates the callers of every route, except those that are marked as open."""
 
-from typing import Any
-
-from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard, Scope
 
+from roompulse.access.keys import digest_of
 from roompulse.access.model import ANYBODY, Caller
 from roompulse.access.operators import name_fault
-from roompulse.access.registry import AccessRegistry, digest_of
+from roompulse.access.registry import AccessRegistry
 from roompulse.errors import Forbidden, NotFound, SignedOut, Unauthorized
 from roompulse.settings import Settings
 from roompulse.web.http.client_address import ClientAddresses
+from roompulse.web.http.routes import AnyConnection
 from roompulse.web.http.session_cookie import SessionCookie
-
-AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
 
 def guard_by(authenticator: "Authenticator") -> Guard:
