@@ -16,8 +16,7 @@ PREFIX = "ROOMPULSE_"
 OF_COMMANDS = {f"{PREFIX}KEY"}
 """Variables that other commands than `serve` read; they are not settings."""
 
-ROOT_PATH = re.compile(r"(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._~-]+)*")
-"""A path under which a proxy serves the application, as in `/pulse`; empty at the root of a host."""
+_ROOT_PATH = re.compile(r"(?=.{0,200}\Z)(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._~-]+)*")
 
 Seconds = Annotated[float, Meta(gt=0, le=10**9)]
 Count = Annotated[int, Meta(ge=1, le=10**9)]
@@ -34,13 +33,16 @@ class Names(frozenset[str]):
 
 
 class RootPath(str):
-    """A path that ROOT_PATH matches; a `/` at its end is ignored."""
+    """A path under which a proxy serves the application, as in `/pulse`; empty at the root of a host.
+
+    A `/` at its end is ignored. It becomes part of links, cookies and redirects, where other characters have meanings.
+    """
 
     __slots__ = ()
 
     def __new__(cls, text: str = "") -> Self:
         path = text.rstrip("/")
-        if not ROOT_PATH.fullmatch(path):
+        if not _ROOT_PATH.fullmatch(path):
             raise ValueError("expected a path such as /pulse")
         return super().__new__(cls, path)
 

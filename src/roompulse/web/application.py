@@ -51,6 +51,8 @@ class Application:
         self._reports = reports
         self._hosts = hosts
         self._peers = peers
+        paths = [PATH, *(route.path for route in routed.routes)]
+        self._names = frozenset(path.split("/")[1] for path in paths) - {""}
         self._problems = problems
         self._catch_up = catch_up
         self._answer = access_log.around(self._answer_request) if access_log else self._answer_request
@@ -59,7 +61,7 @@ class Application:
         if scope["type"] == "lifespan":
             await self._run(receive, send)
         elif scope["type"] == "http":
-            await self._answer(normalized(scope, self._peers.prefix(scope)), receive, send)
+            await self._answer(normalized(scope, self._peers.prefix(scope), self._names), receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
@@ -111,16 +113,20 @@ class Application:
         await answer.to_asgi_response(None, request)(scope, receive, with_headers(send, scope["state"]["prefix"]))
 
 
-def normalized(scope: Any, prefix: str) -> Any:
+def normalized(scope: Any, prefix: str, names: frozenset[str]) -> Any:
     """A copy of the scope of a request, whose path is percent-encoded, below `prefix`, and nothing left out.
 
     Litestar routes on the decoded path, on which `/rooms/a%2Fb` cannot be told from `/rooms/a/b`. Here everything looks
     at the path as it was sent: path parameters arrive percent-encoded, and `decode_id` decodes them. A server may leave
     out `raw_path`, which then is what encodes the decoded path.
+
+    Some proxies pass the prefix on and others remove it. Under `/rooms` both could have sent `/rooms/a`, so a prefix
+    that begins with one of `names`, the first segments of routes, has to be removed by the proxy.
     """
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     path = raw.decode() if raw.isascii() else quote(raw, safe="/%")
-    if prefix:
+    path = _below(quote(scope.get("root_path") or "").rstrip("/"), path)  # which is part of the path in ASGI
+    if prefix.split("/")[:2][-1] not in names:
         path = _below(prefix, path)
     return {
         "scheme": "http",
@@ -136,7 +142,6 @@ def normalized(scope: Any, prefix: str) -> Any:
 
 
 def _below(prefix: str, path: str) -> str:
-    """The path without the prefix, which some proxies pass on and others leave out."""
     if path == prefix or path.startswith(f"{prefix}/"):
         return path.removeprefix(prefix) or "/"
     return path

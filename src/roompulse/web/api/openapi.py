@@ -98,6 +98,7 @@ def openapi_document(settings: Settings) -> Json:
             "version": __version__,
             "description": "Post quality metrics of video calls, and read every room's quality live.",
         },
+        "servers": [{"url": "..", "description": "This server, relative to the URL of this document"}],
         "paths": {
             "/report/metrics": {"post": _post(report, settings)},
             "/report/rooms": _get("Ids of the live rooms, sorted", [], _array({"$ref": "#/components/schemas/Id"})),

@@ -1,12 +1,13 @@
 """The client of a request, and the URL it used: by the connection, or as a trusted proxy there tells."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import quote
 
 from litestar.types import Scope
 
 from roompulse.net import is_address
-from roompulse.settings import ROOT_PATH, Settings
+from roompulse.settings import RootPath, Settings
 
 
 class ClientAddresses:
@@ -46,10 +47,9 @@ class ClientAddresses:
         It is `X-Forwarded-Prefix`, else ROOT_PATH, else what the ASGI server says. A header that is no such path is
         ignored: it becomes part of every link.
         """
-        if self.is_proxy(scope) and (prefixes := list(_forwarded(scope, b"x-forwarded-prefix"))):
-            prefix = prefixes[-1].rstrip("/")
-            if ROOT_PATH.fullmatch(prefix):
-                return prefix
+        if self.is_proxy(scope) and (prefixes := list(filter(None, _forwarded(scope, b"x-forwarded-prefix")))):
+            with suppress(ValueError):
+                return RootPath(prefixes[-1])
         return self._root_path or quote(scope.get("root_path") or "").rstrip("/")
 
 
