@@ -39,7 +39,7 @@ def test_recorded_calls_are_opened_with_time_travel(data: Path) -> None:
             page = server.get(moment)
             assert page.status_code == 200
             assert 'data-state="past"' in page.text
-            assert len(set(re.findall(rf'href="/rooms/{room_id}/users/([\w-]+)\?at=', page.text))) == 3
+            assert len(set(re.findall(rf'href="rooms/{room_id}/users/([\w-]+)\?at=', page.text))) == 3
             end = float(moment.partition("?at=")[2])
             snapshots = server.get(f"/report/history/{room_id}").json()["data"]
             assert len(snapshots) >= 2
