@@ -103,7 +103,8 @@ function closeStream() {
 }
 
 stream.addEventListener("htmx:before:request", ({ detail }) => {
-  detail.ctx.fetch = fetchStream;
+  // htmx makes an absolute path of the URL; views are named relative to the root of the application.
+  detail.ctx.fetch = (_, request) => fetchStream(stream.dataset.url, request);
 });
 
 // A stream opens: hx-sse has its response and is about to read it.

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx
 import pytest
@@ -25,7 +25,8 @@ class Page(HTMLParser):
 
     def __init__(self, url: str, html: str) -> None:
         super().__init__()
-        self._base = url
+        # Part of a page is put into one.
+        self._base = url if html.startswith("<!doctype") else urljoin(url, f"{PREFIX}/")
         self.read: set[str] = set()
         self.posted: set[str] = set()
         self._is_post = False
@@ -38,6 +39,8 @@ class Page(HTMLParser):
             return
         if tag == "form":
             self._is_post = given.get("method") == "post"
+        if "data-shared" in given:
+            given["data-shared"] += "?" + urlencode({"view": given["data-url"]})
         for name, value in given.items():
             if name in READ | SUBMITTED:
                 urls = self.posted if name in SUBMITTED and self._is_post else self.read
