@@ -30,9 +30,25 @@ that a freeze is a share of begins with the newest of them."""
 
 _MOST_EXPECTED_FPS, _LEAST_EXPECTED_FPS = 30.0, 15.0
 _ENOUGH_OF_EXPECTED = 0.8
+"""Share of the expected frame rate from which on more frames are no better."""
+
+_FRAME_RATE_SLOPE, _NO_FRAMES = 1.9, 2.5
+"""Points for each factor e of missing frames (the regression of ggarber/rtcscore), and the most: that of no frames."""
+
 _ENOUGH_BITS_PER_PIXEL = 0.04
+"""Chosen here: 922 kbit/s of 1280×720 at 25 fps. Below it compression is seen."""
+
+_PICTURE_SLOPE, _WORST_PICTURE = 0.56, 1.5
+"""Points for each factor e of missing bits per pixel (the same regression), and the most, chosen here."""
+
+_LOSS_WEIGHT, _VIDEO_LOSS_WEIGHT = 2.5, 5.0
+"""R for each percent of loss: Twilio's for Opus, which repairs some; LiveKit weighs loss of video twice."""
+
+_FREEZE_WEIGHT = 5.0
+"""Points for all of the time, chosen here: from half of it on a freeze costs as much as no frames at all."""
+
 _LONGEST_INTERVAL = 600.0
-"""Seconds between two reports that a sender's clock is believed: it may have been set in between."""
+"""Seconds between two reports up to which the sender's clock is believed: it may have been set in between."""
 
 _SHORTEST_INTERVAL = 1.0
 _REASON_FROM = 0.1
@@ -154,7 +170,6 @@ def _has_figures(part: Network | Video | None) -> bool:
 
 
 def _network_terms(network: Network, *, with_video: bool) -> list[Term]:
-    """Delay as Twilio's score has it; LiveKit weighs loss of video heavier than that of Opus with repair."""
     terms = []
     r = BASE_R
     if network.rtt is not None or network.jitter is not None:
@@ -162,7 +177,8 @@ def _network_terms(network: Network, *, with_video: bool) -> list[Term]:
         r -= delay / 40 if delay < 160 else (delay - 120) / 10
         terms.append(Term("delay", BASE - mos(r), delay, "ms"))
     if network.packet_loss is not None:
-        after_loss = mos(r - (5 if with_video else 2.5) * network.packet_loss)
+        weight = _VIDEO_LOSS_WEIGHT if with_video else _LOSS_WEIGHT
+        after_loss = mos(r - weight * network.packet_loss)
         terms.append(Term("loss", mos(r) - after_loss, network.packet_loss, "%"))
     return terms
 
@@ -182,20 +198,22 @@ def _frame_rate_cost(fps: float, expected: float) -> float:
     enough = _ENOUGH_OF_EXPECTED * expected
     if fps >= enough:
         return 0.0
-    return min(2.5, 1.9 * log(enough / fps)) if fps > 0 else 2.5
+    return min(_NO_FRAMES, _FRAME_RATE_SLOPE * log(enough / fps)) if fps > 0 else _NO_FRAMES
 
 
 def _picture_cost(bits_per_pixel: float) -> float:
     if bits_per_pixel >= _ENOUGH_BITS_PER_PIXEL:
         return 0.0
     # The smallest bitrates come out as 0 bits per pixel.
-    return min(1.5, 0.56 * log(_ENOUGH_BITS_PER_PIXEL / bits_per_pixel)) if bits_per_pixel > 0 else 1.5
+    if bits_per_pixel == 0:
+        return _WORST_PICTURE
+    return min(_WORST_PICTURE, _PICTURE_SLOPE * log(_ENOUGH_BITS_PER_PIXEL / bits_per_pixel))
 
 
 def _freeze_term(share: float) -> Term:
-    """The share of time in which the picture stood still; from half of it on it costs as much as no frames at all."""
+    """The share of time in which the picture stood still."""
     share = min(share, 1.0)
-    return Term("freeze", min(2.5, 5 * share), round(100 * share, 2), "%")
+    return Term("freeze", min(_NO_FRAMES, _FREEZE_WEIGHT * share), round(100 * share, 2), "%")
 
 
 def arithmetic(quality: StreamQuality) -> str:
@@ -224,15 +242,23 @@ def rate_user(
     return UserQuality(score, level_of(score), uplink, downlink, reasons)
 
 
+_DIGITS: dict[TermName, int] = {"delay": 0, "loss": 1, "frame_rate": 0, "picture": 3, "freeze": 0}
+_WORDS: dict[TermName, str] = {"delay": "{} delay", "loss": "{} packet loss", "freeze": "picture frozen {} of the time"}
+
+
+def figure_of(term: Term) -> str:
+    """The figure of a term with its unit, as in `6.0 %`."""
+    return f"{term.value:.{_DIGITS[term.term]}f} {term.unit}"
+
+
+def short_figure_of(term: Term) -> str:
+    """The same for a sentence, as in `6 %`."""
+    return figure_of(term).replace(".0 ", " ")
+
+
 def _reason(term: Term, doing: str) -> str:
-    figure = {
-        "delay": f"delay {term.value:.0f} ms",
-        "loss": f"loss {term.value:.1f} %",
-        "frame_rate": f"frame rate {term.value:.0f} fps",
-        "picture": f"picture {term.value:.3f} bit/pixel",
-        "freeze": f"frozen {term.value:.0f} % of the time",
-    }[term.term]
-    return f"{figure} {doing} costs {term.cost:.1f}"
+    impairment = _WORDS.get(term.term, "{}").format(figure_of(term))
+    return f"{impairment} {doing} (−{term.cost:.1f})"
 
 
 def rate_room(scores: Iterable[float | None]) -> RoomQuality:

@@ -150,7 +150,7 @@ async def test_whatever_else_a_report_says_is_returned_and_a_freeze_costs(
         "terms": [{"term": "freeze", "cost": 0.6, "value": 12, "unit": "%"}],
     }
     receiver = await data(client, "/report/metrics/room-1/u2")
-    assert receiver["quality"]["reasons"] == ["frozen 12 % of the time receiving u1's camera costs 0.6"]
+    assert receiver["quality"]["reasons"] == ["picture frozen 12 % of the time receiving u1's camera (−0.6)"]
 
 
 async def test_what_is_not_known_of_a_silent_user_is_null_and_never_absent(client: httpx.AsyncClient) -> None:

@@ -354,21 +354,21 @@ class TestUsers:
         sending = rated(network=network(None, None, 6), video=video(frame_rate=15, bitrate=300))
         receiving = rated(network=network(390, 10, 0))
         assert rate_user([("camera", sending)], [("u2's camera", receiving)]).reasons == [
-            "loss 6.0 % sending camera costs 1.1",
-            "delay 420 ms receiving u2's camera costs 1.1",
-            "frame rate 15 fps sending camera costs 0.6",
-            "picture 0.022 bit/pixel sending camera costs 0.3",
+            "6.0 % packet loss sending camera (−1.1)",
+            "420 ms delay receiving u2's camera (−1.1)",
+            "15 fps sending camera (−0.6)",
+            "0.022 bit/pixel sending camera (−0.3)",
         ]
 
     def test_read_of_a_freeze_as_the_share_of_time(self) -> None:
         frozen = rated(network=None, video=video(freeze_duration=1.2), seconds=10)
         quality = rate_user([], [("u2's camera", frozen)])
-        assert quality.reasons == ["frozen 12 % of the time receiving u2's camera costs 0.6"]
+        assert quality.reasons == ["picture frozen 12 % of the time receiving u2's camera (−0.6)"]
 
     def test_are_given_no_reason_for_what_costs_next_to_nothing(self) -> None:
         terms = [Term("delay", 0.09, 100, "ms"), Term("loss", 0.1, 1.0, "%")]
         quality = StreamQuality(4.25, "good", terms)
-        assert rate_user([("mic", quality)], []).reasons == ["loss 1.0 % sending mic costs 0.1"]
+        assert rate_user([("mic", quality)], []).reasons == ["1.0 % packet loss sending mic (−0.1)"]
 
 
 class TestRooms:

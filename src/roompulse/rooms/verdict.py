@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
-from roompulse.quality import IMPAIRED, Level, RoomQuality, StreamQuality, Term, most
+from roompulse.quality import IMPAIRED, Level, RoomQuality, StreamQuality, Term, most, short_figure_of
 from roompulse.rooms.links import Find, Reception, Weakest, heard_by_others, weakest
 from roompulse.rooms.model import Receiving, RoomMetrics, StreamMetrics, UserMetrics
 
@@ -173,9 +173,9 @@ def _single(room: Room) -> Words:
         return [worst, Named(fault.user_id)]
     link = "downlink" if fault.received else "uplink"
     if term.term == "delay":
-        return [worst, Named(fault.user_id), f"'s {link} has {_figure(term)} delay"]
+        return [worst, Named(fault.user_id), f"'s {link} has {short_figure_of(term)} delay"]
     if term.term == "loss":
-        return [worst, Named(fault.user_id), f"'s {link} loses {_figure(term)}"]
+        return [worst, Named(fault.user_id), f"'s {link} loses {short_figure_of(term)}"]
     doing = ["receives ", *_received(fault.received)] if fault.received else [f"sends {fault.stream.stream_id}"]
     return [worst, Named(fault.user_id), " ", *doing, f" {_with(term)}"]
 
@@ -232,17 +232,10 @@ def _costliest(quality: StreamQuality) -> Term | None:
 
 
 def _with(term: Term) -> str:
+    figure = short_figure_of(term)
     if term.term in ("delay", "loss"):
-        return f"with {_figure(term)} {term.term}"
-    if term.term == "freeze":
-        return f"frozen {_figure(term)} of the time"
-    return f"at {_figure(term)}"
-
-
-def _figure(term: Term) -> str:
-    digits = {"delay": 0, "loss": 1, "frame_rate": 0, "picture": 3, "freeze": 0}[term.term]
-    text = f"{term.value:.{digits}f}"
-    return f"{text.removesuffix('.0')} {term.unit}"
+        return f"with {figure} {term.term}"
+    return f"frozen {figure} of the time" if term.term == "freeze" else f"at {figure}"
 
 
 def _worst_first(user: UserMetrics) -> tuple[float, str]:

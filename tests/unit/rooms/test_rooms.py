@@ -78,12 +78,12 @@ class TestWhoIsWho:
         assert streams_of(user) == [("camera", "recv", "u1")]
         assert user.receiving == [Receiving("u1", "camera", user.quality.downlink, "fair")]
         assert (user.quality.uplink, user.quality.score) == (None, user.quality.downlink)
-        assert user.quality.reasons == ["loss 6.0 % receiving camera costs 1.1"]
+        assert user.quality.reasons == ["6.0 % packet loss receiving camera (−1.1)"]
 
     def test_reasons_name_whose_stream_is_received(self, rooms: RoomsInMemory) -> None:
         lossy = stream(direction="recv", network=network(packet_loss=6))
         rooms.apply(received(metrics=[Entry("u2", [lossy])]))
-        assert user_of(rooms).quality.reasons == ["loss 6.0 % receiving u2's camera costs 1.1"]
+        assert user_of(rooms).quality.reasons == ["6.0 % packet loss receiving u2's camera (−1.1)"]
 
     def test_how_others_receive_a_user_is_their_downlink(self, rooms: RoomsInMemory) -> None:
         lossy = stream(direction="recv", network=network(packet_loss=20))
