@@ -1,5 +1,6 @@
 """The rules for ids of users, rooms and streams, and for other texts."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 
@@ -8,6 +9,7 @@ MAX_ID_LENGTH = 128
 
 _FORBIDDEN_IN_IDS = {"Cc": "control", "Cf": "format", "Cs": "surrogate"}
 _FORBIDDEN_IN_TEXTS = {"Cc": "control"}
+_LABEL_KEY = re.compile("[a-z][a-z0-9_]{0,31}")
 
 
 def id_fault(value: str) -> str | None:
@@ -30,6 +32,11 @@ def id_fault(value: str) -> str | None:
 def text_fault(value: str) -> str | None:
     """Say why `value` is no text of an SDK, such as its version: it has control characters, which nobody could read."""
     return _forbidden_character(value, _FORBIDDEN_IN_TEXTS)
+
+
+def label_fault(key: str) -> str | None:
+    """Say why `key` is no key of a label, or None if it is one: `[a-z][a-z0-9_]{0,31}`."""
+    return None if _LABEL_KEY.fullmatch(key) else "keys of labels are a-z, 0-9 and _, and begin with a letter"
 
 
 def _forbidden_character(value: str, forbidden: Mapping[str, str]) -> str | None:

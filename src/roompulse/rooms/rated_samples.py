@@ -7,7 +7,7 @@ from msgspec import Struct
 from roompulse.quality import FRAME_RATE_WINDOW, StreamQuality
 from roompulse.report.model import Audio, Device, Direction, Network, Received, Video
 from roompulse.rooms.aggregate import step_start
-from roompulse.rooms.user import StreamState
+from roompulse.rooms.stream import StreamState
 
 CLOCK_TOLERANCE = 600.0
 """Seconds that a device's clock, or a report that could not be sent earlier, may be away from the server's clock."""
@@ -51,7 +51,7 @@ class SampleRater:
                 stream = self._streams.get(key)
                 if stream is None:
                     stream = self._streams[key] = StreamState(entry.user_id, report.user_id)
-                stream.take(sample, report.report_time, at)
+                stream.replace(sample, report.report_time, at)
                 yield StreamSample(
                     timestamp=place_in_history(report.report_time, at),
                     received_at=at,

@@ -2,7 +2,7 @@ import pytest
 
 from roompulse.report.model import Entry, Stream
 from roompulse.rooms.model import RoomSummary
-from roompulse.rooms.room import RoomState
+from roompulse.rooms.room import RoomState, Timeouts
 from roompulse.web.pages.query import RoomsQuery, Sort, page_number, rooms_query
 from tests.builders import NOW, network, report, stream
 
@@ -12,7 +12,7 @@ SILENT = stream(network=None, video=None)
 
 
 def room(room_id: str, *streams: Stream, users: int = 1, at: float = NOW) -> RoomSummary:
-    state = RoomState(room_id, NOW)
+    state = RoomState(room_id, NOW, Timeouts(stale_after=15, leave_after=60))
     entries = [Entry(f"u{number}", list(streams or (stream(),))) for number in range(users)]
     state.apply(report(user_id="u0", room_id=room_id, metrics=entries), at, 1)
     return state.summary()

@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from roompulse.printable import printable
-from roompulse.quality import arithmetic, level_of
+from roompulse.quality import VERDICTS, arithmetic, level_of
 from roompulse.report.model import Audio, Video
 from roompulse.web.html.assets import Assets
 from roompulse.web.html.sparklines import GUIDES
@@ -35,6 +35,7 @@ class Templates:
             "user_path": user_path,
             "arithmetic": arithmetic,
             "level_of": level_of,
+            "verdict_names": VERDICTS,
             "guides": GUIDES,
         }
         self._environment.filters |= {

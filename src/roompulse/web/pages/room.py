@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 from msgspec import Struct
 
-from roompulse.quality import worst
+from roompulse.quality import VERDICTS, worst
 from roompulse.rooms.contract import LiveRoom, LiveUser
 from roompulse.rooms.grid import MOST, Cell, GridRow, grid_of
 from roompulse.rooms.links import Reception, heard_by_others, receptions, sent
@@ -115,7 +115,7 @@ def snapshot_sections(templates: Templates, room_id: str, snapshot: Snapshot, qu
         "partials/summary.html",
         room_id=room_id,
         aggregate=snapshot,
-        words=[snapshot.quality.verdict],
+        words=[VERDICTS[snapshot.quality.verdict]],
         stale=False,
         heard_at=snapshot.timestamp,
         query=query,
@@ -136,7 +136,7 @@ def user_sections(
         found = room.user(sought) if room else None
         return found.metrics() if found else None
 
-    user = find(user_id)
+    user, live = find(user_id), room.user(user_id) if room else None
     links: dict[str, Any] = {}
     if user:
         heard = sorted(heard_by_others(user), key=_worst_reception_first)
@@ -144,6 +144,7 @@ def user_sections(
             "sends": paged([Reception(user_id, stream) for stream in sent(user)], page=1),
             "receives": paged(sorted(receptions(user, find), key=_worst_reception_first), page=1),
             "others": paged(heard, page=1),
+            "two_sdks": live.two_sdks if live else None,
             "worst_by_others": worst(one.stream.quality.score for one in heard),
         }
     html = templates.render(
