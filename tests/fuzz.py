@@ -251,7 +251,7 @@ class World:
         rooms.apply(received)
         self._show(rooms, report)
         intake = self._new_intake()
-        intake.took([received])
+        intake.took([received], rooms)
         self._show_intake(intake)
         for sample in SampleRater().rate(received):
             assert isinstance(arithmetic(sample.quality), str)

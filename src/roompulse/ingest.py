@@ -223,7 +223,7 @@ class Ingest:
     def _show(self, committed: Sequence[_Waiting]) -> None:
         for waiting in committed:
             self._rooms.apply(waiting.received)
-        self.intake.took([waiting.received for waiting in committed])
+        self.intake.took([waiting.received for waiting in committed], self._rooms)
         self._hub.publish({waiting.received.report.room_id for waiting in committed})
         # Once the next commit is under way, if reports wait for it: so the disk has work while answers are written.
         asyncio.get_running_loop().call_soon(_acknowledge, committed)

@@ -5,7 +5,7 @@ import pytest
 from roompulse.report.model import Entry
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
-from roompulse.rooms.rated_samples import SampleRater, StreamSample, place_in_history, worst_of_steps
+from roompulse.rooms.rated_samples import ReporterClock, SampleRater, StreamSample, place_in_history, worst_of_steps
 from tests.builders import NOW, network, received, stream, video
 
 
@@ -21,10 +21,36 @@ def samples(*losses: float, every: float = 5) -> list[StreamSample]:
 
 @pytest.mark.parametrize(
     ("report_time", "place"),
-    [(NOW - 600, NOW - 600), (NOW - 601, NOW), (NOW + 600, NOW + 600), (NOW + 601, NOW), (0, NOW), (10**11, NOW)],
+    [(NOW, NOW), (NOW - 600, NOW - 600), (NOW - 601, NOW), (NOW + 1, NOW), (NOW + 300, NOW), (0, NOW), (10**11, NOW)],
 )
-def test_a_clock_is_believed_within_ten_minutes(report_time: float, place: float) -> None:
+def test_a_clock_is_believed_ten_minutes_back_and_never_ahead(report_time: float, place: float) -> None:
     assert place_in_history(int(report_time), NOW) == place
+
+
+def places(*reports: tuple[float, float]) -> list[float]:
+    """The places of reports in history, relative to NOW, given when they were made and when they came."""
+    clock = ReporterClock()
+    return [clock.place(int(NOW + made), NOW + came) - NOW for made, came in reports]
+
+
+def test_a_clock_that_is_slow_agrees_with_the_servers_from_the_third_report_on() -> None:
+    assert places(*((5 * number - 300, 5 * number) for number in range(4))) == [-300, -295, 10, 15]
+    assert places(*((5 * number - 300, 5 * number + number % 3 / 2) for number in range(4)))[2:] == [11, 15]
+
+
+def test_a_clock_that_is_fast_is_at_the_receipt() -> None:
+    assert places(*((5 * number + 300, 5 * number) for number in range(4))) == [0, 5, 10, 15]
+
+
+@pytest.mark.parametrize("interval", [1, 2, 5])
+def test_reports_that_were_kept_stay_at_their_own_time(interval: int) -> None:
+    kept = [(made - 100.0, made / 1000) for made in range(0, 100, interval)]
+    assert places(*kept) == [made for made, _ in kept]
+    assert places(*kept, (50, 50), (55, 55.5))[-2:] == [50, 55]
+
+
+def test_a_right_clock_stays_at_the_time_of_the_report() -> None:
+    assert places(*((5 * number, 5 * number + 0.9) for number in range(20))) == [5 * number for number in range(20)]
 
 
 def test_they_are_rated_as_the_live_ones_were() -> None:

@@ -99,8 +99,9 @@ def ahead(seconds: float) -> str:
 def video_notes(video: Video) -> list[list[str]]:
     """What is known of a picture besides its figures: lines of a few words each."""
     screen = "screen" if video.content == "screen" else None
+    limited = f"limited by {video.limited_by}" if video.limited_by not in (None, "none") else None
     dropped = None if video.frames_dropped is None else f"{video.frames_dropped}{_NBSP}dropped"
-    return _known([video.codec, screen, dropped], [_freezes(video.freeze_count, video.freeze_duration)])
+    return _known([video.codec, screen, dropped, limited], [_freezes(video.freeze_count, video.freeze_duration)])
 
 
 def _freezes(count: int | None, seconds: float | None) -> str | None:
