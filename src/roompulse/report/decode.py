@@ -97,6 +97,8 @@ def _named_field(message: str) -> str:
     # From the right, since the fault may quote what was sent, which may be long.
     fault, separator, path = message.rpartition(" - at `")
     fault, path = (fault, path.rstrip("`")) if separator else (message, "$")
+    # The fault of a key of a map, which has no path of its own, is at `` `key` in `$.labels` ``.
+    path = path.removeprefix("key` in `")
     if fault.startswith("Object missing required field `"):
         return f"{path}.{fault.split('`')[1]}: required"
     return f"{path}: {fault[0].lower()}{fault[1:_LONGEST_FAULT]}"
