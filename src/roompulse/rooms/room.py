@@ -105,8 +105,9 @@ class RoomState:
         for sample in entry.streams:
             key = (sample.stream_id, sample.direction)
             stream = reporting.streams.get(key)
-            is_own = sample.direction == "send" and user.user_id == report.user_id
-            was_sent = stream is not None and is_own and stream.is_sent
+            # Whether a stream is sent matters to others who receive it.
+            matters = len(user.reporters) > 1 and sample.direction == "send" and user.user_id == report.user_id
+            was_sent = matters and stream is not None and stream.is_sent
             if stream is None:
                 stream = reporting.streams[key] = StreamState(entry.user_id, report.user_id)
                 if sample.direction == "recv":
@@ -116,7 +117,7 @@ class RoomState:
             elif index:
                 (index.stream_starts if stream.stale else index.stream_changes)(stream)
             stream.replace(sample, report.report_time, now)
-            if is_own and stream.is_sent != was_sent:
+            if matters and stream.is_sent != was_sent:
                 self._receivers_changed(user, sample.stream_id, version)
 
     def _user(self, user_id: str) -> UserState:

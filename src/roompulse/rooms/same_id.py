@@ -35,24 +35,27 @@ class TwoSdks(NamedTuple):
     sdk_versions: tuple[str, ...]
 
 
+Identity = tuple[str | None, ...]
+"""Type, operating system and browser of a device."""
+
+
 class _Source(NamedTuple):
     sdk_version: str
-    device: tuple[str | None, ...] | None
+    device: Identity | None
     at: float
-
-    def is_of(self, other: "_Source") -> bool:
-        is_other_device = self.device and other.device and self.device != other.device
-        return self.sdk_version == other.sdk_version and not is_other_device
 
 
 class Sources:
     """The reports of one reporter, as far as they tell two SDKs apart."""
 
-    __slots__ = ("_alternations", "_before", "_gaps", "_newest", "_streams", "_time", "found")
+    __slots__ = ("_alternations", "_at", "_before", "_device", "_gaps", "_sdk_version", "_streams", "_time", "found")
 
     def __init__(self) -> None:
         self.found: TwoSdks | None = None
-        self._newest: _Source | None = None
+        # What the newest report came from; its device is None where no report of it named one.
+        self._sdk_version = ""
+        self._device: Identity | None = None
+        self._at = 0.0
         self._before: _Source | None = None
         self._time = 0
         self._gaps = (0, 0)
@@ -62,36 +65,46 @@ class Sources:
     def note(self, report: Report, now: float) -> None:
         own = _own_entry(report)
         device = _identity(own.device) if own and own.device else None
-        source = _Source(report.sdk_version, device, now)
-        newest = self._newest
-        if newest is None or source.is_of(newest):
-            self._newest = source if device or newest is None else _Source(source.sdk_version, newest.device, now)
+        version = report.sdk_version
+        if device is None and version == self._sdk_version:
+            pass  # as nearly always
+        elif not _is_same(version, device, self._sdk_version, self._device):
+            before = self._before
+            if before and now - before.at < WINDOW and _is_same(version, device, before.sdk_version, before.device):
+                self.found = TwoSdks(now, tuple(sorted({version, self._sdk_version})))
+            self._before = _Source(self._sdk_version, self._device, self._at) if self._sdk_version else None
+            self._sdk_version, self._device = version, device
         else:
-            if self._before and now - self._before.at < WINDOW and source.is_of(self._before):
-                self.found = TwoSdks(now, tuple(sorted({source.sdk_version, newest.sdk_version})))
-            self._before, self._newest = newest, source
-        self._note_time(report, own.streams if own else (), now)
+            self._device = device or self._device
+        self._at = now
+        if report.report_time != self._time:  # else it is a report that is sent again
+            self._note_time(report, own.streams if own else (), now)
 
     def _note_time(self, report: Report, streams: Sequence[Stream], now: float) -> None:
         gap = report.report_time - self._time
-        if gap == 0:  # a report that is sent again
-            return
         before, last = self._gaps
-        fits = abs(gap - before) <= _STEADY and abs(gap - last) >= _APART
-        self._alternations = self._alternations + 1 if fits else 0
-        if self._alternations >= ALTERNATIONS and (min(gap, last) < 0 or _overlap(streams, self._streams)):
-            self.found = TwoSdks(now, (report.sdk_version,))
+        if abs(gap - last) >= _APART and abs(gap - before) <= _STEADY:
+            self._alternations += 1
+            if self._alternations >= ALTERNATIONS and (min(gap, last) < 0 or _overlap(streams, self._streams)):
+                self.found = TwoSdks(now, (report.sdk_version,))
+        else:
+            self._alternations = 0
         self._time, self._gaps, self._streams = report.report_time, (last, gap), streams
 
 
+def _is_same(version: str, device: Identity | None, other_version: str, other_device: Identity | None) -> bool:
+    return version == other_version and (device is None or other_device is None or device == other_device)
+
+
 def _own_entry(report: Report) -> Entry | None:
+    user_id = report.user_id
     for entry in report.metrics:
-        if entry.user_id == report.user_id:
+        if entry.user_id == user_id:
             return entry
     return None
 
 
-def _identity(device: Device) -> tuple[str | None, ...]:
+def _identity(device: Device) -> Identity:
     # Not its network, which changes while a call lasts.
     return device.type, device.os, device.browser
 
