@@ -20,7 +20,7 @@ from tests.builders import NOW, REFERENCE, audio, body, network, stream, video
 from tests.conftest import Clock
 
 OPTIONAL_COLUMNS = (
-    *("video_codec", "content", "frames_dropped", "freezes", "frozen_s"),
+    *("video_codec", "content", "limited_by", "frames_dropped", "freezes", "frozen_s"),
     *("audio_codec", "muted", "audio_level", "concealed_percent"),
     *("device_type", "os", "browser", "network_type"),
 )

@@ -132,7 +132,7 @@ async def test_where_samples_are_gone_the_figures_of_the_room_are_left(settings:
         at = (await client.get("/report/history/room-1")).json()["data"][0]["timestamp"]
         clock.now = at + 400
         html = await page(client, f"/rooms/room-1?at={at}")
-        assert "healthy" in words(html)
+        assert "Healthy" in words(html)
         assert "Its users are not kept any more" in words(html)
         await page(client, f"/rooms/room-1/users/u1?at={at}", 404)
         assert "was not live then" in words(await page(client, f"/rooms/room-1?at={at - 200}", 404))
