@@ -379,7 +379,7 @@ async def test_a_user_is_stale_after_15_seconds_without_a_word(client: httpx.Asy
     assert (await data(client, "/report/metrics/room-1/u1"))["stale"] is False
     clock.advance(0.001)
     user = await data(client, "/report/metrics/room-1/u1")
-    silent = {"score": None, "level": "unknown", "uplink": None, "downlink": None, "reasons": []}
+    silent: dict[str, Any] = {"score": None, "level": "unknown", "uplink": None, "downlink": None, "reasons": []}
     (camera,) = U1["streams"]
     last = camera | {"quality": {"score": None, "level": "unknown", "terms": []}}
     assert user == U1 | {"stale": True, "quality": silent, "streams": [last]}
