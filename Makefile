@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run demo simulate test check format unit e2e soak fuzz bench bench-quick bench-soak wheel screenshots lock clean
+.PHONY: help run demo simulate test quick check ruff mypy format unit fast e2e soak fuzz bench bench-quick bench-soak wheel screenshots lock clean
 
 help: ## List these targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -18,11 +18,23 @@ demo: .venv/run ## Serve it with a real call to make worse, at /demo/call
 simulate: .venv/run ## Fill it with simulated calls
 	$(BIN)/roompulse simulate
 
-test: check unit e2e ## Run every check and every test, browser included
+# Long tests first, and who has none left takes over from the other.
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist worksteal
 
-check: .venv/dev ## Run the linters and the type checker
+test: .venv/dev ## Run every check and every test, browser included (10 minutes on two cores)
+	@$(MAKE) --no-print-directory --jobs 2 check unit
+	@$(MAKE) --no-print-directory e2e
+
+quick: .venv/dev ## Run every check, and the tests that need neither a browser nor patience (2 minutes)
+	@$(MAKE) --no-print-directory --jobs 2 check fast
+
+check: ruff mypy ## Run the linters and the type checker
+
+ruff: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+mypy: .venv/dev
 	$(BIN)/mypy
 
 format: .venv/dev ## Format the code
@@ -30,11 +42,14 @@ format: .venv/dev ## Format the code
 	$(BIN)/ruff format .
 
 unit: .venv/dev ## Run the tests that need no browser
-	$(BIN)/pytest --numprocesses 2 tests
+	$(PYTEST) tests
+
+fast: .venv/dev
+	$(PYTEST) -m "not slow" tests
 
 e2e: .venv/dev ## Run the tests in Chromium
 	$(BIN)/python -m e2e.chromium
-	$(BIN)/pytest --numprocesses 2 e2e
+	$(PYTEST) e2e
 
 soak: .venv/dev ## Kill the server hundreds of times under load, and leave pages open for an hour, to see whether they grow
 	$(BIN)/python -m e2e.chromium

@@ -9,13 +9,16 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
-from tests.conftest import make_server, server
+from tests.conftest import make_server, pytest_collection_modifyitems, server
 
 from e2e.chromium import ARGUMENTS, find_chromium
 
-__all__ = ["make_server", "server"]
+__all__ = ["make_server", "pytest_collection_modifyitems", "server"]
 
-expect.set_options(timeout=5_000)
+DEADLINE = 60_000
+"""Milliseconds after which what a page is to show will not come any more, however busy the machine is."""
+
+expect.set_options(timeout=DEADLINE)
 
 NETWORK_FAULTS = r"net::ERR_|Failed to load resource|htmx:(sse:)?error"
 """What a browser and htmx write on the console when the server is away."""
@@ -105,6 +108,7 @@ def watch() -> Iterator[Watch]:
 def new_context(browser: Browser, watch: Watch) -> Callable[..., BrowserContext]:
     def make(**options: Any) -> BrowserContext:
         context = browser.new_context(**options)
+        context.set_default_timeout(DEADLINE)
         watch.context(context)
         return context
 

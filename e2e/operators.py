@@ -42,5 +42,5 @@ def sign_out(page: Page, button: str = "Sign out") -> None:
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def expect_signed_out(page: Page, timeout: float = 5_000) -> None:
+def expect_signed_out(page: Page, timeout: float | None = None) -> None:
     expect(page.locator("#connection-word")).to_have_text("Signed out", timeout=timeout)

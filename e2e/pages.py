@@ -31,12 +31,12 @@ def state(page: Page) -> Locator:
     return page.locator("#connection")
 
 
-def expect_live(page: Page, timeout: float = 5_000) -> None:
+def expect_live(page: Page, timeout: float | None = None) -> None:
     expect(page.locator("#connection-word")).to_have_text("Live", timeout=timeout)
 
 
-def expect_lost(page: Page, timeout: float = 5_000) -> None:
-    expect(page.locator("#connection-word")).to_have_text("Server lost", timeout=timeout)
+def expect_lost(page: Page, timeout: float | None = None) -> None:
+    expect(page.locator("#connection-word")).to_have_text("Disconnected", timeout=timeout)
 
 
 def visit(page: Page, server: Server, path: str = "/") -> None:
@@ -77,7 +77,7 @@ def look_at(page: Page) -> None:
     page.evaluate("window.setHidden(false)")
 
 
-def expect_paused(page: Page, timeout: float = 5_000) -> None:
+def expect_paused(page: Page, timeout: float | None = None) -> None:
     expect(page.locator("#connection-word")).to_have_text("Paused", timeout=timeout)
 
 

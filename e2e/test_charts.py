@@ -16,7 +16,7 @@ from e2e.pages import room_path
 from e2e.scenes import ROOM, store_past
 from roompulse.report.model import Entry
 
-SOON = 15_000
+SOON = 60_000
 """Milliseconds. A change is on the charts up to 1.3 s after the next snapshot, and later on a busy machine."""
 
 
@@ -62,7 +62,7 @@ def test_a_room_without_history_says_so_and_fills(page: Page, server: Server, wa
     page.goto(f"{server.url}/rooms/room-1")
     expect(page.locator(".chart-note")).to_be_visible()
     server.post(REFERENCE)
-    expect(newest(page, "rtt")).to_have_text("45 ms", timeout=SOON)
+    expect(newest(page, "RTT")).to_have_text("45 ms", timeout=SOON)
     expect(page.locator(".chart-note")).to_be_hidden()
 
 
@@ -77,7 +77,7 @@ def test_after_a_lost_server_there_is_no_hole_that_history_can_fill(page: Page, 
     server.post(lossy(5))
     eventually(lambda: len(stored(server)) > len(seen))
     server.kill()  # when the page has most likely not asked for the last snapshot yet
-    expect(page.locator("#connection")).to_contain_text("Server lost")
+    expect(page.locator("#connection")).to_contain_text("Disconnected")
     server.start()
     server.post(lossy(7))
     expect(newest(page, "Packet loss")).to_have_text("7.0 %", timeout=SOON)
@@ -98,7 +98,7 @@ def test_the_cursor_on_one_chart_tells_the_figures_of_that_moment_on_all(
         page.goto(server.url + room_path(ROOM))
         expect(page.locator(".chart-note")).to_be_hidden()
         history = server.get(f"/report/history/{ROOM}").json()["data"]
-        for title, share in (("rtt", 0.3), ("Frame rate", 0.6)):
+        for title, share in (("RTT", 0.3), ("Frame rate", 0.6)):
             plot = chart(page, title).locator(".u-over")
             plot.scroll_into_view_if_needed()
             box = plot.bounding_box()
@@ -148,9 +148,9 @@ def test_dragging_shows_a_part_of_all_charts_until_the_whole_is_asked_for(page: 
     server.post(REFERENCE)
     page.goto(f"{server.url}/rooms/room-1")
     expect(newest(page, "Score")).to_have_text("4.37", timeout=SOON)
-    whole = page.get_by_role("button", name="Whole range")
+    whole = page.get_by_role("button", name="Reset zoom")
     expect(whole).to_be_hidden()
-    box = chart(page, "rtt").locator(".u-over").bounding_box()
+    box = chart(page, "RTT").locator(".u-over").bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 30)
     page.mouse.down()

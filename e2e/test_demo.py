@@ -13,7 +13,9 @@ from e2e import axe
 from e2e.conftest import NETWORK_FAULTS, Watch
 from e2e.pages import expect_live, row
 
-SOON = 45_000
+pytestmark = pytest.mark.slow
+
+SOON = 120_000
 """Milliseconds: a call on a busy machine has to come about first, and to be measured twice."""
 
 
@@ -29,7 +31,7 @@ def call(page: Page, server: Server) -> Page:
     page.goto(f"{server.url}/demo/call")
     expect_live(page)
     page.get_by_label("Participants").select_option("2")
-    page.get_by_role("button", name="Start the call").click()
+    page.get_by_role("button", name="Start call").click()
     return page
 
 
@@ -55,8 +57,8 @@ def test_a_slider_makes_the_call_worse_and_the_score_says_why(call: Page) -> Non
 
 def test_what_is_muted_and_off_is_no_fault_and_who_leaves_has_left(call: Page, server: Server) -> None:
     expect(row(call, "bo")).to_contain_text("good", timeout=SOON)
-    participant(call, "bo").get_by_label("muted").check()
-    participant(call, "bo").get_by_label("camera off").check()
+    participant(call, "bo").get_by_label("Muted").check()
+    participant(call, "bo").get_by_label("Camera off").check()
     room = call.locator("#call").get_attribute("data-room")
 
     def sends_no_picture() -> bool:
@@ -78,7 +80,7 @@ def test_where_senders_are_asked_the_page_has_tokens_and_new_ones_after_a_restar
     eventually(lambda: server.post(REFERENCE).status_code == 401)
     page.goto(f"{server.url}/demo/call")
     page.get_by_label("Participants").select_option("2")
-    page.get_by_role("button", name="Start the call").click()
+    page.get_by_role("button", name="Start call").click()
     expect(row(page, "bo")).to_contain_text("good", timeout=SOON)
     server.kill()
     server.start()
@@ -113,5 +115,5 @@ def test_it_is_not_there_unless_it_is_asked_for(page: Page, make_server: Callabl
 def test_it_stays_within_a_phone(page: Page, server: Server) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{server.url}/demo/call")
-    expect(page.get_by_role("button", name="Start the call")).to_be_visible()
+    expect(page.get_by_role("button", name="Start call")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -48,8 +48,8 @@ def test_the_grid_fills_and_changes_as_reports_arrive(page: Page, server: Server
         expect(cell(page, "ann", "bob")).to_have_text("poor 2.30")
         expect(cell(page, "ann", "ann")).to_have_text("good 4.37")
         server.post(receives("bob", "bob"))
-        expect(page.get_by_role("rowheader", name="somebody not named")).to_be_visible()
-        expect(cell(page, "somebody not named", "bob")).to_have_text("good 4.37")
+        expect(page.get_by_role("rowheader", name="unknown user")).to_be_visible()
+        expect(cell(page, "unknown user", "bob")).to_have_text("good 4.37")
 
 
 def test_the_verdict_follows_what_happens(page: Page, server: Server) -> None:
@@ -90,7 +90,7 @@ def test_a_search_is_in_the_url_and_its_stream_brings_only_what_it_found(page: P
     page.get_by_role("searchbox").press("Enter")
     expect(page).to_have_url(f"{server.url}/rooms/room-1?q=ANN")
     expect_live(page)
-    expect(page.locator("#users")).to_contain_text("0 of 3 with “ANN” in the id")
+    expect(page.locator("#users")).to_contain_text("0 of 3 whose ID contains “ANN”")
     with without_reload(page):
         server.post(sends("joanna"))
         expect(row(page, "joanna")).to_be_visible()
@@ -146,7 +146,7 @@ def test_odd_ids_are_inert_in_grid_verdict_and_search(page: Page, server: Server
     page.get_by_role("searchbox").fill(ODD)
     page.get_by_role("searchbox").press("Enter")
     expect_live(page)
-    expect(page.locator("#users")).to_contain_text(f"1 of 4 with “{ODD}” in the id")
+    expect(page.locator("#users")).to_contain_text(f"1 of 4 whose ID contains “{ODD}”")
     page.locator(".words").get_by_role("link").click()
     expect(page).to_have_url(server.url + user_path("room-1", ODD))
     expect(page.locator("#sends")).to_contain_text(ODD)
@@ -158,7 +158,7 @@ def test_a_user_page_tells_its_network_from_that_of_others(page: Page, server: S
     server.post(sends("u1"))
     visit(page, server, user_path("room-1", "u1"))
     with without_reload(page):
-        expect(page.locator("#receives")).to_contain_text("has not reported what it receives")
+        expect(page.locator("#receives")).to_contain_text("No data about what this user receives")
         server.post(receives("u1", "u2", network=BAD))
         expect(row(page, "u2")).to_contain_text("2.30 = 4.44")
         expect(page.locator("#receives h2")).to_contain_text("poor 2.30")
@@ -230,7 +230,7 @@ def test_a_phone_folds_the_grid_and_unfolds_it_for_who_wants_it(
     server.post(crowd(30))
     visit(page, server, "/rooms/room-1")
     expect(page.locator("#grid")).to_be_hidden()
-    page.get_by_role("link", name="Who receives whom").click()
+    page.get_by_role("link", name="Sender/receiver matrix").click()
     expect(cell(page, "u003", "u003")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
 
@@ -257,7 +257,7 @@ def test_a_room_that_is_not_live_has_nobody_to_find(page: Page, make_server: Cal
         server.post(REFERENCE)
         visit(page, server, "/rooms/room-1")
         expect(page.get_by_role("searchbox")).to_be_visible()
-        expect(page.locator("#summary")).to_contain_text("This room is not live")
+        expect(page.locator("#summary")).to_contain_text("No active call")
         expect(page.get_by_role("searchbox")).to_be_hidden()
         expect(page.locator("#pairs")).to_be_hidden()
         page.close()

@@ -27,18 +27,18 @@ def test_a_refused_report_arrives_live_and_is_counted(page: Page, server: Server
         expect(refusal.locator("td").nth(1)).to_have_text("1")
         server.post(UP)
         expect(refusal.locator("td").nth(1)).to_have_text("2")
-        expect(page.locator(".tile").filter(has_text="Reports refused")).to_contain_text("2")
+        expect(page.locator(".tile").filter(has_text="Reports rejected")).to_contain_text("2")
 
 
 def test_a_version_leads_to_what_is_odd_about_it(page: Page, server: Server) -> None:
     for report in odd_intake():
         server.post(report)
     visit(page, server, "/ingest")
-    expect(rows(page).first).to_contain_text("5 units in doubt")
+    expect(rows(page).first).to_contain_text("5 suspicious units")
     page.get_by_role("link", name="ios 0.9-beta").click()
     section = page.get_by_role("region", name="What to look at in ios 0.9-beta")
     expect(section).to_be_in_viewport()
-    expect(section).to_contain_text("is it sent as a fraction? It is percent.")
+    expect(section).to_contain_text("is it sent as a fraction? It must be in percent.")
     assert page.url.endswith("#sdk-ios%200.9-beta")
 
 

@@ -26,7 +26,7 @@ def test_a_user_turns_stale_and_leaves_and_the_room_ends(page: Page, hasty_serve
         expect(row(page, "u2")).not_to_contain_text("stale")
         expect(row(page, "u1")).to_have_count(0)
         expect(rows(page)).to_have_count(1)
-        expect(page.locator("#summary")).to_contain_text("This room is not live")
+        expect(page.locator("#summary")).to_contain_text("No active call")
         expect(page.locator("#users")).to_be_empty()
         hasty_server.post(body(user_id="u3"))
         expect(row(page, "u3")).to_be_visible()
@@ -37,7 +37,7 @@ def test_the_overview_loses_a_room_that_ends(page: Page, hasty_server: Server) -
     visit(page, hasty_server)
     with without_reload(page):
         expect(row(page, "room-1")).to_contain_text("stale")
-        expect(page.locator("main")).to_contain_text("No room is live")
+        expect(page.locator("main")).to_contain_text("No live rooms")
         expect(page.locator("#example")).to_contain_text(hasty_server.url)  # put in by script, again after each swap
 
 

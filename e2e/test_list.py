@@ -63,7 +63,7 @@ class TestByItsUrl:
     def test_it_searches_and_filters(self, page: Page, few: Server) -> None:
         visit(page, few, "/?q=STAND&sort=id")
         assert names(page) == ["standup-a", "standup-b"]
-        expect(page.locator(".found")).to_have_text("2 that match, of 4 live")
+        expect(page.locator(".found")).to_have_text("2 matches among 4 live rooms")
         visit(page, few, "/?level=poor")
         expect(row(page, "standup-b")).to_be_visible()
         expect(row(page, "board")).to_have_count(0)
@@ -71,7 +71,7 @@ class TestByItsUrl:
     def test_it_falls_back_where_it_makes_no_sense(self, page: Page, few: Server) -> None:
         visit(page, few, "/?q=&sort=best&level=awful&page=minus&more=1")
         assert names(page) == ["standup-b", "standup-a", "board", "townhall"]
-        expect(page.get_by_label("Order")).to_have_value("score")
+        expect(page.get_by_label("Sort by")).to_have_value("score")
         expect(page.get_by_label("Level")).to_have_value("")
 
     def test_it_comes_in_pages_whose_links_keep_the_rest(self, page: Page, many: Server) -> None:
@@ -96,12 +96,12 @@ class TestByItsForm:
     def test_it_is_searched_sorted_and_filtered(self, page: Page, few: Server) -> None:
         visit(page, few)
         page.get_by_label("Room", exact=True).fill("stand")
-        page.get_by_label("Order").select_option("highest rtt")
-        page.get_by_role("button", name="Show").click()
+        page.get_by_label("Sort by").select_option("Highest RTT")
+        page.get_by_role("button", name="Apply").click()
         expect_live(page)
         assert names(page) == ["standup-a", "standup-b"]
         expect(page.get_by_label("Room", exact=True)).to_have_value("stand")
-        expect(page.get_by_label("Order")).to_have_value("rtt")
+        expect(page.get_by_label("Sort by")).to_have_value("rtt")
         page.get_by_label("Level").select_option("poor")
         page.get_by_label("Room", exact=True).press("Enter")
         expect(page).to_have_url(f"{few.url}/?q=stand&level=poor&sort=rtt")
@@ -114,11 +114,11 @@ class TestByItsForm:
         page = new_context(java_script_enabled=False).new_page()
         page.goto(few.url)
         page.get_by_label("Room", exact=True).fill("board")
-        page.get_by_role("button", name="Show").click()
+        page.get_by_role("button", name="Apply").click()
         assert names(page) == ["board"]
         page.get_by_label("Room", exact=True).fill("<b>&")
-        page.get_by_role("button", name="Show").click()
-        expect(page.locator("main")).to_contain_text("4 rooms are live. None has <b>& in its name")
+        page.get_by_role("button", name="Apply").click()
+        expect(page.locator("main")).to_contain_text("4 rooms are live. None has a name containing <b>&")
         page.get_by_role("link", name="Show all live rooms").click()
         assert len(names(page)) == 4
 
@@ -147,7 +147,7 @@ class TestLive:
         with without_reload(page):
             expect(row(page, "standup-b")).to_be_visible()
             post(few, "standup-b", GOOD)
-            expect(page.locator("main")).to_contain_text("No live room matches")
+            expect(page.locator("main")).to_contain_text("No matching rooms")
             expect(rows(page)).to_have_count(0)
             post(few, "standup-b", LOSSY)
             expect(row(page, "standup-b")).to_contain_text("poor")

@@ -42,7 +42,7 @@ def test_a_server_that_is_gone_is_said_to_be_lost_until_it_is_back(
         server.stop(how)
         expect_lost(page)
         expect(page.locator("body")).to_have_class("out-of-date")
-        expect(state(page)).to_have_text(re.compile(r"last heard \d+ s ago"))
+        expect(state(page)).to_have_text(re.compile(r"last update \d+ s ago"))
         expect(row(page, "u1")).to_be_visible()
         server.start()
         expect_live(page, COMES_BACK)
@@ -61,7 +61,7 @@ def test_a_stopping_server_says_so_and_is_lost_at_once(page: Page, server: Serve
     }""")
     server.stop(signal.SIGTERM)
     expect_lost(page)
-    assert page.evaluate("window.words") == ["Server lost"]
+    assert page.evaluate("window.words") == ["Disconnected"]
 
 
 def test_the_page_says_how_long_ago_it_last_heard(page: Page, server: Server) -> None:
@@ -70,9 +70,9 @@ def test_the_page_says_how_long_ago_it_last_heard(page: Page, server: Server) ->
     server.kill()
     expect_lost(page)
     page.clock.fast_forward(60_000)
-    expect(state(page)).to_contain_text(re.compile(r"last heard 6\d s ago"))
+    expect(state(page)).to_contain_text(re.compile(r"last update 6\d s ago"))
     page.clock.fast_forward(60_000)
-    expect(state(page)).to_contain_text("last heard 2 min ago")
+    expect(state(page)).to_contain_text("last update 2 min ago")
 
 
 def test_a_frozen_server_is_noticed_after_two_silent_heartbeats(page: Page, server: Server) -> None:
@@ -83,7 +83,7 @@ def test_a_frozen_server_is_noticed_after_two_silent_heartbeats(page: Page, serv
         expect(page.locator("#connection-word")).to_have_text("Live")
         page.clock.fast_forward(4_000)
         expect_lost(page)
-        expect(state(page)).to_contain_text("last heard 23 s ago")
+        expect(state(page)).to_contain_text("last update 23 s ago")
         with page.expect_event("requestfailed"):  # a try that nobody answers is given up, and another one follows
             page.clock.fast_forward(2_000)
             page.clock.fast_forward(11_000)

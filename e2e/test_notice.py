@@ -43,8 +43,8 @@ def test_it_comes_and_goes_without_reload(page: Page, server: Server, path: str)
     expect(notice(page)).to_be_empty()
     with without_reload(page):
         with locked(server):
-            expect(notice(page)).to_contain_text("The database cannot be written since")
-            expect(notice(page)).to_contain_text("reports are refused, what is shown gets old")
+            expect(notice(page)).to_contain_text("Database not writable since")
+            expect(notice(page)).to_contain_text("reports are being rejected and this page is going stale")
         expect(notice(page)).to_be_empty()
     assert server.post(REFERENCE).status_code == 200
 
@@ -56,7 +56,7 @@ def test_it_is_there_from_the_first_paint_and_without_javascript(
     page = new_context(java_script_enabled=False).new_page()
     with locked(server):
         page.goto(server.url + path)
-        expect(notice(page)).to_contain_text("UTC: reports are refused")
+        expect(notice(page)).to_contain_text("UTC: reports are being rejected")
 
 
 def test_it_is_told_though_the_page_is_paused(page: Page, server: Server) -> None:
@@ -64,7 +64,7 @@ def test_it_is_told_though_the_page_is_paused(page: Page, server: Server) -> Non
     page.keyboard.press("p")
     expect_paused(page)
     with locked(server):
-        expect(notice(page)).to_contain_text("The database cannot be written")
+        expect(notice(page)).to_contain_text("Database not writable")
     expect(notice(page)).to_be_empty()
     expect_paused(page)
 
@@ -86,6 +86,6 @@ def test_it_is_seen_on_a_wall(new_context: Callable[..., BrowserContext], server
     page = new_context(viewport={"width": 1920, "height": 1080}).new_page()
     visit(page, server, "/?wall=1")
     with locked(server):
-        expect(notice(page)).to_contain_text("The database cannot be written")
+        expect(notice(page)).to_contain_text("Database not writable")
         assert eventually(lambda: page.locator(".notice").bounding_box())
         expect(page.locator(".notice")).to_be_in_viewport(ratio=1)

@@ -121,7 +121,7 @@ def test_a_lost_server_is_said_even_so_and_the_page_is_paused_when_it_is_back(
         expect_lost(page)
         expect(page.locator("body")).to_have_class("out-of-date")
         server.start()
-        expect_paused(page, 12_000)
+        expect_paused(page)
         expect(page.locator("body")).not_to_have_class("out-of-date")
         server.post(body(user_id="u2"))
         wait_for_push(page)

@@ -81,7 +81,7 @@ def test_new_figures_do_not_move_the_columns(page: Page, server: Server) -> None
 def test_pages_read_well_without_javascript(new_context: Callable[..., BrowserContext], server: Server) -> None:
     page = new_context(java_script_enabled=False).new_page()
     page.goto(server.url)
-    expect(page.locator("main")).to_contain_text("No room is live")
+    expect(page.locator("main")).to_contain_text("No live rooms")
     set_scene(server)
     page.goto(server.url)
     expect(page.locator("#connection-word")).to_have_text("Not live")

@@ -54,7 +54,7 @@ def test_signing_in_by_keyboard_leads_to_the_page_that_was_asked_for(page: Page,
     page.goto(server.url + ROOM)
     assert page.url == f"{server.url}/sign-in?next=/rooms/room-1%3Fq%3Du"
     sign_in(page, password=WRONG_PASSWORD)
-    expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
+    expect(page.get_by_role("alert")).to_have_text("Wrong name or password.")
     expect(page.get_by_label("Name")).to_have_value("ada")
     expect(page.get_by_label("Password")).to_be_focused()
     enter(page, PASSWORD)
@@ -148,7 +148,7 @@ def test_a_sign_in_that_expires_is_said(page: Page, make_server: Callable[..., S
         sign_in(page)
         expect_live(page)
         asked = streams_of(page)
-        expect_signed_out(page, 15_000)
+        expect_signed_out(page)
         page.clock.run_for(60_000)
         assert asked == []
         page.close()
@@ -178,7 +178,7 @@ def test_parts_of_a_page_that_are_refused_say_so_too(context: BrowserContext, se
 def test_charts_that_are_refused_say_so_too(context: BrowserContext, server: Server, live: bool) -> None:  # noqa: FBT001
     page = open_page(context, server)
     if not live:
-        page.get_by_role("button", name="this moment").click()
+        page.get_by_role("button", name="Freeze now").click()
         expect(state(page)).to_have_attribute("data-state", "past")
     page.route("**/report/history/**", lambda route: route.fulfill(status=401))
     page.get_by_role("button", name="1 h", exact=True).last.click()
@@ -243,7 +243,7 @@ def test_an_admin_adds_an_operator_who_signs_in_and_removes_it(
 ) -> None:
     page = open_page(context, server)
     page.locator(".account summary").click()
-    page.get_by_role("link", name="Who may sign in").click()
+    page.get_by_role("link", name="Access").click()
     page.get_by_label("New operator").fill("eve")
     page.get_by_role("button", name="Add operator").click()
     password = page.locator(".secret code").inner_text()
@@ -251,7 +251,7 @@ def test_an_admin_adds_an_operator_who_signs_in_and_removes_it(
     other.goto(server.url)
     sign_in(other, "eve", password)
     expect_live(other)
-    expect(other.get_by_role("link", name="Who may sign in")).to_have_count(0)
+    expect(other.get_by_role("link", name="Access")).to_have_count(0)
     eve = page.locator("tbody tr").filter(has=page.get_by_role("rowheader", name="eve", exact=True))
     eve.locator("summary").click()
     eve.get_by_role("button", name="Remove").click()

@@ -39,7 +39,7 @@ def test_a_hidden_tab_lets_go_of_its_stream_and_takes_it_up_again(
     assert watch.open_streams() == 1
     with without_reload(tab):
         leave(tab)
-        expect(tab.locator("#connection-word")).to_have_text("In the background")
+        expect(tab.locator("#connection-word")).to_have_text("In background")
         assert watch.open_streams() == 0
         server.post(REFERENCE)
         look_at(tab)
@@ -53,9 +53,9 @@ def test_a_tab_opened_in_the_background_opens_no_stream_until_it_is_looked_at(
     tab = open_tab(context, hidden=True)
     tab.clock.install()
     tab.goto(server.url)
-    expect(tab.locator("#connection-word")).to_have_text("In the background")
+    expect(tab.locator("#connection-word")).to_have_text("In background")
     tab.clock.fast_forward(60_000)
-    expect(tab.locator("#connection-word")).to_have_text("In the background")
+    expect(tab.locator("#connection-word")).to_have_text("In background")
     assert watch.open_streams() == 0
     server.post(REFERENCE)
     look_at(tab)
@@ -68,7 +68,7 @@ def test_a_tab_hidden_while_it_connects_opens_no_stream(context: BrowserContext,
     tab.route("**/stream*", lambda route: None, times=1)
     tab.goto(server.url)
     leave(tab)
-    expect(tab.locator("#connection-word")).to_have_text("In the background")
+    expect(tab.locator("#connection-word")).to_have_text("In background")
     assert watch.open_streams() == 0
     look_at(tab)
     expect_live(tab)
@@ -96,7 +96,7 @@ def test_a_server_lost_while_nobody_looked_is_found_out_on_coming_back(
     hide(tab)
     server.kill()
     look_at(tab)
-    expect(tab.locator("#connection-word")).to_have_text("Server lost")
+    expect(tab.locator("#connection-word")).to_have_text("Disconnected")
 
 
 def test_eight_tabs_at_once_stay_usable(context: BrowserContext, small_server: Server, watch: Watch) -> None:

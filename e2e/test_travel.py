@@ -39,7 +39,7 @@ def loss_of(server: Server) -> float:
 
 def expect_past(page: Page) -> None:
     expect(state(page)).to_have_attribute("data-state", "past")
-    expect(page.locator("#connection-word")).to_have_text("The past")
+    expect(page.locator("#connection-word")).to_have_text("History")
 
 
 def tile(page: Page, name: str) -> Locator:
@@ -56,7 +56,7 @@ def test_a_moment_of_the_past_is_as_it_was_and_one_click_leads_back(page: Page, 
     expect_past(page)
     expect(tile(page, "Packet loss")).to_have_text("7.0 %")
     # Its ages are those of then, and stand still; nothing that is pushed now is shown.
-    expect(page.locator("#users time")).to_have_text("now")
+    expect(page.locator("#users time")).to_have_text("just now")
     with without_reload(page):
         server.post(lossy(3))
         expect(tile(page, "Packet loss")).to_have_text("7.0 %")
@@ -73,7 +73,7 @@ def test_a_click_on_a_chart_shows_that_moment(page: Page, server: Server) -> Non
     page.goto(f"{server.url}/rooms/room-1")
     expect(newest(page, "Packet loss")).to_have_text("7.0 %", timeout=SOON)
     worst = {one["timestamp"] for one in history(server) if one["packet_loss"]["max"] == 7}
-    plot = chart(page, "rtt").locator(".u-over")
+    plot = chart(page, "RTT").locator(".u-over")
     box = plot.bounding_box()
     assert box
     page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + 20)  # nearest is the first point there is
@@ -89,13 +89,13 @@ def test_dragging_a_chart_is_no_click(page: Page, server: Server) -> None:
     server.post(REFERENCE)
     visit(page, server, "/rooms/room-1")
     expect(newest(page, "Score")).to_have_text("4.37", timeout=SOON)
-    box = chart(page, "rtt").locator(".u-over").bounding_box()
+    box = chart(page, "RTT").locator(".u-over").bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 30)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 30, steps=4)
     page.mouse.up()
-    expect(page.get_by_role("button", name="Whole range")).to_be_visible()
+    expect(page.get_by_role("button", name="Reset zoom")).to_be_visible()
     expect_live(page)
 
 
@@ -105,7 +105,7 @@ def test_how_far_back_is_chosen_and_becomes_an_address_that_others_can_open(
     watch.allow("404")
     server.post(REFERENCE)
     visit(page, server, "/rooms/room-1")
-    page.get_by_role("button", name="this moment").click()
+    page.get_by_role("button", name="Freeze now").click()
     expect_past(page)
     expect(row(page, "u1")).to_contain_text("4.37")
     shared = page.get_by_role("link", name="Link to this moment").get_attribute("href")
@@ -113,7 +113,7 @@ def test_how_far_back_is_chosen_and_becomes_an_address_that_others_can_open(
     assert page.url == server.url + shared
     page.get_by_role("link", name="− 1 min").click()
     expect_past(page)
-    expect(page.locator("#summary")).to_contain_text("This room was not live then")
+    expect(page.locator("#summary")).to_contain_text("No call at that time")
 
 
 @pytest.mark.parametrize(("zone", "hour"), [("local", "17:00:05"), ("UTC", "11:30:05")])
@@ -139,7 +139,7 @@ def test_an_ended_room_is_found_and_opened_at_its_worst(page: Page, server: Serv
     server.post(lossy(7))
     visit(page, server, "/rooms/room-1")
     expect(page.locator("#sessions")).to_contain_text("live", timeout=SOON)
-    expect(page.locator("#summary")).to_contain_text("This room is not live", timeout=SOON)
+    expect(page.locator("#summary")).to_contain_text("No active call", timeout=SOON)
     expect(page.locator("#sessions .state-ended")).to_have_text("ended", timeout=SOON)
     visit(page, server, "/")
     page.get_by_role("link", name="Ended").click()
@@ -154,7 +154,7 @@ def test_an_ended_room_is_found_and_opened_at_its_worst(page: Page, server: Serv
 def test_a_user_that_left_is_said_to_have_left(page: Page, server: Server) -> None:
     server.post(REFERENCE)
     visit(page, server, user_path("room-1", "u1"))
-    expect(page.locator("#visits")).to_contain_text("here since", timeout=SOON)
+    expect(page.locator("#visits")).to_contain_text("in the room since", timeout=SOON)
     expect(page.locator("#user")).to_contain_text("This user is not in the room", timeout=SOON)
     expect(page.locator("#visits .state-left")).to_have_text("left", timeout=SOON)
 
@@ -167,7 +167,7 @@ class TestCharts:
         visit(page, server, user_path("room-1", "u1"))
         expect(page.locator("#charts canvas")).to_have_count(7)
         expect(page.locator("#charted")).to_have_text("camera")
-        shown = {"Score": "4.37", "rtt": "45 ms", "Bitrate": "1200 kbit/s", "Frame rate": "25 fps"}
+        shown = {"Score": "4.37", "RTT": "45 ms", "Bitrate": "1200 kbit/s", "Frame rate": "25 fps"}
         for title, figure in shown.items():
             expect(newest(page, title)).to_have_text(figure, timeout=SOON)
         smaller = stream(video=video(width=640, height=360), network=network(packet_loss=5))
@@ -181,7 +181,7 @@ class TestCharts:
         received = stream("camera", "recv", network=network(rtt=333))
         server.post(body(user_id='u/"2', metrics=[Entry("u1", [received])]))
         visit(page, server, user_path("room-1", "u1"))
-        expect(newest(page, "rtt")).to_have_text("45 ms", timeout=SOON)
+        expect(newest(page, "RTT")).to_have_text("45 ms", timeout=SOON)
         for section, link, figure, title in (
             ("#sends", "mic", "11 ms", "mic"),
             ("#others", "camera", "333 ms", 'camera as received by u/"2'),
@@ -189,9 +189,9 @@ class TestCharts:
             line = page.locator(f"{section} tbody tr").filter(has_text=link)
             line.get_by_role("link", name="chart").click()
             expect(page.locator("#charted")).to_have_text(title)
-            expect(newest(page, "rtt")).to_have_text(figure, timeout=SOON)
+            expect(newest(page, "RTT")).to_have_text(figure, timeout=SOON)
         server.post(body(user_id='u/"2', metrics=[Entry("u1", [stream("camera", "recv", network=network(rtt=99))])]))
-        expect(newest(page, "rtt")).to_have_text("99 ms", timeout=SOON)
+        expect(newest(page, "RTT")).to_have_text("99 ms", timeout=SOON)
         expect(page.locator("#others a[data-history]")).to_have_attribute("aria-current", "true")
 
     def test_begin_with_the_first_stream_that_comes(self, page: Page, server: Server, watch: Watch) -> None:

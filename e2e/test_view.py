@@ -230,5 +230,5 @@ def test_on_a_phone_what_is_searched_and_the_button_stand_together(
     page = new_context(viewport={"width": 390, "height": 844}).new_page()
     visit(page, server)
     bottom = "(one) => one.getBoundingClientRect().bottom"
-    show, order = page.get_by_role("button", name="Show"), page.get_by_label("Order")
+    show, order = page.get_by_role("button", name="Apply"), page.get_by_label("Sort by")
     assert abs(show.evaluate(bottom) - order.evaluate(bottom)) <= 1

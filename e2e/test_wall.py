@@ -70,10 +70,10 @@ def test_all_rooms_show_totals_and_as_many_of_the_worst_as_fit(wall: Page, serve
         "Level",
         "Score",
         "Users",
-        "rtt",
+        "RTT",
         "Loss",
         "Score",
-        "Heard",
+        "Last",
     ]
 
 
@@ -130,7 +130,7 @@ def test_keys_enter_and_leave_it(wall: Page, few: Server) -> None:
     expect(wall).to_have_url(f"{few.url}/?sort=id")
     expect_live(wall)
     wall.get_by_role("button", name="View").click()
-    wall.get_by_role("link", name="For a wall screen").click()
+    wall.get_by_role("link", name="Wall display").click()
     expect(wall).to_have_url(f"{few.url}/?sort=id&wall=1")
     expect_live(wall)
     wall.keyboard.press("w")

@@ -9,7 +9,9 @@ from litestar import Litestar
 
 from roompulse.app import create_app
 from roompulse.settings import Settings
+from roompulse.web.application import Application
 from tests.builders import NOW
+from tests.databases import make_databases
 from tests.server import Server
 
 
@@ -26,8 +28,14 @@ class Clock:
         self.now += seconds
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow tests, so that none is left to one worker when the others have nothing more to do."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @asynccontextmanager
-async def client_of(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+async def client_of(app: Application | Litestar) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application that runs in this process."""
     transport = httpx.ASGITransport(cast("Any", app))  # the same protocol, typed twice
     async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
@@ -47,6 +55,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
+    """Those of an application whose databases are there, and empty."""
+    make_databases(tmp_path / "data")
     return Settings(data=tmp_path / "data")
 
 
@@ -66,7 +76,9 @@ def make_server(tmp_path: Path) -> Callable[..., Server]:
         nonlocal count
         count += 1
         environment = {f"ROOMPULSE_{name}": str(value) for name, value in settings.items()}
-        return Server(tmp_path / f"server-{count}", environment)
+        data = tmp_path / f"server-{count}"
+        make_databases(data)
+        return Server(data, environment)
 
     return make
 

@@ -28,13 +28,15 @@ from roompulse.rooms.rated_samples import SampleRater
 from roompulse.rooms.trends import Trends
 from roompulse.store.packing import pack_entry, unpack_entry
 from roompulse.web.api.downloads import USERS_COLUMNS, _cell
+from roompulse.web.api.stream import RoomJsonView
 from roompulse.web.html.assets import Assets
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.envelope import success
 from roompulse.web.pages.ingest_health import IngestHealthPage
 from roompulse.web.pages.query import IntakeQuery, RoomsQuery, UserQuery
-from roompulse.web.pages.rooms import Overview
-from roompulse.web.pages.views import Views
+from roompulse.web.pages.room import RoomSections, room_view
+from roompulse.web.pages.rooms import RoomsPage
+from roompulse.web.pages.user import user_view
 from tests.api.test_schema import FULL
 from tests.builders import NOW
 
@@ -78,6 +80,7 @@ TEXTS = [
     "a" * 10_000,
     "😀" * 128,
 ]
+TEXTS += ["علی\u200cرضا", "👩\u200d💻 dev", "\u200da", "a\u200c", "a\u200d\u200db", "a\u2028b", "a\u2029b"]
 TEXTS += ["\u202e", "\u200b", "\ufeff", "\u2028", "\u0085", "\ufffe", "\U0010ffff", "e\u0301", "ı", "ß", "İ", "\u0430"]
 TEXTS += [
     "<script>",
@@ -251,7 +254,7 @@ class World:
         rooms.apply(received)
         self._show(rooms, report)
         intake = self._new_intake()
-        intake.took([received], rooms)
+        intake.accepted([received], rooms)
         self._show_intake(intake)
         for sample in SampleRater().rate(received):
             assert isinstance(arithmetic(sample.quality), str)
@@ -262,14 +265,13 @@ class World:
         room = rooms.get(report.room_id)
         assert room
         assert json.loads(success(room.metrics()))["data"]["room_id"] == report.room_id
-        views = Views(rooms, self._templates, "epoch")
-        overview = Overview(rooms, Trends(10, 10), self._new_intake(), self._templates, lambda: NOW)
+        rooms_page = RoomsPage(rooms, Trends(10, 10), self._new_intake(), self._templates, lambda: NOW)
         shown: list[View] = [
-            views.room_json(report.room_id),
-            views.room(report.room_id, UserQuery()),
-            overview.view(RoomsQuery()),
+            RoomJsonView(rooms, report.room_id, "epoch"),
+            room_view(rooms, RoomSections(self._templates), report.room_id, UserQuery()),
+            rooms_page.view(RoomsQuery()),
         ]
-        shown += [views.user(report.room_id, user.user_id) for user in room.metrics().users]
+        shown += [user_view(rooms, self._templates, report.room_id, user.user_id) for user in room.metrics().users]
         for view in shown:
             for frame in view.render().values():
                 assert_one_event(frame)

@@ -1,6 +1,7 @@
 """The shape of the code, as DESIGN's layout has it: imports point one way, files and functions are small."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,19 @@ SOURCE = Path(__file__).parents[1] / "src" / "roompulse"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 ORDER = [
-    {"__init__", "settings", "clock", "errors", "token_buckets", "printable", "meters", "logs"},
+    {
+        "__init__",
+        "settings",
+        "clock",
+        "errors",
+        "net",
+        "bounded",
+        "periodic",
+        "token_buckets",
+        "printable",
+        "meters",
+        "logs",
+    },
     {"report"},
     {"quality"},
     {"rooms"},
@@ -23,6 +36,7 @@ ORDER = [
     {"ingest"},
     {"web"},
     {"app"},
+    {"asgi"},
     {"client"},
     {"simulate"},
     {"cli"},
@@ -40,11 +54,30 @@ NOT_EVEN_THOUGH_BEFORE = {
 ONLY = {"client": {"client"}, "simulate": {"simulate", "client"}}
 """What stands on the senders' side knows the server by its contract alone."""
 PURE = {"report", "quality", "rooms", "intake"}
-PURE_TOO = {f"importing.{name}" for name in ("recording", "internals", "rtcstats", "streams", "reports", "replay")}
+PURE_TOO = {
+    f"importing.{name}"
+    for name in ("recording", "sdp", "internals", "rtcstats", "changes", "figures", "tracks", "reports", "replay")
+}
 INPUT_AND_OUTPUT = {"asyncio", "anyio", "sqlalchemy", "litestar", "time", "os", "pathlib", "socket", "datetime"}
+
+WEB = {
+    "http": set(),
+    "html": {"http"},
+    "sse": {"http"},
+    "api": {"http", "sse"},
+    "pages": {"http", "html", "sse"},
+    "access_log": {"http", "sse"},
+    "application": {"http", "api", "access_log"},
+    "server": {"http", "sse", "application"},
+}
+"""What each part of web/ may import of the others."""
+
+ALONE = {"uvicorn": "web.server", "sse_starlette": "web.sse"}
+"""Libraries whose traps one package knows."""
 
 MOST_LINES_OF_A_FUNCTION = 50
 MOST_LINES_OF_A_FILE = 300
+MOST_FILES_OF_A_FOLDER = 20
 
 
 def name_of(path: Path) -> str:
@@ -108,6 +141,25 @@ def test_what_a_recording_says_is_found_without_files_and_databases(name: str) -
     # Times are read from text there, hence datetime.
     found = {part_of(module) for module in imports(SOURCE / f"{name.replace('.', '/')}.py")}
     assert found & (INPUT_AND_OUTPUT - {"datetime"}) == set()
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if name_of(path).startswith("web.")], ids=name_of)
+def test_parts_of_the_web_know_only_those_below(path: Path) -> None:
+    _, part, *_ = name_of(path).split(".")
+    known = {module.split(".")[1] for module in own_imports(path) if part_of(module) == "web"}
+    assert part == "__init__" or known - {part} <= WEB[part]
+
+
+@pytest.mark.parametrize(("library", "package"), ALONE.items())
+def test_one_package_alone_knows_a_library(library: str, package: str) -> None:
+    knowing = {name_of(path) for path in FILES if library in map(part_of, imports(path))}
+    assert knowing
+    assert {name for name in knowing if not name.startswith(f"{package}.")} == set()
+
+
+def test_no_folder_is_crowded() -> None:
+    folders = Counter(path.parent for path in FILES if path.stem != "__init__" and "migrations" not in path.parts)
+    assert {folder.name: count for folder, count in folders.items() if count > MOST_FILES_OF_A_FOLDER} == {}
 
 
 def test_the_spine_knows_contracts_and_not_who_keeps_them() -> None:

@@ -12,6 +12,8 @@ import pytest
 from tests.builders import REFERENCE
 from tests.server import Server
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 

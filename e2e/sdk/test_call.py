@@ -14,7 +14,7 @@ from e2e.pages import row, visit
 from e2e.sdk.calls import Participant
 
 ROOM = "room-1"
-PATIENCE = 30
+PATIENCE = 120
 """Seconds; real media on a busy machine take their time."""
 
 
@@ -194,8 +194,8 @@ def test_who_closes_the_tab_turns_stale_and_leaves(
     u2.page.evaluate("pulse().unwatch(peers.u1)")
     u1.page.close()
     visit(page, hasty, f"/rooms/{ROOM}")
-    expect(row(page, "u1")).to_contain_text("stale", timeout=10_000)
-    expect(row(page, "u1")).to_have_count(0, timeout=10_000)
+    expect(row(page, "u1")).to_contain_text("stale")
+    expect(row(page, "u1")).to_have_count(0)
 
 
 def test_reports_of_a_time_without_server_arrive_when_it_is_back(call: Call, server: Server, watch: Watch) -> None:

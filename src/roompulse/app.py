@@ -1,17 +1,20 @@
 """create_app: everything is built and wired here, and nowhere else."""
 
 import asyncio
-import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from litestar import Litestar
 from litestar.types import ControllerRouterHandler
 
+from roompulse.access.administration import Administration
 from roompulse.access.database import AccessDatabase
+from roompulse.access.exposure import remarks_at_start
+from roompulse.access.login import Login
+from roompulse.access.model import Known
 from roompulse.access.passwords import Passwords
 from roompulse.access.registry import AccessRegistry
 from roompulse.access.senders import Senders
@@ -19,9 +22,12 @@ from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import Throttle
 from roompulse.clock import Clock, system_clock
+from roompulse.errors import StartupError, StoreError
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
 from roompulse.meters import Meters
+from roompulse.net import is_loopback
+from roompulse.periodic import every
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
@@ -31,19 +37,22 @@ from roompulse.store.engine import Database
 from roompulse.store.replay import Replay
 from roompulse.store.retention import Retention
 from roompulse.store.samples import SqlSamples
-from roompulse.store.sessions import SessionKeeper, SqlSessions
+from roompulse.store.sessions import SessionRecorder, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql_store import SqlStore
+from roompulse.web.access_log import AccessLog
 from roompulse.web.api.downloads import Downloads, export_routes
 from roompulse.web.api.health import ready_routes
 from roompulse.web.api.history import history_routes
-from roompulse.web.api.live_rooms import answer_routes
+from roompulse.web.api.live_rooms import live_room_routes
 from roompulse.web.api.metrics import CurrentValues, Gauges, metrics_routes
 from roompulse.web.api.openapi import openapi_routes
-from roompulse.web.api.post_report import ReportEndpoint
+from roompulse.web.api.post_report import ReportEndpoint, report_route
 from roompulse.web.api.report_auth import ReportAuth
+from roompulse.web.api.stream import stream_routes
 from roompulse.web.application import Application
 from roompulse.web.html.assets import Assets
+from roompulse.web.html.error_pages import ErrorPages
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.allowed_hosts import AllowedHosts
 from roompulse.web.http.authentication import Authenticator, guard_by
@@ -51,51 +60,80 @@ from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import ProblemAnswers
 from roompulse.web.http.rate_limit import RateLimit
 from roompulse.web.http.session_cookie import SessionCookie
-from roompulse.web.pages.access import Administration, access_routes
+from roompulse.web.pages.access import access_routes
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.demo import DemoTokens, demo_routes
+from roompulse.web.pages.ended import EndedPage
 from roompulse.web.pages.forms import Forms
-from roompulse.web.pages.ingest_health import IngestHealthPage, intake_routes
-from roompulse.web.pages.layout import Layout, page_routes
-from roompulse.web.pages.past import PastPages
-from roompulse.web.pages.rooms import Overview
-from roompulse.web.pages.sign_in import Login, SignInPage, sign_in_routes, sign_out_routes
-from roompulse.web.pages.views import Views
-from roompulse.web.sse.stream import EventStreams, stream_routes
-
-logger = logging.getLogger(__name__)
+from roompulse.web.pages.ingest_health import IngestHealthPage, ingest_health_routes
+from roompulse.web.pages.layout import Layout
+from roompulse.web.pages.past import Past
+from roompulse.web.pages.room import RoomPage, room_routes
+from roompulse.web.pages.rooms import RoomsPage, rooms_routes
+from roompulse.web.pages.sign_in import SignInPage, sign_in_routes, sign_out_routes
+from roompulse.web.pages.user import UserPage, user_routes
+from roompulse.web.sse.stream import EventStreams
 
 LOOK_EVERY = 1.0
-"""Seconds between looks for who turned stale or left, and for reports whose commit does not come."""
+"""Seconds between two checks for users who are stale or have left, and for commits that are overdue."""
 
 
 def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
-    """The application. `app.state.hub` is to be closed when the server is told to stop, so that streams end.
+    """The application.
 
-    `app.state.meters` counts what happens to its connections.
-
-    Raises StartupError: here for settings, and from the lifespan (in a group) for a database, that cannot be used.
+    Raises StartupError: here for settings, and from the lifespan for a database, that cannot be used.
     """
     core = _Core(settings, clock)
-    assets = Assets()
-    templates = Templates(assets)
+    assets, templates = _assets_and_templates()
+    problems = ProblemAnswers(ErrorPages(templates).render, core.meters)
+    reports = ReportEndpoint(core.ingest, _report_auth(core), settings)
 
     @asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        app.state.hub, app.state.meters = core.hub, core.meters
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         async with core.running():
             yield
 
-    return Application(
-        [*_routes(core, templates), *assets.routers()],
-        reports=ReportEndpoint(core.ingest, _door(core), settings),
-        hosts=AllowedHosts(settings, core.peers),
-        problems=ProblemAnswers(templates, core.meters),
+    routed = Litestar(
+        [report_route(reports), *_routes(core, templates), *assets.routers()],
+        exception_handlers=problems.handlers(),
         lifespan=[lifespan],
         guards=[guard_by(core.authenticator)],
         openapi_config=None,
         logging_config=None,
     )
+    return Application(
+        routed,
+        reports=reports,
+        hosts=AllowedHosts(settings, core.peers),
+        problems=problems,
+        catch_up=core.ingest.expire,
+        access_log=AccessLog(core.peers) if settings.log_requests else None,
+        hub=core.hub,
+        meters=core.meters,
+    )
+
+
+async def exposure_remarks(settings: Settings) -> list[str]:
+    """What is to be said of access before a server listens on HOST.
+
+    Raises StartupError where others would have access by oversight, or the database of access cannot be used.
+    """
+    reachable, known = not is_loopback(settings.host), Known()
+    if reachable:
+        database = AccessDatabase(settings)
+        try:
+            async with database.open():
+                known = await AccessStore(database).load()
+        except StoreError as error:
+            raise StartupError(f"the database {database.path} failed: {error}") from None
+    return remarks_at_start(settings, known, reachable=reachable)
+
+
+@cache
+def _assets_and_templates() -> tuple[Assets, Templates]:
+    """One pair for the process: neither has state, and compiling the templates costs more CPU than all else here."""
+    assets = Assets()
+    return assets, Templates(assets)
 
 
 class _Core:
@@ -130,6 +168,7 @@ class _Core:
         self.peers = ClientAddresses(settings)
         self.cookie = SessionCookie(self.peers, settings.session_lifetime)
         self.authenticator = Authenticator(self.registry, self.cookie, self.peers, settings)
+        self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -148,32 +187,35 @@ class _Core:
             _look_after(self.ingest),
             self.health.run(),
             Snapshots(store, self.rooms, self.trends, clock, settings.snapshot_interval).run(),
-            SessionKeeper(self.sessions, self.rooms).run(),
+            SessionRecorder(self.sessions, self.rooms).run(),
             retention.run(),
             self.registry.run(),
             self.sign_ins.run(),
             self.meters.watch_loop(),
+            self.streams.close_with_server(),
         ]
 
 
 def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     settings, clock, rooms, ingest = core.settings, core.clock, core.rooms, core.ingest
     epoch = secrets.token_hex(4)
-    views = Views(rooms, templates, epoch)
-    overview = Overview(rooms, core.trends, ingest.intake, templates, clock)
-    past_pages = PastPages(core.past, core.sessions, templates, clock, settings.leave_after)
+    past = Past(core.past, clock)
+    rooms_page = RoomsPage(rooms, core.trends, ingest.intake, templates, clock)
+    room_page = RoomPage(rooms, past, core.sessions, templates, clock)
+    user_page = UserPage(rooms, past, templates, clock, settings.leave_after)
     intake = IngestHealthPage(ingest.intake, templates)
     notice, forms = DatabaseNotice(core.health, templates), Forms(core.cookie, settings.body_timeout)
-    layout = Layout(templates, notice, clock, forms, settings)
-    streams = EventStreams(core.hub, core.peers, core.registry, settings, clock)
+    layout = Layout(templates, notice, forms, core.streams, clock, settings)
     return [
-        *answer_routes(rooms, ingest, epoch),
+        *live_room_routes(rooms, epoch),
         *history_routes(core.store, core.past, rooms, clock),
-        *stream_routes(streams, overview, views, intake, notice, ingest),
+        *stream_routes(core.streams, rooms, epoch),
         *openapi_routes(settings),
-        *page_routes(rooms, overview, views, past_pages, layout, ingest),
-        *(demo_routes(views, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
-        *intake_routes(intake, layout, ingest),
+        *rooms_routes(rooms_page, EndedPage(core.sessions, layout), layout),
+        *room_routes(room_page, past, layout),
+        *user_routes(user_page, past, layout),
+        *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
+        *ingest_health_routes(intake, layout),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
         *export_routes(Downloads(core.store, core.past, clock, settings)),
@@ -192,7 +234,7 @@ def _operator_routes(core: _Core, templates: Templates, forms: Forms, layout: La
     ]
 
 
-def _door(core: _Core) -> ReportAuth:
+def _report_auth(core: _Core) -> ReportAuth:
     settings, clock = core.settings, core.clock
     return ReportAuth(Senders(core.registry, clock), RateLimit(settings.sender_rate, clock), ClientAddresses(settings))
 
@@ -237,10 +279,8 @@ async def _taking(ingest: Ingest, hub: LocalHub) -> AsyncIterator[None]:
 
 
 async def _look_after(ingest: Ingest) -> None:
-    while True:
-        await asyncio.sleep(LOOK_EVERY)
-        try:
-            ingest.give_up()
-            ingest.expire()
-        except Exception:
-            logger.exception("stale users could not be looked for")
+    async def look() -> None:
+        ingest.give_up()
+        ingest.expire()
+
+    await every(LOOK_EVERY, look, "stale users and overdue commits could not be checked")

@@ -1,12 +1,12 @@
 """The spine: reports that wait together are committed together, then shown, then acknowledged.
 
-So nothing unsaved is ever shown or acknowledged, and the cost of a commit is shared.
+So no unsaved report is ever shown or acknowledged, and the cost of a commit is shared.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from msgspec import Struct
@@ -28,31 +28,27 @@ MAX_BATCH = 500
 """Reports in one commit: with bulk reports of hundreds of streams each, one commit still takes well under a second."""
 
 RETRY_AFTER = 2
-"""Seconds after which a sender is asked to try again when the store failed or the queue is full."""
+"""Seconds after which a sender should retry when the store failed or the queue is full."""
 
 NOT_SAVED = "the report could not be saved"
 NOTHING_SAVED = "the database cannot be written now"
 
 
-Answer = Callable[[Problem | None], object]
-"""Is told what became of a report: None once it is committed and shown, or why it is not."""
-
-
 class _Waiting(Struct, eq=False):
+    """A report that waits for its commit, and the sender that waits for the answer."""
+
     received: Received
-    answer: Answer
-    answered: bool = False
+    answered: asyncio.Future[None]
     refused: bool = False
 
     def refuse(self, problem: Problem) -> None:
-        if not self.answered:
-            self.answered = self.refused = True
-            self.answer(problem)
+        if not self.answered.done():
+            self.refused = True
+            self.answered.set_exception(problem)
 
     def acknowledge(self) -> None:
-        if not self.answered:
-            self.answered = True
-            self.answer(None)
+        if not self.answered.done():
+            self.answered.set_result(None)
 
 
 class Ingest:
@@ -86,37 +82,21 @@ class Ingest:
         self._closed = False
 
     async def rebuild(self, leave_after: float) -> None:
-        """Fill the live rooms from the reports of before a restart, as far back as anything of them still shows."""
+        """Fill the live rooms from stored reports after a restart, as far back as reports still have an effect."""
         now = self._clock()
         async for received in self._store.recent(now - leave_after - FRAME_RATE_WINDOW):
-            # As it went the first time, so that a clock set back since then brings nobody back who had left.
+            # As the first time: otherwise users who had left would come back where the clock was set back since then.
             self._rooms.expire(received.at)
             self._rooms.apply(received)
             self.intake.newest = received.at
         self._rooms.expire(now)
 
     async def submit(self, report: Report, sender: str = "") -> None:
-        """Return once the report is committed and shown; raises what `begin` raises, and what that would answer."""
-        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Return once the report is committed and shown; `sender` is the key of its limits, empty: none.
 
-        def answer(problem: Problem | None) -> None:
-            if answered.done():
-                return
-            if problem:
-                answered.set_exception(problem)
-            else:
-                answered.set_result(None)
-
-        self.begin(report, sender, answer)
-        await answered
-
-    def begin(self, report: Report, sender: str, answer: Answer) -> None:
-        """Let the report be committed and shown; `sender` is whose limits it counts for, empty if none.
-
-        `answer` is called later, with None or one of these, of which those that are known by now are raised:
-
-            Unavailable: too many reports wait, a limit of the server is reached, or the store failed. Where the commit
-                did not come in time, the report may still be saved.
+        Raises:
+            Unavailable: too many reports wait, a limit of the server is reached, or the store failed. After a commit
+                that was too slow, the report may still be saved.
             TooManyRequests: a limit of the room, the user or the sender is reached.
 
         """
@@ -126,11 +106,13 @@ class Ingest:
             raise _not_saved(NOTHING_SAVED)
         if len(self._queue) >= self._max_queue:
             raise Unavailable("too many reports wait to be saved", retry_after=RETRY_AFTER, reason="queue_full")
-        self._queue.append(_Waiting(Received(report, self._clock(), sender), answer))
+        waiting = _Waiting(Received(report, self._clock(), sender), asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
         self._wake.set()
+        await waiting.answered
 
     async def run(self) -> None:
-        """Take batches until closed and empty."""
+        """Commit batches until closed and empty."""
         while self._queue or not self._closed:
             await self._wake.wait()
             self._wake.clear()
@@ -139,7 +121,7 @@ class Ingest:
                 try:
                     await self._take([waiting for waiting in batch if not waiting.refused])
                 except Exception:
-                    # A mistake of ours must neither leave these senders waiting nor end the ingest.
+                    # An internal error must neither leave these senders waiting nor end the ingest.
                     logger.exception("a batch of %d reports failed", len(batch))
                     self._refuse(batch, NOT_SAVED)
                 self._saving_since = None
@@ -152,12 +134,12 @@ class Ingest:
         return len(self._queue)
 
     def close(self) -> None:
-        """Refuse further reports; those that wait are still taken."""
+        """Reject further reports; those in the queue are still committed."""
         self._closed = True
         self._wake.set()
 
     def expire(self) -> None:
-        """Bring the live rooms and what is known of the intake to the present time, and publish what that changed."""
+        """Bring the live rooms and the intake to the present time, and publish the changes."""
         now = self._clock()
         self._hub.publish(self._rooms.expire(now))
         version = self.intake.version(now)
@@ -166,7 +148,7 @@ class Ingest:
             self._hub.refresh()
 
     def give_up(self) -> None:
-        """Refuse the reports whose commit did not come in time. Those of the commit under way may still be saved."""
+        """Reject the reports whose commit is overdue. Those of the commit under way may still be saved."""
         too_old = self._clock() - self._commit_timeout
         if self._saving_since is not None and self._saving_since <= too_old:
             self._health.failed(f"a commit takes more than {self._commit_timeout:g} s")
@@ -192,7 +174,7 @@ class Ingest:
                 await self._save_one_by_one(admitted)
 
     async def _save(self, batch: Sequence[_Waiting]) -> bool:
-        """Commit these reports, show and answer them; or say that they could not be committed."""
+        """Commit these reports, show and answer them; whether they could be committed."""
         self._meters.batch.observe(len(batch))
         try:
             with self._meters.commit.time():
@@ -206,7 +188,7 @@ class Ingest:
         return True
 
     async def _save_one_by_one(self, batch: Sequence[_Waiting]) -> None:
-        """Keep a report that the store cannot take from failing the others, as long as it takes any."""
+        """Commit report by report, while that is possible, so that one bad report does not fail the others."""
         rest = deque(batch)
         while rest and await self._health.probe():
             while rest and (rest[0].refused or await self._save([rest[0]])):
@@ -223,19 +205,15 @@ class Ingest:
     def _show(self, committed: Sequence[_Waiting]) -> None:
         for waiting in committed:
             self._rooms.apply(waiting.received)
-        self.intake.took([waiting.received for waiting in committed], self._rooms)
+        self.intake.accepted([waiting.received for waiting in committed], self._rooms)
         self._hub.publish({waiting.received.report.room_id for waiting in committed})
-        # Once the next commit is under way, if reports wait for it: so the disk has work while answers are written.
+        # After the next commit has begun, if reports wait for it: so the disk works while answers are written.
         asyncio.get_running_loop().call_soon(_acknowledge, committed)
 
 
 def _acknowledge(committed: Iterable[_Waiting]) -> None:
     for waiting in committed:
-        try:
-            waiting.acknowledge()
-        except Exception:
-            # A mistake with one connection must not leave the others waiting.
-            logger.exception("a sender could not be told that its report is saved")
+        waiting.acknowledge()
 
 
 def _not_saved(message: str) -> Unavailable:

@@ -1,23 +1,23 @@
 // A call in one page. Every participant has its own connection to each of the others, as in a call without a media server,
-// and its own SDK. What the sliders do is done to the real media, so that the figures are what getStats() truly says.
+// and its own SDK. The sliders degrade the real media, so the metrics are what getStats() really reports.
 
 import { RoomPulse } from "../sdk/roompulse.js";
 
 const WIDTH = 640;
 const HEIGHT = 360;
 const FPS = 25;
-const INTERVAL = 2; // seconds between two reports: what a slider does is to be seen soon
-const FULL_BITRATE = 1_500; // kbit/s, where the slider of the bitrate begins to hold back
+const INTERVAL = 2; // seconds between two reports: short, so that a slider shows its effect soon
+const FULL_BITRATE = 1_500; // kbit/s, where the bitrate slider begins to limit
 const LEAST_BITRATE = 20;
 
-const RENEW_EVERY = 60_000; // ms; tokens hold for five minutes
+const RENEW_EVERY = 60_000; // ms; tokens are valid for five minutes
 
 const call = document.getElementById("call");
 const NAMES = call.dataset.users.split(" ");
 const note = document.getElementById("call-note");
 const template = document.getElementById("participant");
 const participants = new Map();
-let tokens = {}; // by name; none where the server asks for none
+let tokens = {}; // by name; empty where the server requires none
 
 // A picture with movement and detail, so that it costs bits: coloured discs before noise.
 function fakeCamera(name, hue) {
@@ -51,7 +51,7 @@ function fakeCamera(name, hue) {
   return { track, end: () => clearInterval(timer) };
 }
 
-// A tone that comes and goes like speech. Nobody hears it: what is received is not played.
+// A tone that comes and goes like speech. It is inaudible: what is received is not played.
 function fakeMicrophone(audio, pitch) {
   const tone = new OscillatorNode(audio, { frequency: pitch });
   const syllables = new OscillatorNode(audio, { frequency: 2.5 });
@@ -82,8 +82,8 @@ class Participant {
       user: name,
       token: tokens[name],
       interval: INTERVAL,
-      // A server that started again knows none of the tokens that it gave out before.
-      onError: (error) => (/ answers 401: /.test(error.message) ? renewTokens() : tell(error)),
+      // A restarted server does not accept the tokens that it issued before.
+      onError: (error) => (/ answers 401: /.test(error.message) ? renewTokens() : showNote(error)),
     });
     this.card = template.content.firstElementChild.cloneNode(true);
     this.card.querySelector("legend").textContent = name;
@@ -98,7 +98,7 @@ class Participant {
     return field.type === "checkbox" ? field.checked : Number(field.value);
   }
 
-  // The slider goes by factors: what hurts lies far below what a camera takes.
+  // The slider is logarithmic: the bitrates that hurt are far below what a camera sends.
   get bitrate() {
     const position = this.value("bitrate") / 100;
     return position === 1 ? null : Math.round(LEAST_BITRATE * (FULL_BITRATE / LEAST_BITRATE) ** position);
@@ -110,12 +110,12 @@ class Participant {
   }
 
   apply() {
-    const say = (name, text) => {
+    const setOutput = (name, text) => {
       this.card.querySelector(`output[name=${name}]`).textContent = text;
     };
-    say("bitrate", this.bitrate ? `${this.bitrate} kbit/s` : "unlimited");
-    say("frame_rate", `${this.value("frame_rate")} fps`);
-    say("lost", `${this.value("lost")} %`);
+    setOutput("bitrate", this.bitrate ? `${this.bitrate} kbit/s` : "unlimited");
+    setOutput("frame_rate", `${this.value("frame_rate")} fps`);
+    setOutput("lost", `${this.value("lost")} %`);
     for (const { track } of this.sources) track.enabled = !this.value(track.kind === "audio" ? "muted" : "camera_off");
     for (const { connection, workers } of this.links.values()) {
       workers.forEach((worker) => worker.postMessage(this.value("lost") / 100));
@@ -126,7 +126,7 @@ class Participant {
       delete encoding.maxBitrate;
       if (this.bitrate) encoding.maxBitrate = this.bitrate * 1_000;
       encoding.maxFramerate = this.value("frame_rate");
-      sender.setParameters(parameters).catch((error) => tell(error));
+      sender.setParameters(parameters).catch((error) => showNote(error));
     }
   }
 
@@ -140,7 +140,7 @@ class Participant {
     }
     this.sources.forEach(({ end }) => end());
     this.card.remove();
-    if (!participants.size) tell({ message: "The call is over. Everybody turns stale, and then has left." });
+    if (!participants.size) showNote({ message: "Call ended. The participants become stale, then leave the room." });
   }
 
   lose(name) {
@@ -152,22 +152,22 @@ class Participant {
   }
 }
 
-function tell({ message }) {
+function showNote({ message }) {
   note.textContent = message;
 }
 
 async function renewTokens() {
   try {
     const answer = await fetch(call.dataset.tokens);
-    if (!answer.ok) throw new Error(`no room tokens: the server answers ${answer.status}`);
+    if (!answer.ok) throw new Error(`could not get room tokens: the server answered ${answer.status}`);
     tokens = await answer.json();
     for (const { name, pulse } of participants.values()) pulse.token = tokens[name];
   } catch (error) {
-    tell(error);
+    showNote(error);
   }
 }
 
-// What arrives goes through a worker that throws encoded frames away, as a network would that loses whole frames.
+// Received media passes a worker that drops encoded frames, like a network that loses whole frames.
 function lossy(receiver) {
   const worker = new Worker(call.dataset.worker);
   receiver.transform = new RTCRtpScriptTransform(worker, {});
@@ -211,10 +211,10 @@ document.getElementById("start").addEventListener("submit", async (event) => {
       for (const other of participants.values()) await connect(other, newcomer);
       participants.set(newcomer.name, newcomer);
     }
-    tell({ message: `The first figures come within ${3 * INTERVAL} seconds.` });
+    showNote({ message: `First results within ${3 * INTERVAL} seconds.` });
   } catch (error) {
     form.hidden = false;
-    tell(error);
+    showNote(error);
     for (const participant of participants.values()) participant.leave();
   }
 });

@@ -1,4 +1,4 @@
-// Throws away a share of the encoded frames of one track.
+// Drops a share of the encoded frames of one track.
 
 let share = 0;
 

@@ -1,17 +1,17 @@
-// Charts of stored history, which go on live: whenever the page was pushed something, what came since the last point is
-// fetched. So a reconnect leaves no hole that history can fill, and a quiet room costs nothing.
+// Charts of stored history that continue live: after each push the points since the last one are fetched. So a reconnect
+// leaves no gap that history can fill, and a quiet room causes no requests.
 //
-// What is drawn is for room_charts.js and user_charts.js to say:
+// room_charts.js and user_charts.js define what is drawn:
 //   charts    [{title, unit, scale, stepped, series: {label: (one) => value}}]
-//   url()     where the history is fetched, or null where there is none
+//   url()     the URL of the history, or null where there is none
 //   step(range)  seconds that are merged into one point by the server, 0 for none
 //   gap(step)    seconds without a point that are drawn as a gap
 //   due()     seconds until what was just pushed is in the history
-//   shows(from, to)  is told the part that is on screen
+//   shows(from, to)  called with the visible range
 //   moment(time, range)  the time that a point at `time` shows, or a promise of it
 
 import { dateOf, isFrozen, now, timeOfDay } from "./clock.js";
-import { keep, kept } from "./kept.js";
+import { keep, kept } from "./preferences.js";
 import { checkDenied } from "./signed_out.js";
 
 const RANGES = { "15 min": 900, "1 h": 3_600, "6 h": 21_600, "24 h": 86_400 }; // seconds
@@ -26,7 +26,7 @@ const reset = section.querySelector(".chart-reset");
 let source = null;
 let rangeName = Object.hasOwn(RANGES, kept("range")) ? kept("range") : "15 min";
 let points = [];
-let zoom = null; // [from, to] in Unix seconds, while the operator looks at a part
+let zoom = null; // [from, to] in Unix seconds, while zoomed in
 let plots = [];
 let dragged = false;
 let timer = 0;
@@ -39,31 +39,31 @@ const view = () => zoom ?? [now() - range(), now()];
 // Seconds of a point, in multiples of the `finest`, so that a range has room in a chart.
 export const stepOf = (seconds, finest) => Math.ceil(seconds / POINTS / finest) * finest;
 
-// How large a chart and its print are, the stylesheet says.
+// The stylesheet sets the size of a chart and of its text.
 const em = () => parseFloat(getComputedStyle(grid).fontSize);
 
-// The newest point is fetched again: as a step it may have grown meanwhile.
+// The newest point is fetched again: where points are merged, it may have changed since.
 async function load() {
   const url = source.url();
   if (fetching || !url) return;
   fetching = true;
-  const asked = url + rangeName;
+  const requested = url + rangeName;
   const step = source.step(range());
   const from = Math.max(now() - range(), points.at(-1)?.timestamp ?? 0);
   const query = new URLSearchParams({ from: from.toFixed(3), limit: "10000" });
   if (isFrozen()) query.set("to", now().toFixed(3));
   if (step) query.set("step", step);
-  const isAsked = () => asked === source.url() + rangeName;
+  const isCurrent = () => requested === source.url() + rangeName;
   try {
     const answer = await fetch(`${url}${url.includes("?") ? "&" : "?"}${query}`);
     checkDenied(answer);
-    if (answer.ok && isAsked()) add((await answer.json()).data);
+    if (answer.ok && isCurrent()) add((await answer.json()).data);
   } catch {
-    // The server is lost, which the page says; the next push makes up for it.
+    // The page shows the disconnection already; the next push fetches what is missing.
   } finally {
     fetching = false;
   }
-  if (!isAsked()) await load();
+  if (!isCurrent()) await load();
   draw();
 }
 
@@ -73,7 +73,7 @@ function add(newer) {
   points = points.filter((one) => one.timestamp < first && one.timestamp >= oldest).concat(newer);
 }
 
-// Where nothing was known for a while there is a gap, not a line.
+// A time without data is a gap, not a line.
 function columns(read) {
   const times = [];
   const values = [];
@@ -102,7 +102,7 @@ function draw() {
   source.charts.forEach((chart, index) => {
     plots[index].setData(data(chart), false);
     plots[index].setScale("x", { min, max });
-    tell(plots[index], chart);
+    writeCaption(plots[index], chart);
   });
   source.shows(min, max);
 }
@@ -112,12 +112,12 @@ function show(part) {
   draw();
 }
 
-// A canvas knows neither custom properties nor light-dark(): the colour as the browser has worked it out.
+// A canvas supports neither custom properties nor light-dark(): the colour as the browser computes it.
 function color(name) {
   grid.style.color = `var(${name})`;
-  const worked = getComputedStyle(grid).color;
+  const computed = getComputedStyle(grid).color;
   grid.style.color = "";
-  return worked;
+  return computed;
 }
 
 const tick = (time) => timeOfDay(time).slice(0, time % 60 ? 8 : 5);
@@ -133,7 +133,7 @@ function options(chart, box) {
     label,
     stroke: color(`--series-${index + 1}`),
     width: 2,
-    dash: index ? [6, 3] : undefined, // told apart without colour too
+    dash: index ? [6, 3] : undefined, // distinguishable without colour too
     points: { size: 4, filter: alone },
     paths: chart.stepped && uPlot.paths.stepped({ align: 1 }),
   }));
@@ -143,7 +143,7 @@ function options(chart, box) {
     tzDate: dateOf,
     padding: [0.6 * em(), null, null, null],
     cursor: { sync: { key: "room" }, drag: { x: true, y: false, setScale: false }, bind: { dblclick: () => () => show(null) } },
-    hooks: { setSelect: [selected], setCursor: [(plot) => tell(plot, chart)] },
+    hooks: { setSelect: [selected], setCursor: [(plot) => writeCaption(plot, chart)] },
     legend: { show: false },
     scales: { x: { time: true }, y: { range: (_, __, most) => chart.scale ?? [0, (most || 1) * 1.1] } },
     axes: [axis(2.5, { space: 6 * em(), values: (_, times) => times.map(tick) }), axis(5.6, { space: 2 * em() })],
@@ -151,15 +151,15 @@ function options(chart, box) {
   };
 }
 
-// Where there are too many points to mark each, those that no line leads to would not be seen.
+// Where there are too many points to mark each, a point without neighbours would be invisible without a mark.
 function alone(plot, series, all) {
   if (all) return null;
   const values = plot.data[series];
   return values.flatMap((value, at) => (value == null || values[at - 1] != null || values[at + 1] != null ? [] : [at]));
 }
 
-// The caption tells the figures under the cursor, and the newest ones while there is none.
-function tell(plot, chart) {
+// The caption has the values under the cursor, or the newest ones without a cursor.
+function writeCaption(plot, chart) {
   const index = plot.cursor.left >= 0 ? plot.cursor.idx : plot.data[0].length - 1;
   const digits = { "": 2, "%": 1, "Mbit/s": 1 }[chart.unit] ?? 0;
   plot.root.closest("figure").querySelectorAll(".key b").forEach((figure, series) => {
@@ -180,7 +180,7 @@ function captionOf(chart) {
   return caption;
 }
 
-// Dragging over a part of one chart shows that part in all of them.
+// Dragging over a range in one chart zooms all of them to it.
 function selected(plot) {
   const { left, width } = plot.select;
   if (width < 4) return;
@@ -190,7 +190,7 @@ function selected(plot) {
   show(part);
 }
 
-// A click on a moment shows the page as it was then. The end of a drag is a click too.
+// A click opens the page as it was at that time. The end of a drag is a click too.
 async function travel(plot) {
   const time = plot.data[0][plot.cursor.idx];
   const isClick = !dragged && time !== undefined;
@@ -235,7 +235,7 @@ function choose(button) {
   restart();
 }
 
-// Begin anew with another range or another history.
+// Start again with another range or another history.
 export function restart() {
   points = [];
   zoom = null;
@@ -254,8 +254,8 @@ for (const name of Object.keys(RANGES)) {
 
 reset.addEventListener("click", () => show(null));
 
-// A push says that something changed, which will be in the history soon. The viewers of a room need not all ask in the
-// same moment.
+// A push means that something changed, which will be in the history soon. The random delay spreads the requests of a
+// room's viewers.
 function loadLater() {
   if (timer) {
     again = true;
@@ -286,7 +286,7 @@ export function start(from) {
   document.addEventListener("page:resume", load);
   document.addEventListener("page:look", build);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", build);
-  const stream = document.getElementById("stream"); // a page of the past has none
+  const stream = document.getElementById("stream"); // a page that shows the past has none
   stream?.addEventListener("htmx:after:swap", loadLater);
   if (stream) loadLater(); // the first push may have come before this script
 }

@@ -1,7 +1,7 @@
-// The time that the page shows: the server's, standing still while the page is paused, in the zone that the operator
-// chose. Every script asks here, and every <time> of the page is written here.
+// The time that the page shows: the server's, which stops while the page is paused, in the zone that the operator chose.
+// Every script reads it here, and every <time> of the page is written here.
 
-import { keep, kept } from "./kept.js";
+import { keep, kept } from "./preferences.js";
 
 let offset = 0; // the server's clock minus this machine's, in milliseconds
 let frozenAt = null; // Unix seconds, while the page is paused
@@ -26,7 +26,7 @@ export function thaw() {
   frozenAt = null;
 }
 
-// Whoever draws times redraws them when the document hears of "page:look".
+// Scripts that draw times redraw them on the document's event "page:look".
 export function setUtc(next) {
   utc = next;
   keep("zone", utc ? "utc" : "local");
@@ -53,7 +53,7 @@ export const localTime = (seconds) => isoOf(seconds).slice(0, 19); // as in <inp
 export const timeOfDay = (seconds) => isoOf(seconds).slice(11, 19);
 export const dateAndTime = (seconds) => `${isoOf(seconds).slice(0, 10)} ${timeOfDay(seconds)} ${zoneName(seconds)}`;
 
-// A Date whose local fields are those of the zone that is shown: uPlot reads no other.
+// A Date whose local fields are those of the chosen zone: uPlot reads local fields only.
 export function dateOf(seconds) {
   const date = new Date(seconds * 1_000);
   if (utc) date.setTime(date.getTime() - localOffset(date) * 60_000);
@@ -67,9 +67,9 @@ export function duration(seconds) {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
-export const age = (seconds) => (seconds < 1 ? "now" : `${duration(seconds)} ago`);
+export const age = (seconds) => (seconds < 1 ? "just now" : `${duration(seconds)} ago`);
 
-// The whole text where there is no other, so that nothing is written that is there already.
+// Writes only where the text differs: each write changes the DOM, even with the same text.
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

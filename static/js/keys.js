@@ -1,8 +1,8 @@
-// The keyboard: what is done with a mouse is done without one. Nothing here while somebody types.
+// Keyboard shortcuts, which are off while the operator types in a field.
 
 import { isWall } from "./view.js";
 
-const ROWS = "#rooms tbody th a, #users tbody th a"; // the link of a row: what has the focus is what is selected
+const ROWS = "#rooms tbody th a, #users tbody th a"; // the link of a row: the focused row is the selected one
 const help = document.getElementById("keys");
 
 const click = (id) => () => document.getElementById(id)?.click();

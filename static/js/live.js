@@ -1,14 +1,14 @@
-// Keeps a page live: opens its stream while the page is looked at, says when the server is lost, and lets the operator
-// hold the page still.
-// What the page shows comes as HTML from the server; no figure is judged here.
+// Keeps a page live: opens its stream while the page is visible, shows when the server is disconnected, and lets the
+// operator pause.
+// What the page shows comes as HTML from the server; no metric is rated here.
 //
-// htmx reads the stream and swaps what it brings. When to open one is decided here alone (htmx's own `reconnect` and
-// `pauseOnBackground` are off, see base.html): so there is never more than one, whatever ends or refuses it.
+// htmx reads the stream and swaps the sections in it. Streams are opened here alone (htmx's own `reconnect` and
+// `pauseOnBackground` are off, see base.html): so there is never more than one, however one ends or is rejected.
 
 import { age, behind, duration, freeze, isFrozen, setServerTime, setText, showTimes, thaw } from "./clock.js";
 import { checkDenied, isDenied, showSignedOut } from "./signed_out.js";
 
-const PATIENCE = 5_000; // connecting for longer than this is no connecting either
+const CONNECTING_AT_MOST = 5_000; // after that the page counts as disconnected
 const CONNECT_TIMEOUT = 10_000;
 const RETRY_MIN = 500;
 const RETRY_MAX = 4_000;
@@ -17,8 +17,8 @@ const WORDS = {
   connecting: "Connecting",
   live: "Live",
   paused: "Paused",
-  background: "In the background",
-  lost: "Server lost",
+  background: "In background",
+  lost: "Disconnected",
   refused: "Not live",
 };
 
@@ -29,19 +29,19 @@ const detail = document.getElementById("connection-detail");
 const pause = document.getElementById("pause");
 
 const HEARTBEAT = Number(stream.dataset.heartbeat) * 1_000; // between the server's `ping` events
-const LOST_AFTER = 2 * HEARTBEAT + 2_000; // silence of two heartbeats is no silence but a lost server
+const LOST_AFTER = 2 * HEARTBEAT + 2_000; // without two heartbeats the page counts as disconnected
 
 let state = "";
 let stateSince = 0;
-let reason = ""; // why the server refused the stream
+let reason = ""; // why the server rejected the request for the stream
 let connection = null; // htmx's, while a stream is open
-let requested = false; // a stream was asked for, and the answer is awaited
+let requested = false; // a request for the stream waits for its response
 let failures = 0;
 let retry = 0;
-let heardAt = Date.now(); // the last message, by this machine's clock
-let quietSince = heardAt; // the same, or when the stream was opened
+let receivedAt = Date.now(); // the last message, by this machine's clock
+let quietSince = receivedAt; // the same, or when the stream was opened
 const held = new Map(); // the newest state of each section, while the page is paused
-const tabs = new BroadcastChannel("roompulse"); // those of this browser tell each other that they are live
+const tabs = new BroadcastChannel("roompulse"); // tabs of this browser notify each other that they are live
 
 function setState(next) {
   if (state !== next) {
@@ -51,7 +51,7 @@ function setState(next) {
   show();
 }
 
-// The page is paused whatever becomes of its stream, but a lost server is the greater news.
+// A paused page stays paused whatever happens to its stream, but a disconnection is shown first.
 function show() {
   showTimes();
   if (state === "signed-out") {
@@ -63,11 +63,11 @@ function show() {
   setText(word, WORDS[shown]);
   document.body.classList.toggle("out-of-date", shown === "lost" || shown === "refused");
   const now = Date.now();
-  const heard = `last heard ${age((now - heardAt) / 1_000)}`;
+  const lastUpdate = `last update ${age((now - receivedAt) / 1_000)}`;
   const details = {
-    lost: heard,
-    refused: `${reason}, ${heard}`,
-    connecting: now - heardAt < 2_000 ? "" : heard,
+    lost: lastUpdate,
+    refused: `${reason}, ${lastUpdate}`,
+    connecting: now - receivedAt < 2_000 ? "" : lastUpdate,
     paused: `${duration(behind())} behind`,
   };
   setText(detail, details[shown] ?? "");
@@ -86,20 +86,20 @@ function openLater(atLeast = 0) {
   retry = setTimeout(open, wait * (1 + Math.random() / 2)); // spread: a thousand pages come back at once
 }
 
-function letGo() {
+function closeStream() {
   clearTimeout(retry);
   if (connection) connection.abortController.abort();
   else if (requested) htmx.trigger(stream, "htmx:abort");
 }
 
-// There is a stream: hx-sse got an answer and is about to read it.
+// A stream opens: hx-sse has its response and is about to read it.
 stream.addEventListener("htmx:sse:before:connection", (event) => {
   connection = event.detail.connection;
   quietSince = Date.now();
   if (document.hidden) event.preventDefault();
 });
 
-// There is none any more: the server ended it, the network broke it, or letGo did.
+// The stream is closed: by the server, by the network, or by closeStream.
 stream.addEventListener("htmx:sse:close", () => {
   connection = null;
   if (document.hidden || state === "signed-out") return;
@@ -107,7 +107,7 @@ stream.addEventListener("htmx:sse:close", () => {
   openLater();
 });
 
-// A request is over: with a stream (see above), with another answer, or with none.
+// A request is over: with a stream (see above), with another response, or without one.
 stream.addEventListener("htmx:finally:request", (event) => {
   requested = false;
   if (connection || document.hidden) return;
@@ -120,10 +120,10 @@ stream.addEventListener("htmx:finally:request", (event) => {
 
 stream.addEventListener("htmx:sse:before:message", (event) => {
   if (state === "signed-out") {
-    location.reload(); // somebody has signed in, whose name and forms the page is to have
+    location.reload(); // an operator has signed in: the page needs that name, and new form tokens
     return;
   }
-  heardAt = quietSince = Date.now();
+  receivedAt = quietSince = Date.now();
   failures = 0;
   if (state !== "live") tabs.postMessage("live");
   setState("live");
@@ -137,10 +137,10 @@ stream.addEventListener("ping", (event) => {
 
 stream.addEventListener("bye", () => setState("lost"));
 
-// A page that is signed out does not try again by itself, but when it is looked at, or another tab is signed in.
+// A signed-out page tries again when it becomes visible, or another tab is live.
 function signOut() {
   setState("signed-out");
-  letGo();
+  closeStream();
 }
 
 stream.addEventListener("signed-out", signOut);
@@ -150,19 +150,19 @@ tabs.addEventListener("message", () => {
   if (state === "signed-out") open();
 });
 
-// The stream stays open while the page is paused, or nobody would hear that the server is lost. What it brings is the
-// whole state of a section, so the newest is all that is needed to go on.
+// The stream stays open while the page is paused, so that a disconnection is noticed. Each message is the whole state of
+// a section, so the newest one of each is enough to resume.
 function hold(event) {
   const { data, event: name } = event.detail.message;
   if (name) return; // an event for this script, see above
   const [, section] = data.match(/hx-target="([^"]*)"/);
   held.delete(section);
-  if (!isFrozen() || section === "#notice") return; // no news of the room, but about the server
+  if (!isFrozen() || section === "#notice") return; // the notice is about the server, and shown at once
   held.set(section, data);
   event.preventDefault();
 }
 
-async function goOn() {
+async function resume() {
   thaw();
   show();
   for (const [section, text] of held) {
@@ -175,15 +175,15 @@ async function goOn() {
 pause.addEventListener("click", () => {
   pause.setAttribute("aria-pressed", String(!isFrozen()));
   if (isFrozen()) {
-    goOn();
+    resume();
   } else {
     freeze();
     show();
   }
 });
 
-// Swaps bring times as the server writes them, and may move the row that has the focus: both are put right before
-// anybody sees it.
+// A swap brings times as the server writes them, and may move the row that has the focus: both are corrected before the
+// next paint.
 let focused = null;
 document.addEventListener("htmx:before:swap", () => {
   focused = document.activeElement;
@@ -195,12 +195,12 @@ document.addEventListener("htmx:after:swap", () => {
   showAddress();
 });
 
-// Six streams are all that a browser opens to one server (HTTP/1.1): a tab in the background lets go of its own.
+// A browser opens at most six connections to one server (HTTP/1.1), so a tab in the background closes its stream.
 document.addEventListener("visibilitychange", () => {
   if (state === "signed-out") {
     open();
   } else if (document.hidden) {
-    letGo();
+    closeStream();
     setState("background");
   } else {
     failures = 0;
@@ -212,12 +212,12 @@ document.addEventListener("visibilitychange", () => {
 function tick() {
   if (document.hidden) return;
   const now = Date.now();
-  heardAt = Math.min(heardAt, now); // a clock that is set back must not hide that the server is lost
+  receivedAt = Math.min(receivedAt, now); // a clock that is set back must not hide a disconnection
   quietSince = Math.min(quietSince, now);
   if (connection && now - quietSince > LOST_AFTER) {
     setState("lost");
-    letGo();
-  } else if (state === "connecting" && now - stateSince > PATIENCE) {
+    closeStream();
+  } else if (state === "connecting" && now - stateSince > CONNECTING_AT_MOST) {
     setState("lost");
   }
   show();
@@ -229,7 +229,7 @@ function showAddress() {
   }
 }
 
-// On a phone what is wide is folded until somebody wants it. A swap leaves open what is open (see base.html).
+// On a phone wide tables are folded until they are opened. A swap leaves open what is open (see base.html).
 function openTarget() {
   const target = document.getElementById(location.hash.slice(1));
   if (target instanceof HTMLDetailsElement) target.open = true;

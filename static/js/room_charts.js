@@ -9,7 +9,7 @@ const interval = Number(section.dataset.interval); // seconds between snapshots
 const stepOfRange = (range) => (stepOf(range, interval) > interval ? stepOf(range, interval) : 0);
 const exports = document.querySelectorAll("#exports a");
 
-// A point that was merged shows the worst snapshot of its step: where that was is asked for.
+// A merged point shows the worst snapshot of its step, whose own time is fetched.
 async function moment(time, range) {
   const step = stepOfRange(range);
   if (!step) return time;
@@ -20,14 +20,14 @@ async function moment(time, range) {
     const found = (await answer.json()).data.filter((one) => one.quality.score !== null && one.timestamp < time + step);
     return found.sort((one, other) => one.quality.score - other.quality.score)[0]?.timestamp ?? time;
   } catch {
-    return time; // The server is lost, which the page says.
+    return time; // The page shows the disconnection already.
   }
 }
 
 start({
   charts: [
     { title: "Score", unit: "", scale: [1, 4.5], series: { score: (one) => one.quality.score } },
-    { title: "rtt", unit: "ms", series: { median: (one) => one.rtt?.median, p95: (one) => one.rtt?.p95 } },
+    { title: "RTT", unit: "ms", series: { median: (one) => one.rtt?.median, p95: (one) => one.rtt?.p95 } },
     {
       title: "Packet loss",
       unit: "%",
@@ -62,4 +62,4 @@ start({
   },
 });
 
-document.getElementById("exports-range").textContent = "of the range on screen";
+document.getElementById("exports-range").textContent = "(visible range)";

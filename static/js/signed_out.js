@@ -1,4 +1,4 @@
-// What a page says when its operator is signed in no more: what it shows stays, and looks old. Signing in leads back here.
+// A page whose operator is no longer signed in: its content stays and is marked as out of date. Signing in leads back.
 
 import { setText } from "./clock.js";
 
@@ -6,7 +6,7 @@ const pill = document.getElementById("connection");
 const word = document.getElementById("connection-word");
 const detail = document.getElementById("connection-detail");
 
-// Of an answer to a script, which is never led to where to sign in.
+// For responses to scripts, which are never redirected to the sign-in page.
 export const isDenied = (response) => response?.status === 401 || response?.status === 403;
 
 export function checkDenied(response) {

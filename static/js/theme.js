@@ -1,11 +1,11 @@
-// Runs before the first paint, so that a page never shows in another theme than the one that was chosen (static/js/view.js).
-// That `data-theme` is there also tells the stylesheet that there is JavaScript.
+// Runs before the first paint, so that a page never flashes in another theme than the chosen one (static/js/view.js).
+// The presence of `data-theme` also tells the stylesheet that JavaScript is on.
 {
   let theme = null;
   try {
     theme = localStorage.getItem("theme");
   } catch {
-    // This browser keeps nothing: the theme is that of the system.
+    // Storage is disabled: the theme is that of the system.
   }
   document.documentElement.dataset.theme = theme ?? "system";
 }

@@ -1,4 +1,4 @@
-// The field for a time in the past is in the zone that the operator reads; without scripts it is in UTC.
+// The field for a time in the past is in the zone that the operator chose; without scripts it is in UTC.
 
 import { isUtc, localTime, zoneName } from "./clock.js";
 

@@ -1,4 +1,4 @@
-// Charts of one stream of a user, from what its reporter said about it: of the first one, until another is chosen.
+// Charts of one stream of a user, from its reporter's samples: the first stream, until another is chosen.
 
 import { restart, start, stepOf } from "./charts.js";
 
@@ -14,7 +14,7 @@ function choose(link) {
   mark();
 }
 
-// Swaps bring the links as the server writes them.
+// A swap brings the links as the server writes them, unmarked.
 function mark() {
   for (const link of links()) {
     if (link.dataset.history === charted?.url) link.setAttribute("aria-current", "true");
@@ -30,7 +30,7 @@ chooseFirst();
 start({
   charts: [
     { title: "Score", unit: "", scale: [1, 4.5], series: { score: (one) => one.quality.score } },
-    { title: "rtt", unit: "ms", series: { rtt: (one) => one.network?.rtt } },
+    { title: "RTT", unit: "ms", series: { RTT: (one) => one.network?.rtt } },
     { title: "Packet loss", unit: "%", series: { loss: (one) => one.network?.packet_loss } },
     { title: "Jitter", unit: "ms", series: { jitter: (one) => one.network?.jitter } },
     {

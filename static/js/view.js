@@ -1,7 +1,7 @@
-// How the operator looks at the pages: the theme, the zone of times, and the wall screen.
+// The operator's view: theme, time zone, wall display.
 
 import { isUtc, setUtc, showTimes, zoneName } from "./clock.js";
-import { keep } from "./kept.js";
+import { keep } from "./preferences.js";
 
 const menu = document.getElementById("view");
 const { dataset } = document.documentElement; // its theme is set by theme.js before the first paint
@@ -37,7 +37,7 @@ function withWall(address, wall) {
 const wallLink = document.getElementById("wall");
 wallLink.href = withWall(location.href, !isWall);
 
-// A click on a wall leads to another wall. The links are those of every page: who looks at the same gets the same bytes.
+// Links on a wall display open as wall displays. They are rewritten here, since all viewers of a page get the same bytes.
 if (isWall) {
   document.addEventListener("click", (event) => {
     const link = event.target.closest("main a[href]");
@@ -45,7 +45,7 @@ if (isWall) {
   });
 }
 
-// What hangs from the bar closes as the menu of the view does.
+// The account menu closes like the view menu.
 const account = document.querySelector(".account");
 document.addEventListener("click", (event) => {
   if (account?.open && !account.contains(event.target)) account.open = false;

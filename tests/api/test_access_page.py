@@ -62,7 +62,7 @@ def assert_refused(answer: httpx.Response, status: int, words: str) -> None:
 
 
 async def test_it_lists_who_may_and_where_they_are_signed_in(client: httpx.AsyncClient) -> None:
-    assert await rows(client) == {"ada": ("admin", "in 1 browser"), "bob": ("viewer", "in 1 browser")}
+    assert await rows(client) == {"ada": ("admin", "1 active"), "bob": ("viewer", "1 active")}
 
 
 async def test_it_says_when_an_operator_was_last_seen(client: httpx.AsyncClient, clock: Clock) -> None:
@@ -76,7 +76,7 @@ async def test_an_operator_is_added_with_a_password_that_is_shown_once(
     caplog.set_level(logging.INFO, "roompulse")
     password = shown_in(await do(client, "operators/add", name=" Eve ", role="viewer"))
     assert len(password) == 20
-    assert (await rows(client))["Eve"] == ("viewer", "nowhere")
+    assert (await rows(client))["Eve"] == ("viewer", "none")
     assert password not in await page(client)
     assert password.encode() not in stored(settings)
     assert password not in caplog.text
@@ -141,7 +141,7 @@ async def test_the_last_admin_stays_one(client: httpx.AsyncClient) -> None:
 async def test_who_is_signed_out_everywhere_is_so_at_once(client: httpx.AsyncClient, settings: Settings) -> None:
     assert (await do(client, "operators/sign-out", name="bob")).status_code == 303
     assert (await client.get("/", headers=cookie_of("bob"))).status_code == 401
-    assert (await rows(client))["bob"] == ("viewer", "nowhere")
+    assert (await rows(client))["bob"] == ("viewer", "none")
     assert sign_ins_of(settings) == ["ada"]
 
 
@@ -178,7 +178,7 @@ async def test_what_is_no_key_is_refused_in_words(
 
 
 async def test_a_key_that_is_not_there_cannot_be_removed(client: httpx.AsyncClient) -> None:
-    assert_refused(await do(client, "keys/remove", id="k1"), 404, "no such key")
+    assert_refused(await do(client, "keys/remove", id="k1"), 404, "No such key")
 
 
 async def test_nothing_of_a_secret_is_on_the_page(client: httpx.AsyncClient, settings: Settings) -> None:
@@ -210,4 +210,4 @@ async def test_a_viewer_is_told_so_on_a_page(client: httpx.AsyncClient) -> None:
     answer = await client.get("/access", headers=cookie_of("bob"))
     assert answer.status_code == 403
     assert answer.text.startswith("<!doctype html>")
-    assert "only for an operator who is admin" in answer.text
+    assert "only for operators with the role admin" in answer.text

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from litestar import Litestar, get
+from litestar import get
 from msgspec.structs import replace
 
 from roompulse.app import create_app
 from roompulse.settings import Settings
+from roompulse.web.application import Application
 from tests.access import bearer, new_key
 from tests.builders import REFERENCE
 from tests.conftest import Clock, client_of
@@ -78,10 +79,10 @@ DOORS: dict[str, ReportAuth] = {
 """What those get who navigate there in a browser. Forms have a right token, and ask for nothing that is there."""
 
 
-def routes(app: Litestar) -> set[str]:
+def routes(app: Application) -> set[str]:
     """As in `GET /rooms/{room_id:str}`, but for static files, and HEAD and OPTIONS, which are as GET."""
     found = set()
-    for route in app.routes:
+    for route in app.routed.routes:
         methods = {"POST"} if route.path == "/report/metrics" else route.methods - {"HEAD", "OPTIONS"}
         if not route.path.startswith(("/static", "/assets")):
             found |= {f"{method} {route.path}" for method in methods}
@@ -100,7 +101,7 @@ def test_every_route_is_in_the_table(settings: Settings) -> None:
 class World:
     """An application with a room, an admin, a viewer and a read key."""
 
-    def __init__(self, app: Litestar, client: httpx.AsyncClient, key: str) -> None:
+    def __init__(self, app: Application, client: httpx.AsyncClient, key: str) -> None:
         self.app = app
         self.client = client
         self.callers = {
@@ -174,7 +175,7 @@ async def test_a_route_that_nobody_marked_is_closed(settings: Settings, clock: C
     async def new() -> str:
         return "secret"
 
-    app.register(new)
+    app.routed.register(new)
     async with client_of(app) as client:
         assert (await client.get("/new")).status_code == 401
         assert (await client.get("/new", headers=cookie_of("ada"))).text == "secret"

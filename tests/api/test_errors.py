@@ -146,7 +146,7 @@ def mistake(*_: object, **__: object) -> None:
         ("roompulse.rooms.memory.RoomsInMemory.ids", get("/report/rooms")),
         ("roompulse.rooms.memory.RoomsInMemory.get", get("/report/metrics/room-1")),
         ("roompulse.store.sql_store.SqlStore.history", get("/report/history/room-1")),
-        ("roompulse.web.pages.views.Views.room_json", get("/report/stream/room-1")),
+        ("roompulse.web.api.stream.RoomJsonView.render", get("/report/stream/room-1")),
         ("roompulse.intake.intake.decode_as_sent", post()),
     ],
 )

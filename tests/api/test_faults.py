@@ -19,7 +19,7 @@ from tests.process import soon
 
 PAGES = ["/", "/rooms/room-1", "/rooms/room-1/users/u0", "/rooms/not-live", "/?ended=1", f"/rooms/room-1?at={NOW - 10}"]
 LIVE = ["/report/rooms", "/report/metrics/room-1", "/report/metrics/room-1/u0", "/report/history/room-1"]
-NOTICE = "The database cannot be written since"
+NOTICE = "Database not writable since"
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     faults = Faults()
     monkeypatch.setattr("roompulse.app.Database", faults.database)
     monkeypatch.setattr("roompulse.app.LOOK_EVERY", 0.01)
-    monkeypatch.setattr("roompulse.store.availability._LOOK_EVERY", 0.01)
+    monkeypatch.setattr("roompulse.store.availability.CHECK_EVERY", 0.01)
     return faults
 
 
@@ -168,7 +168,7 @@ async def test_pages_say_since_when_it_is_and_that_what_they_show_gets_old(
     for page in PAGES:
         html = (await client.get(page)).text
         assert '<div id="notice" role="alert"><p class="notice">' in html
-        assert "2027-01-15 08:03:10 UTC</time>: reports are refused, what is shown gets old." in html
+        assert "2027-01-15 08:03:10 UTC</time>: reports are being rejected and this page is going stale." in html
 
 
 async def test_it_is_told_to_programs_in_words(client: httpx.AsyncClient, faults: Faults) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from litestar import Litestar
 
 from roompulse.app import create_app
 from roompulse.settings import Settings
+from roompulse.web.application import Application
 from roompulse.web.http.headers import COMMON_HEADERS, OPEN_HEADERS, PAGE_HEADERS, permissions
 from tests.builders import REFERENCE
 from tests.conftest import Clock
@@ -25,7 +25,7 @@ ELSEWHERE = [(b"origin", b"https://calls.example")]
 
 
 @pytest.fixture
-async def app(settings: Settings, clock: Clock) -> AsyncIterator[Litestar]:
+async def app(settings: Settings, clock: Clock) -> AsyncIterator[Application]:
     """The application with all of its routes, and a live room."""
     app = create_app(msgspec.structs.replace(settings, demo=True), clock)
     async with app.lifespan():
@@ -34,7 +34,7 @@ async def app(settings: Settings, clock: Clock) -> AsyncIterator[Litestar]:
 
 
 async def start(
-    app: Litestar, method: str, path: str, *headers: tuple[bytes, bytes], host: bytes = b"localhost"
+    app: Application, method: str, path: str, *headers: tuple[bytes, bytes], host: bytes = b"localhost"
 ) -> tuple[int, dict[str, str]]:
     """Status and headers of an answer, which may be a stream that never ends."""
     answer: asyncio.Future[tuple[int, dict[str, str]]] = asyncio.get_running_loop().create_future()
@@ -67,7 +67,7 @@ async def start(
         await asyncio.gather(request, return_exceptions=True)
 
 
-def paths(app: Litestar) -> list[str]:
+def paths(app: Application) -> list[str]:
     """A path for each route, of what is live where it is about rooms and users."""
     known = {"room_id": "room-1", "user_id": "u1"}
 
@@ -75,22 +75,22 @@ def paths(app: Litestar) -> list[str]:
         known["file_path"] = "roompulse.js" if "/sdk/" in template else "css/roompulse.css"
         return re.sub(r"{(\w+):\w+}", lambda match: known[match[1]], template)
 
-    return sorted(fill(route.path) for route in app.routes)
+    return sorted(fill(route.path) for route in app.routed.routes)
 
 
 def lower(headers: dict[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-async def test_the_walk_comes_to_every_kind_of_route(app: Litestar) -> None:
+async def test_the_walk_comes_to_every_kind_of_route(app: Application) -> None:
     assert {INGEST, f"{SDKS}roompulse.js", DEMO, "/", "/rooms/room-1/history.csv", "/report/stream/room-1"} <= set(
         paths(app)
     )
-    assert len(paths(app)) == len(app.routes)
+    assert len(paths(app)) == len(app.routed.routes)
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_every_answer_of_every_route_has_them(app: Litestar, method: str) -> None:
+async def test_every_answer_of_every_route_has_them(app: Application, method: str) -> None:
     for path in [*paths(app), *NO_ROUTES, "/rooms/room-1?ago=60"]:
         status, headers = await start(app, method, path, *ELSEWHERE)
         assert status < 500, path
@@ -108,7 +108,7 @@ async def test_every_answer_of_every_route_has_them(app: Litestar, method: str) 
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_other_sites_may_post_reports_and_load_the_sdk_and_nothing_else(app: Litestar, method: str) -> None:
+async def test_other_sites_may_post_reports_and_load_the_sdk_and_nothing_else(app: Application, method: str) -> None:
     asked = [*ELSEWHERE, (b"access-control-request-method", b"POST"), (b"access-control-request-headers", b"x")]
     for path in [*paths(app), *NO_ROUTES]:
         status, headers = await start(app, method, path, *asked)
@@ -120,7 +120,7 @@ async def test_other_sites_may_post_reports_and_load_the_sdk_and_nothing_else(ap
         assert "access-control-allow-credentials" not in headers
 
 
-async def test_answers_to_programs_are_kept_by_their_own_cache_alone(app: Litestar) -> None:
+async def test_answers_to_programs_are_kept_by_their_own_cache_alone(app: Application) -> None:
     for path in CONDITIONAL:
         status, headers = await start(app, "GET", path)
         assert (status, headers["cache-control"]) == (200, "private, no-cache")
@@ -128,27 +128,27 @@ async def test_answers_to_programs_are_kept_by_their_own_cache_alone(app: Litest
         assert (again[0], again[1]["cache-control"]) == (304, "private, no-cache")
 
 
-async def test_streams_are_neither_kept_nor_held_back(app: Litestar) -> None:
+async def test_streams_are_neither_kept_nor_held_back(app: Application) -> None:
     for path in ("/stream", "/rooms/room-1/stream", "/rooms/room-1/users/u1/stream", "/report/stream/room-1"):
         status, headers = await start(app, "GET", path)
         assert (status, headers["cache-control"], headers["x-accel-buffering"]) == (200, "no-store", "no")
         assert headers["content-type"].startswith("text/event-stream")
 
 
-async def test_a_page_may_use_nothing_of_the_device_but_the_demo_call_its_camera(app: Litestar) -> None:
+async def test_a_page_may_use_nothing_of_the_device_but_the_demo_call_its_camera(app: Application) -> None:
     for path, value in (("/", "()"), ("/rooms/room-1", "()"), (DEMO, "(self)")):
         policy = (await start(app, "GET", path))[1]["permissions-policy"].split(", ")
         assert {f"camera={value}", f"microphone={value}", "geolocation=()"} <= set(policy)
 
 
 @pytest.mark.parametrize("host", [b"evil.example", b"", b"a b", b"localhost:x"])
-async def test_who_calls_the_server_by_a_wrong_name_gets_them_too(app: Litestar, host: bytes) -> None:
+async def test_who_calls_the_server_by_a_wrong_name_gets_them_too(app: Application, host: bytes) -> None:
     for path, kind in ((INGEST, "application/json"), ("/rooms/room-1", "text/html; charset=utf-8")):
         status, headers = await start(app, "GET", path, host=host)
         assert (status, headers["content-type"]) == (400, kind)
         assert lower(COMMON_HEADERS).items() <= headers.items()
 
 
-async def test_the_page_that_tells_of_a_wrong_name_has_its_looks(app: Litestar) -> None:
+async def test_the_page_that_tells_of_a_wrong_name_has_its_looks(app: Application) -> None:
     asset = next(path for path in paths(app) if path.startswith("/assets/"))
     assert (await start(app, "GET", asset, host=b"evil.example"))[0] == 200

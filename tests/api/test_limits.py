@@ -17,6 +17,7 @@ from tests.api import assert_problem, serving
 from tests.api.faults import FAULTS, Faults
 from tests.builders import NOW, REFERENCE, body, stream
 from tests.conftest import Clock
+from tests.process import DEADLINE
 from tests.test_docs import table
 
 VIEWED = "/report/stream/room-1"
@@ -63,7 +64,7 @@ class World:
         never = asyncio.Event()
         viewer = asyncio.create_task(transport.app(scope, never.wait, send))
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(DEADLINE):
                 await opened.wait()
             yield
         finally:
@@ -76,7 +77,7 @@ class World:
         self.faults.begin(FAULTS["slow"], nth=1, lasting=False)
 
     async def hung(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             while not self.faults.hangs.is_set():
                 await asyncio.sleep(0.001)
 
@@ -261,7 +262,7 @@ async def test_a_room_that_could_not_be_saved_costs_its_sender_nothing(
             for room_id in ("1", "2", "3"):
                 assert (await world.post(body(room_id=room_id))).status_code == 503
             faults.end()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while (await world.post(body(room_id="1"))).status_code != 200:
                 await asyncio.sleep(0.01)
         assert (await world.post(body(room_id="2"))).status_code == 200

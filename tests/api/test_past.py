@@ -46,7 +46,7 @@ async def test_the_past_is_shown_as_it_was(client: httpx.AsyncClient, clock: Clo
     clock.advance(300)
     separator = "&" if "?" in path else "?"
     assert sections(await page(client, f"{path}{separator}at={at}")) == sections(then)
-    assert "not live" in words(await page(client, "/rooms/room-1", 404))
+    assert "No active call" in words(await page(client, "/rooms/room-1", 404))
 
 
 async def test_the_past_has_its_freezes_and_devices(client: httpx.AsyncClient, clock: Clock) -> None:
@@ -67,7 +67,7 @@ async def test_the_past_is_marked_and_leads_back_to_the_present(client: httpx.As
     clock.advance(30)
     html = await page(client, f"/rooms/room-1?at={NOW}&q=u")
     assert 'data-state="past"' in html
-    assert "The past 2027-01-15 08:00:00 UTC" in words(html)
+    assert "Viewing history 2027-01-15 08:00:00 UTC" in words(html)
     assert 'id="stream"' not in html
     assert {"/rooms/room-1?q=u", f"/rooms/room-1?q=u&at={NOW:.0f}"} <= set(links(html))  # to live, and to share
     # What is on the page leads on in the past, and steps that would lead beyond the present lead to it.
@@ -93,6 +93,7 @@ async def test_how_long_ago_becomes_a_time_that_can_be_shared(client: httpx.Asyn
     [
         (f"{NOW:.0f}", 200),
         (f"{NOW:.3f}", 200),
+        (f"{NOW * 1000:.0f}", 200),
         ("2027-01-15T08:00:00", 200),
         ("2027-01-15T08:00", 200),
         ("2027-01-15T09:00:00%2B01:00", 200),
@@ -102,7 +103,7 @@ async def test_how_long_ago_becomes_a_time_that_can_be_shared(client: httpx.Asyn
         ("0001-01-01T00:00:00%2B10:00", 404),
     ],
 )
-async def test_a_time_is_unix_seconds_or_iso_8601(
+async def test_a_time_is_unix_seconds_milliseconds_or_iso_8601(
     client: httpx.AsyncClient, clock: Clock, text: str, status: int
 ) -> None:
     await post(client)
@@ -110,13 +111,22 @@ async def test_a_time_is_unix_seconds_or_iso_8601(
     assert 'data-state="past"' in await page(client, f"/rooms/room-1?at={text}", status)
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "nan", "1e9", "²", "999999999999", f"{NOW + 11}", "2030-01-01"])
-async def test_a_time_that_is_none_or_not_past_is_the_present(
+@pytest.mark.parametrize("text", ["", f"{NOW + 11}", f"{NOW * 1000 + 11_000:.0f}", "2030-01-01"])
+async def test_no_time_and_a_time_that_is_not_past_are_the_present(
     client: httpx.AsyncClient, clock: Clock, text: str
 ) -> None:
     await post(client)
     clock.advance(10)
     assert 'data-url="/rooms/room-1/stream"' in await page(client, f"/rooms/room-1?at={text}")
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "nan", "²", "1e15", "2027-01-15T25:00:00"])
+async def test_what_is_no_time_is_refused_by_its_name(client: httpx.AsyncClient, text: str) -> None:
+    await post(client)
+    for path in ("/rooms/room-1", "/rooms/room-1/users/u1", "/rooms/room-1/sessions", "/rooms/room-1/stream"):
+        answer = await client.get(path, params={"at": text})
+        assert answer.status_code == 400
+        assert "at: must be Unix seconds, Unix milliseconds or ISO 8601 with a zone" in answer.text
 
 
 async def test_where_samples_are_gone_the_figures_of_the_room_are_left(settings: Settings, clock: Clock) -> None:
@@ -133,13 +143,13 @@ async def test_where_samples_are_gone_the_figures_of_the_room_are_left(settings:
         clock.now = at + 400
         html = await page(client, f"/rooms/room-1?at={at}")
         assert "Healthy" in words(html)
-        assert "Its users are not kept any more" in words(html)
+        assert "Per-user data has expired" in words(html)
         await page(client, f"/rooms/room-1/users/u1?at={at}", 404)
-        assert "was not live then" in words(await page(client, f"/rooms/room-1?at={at - 200}", 404))
+        assert "No call at that time" in words(await page(client, f"/rooms/room-1?at={at - 200}", 404))
 
 
 async def test_ended_rooms_are_found_with_start_end_and_duration(client: httpx.AsyncClient, clock: Clock) -> None:
-    assert "No room has ended" in words(await page(client, "/?ended=1"))
+    assert "No ended rooms" in words(await page(client, "/?ended=1"))
     await post(client, body(room_id="Über/uns"))
     await post(client, body(room_id="short"))
 
@@ -157,7 +167,7 @@ async def test_ended_rooms_are_found_with_start_end_and_duration(client: httpx.A
     await soon(both_ended)
     assert await ended_rooms(client) == ["Über/uns", "short"]
     assert await ended_rooms(client, "/?ended=1&q=BER%2F") == ["Über/uns"]
-    assert "No ended room matches" in words(await page(client, "/?ended=1&q=nothing"))
+    assert "No matching ended rooms" in words(await page(client, "/?ended=1&q=nothing"))
     assert await ended_rooms(client, "/?ended=1&page=9") == ["Über/uns", "short"]  # the last page there is
     html = await page(client, "/?ended=1&sort=duration")
     assert "Über/uns 2027-01-15 08:00:00 UTC 2027-01-15 08:00:50 UTC 50 s" in words(html)
@@ -174,12 +184,12 @@ async def test_a_users_page_says_when_it_came_and_went(client: httpx.AsyncClient
     await post(client)
     clock.advance(30)
     here = words(await page(client, "/rooms/room-1/users/u1"))
-    assert "here since 2027-01-15 08:01:40 UTC , for 30 s" in here
+    assert "in the room since 2027-01-15 08:01:40 UTC , for 30 s" in here
     assert "2027-01-15 08:01:40 UTC to now, 30 s 2027-01-15 08:00:00 UTC to 2027-01-15 08:00:00 UTC , 0 s" in here
     clock.advance(60)
-    assert "left last heard of 2027-01-15 08:01:40 UTC" in words(await page(client, "/rooms/room-1/users/u1", 404))
+    assert "left , last report 2027-01-15 08:01:40 UTC" in words(await page(client, "/rooms/room-1/users/u1", 404))
     # As of then it had not left.
-    assert "here since" in words(await page(client, f"/rooms/room-1/users/u1?at={NOW + 30}"))
+    assert "in the room since" in words(await page(client, f"/rooms/room-1/users/u1?at={NOW + 30}"))
     fragment = await page(client, "/rooms/room-1/users/u1/visits")
     assert fragment.lstrip().startswith("<h2>")
 
@@ -187,8 +197,8 @@ async def test_a_users_page_says_when_it_came_and_went(client: httpx.AsyncClient
 async def test_without_the_database_the_present_is_still_shown(client: httpx.AsyncClient, settings: Settings) -> None:
     await post(client)
     async with without_table(settings, "session"):
-        assert "cannot be read now" in words(await page(client, "/rooms/room-1"))
+        assert "History is unavailable: database error." in words(await page(client, "/rooms/room-1"))
         await page(client, "/?ended=1", 503)
     async with without_table(settings, "sample"):
-        assert "cannot be read now" in words(await page(client, "/rooms/room-1/users/u1"))
+        assert "History is unavailable: database error." in words(await page(client, "/rooms/room-1/users/u1"))
         await page(client, f"/rooms/room-1?at={NOW}", 503)

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from roompulse import __version__
 from roompulse.access.database import AccessDatabase
+from roompulse.access.keys import digest_of
 from roompulse.access.model import Key
-from roompulse.access.registry import digest_of
 from roompulse.access.store import AccessStore
 from roompulse.app import create_app
 from roompulse.clock import Clock as AnyClock
@@ -120,7 +120,7 @@ async def test_a_server_that_was_told_to_stop_says_so(settings: Settings, clock:
     app = create_app(settings, clock)
     async with client_of(app) as client:
         assert (await client.get("/readyz")).status_code == 200
-        app.state.hub.close()
+        app.hub.close()
         assert (await client.get("/readyz")).status_code == 503
 
 

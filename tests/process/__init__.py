@@ -8,7 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 """Seconds after which what a test waits for will not come any more."""
 
 SOAK = "ROOMPULSE_SOAK" in os.environ

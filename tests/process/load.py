@@ -13,6 +13,7 @@ import httpx
 from roompulse.report.model import Entry
 from tests.api import url
 from tests.builders import body, stream, video
+from tests.process import DEADLINE
 from tests.server import Server
 
 ENTRIES = 2
@@ -46,7 +47,7 @@ class Sender:
         self._thread.join()
 
     def _post(self) -> None:
-        with httpx.Client(timeout=30) as client:
+        with httpx.Client(timeout=DEADLINE) as client:
             number = 0
             while not self._stop:
                 number += 1

@@ -1,7 +1,6 @@
 """Nothing that was acknowledged is lost, however the process ends: `make soak` kills it hundreds of times."""
 
 import asyncio
-import signal
 import sqlite3
 import subprocess
 import time
@@ -22,6 +21,8 @@ from tests.process import SOAK, eventually
 from tests.process.load import Load, assert_sound
 from tests.process.test_start import COMMAND, environment
 from tests.server import Server
+
+pytestmark = pytest.mark.slow
 
 MakeServer = Callable[..., Server]
 
@@ -105,7 +106,7 @@ async def test_a_server_that_is_told_to_stop_answers_who_waits_and_ends_every_st
         streams = await asyncio.gather(*(open_stream(server, path) for path in islice(cycle(STREAMS), VIEWERS)))
         with commits_held_back(server) as let_go:
             await asyncio.to_thread(eventually, lambda: all(sender.waits for sender in load.senders))
-            stopped = asyncio.create_task(asyncio.to_thread(server.stop, signal.SIGTERM, 5))
+            stopped = asyncio.create_task(asyncio.to_thread(server.stop))
             for stream in streams:
                 assert b"event: bye" in await stream
             assert not stopped.done()

@@ -19,7 +19,7 @@ from tests.process import eventually
 from tests.process.test_streams import Viewer, watching
 from tests.server import Server
 
-NOTICE = "The database cannot be written since"
+NOTICE = "Database not writable since"
 
 MOUNT = ("unshare", "--mount"), ("unshare", "--user", "--map-root-user", "--mount")
 """Commands that give a process mounts of its own: as root, and as anybody where the system allows it."""

@@ -13,12 +13,12 @@ import msgspec
 import pytest
 
 from roompulse.access.database import AccessDatabase
+from roompulse.access.keys import digest_of
 from roompulse.access.model import Key
-from roompulse.access.registry import digest_of
 from roompulse.access.store import AccessStore
 from roompulse.settings import Settings
 from tests.builders import REFERENCE, body
-from tests.process import eventually
+from tests.process import DEADLINE, eventually
 from tests.server import Server
 
 MakeServer = Callable[..., Server]
@@ -29,7 +29,7 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \[(info|warning|error
 
 def records(server: Server, log_format: str) -> list[dict[str, Any]]:
     """The requests that are told in the log so far."""
-    lines = [line for line in server.log.read_text().splitlines() if "roompulse.web.server.access_log" in line]
+    lines = [line for line in server.log.read_text().splitlines() if "roompulse.web.access_log" in line]
     if log_format == "json":
         return [msgspec.json.decode(line) for line in lines]
     return [dict(re.findall(r"(\w+)=(\S+)", line)) for line in lines]
@@ -55,7 +55,7 @@ def break_the_database(server: Server) -> None:
 
 
 def send_raw(server: Server, request: bytes) -> bytes:
-    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=5)) as connection:
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE)) as connection:
         connection.sendall(request)
         return connection.recv(1000)
 

@@ -5,9 +5,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.builders import body
 from tests.process import DEADLINE
 from tests.server import Server
+
+pytestmark = pytest.mark.slow
 
 ROOMS = 100_000
 WARM_UP = 20_000

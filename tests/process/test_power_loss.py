@@ -15,6 +15,8 @@ from tests.process import DEADLINE, SOAK, eventually
 from tests.process.load import ENTRIES, Load, assert_sound
 from tests.server import Server
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 MORE_THAN_THE_LOG_HOLDS = 600
 """Reports: SQLite takes the log into the database, and flushes both, after a thousand pages."""

@@ -1,70 +1,138 @@
-"""What each request passes before it is routed, and each answer before it is sent."""
+"""The outer ASGI application: what each request passes before it is routed, and each answer before it is sent."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
-from litestar import Request
-from litestar.types import ControllerRouterHandler
+from litestar import Litestar, Request
 
-from roompulse.errors import Problem
-from roompulse.web.api.post_report import PATH, Answer, ReportEndpoint, report_route
+from roompulse.errors import Problem, StartupError
+from roompulse.hub.contract import Hub
+from roompulse.meters import Meters
+from roompulse.web.access_log import AccessLog
+from roompulse.web.api.post_report import PATH, ReportEndpoint
 from roompulse.web.http.allowed_hosts import AllowedHosts
 from roompulse.web.http.headers import with_headers
 from roompulse.web.http.problems import ProblemAnswers
-from roompulse.web.http.urls import EncodedPaths
+
+logger = logging.getLogger(__name__)
 
 
-class Application(EncodedPaths):
-    """The application. Litestar's hooks do not reach all of it: streams, plain ASGI routes, what is not found.
+class Application:
+    """An ASGI application around Litestar, whose hooks do not reach all of it: streams, ASGI routes, unknown paths.
 
-    Reports go past Litestar, and their answers have all headers already: its router, middleware and guards take a
-    sixth of the time, and have nothing to do.
+    Reports do not pass Litestar, and their answers have all headers already: its router, middleware and guards take a
+    sixth of the time of a report, and have nothing to do.
     """
 
     def __init__(
         self,
-        routes: Sequence[ControllerRouterHandler],
+        routed: Litestar,
         *,
         reports: ReportEndpoint,
         hosts: AllowedHosts,
         problems: ProblemAnswers,
-        **options: Any,
+        catch_up: Callable[[], None],
+        access_log: AccessLog | None,
+        hub: Hub,
+        meters: Meters,
     ) -> None:
+        """`catch_up` brings the live rooms to the present, `access_log` is around everything else if there is one.
+
+        Servers close the `hub` when they stop, so that streams end, and count in `meters` what happens to connections.
+        """
+        self.hub = hub
+        self.meters = meters
+        self.routed = routed
         self._reports = reports
         self._hosts = hosts
         self._problems = problems
-        super().__init__([report_route(reports), *routes], exception_handlers=problems.handlers(), **options)
+        self._catch_up = catch_up
+        self._answer = access_log.around(self._answer_request) if access_log else self._answer_request
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            await super().__call__(scope, receive, send)
-            return
+            await self._run(receive, send)
+        elif scope["type"] == "http":
+            await self._answer(normalized(scope), receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        """Raises StartupError for a database that cannot be used."""
+        try:
+            async with self.routed.lifespan():
+                yield
+        except ExceptionGroup as group:
+            # Litestar runs its lifespan in a task group, which wraps what is raised there.
+            if startup := group.subgroup(StartupError):
+                raise startup.exceptions[0] from None
+            raise
+
+    async def _run(self, receive: Any, send: Any) -> None:
+        """The lifespan by ASGI: the message of a failed start is one line for the operator."""
+        await receive()
+        phase, outcome = "startup", {"type": "lifespan.shutdown.complete"}
+        try:
+            async with self.lifespan():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                phase = "shutdown"
+        except Exception as error:
+            if not isinstance(error, StartupError):
+                logger.exception("the %s failed", phase)
+            outcome = {"type": f"lifespan.{phase}.failed", "message": str(error)}
+        await send(outcome)  # not while the error is handled: servers may raise here, and would show both
+
+    async def _answer_request(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             self._hosts.check(scope)
             if scope["path"] == PATH:
                 await self._reports(scope, receive, send)
             else:
-                await super().__call__(scope, receive, with_headers(send))
+                # Here, so that no route has to: what it reads of the live rooms is of now.
+                self._catch_up()
+                await self.routed(scope, receive, with_headers(send))
         except Exception as error:
-            await self._failed(error, scope, receive, send)
+            await self._answer_error(error, scope, receive, send)
 
-    def take(self, scope: Any, body: bytes, answer: Answer) -> None:
-        """Take a report past ASGI: see `Reports.take`."""
-        try:
-            self._hosts.check(scope)
-            self._reports.take(scope, body, answer)
-        except Exception as error:
-            fault = error
-
-            async def fail(scope: Any, receive: Any, send: Any) -> None:
-                await self._failed(fault, scope, receive, send)
-
-            answer(fail)
-
-    async def _failed(self, error: Exception, scope: Any, receive: Any, send: Any) -> None:
+    async def _answer_error(self, error: Exception, scope: Any, receive: Any, send: Any) -> None:
         request: Request[Any, Any, Any] = Request(scope)
         if isinstance(error, Problem):
             answer = self._problems.on_problem(request, error)
         else:
             answer = self._problems.on_mistake(request, error)
         await answer.to_asgi_response(None, request)(scope, receive, with_headers(send))
+
+
+def normalized(scope: Any) -> Any:
+    """A copy of the scope of a request, whose path is percent-encoded, below the root path, and nothing left out.
+
+    Litestar routes on the decoded path, on which `/rooms/a%2Fb` cannot be told from `/rooms/a/b`. Here everything looks
+    at the path as it was sent: path parameters arrive percent-encoded, and `decode_id` decodes them. A server may leave
+    out `raw_path`, which then is what encodes the decoded path.
+    """
+    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    path = raw.decode() if raw.isascii() else quote(raw, safe="/%")
+    if root := quote(scope.get("root_path") or "").rstrip("/"):
+        path = _below(root, path)
+    return {
+        "scheme": "http",
+        "client": None,
+        "server": None,
+        "query_string": b"",
+        **scope,
+        "root_path": "",
+        "path": path,
+        "raw_path": path.encode(),
+        "state": dict(scope.get("state") or {}),
+    }
+
+
+def _below(root: str, path: str) -> str:
+    if path == root or path.startswith(f"{root}/"):
+        return path.removeprefix(root) or "/"
+    return path

@@ -23,7 +23,7 @@ from roompulse.rooms.user import UserState
 from roompulse.web.html.assets import Assets
 from roompulse.web.html.templates import Templates
 from roompulse.web.pages.query import UserQuery
-from roompulse.web.pages.views import Views
+from roompulse.web.pages.room import RoomSections, room_view
 from tests.builders import NOW, network, received, report, stream
 
 MANY = Limits(rooms=100, room_users=1000, user_streams=100)
@@ -79,11 +79,11 @@ def every_room_is_kept(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("every_room_is_kept")
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(steps, max_size=12))
 def test_after_any_changes_it_is_what_is_found_by_going_through_all_users(sequence: list[Step]) -> None:
     rooms, now = RoomsInMemory(MANY, stale_after=15, leave_after=60), NOW
-    views = Views(rooms, TEMPLATES, "epoch")
+    kept = RoomSections(TEMPLATES)
     for step in sequence:
         now += step.seconds
         rooms.expire(now)
@@ -91,11 +91,11 @@ def test_after_any_changes_it_is_what_is_found_by_going_through_all_users(sequen
             rooms.apply(Received(one, now))
         if step.looks and (live := rooms.get("room-1")):
             assert_is_as_gone_through(live)
-            assert page(views) == page(Views(rooms, TEMPLATES, "epoch"))
+            assert page(rooms, kept) == page(rooms, RoomSections(TEMPLATES))
 
 
-def page(views: Views) -> dict[str, bytes]:
-    return dict(views.room("room-1", UserQuery()).render())
+def page(rooms: RoomsInMemory, sections: RoomSections) -> dict[str, bytes]:
+    return dict(room_view(rooms, sections, "room-1", UserQuery()).render())
 
 
 def assert_is_as_gone_through(live: RoomState) -> None:

@@ -6,9 +6,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from roompulse.settings import Networks, Settings
+from roompulse.net import Networks
+from roompulse.settings import Settings
+from roompulse.web.access_log import AccessLog
 from roompulse.web.http.client_address import ClientAddresses
-from roompulse.web.server.access_log import AccessLog
 from roompulse.web.sse.push import EXTENSION, PushChannel
 
 
@@ -22,7 +23,7 @@ async def logged(caplog: pytest.LogCaptureFixture, app: Any, asked: Any, setting
         """Nobody is at the other end."""
 
     with caplog.at_level(logging.INFO):
-        await AccessLog(app, ClientAddresses(settings or Settings()))(asked, nothing, nothing)
+        await AccessLog(ClientAddresses(settings or Settings())).around(app)(asked, nothing, nothing)
     (record,) = caplog.records
     return record
 

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from roompulse.errors import BadRequest, Forbidden
-from roompulse.settings import Names, Networks, Settings
+from roompulse.net import Networks
+from roompulse.settings import Names, Settings
 from roompulse.web.http.allowed_hosts import AllowedHosts
 from roompulse.web.http.client_address import ClientAddresses
 
@@ -13,7 +14,8 @@ REACHABLE = "0.0.0.0"  # noqa: S104
 def asked(*hosts: str, path: str = "/", version: str = "1.1", peer: str = "127.0.0.1", **more: str) -> Any:
     headers = [(b"host", host.encode("latin-1")) for host in hosts]
     headers += [(name.replace("_", "-").encode(), value.encode()) for name, value in more.items()]
-    return {"path": path, "http_version": version, "client": (peer, 1), "headers": headers}
+    server = ("127.0.0.1", 8180)
+    return {"path": path, "http_version": version, "client": (peer, 1), "server": server, "headers": headers}
 
 
 def checking(**values: Any) -> AllowedHosts:
@@ -97,6 +99,20 @@ def test_there_must_be_one_host() -> None:
         # HTTP/1.0 knew none; browsers do not speak it.
         hosts.check(asked(version="1.0"))
         assert refusal(hosts, asked("localhost", "evil.example", version="1.0"))
+
+
+@pytest.mark.parametrize("listens_on", ["127.0.0.1", "::1", "localhost"])
+def test_where_host_is_loopback_no_request_may_arrive_elsewhere(listens_on: str) -> None:
+    hosts = checking(host=listens_on)
+    for server in (("127.0.0.1", 1), ("::1", 1), ("/run/roompulse.sock", None), ("localhost", 1), None):
+        hosts.check(asked("localhost") | {"server": server})
+    with pytest.raises(Forbidden, match="ROOMPULSE_HOST"):
+        hosts.check(asked("192.0.2.1") | {"server": ("192.0.2.1", 1)})
+
+
+@pytest.mark.parametrize("values", [{"host": REACHABLE}, {"open": True}, {"behind_proxy": True}])
+def test_elsewhere_it_may_where_that_is_meant(values: dict[str, Any]) -> None:
+    checking(**values).check(asked("192.0.2.1") | {"server": ("192.0.2.1", 1)})
 
 
 def test_a_long_name_is_told_in_short() -> None:

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from roompulse.web.api.live_rooms import AnswerCache
 from roompulse.web.http.envelope import extend, success
+from roompulse.web.http.json_answer import AnswerCache
 
 
 class Encoding:

@@ -64,7 +64,7 @@ class TestRoomPage:
     async def test_it_has_the_arithmetic_of_each_score(self, client: httpx.AsyncClient) -> None:
         await call(client)
         shown = text(await page(client, "/rooms/room-1"))
-        assert "4.37 is the lower of the worst stream it sends and the worst it receives" in shown
+        assert "Score 4.37 = lower of worst sent stream and worst received stream" in shown
         assert "uplink: camera 4.37 = 4.44 − 0.03 delay − 0.03 loss" in shown
         assert "downlink: u1's camera 4.37 = 4.44 − 0.03 delay − 0.03 loss" in shown
 
@@ -76,7 +76,7 @@ class TestRoomPage:
         assert listed(await page(client, "/rooms/room-1?q=%20zo%C3%AB")) == ["Zo%C3%AB"]
         nobody = await page(client, "/rooms/room-1?q=nobody")
         assert listed(nobody) == []
-        assert "0 of 4 with “nobody” in the id" in text(nobody)
+        assert "0 of 4 whose ID contains “nobody”" in text(nobody)
         assert 'data-url="/rooms/room-1/stream?q=nobody"' in nobody
 
     async def test_pages_keep_the_search(self, client: httpx.AsyncClient) -> None:
@@ -115,30 +115,30 @@ class TestUserPage:
         sends, receives, others = (
             text(part) for part in re.split(r'<section id="(?:sends|receives|others)">', html)[1:]
         )
-        assert "What it sends good 4.37 1 stream" in sends
-        assert "camera chart good itself 4.37 = 4.44 − 0.03 delay − 0.03 loss" in sends
+        assert "Sending good 4.37 1 stream" in sends
+        assert "camera chart good this user 4.37 = 4.44 − 0.03 delay − 0.03 loss" in sends
         assert "camera chart good u2 4.37" in receives
-        assert "the worst of 2 streams" in others
+        assert "worst of 2 streams" in others
         assert "camera chart good u2 4.37" in others
         assert "camera chart good u3 4.37" in others
 
     async def test_it_says_what_nobody_reported(self, client: httpx.AsyncClient) -> None:
         await post(client, metrics=[])
         shown = text(await page(client, "/rooms/room-1/users/u1"))
-        assert "Nothing is reported of what this user sends." in shown
-        assert "This user has not reported what it receives." in shown
-        assert "Nobody has reported to receive this user." in shown
+        assert "No data about what this user sends." in shown
+        assert "No data about what this user receives." in shown
+        assert "No other user has reported receiving this user." in shown
 
     async def test_it_shows_the_sdk_and_who_is_not_named(self, client: httpx.AsyncClient) -> None:
         await post(client, sdk_version="3.1.4", metrics=[Entry("u1", [stream("mix", "recv")])])
         shown = text(await page(client, "/rooms/room-1/users/u1"))
         assert "SDK 3.1.4" in shown
-        assert "mix chart good somebody not named 4.37" in shown
+        assert "mix chart good unknown user 4.37" in shown
 
     async def test_the_listeners_of_a_speaker_are_bounded(self, client: httpx.AsyncClient) -> None:
         for number in range(103):
             path = BAD if number == 102 else network()
             await post(client, user_id=f"u{number}", metrics=[Entry("u0", [stream(direction="recv", network=path)])])
         html = await page(client, "/rooms/room-1/users/u0")
-        assert "The 100 worst of 102." in text(html)
+        assert "Showing the worst 100 of 102." in text(html)
         assert 'href="/rooms/room-1/users/u102"' in html

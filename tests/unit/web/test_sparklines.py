@@ -42,4 +42,4 @@ class TestATrendline:
 
     def test_of_nothing_says_so(self) -> None:
         assert trendline([None, None]) == trendline([None, None])
-        assert (trendline([None]).lines, trendline([None]).words) == ([], "not known")
+        assert (trendline([None]).lines, trendline([None]).words) == ([], "no data")

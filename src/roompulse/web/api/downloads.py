@@ -1,6 +1,6 @@
 """Downloads of a room's history and of what its users reported, as CSV and JSON.
 
-Each is read in short portions while it is sent: whoever reads slowly holds nothing in the database.
+Each is read in short portions while it is sent, so that a slow client keeps no transaction open.
 """
 
 import csv
@@ -22,15 +22,14 @@ from roompulse.rooms.rated_samples import StreamSample
 from roompulse.settings import Settings
 from roompulse.store.contract import HistoryQuery, Store
 from roompulse.store.replay import Replay
-from roompulse.web.api.history import MAX_LIMIT, asked_span
-from roompulse.web.api.live_rooms import GET
-from roompulse.web.http.problems import AnyRequest
+from roompulse.web.api.history import MAX_LIMIT, requested_span
+from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.urls import decode_id, encode_id
 
 Portions = AsyncIterator[Sequence[Any]]
 
 _AT_ONCE = 1000
-"""Snapshots of a portion."""
+"""Snapshots per portion."""
 
 HISTORY_COLUMNS = {
     "time_utc": "timestamp",
@@ -63,7 +62,7 @@ HISTORY_COLUMNS = {
     "audio_send_kbit_s": "audio.send_bitrate",
     "audio_recv_kbit_s": "audio.recv_bitrate",
 }
-"""Columns by what they hold of a Snapshot."""
+"""The attribute of a Snapshot by column."""
 
 USERS_COLUMNS = {
     "time_utc": "timestamp",
@@ -100,7 +99,7 @@ USERS_COLUMNS = {
     "browser": "device.browser",
     "network_type": "device.network_type",
 }
-"""Columns by what they hold of a StreamSample."""
+"""The attribute of a StreamSample by column."""
 
 
 class Downloads:
@@ -119,7 +118,7 @@ class Downloads:
             until = min(last, after + span - 0.001)
             portion = await self._store.history(HistoryQuery(room_id, after, until, limit=MAX_LIMIT))
             if portion and len(portion) == MAX_LIMIT:
-                span /= 2  # There may be more of them, taken when the interval was shorter.
+                span /= 2  # There may be more of them, from when the interval was shorter.
                 continue
             if portion:
                 yield portion
@@ -134,32 +133,32 @@ class Downloads:
 def export_routes(exports: Downloads) -> list[HTTPRouteHandler]:
     @route("/rooms/{room_id:str}/history.csv", http_method=GET)
     async def get_history_csv(request: AnyRequest, room_id: FromPath[str]) -> Response[Any]:
-        portions = exports.history(*_asked(request, room_id))
+        portions = exports.history(*_requested(request, room_id))
         return await _download(request, room_id, "history.csv", _csv(portions, HISTORY_COLUMNS))
 
     @route("/rooms/{room_id:str}/history.json", http_method=GET)
     async def get_history_json(request: AnyRequest, room_id: FromPath[str]) -> Response[Any]:
-        return await _download(request, room_id, "history.json", _json(exports.history(*_asked(request, room_id))))
+        return await _download(request, room_id, "history.json", _json(exports.history(*_requested(request, room_id))))
 
     @route("/rooms/{room_id:str}/users.csv", http_method=GET)
     async def get_users_csv(request: AnyRequest, room_id: FromPath[str]) -> Response[Any]:
-        portions = exports.users(*_asked(request, room_id))
+        portions = exports.users(*_requested(request, room_id))
         return await _download(request, room_id, "users.csv", _csv(portions, USERS_COLUMNS))
 
     @route("/rooms/{room_id:str}/users.json", http_method=GET)
     async def get_users_json(request: AnyRequest, room_id: FromPath[str]) -> Response[Any]:
-        return await _download(request, room_id, "users.json", _json(exports.users(*_asked(request, room_id))))
+        return await _download(request, room_id, "users.json", _json(exports.users(*_requested(request, room_id))))
 
     return [get_history_csv, get_history_json, get_users_csv, get_users_json]
 
 
-def _asked(request: AnyRequest, room_id: str) -> tuple[str, float | None, float | None]:
-    span = asked_span(request)
+def _requested(request: AnyRequest, room_id: str) -> tuple[str, float | None, float | None]:
+    span = requested_span(request)
     return decode_id("room_id", room_id), span.start, span.end
 
 
 async def _download(request: AnyRequest, room_id: str, name: str, body: AsyncIterator[bytes]) -> Response[Any]:
-    # Encoded by us, as the URL may have it otherwise: nothing in an id can end the name or the header (RFC 6266).
+    # Encoded again, as the URL may be encoded otherwise: nothing in an id can end the name or the header (RFC 6266).
     encoded = encode_id(decode_id("room_id", room_id))
     names = f"attachment; filename=\"{name}\"; filename*=UTF-8''{encoded}-{name}"
     headers = {"Content-Disposition": names}
@@ -186,7 +185,7 @@ async def _json(portions: Portions) -> AsyncIterator[bytes]:
 
 
 async def _csv(portions: Portions, columns: dict[str, str]) -> AsyncIterator[bytes]:
-    # Without the mark, Excel takes UTF-8 for something else.
+    # Without the byte order mark, Excel does not read the file as UTF-8.
     head = b"\xef\xbb\xbf" + _lines([list(columns)])
     paths = [path.split(".") for path in columns.values()]
     async for portion in portions:
@@ -214,5 +213,5 @@ def _cell(one: Snapshot | StreamSample, path: Sequence[str]) -> object:
 
 
 def spreadsheet_safe(text: str) -> str:
-    """A text that a spreadsheet does not take for a formula (OWASP, CSV injection)."""
+    """A text that a spreadsheet does not evaluate as a formula (OWASP, CSV injection)."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")) else text

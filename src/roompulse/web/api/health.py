@@ -1,15 +1,15 @@
-"""GET /healthz and /readyz, for whatever watches the process: whether it is alive, and whether it can take reports."""
+"""GET /healthz and /readyz, for process monitors: whether the server is alive, and whether it can accept reports."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
-from litestar import Response, route
+from litestar import route
 from litestar.handlers import HTTPRouteHandler
 
 from roompulse.clock import Clock
-from roompulse.web.api.live_rooms import GET
-from roompulse.web.http.authentication import FOR_ANYBODY
+from roompulse.web.http.json_answer import JsonAnswer
+from roompulse.web.http.routes import FOR_ANYBODY, GET
 
 RETRY_AFTER = 2
 """Seconds."""
@@ -23,14 +23,14 @@ class Writing(Protocol):
 
 
 def ready_routes(store: Writing, is_closing: Callable[[], bool], clock: Clock) -> list[HTTPRouteHandler]:
-    """The routes. Neither writes: whoever asks often would cost commits."""
+    """The routes. Neither writes: a probe that asks often would cost commits."""
 
     @route("/healthz", http_method=GET, opt=FOR_ANYBODY)
-    async def get_health() -> Response[bytes]:
+    async def get_health() -> JsonAnswer:
         return _answer(200, {"status": "ok"})
 
     @route("/readyz", http_method=GET, opt=FOR_ANYBODY)
-    async def get_readiness() -> Response[bytes]:
+    async def get_readiness() -> JsonAnswer:
         if is_closing():
             return _answer(503, {"status": "stopping", "reason": "the server is shutting down"})
         if (since := store.failing_since) is not None:
@@ -41,6 +41,6 @@ def ready_routes(store: Writing, is_closing: Callable[[], bool], clock: Clock) -
     return [get_health, get_readiness]
 
 
-def _answer(status: int, body: dict[str, str]) -> Response[bytes]:
+def _answer(status: int, body: dict[str, str]) -> JsonAnswer:
     headers = {"Retry-After": str(RETRY_AFTER)} if status == 503 else {}
-    return Response(msgspec.json.encode(body), status_code=status, media_type="application/json", headers=headers)
+    return JsonAnswer(msgspec.json.encode(body), status=status, headers=headers)

@@ -1,4 +1,4 @@
-"""History under /report: snapshots of a room, and what one of its users reported."""
+"""GET /report/history: the snapshots of a room, and the samples that one of its users reported."""
 
 from typing import cast, get_args
 
@@ -15,14 +15,15 @@ from roompulse.report.model import Direction
 from roompulse.rooms.contract import LiveRooms
 from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, Store
 from roompulse.store.replay import Replay, StreamQuery
-from roompulse.web.api.live_rooms import GET, JsonAnswer, list_answer
 from roompulse.web.http.compression import COMPRESSED
-from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.json_answer import JsonAnswer, list_answer
+from roompulse.web.http.routes import GET, AnyRequest
+from roompulse.web.http.times import parse_time
 from roompulse.web.http.urls import decode_id
 
 MAX_LIMIT = 10_000
 DEFAULT_RANGE = 900.0
-"""Seconds of samples where a request does not say from when on."""
+"""Seconds of samples that are answered to a request without `from`."""
 
 _LONGEST_SHOWN = 100
 
@@ -33,7 +34,7 @@ def history_routes(store: Store, past: Replay, rooms: LiveRooms, clock: Clock) -
         query = history_query(decode_id("room_id", room_id), request)
         snapshots = await store.history(query)
         if snapshots is None and rooms.get(query.room_id) is None:
-            raise NotFound(f"room_id: the room {query.room_id!r} was not seen within the retention of history")
+            raise NotFound(f"room_id: the room {query.room_id!r} has no retained history")
         return await list_answer(request, snapshots or [])
 
     @route("/report/history/{room_id:str}/{user_id:str}", http_method=GET, middleware=[COMPRESSED])
@@ -41,21 +42,21 @@ def history_routes(store: Store, past: Replay, rooms: LiveRooms, clock: Clock) -
         query = stream_query(decode_id("room_id", room_id), decode_id("user_id", user_id), request, clock())
         samples = await past.samples(query)
         if not samples and not await past.visits(query.room_id, query.reporter_id, clock()):
-            raise NotFound(f"user_id: nothing of {query.reporter_id!r} in this room is kept")
+            raise NotFound(f"user_id: no data of {query.reporter_id!r} in this room is retained")
         return await list_answer(request, samples)
 
     return [get_history, get_user_history]
 
 
 def history_query(room_id: str, request: AnyRequest) -> HistoryQuery:
-    """The query parameters of a room's history; raises BadRequest by the name of one that makes no sense."""
-    span = asked_span(request)
+    """The query parameters of a room's history; raises BadRequest that names an invalid one."""
+    span = requested_span(request)
     return HistoryQuery(room_id, span.start, span.end, _step(request), _limit(request))
 
 
 def stream_query(room_id: str, user_id: str, request: AnyRequest, now: float) -> StreamQuery:
-    """The query parameters of a user's history; raises BadRequest by the name of one that makes no sense."""
-    span = asked_span(request)
+    """The query parameters of a user's history; raises BadRequest that names an invalid one."""
+    span = requested_span(request)
     end = now if span.end is None else min(span.end, now)
     return StreamQuery(
         room_id,
@@ -77,12 +78,17 @@ class Span(Struct, frozen=True):
     end: float | None
 
 
-def asked_span(request: AnyRequest) -> Span:
-    """The parameters `from` and `to`; raises BadRequest by the name of one that makes no sense."""
-    span = Span(_number(request, "from", low=0, high=10**11), _number(request, "to", low=0, high=10**11))
+def requested_span(request: AnyRequest) -> Span:
+    """The parameters `from` and `to`; raises BadRequest that names an invalid one."""
+    span = Span(_time(request, "from"), _time(request, "to"))
     if span.start is not None and span.end is not None and span.start > span.end:
         raise BadRequest("from: must not be later than to")
     return span
+
+
+def _time(request: AnyRequest, name: str) -> float | None:
+    text: str | None = request.query_params.get(name)
+    return None if text is None else parse_time(name, text)
 
 
 def _step(request: AnyRequest) -> float | None:

@@ -1,4 +1,4 @@
-"""GET /metrics, for Prometheus: what `meters.py` counts, and what is looked up when it is asked for."""
+"""GET /metrics, for Prometheus: what `meters.py` counts, and gauges that are read when metrics are requested."""
 
 import platform
 import sqlite3
@@ -13,15 +13,14 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from roompulse import __version__
-from roompulse.web.api.live_rooms import GET
-from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import GET, AnyRequest
 
 Gauges = dict[str, tuple[str, Callable[[], float]]]
-"""By the name without prefix: what it is, and how it is looked up."""
+"""Description and reader of a gauge, by its name without prefix."""
 
 
 class CurrentValues(Collector):
-    """Gauges that cost nothing until they are asked for. `sizes` tells how many rooms, users and streams are live."""
+    """Gauges that cost nothing between requests. `sizes` counts the live rooms, users and streams."""
 
     def __init__(self, gauges: Gauges, sizes: Callable[[], tuple[int, int, int]], database: Path) -> None:
         self._gauges = gauges
@@ -30,9 +29,9 @@ class CurrentValues(Collector):
 
     def collect(self) -> Iterator[Metric]:
         build = {"version": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
-        yield InfoMetricFamily("roompulse_build", "What runs here", build)
-        for name, (words, look) in self._gauges.items():
-            yield GaugeMetricFamily(f"roompulse_{name}", words, look())
+        yield InfoMetricFamily("roompulse_build", "Versions in use", build)
+        for name, (description, read) in self._gauges.items():
+            yield GaugeMetricFamily(f"roompulse_{name}", description, read())
         for name, count in zip(("rooms", "users", "streams"), self._sizes(), strict=True):
             yield GaugeMetricFamily(f"roompulse_{name}", f"Live {name}", count)
         yield GaugeMetricFamily("roompulse_database_bytes", "Size of the database", _size(self._database))
@@ -57,7 +56,7 @@ def metrics_routes(registry: CollectorRegistry, present: CurrentValues) -> list[
 
     @route("/metrics", http_method=GET)
     async def get_metrics(request: AnyRequest) -> Response[bytes]:
-        # prometheus-client's own choice fails on versions that it cannot read, and sends others back in a header.
+        # prometheus-client's own negotiation fails on versions that it cannot parse, and echoes others in a header.
         if "application/openmetrics-text" in request.headers.get("accept", ""):
             body: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
             media_type = openmetrics.CONTENT_TYPE_LATEST

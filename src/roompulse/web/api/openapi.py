@@ -1,4 +1,4 @@
-"""What describes /report to programs, made from the types that reports are decoded to and answers made from."""
+"""The OpenAPI document and JSON Schema of /report, generated from the types of reports and answers."""
 
 from http import HTTPStatus
 from typing import Any
@@ -9,21 +9,21 @@ from litestar.handlers import HTTPRouteHandler
 
 from roompulse import __version__
 from roompulse.report.ids import MAX_ID_LENGTH
-from roompulse.report.model import Report
+from roompulse.report.model import MAX_TIME, Report
 from roompulse.rooms.model import RoomMetrics, Snapshot, UserMetrics
 from roompulse.rooms.rated_samples import StreamSample
 from roompulse.settings import Settings
 from roompulse.store.contract import DEFAULT_LIMIT
 from roompulse.web.api.history import MAX_LIMIT
-from roompulse.web.api.live_rooms import GET, JsonAnswer, hashed_answer
-from roompulse.web.http.authentication import FOR_ANYBODY
-from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.json_answer import JsonAnswer, hashed_answer
+from roompulse.web.http.routes import FOR_ANYBODY, GET, AnyRequest
 
 Json = dict[str, Any]
 
 ID_DESCRIPTION = (
-    "1-128 characters of any script, spaces and `/` included; no control or format characters "
-    "(Unicode Cc, Cf, Cs), no blank at either end, neither `.` nor `..`. Percent-encoded in a URL."
+    "1-128 characters of any script, spaces and `/` included; no control or format characters and no separators of "
+    "lines (Unicode Cc, Cf, Cs, Zl, Zp), but U+200C and U+200D between two other characters; no blank at either end, "
+    "neither `.` nor `..`. Percent-encoded in a URL."
 )
 _ID: Json = {
     "type": "string",
@@ -45,19 +45,19 @@ _SECURITY: Json = {
     "ingest_key": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An ingest key, as in `rp_…`. Asked for where there are keys, or others reach the server.",
+        "description": "An ingest key, as in `rp_…`. Required where keys exist or the server is not local.",
     },
     "room_token": {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "HS256, with `kid`; claims `room`, `user`, `exp`. Also taken as the member `token` of the body.",
+        "description": "HS256, with `kid`; claims `room`, `user`, `exp`. Also accepted as `token` in the body.",
     },
     "read_key": {"type": "http", "scheme": "bearer", "description": "A read key, as in `rp_…`."},
 }
 _FOR_SENDERS: Json = {"security": [{}, {"ingest_key": []}, {"room_token": []}]}
 _FOR_READERS: Json = {"security": [{}, {"read_key": []}]}
-"""`{}`: a server that asks nobody takes no notice of what is shown."""
+"""`{}`: a server that requires no authentication ignores what is sent."""
 
 
 def openapi_routes(settings: Settings) -> list[HTTPRouteHandler]:
@@ -125,13 +125,13 @@ def openapi_document(settings: Settings) -> Json:
 
 
 def _post(report: Json, settings: Settings) -> Json:
-    shown = {"type": "object", "properties": {"token": {"type": ["string", "null"], "description": "Who posts"}}}
+    shown = {"type": "object", "properties": {"token": {"type": ["string", "null"], "description": "A room token"}}}
     body = {"schema": {"allOf": [report, shown]}}
     return _FOR_SENDERS | {
         "summary": "Post a report; 200 says that it is committed to the database",
         "description": (
             f"At most {settings.max_body} bytes. `text/plain` and a missing content type are read as JSON. "
-            "Unknown fields are ignored. A report is taken whole or refused whole."
+            "Unknown fields are ignored. A report is accepted or rejected as a whole."
         ),
         "operationId": "post_report",
         "requestBody": {"required": True, "content": {"application/json": body}},
@@ -141,7 +141,7 @@ def _post(report: Json, settings: Settings) -> Json:
 
 
 def _get(summary: str, parameters: list[Json], data: Json, *errors: int) -> Json:
-    """What a reader may be asked for."""
+    """A GET operation that may require a read key."""
     methods = _get_whole(summary, parameters, _envelope(data), 401, *errors)
     return {method: _FOR_READERS | operation for method, operation in methods.items()}
 
@@ -174,13 +174,13 @@ def _stream() -> Json:
             "`event: room` carries a RoomMetrics, first at once and then after each change; `event: gone` says that "
             "the room ended; `event: ping` comes at least every 10 s; `event: bye` when the server stops; "
             "`event: denied` when the key was removed, `event: signed-out` when the sign-in has ended. "
-            "A room that is not live yet is waited for."
+            "For a room that is not live yet, events begin when it is."
         ),
         "operationId": "stream_room",
         "parameters": [_ROOM_ID],
         "responses": {
             "200": {
-                "description": "Events without end",
+                "description": "A stream of events",
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
             }
         }
@@ -201,15 +201,18 @@ def _stream_parameters() -> list[Json]:
     ]
 
 
+_TIME = "Unix seconds, Unix milliseconds (from 10^11 on) or ISO 8601 with a zone"
+
+
 def _history_parameters() -> list[Json]:
-    time = {"type": "number", "minimum": 0, "maximum": 10**11}
+    time = {"oneOf": [{"type": "number", "minimum": 0, "maximum": MAX_TIME}, {"type": "string", "format": "date-time"}]}
     return [
-        _parameter("from", "Unix seconds, included", time),
-        _parameter("to", "Unix seconds, included; not earlier than `from`", time),
+        _parameter("from", f"{_TIME}, included", time),
+        _parameter("to", f"{_TIME}, included; not earlier than `from`", time),
         _parameter("step", "Seconds: merge into steps that long", {"type": "number", "minimum": 1, "maximum": 10**9}),
         _parameter(
             "limit",
-            "The newest so many",
+            "At most this many, the newest ones",
             {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         ),
     ]

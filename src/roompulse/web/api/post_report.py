@@ -1,23 +1,28 @@
 """POST /report/metrics: an ASGI application, since Litestar's own handlers take about three times as long a request."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from litestar import asgi
 from litestar.handlers import ASGIRouteHandler
-from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+from litestar.types import HTTPScope, Receive, Scope, Send
 
 from roompulse.access.senders import Sender
 from roompulse.errors import BodyTooLarge, MethodNotAllowed, Problem, RequestTimeout, UnsupportedMediaType
 from roompulse.ingest import Ingest
+from roompulse.intake.intake import Intake
 from roompulse.report.decode import Largest
 from roompulse.report.model import Report
 from roompulse.settings import Settings
 from roompulse.web.api.report_auth import ReportAuth
-from roompulse.web.http.authentication import FOR_ANYBODY
 from roompulse.web.http.envelope import ACKNOWLEDGED, failure
 from roompulse.web.http.headers import COMMON_HEADERS, INGEST_HEADERS, PREFLIGHT_HEADERS, RawHeaders, raw_headers
 from roompulse.web.http.problems import problem_headers
+from roompulse.web.http.routes import FOR_ANYBODY
+from roompulse.web.sse.push import push_channel_of
+
+PATH = "/report/metrics"
 
 _JSON_TYPES = (b"application/json", b"text/plain", b"")
 
@@ -26,78 +31,128 @@ class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
     """The sender closed the connection before its body was complete."""
 
 
-Answer = Callable[[ASGIApp | None], object]
-"""Is called with None when a report is saved, and else with an application that says why it was refused."""
+class Accepted(NamedTuple):
+    """A report that may be committed, and the bucket whose limits it counts for."""
+
+    report: Report
+    bucket: str
 
 
-PATH = "/report/metrics"
+class Judgement:
+    """Whether a report is accepted, in one order for every way in: host, method, sender and its rate, type, size, body.
+
+    The host is checked before, as of every request (web/application.py).
+    """
+
+    def __init__(self, auth: ReportAuth, intake: Intake, settings: Settings) -> None:
+        self._auth = auth
+        self._intake = intake
+        self._max_body = settings.max_body
+        self._largest = Largest(users=settings.max_report_users, streams=settings.max_report_streams)
+
+    def judge_head(self, scope: HTTPScope) -> Sender | None:
+        """The sender, or None where only the body can tell; raises the Problem of a head that is refused."""
+        if scope["method"] != "POST":
+            raise MethodNotAllowed(scope["method"], "POST, OPTIONS")
+        sender = self._auth.by_headers(scope)
+        headers = dict(scope["headers"])
+        media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if media_type not in _JSON_TYPES:
+            raise UnsupportedMediaType("Content-Type: send application/json or text/plain")
+        if headers.get(b"content-encoding"):
+            raise UnsupportedMediaType("Content-Encoding is not supported; send the body uncompressed")
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit():
+            self.judge_size(int(length))
+        return sender
+
+    def judge_size(self, size: int) -> None:
+        """Of a body, or as much of it as is known; raises BodyTooLarge."""
+        if size > self._max_body:
+            raise BodyTooLarge(f"the body has more than {self._max_body} bytes")
+
+    def authenticate(self, scope: Scope, body: bytes, sender: Sender | None) -> Sender:
+        """The sender, by the body where the head did not tell; raises Unauthorized or TooManyRequests."""
+        return sender or self._auth.by_body(scope, body)
+
+    def judge_body(self, body: bytes, sender: Sender) -> Accepted:
+        """The report; raises the Problem of a body that is refused."""
+        report = self._intake.decode(body, self._largest)
+        sender.check(report)
+        return Accepted(report, sender.bucket)
 
 
 class ReportEndpoint:
-    def __init__(self, ingest: Ingest, door: ReportAuth, settings: Settings) -> None:
+    """An ASGI application for PATH."""
+
+    def __init__(self, ingest: Ingest, auth: ReportAuth, settings: Settings) -> None:
         self._ingest = ingest
         self._intake = ingest.intake
-        self._door = door
-        self._settings = settings
-        self._largest = Largest(users=settings.max_report_users, streams=settings.max_report_streams)
+        self._judgement = Judgement(auth, ingest.intake, settings)
+        self._body_timeout = settings.body_timeout
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        body = b""
+        if scope["method"] == "OPTIONS":
+            await _answer(send, 204, b"", PREFLIGHT_HEADERS | {"Allow": "POST, OPTIONS"})
+            return
+        known = b""
         try:
-            if scope["method"] == "OPTIONS":
-                await _answer(send, 204, b"", PREFLIGHT_HEADERS | {"Allow": "POST, OPTIONS"})
-                return
-            if scope["method"] != "POST":
-                raise MethodNotAllowed(scope["method"], "POST, OPTIONS")
-            sender = self._door.by_headers(scope)
-            _check_headers(scope, self._settings.max_body)
-            read = await _read_body(receive, self._settings)
-            sender = sender or self._door.by_body(scope, read)
-            body = read  # Strangers can make up SDK versions, and would take the places of those that there are.
-            await self._ingest.submit(self._report(sender, body), sender.bucket)
+            sender = self._judgement.judge_head(scope)
+            body = await self._read_body(scope, receive)
+            sender = self._judgement.authenticate(scope, body, sender)
+            known = body  # only now: strangers could make up SDK versions, which would displace the real ones
+            await self._ingest.submit(*self._judgement.judge_body(body, sender))
         except Problem as problem:
-            await self._refusal(problem, body)(scope, receive, send)
+            self._intake.refused(problem, known)
+            headers = problem_headers(problem) | INGEST_HEADERS
+            await _answer(send, problem.status, failure(problem.status, problem.message), headers)
         except ClientLeft:
             self._intake.left()
         else:
             self._intake.acknowledged(body)
             await _send(send, 200, ACKNOWLEDGED, _ACKNOWLEDGED_HEADERS)
 
-    def take(self, scope: HTTPScope, body: bytes, answer: Answer) -> None:
-        """Do the same for a POST that is there as a whole, without a task and ASGI: see `web/server/fast_path.py`."""
-        known = b""
+    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
+        """The whole body of a request.
 
-        def answer_to(problem: Problem | None) -> None:
-            if problem:
-                answer(self._refusal(problem, known))
-            else:
-                self._intake.acknowledged(body)
-                answer(None)
+        Raises:
+            BodyTooLarge: it has more than MAX_BODY bytes.
+            RequestTimeout: it did not arrive in time.
+            ClientLeft: it never will.
 
-        try:
-            sender = self._door.by_headers(scope)
-            _check_headers(scope, self._settings.max_body)
-            _check_size(body, self._settings.max_body)
-            sender = sender or self._door.by_body(scope, body)
-            known = body
-            self._ingest.begin(self._report(sender, body), sender.bucket, answer_to)
-        except Problem as problem:
-            answer_to(problem)
+        """
+        pieces: list[bytes] = []
+        more = True
+        if push_channel_of(scope):
+            # A connection of ours hands over at once what is there, nearly always the whole body, so that only a body
+            # that is not whole costs a time-out: an eighth of the time of a request (web/server/send_timeout.py).
+            more = await _receive_piece(receive, pieces)
+        if more:
+            try:
+                async with asyncio.timeout(self._body_timeout):
+                    await self._receive_rest(receive, pieces)
+            except TimeoutError:
+                raise RequestTimeout(f"the body did not arrive within {self._body_timeout:g} s") from None
+        body = b"".join(pieces)
+        self._judgement.judge_size(len(body))
+        return body
 
-    def _report(self, sender: Sender, body: bytes) -> Report:
-        report = self._intake.decode(body, self._largest)
-        sender.check(report)
-        return report
+    async def _receive_rest(self, receive: Receive, pieces: list[bytes]) -> None:
+        size = sum(map(len, pieces))
+        more = True
+        while more:
+            self._judgement.judge_size(size)
+            more = await _receive_piece(receive, pieces)
+            size += len(pieces[-1])
 
-    def _refusal(self, problem: Problem, body: bytes) -> ASGIApp:
-        """Note that a report was refused, and say so."""
-        self._intake.refused(problem, body)
-        headers = problem_headers(problem) | INGEST_HEADERS
 
-        async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
-            await _answer(send, problem.status, failure(problem.status, problem.message), headers)
-
-        return refuse
+async def _receive_piece(receive: Receive, pieces: list[bytes]) -> bool:
+    """Add a piece of the body; returns whether there are more."""
+    message = await receive()
+    if message["type"] != "http.request":
+        raise ClientLeft
+    pieces.append(message.get("body", b""))
+    return message.get("more_body", False)
 
 
 def report_route(reports: ReportEndpoint) -> ASGIRouteHandler:
@@ -106,76 +161,6 @@ def report_route(reports: ReportEndpoint) -> ASGIRouteHandler:
         await reports(scope, receive, send)
 
     return post_report
-
-
-def _check_headers(scope: HTTPScope, max_body: int) -> None:
-    """Look at what is said of the body.
-
-    Raises:
-        UnsupportedMediaType: it is not JSON, or compressed.
-        BodyTooLarge: it has more than MAX_BODY bytes.
-
-    """
-    headers = dict(scope["headers"])
-    media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if media_type not in _JSON_TYPES:
-        raise UnsupportedMediaType("Content-Type: send application/json or text/plain")
-    if headers.get(b"content-encoding"):
-        raise UnsupportedMediaType("Content-Encoding: send the body as it is")
-    length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > max_body:
-        raise _too_large(max_body)
-
-
-def _check_size(body: bytes, max_body: int) -> None:
-    """Of a body whose length was not told before, or falsely; raises BodyTooLarge."""
-    if len(body) > max_body:
-        raise _too_large(max_body)
-
-
-async def _read_body(receive: Receive, settings: Settings) -> bytes:
-    """The whole body of a request.
-
-    Raises:
-        BodyTooLarge: it has more than MAX_BODY bytes.
-        RequestTimeout: it did not arrive in time.
-        ClientLeft: it never will.
-
-    """
-    # The first piece comes at once, and is nearly always the whole: only what is not costs a time-out, which takes
-    # about an eighth of the time of a request (see web/server/send_timeout.py).
-    body, more = await _receive_piece(receive)
-    if more:
-        try:
-            async with asyncio.timeout(settings.body_timeout):
-                body += await _receive_rest(receive, settings.max_body - len(body))
-        except TimeoutError:
-            raise RequestTimeout(f"the body did not arrive within {settings.body_timeout:g} s") from None
-    _check_size(body, settings.max_body)
-    return body
-
-
-async def _receive_rest(receive: Receive, limit: int) -> bytes:
-    """Further pieces to the last one, or until there are more than `limit` bytes."""
-    pieces: list[bytes] = []
-    more = True
-    while more and limit >= 0:
-        fragment, more = await _receive_piece(receive)
-        limit -= len(fragment)
-        pieces.append(fragment)
-    return b"".join(pieces)
-
-
-async def _receive_piece(receive: Receive) -> tuple[bytes, bool]:
-    """A piece of the body, and whether there are more."""
-    message = await receive()
-    if message["type"] != "http.request":
-        raise ClientLeft
-    return message["body"], message["more_body"]
-
-
-def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"the body has more than {limit} bytes")
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
@@ -194,6 +179,3 @@ async def _send(send: Send, status: int, body: bytes, headers: RawHeaders) -> No
 
 
 _ACKNOWLEDGED_HEADERS = _headers(ACKNOWLEDGED, INGEST_HEADERS)
-
-ACKNOWLEDGEMENT = b"".join(b"%b: %b\r\n" % header for header in _ACKNOWLEDGED_HEADERS) + b"\r\n" + ACKNOWLEDGED
-"""As it is written into a connection, after the status and what uvicorn adds."""

@@ -1,4 +1,4 @@
-"""Asks who posts a report, before it is decoded, and spends what the sender may post."""
+"""Authenticates the sender of a report before the report is decoded, and spends its rate."""
 
 import msgspec
 from litestar.types import Scope
@@ -6,55 +6,56 @@ from msgspec import Struct
 
 from roompulse.access.senders import Sender, Senders
 from roompulse.errors import Unauthorized
+from roompulse.net import address_key
 from roompulse.web.http.authentication import bearer
 from roompulse.web.http.client_address import ClientAddresses
-from roompulse.web.http.rate_limit import RateLimit, address_key
+from roompulse.web.http.rate_limit import RateLimit
 
 
-class _Shown(Struct):
+class _Presented(Struct):
     token: str | None = None
 
 
-_decoder = msgspec.json.Decoder(_Shown)
+_decoder = msgspec.json.Decoder(_Presented)
 
 
 class ReportAuth:
-    def __init__(self, posting: Senders, senders: RateLimit, peers: ClientAddresses) -> None:
-        self._posting = posting
+    def __init__(self, senders: Senders, rate_limit: RateLimit, peers: ClientAddresses) -> None:
         self._senders = senders
+        self._rate_limit = rate_limit
         self._peers = peers
 
     def by_headers(self, scope: Scope) -> Sender | None:
-        """Who posts, or None where only the body can tell.
+        """The sender, or None where only the body can tell.
 
         Raises:
             Unauthorized: the key or the token is wrong.
             TooManyRequests: the sender has posted too much.
 
         """
-        if not self._posting.asks:
-            return self._spent(Sender(self._address(scope)))
-        shown = bearer(scope)
-        return None if shown is None else self._asked(scope, shown)
+        if not self._senders.asks:
+            return self._spend(Sender(self._address(scope)))
+        presented = bearer(scope)
+        return None if presented is None else self._authenticate(scope, presented)
 
     def by_body(self, scope: Scope, body: bytes) -> Sender:
         """As `by_headers`, by the member `token` of the body."""
-        return self._asked(scope, _token_in(body))
+        return self._authenticate(scope, _token_in(body))
 
-    def _asked(self, scope: Scope, shown: str | None) -> Sender:
+    def _authenticate(self, scope: Scope, presented: str | None) -> Sender:
         try:
-            sender = self._posting.sender(shown)
+            sender = self._senders.sender(presented)
         except Unauthorized:
-            # Who tries many is told to wait. The others at this address are not: they show what is right.
-            self._senders.spend(self._address(scope))
+            # A client that tries many is slowed down. Others at its address are not: they present what is right.
+            self._rate_limit.spend(self._address(scope))
             raise
-        return self._spent(sender)
+        return self._spend(sender)
 
     def _address(self, scope: Scope) -> str:
         return address_key(self._peers.address(scope))
 
-    def _spent(self, sender: Sender) -> Sender:
-        self._senders.spend(sender.bucket)
+    def _spend(self, sender: Sender) -> Sender:
+        self._rate_limit.spend(sender.bucket)
         return sender
 
 

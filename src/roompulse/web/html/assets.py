@@ -1,7 +1,7 @@
 """Where templates and static files are, and under which URLs static files are served.
 
 Pages refer to `/assets/<digest>/…`, which never changes and is cached for a year; `/static/…` is for names that
-others write down, and of these the SDK is open to the pages of other sites.
+appear in the pages of others, and of these the SDK is open to other sites.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from litestar import Router
 from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
-from roompulse.web.http.authentication import FOR_ANYBODY
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.headers import OPEN_HEADERS
+from roompulse.web.http.routes import FOR_ANYBODY
 
 _ONE_YEAR = 365 * 24 * 3600
 _PACKAGE = Path(__file__).parents[2]

@@ -1,24 +1,23 @@
-"""Parts of pages that are rendered once for as long as they show the same, whoever looks at them and in what order."""
+"""Parts of pages that are rendered once per version, for every viewer and in whatever order they are listed."""
 
 from collections.abc import Callable, Hashable
 
 from markupsafe import Markup
 
+from roompulse.bounded import BoundedMap
+
 
 class FragmentCache:
-    """At most `most` of them; when there is no place for another one, all are forgotten."""
+    """Holds at most `bound` fragments; the least recently used one is rendered again when it is needed."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._pieces: dict[Hashable, tuple[Hashable, Markup]] = {}
+    def __init__(self, bound: int) -> None:
+        self._fragments: BoundedMap[Hashable, tuple[Hashable, Markup]] = BoundedMap(bound)
 
     def fragment(self, key: Hashable, version: Hashable, render: Callable[[], str]) -> Markup:
-        """The HTML of one of our partials, which `render` makes where `version` is another one than the last time."""
-        known = self._pieces.get(key)
+        """The HTML of a partial of ours; `render` makes it where `version` differs from the one that is held."""
+        known = self._fragments.get(key)
         if known and known[0] == version:
             return known[1]
-        if len(self._pieces) >= self._most:
-            self._pieces.clear()
         html = Markup(render())  # noqa: S704  (our own partial)
-        self._pieces[key] = version, html
+        self._fragments.put(key, (version, html))
         return html

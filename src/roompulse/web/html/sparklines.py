@@ -10,11 +10,11 @@ from roompulse.quality import BEST, FAIR_FROM, GOOD_FROM, WORST, Level, RoomQual
 LEVELS: tuple[Level, ...] = ("poor", "fair", "good", "unknown")
 
 _HEIGHTS: Mapping[Level, int] = {"poor": 10, "fair": 8, "good": 6, "unknown": 4}
-"""The worse, the taller: a bar can be read without its colours."""
+"""Worse levels are taller, so that a bar can be read without its colours."""
 
 TREND_HEIGHT = 24.0
 _MARGIN = 2.0
-"""What a line is thick."""
+"""The thickness of a line."""
 
 
 class Segment(Struct, frozen=True, gc=False):
@@ -27,7 +27,7 @@ class Segment(Struct, frozen=True, gc=False):
 
 
 class Trendline(Struct, frozen=True, gc=False):
-    """A line for each stretch that is known, as `points` of an SVG polyline, and in words."""
+    """A line for each stretch of known scores, as `points` of an SVG polyline, and a description."""
 
     width: int
     lines: Sequence[str]
@@ -39,7 +39,7 @@ def users_by_level(quality: RoomQuality) -> dict[Level, int]:
 
 
 def stacked(counts: Mapping[Level, int]) -> list[Segment]:
-    """The shares of a bar, without those that are empty."""
+    """The segments of a bar, without empty ones."""
     total = sum(counts.values())
     segments, x = [], 0.0
     for level, count in counts.items():
@@ -51,9 +51,9 @@ def stacked(counts: Mapping[Level, int]) -> list[Segment]:
 
 
 def trendline(scores: Sequence[float | None]) -> Trendline:
-    """Draw scores at equal distances, with gaps where they are not known."""
+    """Draw scores at equal distances, with gaps where they are unknown."""
     known = [score for score in scores if score is not None]
-    words = f"between {min(known):.2f} and {max(known):.2f}" if known else "not known"
+    words = f"between {min(known):.2f} and {max(known):.2f}" if known else "no data"
     lines = [" ".join(_corners(stretch)) for stretch in _stretches(scores)]
     return Trendline(max(1, len(scores) - 1), lines, words)
 

@@ -1,5 +1,6 @@
 """Jinja2: the same partials for the first paint of a page and for its stream."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from roompulse.web.html.assets import Assets
 from roompulse.web.html.sparklines import GUIDES
 from roompulse.web.http.urls import encode_id, history_path, room_path, user_path
 
+_INDENTATION = re.compile(r"\n[ \n]+")
 _NBSP = "\N{NO-BREAK SPACE}"
 
 
@@ -23,7 +25,7 @@ class Templates:
         self._environment = Environment(
             loader=FileSystemLoader(assets.templates),
             autoescape=True,
-            auto_reload=False,  # looking at the file each time takes as long as rendering a small partial
+            auto_reload=False,  # checking the file each time takes as long as rendering a small partial
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -55,8 +57,13 @@ class Templates:
         return self._environment.get_template(name).render(context)
 
 
+def compact(html: str) -> str:
+    """HTML without indentation: a ninth of a big table, which is pushed several times a second."""
+    return _INDENTATION.sub("\n", html)
+
+
 def figure(value: float | None, unit: str = "", digits: int = 0) -> Markup:
-    """A figure with its unit, or a dash where it is not known."""
+    """A figure with its unit, or a dash where it is unknown."""
     if value is None:
         return Markup('<span class="none">–</span>')
     text = f"{value:,.{digits}f}".replace(",", "\u202f") if abs(value) >= 10_000 else f"{value:.{digits}f}"
@@ -66,7 +73,7 @@ def figure(value: float | None, unit: str = "", digits: int = 0) -> Markup:
 def moment(timestamp: float) -> Markup:
     """A time in UTC; static/js/clock.js makes an age of it."""
     at = datetime.fromtimestamp(timestamp, UTC)
-    # Not by Markup.format, which takes three times as long: a page has one in each row, and digits need no escaping.
+    # Markup.format takes three times as long: a page has one in each row, and digits need no escaping.
     return Markup(  # noqa: S704
         f'<time datetime="{at.isoformat(timespec="milliseconds")}" title="{at:%Y-%m-%d %H:%M:%S} UTC"'
         f' data-at="{timestamp}">{at:%H:%M:%S} UTC</time>'
@@ -82,7 +89,7 @@ def clock(timestamp: float) -> Markup:
 
 
 def duration(seconds: float) -> str:
-    """In its two greatest units, as in `1 h 5 min`."""
+    """In its two largest units, as in `1 h 5 min`."""
     whole = round(seconds)
     parts = [(whole // 86_400, "d"), (whole // 3_600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")]
     first = next((place for place, (count, _) in enumerate(parts) if count), len(parts) - 1)
@@ -97,7 +104,7 @@ def ahead(seconds: float) -> str:
 
 
 def video_notes(video: Video) -> list[list[str]]:
-    """What is known of a picture besides its figures: lines of a few words each."""
+    """What is known of a video stream besides its metrics: lines of a few words each."""
     screen = "screen" if video.content == "screen" else None
     limited = f"limited by {video.limited_by}" if video.limited_by not in (None, "none") else None
     dropped = None if video.frames_dropped is None else f"{video.frames_dropped}{_NBSP}dropped"
@@ -112,7 +119,7 @@ def _freezes(count: int | None, seconds: float | None) -> str | None:
 
 
 def audio_notes(audio: Audio) -> list[list[str]]:
-    """What is known of a sound besides its figures: lines of a few words each."""
+    """What is known of an audio stream besides its metrics: lines of a few words each."""
     level = None if audio.level is None else f"level{_NBSP}{audio.level:.2f}"
     concealed = None if audio.concealed is None else f"{audio.concealed:.1f}{_NBSP}% concealed"
     return _known([audio.codec, "muted" if audio.muted else None, level], [concealed])

@@ -1,39 +1,42 @@
-"""By which names the server may be called, and from where."""
+"""By which names the server may be called, where, and by which proxy."""
 
 import re
 from functools import lru_cache
-from ipaddress import ip_address
 
 from litestar.types import Scope
 
-from roompulse.access.registry import is_loopback
 from roompulse.errors import BadRequest, Forbidden
+from roompulse.net import is_address, is_loopback
 from roompulse.settings import Settings
 from roompulse.web.http.client_address import ClientAddresses
 
 FOR_ORCHESTRATORS = {"/healthz", "/readyz"}
-"""Paths that answer to any name and to everybody: they are asked by addresses and names that nobody can foresee."""
+"""Paths that answer to any name and any client: orchestrators ask by addresses and names that cannot be foreseen."""
 
-LOOKS = "/assets/"
-"""What the page that says so looks like; it is the same on every server, and nothing to hide."""
+ASSETS = "/assets/"
+"""Styles of the page that says why a request is refused; they are the same on every server."""
 
 _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._~-]+))(?::[0-9]{0,5})?")
 _LONGEST_SHOWN = 100
 
 
 class AllowedHosts:
-    """Checks the `Host` of requests, against DNS rebinding, and with BEHIND_PROXY who is at the other end.
+    """Checks the `Host` of requests, against DNS rebinding, with BEHIND_PROXY the proxy, and where a request arrives.
 
     In DNS rebinding the page of another site has the name of that site point to this server, and then reads from
     here as if it were its own. The browser sends that name as `Host`. IP addresses and `localhost` cannot be
     rebound, so they are always fine. Other names have to be in ALLOWED_HOSTS, if there are any, or if the server
     listens on loopback: there nothing else protects it.
+
+    Where HOST is loopback, no keys are asked for. Another ASGI server than `roompulse serve` may listen elsewhere all
+    the same, and a request that arrives there is refused.
     """
 
     def __init__(self, settings: Settings, peers: ClientAddresses) -> None:
         self._names = settings.allowed_hosts
         self._every_name = not self._names and not is_loopback(settings.host)
         self._behind_proxy = settings.behind_proxy
+        self._loopback_only = is_loopback(settings.host) and not settings.open and not settings.behind_proxy
         self._peers = peers
 
     def check(self, scope: Scope) -> None:
@@ -41,13 +44,15 @@ class AllowedHosts:
 
         Raises:
             BadRequest: the Host header is missing, malformed, there twice, or none of this server.
-            Forbidden: it comes past the reverse proxy.
+            Forbidden: it comes past the reverse proxy, or arrives at an address that HOST does not tell of.
 
         """
-        if scope["path"] in FOR_ORCHESTRATORS or scope["path"].startswith(LOOKS):
+        if scope["path"] in FOR_ORCHESTRATORS or scope["path"].startswith(ASSETS):
             return
         if self._behind_proxy and not self._peers.is_proxy(scope):
             raise Forbidden("only the reverse proxy may connect here (TRUSTED_PROXIES)")
+        if self._loopback_only and (server := scope["server"]) and _is_reachable(server[0]):
+            raise Forbidden("this server can be reached by others: set ROOMPULSE_HOST to where it listens")
         hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
         if not hosts and scope["http_version"] == "1.0":
             return
@@ -57,7 +62,7 @@ class AllowedHosts:
             raise BadRequest(f"Host: {hosts[0][:_LONGEST_SHOWN]!r} is malformed")
         if not (self._every_name or _is_local(name) or name in self._names):
             raise BadRequest(
-                f"Host: {name[:_LONGEST_SHOWN]!r} is none of the names of this server, which ALLOWED_HOSTS lists"
+                f"Host: {name[:_LONGEST_SHOWN]!r} is not an allowed host; add it to ROOMPULSE_ALLOWED_HOSTS"
             )
 
 
@@ -65,19 +70,16 @@ class AllowedHosts:
 def _name(host: str) -> str | None:
     """The name or address in a Host header, in lower case and without port and final dot; None if it is malformed."""
     match = _AUTHORITY.fullmatch(host)
-    if not match or (match[1] and not _is_address(match[1])):
+    if not match or (match[1] and not is_address(match[1])):
         return None
     return (match[1] or match[2]).lower().removesuffix(".")
 
 
 @lru_cache(maxsize=256)
 def _is_local(name: str) -> bool:
-    return name == "localhost" or name.endswith(".localhost") or _is_address(name)
+    return name == "localhost" or name.endswith(".localhost") or is_address(name)
 
 
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
+@lru_cache(maxsize=256)
+def _is_reachable(address: str) -> bool:
+    return is_address(address) and not is_loopback(address)

@@ -1,24 +1,29 @@
-"""The one place where what went wrong becomes an answer: the envelope under /report, a page elsewhere."""
+"""The one place where errors become answers: the envelope under /report, a page elsewhere."""
 
 import logging
+from collections.abc import Callable
 from errno import ENAMETOOLONG, ENOTDIR
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-from litestar import Request, Response
+from litestar import Response
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.response import Redirect
 from litestar.utils import normalize_path
 
 from roompulse.errors import MethodNotAllowed, Problem, RequestTimeout, SignedOut, StoreError, Unauthorized
 from roompulse.meters import Meters
-from roompulse.web.html.templates import Templates
 from roompulse.web.http.envelope import failure
+from roompulse.web.http.json_answer import JsonAnswer
+from roompulse.web.http.routes import AnyRequest
 
 logger = logging.getLogger(__name__)
 
-AnyRequest = Request[Any, Any, Any]
+Answer = Response[bytes] | JsonAnswer
+
+RenderPage = Callable[[HTTPStatus, str], str]
+"""The page of an error, of its status and message."""
 
 _NO_FILE = {ENAMETOOLONG, ENOTDIR}
 """The name is too long for any file, or leads through a file as if it were a folder."""
@@ -33,15 +38,15 @@ def problem_headers(problem: Problem) -> dict[str, str]:
     if isinstance(problem, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(problem, RequestTimeout):
-        headers["Connection"] = "close"  # the rest of the body would be taken for the next request, or waited for
+        headers["Connection"] = "close"  # the rest of the body would be read as the next request, or waited for
     return headers
 
 
 class ProblemAnswers:
-    """Exception handlers for Litestar."""
+    """Exception handlers for Litestar; `render_page` makes the pages of errors."""
 
-    def __init__(self, templates: Templates, meters: Meters) -> None:
-        self._templates = templates
+    def __init__(self, render_page: RenderPage, meters: Meters) -> None:
+        self._render_page = render_page
         self._meters = meters
 
     def handlers(self) -> dict[int | type[Exception], Any]:
@@ -53,11 +58,11 @@ class ProblemAnswers:
             Exception: self.on_mistake,
         }
 
-    def on_problem(self, request: AnyRequest, problem: Problem) -> Response[bytes]:
+    def on_problem(self, request: AnyRequest, problem: Problem) -> Answer:
         return self._answer(request, problem.status, problem.message, problem_headers(problem))
 
-    def on_signed_out(self, request: AnyRequest, problem: SignedOut) -> Response[Any]:
-        """Who opens a page is led to where to sign in, and from there back; scripts and programs are told."""
+    def on_signed_out(self, request: AnyRequest, problem: SignedOut) -> Response[Any] | JsonAnswer:
+        """A navigation is redirected to the sign-in page and from there back; scripts and programs get 401."""
         if not _is_navigation(request):
             return self.on_problem(request, problem)
         query = ""
@@ -66,10 +71,10 @@ class ProblemAnswers:
             query = "?" + urlencode({"next": request.scope["path"] + (f"?{search}" if search else "")}, safe="/")
         return Redirect(f"/sign-in{query}", status_code=303)
 
-    def on_http_exception(self, request: AnyRequest, error: HTTPException) -> Response[bytes]:
+    def on_http_exception(self, request: AnyRequest, error: HTTPException) -> Answer:
         """Litestar's own: no such route, no such method, a malformed host."""
         if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_FILE:
-            # A static file by a name that none can have, which Litestar 2.25 takes for a mistake of its own.
+            # A static file by a name that none can have, which Litestar 2.25 answers with 500.
             error = NotFoundException()
         if error.status_code >= 500:
             return self.on_mistake(request, error)
@@ -79,21 +84,19 @@ class ProblemAnswers:
             message = f"{request.method} is not allowed here, only {allow}"
         return self._answer(request, error.status_code, message, headers)
 
-    def on_store_error(self, request: AnyRequest, error: StoreError) -> Response[bytes]:
+    def on_store_error(self, request: AnyRequest, error: StoreError) -> Answer:
         logger.error("%s: the database failed: %s", request.scope["path"], error)
         return self._answer(request, 503, "the database cannot be read now", {"Retry-After": "2"})
 
-    def on_mistake(self, request: AnyRequest, error: Exception) -> Response[bytes]:
+    def on_mistake(self, request: AnyRequest, error: Exception) -> Answer:
         self._meters.mistakes.inc()
         logger.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
-        return self._answer(request, 500, "the server made a mistake, which is in its log", {})
+        return self._answer(request, 500, "internal error; the server's log has the details", {})
 
-    def _answer(self, request: AnyRequest, status: int, message: str, headers: dict[str, str]) -> Response[bytes]:
+    def _answer(self, request: AnyRequest, status: int, message: str, headers: dict[str, str]) -> Answer:
         if _is_report(request):
-            return Response(
-                failure(status, message), status_code=status, media_type="application/json", headers=headers
-            )
-        page = self._templates.render("problem.html", status=HTTPStatus(status), message=message)
+            return JsonAnswer(failure(status, message), status=status, headers=headers)
+        page = self._render_page(HTTPStatus(status), message)
         return Response(page.encode(), status_code=status, media_type="text/html", headers=headers)
 
 
@@ -103,7 +106,7 @@ def _is_report(request: AnyRequest) -> bool:
 
 
 def _is_navigation(request: AnyRequest) -> bool:
-    """Say whether somebody opens a page, and no script fetches a part of one."""
+    """Whether a browser opens a page, and no script fetches a part of one."""
     if _is_report(request) or request.route_handler.opt.get("never_redirected"):
         return False
     if mode := request.headers.get("sec-fetch-mode"):

@@ -1,30 +1,13 @@
-"""Ids in URLs. An id may hold a `/`, so paths are routed as they were sent, and segments decoded after that."""
+"""Ids in URLs. An id may hold a `/`, so paths are routed percent-encoded (web/application.py), then decoded."""
 
 from urllib.parse import quote, unquote_to_bytes
-
-from litestar import Litestar
-from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
 
 from roompulse.errors import NotFound
 from roompulse.report.ids import id_fault
 
 
-class EncodedPaths(Litestar):
-    """Litestar routes on the decoded path, on which `/rooms/a%2Fb` cannot be told from `/rooms/a/b`.
-
-    Here path parameters arrive percent-encoded; `decode_id` decodes them.
-    """
-
-    async def __call__(
-        self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
-    ) -> None:
-        if scope["type"] != "lifespan":
-            scope["path"] = scope["raw_path"].decode("ascii")
-        await super().__call__(scope, receive, send)
-
-
 def decode_id(name: str, segment: str) -> str:
-    """The id in a path segment; raises NotFound, by the parameter's `name`, where it cannot be one."""
+    """The id in a path segment; raises NotFound, by the parameter's `name`, for what cannot be an id."""
     try:
         value = unquote_to_bytes(segment).decode()
     except UnicodeDecodeError:

@@ -1,25 +1,22 @@
-"""/ingest: what SDKs posted of late, by SDK version, for their authors and for operators."""
-
-from collections.abc import Mapping
+"""/ingest: what each SDK version reported recently, for SDK authors and operators."""
 
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 
-from roompulse.ingest import Ingest
-from roompulse.intake.by_version import LOOKED_AT, STREAMS_LOOKED_AT
+from roompulse.intake.by_version import SAMPLED_REPORTS, SAMPLED_STREAMS
 from roompulse.intake.intake import Intake
 from roompulse.intake.refusals import WINDOW_MINUTES
-from roompulse.web.api.live_rooms import GET
+from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.compression import COMPRESSED
-from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import IntakeQuery, page_number
-from roompulse.web.pages.room import paged
-from roompulse.web.pages.views import PageView
+from roompulse.web.pages.view import PageView, Sections
+from roompulse.web.sse.stream import EventStream
 
 PER_PAGE = 20
-"""SDK versions of a page; each has up to MOST_REASONS lines."""
+"""SDK versions per page; each has up to MOST_REASONS lines."""
 
 
 class IngestHealthPage:
@@ -30,13 +27,13 @@ class IngestHealthPage:
     def view(self, query: IntakeQuery) -> PageView:
         return PageView(("ingest", query), None, lambda: self._sections(query))
 
-    def _sections(self, query: IntakeQuery) -> Mapping[str, str]:
+    def _sections(self, query: IntakeQuery) -> Sections:
         versions = self._intake.health()
         totals = self._templates.render(
             "partials/intake_totals.html",
-            taken=sum(version.taken for version in versions),
-            refused=sum(version.refused for version in versions),
-            odd=sum(version.is_odd for version in versions),
+            accepted=sum(version.taken for version in versions),
+            rejected=sum(version.refused for version in versions),
+            with_issues=sum(version.is_odd for version in versions),
             versions=len(versions),
         )
         return {
@@ -46,20 +43,23 @@ class IngestHealthPage:
                 list=paged(versions, query.page, PER_PAGE),
                 query=query,
                 minutes=WINDOW_MINUTES,
-                looked_at=LOOKED_AT,
-                streams_looked_at=STREAMS_LOOKED_AT,
+                looked_at=SAMPLED_REPORTS,
+                streams_looked_at=SAMPLED_STREAMS,
             ),
         }
 
 
-def intake_routes(page: IngestHealthPage, layout: Layout, ingest: Ingest) -> list[HTTPRouteHandler]:
+def ingest_health_routes(page: IngestHealthPage, layout: Layout) -> list[HTTPRouteHandler]:
     @route("/ingest", http_method=GET, middleware=[COMPRESSED])
-    async def get_intake_page(request: AnyRequest) -> Response[str]:
-        ingest.expire()
+    async def get_ingest_page(request: AnyRequest) -> Response[str]:
         query = IntakeQuery(page=page_number(request.query_params))
         sections = page.view(query).sections()
         return layout.answer(
             request, "ingest.html", sections, stream=query.url("/ingest/stream"), minutes=WINDOW_MINUTES
         )
 
-    return [get_intake_page]
+    @route("/ingest/stream", http_method=GET, opt=STREAM)
+    async def stream_ingest_page(request: AnyRequest) -> EventStream:
+        return layout.stream(page.view(IntakeQuery(page=page_number(request.query_params))))
+
+    return [get_ingest_page, stream_ingest_page]

@@ -1,99 +1,66 @@
-"""What pages show of earlier times: a moment in the past, the calls in a room, the visits of a user."""
+"""The time that a page shows: what a URL asks for, and what is retained of that time."""
 
 import logging
-from collections.abc import Mapping
-from math import ceil
 
+from litestar import Response
+from litestar.response import Redirect
 from msgspec import Struct
 from msgspec.structs import replace
 
 from roompulse.clock import Clock
 from roompulse.errors import StoreError
 from roompulse.rooms.contract import LiveRoom
-from roompulse.store.contract import SessionQuery, SessionStore
+from roompulse.rooms.model import Snapshot
+from roompulse.store.contract import Visit
 from roompulse.store.replay import Replay
 from roompulse.web.html.templates import Templates
-from roompulse.web.pages.query import EndedQuery, UserQuery
-from roompulse.web.pages.room import RoomSections, Rows, snapshot_sections, user_sections
+from roompulse.web.http.routes import AnyRequest
+from roompulse.web.pages.query import UserQuery, seconds_ago, user_query
+from roompulse.web.pages.view import Sections
 
 logger = logging.getLogger(__name__)
 
-SESSIONS_SHOWN = 10
-VISITS_SHOWN = 10
-ENDED_PER_PAGE = 50
-
 
 class Moment(Struct, frozen=True):
-    """The sections of a page as they were at a time, and the HTTP status: 404 where nothing is known of it."""
+    """The sections of a page as they were at a time, and the HTTP status: 404 where nothing is known of that time."""
 
     status: int
-    sections: Mapping[str, str]
+    sections: Sections
 
 
-class PastPages:
-    def __init__(
-        self, past: Replay, sessions: SessionStore, templates: Templates, clock: Clock, leave_after: float
-    ) -> None:
-        self._past = past
-        self._sessions = sessions
-        self._templates = templates
+class Past:
+    def __init__(self, replay: Replay, clock: Clock) -> None:
+        self._replay = replay
         self._clock = clock
-        self._leave_after = leave_after
 
-    async def room(self, room_id: str, at: float, query: UserQuery) -> Moment:
-        if at >= self._past.users_since(self._clock()):
-            room = await self._past.room(room_id, at)
-            return Moment(200 if room else 404, self._room_sections(room_id, room, query))
-        if snapshot := await self._past.snapshot(room_id, at):
-            return Moment(200, snapshot_sections(self._templates, room_id, snapshot, query))
-        return Moment(404, self._room_sections(room_id, None, query))
+    def query(self, request: AnyRequest) -> UserQuery:
+        """What a URL asks for; a time that is not past is the present."""
+        query = user_query(request.query_params)
+        return replace(query, at=None) if query.at is not None and query.at > self._clock() else query
 
-    def _room_sections(self, room_id: str, room: LiveRoom | None, query: UserQuery) -> Mapping[str, str]:
-        # A past is made for each look at it, and its versions mean nothing to the next one.
-        return RoomSections(self._templates).of(room_id, room, query)
+    def redirect(self, request: AnyRequest) -> Response[None] | None:
+        """Redirect from `?ago=SECONDS` to the time that it stands for, whose URL can be shared."""
+        if (ago := seconds_ago(request.query_params)) is None:
+            return None
+        query = replace(user_query(request.query_params), at=max(0.0, self._clock() - ago))
+        return Redirect(query.url(request.scope["path"]), status_code=303)
 
-    async def user(self, room_id: str, user_id: str, at: float) -> Moment:
-        is_kept = at >= self._past.users_since(self._clock())
-        room = await self._past.room(room_id, at) if is_kept else None
-        found = room is not None and room.user(user_id) is not None
-        return Moment(200 if found else 404, user_sections(self._templates, room_id, user_id, room, at))
+    def has_users(self, at: float) -> bool:
+        """Whether samples of users are retained for this time; totals of rooms are kept for longer."""
+        return at >= self._replay.users_since(self._clock())
 
-    async def sessions(self, room_id: str, query: UserQuery) -> str:
-        """The newest calls in a room as HTML."""
-        try:
-            sessions = await self._sessions.of_room(room_id, SESSIONS_SHOWN)
-        except StoreError as error:
-            return self._unreadable(error)
-        return self._templates.render(
-            "partials/sessions.html", room_id=room_id, sessions=sessions, query=query, now=self._clock()
-        )
+    async def room(self, room_id: str, at: float) -> LiveRoom | None:
+        """The room as it was; None where it was not live, or the samples of its users have expired."""
+        return await self._replay.room(room_id, at) if self.has_users(at) else None
 
-    async def visits(self, room_id: str, user_id: str, query: UserQuery) -> str:
-        """When a user was in a room, as HTML."""
-        until = self._clock() if query.at is None else query.at
-        try:
-            visits = await self._past.visits(room_id, user_id, until)
-        except StoreError as error:
-            return self._unreadable(error)
-        return self._templates.render(
-            "partials/visits.html",
-            room_id=room_id,
-            user_id=user_id,
-            visits=visits,
-            leave_after=self._leave_after,
-            now=until,
-            VISITS_SHOWN=VISITS_SHOWN,
-        )
+    async def totals(self, room_id: str, at: float) -> Snapshot | None:
+        return await self._replay.snapshot(room_id, at)
 
-    async def ended(self, query: EndedQuery) -> Rows:
-        """One page of the rooms that have ended, the last one where there are fewer; raises StoreError."""
-        offset = (query.page - 1) * ENDED_PER_PAGE
-        rows, total = await self._sessions.ended(SessionQuery(query.q, query.sort, offset, ENDED_PER_PAGE))
-        last = max(1, ceil(total / ENDED_PER_PAGE))
-        if query.page > last:
-            return await self.ended(replace(query, page=last))
-        return Rows(rows, query.page, last, total)
+    async def visits(self, room_id: str, user_id: str, until: float) -> list[Visit]:
+        return await self._replay.visits(room_id, user_id, until)
 
-    def _unreadable(self, error: StoreError) -> str:
-        logger.error("what was earlier could not be read: %s", error)
-        return self._templates.render("partials/unreadable.html")
+
+def history_unavailable(templates: Templates, error: StoreError) -> str:
+    """In place of a part of a page that cannot be read, so that the rest of the page is still answered."""
+    logger.error("history could not be read: %s", error)
+    return templates.render("partials/unreadable.html")

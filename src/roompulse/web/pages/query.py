@@ -1,8 +1,7 @@
-"""What the query of a page's URL asks for: search, level, order and page. Its stream is asked in the same words."""
+"""The query of a page's URL, which its stream has too: search, level, order, page and time."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any, Literal, get_args
 from urllib.parse import urlencode
 
@@ -11,19 +10,20 @@ from msgspec.structs import asdict, replace
 
 from roompulse.quality import Level
 from roompulse.rooms.model import Figures, RoomSummary
+from roompulse.web.http.times import parse_time
 from roompulse.web.http.urls import number_in_url
 
 Sort = Literal["score", "worst", "affected", "users", "loss", "rtt", "newest", "id"]
 
 SORTS: Mapping[Sort, str] = {
-    "score": "worst score",
-    "worst": "worst user",
-    "affected": "most affected users",
-    "users": "most users",
-    "loss": "highest loss",
-    "rtt": "highest rtt",
-    "newest": "newest report",
-    "id": "name",
+    "score": "Lowest score",
+    "worst": "Worst user",
+    "affected": "Most affected users",
+    "users": "Most users",
+    "loss": "Highest loss",
+    "rtt": "Highest RTT",
+    "newest": "Latest report",
+    "id": "Room name",
 }
 """The first one is the default."""
 
@@ -46,7 +46,7 @@ def _text(value: object) -> object:
 
 
 class RoomsQuery(PageQuery, frozen=True):
-    """`q` is searched in ids, whatever its case; `level` asks for rooms with users of that level, None for all."""
+    """Which live rooms to list: those whose id contains `q`, ignoring case, with users of this `level` unless None."""
 
     q: str = ""
     sort: Sort = "score"
@@ -58,7 +58,7 @@ class RoomsQuery(PageQuery, frozen=True):
         return bool(self.q or self.level)
 
     def select(self, rooms: Iterable[RoomSummary]) -> list[RoomSummary]:
-        """The rooms that match, in the order that is asked for."""
+        """The rooms that match, in the order of `sort`."""
         if self.level:
             rooms = [room for room in rooms if getattr(room.aggregate.quality, self.level)]
         if self.q:
@@ -68,10 +68,10 @@ class RoomsQuery(PageQuery, frozen=True):
 
 
 def rooms_query(parameters: Mapping[str, str]) -> RoomsQuery:
-    """The query of a URL; what makes no sense in it counts as not given."""
+    """The query of a URL; an invalid value counts as not given."""
     sort, level = parameters.get("sort", ""), parameters.get("level", "")
     return RoomsQuery(
-        q=_searched(parameters),
+        q=_search(parameters),
         sort=next((known for known in SORTS if known == sort), "score"),
         level=next((known for known in get_args(Level) if known == level), None),
         page=page_number(parameters),
@@ -85,22 +85,22 @@ class IntakeQuery(PageQuery, frozen=True):
 
 
 def is_wall(parameters: Mapping[str, str]) -> bool:
-    """Whether a page is for a screen on a wall. That is how it looks, and no part of what its stream brings."""
+    """Whether a page is a wall display. That changes its style alone, not its sections."""
     return parameters.get("wall") == "1"
 
 
 EndedSort = Literal["ended", "score", "duration", "users"]
 
 ENDED_SORTS: Mapping[EndedSort, str] = {
-    "ended": "newest end",
-    "score": "worst score",
-    "duration": "longest",
-    "users": "most users",
+    "ended": "Latest end",
+    "score": "Lowest score",
+    "duration": "Longest",
+    "users": "Most users",
 }
 
 
 class EndedQuery(PageQuery, frozen=True):
-    """Which ended rooms to list: those with `q` in their id, whatever its case."""
+    """Which ended rooms to list: those whose id contains `q`, ignoring case."""
 
     ended: int = 0
     q: str = ""
@@ -114,14 +114,14 @@ def ended_query(parameters: Mapping[str, str]) -> EndedQuery | None:
         return None
     return EndedQuery(
         ended=1,
-        q=_searched(parameters),
+        q=_search(parameters),
         sort=next((known for known in ENDED_SORTS if known == parameters.get("sort")), "ended"),
         page=page_number(parameters),
     )
 
 
 class UserQuery(PageQuery, frozen=True):
-    """Which users of a room to list: those whose id contains `q`, whatever the case of its letters.
+    """Which users of a room to list: those whose id contains `q`, ignoring case.
 
     `at` is the time (Unix seconds) that a page is to show; None is the present.
     """
@@ -135,38 +135,32 @@ class UserQuery(PageQuery, frozen=True):
 
 
 def user_query(parameters: Mapping[str, str]) -> UserQuery:
-    return UserQuery(_searched(parameters), page_number(parameters), _time(parameters.get("at", "")))
+    return UserQuery(_search(parameters), page_number(parameters), _time(parameters.get("at", "")))
 
 
 def seconds_ago(parameters: Mapping[str, str]) -> float | None:
-    """How far back a URL asks to go."""
+    """How many seconds before now a URL asks for; None if it does not."""
     text = parameters.get("ago", "")
     return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _time(text: str) -> float | None:
-    """Unix seconds of a time that is given as such, or as in ISO 8601 (in UTC unless it says otherwise)."""
-    try:
-        if re.fullmatch(r"\d{1,11}(\.\d*)?", text, re.ASCII):
-            return round(float(text), 3)
-        time = datetime.fromisoformat(text)
-        return max(0.0, round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp(), 3))
-    except (ValueError, OverflowError):
-        return None
+    """The time to show; the form of a page without JavaScript gives it in UTC, without a zone. Raises BadRequest."""
+    return parse_time("at", text, UTC) if text else None
 
 
-def _searched(parameters: Mapping[str, str]) -> str:
+def _search(parameters: Mapping[str, str]) -> str:
     return parameters.get("q", "").strip()[:LONGEST_SEARCH]
 
 
 def page_number(parameters: Mapping[str, str]) -> int:
-    """The page of a list that a URL asks for; the first one where it asks for nonsense."""
+    """The page of a list that a URL asks for; an invalid number counts as the first page."""
     text = parameters.get("page", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 and int(text) else 1
 
 
 Key = tuple[bool, float, str]
-"""What is not known comes last, and equals by name."""
+"""Unknown values come last, and equal ones are ordered by id."""
 
 
 def _key(room: RoomSummary, value: float | None) -> Key:

@@ -1,64 +1,60 @@
-"""The sections of a room's page and of a user's page, by the id of the element that holds them."""
+"""/rooms/{room_id}: a live room, or the room as it was at an earlier time."""
 
-import re
 from collections.abc import Mapping, Sequence
-from math import ceil
 from typing import Any
 
+from litestar import Response, route
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from markupsafe import Markup
-from msgspec import Struct
+from msgspec.structs import replace
 
-from roompulse.quality import VERDICTS, worst
-from roompulse.rooms.contract import LiveRoom, LiveUser
+from roompulse.clock import Clock
+from roompulse.errors import StoreError
+from roompulse.quality import VERDICTS
+from roompulse.rooms.contract import LiveRoom, LiveRooms, LiveUser
 from roompulse.rooms.grid import MOST, Cell, GridRow, grid_of
-from roompulse.rooms.links import Reception, heard_by_others, receptions, sent
 from roompulse.rooms.model import Snapshot, UserMetrics
 from roompulse.rooms.ranking import Place
+from roompulse.store.contract import SessionStore
 from roompulse.web.html.fragment_cache import FragmentCache
-from roompulse.web.html.templates import Templates
-from roompulse.web.pages.query import UserQuery
+from roompulse.web.html.paging import paged
+from roompulse.web.html.templates import Templates, compact
+from roompulse.web.http.compression import COMPRESSED
+from roompulse.web.http.routes import GET, STREAM, AnyRequest
+from roompulse.web.http.urls import decode_id, room_path
+from roompulse.web.pages.layout import Layout, html_answer
+from roompulse.web.pages.past import Moment, Past, history_unavailable
+from roompulse.web.pages.query import UserQuery, user_query
+from roompulse.web.pages.view import PageView, Sections
+from roompulse.web.sse.stream import EventStream
 
 PER_PAGE = 100
-"""Rows of a list; what is beyond is on further pages, and is not pushed."""
+"""Users per page. Those on other pages are not pushed."""
 
-_MOST_PIECES = 5_000
+_MAX_FRAGMENTS = 5_000
 """Of a kilobyte each: as many users as are in view on 50 pages."""
 
-_INDENTATION = re.compile(r"\n[ \n]+")
-
-
-class Rows(Struct, frozen=True):
-    """One page of a list."""
-
-    rows: Sequence[Any]
-    page: int
-    pages: int
-    total: int
-
-
-def paged(rows: Sequence[Any], page: int, per_page: int = PER_PAGE) -> Rows:
-    """One page of a list; the last one where it has fewer."""
-    pages = max(1, ceil(len(rows) / per_page))
-    page = min(page, pages)
-    return Rows(rows[(page - 1) * per_page : page * per_page], page, pages, len(rows))
+_SESSIONS = 10
+"""The newest ones are listed."""
 
 
 class RoomSections:
-    """Renders the sections of rooms' pages; rows of users, and pairs of them, once per change."""
+    """Renders the sections of rooms' pages; rows of users, and cells of the matrix, once per change."""
 
     def __init__(self, templates: Templates) -> None:
         self._templates = templates
-        self._pieces = FragmentCache(_MOST_PIECES)
+        self._fragments = FragmentCache(_MAX_FRAGMENTS)
 
-    def of(self, room_id: str, room: LiveRoom | None, query: UserQuery) -> Mapping[str, str]:
-        """HTML by the id of the element that holds it, of the room as it is now, or as it was at `query.at`."""
+    def of(self, room_id: str, room: LiveRoom | None, query: UserQuery) -> Sections:
+        """The sections of a room as it is, or as it was at `query.at`; None where there was no call."""
         if room is None:
             html = self._templates.render("partials/summary.html", room_id=room_id, aggregate=None, query=query)
             return _only_summary(html)
         places: Sequence[Place] = room.worst_first()
         if query.q:
             places = [place for place in places if query.matches(place.user_id)]
-        listed = paged(places, query.page)
+        listed = paged(places, query.page, PER_PAGE)
         users = [user for place in listed.rows if (user := room.user(place.user_id))]
         context: dict[str, Any] = {"room_id": room_id, "list": listed, "query": query}
         sections = {
@@ -66,16 +62,16 @@ class RoomSections:
             "users": self._users(room, users, context),
             "grid": self._grid(room, users, context),
         }
-        return {target: _compact(html) for target, html in sections.items()}
+        return {target: compact(html) for target, html in sections.items()}
 
     def _summary(self, room: LiveRoom, context: Mapping[str, Any]) -> str:
-        told = room.summary()
+        summary = room.summary()
         return self._templates.render(
             "partials/summary.html",
-            aggregate=told.aggregate,
+            aggregate=summary.aggregate,
             words=room.verdict(),
-            stale=told.stale,
-            heard_at=told.received_at,
+            stale=summary.stale,
+            heard_at=summary.received_at,
             **context,
         )
 
@@ -89,9 +85,9 @@ class RoomSections:
             html = self._templates.render(
                 "partials/user_row.html", user=user.metrics(), links=user.weakest(), **context
             )
-            return _compact(html)
+            return compact(html)
 
-        return self._pieces.fragment((context["room_id"], user.user_id), user.version, render)
+        return self._fragments.fragment((context["room_id"], user.user_id), user.version, render)
 
     def _grid(self, room: LiveRoom, users: Sequence[LiveUser], context: Mapping[str, Any]) -> str:
         grid = grid_of([user.metrics() for user in users[:MOST]], room.user)
@@ -104,60 +100,90 @@ class RoomSections:
         return Markup("\n".join(cells))  # noqa: S704  (our own partials)
 
     def _cell(self, cell: Cell | None, *, own: bool) -> Markup:
-        return self._pieces.fragment(
+        return self._fragments.fragment(
             (cell, own), None, lambda: self._templates.render("partials/grid_cell.html", cell=cell, own=own)
         )
 
 
-def snapshot_sections(templates: Templates, room_id: str, snapshot: Snapshot, query: UserQuery) -> Mapping[str, str]:
-    """The sections of a room's page where only the room's figures are kept, and not its users."""
+def totals_sections(templates: Templates, room_id: str, totals: Snapshot, query: UserQuery) -> Sections:
+    """The sections of a room's page for a time whose samples of users have expired."""
     summary = templates.render(
         "partials/summary.html",
         room_id=room_id,
-        aggregate=snapshot,
-        words=[VERDICTS[snapshot.quality.verdict]],
+        aggregate=totals,
+        words=[VERDICTS[totals.quality.verdict]],
         stale=False,
-        heard_at=snapshot.timestamp,
+        heard_at=totals.timestamp,
         query=query,
     )
-    return _only_summary(summary) | {"users": templates.render("partials/users_gone.html")}
+    return {**_only_summary(summary), "users": templates.render("partials/users_gone.html")}
 
 
-def _only_summary(html: str) -> dict[str, str]:
-    return {"summary": _compact(html), "users": "", "grid": ""}
+def _only_summary(html: str) -> Sections:
+    return {"summary": compact(html), "users": "", "grid": ""}
 
 
-def user_sections(
-    templates: Templates, room_id: str, user_id: str, room: LiveRoom | None, at: float | None = None
-) -> Mapping[str, str]:
-    """The section of a user's page; `at` is the time (Unix seconds) that `room` is of, None for the present."""
-
-    def find(sought: str) -> UserMetrics | None:
-        found = room.user(sought) if room else None
-        return found.metrics() if found else None
-
-    user, live = find(user_id), room.user(user_id) if room else None
-    links: dict[str, Any] = {}
-    if user:
-        heard = sorted(heard_by_others(user), key=_worst_reception_first)
-        links = {
-            "sends": paged([Reception(user_id, stream) for stream in sent(user)], page=1),
-            "receives": paged(sorted(receptions(user, find), key=_worst_reception_first), page=1),
-            "others": paged(heard, page=1),
-            "two_sdks": live.two_sdks if live else None,
-            "worst_by_others": worst(one.stream.quality.score for one in heard),
-        }
-    html = templates.render(
-        "partials/user.html", room_id=room_id, user_id=user_id, user=user, room_is_live=room is not None, at=at, **links
-    )
-    return {"user": _compact(html)}
+def room_view(rooms: LiveRooms, sections: RoomSections, room_id: str, query: UserQuery) -> PageView:
+    return PageView(("room", room_id, query), room_id, lambda: sections.of(room_id, rooms.get(room_id), query))
 
 
-def _compact(html: str) -> str:
-    """Without indentation: a ninth of a big table, which is pushed several times a second."""
-    return _INDENTATION.sub("\n", html)
+class RoomPage:
+    def __init__(
+        self, rooms: LiveRooms, past: Past, sessions: SessionStore, templates: Templates, clock: Clock
+    ) -> None:
+        self._rooms = rooms
+        self._past = past
+        self._sessions = sessions
+        self._templates = templates
+        self._clock = clock
+        self._sections = RoomSections(templates)
+
+    def is_live(self, room_id: str) -> bool:
+        return self._rooms.get(room_id) is not None
+
+    def view(self, room_id: str, query: UserQuery) -> PageView:
+        return room_view(self._rooms, self._sections, room_id, query)
+
+    async def moment(self, room_id: str, at: float, query: UserQuery) -> Moment:
+        if not self._past.has_users(at) and (totals := await self._past.totals(room_id, at)):
+            return Moment(200, totals_sections(self._templates, room_id, totals, query))
+        room = await self._past.room(room_id, at)
+        # Each replay has versions of its own, so that no fragment of it can be used again.
+        return Moment(200 if room else 404, RoomSections(self._templates).of(room_id, room, query))
+
+    async def sessions(self, room_id: str, query: UserQuery) -> str:
+        """The newest sessions of the room as HTML."""
+        try:
+            sessions = await self._sessions.of_room(room_id, _SESSIONS)
+        except StoreError as error:
+            return history_unavailable(self._templates, error)
+        return self._templates.render(
+            "partials/sessions.html", room_id=room_id, sessions=sessions, query=query, now=self._clock()
+        )
 
 
-def _worst_reception_first(one: Reception) -> tuple[bool, float]:
-    score = one.stream.quality.score
-    return score is None, score or 0
+def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHandler]:
+    @route("/rooms/{room_id:str}", http_method=GET, middleware=[COMPRESSED], before_request=past.redirect)
+    async def get_room_page(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
+        decoded = decode_id("room_id", room_id)
+        query, path = past.query(request), room_path(decoded)
+        sessions = await page.sessions(decoded, query)
+        context: dict[str, Any] = {"room_id": decoded, "path": path, "query": query, "sessions": sessions}
+        if query.at is not None:
+            moment = await page.moment(decoded, query.at, query)
+            return layout.answer(request, "room.html", moment.sections, at=query.at, status=moment.status, **context)
+        sections = page.view(decoded, query).sections()
+        stream, status = query.url(f"{path}/stream"), 200 if page.is_live(decoded) else 404
+        return layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
+
+    @route("/rooms/{room_id:str}/sessions", http_method=GET, middleware=[COMPRESSED])
+    async def get_sessions(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
+        return html_answer(await page.sessions(decode_id("room_id", room_id), past.query(request)))
+
+    @route("/rooms/{room_id:str}/stream", http_method=GET, opt=STREAM)
+    async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
+        # A page of the past has no stream: what is asked for here is the present.
+        query = replace(user_query(request.query_params), at=None)
+        return layout.stream(page.view(decode_id("room_id", room_id), query))
+
+    return [get_room_page, get_sessions, stream_room_page]

@@ -1,7 +1,7 @@
-"""The page of all rooms: totals, and the rooms that a viewer asks for."""
+"""/: the page of all live rooms, with totals and the rooms that match its filter."""
 
-from collections.abc import Mapping
-
+from litestar import Response, route
+from litestar.handlers import HTTPRouteHandler
 from markupsafe import Markup
 
 from roompulse.clock import Clock
@@ -12,18 +12,23 @@ from roompulse.rooms.trends import Trends
 from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.sparklines import stacked, trendline, users_by_level
 from roompulse.web.html.templates import Templates
-from roompulse.web.pages.query import RoomsQuery
+from roompulse.web.http.compression import COMPRESSED
+from roompulse.web.http.routes import GET, STREAM, AnyRequest
+from roompulse.web.pages.ended import EndedPage
+from roompulse.web.pages.layout import Layout
+from roompulse.web.pages.query import SORTS, RoomsQuery, ended_query, rooms_query
 from roompulse.web.pages.rooms_index import RoomsIndex
-from roompulse.web.pages.views import PageView
+from roompulse.web.pages.view import PageView, Sections
+from roompulse.web.sse.stream import EventStream
 
 PER_PAGE = 50
-"""Rooms of a page; what is beyond is on further pages, and is not pushed."""
+"""Rooms per page. Those on other pages are not pushed."""
 
-_MOST_ROWS = 2_000
+_MAX_FRAGMENTS = 2_000
 
 
-class Overview:
-    """Rows are rendered once per change of their room, whoever looks at them, sorted and filtered however."""
+class RoomsPage:
+    """Renders each row once per change of its room, for all viewers, orders and filters."""
 
     def __init__(self, rooms: LiveRooms, trends: Trends, intake: Intake, templates: Templates, clock: Clock) -> None:
         self._rooms = rooms
@@ -31,12 +36,12 @@ class Overview:
         self._intake = intake
         self._templates = templates
         self._clock = clock
-        self._listing = RoomsIndex(rooms)
-        self._rows = FragmentCache(_MOST_ROWS)
+        self._index = RoomsIndex(rooms)
+        self._fragments = FragmentCache(_MAX_FRAGMENTS)
 
     def view(self, query: RoomsQuery) -> PageView:
-        def sections() -> Mapping[str, str]:
-            self._listing.refresh()
+        def sections() -> Sections:
+            self._index.refresh()
             return {"totals": self._totals(), "rooms": self._list(query)}
 
         return PageView(("rooms", query), None, sections)
@@ -44,21 +49,21 @@ class Overview:
     def _totals(self) -> str:
         return self._templates.render(
             "partials/totals.html",
-            rooms=len(self._listing),
-            users=self._listing.users,
-            levels=self._listing.levels,
+            rooms=len(self._index),
+            users=self._index.users,
+            levels=self._index.levels,
             rate=self._intake.rate(self._clock()),
             newest=self._intake.newest,
         )
 
     def _list(self, query: RoomsQuery) -> str:
-        page = self._listing.page(query, PER_PAGE)
+        page = self._index.page(query, PER_PAGE)
         return self._templates.render(
             "partials/rooms.html",
             list=page,
             rows=[self._row(room) for room in page.rows],
             first=(page.page - 1) * PER_PAGE + 1,
-            live=len(self._listing),
+            live=len(self._index),
             query=query,
         )
 
@@ -76,4 +81,20 @@ class Overview:
             )
 
         version = live.version if live else 0, self._trends.version
-        return self._rows.fragment(room.room_id, version, render)
+        return self._fragments.fragment(room.room_id, version, render)
+
+
+def rooms_routes(page: RoomsPage, ended: EndedPage, layout: Layout) -> list[HTTPRouteHandler]:
+    @route("/", http_method=GET, middleware=[COMPRESSED])
+    async def get_rooms_page(request: AnyRequest) -> Response[str]:
+        if ended_rooms := ended_query(request.query_params):
+            return await ended.answer(request, ended_rooms)
+        query = rooms_query(request.query_params)
+        sections = page.view(query).sections()
+        return layout.answer(request, "rooms.html", sections, stream=query.url("/stream"), query=query, sorts=SORTS)
+
+    @route("/stream", http_method=GET, opt=STREAM)
+    async def stream_rooms_page(request: AnyRequest) -> EventStream:
+        return layout.stream(page.view(rooms_query(request.query_params)))
+
+    return [get_rooms_page, stream_rooms_page]

@@ -1,20 +1,20 @@
-"""All live rooms in a line each, in every order that somebody asks for: only what changed is placed anew."""
+"""The summaries of all live rooms in each order that is in use: only the rooms that changed are placed again."""
 
 from sortedcontainers import SortedKeyList
 
 from roompulse.quality import Level
 from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
+from roompulse.web.html.paging import Rows, paged
 from roompulse.web.html.sparklines import LEVELS
 from roompulse.web.pages.query import ORDERS, Key, RoomsQuery, Sort
-from roompulse.web.pages.room import Rows, paged
 
 _MOST_CHANGES = 8
-"""One part in this many; where more rooms changed, an order is as quickly made anew."""
+"""One in this many rooms; past that share, sorting all rooms again is as fast as placing each."""
 
 
 class RoomsIndex:
-    """Knows the rooms as of the last `refresh`; what it costs goes by how many changed since the one before."""
+    """The rooms as of the last `refresh`, whose cost grows with the number of rooms changed since the one before."""
 
     def __init__(self, rooms: LiveRooms) -> None:
         self._rooms = rooms
@@ -41,7 +41,7 @@ class RoomsIndex:
                 self._put(room_id, None)
 
     def _put(self, room_id: str, summary: RoomSummary | None) -> None:
-        """Let the newest summary of a room take the place of the one before, or of none if the room has ended."""
+        """Replace the summary of a room by its newest one, or remove it (None) when the room has ended."""
         if known := self._summaries.pop(room_id, None):
             self._count(known, -1)
             for order in self._orders.values():
@@ -59,7 +59,7 @@ class RoomsIndex:
             self.levels[level] += by * getattr(aggregate.quality, level)
 
     def page(self, query: RoomsQuery, per_page: int) -> Rows:
-        """One page of the rooms that match; with a filter, all are gone through."""
+        """One page of the rooms that match. A filter costs a pass over all rooms."""
         if query.is_filter:
             return paged(query.select(self._summaries.values()), query.page, per_page)
         if query.sort not in self._orders:

@@ -1,79 +1,27 @@
-"""The page to sign in, and the ways out."""
+"""/sign-in and /sign-out."""
 
 import logging
 import re
 from typing import Any
 
 from litestar import Response, route
-from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
-from roompulse.access.model import Operator
-from roompulse.access.operators import find_operator, folded
-from roompulse.access.passwords import Passwords
+from roompulse.access.login import Login
 from roompulse.access.registry import AccessRegistry
 from roompulse.access.sessions import OperatorSessions
-from roompulse.access.store import AccessStore
-from roompulse.access.throttle import Throttle
 from roompulse.errors import Forbidden, Problem, TooManyRequests, Unauthorized, Unavailable
-from roompulse.web.api.live_rooms import GET
+from roompulse.net import address_key
 from roompulse.web.html.templates import Templates
-from roompulse.web.http.authentication import FOR_ANYBODY, FOR_OPERATORS, Authenticator, caller_of
+from roompulse.web.http.authentication import Authenticator, caller_of
 from roompulse.web.http.client_address import ClientAddresses
-from roompulse.web.http.problems import AnyRequest, problem_headers
-from roompulse.web.http.rate_limit import address_key
+from roompulse.web.http.problems import problem_headers
+from roompulse.web.http.routes import FOR_ANYBODY, FOR_OPERATORS, GET, POST, AnyRequest
 from roompulse.web.http.session_cookie import SessionCookie
 from roompulse.web.pages.forms import Forms
 
 logger = logging.getLogger(__name__)
-
-POST: list[HttpMethod] = [HttpMethod.POST]
-
-
-class Login:
-    """Lets in whoever knows the password of an operator."""
-
-    def __init__(
-        self,
-        registry: AccessRegistry,
-        store: AccessStore,
-        sign_ins: OperatorSessions,
-        throttle: Throttle,
-        passwords: Passwords,
-    ) -> None:
-        self._registry = registry
-        self._store = store
-        self._sign_ins = sign_ins
-        self._throttle = throttle
-        self._passwords = passwords
-
-    async def sign_in(self, name: str, password: str, address: str, shown: str | None) -> str:
-        """The secret of a new sign-in, which replaces the one that the browser has `shown`.
-
-        Raises:
-            Unauthorized: the name or the password is wrong, and neither words nor time tell which.
-            TooManyRequests: there were too many wrong ones.
-            Unavailable: too many sign in at once.
-
-        """
-        known_as = folded(name)
-        with self._passwords.place():
-            self._throttle.attempt(known_as, address)
-            operator = find_operator(self._registry.known, name)
-            right = await self._passwords.matches(operator.password_hash if operator else None, password)
-        if operator is None or not right:
-            # A name that is none may be a password in the wrong field.
-            logger.warning("%r from %s could not sign in", operator.name if operator else "somebody", address)
-            raise Unauthorized("the name or the password is wrong")
-        self._throttle.succeeded(known_as, address)
-        await self._keep_up(operator, password)
-        logger.info("%r signed in from %s", operator.name, address)
-        return await self._sign_ins.begin(operator.name, shown)
-
-    async def _keep_up(self, operator: Operator, password: str) -> None:
-        if self._passwords.is_outdated(operator.password_hash):
-            await self._store.change_operator(operator.name, password_hash=await self._passwords.hash(password))
 
 
 class SignInPage:
@@ -87,7 +35,7 @@ class SignInPage:
             entered=name,
             next=wanted(request),
             error=problem.message if problem else None,
-            nobody=not self._registry.known.operators,
+            no_operators=not self._registry.known.operators,
         )
         headers = problem_headers(problem) if problem else {}
         return Response(html, status_code=problem.status if problem else 200, media_type="text/html", headers=headers)
@@ -107,7 +55,7 @@ def sign_in_routes(
 
     @route("/sign-in", http_method=POST, opt=FOR_ANYBODY)
     async def post_sign_in(request: AnyRequest) -> Response[Any]:
-        form = await forms.read_of_stranger(request)
+        form = await forms.read_unauthenticated(request)
         if not authenticator.sign_in_here:
             return to(wanted(request))
         name = form.get("name", "").strip()
@@ -150,7 +98,7 @@ def sign_out_routes(sign_ins: OperatorSessions, forms: Forms, cookie: SessionCoo
 def _proof(request: AnyRequest) -> bytes:
     proof = caller_of(request).proof
     if not isinstance(proof, bytes):
-        raise Forbidden("the proxy in front signs in and out")
+        raise Forbidden("sign-in and sign-out are handled by the proxy")
     return proof
 
 
@@ -159,7 +107,7 @@ def to(path: str) -> Response[Any]:
 
 
 def wanted(request: AnyRequest) -> str:
-    """Where to go after signing in: a path of this server, whatever a link made up (no host, no scheme)."""
+    """Where to go after signing in: a path of this server; anything else in a link (a host, a scheme) is ignored."""
     text: str = request.query_params.get("next", "")
-    # Browsers take `\` for `/` in a URL, and leave out tabs and line ends.
+    # Browsers read `\` as `/` in a URL, and skip tabs and line ends.
     return text if re.fullmatch(r"/(?!/)[!-\[\]-~]{0,4000}", text) else "/"

@@ -1,17 +1,20 @@
-"""One connection of uvicorn, with bounds that uvicorn 0.54 does not have, and the envelope for what is no HTTP."""
+"""uvicorn's protocol with bounds that uvicorn 0.54 does not have, and the envelope for what is no HTTP.
+
+What is overridden or relied on here and in send_timeout.py has its hash in tests/unit/web/test_uvicorn.py.
+"""
 
 import asyncio
 from http import HTTPStatus
 from typing import cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from roompulse.web.http.envelope import failure
 from roompulse.web.http.headers import COMMON_HEADERS
 from roompulse.web.server.coalescing import CoalescingTransport
 
 KEEP_ALIVE = 75
-"""Seconds in which the whole head of a next request must have come: longer than an SDK waits between two reports."""
+"""Seconds in which the whole head of the next request has to arrive: longer than an SDK waits between two reports."""
 
 MAX_HEAD = 65_536
 """Bytes of the target and headers of a request."""
@@ -20,14 +23,13 @@ MAX_PIPELINED = 16
 """Requests that wait on a connection for the answer to one before them."""
 
 LINGER = 2
-"""Seconds for which what still comes is read and thrown away, once the answer is that it is too much.
+"""Seconds in which the rest of a request is read and discarded, once the answer is that it is too much.
 
-A connection that is closed while data comes is reset, and the client may then lose the answer.
+A connection that is closed while data arrives is reset, and the client may then lose the answer.
 """
 
-
 _HEADERS = "".join(f"{name}: {value}\r\n" for name, value in COMMON_HEADERS.items())
-_MALFORMED = "this is no HTTP/1.1 request"
+_MALFORMED = "malformed HTTP/1.1 request"
 _TOO_LARGE = f"target and headers of a request have more than {MAX_HEAD} bytes"
 
 
@@ -36,20 +38,23 @@ class _RefusedError(Exception):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn stops waiting for a request at its first byte, or never begins to, and takes heads of any length."""
+    """A deadline for each request head, a limit on its size, and one on pipelined requests."""
 
     _heads = 0
-    """How many were complete."""
+    """Complete request heads so far."""
 
     _head_size = 0
-    """Bytes of the one that is not."""
+    """Bytes of the head that is not complete."""
 
     _received = 0
-    """Bytes that came last."""
+    """Bytes of the last piece."""
+
+    _answered: RequestResponseCycle | None = None
+    """The request that is being answered, or was last."""
 
     _timer: asyncio.TimerHandle | None = None
     _deadline: float | None = None
-    """When the connection is closed, by the clock of the loop; the timer may be an earlier one, and then goes on."""
+    """When the connection is closed, by the clock of the loop; the timer may be due earlier, and is then set again."""
 
     _reads_head = True
     _refused = False
@@ -69,7 +74,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         read_head, heads, self._received = self._reads_head, self._heads, len(data)
         super().data_received(data)
-        # The parser tells of a header when it is complete, so of one without end it never would.
+        # The parser reports a header once it is complete, so it never would report one without end.
         if read_head and self._reads_head and self._heads == heads:
             self._head_size += len(data)
             if self._head_size > MAX_HEAD and not self._refused:
@@ -82,6 +87,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             raise _RefusedError
         super().on_headers_complete()
+        if not self.pipeline:
+            self._answered = self.cycle
         self._deadline = None
         self._heads += 1
         self._head_size, self._reads_head = 0, False
@@ -93,13 +100,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._wait(KEEP_ALIVE)
 
     def on_response_complete(self) -> None:
-        """As uvicorn's, but for a timer that is not made anew for each request."""
+        """As uvicorn's, except that no timer is made for each request."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            self._answered, app = self.pipeline.pop()
+            self._start_asgi_task(self._answered, app)
         else:
             self._wait(LINGER if self.cycle.more_body else KEEP_ALIVE)
 
@@ -107,11 +115,11 @@ class BoundedProtocol(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what the parser does not understand; `msg` is uvicorn's word for it."""
+        """Answer what the parser rejects; `msg` is uvicorn's text, which is not used."""
         self._refuse(*self._refusal)
 
     def _refuse(self, status: HTTPStatus, message: str) -> None:
-        """Read nothing of this connection any more, answer, and close it."""
+        """Stop reading from this connection, answer, and close it."""
         self._refused = True
         if not self._is_answering():
             body = failure(status, message)
@@ -127,7 +135,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def _is_answering(self) -> bool:
-        """Say whether an answer to an earlier request, or to what came of this one, has begun or is to come."""
+        """Whether an answer to an earlier request, or to the part of this one that arrived, is pending."""
         if self.cycle is None or (self.cycle.response_complete and not self.cycle.more_body):
             return False
         return not self.cycle.more_body or self.cycle.response_started or bool(self.pipeline)
@@ -135,24 +143,21 @@ class BoundedProtocol(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         """A client may ask for another protocol, and is answered in this one (RFC 9110, 7.8)."""
 
-    def _unset_keepalive_if_required(self) -> None:
-        """Not at the first byte that comes, as uvicorn has it: here the wait goes on until a head is complete."""
-
     def _wait(self, seconds: float) -> None:
         self._deadline = self.loop.time() + seconds
         if self._timer is None or self._timer.when() > self._deadline:
-            self._look_again_at(self._deadline)
+            self._set_timer(self._deadline)
 
-    def _look_again_at(self, time: float) -> None:
+    def _set_timer(self, time: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self.loop.call_at(time, self._look_at_time)
+        self._timer = self.loop.call_at(time, self._timer_due)
 
-    def _look_at_time(self) -> None:
+    def _timer_due(self) -> None:
         self._timer = None
         if self._deadline is None:
             return
         if self.loop.time() >= self._deadline:
             self.timeout_keep_alive_handler()
         else:
-            self._look_again_at(self._deadline)
+            self._set_timer(self._deadline)

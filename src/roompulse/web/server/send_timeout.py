@@ -1,27 +1,21 @@
-"""Connections that wait for readers no longer than the settings say, and tell at once that a body is not whole."""
+"""Connections that wait for readers no longer than SEND_TIMEOUT, and offer themselves to streams as push channels."""
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, cast
-
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from typing import Any, ClassVar, cast
 
 from roompulse.web.server.protocol import LINGER, BoundedProtocol
 from roompulse.web.sse.push import EXTENSION
 
-if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
-
 
 class SlowReaderProtocol(BoundedProtocol):
-    """A client that reads nothing for `send_timeout` seconds is cut off, be it of a page, a download or a stream."""
+    """A client that reads nothing for `send_timeout` seconds is cut off, whatever it asked for."""
 
     send_timeout: ClassVar[float]
     on_cut_off: ClassVar["staticmethod[[], None]"]
 
     on_writable: Callable[[], object] | None = None
     written = 0
-    _answered: RequestResponseCycle | None = None
     _reading: asyncio.TimerHandle | None = None
 
     def on_headers_complete(self) -> None:
@@ -35,10 +29,6 @@ class SlowReaderProtocol(BoundedProtocol):
         self.transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
         return not self.flow.write_paused
 
-    def wake(self) -> None:
-        if self._answered is not None:
-            self._answered.message_event.set()
-
     def shutdown(self) -> None:
         super().shutdown()
         if self._reading is not None:
@@ -48,18 +38,14 @@ class SlowReaderProtocol(BoundedProtocol):
         super().connection_lost(exc)
         self._stop_waiting_for_reader()
         if self._answered is not None:
-            # uvicorn tells the newest request, not the one that is being answered while others wait behind it.
+            # uvicorn notifies the newest request, not the one that is being answered while others wait behind it.
             self._answered.disconnected = True
-            self.wake()
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
-        self._answered = cycle
-        super()._start_asgi_task(cycle, app)
+            self._answered.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.cycle is not None and self.cycle.more_body:
-            # So the first piece of a body never has to be waited for, and only a body that is not whole needs a
+            # So `receive` returns at once with what is there of a body, and only a body that is not whole needs a
             # time-out (web/api/post_report.py).
             self.cycle.message_event.set()
 
@@ -74,9 +60,9 @@ class SlowReaderProtocol(BoundedProtocol):
             self.on_writable()
 
     def _wait_for_reader(self, unread: int) -> None:
-        self._reading = self.loop.call_later(self.send_timeout, self._look_at_reader, unread)
+        self._reading = self.loop.call_later(self.send_timeout, self._check_reader, unread)
 
-    def _look_at_reader(self, unread: int) -> None:
+    def _check_reader(self, unread: int) -> None:
         still_unread = self.transport.get_write_buffer_size()
         if still_unread < unread:
             self._wait_for_reader(still_unread)
@@ -91,3 +77,9 @@ class SlowReaderProtocol(BoundedProtocol):
         if self._reading is not None:
             self._reading.cancel()
             self._reading = None
+
+
+def protocol_class(send_timeout: float, on_cut_off: Callable[[], None]) -> type[SlowReaderProtocol]:
+    """Protocol of a server's connections; `on_cut_off` is called for each client that is cut off."""
+    bounds = {"send_timeout": send_timeout, "on_cut_off": staticmethod(on_cut_off)}
+    return type("ServedProtocol", (SlowReaderProtocol,), bounds)

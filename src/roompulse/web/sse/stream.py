@@ -1,72 +1,83 @@
-"""Server-sent event streams. Never a redirect and never 204: htmx 4 would ask again twice a second for ever."""
+"""Server-sent event streams. Never a redirect and never 204: htmx 4 would reconnect twice a second without end."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
-from litestar import route
+import anyio
 from litestar.connection import ASGIConnection
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
-from msgspec.structs import replace
 from sse_starlette import EventSourceResponse
+from sse_starlette.sse import AppStatus, SendTimeoutError
 
 from roompulse.access.model import Caller
 from roompulse.access.registry import AccessRegistry
 from roompulse.clock import Clock
 from roompulse.hub.contract import Hub, View
 from roompulse.hub.mailbox import Mailbox
-from roompulse.ingest import Ingest
+from roompulse.meters import Meters
 from roompulse.settings import Settings
-from roompulse.web.api.live_rooms import GET
-from roompulse.web.http.authentication import STREAM, caller_of
+from roompulse.web.http.authentication import caller_of
 from roompulse.web.http.client_address import ClientAddresses
-from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.urls import decode_id
-from roompulse.web.pages.database_notice import DatabaseNotice
-from roompulse.web.pages.ingest_health import IngestHealthPage
-from roompulse.web.pages.query import IntakeQuery, page_number, rooms_query, user_query
-from roompulse.web.pages.rooms import Overview
-from roompulse.web.pages.views import PageView, Views
-from roompulse.web.sse.events import HEARTBEAT, event
+from roompulse.web.sse.events import HEARTBEAT, SEPARATOR, event
 from roompulse.web.sse.push import PushChannel, push_channel_of
 from roompulse.web.sse.viewer_limit import ViewerLimit
 
+GOODBYE = event("the server is shutting down", name="bye")
+DENIED = event("the key is no longer valid", name="denied")
+SIGNED_OUT = event("sign in to continue", name="signed-out")
+
 _HEADERS = EventSourceResponse(iter(())).raw_headers
 
-GOODBYE = event("the server is going away", name="bye")
-DENIED = event("the key is not valid any more", name="denied")
-SIGNED_OUT = event("sign in to go on", name="signed-out")
+GRACE = 3.0
+"""Seconds in which a stream ends by itself, with a last event, once sse-starlette sees that the server stops."""
+
+_LAST_EVENT_TIMEOUT = 1.0
+"""Seconds for the last event of a stream that the server cancels."""
 
 
 class EventStreams:
-    """What streams share: where they come from, and how many there may be."""
+    """What all streams share: the hub, the limits on viewers, and the end of the server."""
 
     def __init__(
-        self, hub: Hub, peers: ClientAddresses, registry: AccessRegistry, settings: Settings, clock: Clock
+        self,
+        hub: Hub,
+        peers: ClientAddresses,
+        registry: AccessRegistry,
+        meters: Meters,
+        settings: Settings,
+        clock: Clock,
     ) -> None:
         self.hub = hub
         self.registry = registry
         self.clock = clock
-        self._peers = peers
-        self._viewers = ViewerLimit(settings.max_address_viewers)
+        self.send_timeout = settings.send_timeout
+        self.server_stops = anyio.Event()
+        self.peers = peers
+        self.viewers = ViewerLimit(settings.max_address_viewers)
+        self._meters = meters
 
-    @contextmanager
-    def subscribe(self, view: View, scope: Any, caller: Caller) -> Iterator[Mailbox]:
-        """A place for one viewer; raises Unavailable or TooManyRequests where there is none."""
-        with (
-            self._viewers.place(self._peers.address(scope)),
-            self.hub.subscribe(view) as mailbox,
-            self.registry.open_sessions.hold(caller, mailbox.close),
-        ):
-            yield mailbox
+    async def close_with_server(self) -> None:
+        """Close the hub as soon as a stream learns that the server stops; runs as long as the application does.
+
+        Servers end the lifespan of an application after its requests, so a stream would keep them waiting.
+        """
+        # sse-starlette's flag belongs to the process, and stays set by an earlier server in it.
+        AppStatus.should_exit = False
+        await self.server_stops.wait()
+        self.hub.close()
+
+    def reader_dropped(self) -> None:
+        self._meters.readers_dropped.inc()
+
+    def ping(self) -> bytes:
+        return event(str(self.clock()), name="ping")
 
 
 class EventStream:
     """An ASGI response that subscribes to the hub when it starts, and unsubscribes however it ends.
 
-    It ends when who asked for it is not let in any more.
+    It ends with a last event when the server stops, or the caller is no longer admitted.
     """
 
     def __init__(self, streams: EventStreams, view: View) -> None:
@@ -74,87 +85,110 @@ class EventStream:
         self._view = view
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        caller = caller_of(ASGIConnection(scope))
-        with self._streams.subscribe(self._view, scope, caller) as mailbox:
-            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            if scope["method"] != "HEAD":
-                # The first event says at once that the stream is open, and what the server's time is.
-                await send({"type": "http.response.body", "body": self._ping(), "more_body": True})
-                await self._deliver(mailbox, push_channel_of(scope), receive)
-            await send({"type": "http.response.body", "body": self._last(caller), "more_body": False})
-
-    async def _deliver(self, mailbox: Mailbox, outlet: PushChannel, receive: Any) -> None:
-        """Return when the mailbox has come to its end, or the client has left."""
-        with self._beating(mailbox):
-            outlet.on_writable = mailbox.ready
+        """Raises Unavailable or TooManyRequests where there is no place for another viewer."""
+        streams, caller, channel = self._streams, caller_of(ASGIConnection(scope)), push_channel_of(scope)
+        with (
+            streams.viewers.place(streams.peers.address(scope)),
+            streams.hub.subscribe(self._view) as mailbox,
+            streams.registry.open_sessions.hold(caller, mailbox.close),
+        ):
+            heartbeat = _Heartbeat(mailbox, streams.ping)
             try:
-                mailbox.open(outlet.write_chunk, outlet.wake)
-                while not mailbox.ended and (await receive())["type"] != "http.disconnect":
-                    pass
+                await self._response(mailbox, channel, caller)(scope, receive, send)
+            except SendTimeoutError:
+                streams.reader_dropped()
+            except asyncio.CancelledError:
+                # hypercorn cancels streams when it stops, and tells nothing before.
+                await self._send_last(send, caller)
+                raise
             finally:
-                outlet.on_writable = None
+                heartbeat.cancel()
 
-    @contextmanager
-    def _beating(self, mailbox: Mailbox) -> Iterator[None]:
-        """Until the context ends, put a heartbeat into the mailbox from time to time."""
-        loop = asyncio.get_running_loop()
-        timer: asyncio.TimerHandle
+    def _response(self, mailbox: Mailbox, channel: PushChannel | None, caller: Caller) -> EventSourceResponse:
+        response = EventSourceResponse(
+            self._events(mailbox, channel, caller),
+            ping=0,  # its comment lines are invisible to htmx: the heartbeat has data
+            sep=SEPARATOR,
+            send_timeout=None if channel else self._streams.send_timeout,
+            shutdown_event=self._streams.server_stops,
+            shutdown_grace_period=GRACE,
+        )
+        response.raw_headers = _HEADERS  # shared, which is half a kilobyte less for each viewer
+        return response
 
-        def beat() -> None:
-            nonlocal timer
-            mailbox.put({"ping": self._ping()})
-            timer = loop.call_later(HEARTBEAT, beat)
+    async def _events(self, mailbox: Mailbox, channel: PushChannel | None, caller: Caller) -> AsyncIterator[bytes]:
+        # The first event says at once that the stream is open, and what the server's time is.
+        yield self._streams.ping()
+        if channel:
+            await _pushed(mailbox, channel)
+        else:
+            async for frames in _pulled(mailbox):
+                yield frames
+        yield self._last(caller)
 
-        timer = loop.call_later(HEARTBEAT, beat)
-        try:
-            yield
-        finally:
-            timer.cancel()
+    async def _send_last(self, send: Any, caller: Caller) -> None:
+        with suppress(Exception):
+            async with asyncio.timeout(_LAST_EVENT_TIMEOUT):
+                await send({"type": "http.response.body", "body": self._last(caller), "more_body": False})
 
     def _last(self, caller: Caller) -> bytes:
         if self._streams.registry.admits(caller):
             return GOODBYE
         return DENIED if isinstance(caller.proof, str) else SIGNED_OUT
 
-    def _ping(self) -> bytes:
-        return event(str(self._streams.clock()), name="ping")
+
+class _Heartbeat:
+    """Puts a `ping` into a mailbox every HEARTBEAT seconds."""
+
+    __slots__ = ("_mailbox", "_ping", "_timer")
+
+    def __init__(self, mailbox: Mailbox, ping: Callable[[], bytes]) -> None:
+        self._mailbox = mailbox
+        self._ping = ping
+        self._timer = asyncio.get_running_loop().call_later(HEARTBEAT, self._beat)
+
+    def _beat(self) -> None:
+        self._mailbox.put({"ping": self._ping()})
+        self._timer = asyncio.get_running_loop().call_later(HEARTBEAT, self._beat)
+
+    def cancel(self) -> None:
+        self._timer.cancel()
 
 
-def stream_routes(
-    streams: EventStreams,
-    overview: Overview,
-    views: Views,
-    intake: IngestHealthPage,
-    notice: DatabaseNotice,
-    ingest: Ingest,
-) -> list[HTTPRouteHandler]:
-    def stream(view: View) -> EventStream:
-        ingest.expire()
-        return EventStream(streams, view)
+def _pushed(mailbox: Mailbox, channel: PushChannel) -> asyncio.Future[None]:
+    """Let the mailbox write to the connection by itself; done at its end."""
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def page(view: PageView) -> EventStream:
-        return stream(notice.above(view))
+    def end() -> None:
+        if not ended.done():
+            ended.set_result(None)
 
-    @route("/report/stream/{room_id:str}", http_method=GET)
-    async def stream_room_json(room_id: FromPath[str]) -> EventStream:
-        return stream(views.room_json(decode_id("room_id", room_id)))
+    def stop(_ended: asyncio.Future[None]) -> None:
+        channel.on_writable = None
 
-    @route("/stream", http_method=GET, opt=STREAM)
-    async def stream_rooms_page(request: AnyRequest) -> EventStream:
-        return page(overview.view(rooms_query(request.query_params)))
+    ended.add_done_callback(stop)
+    channel.on_writable = mailbox.ready
+    mailbox.open(channel.write_chunk, end)
+    if mailbox.ended:
+        end()
+    return ended
 
-    @route("/ingest/stream", http_method=GET, opt=STREAM)
-    async def stream_intake_page(request: AnyRequest) -> EventStream:
-        return page(intake.view(IntakeQuery(page=page_number(request.query_params))))
 
-    @route("/rooms/{room_id:str}/stream", http_method=GET, opt=STREAM)
-    async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
-        # A page of the past has no stream: what comes here is of the present.
-        query = replace(user_query(request.query_params), at=None)
-        return page(views.room(decode_id("room_id", room_id), query))
+async def _pulled(mailbox: Mailbox) -> AsyncIterator[bytes]:
+    """What the mailbox delivers until its end, each piece once the one before is sent."""
+    arrived = asyncio.Event()
+    pending: list[bytes] = []
 
-    @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET, opt=STREAM)
-    async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> EventStream:
-        return page(views.user(decode_id("room_id", room_id), decode_id("user_id", user_id)))
+    def deliver(frames: bytes) -> bool:
+        pending.append(frames)
+        arrived.set()
+        return False
 
-    return [stream_room_json, stream_rooms_page, stream_intake_page, stream_room_page, stream_user_page]
+    mailbox.open(deliver, arrived.set)
+    while pending or not mailbox.ended:
+        if pending:
+            yield pending.pop()
+            mailbox.ready()
+        else:
+            await arrived.wait()
+            arrived.clear()

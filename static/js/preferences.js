@@ -1,5 +1,5 @@
-// What an operator chose, kept in this browser. One that refuses to keep anything throws: then a choice lasts as long as
-// the page.
+// Preferences of the operator, stored in this browser. Where storage is disabled it throws, and a preference lasts as
+// long as the page.
 
 export function kept(name) {
   try {

@@ -15,31 +15,36 @@ logger = logging.getLogger(__name__)
 class AccessLog:
     """ASGI around an application; it is there only with LOG_REQUESTS. A stream is logged at its end."""
 
-    def __init__(self, app: ASGIApp, peers: ClientAddresses) -> None:
-        self._app = app
+    def __init__(self, peers: ClientAddresses) -> None:
         self._peers = peers
 
-    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        answer = _Answer(send)
+    def around(self, app: ASGIApp) -> ASGIApp:
+        async def logged(scope: HTTPScope, receive: Receive, send: Send) -> None:
+            await self._log(app, scope, receive, send)
+
+        return logged  # type: ignore[return-value]
+
+    async def _log(self, app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        sent = _Sent(send)
         # Before the application, which may change what is in there.
         method, path, client = scope["method"], scope["raw_path"].decode("latin-1"), self._peers.address(scope)
-        outlet, started = push_channel_of(scope), perf_counter()
-        written = outlet.written
+        channel, started = push_channel_of(scope), perf_counter()
+        pushed = channel.written if channel else 0
         try:
-            await self._app(scope, receive, answer.send)
+            await app(scope, receive, sent.send)
         finally:
             fields = {
                 "method": printable(method, 20),
                 "path": printable(path),
-                "status": answer.status,
+                "status": sent.status,
                 "ms": round(1000 * (perf_counter() - started), 1),
-                "bytes": answer.size + outlet.written - written,
+                "bytes": sent.size + (channel.written - pushed if channel else 0),
                 "client": client,
             }
             logger.info("request", extra=fields)
 
 
-class _Answer:
+class _Sent:
     """Counts what is sent. `status` is None for a client that left before there was an answer."""
 
     def __init__(self, send: Send) -> None:
@@ -51,5 +56,5 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
         elif message["type"] == "http.response.body":
-            self.size += len(message["body"])
+            self.size += len(message.get("body", b""))
         await self._send(message)

@@ -1,4 +1,4 @@
-// A page that is not kept up to date, since it shows a moment in the past: its times stand still.
+// A page without a stream shows one moment, so its ages are counted from that moment.
 
 import { freeze } from "./clock.js";
 import { showSignedOut } from "./signed_out.js";

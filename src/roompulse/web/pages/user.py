@@ -1,0 +1,136 @@
+"""/rooms/{room_id}/users/{user_id}: a user of a live room, or the user as it was at an earlier time."""
+
+from typing import Any
+
+from litestar import Response, route
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from roompulse.clock import Clock
+from roompulse.errors import StoreError
+from roompulse.quality import worst
+from roompulse.rooms.contract import LiveRoom, LiveRooms
+from roompulse.rooms.links import Reception, heard_by_others, receptions, sent
+from roompulse.rooms.model import UserMetrics
+from roompulse.web.html.paging import paged
+from roompulse.web.html.templates import Templates, compact
+from roompulse.web.http.compression import COMPRESSED
+from roompulse.web.http.routes import GET, STREAM, AnyRequest
+from roompulse.web.http.urls import decode_id, user_path
+from roompulse.web.pages.layout import Layout, html_answer
+from roompulse.web.pages.past import Moment, Past, history_unavailable
+from roompulse.web.pages.query import UserQuery
+from roompulse.web.pages.view import PageView, Sections
+from roompulse.web.sse.stream import EventStream
+
+_STREAMS = 100
+"""The worst ones of each list are shown."""
+
+_VISITS = 10
+"""The newest ones are listed."""
+
+
+def user_sections(
+    templates: Templates, room_id: str, user_id: str, room: LiveRoom | None, at: float | None = None
+) -> Sections:
+    """The section of a user's page; `at` is the time (Unix seconds) that `room` is of, None for the present."""
+
+    def find(sought: str) -> UserMetrics | None:
+        found = room.user(sought) if room else None
+        return found.metrics() if found else None
+
+    user, live = find(user_id), room.user(user_id) if room else None
+    links: dict[str, Any] = {}
+    if user:
+        by_others = sorted(heard_by_others(user), key=_worst_first)
+        links = {
+            "sends": paged([Reception(user_id, stream) for stream in sent(user)], 1, _STREAMS),
+            "receives": paged(sorted(receptions(user, find), key=_worst_first), 1, _STREAMS),
+            "others": paged(by_others, 1, _STREAMS),
+            "two_sdks": live.two_sdks if live else None,
+            "worst_by_others": worst(one.stream.quality.score for one in by_others),
+        }
+    html = templates.render(
+        "partials/user.html", room_id=room_id, user_id=user_id, user=user, room_is_live=room is not None, at=at, **links
+    )
+    return {"user": compact(html)}
+
+
+def _worst_first(one: Reception) -> tuple[bool, float]:
+    score = one.stream.quality.score
+    return score is None, score or 0
+
+
+def user_view(rooms: LiveRooms, templates: Templates, room_id: str, user_id: str) -> PageView:
+    def sections() -> Sections:
+        return user_sections(templates, room_id, user_id, rooms.get(room_id))
+
+    return PageView(("user", room_id, user_id), room_id, sections)
+
+
+class UserPage:
+    def __init__(self, rooms: LiveRooms, past: Past, templates: Templates, clock: Clock, leave_after: float) -> None:
+        self._rooms = rooms
+        self._past = past
+        self._templates = templates
+        self._clock = clock
+        self._leave_after = leave_after
+
+    def is_live(self, room_id: str, user_id: str) -> bool:
+        room = self._rooms.get(room_id)
+        return room is not None and room.user(user_id) is not None
+
+    def view(self, room_id: str, user_id: str) -> PageView:
+        return user_view(self._rooms, self._templates, room_id, user_id)
+
+    async def moment(self, room_id: str, user_id: str, at: float) -> Moment:
+        room = await self._past.room(room_id, at)
+        found = room is not None and room.user(user_id) is not None
+        return Moment(200 if found else 404, user_sections(self._templates, room_id, user_id, room, at))
+
+    async def visits(self, room_id: str, user_id: str, query: UserQuery) -> str:
+        """When the user was in the room, as HTML."""
+        until = self._clock() if query.at is None else query.at
+        try:
+            visits = await self._past.visits(room_id, user_id, until)
+        except StoreError as error:
+            return history_unavailable(self._templates, error)
+        return self._templates.render(
+            "partials/visits.html",
+            room_id=room_id,
+            user_id=user_id,
+            visits=visits,
+            leave_after=self._leave_after,
+            now=until,
+            VISITS_SHOWN=_VISITS,
+        )
+
+
+def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHandler]:
+    @route(
+        "/rooms/{room_id:str}/users/{user_id:str}",
+        http_method=GET,
+        middleware=[COMPRESSED],
+        before_request=past.redirect,
+    )
+    async def get_user_page(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
+        ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
+        query, path = past.query(request), user_path(*ids)
+        visits = await page.visits(*ids, query)
+        context: dict[str, Any] = {"room_id": ids[0], "user_id": ids[1], "path": path, "query": query, "visits": visits}
+        if query.at is not None:
+            moment = await page.moment(*ids, query.at)
+            return layout.answer(request, "user.html", moment.sections, at=query.at, status=moment.status, **context)
+        sections, status = page.view(*ids).sections(), 200 if page.is_live(*ids) else 404
+        return layout.answer(request, "user.html", sections, stream=f"{path}/stream", status=status, **context)
+
+    @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET, middleware=[COMPRESSED])
+    async def get_visits(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
+        ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
+        return html_answer(await page.visits(*ids, past.query(request)))
+
+    @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET, opt=STREAM)
+    async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> EventStream:
+        return layout.stream(page.view(decode_id("room_id", room_id), decode_id("user_id", user_id)))
+
+    return [get_user_page, get_visits, stream_user_page]

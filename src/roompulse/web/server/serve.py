@@ -1,0 +1,73 @@
+"""Runs the application under uvicorn, tuned: what `roompulse serve` does once its flags are read."""
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any, cast
+
+import uvicorn
+
+from roompulse.settings import Settings
+from roompulse.web.application import Application
+from roompulse.web.server.protocol import KEEP_ALIVE
+from roompulse.web.server.send_timeout import protocol_class
+
+GRACE = 4
+"""Seconds that a stopping server waits for requests under way."""
+
+YOUNG_OBJECTS = 50_000
+"""Objects after which Python looks for garbage in cycles, of which there is little: live rooms have none."""
+
+
+def run(app: Application, settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `announce` is called with the URL once requests are answered.
+
+    Raises StartupError for a database that cannot be used.
+    """
+    config = uvicorn.Config(
+        cast("Any", app),  # the same protocol, typed twice
+        lifespan="off",  # run by _serve, so that a StartupError arrives there
+        http=protocol_class(settings.send_timeout, app.meters.readers_dropped.inc),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=GRACE,
+    )
+    # uvicorn raises the signal that stopped it once more at its end, which is to be a normal one.
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: None)
+    gc.set_threshold(YOUNG_OBJECTS)
+    gc.disable()  # until the rooms are rebuilt: what is built stays, and collecting meanwhile doubles the time
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(app, _Server(config, app, announce), listener))
+
+
+async def _serve(app: Application, server: uvicorn.Server, listener: socket.socket) -> None:
+    async with app.lifespan():
+        await server.serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Announces where it listens, and ends the streams as soon as it stops."""
+
+    def __init__(self, config: uvicorn.Config, app: Application, announce: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._app = app
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        gc.freeze()
+        gc.enable()
+        await super().startup(sockets)
+        for listener in sockets or ():
+            host, port = listener.getsockname()[:2]
+            self._announce(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.hub.close()
+        await super().shutdown(sockets)
