@@ -24,6 +24,10 @@ from roompulse.web.server import protocol as connection
 from tests.builders import REFERENCE
 
 ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "roompulse"
+FOLDERS = "|".join(
+    path.name for folder in (ROOT, SOURCE) for path in folder.iterdir() if re.fullmatch(r"\w+", path.name)
+)
 
 
 def table(document: str, heading: str) -> list[list[str]]:
@@ -145,7 +149,7 @@ def test_links_and_named_files_exist(document: str) -> None:
         r"`((?:src|tests|templates|static|docs|web|report|rooms|store|hub|access|intake|importing|checking|client|simulate|cli|benchmarks|e2e)/[\w./]*)`",
         text,
     ):
-        assert any((base / named).exists() for base in (ROOT, ROOT / "src" / "roompulse")), named
+        assert any((base / named).exists() for base in (ROOT, SOURCE)), named
 
 
 def test_each_promise_names_a_test_that_exists() -> None:
