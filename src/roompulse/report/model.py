@@ -28,7 +28,9 @@ ShortText = Annotated[
 ]
 """`ids.text_fault` checks the pattern, which is: no control characters."""
 
-LongText = Annotated[str, Meta(max_length=500, extra_json_schema={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"})]
+LongText = Annotated[
+    str, Meta(min_length=0, max_length=500, extra_json_schema={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"})
+]
 Name = Annotated[
     str, Meta(min_length=1, max_length=128, extra_json_schema={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"})
 ]
