@@ -70,6 +70,7 @@ from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.past import Past
 from roompulse.web.pages.room import RoomPage, room_routes
 from roompulse.web.pages.rooms import RoomsPage, rooms_routes
+from roompulse.web.pages.shared_stream import PageViews, shared_stream_routes
 from roompulse.web.pages.sign_in import SignInPage, sign_in_routes, sign_out_routes
 from roompulse.web.pages.user import UserPage, user_routes
 from roompulse.web.sse.stream import EventStreams
@@ -216,6 +217,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
         *user_routes(user_page, past, layout),
         *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
         *ingest_health_routes(intake, layout),
+        *shared_stream_routes(PageViews(rooms_page, room_page, user_page, intake), layout),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
         *export_routes(Downloads(core.store, core.past, clock, settings)),

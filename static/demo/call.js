@@ -197,7 +197,14 @@ async function sourcesOf(number, audio, own) {
   return [fakeCamera(NAMES[number], number * 90), fakeMicrophone(audio, 180 + 70 * number)];
 }
 
-document.getElementById("start").addEventListener("submit", async (event) => {
+const start = document.getElementById("start");
+
+if (!window.RTCPeerConnection) {
+  start.querySelector("button").disabled = true;
+  showNote({ message: "This browser has no WebRTC, or it is turned off: a call cannot be made here." });
+}
+
+start.addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = event.target;
   const audio = new AudioContext();
@@ -214,7 +221,7 @@ document.getElementById("start").addEventListener("submit", async (event) => {
     showNote({ message: `First results within ${3 * INTERVAL} seconds.` });
   } catch (error) {
     form.hidden = false;
-    showNote(error);
     for (const participant of participants.values()) participant.leave();
+    showNote(error); // after the note of the last one who left, that the call is over: it never began
   }
 });

@@ -187,7 +187,7 @@ async def test_a_users_page_says_when_it_came_and_went(client: httpx.AsyncClient
     assert "in the room since 2027-01-15 08:01:40 UTC , for 30 s" in here
     assert "2027-01-15 08:01:40 UTC to now, 30 s 2027-01-15 08:00:00 UTC to 2027-01-15 08:00:00 UTC , 0 s" in here
     clock.advance(60)
-    assert "left, last report 2027-01-15 08:01:40 UTC" in words(await page(client, "/rooms/room-1/users/u1", 404))
+    assert "left , last report 2027-01-15 08:01:40 UTC" in words(await page(client, "/rooms/room-1/users/u1", 404))
     # As of then it had not left.
     assert "in the room since" in words(await page(client, f"/rooms/room-1/users/u1?at={NOW + 30}"))
     fragment = await page(client, "/rooms/room-1/users/u1/visits")
@@ -197,8 +197,8 @@ async def test_a_users_page_says_when_it_came_and_went(client: httpx.AsyncClient
 async def test_without_the_database_the_present_is_still_shown(client: httpx.AsyncClient, settings: Settings) -> None:
     await post(client)
     async with without_table(settings, "session"):
-        assert "cannot be read now" in words(await page(client, "/rooms/room-1"))
+        assert "History is unavailable: database error." in words(await page(client, "/rooms/room-1"))
         await page(client, "/?ended=1", 503)
     async with without_table(settings, "sample"):
-        assert "cannot be read now" in words(await page(client, "/rooms/room-1/users/u1"))
+        assert "History is unavailable: database error." in words(await page(client, "/rooms/room-1/users/u1"))
         await page(client, f"/rooms/room-1?at={NOW}", 503)

@@ -20,7 +20,7 @@ from roompulse.store.engine import Database
 from roompulse.store.files import LOG_KEPT, access_path
 from roompulse.store.sql_store import SqlStore
 from tests.access import new_key
-from tests.builders import NOW, received
+from tests.builders import NOW, REFERENCE, received
 from tests.process.test_start import run
 from tests.server import Server
 
@@ -336,7 +336,7 @@ async def test_a_log_that_has_grown_is_named(settings: Settings, path: Path) -> 
 
 
 def test_the_command_changes_nothing_beside_a_server_and_after_a_crash(server: Server) -> None:
-    server.post(b"{}")
+    server.post(REFERENCE)
     beside = run("check", "--data", str(server.data), "--port", str(server.port))
     assert (beside.returncode, beside.stderr) == (0, "")
     assert "ok       a server is running on this database" in beside.stdout

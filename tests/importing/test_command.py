@@ -30,7 +30,7 @@ def test_recorded_calls_are_opened_with_time_travel(data: Path) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
     assert len(lines) == len(RECORDED)
-    with Server(data, {}).running() as server:
+    with Server(data, {"ROOMPULSE_LEAVE_AFTER": "60"}).running() as server:
         assert server.get("/report/rooms").json()["data"] == []
         for line, path in zip(lines, RECORDED, strict=True):
             room_id, _, _ = path.name.partition(".")

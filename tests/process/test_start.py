@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from roompulse import __version__
+from tests.forked import run_forked
 from tests.process import DEADLINE
 from tests.server import Server
 
@@ -26,14 +27,7 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=environment(settings),
-        capture_output=True,
-        text=True,
-        timeout=2 * DEADLINE,
-        check=False,
-    )
+    return run_forked(arguments, environment(settings), timeout=DEADLINE)
 
 
 @contextmanager

@@ -17,8 +17,7 @@ from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, Store
 from roompulse.store.replay import Replay, StreamQuery
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.json_answer import JsonAnswer, list_answer
-from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import GET
+from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.times import parse_time
 from roompulse.web.http.urls import decode_id
 

@@ -16,8 +16,7 @@ from roompulse.settings import Settings
 from roompulse.store.contract import DEFAULT_LIMIT
 from roompulse.web.api.history import MAX_LIMIT
 from roompulse.web.http.json_answer import JsonAnswer, hashed_answer
-from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import FOR_ANYBODY, GET
+from roompulse.web.http.routes import FOR_ANYBODY, GET, AnyRequest
 
 Json = dict[str, Any]
 

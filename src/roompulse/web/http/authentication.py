@@ -1,8 +1,5 @@
 """Authenticates the callers of every route, except those that are marked as open."""
 
-from typing import Any
-
-from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard, Scope
 
@@ -13,9 +10,8 @@ from roompulse.access.registry import AccessRegistry
 from roompulse.errors import Forbidden, NotFound, SignedOut, Unauthorized
 from roompulse.settings import Settings
 from roompulse.web.http.client_address import ClientAddresses
+from roompulse.web.http.routes import AnyConnection
 from roompulse.web.http.session_cookie import SessionCookie
-
-AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
 
 def guard_by(authenticator: "Authenticator") -> Guard:

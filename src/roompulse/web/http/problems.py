@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-from litestar import Request, Response
+from litestar import Response
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.response import Redirect
 from litestar.utils import normalize_path
@@ -16,10 +16,9 @@ from roompulse.errors import MethodNotAllowed, Problem, RequestTimeout, SignedOu
 from roompulse.meters import Meters
 from roompulse.web.http.envelope import failure
 from roompulse.web.http.json_answer import JsonAnswer
+from roompulse.web.http.routes import AnyRequest
 
 logger = logging.getLogger(__name__)
-
-AnyRequest = Request[Any, Any, Any]
 
 Answer = Response[bytes] | JsonAnswer
 

@@ -9,8 +9,7 @@ from roompulse.intake.refusals import WINDOW_MINUTES
 from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.compression import COMPRESSED
-from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import GET, STREAM
+from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import IntakeQuery, page_number
 from roompulse.web.pages.view import PageView, Sections

@@ -16,8 +16,8 @@ from roompulse.net import address_key
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.authentication import Authenticator, caller_of
 from roompulse.web.http.client_address import ClientAddresses
-from roompulse.web.http.problems import AnyRequest, problem_headers
-from roompulse.web.http.routes import FOR_ANYBODY, FOR_OPERATORS, GET, POST
+from roompulse.web.http.problems import problem_headers
+from roompulse.web.http.routes import FOR_ANYBODY, FOR_OPERATORS, GET, POST, AnyRequest
 from roompulse.web.http.session_cookie import SessionCookie
 from roompulse.web.pages.forms import Forms
 
