@@ -1,15 +1,17 @@
-"""A server as a child of a process that has imported all it needs: it is there in a tenth of a command's time.
+"""The command as a child of a process that has imported all it needs, which takes a tenth of the time.
 
-It is a process of its own in every other way. Starting the command itself is tested in tests/process/test_start.py.
+It is a process of its own in every other way. How the command itself starts is tested in tests/process/test_start.py.
 """
 
 import multiprocessing
 import os
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from signal import Signals
+from tempfile import TemporaryDirectory
 
 from roompulse.cli import main
 
@@ -18,12 +20,12 @@ _FORKS.set_forkserver_preload(["__main__", "tests.warm"])
 
 
 class Fork:
-    """A forked `roompulse`, with what the tests use of a `subprocess.Popen`."""
+    """A forked `roompulse` that goes on, with what the tests use of a `subprocess.Popen`."""
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         reader, writer = _FORKS.Pipe(duplex=False)
         # A daemon, so that none outlives the tests, even if they are ended in the middle.
-        self._process = _FORKS.Process(target=_run, args=(arguments, environment, writer, log), daemon=True)
+        self._process = _FORKS.Process(target=_serve, args=(arguments, environment, writer, log), daemon=True)
         self._process.start()
         writer.close()
         with reader:
@@ -47,11 +49,43 @@ class Fork:
         return code
 
 
-def _run(arguments: Sequence[str], environment: Mapping[str, str], output: Connection, log: Path) -> None:
+def run_forked(
+    arguments: Sequence[str], environment: Mapping[str, str], timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end, like `subprocess.run` with `capture_output`; fails after `timeout` seconds."""
+    with TemporaryDirectory() as folder:
+        output, errors = Path(folder) / "stdout", Path(folder) / "stderr"
+        process = _FORKS.Process(target=_run, args=(arguments, environment, output, errors), daemon=True)
+        process.start()
+        process.join(timeout)
+        code = process.exitcode
+        if code is None:
+            process.kill()
+            process.join()
+        process.close()
+        assert code is not None, f"{arguments} has not ended after {timeout} s: {errors.read_text()}"
+        return subprocess.CompletedProcess(arguments, code, output.read_text(), errors.read_text())
+
+
+def _serve(arguments: Sequence[str], environment: Mapping[str, str], output: Connection, log: Path) -> None:
     os.dup2(output.fileno(), sys.stdout.fileno())
     output.close()
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), sys.stderr.fileno())
+    _become(sys.stderr.fileno(), log)
+    _main(arguments, environment)
+
+
+def _run(arguments: Sequence[str], environment: Mapping[str, str], output: Path, errors: Path) -> None:
+    _become(sys.stdout.fileno(), output)
+    _become(sys.stderr.fileno(), errors)
+    _main(arguments, environment)
+
+
+def _become(descriptor: int, path: Path) -> None:
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), descriptor)
+
+
+def _main(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     main(arguments, prog_name="python -m roompulse")

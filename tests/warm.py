@@ -1,12 +1,15 @@
 """What the process that servers are forked from does once: it imports everything, and compiles the templates."""
 
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
-import roompulse.cli.serve
+import roompulse.cli
 from roompulse.app import _assets_and_templates, create_app
 from roompulse.settings import Settings
 
-__all__ = ["roompulse"]
+for command in iter_modules(roompulse.cli.__path__, "roompulse.cli."):
+    import_module(command.name)
 
 create_app(Settings(data=Path("never-opened")))
 _, templates = _assets_and_templates()

@@ -210,4 +210,4 @@ async def test_a_viewer_is_told_so_on_a_page(client: httpx.AsyncClient) -> None:
     answer = await client.get("/access", headers=cookie_of("bob"))
     assert answer.status_code == 403
     assert answer.text.startswith("<!doctype html>")
-    assert "only for an operator who is admin" in answer.text
+    assert "only for operators with the role admin" in answer.text

@@ -24,7 +24,8 @@ HOSTILE = [
     '</hx-partial><hx-partial hx-target="body">',
     "a/b?c#d&amp;",
     "javascript:alert(1)",
-    "line\u2028separator",
+    "علی\u200cرضا",
+    "👩\u200d💻 dev",
     "مرحبا",
 ]
 
@@ -198,10 +199,16 @@ async def test_nothing_is_inline_or_from_elsewhere(client: httpx.AsyncClient, pa
 async def test_a_page_for_a_wall_differs_by_the_class_of_its_body_alone(client: httpx.AsyncClient, path: str) -> None:
     await post(client)
     status = 404 if path == "/rooms/room-2" else 200
-    plain, wall = await page(client, path, status), await page(client, f"{path}?wall=1", status)
+
+    async def shown(query: str = "") -> str:
+        # A background job saves the session of the room up to a second after its first report.
+        html = await page(client, path + query, status)
+        return re.sub(r'(<section id="sessions"[^>]*>).*?</section>', r"\1</section>", html, flags=re.DOTALL)
+
+    plain, wall = await shown(), await shown("?wall=1")
     assert wall.replace('<body class="wall">', "<body>") == plain
     for nonsense in ("", "0", "2", "true"):
-        assert await page(client, f"{path}?wall={nonsense}", status) == plain
+        assert await shown(f"?wall={nonsense}") == plain
 
 
 async def test_pages_are_not_kept(client: httpx.AsyncClient) -> None:

@@ -93,6 +93,7 @@ async def test_how_long_ago_becomes_a_time_that_can_be_shared(client: httpx.Asyn
     [
         (f"{NOW:.0f}", 200),
         (f"{NOW:.3f}", 200),
+        (f"{NOW * 1000:.0f}", 200),
         ("2027-01-15T08:00:00", 200),
         ("2027-01-15T08:00", 200),
         ("2027-01-15T09:00:00%2B01:00", 200),
@@ -102,7 +103,7 @@ async def test_how_long_ago_becomes_a_time_that_can_be_shared(client: httpx.Asyn
         ("0001-01-01T00:00:00%2B10:00", 404),
     ],
 )
-async def test_a_time_is_unix_seconds_or_iso_8601(
+async def test_a_time_is_unix_seconds_milliseconds_or_iso_8601(
     client: httpx.AsyncClient, clock: Clock, text: str, status: int
 ) -> None:
     await post(client)
@@ -110,13 +111,22 @@ async def test_a_time_is_unix_seconds_or_iso_8601(
     assert 'data-state="past"' in await page(client, f"/rooms/room-1?at={text}", status)
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "nan", "1e9", "²", "999999999999", f"{NOW + 11}", "2030-01-01"])
-async def test_a_time_that_is_none_or_not_past_is_the_present(
+@pytest.mark.parametrize("text", ["", f"{NOW + 11}", f"{NOW * 1000 + 11_000:.0f}", "2030-01-01"])
+async def test_no_time_and_a_time_that_is_not_past_are_the_present(
     client: httpx.AsyncClient, clock: Clock, text: str
 ) -> None:
     await post(client)
     clock.advance(10)
     assert 'data-url="/rooms/room-1/stream"' in await page(client, f"/rooms/room-1?at={text}")
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "nan", "²", "1e15", "2027-01-15T25:00:00"])
+async def test_what_is_no_time_is_refused_by_its_name(client: httpx.AsyncClient, text: str) -> None:
+    await post(client)
+    for path in ("/rooms/room-1", "/rooms/room-1/users/u1", "/rooms/room-1/sessions", "/rooms/room-1/stream"):
+        answer = await client.get(path, params={"at": text})
+        assert answer.status_code == 400
+        assert "at: must be Unix seconds, Unix milliseconds or ISO 8601 with a zone" in answer.text
 
 
 async def test_where_samples_are_gone_the_figures_of_the_room_are_left(settings: Settings, clock: Clock) -> None:
@@ -177,7 +187,7 @@ async def test_a_users_page_says_when_it_came_and_went(client: httpx.AsyncClient
     assert "in the room since 2027-01-15 08:01:40 UTC , for 30 s" in here
     assert "2027-01-15 08:01:40 UTC to now, 30 s 2027-01-15 08:00:00 UTC to 2027-01-15 08:00:00 UTC , 0 s" in here
     clock.advance(60)
-    assert "left, last report 2027-01-15 08:01:40 UTC" in words(await page(client, "/rooms/room-1/users/u1", 404))
+    assert "left , last report 2027-01-15 08:01:40 UTC" in words(await page(client, "/rooms/room-1/users/u1", 404))
     # As of then it had not left.
     assert "in the room since" in words(await page(client, f"/rooms/room-1/users/u1?at={NOW + 30}"))
     fragment = await page(client, "/rooms/room-1/users/u1/visits")
@@ -187,8 +197,8 @@ async def test_a_users_page_says_when_it_came_and_went(client: httpx.AsyncClient
 async def test_without_the_database_the_present_is_still_shown(client: httpx.AsyncClient, settings: Settings) -> None:
     await post(client)
     async with without_table(settings, "session"):
-        assert "cannot be read now" in words(await page(client, "/rooms/room-1"))
+        assert "History is unavailable: database error." in words(await page(client, "/rooms/room-1"))
         await page(client, "/?ended=1", 503)
     async with without_table(settings, "sample"):
-        assert "cannot be read now" in words(await page(client, "/rooms/room-1/users/u1"))
+        assert "History is unavailable: database error." in words(await page(client, "/rooms/room-1/users/u1"))
         await page(client, f"/rooms/room-1?at={NOW}", 503)

@@ -30,7 +30,7 @@ def test_recorded_calls_are_opened_with_time_travel(data: Path) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
     assert len(lines) == len(RECORDED)
-    with Server(data, {}).running() as server:
+    with Server(data, {"ROOMPULSE_LEAVE_AFTER": "60"}).running() as server:
         assert server.get("/report/rooms").json()["data"] == []
         for line, path in zip(lines, RECORDED, strict=True):
             room_id, _, _ = path.name.partition(".")
@@ -71,7 +71,7 @@ def test_each_of_several_files_is_reported_and_one_that_fails_hinders_no_other(d
 
 def test_beside_a_running_server_it_ends_with_one_line(server: Server, tmp_path: Path) -> None:
     dump = file(tmp_path, internals(call()))
-    assert_one_line(import_(server.data, dump, dump), "another roompulse is running on", "stop that first")
+    assert_one_line(import_(server.data, dump, dump), "another roompulse is running on", "stop it first")
     assert server.get("/report/history/call").status_code == 404
 
 

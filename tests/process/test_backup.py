@@ -100,7 +100,7 @@ def test_a_backup_after_a_crash_has_what_is_in_the_log_only_and_leaves_that_as_i
 
 def test_a_backup_of_a_server_that_is_stopped_leaves_its_database_as_it_is(stopped: Server, file: Path) -> None:
     before = files(stopped.data)["roompulse.db"]
-    assert ": 1 rooms, 1 samples, the newest of 20" in back_up(stopped, file).stdout
+    assert ": 1 rooms, 1 samples, newest 20" in back_up(stopped, file).stdout
     assert files(stopped.data)["roompulse.db"] == before
 
 
@@ -134,7 +134,7 @@ def test_another_place_of_the_database_is_known_to_both(stopped: Server, file: P
 @pytest.mark.parametrize("existing", ["roompulse.backup.db", "roompulse.backup-access.db"])
 def test_what_is_there_already_is_not_overwritten(stopped: Server, file: Path, existing: str) -> None:
     file.with_name(existing).write_text("something else")
-    assert_one_line(back_up(stopped, file), existing, "is there already")
+    assert_one_line(back_up(stopped, file), existing, "already exists")
     assert [path.read_text() for path in file.parent.iterdir()] == ["something else"]
 
 

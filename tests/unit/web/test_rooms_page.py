@@ -83,7 +83,7 @@ async def test_nonsense_in_the_url_is_no_error(client: httpx.AsyncClient, nonsen
 async def test_a_filter_that_matches_nothing_says_so_and_offers_to_clear_it(client: httpx.AsyncClient) -> None:
     await post(client, "board")
     html = await page(client, q="<i>", level="poor", sort="rtt")
-    assert "1 room is live. None is poor and has &lt;i&gt; in its name" in words(html)
+    assert "1 room is live. None has level poor and a name containing &lt;i&gt;" in words(html)
     assert '<a href="/?sort=rtt">Show all live rooms</a>' in html
     assert 'value="&lt;i&gt;"' in html
 
@@ -122,7 +122,7 @@ async def test_trends_are_noted_with_snapshots_and_refilled_from_them(tmp_path: 
             if figures:  # at 20 s there is no change, and so no snapshot
                 entries = [Entry("u1", [stream(network=figures)])]
                 world.rooms.apply(received(NOW + second, metrics=entries))
-            await snapshots.take(NOW + second)
+            await snapshots.save(NOW + second)
         await refill(refilled, store, NOW + 30, leave_after=60)
     scores = noted.scores("room-1")[-4:]
     assert scores == [4.37, scores[1], scores[1], 4.37]

@@ -23,8 +23,7 @@ from roompulse.settings import Settings
 from roompulse.store.contract import HistoryQuery, Store
 from roompulse.store.replay import Replay
 from roompulse.web.api.history import MAX_LIMIT, requested_span
-from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import GET
+from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.urls import decode_id, encode_id
 
 Portions = AsyncIterator[Sequence[Any]]

@@ -11,8 +11,7 @@ from roompulse.errors import NotFound
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.web.http.envelope import success
 from roompulse.web.http.json_answer import AnswerCache, JsonAnswer, etag_of, tagged_answer
-from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import GET
+from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.urls import decode_id
 
 

@@ -13,8 +13,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from roompulse import __version__
-from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import GET
+from roompulse.web.http.routes import GET, AnyRequest
 
 Gauges = dict[str, tuple[str, Callable[[], float]]]
 """Description and reader of a gauge, by its name without prefix."""

@@ -1,41 +1,38 @@
-"""What asks at each door: every route is closed to strangers, but for those that are marked."""
+"""Authenticates the callers of every route, except those that are marked as open."""
 
-from typing import Any
-
-from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard, Scope
 
+from roompulse.access.keys import digest_of
 from roompulse.access.model import ANYBODY, Caller
 from roompulse.access.operators import name_fault
-from roompulse.access.registry import AccessRegistry, digest_of
+from roompulse.access.registry import AccessRegistry
 from roompulse.errors import Forbidden, NotFound, SignedOut, Unauthorized
 from roompulse.settings import Settings
 from roompulse.web.http.client_address import ClientAddresses
+from roompulse.web.http.routes import AnyConnection
 from roompulse.web.http.session_cookie import SessionCookie
-
-AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
 
 def guard_by(authenticator: "Authenticator") -> Guard:
-    """A guard of Litestar for the whole application. `caller_of` tells a handler whom it let in."""
+    """A guard of Litestar for the whole application. `caller_of` returns the caller that it admitted."""
 
     async def guard(connection: AnyConnection, handler: BaseRouteHandler) -> None:
         if handler.opt.get("for_anybody"):
             return
-        caller = authenticator.who_asks(connection)
+        caller = authenticator.caller(connection)
         if roles := handler.opt.get("roles"):
             if caller is ANYBODY:
-                raise NotFound("nobody has to sign in here: `roompulse user add NAME` changes that")
+                raise NotFound("sign-in is not required here: `roompulse user add NAME` changes that")
             if caller.role not in roles:
-                raise Forbidden(f"only for an operator who is {' or '.join(roles)}")
+                raise Forbidden(f"only for operators with the role {' or '.join(roles)}")
         connection.scope["state"]["caller"] = caller
 
     return guard
 
 
 class Authenticator:
-    """Knows who asks: the holder of a key, or an operator by the sign-in in a cookie or by the proxy in front."""
+    """Finds the caller: the holder of a key, or an operator by the sign-in in a cookie or by the proxy in front."""
 
     def __init__(
         self, registry: AccessRegistry, cookie: SessionCookie, peers: ClientAddresses, settings: Settings
@@ -47,15 +44,15 @@ class Authenticator:
 
     @property
     def sign_in_here(self) -> bool:
-        """Say whether operators sign in by password: where they have to, and the proxy does not see to it."""
+        """Whether operators sign in by password: where they have to, and no proxy does it."""
         return self._registry.asks_readers and self._header is None
 
     def must_sign_in(self, connection: AnyConnection) -> bool:
         secret = self._cookie.read(connection)
         return self.sign_in_here and not (secret and self._signed_in(secret))
 
-    def who_asks(self, connection: AnyConnection) -> Caller:
-        """Raises Unauthorized where that has to be known and is not."""
+    def caller(self, connection: AnyConnection) -> Caller:
+        """Raises Unauthorized where a caller has to authenticate and does not."""
         if not self._registry.asks_readers:
             return ANYBODY
         if shown := bearer(connection.scope):
@@ -69,7 +66,7 @@ class Authenticator:
     def _program(self, shown: str) -> Caller:
         if key := self._registry.key(shown, "read"):
             return Caller(key.name, proof=key.id)
-        raise Unauthorized("Authorization: this is no read key that is valid")
+        raise Unauthorized("Authorization: invalid read key")
 
     def _signed_in(self, secret: str) -> Caller | None:
         if (sign_in := self._registry.sign_in(digest_of(secret))) is None:
@@ -78,11 +75,11 @@ class Authenticator:
         return Caller(sign_in.operator, self._registry.role_of(sign_in.operator), sign_in.digest)
 
     def _signed_on(self, connection: AnyConnection, header: str) -> Caller:
-        """Whom the proxy names. Of two names, one may be what the client made up."""
+        """The operator whom the proxy names. Of two names, one may be made up by the client."""
         names = connection.headers.getall(header, []) if self._peers.is_proxy(connection.scope) else []
         if len(names) == 1 and (name := _utf8(names[0])) and not name_fault(name):
             return Caller(name, self._registry.role_of(name) or "viewer")
-        raise Unauthorized(f"{header}: the proxy in front has to say here who is signed in, and does not")
+        raise Unauthorized(f"{header}: the proxy in front has to name the signed-in operator here")
 
 
 def _utf8(value: str) -> str | None:
@@ -93,7 +90,7 @@ def _utf8(value: str) -> str | None:
 
 
 def bearer(scope: Scope) -> str | None:
-    """What the `Authorization` header shows, if it is a bearer's (RFC 6750)."""
+    """The credentials in the `Authorization` header, if they are a bearer's (RFC 6750)."""
     for name, value in scope["headers"]:
         if name == b"authorization":
             scheme, _, shown = value.decode("latin-1").partition(" ")

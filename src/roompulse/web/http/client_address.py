@@ -1,10 +1,10 @@
-"""Who is at the other end of a connection: the client, or the proxy in front that says who its client is."""
+"""The client of a request: the other end of its connection, or the client that a trusted proxy there names."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 from litestar.types import Scope
 
+from roompulse.net import is_address
 from roompulse.settings import Settings
 
 
@@ -16,16 +16,16 @@ class ClientAddresses:
         self._trusted = settings.trusted_proxies
 
     def is_proxy(self, scope: Scope) -> bool:
-        """Say whether the connection comes from a trusted proxy."""
+        """Whether the connection comes from a trusted proxy."""
         return self._behind_proxy and _peer(scope) in self._trusted
 
     def address(self, scope: Scope) -> str:
         """IP address of the client: the nearest one that is no trusted proxy. Empty where there is none."""
         address = _peer(scope)
         if self.is_proxy(scope):
-            # Each proxy adds whom it heard from at the end, so what the client made up is at the beginning.
+            # Each proxy appends the address that it was called from, so what the client made up stands first.
             for hop in reversed(list(_forwarded(scope, b"x-forwarded-for"))):
-                if not _is_address(hop):
+                if not is_address(hop):
                     break
                 address = hop
                 if hop not in self._trusted:
@@ -33,7 +33,7 @@ class ClientAddresses:
         return address
 
     def is_https(self, scope: Scope) -> bool:
-        """Say whether the client's connection is encrypted."""
+        """Whether the client's connection is encrypted."""
         if self.is_proxy(scope) and (schemes := list(_forwarded(scope, b"x-forwarded-proto"))):
             return schemes[-1].lower() == "https"
         return scope["scheme"] == "https"
@@ -47,11 +47,3 @@ def _forwarded(scope: Scope, header: bytes) -> Iterator[str]:
     for name, value in scope["headers"]:
         if name == header:
             yield from (part.strip() for part in value.decode("latin-1").split(","))
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -1,4 +1,4 @@
-"""Headers that answers share. `with_headers` adds them to each one, whichever route or library makes it."""
+"""Headers that answers share. `with_headers` adds them to each answer, whichever route or library makes it."""
 
 from collections.abc import Mapping
 

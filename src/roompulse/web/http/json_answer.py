@@ -5,13 +5,10 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from litestar import Request
-
 from roompulse.bounded import BoundedMap
 from roompulse.web.http.envelope import extend, success
 from roompulse.web.http.headers import raw_headers
-
-AnyRequest = Request[Any, Any, Any]
+from roompulse.web.http.routes import AnyRequest
 
 MOST_KEPT = 33_554_432
 """Bytes of encoded answers that are kept. A room of 1,000 users takes 6.5 million of them, one of 10 users 66,000."""

@@ -1,4 +1,4 @@
-"""The one place where what went wrong becomes an answer: the envelope under /report, a page elsewhere."""
+"""The one place where errors become answers: the envelope under /report, a page elsewhere."""
 
 import logging
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-from litestar import Request, Response
+from litestar import Response
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.response import Redirect
 from litestar.utils import normalize_path
@@ -16,10 +16,9 @@ from roompulse.errors import MethodNotAllowed, Problem, RequestTimeout, SignedOu
 from roompulse.meters import Meters
 from roompulse.web.http.envelope import failure
 from roompulse.web.http.json_answer import JsonAnswer
+from roompulse.web.http.routes import AnyRequest
 
 logger = logging.getLogger(__name__)
-
-AnyRequest = Request[Any, Any, Any]
 
 Answer = Response[bytes] | JsonAnswer
 
@@ -39,7 +38,7 @@ def problem_headers(problem: Problem) -> dict[str, str]:
     if isinstance(problem, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(problem, RequestTimeout):
-        headers["Connection"] = "close"  # the rest of the body would be taken for the next request, or waited for
+        headers["Connection"] = "close"  # the rest of the body would be read as the next request, or waited for
     return headers
 
 
@@ -63,7 +62,7 @@ class ProblemAnswers:
         return self._answer(request, problem.status, problem.message, problem_headers(problem))
 
     def on_signed_out(self, request: AnyRequest, problem: SignedOut) -> Response[Any] | JsonAnswer:
-        """Who opens a page is led to where to sign in, and from there back; scripts and programs are told."""
+        """A navigation is redirected to the sign-in page and from there back; scripts and programs get 401."""
         if not _is_navigation(request):
             return self.on_problem(request, problem)
         query = ""
@@ -75,7 +74,7 @@ class ProblemAnswers:
     def on_http_exception(self, request: AnyRequest, error: HTTPException) -> Answer:
         """Litestar's own: no such route, no such method, a malformed host."""
         if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_FILE:
-            # A static file by a name that none can have, which Litestar 2.25 takes for a mistake of its own.
+            # A static file by a name that none can have, which Litestar 2.25 answers with 500.
             error = NotFoundException()
         if error.status_code >= 500:
             return self.on_mistake(request, error)
@@ -92,7 +91,7 @@ class ProblemAnswers:
     def on_mistake(self, request: AnyRequest, error: Exception) -> Answer:
         self._meters.mistakes.inc()
         logger.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
-        return self._answer(request, 500, "the server made a mistake, which is in its log", {})
+        return self._answer(request, 500, "internal error; the server's log has the details", {})
 
     def _answer(self, request: AnyRequest, status: int, message: str, headers: dict[str, str]) -> Answer:
         if _is_report(request):
@@ -107,7 +106,7 @@ def _is_report(request: AnyRequest) -> bool:
 
 
 def _is_navigation(request: AnyRequest) -> bool:
-    """Say whether somebody opens a page, and no script fetches a part of one."""
+    """Whether a browser opens a page, and no script fetches a part of one."""
     if _is_report(request) or request.route_handler.opt.get("never_redirected"):
         return False
     if mode := request.headers.get("sec-fetch-mode"):

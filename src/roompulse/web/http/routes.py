@@ -1,8 +1,15 @@
-"""What declarations of routes share: their methods, and the marks in their `opt`."""
+"""What declarations of routes share: types of their arguments, their methods, and the marks in their `opt`."""
 
+from typing import Any
+
+from litestar import Request
+from litestar.connection import ASGIConnection
 from litestar.enums import HttpMethod
 
 from roompulse.access.model import ROLES
+
+AnyRequest = Request[Any, Any, Any]
+AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
 GET: list[HttpMethod] = [HttpMethod.GET, HttpMethod.HEAD]
 POST: list[HttpMethod] = [HttpMethod.POST]

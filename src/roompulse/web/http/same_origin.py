@@ -6,11 +6,11 @@ from litestar.types import Scope
 
 
 def is_same_origin(scope: Scope) -> bool:
-    """Say whether a request that changes something may do so: no page of another site made the browser send it.
+    """Whether a request that changes something may do so: no page of another site made the browser send it.
 
-    Browsers tell by `Sec-Fetch-Site`, older ones by `Origin`, and pages cannot change either. All of them send `Origin`
-    with a POST to another site, so what sends neither is no browser, and sends no cookie that it does not mean to.
-    The order is that of Go's http.CrossOriginProtection.
+    Browsers state it in `Sec-Fetch-Site`, older ones in `Origin`, and pages cannot change either. All of them send
+    `Origin` with a POST to another site, so what sends neither is no browser, and sends no cookie that it does not mean
+    to. The order is that of Go's http.CrossOriginProtection.
     """
     sites, origins, hosts = (_values(scope, name) for name in (b"sec-fetch-site", b"origin", b"host"))
     if sites:

@@ -1,13 +1,9 @@
 """The cookie that holds the secret of a sign-in."""
 
-from typing import Any
-
-from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 
 from roompulse.web.http.client_address import ClientAddresses
-
-AnyConnection = ASGIConnection[Any, Any, Any, Any]
+from roompulse.web.http.routes import AnyConnection
 
 
 class SessionCookie:

@@ -7,7 +7,7 @@ from roompulse.report.ids import id_fault
 
 
 def decode_id(name: str, segment: str) -> str:
-    """The id in a path segment; raises NotFound, by the parameter's `name`, where it cannot be one."""
+    """The id in a path segment; raises NotFound, by the parameter's `name`, for what cannot be an id."""
     try:
         value = unquote_to_bytes(segment).decode()
     except UnicodeDecodeError:

@@ -12,8 +12,7 @@ from roompulse.access.model import KEY_KINDS, ROLES
 from roompulse.access.registry import AccessRegistry
 from roompulse.errors import Problem
 from roompulse.web.http.authentication import caller_of
-from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import FOR_ADMINS, GET, POST
+from roompulse.web.http.routes import FOR_ADMINS, GET, POST, AnyRequest
 from roompulse.web.pages.forms import Form, Forms
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.sign_in import to

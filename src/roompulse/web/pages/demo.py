@@ -17,8 +17,7 @@ from roompulse.errors import NotFound
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.headers import permissions
 from roompulse.web.http.json_answer import JsonAnswer
-from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import GET
+from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.urls import encode_id, room_path
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import UserQuery

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from roompulse.store.contract import SessionQuery, SessionStore
 from roompulse.web.html.paging import Rows, page_count
-from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import AnyRequest
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import ENDED_SORTS, EndedQuery
 

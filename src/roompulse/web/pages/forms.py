@@ -12,9 +12,9 @@ from msgspec import Struct
 from roompulse.access.model import ANYBODY, Caller, Role
 from roompulse.errors import BadRequest, BodyTooLarge, Forbidden, RequestTimeout, UnsupportedMediaType
 from roompulse.web.http.authentication import caller_of
-from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import AnyConnection, AnyRequest
 from roompulse.web.http.same_origin import is_same_origin
-from roompulse.web.http.session_cookie import AnyConnection, SessionCookie
+from roompulse.web.http.session_cookie import SessionCookie
 
 MAX_FORM = 4_096
 """Bytes: room for the longest name and password, percent-encoded."""

@@ -6,7 +6,7 @@ from markupsafe import Markup
 from roompulse.clock import Clock
 from roompulse.settings import Settings
 from roompulse.web.html.templates import Templates
-from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import AnyRequest
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.forms import Forms
 from roompulse.web.pages.query import is_wall

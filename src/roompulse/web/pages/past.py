@@ -14,7 +14,7 @@ from roompulse.rooms.model import Snapshot
 from roompulse.store.contract import Visit
 from roompulse.store.replay import Replay
 from roompulse.web.html.templates import Templates
-from roompulse.web.http.problems import AnyRequest
+from roompulse.web.http.routes import AnyRequest
 from roompulse.web.pages.query import UserQuery, seconds_ago, user_query
 from roompulse.web.pages.view import Sections
 

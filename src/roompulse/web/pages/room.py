@@ -20,8 +20,7 @@ from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates, compact
 from roompulse.web.http.compression import COMPRESSED
-from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import GET, STREAM
+from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id, room_path
 from roompulse.web.pages.layout import Layout, html_answer
 from roompulse.web.pages.past import Moment, Past, history_unavailable

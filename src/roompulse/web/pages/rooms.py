@@ -13,8 +13,7 @@ from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.sparklines import stacked, trendline, users_by_level
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.compression import COMPRESSED
-from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import GET, STREAM
+from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.pages.ended import EndedPage
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import SORTS, RoomsQuery, ended_query, rooms_query

@@ -8,8 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec.structs import replace
 
 from roompulse.errors import BadRequest, NotFound
-from roompulse.web.http.problems import AnyRequest
-from roompulse.web.http.routes import GET, STREAM
+from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id
 from roompulse.web.pages.ingest_health import IngestHealthPage
 from roompulse.web.pages.layout import Layout

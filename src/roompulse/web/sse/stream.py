@@ -1,8 +1,8 @@
 """Server-sent event streams. Never a redirect and never 204: htmx 4 would reconnect twice a second without end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import anyio
@@ -26,6 +26,8 @@ from roompulse.web.sse.viewer_limit import ViewerLimit
 GOODBYE = event("the server is shutting down", name="bye")
 DENIED = event("the key is no longer valid", name="denied")
 SIGNED_OUT = event("sign in to continue", name="signed-out")
+
+_HEADERS = EventSourceResponse(iter(())).raw_headers
 
 GRACE = 3.0
 """Seconds in which a stream ends by itself, with a last event, once sse-starlette sees that the server stops."""
@@ -51,22 +53,23 @@ class EventStreams:
         self.clock = clock
         self.send_timeout = settings.send_timeout
         self.server_stops = anyio.Event()
-        self._meters = meters
         self._peers = peers
         self._viewers = ViewerLimit(settings.max_address_viewers)
+        self._meters = meters
 
-    @contextmanager
-    def subscribe(self, views: Sequence[View], scope: Any, caller: Caller) -> Iterator[AnyMailbox]:
-        """A place for one viewer of each view; raises Unavailable or TooManyRequests where one is missing."""
+    def subscribe(self, views: Sequence[View], scope: Any, caller: Caller, places: ExitStack) -> AnyMailbox:
+        """A place for one viewer of each view, until `places` are closed.
+
+        Raises Unavailable or TooManyRequests where one is missing.
+        """
         address = self._peers.address(scope)
-        with ExitStack() as places:
-            mailboxes = []
-            for view in views:
-                places.enter_context(self._viewers.place(address))
-                mailboxes.append(places.enter_context(self.hub.subscribe(view)))
-            mailbox = mailboxes[0] if len(mailboxes) == 1 else Multiplexer(mailboxes)
-            places.enter_context(self.registry.open_sessions.hold(caller, mailbox.close))
-            yield mailbox
+        mailboxes = []
+        for view in views:
+            places.enter_context(self._viewers.place(address))
+            mailboxes.append(places.enter_context(self.hub.subscribe(view)))
+        mailbox = mailboxes[0] if len(mailboxes) == 1 else Multiplexer(mailboxes)
+        places.enter_context(self.registry.open_sessions.hold(caller, mailbox.close))
+        return mailbox
 
     async def close_with_server(self) -> None:
         """Close the hub as soon as a stream learns that the server stops; runs as long as the application does.
@@ -81,6 +84,9 @@ class EventStreams:
     def reader_dropped(self) -> None:
         self._meters.readers_dropped.inc()
 
+    def ping(self) -> bytes:
+        return event(str(self.clock()), name="ping")
+
 
 class EventStream:
     """An ASGI response that subscribes to the hub when it starts, and unsubscribes however it ends.
@@ -93,52 +99,43 @@ class EventStream:
         self._views = views
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        streams, caller = self._streams, caller_of(ASGIConnection(scope))
-        channel = push_channel_of(scope)
-        with streams.subscribe(self._views, scope, caller) as mailbox, self._heartbeat(mailbox):
-            response = EventSourceResponse(
-                self._events(mailbox, channel, caller),
-                ping=0,  # its comment lines are invisible to htmx: the heartbeat has data
-                sep=SEPARATOR,
-                send_timeout=None if channel else streams.send_timeout,
-                shutdown_event=streams.server_stops,
-                shutdown_grace_period=GRACE,
-            )
+        """Raises Unavailable or TooManyRequests where there is no place for another viewer."""
+        streams, caller, channel = self._streams, caller_of(ASGIConnection(scope)), push_channel_of(scope)
+        with ExitStack() as places:
+            mailbox = streams.subscribe(self._views, scope, caller, places)
+            heartbeat = _Heartbeat(mailbox, streams.ping)
             try:
-                await response(scope, receive, send)
+                await self._response(mailbox, channel, caller)(scope, receive, send)
             except SendTimeoutError:
                 streams.reader_dropped()
             except asyncio.CancelledError:
                 # hypercorn cancels streams when it stops, and tells nothing before.
                 await self._send_last(send, caller)
                 raise
+            finally:
+                heartbeat.cancel()
+
+    def _response(self, mailbox: AnyMailbox, channel: PushChannel | None, caller: Caller) -> EventSourceResponse:
+        response = EventSourceResponse(
+            self._events(mailbox, channel, caller),
+            ping=0,  # its comment lines are invisible to htmx: the heartbeat has data
+            sep=SEPARATOR,
+            send_timeout=None if channel else self._streams.send_timeout,
+            shutdown_event=self._streams.server_stops,
+            shutdown_grace_period=GRACE,
+        )
+        response.raw_headers = _HEADERS  # shared, which is half a kilobyte less for each viewer
+        return response
 
     async def _events(self, mailbox: AnyMailbox, channel: PushChannel | None, caller: Caller) -> AsyncIterator[bytes]:
         # The first event says at once that the stream is open, and what the server's time is.
-        yield self._ping()
+        yield self._streams.ping()
         if channel:
-            await _push(mailbox, channel)
+            await _pushed(mailbox, channel)
         else:
-            async for frames in _pull(mailbox):
+            async for frames in _pulled(mailbox):
                 yield frames
         yield self._last(caller)
-
-    @contextmanager
-    def _heartbeat(self, mailbox: AnyMailbox) -> Iterator[None]:
-        """Put a heartbeat into the mailbox from time to time until the context ends."""
-        loop = asyncio.get_running_loop()
-        timer: asyncio.TimerHandle
-
-        def beat() -> None:
-            nonlocal timer
-            mailbox.put({"ping": self._ping()})
-            timer = loop.call_later(HEARTBEAT, beat)
-
-        timer = loop.call_later(HEARTBEAT, beat)
-        try:
-            yield
-        finally:
-            timer.cancel()
 
     async def _send_last(self, send: Any, caller: Caller) -> None:
         with suppress(Exception):
@@ -150,23 +147,45 @@ class EventStream:
             return GOODBYE
         return DENIED if isinstance(caller.proof, str) else SIGNED_OUT
 
-    def _ping(self) -> bytes:
-        return event(str(self._streams.clock()), name="ping")
+
+class _Heartbeat:
+    """Puts a `ping` into a mailbox every HEARTBEAT seconds."""
+
+    __slots__ = ("_mailbox", "_ping", "_timer")
+
+    def __init__(self, mailbox: AnyMailbox, ping: Callable[[], bytes]) -> None:
+        self._mailbox = mailbox
+        self._ping = ping
+        self._timer = asyncio.get_running_loop().call_later(HEARTBEAT, self._beat)
+
+    def _beat(self) -> None:
+        self._mailbox.put({"ping": self._ping()})
+        self._timer = asyncio.get_running_loop().call_later(HEARTBEAT, self._beat)
+
+    def cancel(self) -> None:
+        self._timer.cancel()
 
 
-async def _push(mailbox: AnyMailbox, channel: PushChannel) -> None:
-    """Let the mailbox write to the connection by itself; returns at its end."""
-    ended = asyncio.Event()
-    channel.on_writable = mailbox.ready
-    try:
-        mailbox.open(channel.write_chunk, ended.set)
-        if not mailbox.ended:
-            await ended.wait()
-    finally:
+def _pushed(mailbox: AnyMailbox, channel: PushChannel) -> asyncio.Future[None]:
+    """Let the mailbox write to the connection by itself; done at its end."""
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def end() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    def stop(_ended: asyncio.Future[None]) -> None:
         channel.on_writable = None
 
+    ended.add_done_callback(stop)
+    channel.on_writable = mailbox.ready
+    mailbox.open(channel.write_chunk, end)
+    if mailbox.ended:
+        end()
+    return ended
 
-async def _pull(mailbox: AnyMailbox) -> AsyncIterator[bytes]:
+
+async def _pulled(mailbox: AnyMailbox) -> AsyncIterator[bytes]:
     """What the mailbox delivers until its end, each piece once the one before is sent."""
     arrived = asyncio.Event()
     pending: list[bytes] = []
