@@ -57,9 +57,9 @@ def test_the_verdict_follows_what_happens(page: Page, server: Server) -> None:
     visit(page, server, "/rooms/room-1")
     words = page.locator(".words")
     with without_reload(page):
-        expect(words).to_have_text("healthy: all 8 are good")
+        expect(words).to_have_text("Healthy: 8 users good")
         server.post(sends("u003", network=network(rtt=20, jitter=2, packet_loss=6)))
-        expect(words).to_have_text("isolated: 1 of 8, u003's uplink loses 6 %")
+        expect(words).to_have_text("1 of 8 users affected: u003's uplink loses 6 %")
     words.get_by_role("link", name="u003").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("u003")
 
@@ -140,7 +140,7 @@ def test_odd_ids_are_inert_in_grid_verdict_and_search(page: Page, server: Server
     with without_reload(page):
         camera = stream(ODD, "recv", network=BAD)
         server.post(body(user_id=ODD, metrics=[Entry(ODD, [stream(ODD, network=BAD)]), Entry("u1", [camera])]))
-        expect(page.locator(".words")).to_have_text(f"isolated: 1 of 4, {ODD}'s uplink loses 5 %")
+        expect(page.locator(".words")).to_have_text(f"1 of 4 users affected: {ODD}'s uplink loses 5 %")
         expect(cell(page, ODD, ODD)).to_have_text("poor 2.30")
         expect(cell(page, "u1", ODD)).to_have_text("poor 2.30")
     page.get_by_role("searchbox").fill(ODD)
