@@ -109,7 +109,7 @@ def test_pages_of_a_search_are_live_and_their_grid_is_bounded(page: Page, server
     visit(page, server, "/rooms/room-1?q=U")
     expect(page.locator(".pairs tbody tr")).to_have_count(20)
     expect(page.locator(".pairs thead th")).to_have_count(21)
-    expect(page.locator("#grid")).to_contain_text("the first 20 of the users listed on this page")
+    expect(page.locator("#grid")).to_contain_text("the first 20 users listed on this page")
     page.get_by_role("link", name="Page 2").click()
     expect(page).to_have_url(f"{server.url}/rooms/room-1?q=U&page=2")
     expect_live(page)

@@ -117,7 +117,7 @@ def test_a_server_that_goes_away_and_comes_back_loses_nothing(server: Server) ->
         (["--trouble", "gremlins"], "'wifi-uplink'"),
         (["--rooms", "0"], "--rooms"),
         (["--interval", "0"], "--interval"),
-        (["--key", "no key"], "the key has characters"),
+        (["--key", "no key"], "the key has invalid characters"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments: list[str], named: str) -> None:
