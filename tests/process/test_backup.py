@@ -89,7 +89,7 @@ def test_a_backup_after_a_crash_has_what_is_in_the_log_only_and_leaves_that_as_i
     for shared in server.data.glob("*-shm"):
         shared.unlink()  # as after a power loss
     before = files(server.data)
-    assert len(before["roompulse.db-wal"]) > len(before["roompulse.db"])
+    assert before["roompulse.db-wal"]
     assert back_up(server, file).returncode == 0
     assert files(server.data) == before
     with restored(file, tmp_path).running() as again:
