@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from tests.conftest import make_server, pytest_collection_modifyitems, server
 
 from e2e.chromium import ARGUMENTS, find_chromium
+from e2e.pages import ALONE
 
 __all__ = ["make_server", "pytest_collection_modifyitems", "server"]
 
@@ -118,6 +119,12 @@ def new_context(browser: Browser, watch: Watch) -> Callable[..., BrowserContext]
 @pytest.fixture
 def context(new_context: Callable[..., BrowserContext]) -> BrowserContext:
     return new_context()
+
+
+@pytest.fixture
+def alone(context: BrowserContext) -> None:
+    """Windows share no connection, as without SharedWorker: requests of a worker are invisible to tests."""
+    context.add_init_script(ALONE)
 
 
 @pytest.fixture

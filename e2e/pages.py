@@ -5,18 +5,23 @@ from contextlib import contextmanager
 from urllib.parse import quote
 
 from playwright.sync_api import Locator, Page, expect
+from tests.process import eventually
 from tests.server import Server
 
 HIDEABLE = """
   let hidden = %s;
   Object.defineProperty(Document.prototype, "hidden", { get: () => hidden });
   Object.defineProperty(Document.prototype, "visibilityState", { get: () => (hidden ? "hidden" : "visible") });
+  document.addEventListener("visibilitychange", (event) => event.isTrusted && event.stopImmediatePropagation());
   window.setHidden = (value) => {
     hidden = value;
     document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
   };
 """
 """Playwright keeps all tabs visible, so being in the background is told to the page instead."""
+
+ALONE = "delete window.SharedWorker;"
+"""A browser without SharedWorker, in which each window has a stream of its own."""
 
 
 def room_path(room_id: str) -> str:
@@ -37,6 +42,17 @@ def expect_live(page: Page, timeout: float | None = None) -> None:
 
 def expect_lost(page: Page, timeout: float | None = None) -> None:
     expect(page.locator("#connection-word")).to_have_text("Disconnected", timeout=timeout)
+
+
+def gauge(server: Server, name: str) -> int:
+    """The value of a gauge without labels of /metrics."""
+    lines = server.get("/metrics").text.splitlines()
+    return next(int(float(line.split()[1])) for line in lines if line.startswith(f"{name} "))
+
+
+def expect_viewers(server: Server, count: int) -> None:
+    """So many views are watched, by however many windows and connections."""
+    assert eventually(lambda: gauge(server, "roompulse_viewers") == count)
 
 
 def visit(page: Page, server: Server, path: str = "/") -> None:

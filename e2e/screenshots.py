@@ -32,7 +32,7 @@ from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
 from roompulse.simulate.rooms import Plan, reports
 from roompulse.store.engine import Database
-from roompulse.store.sessions import SessionKeeper, SqlSessions
+from roompulse.store.sessions import SessionRecorder, SqlSessions
 from roompulse.store.snapshots import Snapshots
 from roompulse.store.sql_store import SqlStore
 
@@ -83,7 +83,7 @@ async def store_past(data: Path, played: Iterator[tuple[float, Report]], begin: 
     database = Database(settings)
     rooms = RoomsInMemory(Limits(99, 999, 99), stale_after=settings.stale_after, leave_after=settings.leave_after)
     store = SqlStore(database)
-    keeper = SessionKeeper(SqlSessions(database), rooms)
+    recorder = SessionRecorder(SqlSessions(database), rooms)
     snapshots = Snapshots(store, rooms, Trends(STEP, 99), time.time, STEP)
     async with database.open():
         while begin < time.time():
@@ -94,8 +94,8 @@ async def store_past(data: Path, played: Iterator[tuple[float, Report]], begin: 
                 rooms.expire(one.at)
                 rooms.apply(one)
             rooms.expire(begin)
-            await snapshots.take(begin)
-            await keeper.look()
+            await snapshots.save(begin)
+            await recorder.record()
 
 
 def received(report: Report, at: float) -> Received:

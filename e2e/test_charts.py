@@ -57,6 +57,14 @@ def test_stored_history_is_drawn_and_goes_on_live(page: Page, server: Server) ->
     expect(newest(page, "Packet loss")).to_have_text("1.0 %", timeout=SOON)
 
 
+def test_charts_are_drawn_where_the_language_of_the_browser_is_none(page: Page, server: Server) -> None:
+    page.add_init_script("Object.defineProperty(Navigator.prototype, 'language', { get: () => 'C' });")
+    server.post(REFERENCE)
+    page.goto(server.url + room_path("room-1"))
+    expect(page.locator("#charts canvas")).to_have_count(6)
+    expect(newest(page, "Score")).to_have_text("4.37", timeout=SOON)
+
+
 def test_a_room_without_history_says_so_and_fills(page: Page, server: Server, watch: Watch) -> None:
     watch.allow("404")
     page.goto(f"{server.url}/rooms/room-1")

@@ -38,7 +38,7 @@ def test_a_version_leads_to_what_is_odd_about_it(page: Page, server: Server) -> 
     page.get_by_role("link", name="ios 0.9-beta").click()
     section = page.get_by_role("region", name="What to look at in ios 0.9-beta")
     expect(section).to_be_in_viewport()
-    expect(section).to_contain_text("is it sent as a fraction? It is percent.")
+    expect(section).to_contain_text("is it sent as a fraction? It must be in percent.")
     assert page.url.endswith("#sdk-ios%200.9-beta")
 
 

@@ -7,8 +7,8 @@ from playwright.sync_api import Page, expect
 from tests.builders import REFERENCE, body, network, stream
 from tests.server import Server
 
-from e2e.conftest import Watch
-from e2e.pages import row, rows, user_path, visit, without_reload
+from e2e.conftest import NETWORK_FAULTS, Watch
+from e2e.pages import HIDEABLE, expect_live, hide, look_at, row, rows, user_path, visit, without_reload
 from roompulse.report.model import Entry
 
 BAD = network(rtt=300, jitter=30, packet_loss=5)
@@ -46,10 +46,10 @@ def test_a_room_page_shows_reports_and_who_joins(page: Page, server: Server) -> 
 def test_a_user_page_shows_the_arithmetic_of_each_report(page: Page, server: Server) -> None:
     server.post(REFERENCE)
     visit(page, server, user_path("room-1", "u1"))
-    expect(page.locator(".arithmetic")).to_have_text("4.37 = 4.44 − 0.03 delay − 0.03 loss")
+    expect(page.locator("td.arithmetic")).to_have_text("4.37 = 4.44 − 0.03 delay − 0.03 loss")
     with without_reload(page):
         server.post(bad())
-        expect(page.locator(".arithmetic")).to_contain_text("2.30 = 4.44")
+        expect(page.locator("td.arithmetic")).to_contain_text("2.30 = 4.44")
         expect(page.locator(".reasons")).to_contain_text("delay 370 ms sending camera")
 
 
@@ -57,7 +57,7 @@ def test_a_user_page_shows_the_arithmetic_of_each_report(page: Page, server: Ser
 def test_a_page_opened_before_its_room_exists_fills_itself(page: Page, server: Server, watch: Watch, path: str) -> None:
     watch.allow("status of 404")
     visit(page, server, path)
-    expect(page.locator("main")).to_contain_text("not")
+    expect(page.locator("main")).to_contain_text("No active call")
     with without_reload(page):
         server.post(REFERENCE)
         expect(page.locator(".headline")).to_contain_text("4.37")
@@ -124,6 +124,71 @@ def test_focus_and_scroll_position_outlive_updates(page: Page, server: Server) -
         expect(rows(page).first).to_contain_text("u30")
     expect(link).to_be_focused()
     assert page.evaluate("window.scrollY") > 0
+
+
+def expect_icon(page: Page, name: str) -> None:
+    expect(page.locator("link[rel=icon]")).to_have_attribute("href", re.compile(rf"/{name}\.svg$"))
+
+
+def test_the_tab_counts_the_users_that_are_poor(page: Page, server: Server) -> None:
+    server.post(body(user_id="fine"))
+    visit(page, server, "/rooms/room-1")
+    expect(page).to_have_title("room-1 · roompulse")
+    expect_icon(page, "icon")
+    with without_reload(page):
+        server.post(bad("u1"))
+        expect(page).to_have_title("(1 poor) room-1 · roompulse")
+        expect_icon(page, "icon-poor")
+        server.post(bad("u2"))
+        expect(page).to_have_title("(2 poor) room-1 · roompulse")
+        for user in ("u1", "u2"):
+            server.post(body(user_id=user, metrics=[Entry(user, [stream()])]))
+        expect(page).to_have_title("room-1 · roompulse")
+        expect_icon(page, "icon")
+
+
+def test_the_tab_of_the_list_counts_those_of_all_rooms_also_where_they_are_not_listed(
+    page: Page, server: Server
+) -> None:
+    visit(page, server, "/?q=nowhere")
+    for room in ("room-1", "room-2"):
+        server.post(body(room_id=room, metrics=[Entry("u1", [stream(network=BAD)])]))
+    expect(page).to_have_title("(2 poor) Live rooms · roompulse")
+
+
+def test_the_tab_of_a_user_says_whether_that_one_is_poor(page: Page, server: Server) -> None:
+    server.post(bad("u1"))
+    server.post(bad("u2"))
+    visit(page, server, user_path("room-1", "u1"))
+    expect(page).to_have_title("(1 poor) u1 in room-1 · roompulse")
+    server.post(body(user_id="u1", metrics=[Entry("u1", [stream()])]))
+    expect(page).to_have_title("u1 in room-1 · roompulse")
+
+
+def test_the_icon_is_grey_while_the_page_is_not_kept_up_to_date(page: Page, server: Server, watch: Watch) -> None:
+    watch.allow(NETWORK_FAULTS)
+    page.add_init_script(HIDEABLE % "false")
+    server.post(bad("u1"))
+    at = server.get("/report/history/room-1/u1").json()["data"][-1]["received_at"]
+    visit(page, server, "/rooms/room-1")
+    expect_icon(page, "icon-poor")
+    hide(page)
+    expect_icon(page, "icon-old")
+    expect(page).to_have_title("(1 poor) room-1 · roompulse")  # when it was last looked at
+    look_at(page)
+    expect_icon(page, "icon-poor")
+    page.get_by_role("button", name="Pause").click()
+    expect_icon(page, "icon-old")
+    page.get_by_role("button", name="Pause").click()
+    expect_icon(page, "icon-poor")
+    server.kill()
+    expect_icon(page, "icon-old")
+    server.start()
+    expect_live(page, 12_000)
+    expect_icon(page, "icon-poor")
+    page.goto(f"{server.url}/rooms/room-1?at={at}")
+    expect(page).to_have_title("(1 poor) room-1 · roompulse")  # as of then
+    expect_icon(page, "icon-old")
 
 
 def test_reports_in_quick_succession_end_in_the_newest(page: Page, server: Server) -> None:

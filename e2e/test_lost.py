@@ -23,6 +23,13 @@ def _network_faults_are_expected(watch: Watch) -> None:
     watch.allow(NETWORK_FAULTS)
 
 
+@pytest.fixture(params=["shared", "alone"])
+def _either_connection(request: pytest.FixtureRequest) -> None:
+    """The connection that windows share, or, in a browser that cannot, that of the window."""
+    if request.param == "alone":
+        request.getfixturevalue("alone")
+
+
 @contextmanager
 def frozen(server: Server) -> Iterator[None]:
     os.kill(server.pid, signal.SIGSTOP)
@@ -32,6 +39,7 @@ def frozen(server: Server) -> Iterator[None]:
         os.kill(server.pid, signal.SIGCONT)
 
 
+@pytest.mark.usefixtures("_either_connection")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_server_that_is_gone_is_said_to_be_lost_until_it_is_back(
     page: Page, server: Server, how: signal.Signals
@@ -75,6 +83,7 @@ def test_the_page_says_how_long_ago_it_last_heard(page: Page, server: Server) ->
     expect(state(page)).to_contain_text("last update 2 min ago")
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_frozen_server_is_noticed_after_two_silent_heartbeats(page: Page, server: Server) -> None:
     page.clock.install()
     visit(page, server)
@@ -93,6 +102,20 @@ def test_a_frozen_server_is_noticed_after_two_silent_heartbeats(page: Page, serv
     expect(row(page, "room-1")).to_be_visible()
 
 
+def test_a_frozen_server_is_noticed_by_windows_that_share_a_connection(page: Page, server: Server) -> None:
+    page.clock.install()
+    visit(page, server)
+    with frozen(server):
+        page.clock.fast_forward(23_000)
+        expect_lost(page)
+        page.clock.fast_forward(2_000)
+        page.clock.fast_forward(11_000)
+        expect_lost(page)
+    expect_live(page, COMES_BACK)
+    server.post(REFERENCE)
+    expect(row(page, "room-1")).to_be_visible()
+
+
 def test_silence_is_measured_even_when_the_clock_of_the_machine_is_set_back(page: Page, server: Server) -> None:
     page.clock.install()
     visit(page, server)
@@ -103,6 +126,7 @@ def test_silence_is_measured_even_when_the_clock_of_the_machine_is_set_back(page
         expect_lost(page)
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_page_whose_first_stream_fails_tries_again(page: Page, server: Server) -> None:
     server.post(REFERENCE)
     page.route("**/stream*", lambda route: route.abort("connectionrefused"), times=2)
@@ -110,6 +134,7 @@ def test_a_page_whose_first_stream_fails_tries_again(page: Page, server: Server)
     expect_live(page, COMES_BACK)
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_page_whose_first_stream_is_not_answered_says_so_within_seconds(page: Page, server: Server) -> None:
     page.clock.install()
     page.route("**/stream*", lambda route: None, times=1)
@@ -122,6 +147,7 @@ def test_a_page_whose_first_stream_is_not_answered_says_so_within_seconds(page: 
     expect_live(page, COMES_BACK)
 
 
+@pytest.mark.usefixtures("_either_connection")
 def test_a_stream_that_ends_is_opened_again_without_alarm(page: Page, server: Server) -> None:
     server.post(REFERENCE)
     page.add_init_script("""
@@ -138,6 +164,7 @@ def test_a_stream_that_ends_is_opened_again_without_alarm(page: Page, server: Se
     expect(page.locator("body")).to_have_attribute("data-words", re.compile(r"^( Live)? Connecting Live$"))
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_viewer_too_many_is_told_so_and_comes_in_when_there_is_a_place(
     context: BrowserContext, make_server: Callable[..., Server]
 ) -> None:
@@ -160,6 +187,7 @@ def test_a_viewer_too_many_is_told_so_and_comes_in_when_there_is_a_place(
         expect_live(second)
 
 
+@pytest.mark.usefixtures("alone")
 def test_an_answer_that_is_no_stream_is_named(page: Page, server: Server) -> None:
     def answer(status: int) -> None:
         page.unroute_all()

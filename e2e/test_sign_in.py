@@ -64,6 +64,7 @@ def test_signing_in_by_keyboard_leads_to_the_page_that_was_asked_for(page: Page,
     expect(page.locator(".account summary")).to_have_text("ada")
 
 
+@pytest.mark.usefixtures("alone")
 def test_signing_out_in_another_tab_is_said_and_asked_about_no_more(context: BrowserContext, server: Server) -> None:
     page = context.new_page()
     page.clock.install()
@@ -103,6 +104,7 @@ def test_a_page_comes_back_when_somebody_signs_in_in_another_tab(context: Browse
     expect(page.locator(".account summary")).to_have_text("bob")
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_page_looks_again_when_it_is_looked_at(context: BrowserContext, server: Server) -> None:
     page = context.new_page()
     page.add_init_script(HIDEABLE % "false")
@@ -141,6 +143,7 @@ def test_a_page_in_the_background_says_so_when_it_is_looked_at(context: BrowserC
     expect_signed_out(page)
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_sign_in_that_expires_is_said(page: Page, make_server: Callable[..., Server]) -> None:
     with operated(make_server, SESSION_LIFETIME=4) as server:
         page.clock.install()
@@ -154,6 +157,7 @@ def test_a_sign_in_that_expires_is_said(page: Page, make_server: Callable[..., S
         page.close()
 
 
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_stream_that_is_refused_is_not_asked_for_again(context: BrowserContext, server: Server, status: int) -> None:
     open_page(context, server, "/").close()

@@ -80,6 +80,7 @@ TEXTS = [
     "a" * 10_000,
     "😀" * 128,
 ]
+TEXTS += ["علی\u200cرضا", "👩\u200d💻 dev", "\u200da", "a\u200c", "a\u200d\u200db", "a\u2028b", "a\u2029b"]
 TEXTS += ["\u202e", "\u200b", "\ufeff", "\u2028", "\u0085", "\ufffe", "\U0010ffff", "e\u0301", "ı", "ß", "İ", "\u0430"]
 TEXTS += [
     "<script>",
@@ -253,7 +254,7 @@ class World:
         rooms.apply(received)
         self._show(rooms, report)
         intake = self._new_intake()
-        intake.took([received])
+        intake.accepted([received])
         self._show_intake(intake)
         for sample in SampleRater().rate(received):
             assert isinstance(arithmetic(sample.quality), str)

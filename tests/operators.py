@@ -10,11 +10,12 @@ from typing import Any
 import httpx
 from argon2 import PasswordHasher
 
-from roompulse.access.database import AccessDatabase, access_path
+from roompulse.access.database import AccessDatabase
+from roompulse.access.keys import digest_of
 from roompulse.access.model import Operator, Role, SignIn
-from roompulse.access.registry import digest_of
 from roompulse.access.store import AccessStore
 from roompulse.settings import Settings
+from roompulse.store.files import access_path
 from tests.builders import NOW
 
 PASSWORD = "correct horse"  # noqa: S105  (of nobody)

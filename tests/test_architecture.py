@@ -11,7 +11,19 @@ SOURCE = Path(__file__).parents[1] / "src" / "roompulse"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 ORDER = [
-    {"__init__", "settings", "clock", "errors", "bounded", "token_buckets", "printable", "meters", "logs"},
+    {
+        "__init__",
+        "settings",
+        "clock",
+        "errors",
+        "net",
+        "bounded",
+        "periodic",
+        "token_buckets",
+        "printable",
+        "meters",
+        "logs",
+    },
     {"report"},
     {"quality"},
     {"rooms"},
@@ -42,7 +54,10 @@ NOT_EVEN_THOUGH_BEFORE = {
 ONLY = {"client": {"client"}, "simulate": {"simulate", "client"}}
 """What stands on the senders' side knows the server by its contract alone."""
 PURE = {"report", "quality", "rooms", "intake"}
-PURE_TOO = {f"importing.{name}" for name in ("recording", "internals", "rtcstats", "streams", "reports", "replay")}
+PURE_TOO = {
+    f"importing.{name}"
+    for name in ("recording", "sdp", "internals", "rtcstats", "changes", "figures", "tracks", "reports", "replay")
+}
 INPUT_AND_OUTPUT = {"asyncio", "anyio", "sqlalchemy", "litestar", "time", "os", "pathlib", "socket", "datetime"}
 
 WEB = {

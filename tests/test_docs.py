@@ -24,6 +24,10 @@ from roompulse.web.server import protocol as connection
 from tests.builders import REFERENCE
 
 ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "roompulse"
+FOLDERS = "|".join(
+    path.name for folder in (ROOT, SOURCE) for path in folder.iterdir() if re.fullmatch(r"\w+", path.name)
+)
 
 
 def table(document: str, heading: str) -> list[list[str]]:
@@ -141,8 +145,11 @@ def test_links_and_named_files_exist(document: str) -> None:
     text = (ROOT / document).read_text()
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
         assert ((ROOT / document).parent / target).exists(), target
-    for named in re.findall(r"`((?:src|tests|templates|static|docs|web|report|rooms|store|hub)/[\w./]*)`", text):
-        assert any((base / named).exists() for base in (ROOT, ROOT / "src" / "roompulse")), named
+    for named in re.findall(
+        r"`((?:src|tests|templates|static|docs|web|report|rooms|store|hub|access|intake|importing|checking|client|simulate|cli|benchmarks|e2e)/[\w./]*)`",
+        text,
+    ):
+        assert any((base / named).exists() for base in (ROOT, SOURCE)), named
 
 
 def test_each_promise_names_a_test_that_exists() -> None:

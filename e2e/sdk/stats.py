@@ -13,11 +13,12 @@ def track(kind: str = "video", **states: Any) -> dict[str, Any]:
 def sample(
     *stats: dict[str, Any], direction: str = "sendonly", sent: Any = None, mids: str = "0", **fields: Any
 ) -> dict[str, Any]:
-    """One getStats() of a connection with a transceiver for each of `mids`, that send `sent`."""
+    """A getStats() with a transceiver for each of `mids`, sending `sent`. None leaves a member out."""
     transceivers = [
         {"mid": mid, "currentDirection": direction, "sender": sent or track(), "receiver": track()} for mid in mids
     ]
-    return {"connectionState": "connected", "stats": list(stats), "transceivers": transceivers} | fields
+    known = [{name: value for name, value in stat.items() if value is not None} for stat in stats]
+    return {"connectionState": "connected", "stats": known, "transceivers": transceivers} | fields
 
 
 def outbound(at: float, *, ssrc: int = 1, **figures: Any) -> dict[str, Any]:
@@ -86,6 +87,34 @@ def source(at: float, frames: float) -> dict[str, Any]:
         "trackIdentifier": "video-track",
         "frames": frames,
     }
+
+
+def mic(at: float, **figures: Any) -> dict[str, Any]:
+    """A microphone that is received: 50 packets/s, 32 kbit/s, 48,000 samples/s."""
+    return {
+        "id": "I1",
+        "type": "inbound-rtp",
+        "kind": "audio",
+        "mid": "0",
+        "ssrc": 1,
+        "timestamp": START + 1000 * at,
+        "bytesReceived": 4_000 * at,
+        "packetsReceived": 50 * at,
+        "packetsLost": 0,
+        "jitter": 0.004,
+        "totalSamplesReceived": 48_000 * at,
+        "concealedSamples": 0,
+        "silentConcealedSamples": 0,
+    } | figures
+
+
+def pair(**local: Any) -> list[dict[str, Any]]:
+    """The candidate pair in use, and the transport that names it."""
+    return [
+        {"id": "T", "type": "transport", "selectedCandidatePairId": "P"},
+        {"id": "P", "type": "candidate-pair", "localCandidateId": "L", "currentRoundTripTime": 0.03},
+        {"id": "L", "type": "local-candidate"} | local,
+    ]
 
 
 CODEC = {"id": "C", "type": "codec", "mimeType": "video/VP8", "clockRate": 90_000}

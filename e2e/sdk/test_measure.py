@@ -7,13 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from e2e.sdk.stats import CODEC, heard, inbound, outbound, sample, source, track
+from e2e.sdk.stats import CODEC, START, heard, inbound, mic, outbound, pair, sample, source, track
 from e2e.sdk.worlds import World
 from roompulse.quality import GOOD_FROM, rate_stream
 from roompulse.report.model import Stream
 
 RECORDING = Path(__file__).parents[2] / "tests" / "recordings" / "chromium.json"
 SCENES: dict[str, list[Any]] = json.loads(RECORDING.read_text())["scenes"]
+FIREFOX: dict[str, list[Any]] = json.loads((RECORDING.parent / "firefox.json").read_text())["scenes"]
+"""Calls of Firefox 153 with itself and with Chromium, sampled every 5 s. Tracks are disabled, and later enabled,
+in the middle of an interval. Firefox's camera was a canvas, its microphone a silent one.
+"""
 
 
 def of(side: str, *scenes: str) -> list[Any]:
@@ -164,6 +168,81 @@ def test_the_rtt_of_a_pair_is_not_believed_while_the_connection_is_interrupted(w
     assert "rtt" not in found[-1][0]["network"]
 
 
+@pytest.mark.parametrize("call", FIREFOX)
+def test_a_camera_that_is_turned_off_in_a_call_with_firefox_is_off_and_never_poor(world: World, call: str) -> None:
+    """Its receiver saw 1 fps, and freezes of 40 % of the interval in which it was turned off."""
+    moments = [one["moment"] for one in FIREFOX[call]]
+    found = world.measure([one["receiver"] for one in FIREFOX[call]])
+    cameras = [by_stream(streams)["camera"] for streams in found[1:]]
+    of_moment = list(zip(moments[1:], cameras, strict=True))
+    assert [one["video"] for moment, one in of_moment if moment == "off"][1:] == [None] * 3
+    for moment, one in of_moment:
+        if moment == "off" and one["video"]:
+            assert one["video"].keys() & {"frame_rate", "freeze_count", "freeze_duration"} == set()
+            points = score(one)
+            assert points is not None
+            assert points >= GOOD_FROM
+    assert all(one["video"]["bitrate"] > 100 for moment, one in of_moment if moment == "call")
+
+
+def test_a_sender_in_firefox_has_everything_but_the_level_of_its_microphone(world: World) -> None:
+    """getStats() of Firefox has no source of audio, so that the level is left out and not 0."""
+    samples = [one["sender"] for one in FIREFOX["firefox to firefox"]]
+    sent = by_stream(world.measure(samples)[2])
+    assert sent["mic"]["audio"].keys() == {"bitrate", "codec", "sample_rate", "channels", "muted"}
+    assert sent["camera"]["video"] == sent["camera"]["video"] | {"codec": "VP8", "width": 320, "height": 240}
+    assert sent["camera"]["network"]["packet_loss"] == 0
+    off = by_stream(world.measure(samples)[5])
+    assert (off["camera"]["video"], off["mic"]["audio"]["muted"]) == (None, True)
+
+
+@pytest.mark.parametrize("encoder", ["Firefox", "Chromium"])
+def test_a_receiver_without_a_quantiser_knows_a_camera_that_is_off_by_its_bits(world: World, encoder: str) -> None:
+    """Firefox sends about one black frame a second, Chromium 20; both receive them without a qpSum in Firefox."""
+    rate, size = {"Firefox": (1, 48), "Chromium": (20, 190)}[encoder]
+
+    def black(at: float) -> Any:
+        frames = rate * (at - 10)
+        counters = {"framesDecoded": 200 + frames, "framesReceived": 200 + frames, "framesPerSecond": rate}
+        held = {"freezeCount": int(at - 10), "totalFreezesDuration": at - 10} if rate == 1 else {}
+        return inbound(at, qpSum=None, bytesReceived=1_000_000 + size * frames, **counters, **held)
+
+    samples = [inbound(at, qpSum=None, freezeCount=0, totalFreezesDuration=0) for at in (5, 10)]
+    samples += [black(at) for at in (15, 20, 25)]
+    found = world.measure([sample(one, direction="recvonly") for one in samples])
+    assert [one["video"] and one["video"]["frame_rate"] for streams in found for one in streams] == [
+        20,
+        None,
+        None,
+        None,
+    ]
+
+
+def test_a_picture_without_a_quantiser_is_a_picture(world: World) -> None:
+    samples = [sample(inbound(at, qpSum=None, bytesReceived=10_000 * at), direction="recvonly") for at in (5, 10)]
+    (found,) = world.measure(samples)[-1]
+    assert (found["video"]["bitrate"], found["video"]["frame_rate"]) == (80, 20)
+
+
+def test_the_way_of_the_media_is_known_without_its_addresses(world: World) -> None:
+    memory = """async ([stats, state]) => {
+      const { measure } = await import("/roompulse.js");
+      const memory = { slots: {} };
+      measure(new Map(stats.map((stat) => [stat.id, stat])),
+        { iceConnectionState: state, getTransceivers: () => [] }, memory, 10_000);
+      return JSON.parse(JSON.stringify(memory.connection));
+    }"""
+    direct = pair(candidateType="srflx", protocol="udp", address="198.51.100.7", networkType="wifi")
+    assert world.page.evaluate(memory, [direct, "connected"]) == {
+        "candidate_type": "srflx",
+        "protocol": "udp",
+        "ice_state": "connected",
+    }
+    relay = pair(candidateType="relay", protocol="udp", relayProtocol="tls")
+    assert world.page.evaluate(memory, [relay, "completed"])["protocol"] == "tls"
+    assert world.page.evaluate(memory, [[], "checking"]) == {"ice_state": "checking"}
+
+
 # Loss
 
 
@@ -248,6 +327,143 @@ def test_figures_beyond_what_the_server_takes_are_held_within(world: World) -> N
     assert found["network"]["jitter"] == 600_000
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("seconds", [60, 3_600, 31_589])
+def test_a_clock_that_is_set_costs_one_interval(world: World, seconds: float, sign: int) -> None:
+    """Of a getStats() whose clock is set by a suspend, and whose counters go on: 1,200 kbit/s before and after."""
+
+    def moment(at: float) -> Any:
+        shown = START + 1000 * (at + sign * seconds if at > 20 else at)
+        counters = outbound(at, bytesSent=150_000 * at, timestamp=shown)
+        return sample(counters, heard(at, 0, timestamp=shown - 100))
+
+    found = world.measure([moment(at) for at in range(5, 61, 5)])
+    assert [len(streams) for streams in found] == [0, 1, 1, 1, 0, *[1] * 7]
+    rates = [(one["video"]["bitrate"], one["video"]["frame_rate"]) for streams in found for one in streams]
+    assert set(rates) == {(1_200, 20)}
+    assert [one["network"].get("packet_loss") for streams in found[6:] for one in streams] == [0] * 6
+
+
+@pytest.mark.parametrize("skew", [-3, -0.6, 3])
+def test_so_does_one_that_is_set_by_less_than_an_interval(world: World, skew: float) -> None:
+    """Which only the page's own clock tells: 2 s between samples that are 5 s apart would be 3,000 kbit/s."""
+
+    def moment(at: float) -> Any:
+        stat = outbound(at, bytesSent=150_000 * at)
+        shift = 1000 * skew if at > 10 else 0
+        return sample(stat | {"timestamp": stat["timestamp"] + shift}, asked=[1000 * at, 1000 * at + 40])
+
+    found = world.measure([moment(at) for at in (5, 10, 15, 20)])
+    assert [[one["video"]["bitrate"] for one in streams] for streams in found] == [[], [1_200], [], [1_200]]
+
+
+def test_a_page_that_is_slow_to_read_them_has_figures_all_the_same(world: World) -> None:
+    asked = ([5_000, 9_000], [10_000, 10_050], [15_000, 17_000])
+    found = world.measure([sample(outbound(5 * number), asked=when) for number, when in enumerate(asked, start=1)])
+    assert [[one["video"]["bitrate"] for one in streams] for streams in found] == [[], [800], [800]]
+
+
+def test_a_counter_of_one_layer_that_goes_back_leaves_out_the_interval_and_not_the_layer_alone(world: World) -> None:
+    def moment(at: float, **second: Any) -> Any:
+        return sample(outbound(at), outbound(at, ssrc=2, frameWidth=320, frameHeight=240, **second))
+
+    found = world.measure([moment(5), moment(10), moment(15, bytesSent=10), moment(20, bytesSent=500_010)])
+    assert [[one["video"]["bitrate"] for one in streams] for streams in found] == [[], [1_600], [], [1_600]]
+
+
+def test_a_frame_counter_that_goes_back_is_no_picture_that_is_off(world: World) -> None:
+    samples = [sample(inbound(at), direction="recvonly") for at in (5, 10)]
+    samples += [sample(inbound(at, framesDecoded=20 * (at - 15)), direction="recvonly") for at in (15, 20)]
+    found = world.measure(samples)
+    assert [len(streams) for streams in found] == [0, 1, 0, 1]
+    assert found[3][0]["video"]["frame_rate"] == 20
+
+
+# Layers
+
+
+@pytest.mark.parametrize(
+    ("mode", "layers"), [("L2T3_KEY", 2), ("L3T3_KEY", 3), ("L3T1", 3), ("L2T2h", 2), ("S2T1", 2), ("S3T3", 3)]
+)
+@pytest.mark.parametrize("shown", [20, 10])
+def test_the_layers_of_a_picture_are_not_frames(world: World, mode: str, layers: int, shown: int) -> None:
+    figures: dict[str, Any] = {"scalabilityMode": mode, "framesPerSecond": shown}
+    samples = [
+        sample(outbound(at, framesEncoded=layers * shown * at, **figures), source(at, 20 * at)) for at in (5, 10)
+    ]
+    (found,) = world.measure(samples)[-1]
+    assert found["video"]["frame_rate"] == shown
+    assert found["video"]["bitrate"] == 800
+
+
+@pytest.mark.parametrize("mode", ["L1T2", "L1T3", "L1T3_KEY", None])
+def test_layers_in_time_are_frames(world: World, mode: str | None) -> None:
+    """One second at the end of the interval does not stand for all of it, where counting is right."""
+    samples = [sample(outbound(at, scalabilityMode=mode, framesPerSecond=16), source(at, 20 * at)) for at in (5, 10)]
+    assert world.measure(samples)[-1][0]["video"]["frame_rate"] == 20
+
+
+def test_without_a_rate_of_its_own_it_is_that_of_its_source(world: World) -> None:
+    figures: dict[str, Any] = {"scalabilityMode": "L3T3_KEY", "framesPerSecond": None}
+    samples = [sample(outbound(at, framesEncoded=60 * at, **figures), source(at, 20 * at)) for at in (5, 10)]
+    assert "frame_rate" not in world.measure(samples)[-1][0]["video"]  # it came or went
+    figures["framesPerSecond"] = 20
+    samples = [sample(outbound(at, framesEncoded=60 * at, **figures), source(at, 20 * at)) for at in (5, 10)]
+    assert world.measure(samples)[-1][0]["video"]["frame_rate"] == 20
+
+
+def test_more_frames_than_the_camera_gives_are_layers_of_an_older_browser(world: World) -> None:
+    """Which has no scalabilityMode."""
+    samples = [sample(outbound(at, framesEncoded=60 * at), source(at, 20 * at)) for at in (5, 10)]
+    assert world.measure(samples)[-1][0]["video"]["frame_rate"] == 20
+
+
+def test_a_picture_in_layers_of_few_bits_is_no_camera_that_is_off(world: World) -> None:
+    large: dict[str, Any] = {"scalabilityMode": "L3T3_KEY", "frameWidth": 1280, "frameHeight": 720}
+    samples = [sample(outbound(at, framesEncoded=60 * at, bytesSent=40_000 * at, **large), CODEC) for at in (5, 10)]
+    assert world.measure(samples)[-1][0]["video"]["frame_rate"] == 20
+
+
+@pytest.mark.parametrize(
+    ("reasons", "limited_by"),
+    [
+        (["none"], "none"),
+        (["bandwidth"], "bandwidth"),
+        (["cpu"], "cpu"),
+        (["other"], "other"),
+        (["none", "bandwidth"], "bandwidth"),
+        (["bandwidth", "none"], "bandwidth"),
+        (["sleepy"], None),
+        ([None], None),
+    ],
+)
+def test_what_limits_a_picture_is_reported(world: World, reasons: list[str], limited_by: str | None) -> None:
+    samples = [
+        sample(*(outbound(at, ssrc=n, qualityLimitationReason=why) for n, why in enumerate(reasons))) for at in (5, 10)
+    ]
+    assert world.measure(samples)[-1][0]["video"].get("limited_by") == limited_by
+
+
+def test_a_layer_that_the_page_has_paused_limits_nothing(world: World) -> None:
+    samples = [
+        sample(
+            outbound(at, qualityLimitationReason="none"),
+            outbound(at, ssrc=2, qualityLimitationReason="bandwidth", active=False),
+        )
+        for at in (5, 10)
+    ]
+    assert world.measure(samples)[-1][0]["video"]["limited_by"] == "none"
+
+
+def test_concealed_samples_are_percent_of_those_of_the_interval(world: World) -> None:
+    """Those of silence are not heard; those of before the interval are not counted again."""
+    first = mic(5, concealedSamples=100_000, silentConcealedSamples=100_000)
+    second = mic(10, concealedSamples=100_000 + 108_000 + 12_000, silentConcealedSamples=112_000)
+    (found,) = world.measure([sample(one, direction="recvonly") for one in (first, second)])[-1]
+    assert found["audio"]["concealed"] == 45
+    assert "muted" not in found["audio"]
+
+
 # Pictures
 
 
@@ -276,6 +492,32 @@ def test_a_track_that_is_off_has_no_picture(world: World, off: dict[str, Any]) -
     # Nor has one that was off at the beginning of the interval.
     samples = [sample(outbound(5), sent=track(**off)), sample(outbound(10, framesEncoded=120))]
     assert world.measure(samples)[-1][0]["video"] is None
+
+
+def test_a_screen_at_rest_does_not_freeze_and_is_not_off(world: World) -> None:
+    """Of 5 fps and 60 kbit/s at 1920×1080, whose frames come when something changes; without a quantiser in Firefox."""
+    rest: dict[str, Any] = {"frameWidth": 1920, "frameHeight": 1080, "contentType": "screenshare", "framesPerSecond": 5}
+    for quantiser in (10, None):
+        samples = [
+            sample(
+                inbound(
+                    at,
+                    **rest,
+                    bytesReceived=7_500 * at,
+                    framesDecoded=5 * at,
+                    qpSum=quantiser and 5 * at * quantiser,
+                    freezeCount=at,
+                    totalFreezesDuration=at / 2,
+                ),
+                CODEC,
+                direction="recvonly",
+            )
+            for at in (5, 10)
+        ]
+        (found,) = world.measure(samples)[-1]
+        assert found["stream"] == "screen"
+        assert (found["video"]["width"], found["video"]["bitrate"]) == (1920, 60)
+        assert found["video"].keys() & {"frame_rate", "freeze_count", "freeze_duration"} == set()
 
 
 def test_a_low_frame_rate_of_a_camera_is_reported(world: World) -> None:
@@ -359,3 +601,74 @@ def test_a_name_that_is_a_function_is_asked_about_each_track(world: World) -> No
 def test_a_name_may_be_only_a_user_or_nothing(world: World, name: str, user: str | None) -> None:
     (found,) = world.measure(receiving("1"), name=name)[-1]
     assert (found.get("user"), found["stream"]) == (user, "camera")
+
+
+@pytest.mark.parametrize("name", ["() => 42", "42", "() => ({ user: 42, stream: 7 })", "() => 42n"])
+def test_a_name_may_be_a_number(world: World, name: str) -> None:
+    (found,) = world.measure(receiving("1"), name=name)[-1]
+    assert found["user"] == "42"
+    assert found["stream"] in {"camera", "7"}
+
+
+def by_turns(before: str, after: str) -> str:
+    """A name() that answers one thing for two samples, and another one from then on."""
+    return f"(() => {{ let asked = 0; return () => (++asked > 2 ? {after} : {before}); }})()"
+
+
+@pytest.mark.parametrize("ssrc", [1, 2])
+def test_a_place_that_is_given_to_another_user_ends_the_stream_of_the_one_before(world: World, ssrc: int) -> None:
+    samples = [sample(inbound(at), direction="recvonly") for at in (5, 10)]
+    samples += [sample(inbound(at, ssrc=ssrc), direction="recvonly") for at in (15, 20, 25)]
+    found = world.measure(samples, name=by_turns("'alice'", "'bob'"))
+    assert [[(one["user"], "video" in one) for one in streams] for streams in found] == [
+        [],
+        [("alice", True)],
+        [("alice", False)],
+        [("bob", True)],
+        [("bob", True)],
+    ]
+    assert found[3][0]["video"]["bitrate"] == 800
+
+
+def test_an_old_ssrc_that_stays_beside_the_new_one_is_not_asked_about(world: World) -> None:
+    old = inbound(10, lastPacketReceivedTimestamp=10)
+    samples = [sample(inbound(at, lastPacketReceivedTimestamp=at), direction="recvonly") for at in (5, 10)]
+    samples += [
+        sample(old, inbound(at, id="I2", ssrc=2, lastPacketReceivedTimestamp=at, jitter=0.02), direction="recvonly")
+        for at in (15, 20)
+    ]
+    found = world.measure(samples, name="(track, { ssrc }) => ['nobody', 'alice', 'bob'][ssrc]")
+    assert [[(one["user"], "video" in one) for one in streams] for streams in found] == [
+        [],
+        [("alice", True)],
+        [("alice", False)],
+        [("bob", True)],
+    ]
+    assert found[3][0]["network"]["jitter"] == 20
+
+
+def test_two_places_that_are_exchanged_end_both(world: World) -> None:
+    name = "(() => { let asked = 0; return (track, { mid }) => (asked++ < 4) === (mid === '1') ? 'alice' : 'bob' })()"
+    moments = [
+        sample(*(inbound(at, id=f"I{mid}", mid=mid, ssrc=int(mid)) for mid in "12"), direction="recvonly", mids="12")
+        for at in (5, 10, 15, 20)
+    ]
+    found = world.measure(moments, name=name)
+    assert [[(one["user"], "video" in one) for one in streams] for streams in found] == [
+        [],
+        [("alice", True), ("bob", True)],
+        [("alice", False), ("bob", False)],
+        [("bob", True), ("alice", True)],
+    ]
+
+
+def test_a_sender_that_is_given_to_the_screen_ends_the_camera(world: World) -> None:
+    samples = [sample(outbound(at)) for at in (5, 10)]
+    samples += [sample(outbound(at), sent=track(displaySurface="window")) for at in (15, 20)]
+    found = world.measure(samples)
+    assert [[(one["stream"], "video" in one) for one in streams] for streams in found] == [
+        [],
+        [("camera", True)],
+        [("camera", False)],
+        [("screen", True)],
+    ]

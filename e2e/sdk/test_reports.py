@@ -80,6 +80,125 @@ def test_an_id_that_means_something_to_javascript_is_an_id(world: World) -> None
     assert streams(world.posts()[-1]) == {"__proto__": ["camera"]}
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [("42", "42"), ("7n", "7"), ("0", "0"), ("-1.5", "-1.5"), ("' a'.trim()", "a")]
+)
+@pytest.mark.parametrize("option", ["user", "room"])
+def test_an_id_may_be_a_number(world: World, option: str, value: str, text: str) -> None:
+    world.do(f"""(async () => {{
+        const {{ RoomPulse }} = await import("/roompulse.js");
+        window.made = (options) => new RoomPulse({{ ...options, {option}: {value} }});
+    }})()""")
+    world.set_up()
+    world.do("""window.pulse = made({ url: 'http://roompulse.test', room: 'r', user: 'u',
+        onError: ({ message }) => errors.push(message) })""")
+    world.watch()
+    world.wait(10)
+    report = decode_report(world.do("JSON.stringify(posts.at(-1))").encode())
+    assert getattr(report, f"{option}_id") == text
+    assert report.metrics[0].user_id == report.user_id
+    assert world.errors() == []
+
+
+@pytest.mark.parametrize(
+    ("value", "given"),
+    [
+        ("undefined", "undefined"),
+        ("null", "null"),
+        ("NaN", "NaN"),
+        ("Infinity", "Infinity"),
+        ("true", "true"),
+        ("{}", "object"),
+        ("['u1']", "object"),
+        ("() => 'u1'", "function"),
+        ("Symbol('u1')", "Symbol(u1)"),
+    ],
+)
+@pytest.mark.parametrize("option", ["user", "room"])
+def test_an_id_that_is_no_text_is_an_error_that_names_it_and_nothing_is_posted(
+    world: World, option: str, value: str, given: str
+) -> None:
+    world.set_up()
+    world.do(f"""(async () => {{
+        const {{ RoomPulse }} = await import("/roompulse.js");
+        const onError = ({{ message }}) => errors.push(message);
+        const ids = {{ user: "u1", room: "r1", {option}: {value} }};
+        window.pulse = new RoomPulse({{ url: "http://roompulse.test", onError, ...ids }});
+        0;
+    }})()""")
+    assert world.errors() == [f"roompulse: {option} must be a string or a number, not {given}"]
+    world.watch()
+    world.wait(10)
+    world.do("pulse.stop()")
+    world.do("dispatchEvent(new Event('pagehide'))")
+    assert world.posts() == world.do("beacons") == []
+
+
+def test_a_name_that_is_no_text_is_an_error_and_other_connections_are_reported(world: World) -> None:
+    world.set_up()
+    world.watch("other")
+    world.watch("pc", "{ name: () => ({ user: { id: 42 } }) }")
+    world.wait(15)
+    assert streams(world.posts()[-1]) == {"u1": ["camera"]}
+    assert world.errors() == [
+        "roompulse: TypeError: the user that name() answers must be a string or a number, not object"
+    ]
+
+
+def test_names_and_labels_of_the_page_are_in_every_report(world: World) -> None:
+    world.set_up(roomName="Stand-up", userName="Ada L.", labels={"region": "eu", "build": 7})
+    world.watch()
+    world.wait(10)
+    for post in world.posts():
+        assert (post["room_name"], post["metrics"][0]["user_name"]) == ("Stand-up", "Ada L.")
+        assert post["labels"] == {"region": "eu", "build": "7"}
+    world.set_up(roomName="r" * 200, userName=" \U0001f600" * 100, labels={"region": "e" * 99})
+    world.watch()
+    world.wait(10)
+    (post,) = world.posts()[-1:]
+    assert (len(post["room_name"]), len(post["metrics"][0]["user_name"])) == (128, 127)
+    assert post["labels"] == {"region": "e" * 64}
+
+
+def test_names_and_labels_that_cannot_be_shown_are_left_out(world: World) -> None:
+    world.set_up(roomName={}, userName="  ", labels={"a": None})
+    world.watch()
+    world.wait(10)
+    assert world.errors() == ["roompulse: roomName must be a string or a number, not object"]
+    post = world.posts()[-1]
+    assert "room_name" not in post
+    assert "user_name" not in post["metrics"][0]
+    assert post.get("labels") in (None, {})
+
+
+def test_the_connection_of_the_user_is_in_its_entry(world: World) -> None:
+    world.set_up()
+    world.watch()
+    world.do("""pc.iceConnectionState = "connected";
+        const real = pc.getStats.bind(pc);
+        pc.getStats = async () => new Map([...await real(),
+          ["T", { id: "T", type: "transport", selectedCandidatePairId: "P" }],
+          ["P", { id: "P", type: "candidate-pair", localCandidateId: "L" }],
+          ["L", { id: "L", type: "local-candidate", candidateType: "relay", relayProtocol: "tcp" }]]); 0""")
+    world.wait(10)
+    assert world.posts()[-1]["metrics"][0]["connection"] == {
+        "candidate_type": "relay",
+        "protocol": "tcp",
+        "ice_state": "connected",
+    }
+
+
+@pytest.mark.parametrize("skew", ["-60_000", "-2_000", "60_000"])
+def test_a_clock_that_is_set_in_a_call_costs_one_interval(world: World, skew: str) -> None:
+    world.set_up()
+    world.watch()
+    world.wait(15)
+    world.do(f"pc.skew = {skew}")
+    world.wait(20)
+    found = [post["metrics"][0]["streams"] for post in world.posts()]
+    assert [[one["video"]["bitrate"] for one in some] for some in found] == [*[[800]] * 3, [], *[[800]] * 3]
+
+
 # What goes wrong on the way
 
 
@@ -223,6 +342,106 @@ def test_stop_ends_everything_with_a_last_report(world: World) -> None:
     assert len(world.posts()) == 3
     assert world.do("pc.asked") == asked
     assert world.do("beacons") == []
+
+
+LEFT = [{"type": "left", "time": 1_800_000_014}]
+
+
+def test_the_last_report_of_stop_says_that_the_user_leaves(world: World) -> None:
+    world.set_up()
+    world.watch("a")
+    world.watch("b")
+    world.wait(10)
+    world.page.clock.run_for(3_000)
+    world.do("pulse.unwatch(b)")
+    world.do("pulse.stop()")
+    *others, last = world.posts()
+    assert [post.get("events") for post in others] == [None] * 3
+    assert last["events"] == LEFT
+    assert [one["stream_id"] for one in last["metrics"][0]["streams"]] == ["camera"]
+    decode_report(world.do("JSON.stringify(posts.at(-1))").encode())
+    world.do("pulse.stop()")
+    world.wait(20)
+    assert len(world.posts()) == 4
+
+
+def test_so_does_the_one_after_every_connection_was_closed(world: World) -> None:
+    world.set_up()
+    world.watch()
+    world.wait(10)
+    world.do("pc.connectionState = 'closed'")
+    world.wait(3)
+    world.do("pulse.stop()")
+    assert world.posts()[-1]["events"] == LEFT
+    assert [entry["streams"] for entry in world.posts()[-1]["metrics"]] == [[]]
+
+
+def test_a_user_who_never_was_there_does_not_leave(world: World) -> None:
+    world.set_up()
+    world.do("pulse.stop()")
+    assert world.posts() == []
+
+
+def test_a_user_who_comes_back_is_there_again(world: World) -> None:
+    world.set_up()
+    world.watch()
+    world.wait(10)
+    world.do("pulse.stop()")
+    world.do("pulse.watch(pc)")
+    world.wait(10)
+    assert [bool(post.get("events")) for post in world.posts()] == [False, False, True, False, False]
+    world.do("pulse.stop(); pulse.watch(pc)")  # before the last report was made
+    world.wait(10)
+    assert [bool(post.get("events")) for post in world.posts()[5:]] == [False] * len(world.posts()[5:])
+    world.do("pulse.stop()")
+    assert world.posts()[-1]["events"]
+
+
+@pytest.mark.parametrize("order", ["stop first", "page first"])
+def test_a_page_that_stops_while_it_is_left_says_so_by_beacon(world: World, order: str) -> None:
+    """`stop` measures, which a page that goes does not live to see."""
+    world.set_up()
+    if order == "stop first":
+        world.do("addEventListener('pagehide', () => { pulse.stop(); })")
+    world.watch()
+    if order == "page first":
+        world.do("addEventListener('pagehide', () => { pulse.stop(); })")
+    world.wait(10)
+    world.page.clock.run_for(3_000)
+    world.do("pc.getStats = () => new Promise(() => {}); dispatchEvent(new Event('pagehide'))")
+    beacons = world.do("beacons")
+    assert [beacon.get("events") for beacon in beacons] == [LEFT]
+    assert decode_report(world.do("JSON.stringify(beacons[0])").encode()).metrics == []
+    # A page that was only put aside goes on when it is watched again.
+    world.do("dispatchEvent(new Event('pageshow')); window.next = new Connection(); pulse.watch(next)")
+    world.wait(10)
+    assert not world.posts()[-1].get("events")
+    assert streams(world.posts()[-1])["u1"]
+
+
+def test_a_last_report_that_waits_when_the_page_goes_is_handed_over(world: World) -> None:
+    world.set_up()
+    world.watch()
+    world.do("answers.push({ until: new Promise(() => {}) })")
+    world.wait(12)
+    world.do("pulse.stop(); 0")
+    world.wait(2)
+    world.do("dispatchEvent(new Event('pagehide'))")
+    events = [beacon.get("events") for beacon in world.do("beacons")]
+    assert events[:-1] == [None] * 2
+    assert events[-1][0]["type"] == "left"
+
+
+def test_a_report_that_is_under_way_when_the_user_leaves_does_not_bring_them_back(world: World) -> None:
+    world.set_up()
+    world.watch()
+    world.wait(7)
+    world.do("""const real = pc.getStats.bind(pc); let asked = 0;
+        pc.getStats = () => asked++ ? real() : new Promise((resolve) => setTimeout(() => resolve(real()), 3_000)); 0""")
+    world.wait(4)  # the report of the tick waits for its figures
+    world.do("pulse.stop(); 0")
+    world.wait(10)
+    assert [bool(post.get("events")) for post in world.posts()] == [False, True]
 
 
 def test_stop_tries_once_more_what_could_not_be_posted(world: World) -> None:

@@ -8,12 +8,14 @@ MEASURE = """
 async ([samples, longest, name]) => {
   const { measure } = await import("/roompulse.js");
   const memory = { slots: {} };
+  const named = name && eval(name);
   const alive = (track) => track && { ...track, getSettings: () => ({ displaySurface: track.displaySurface }) };
-  return samples.map(({ connectionState, stats, transceivers }) => {
+  return samples.map(({ connectionState, iceConnectionState, stats, transceivers, asked }) => {
     const getTransceivers = () => transceivers.map((one) => (
       { ...one, sender: { track: alive(one.sender) }, receiver: { track: alive(one.receiver) } }));
-    const found = measure(new Map(stats.map((stat) => [stat.id, stat])), { connectionState, getTransceivers }, memory,
-      longest, name && eval(name));
+    const connection = { connectionState, iceConnectionState, getTransceivers };
+    const found = measure(new Map(stats.map((stat) => [stat.id, stat])), connection, memory, longest,
+      named, asked);
     return found.map(({ slot, found }) => JSON.parse(JSON.stringify(
       { user: slot.user, direction: slot.direction, stream: slot.stream, ...found })));
   });
@@ -43,11 +45,12 @@ async (options) => {
   window.Connection = class {
     connectionState = "connected";
     asked = 0;
+    skew = 0; // ms, of the clock of getStats()
     track = { id: "t", kind: "video", enabled: true, muted: false, readyState: "live" };
     async getStats() {
       this.asked++;
       const at = Date.now();
-      const stat = { id: "O", type: "outbound-rtp", kind: "video", mid: "0", ssrc: 1, timestamp: at,
+      const stat = { id: "O", type: "outbound-rtp", kind: "video", mid: "0", ssrc: 1, timestamp: at + this.skew,
         bytesSent: at * 100, packetsSent: at / 10,
         framesEncoded: at / 50, framesPerSecond: 20, frameWidth: 640, frameHeight: 480 };
       return new Map([[stat.id, stat]]);

@@ -1,7 +1,6 @@
 """create_app: everything is built and wired here, and nowhere else."""
 
 import asyncio
-import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from roompulse.access.exposure import remarks_at_start
 from roompulse.access.login import Login
 from roompulse.access.model import Known
 from roompulse.access.passwords import Passwords
-from roompulse.access.registry import AccessRegistry, is_loopback
+from roompulse.access.registry import AccessRegistry
 from roompulse.access.senders import Senders
 from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
@@ -27,6 +26,8 @@ from roompulse.errors import StartupError, StoreError
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
 from roompulse.meters import Meters
+from roompulse.net import is_loopback
+from roompulse.periodic import every
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
@@ -36,7 +37,7 @@ from roompulse.store.engine import Database
 from roompulse.store.replay import Replay
 from roompulse.store.retention import Retention
 from roompulse.store.samples import SqlSamples
-from roompulse.store.sessions import SessionKeeper, SqlSessions
+from roompulse.store.sessions import SessionRecorder, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql_store import SqlStore
 from roompulse.web.access_log import AccessLog
@@ -69,14 +70,13 @@ from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.past import Past
 from roompulse.web.pages.room import RoomPage, room_routes
 from roompulse.web.pages.rooms import RoomsPage, rooms_routes
+from roompulse.web.pages.shared_stream import PageViews, shared_stream_routes
 from roompulse.web.pages.sign_in import SignInPage, sign_in_routes, sign_out_routes
 from roompulse.web.pages.user import UserPage, user_routes
 from roompulse.web.sse.stream import EventStreams
 
-logger = logging.getLogger(__name__)
-
 LOOK_EVERY = 1.0
-"""Seconds between looks for who turned stale or left, and for reports whose commit does not come."""
+"""Seconds between two checks for users who are stale or have left, and for commits that are overdue."""
 
 
 def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
@@ -188,7 +188,7 @@ class _Core:
             _look_after(self.ingest),
             self.health.run(),
             Snapshots(store, self.rooms, self.trends, clock, settings.snapshot_interval).run(),
-            SessionKeeper(self.sessions, self.rooms).run(),
+            SessionRecorder(self.sessions, self.rooms).run(),
             retention.run(),
             self.registry.run(),
             self.sign_ins.run(),
@@ -217,6 +217,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
         *user_routes(user_page, past, layout),
         *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
         *ingest_health_routes(intake, layout),
+        *shared_stream_routes(PageViews(rooms_page, room_page, user_page, intake), layout),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
         *export_routes(Downloads(core.store, core.past, clock, settings)),
@@ -280,10 +281,8 @@ async def _taking(ingest: Ingest, hub: LocalHub) -> AsyncIterator[None]:
 
 
 async def _look_after(ingest: Ingest) -> None:
-    while True:
-        await asyncio.sleep(LOOK_EVERY)
-        try:
-            ingest.give_up()
-            ingest.expire()
-        except Exception:
-            logger.exception("stale users could not be looked for")
+    async def look() -> None:
+        ingest.give_up()
+        ingest.expire()
+
+    await every(LOOK_EVERY, look, "stale users and overdue commits could not be checked")

@@ -1,4 +1,4 @@
-"""What the domain raises. `web/http/problems.py` is the one place that turns these into answers."""
+"""The errors that the program raises. Only `web/http/problems.py` turns them into answers."""
 
 from typing import ClassVar, Literal, get_args
 
@@ -22,7 +22,7 @@ Reason = Literal[
     "shutting_down",
     "other",
 ]
-"""Why a request is not served, in one word each: what metrics count by."""
+"""Why a request is rejected, in one word: a label of the metrics."""
 
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
@@ -32,10 +32,10 @@ class StartupError(Exception):
 
 
 class Problem(Exception):  # noqa: N818  (the field's word for an HTTP error answer, RFC 9457)
-    """A request that cannot be served.
+    """A request that is rejected.
 
     `message` says what is wrong and where, `retry_after` in how many seconds the same request may succeed, and
-    `reason` tells those of one status apart.
+    `reason` distinguishes problems with the same status.
     """
 
     status: ClassVar[int] = 500
@@ -54,18 +54,18 @@ class BadRequest(Problem):
 
 
 class Unauthorized(Problem):
-    """Nobody is known to ask, or not any more."""
+    """The caller is not authenticated, or no longer."""
 
     status = 401
     reason = "unauthorized"
 
 
 class SignedOut(Unauthorized):
-    """An operator would be let in after signing in."""
+    """An operator would be admitted after signing in."""
 
 
 class Forbidden(Problem):
-    """Who asks is known, and may not."""
+    """The caller is authenticated, but may not do this."""
 
     status = 403
     reason = "forbidden"
@@ -100,18 +100,18 @@ class UnsupportedMediaType(Problem):
 
 
 class TooManyRequests(Problem):
-    """The sender asks for more than its share."""
+    """A limit of the sender, the room or the address is exceeded."""
 
     status = 429
     reason = "too_many"
 
 
 class Unavailable(Problem):
-    """The server as a whole cannot take this now."""
+    """The server cannot serve this now."""
 
     status = 503
     reason = "unavailable"
 
 
 class StoreError(Exception):
-    """The database failed; nothing of what was asked of it took effect."""
+    """The database failed; nothing of the operation took effect."""

@@ -1,6 +1,6 @@
 """The spine: reports that wait together are committed together, then shown, then acknowledged.
 
-So nothing unsaved is ever shown or acknowledged, and the cost of a commit is shared.
+So no unsaved report is ever shown or acknowledged, and the cost of a commit is shared.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ MAX_BATCH = 500
 """Reports in one commit: with bulk reports of hundreds of streams each, one commit still takes well under a second."""
 
 RETRY_AFTER = 2
-"""Seconds after which a sender is asked to try again when the store failed or the queue is full."""
+"""Seconds after which a sender should retry when the store failed or the queue is full."""
 
 NOT_SAVED = "the report could not be saved"
 NOTHING_SAVED = "the database cannot be written now"
@@ -82,21 +82,21 @@ class Ingest:
         self._closed = False
 
     async def rebuild(self, leave_after: float) -> None:
-        """Fill the live rooms from the reports of before a restart, as far back as anything of them still shows."""
+        """Fill the live rooms from stored reports after a restart, as far back as reports still have an effect."""
         now = self._clock()
         async for received in self._store.recent(now - leave_after - FRAME_RATE_WINDOW):
-            # As it went the first time, so that a clock set back since then brings nobody back who had left.
+            # As the first time: otherwise users who had left would come back where the clock was set back since then.
             self._rooms.expire(received.at)
             self._rooms.apply(received)
             self.intake.newest = received.at
         self._rooms.expire(now)
 
     async def submit(self, report: Report, sender: str = "") -> None:
-        """Return once the report is committed and shown; `sender` is whose limits it counts for, empty if none.
+        """Return once the report is committed and shown; `sender` is the key of its limits, empty: none.
 
         Raises:
-            Unavailable: too many reports wait, a limit of the server is reached, or the store failed. Where the commit
-                did not come in time, the report may still be saved.
+            Unavailable: too many reports wait, a limit of the server is reached, or the store failed. After a commit
+                that was too slow, the report may still be saved.
             TooManyRequests: a limit of the room, the user or the sender is reached.
 
         """
@@ -112,7 +112,7 @@ class Ingest:
         await waiting.answered
 
     async def run(self) -> None:
-        """Take batches until closed and empty."""
+        """Commit batches until closed and empty."""
         while self._queue or not self._closed:
             await self._wake.wait()
             self._wake.clear()
@@ -121,7 +121,7 @@ class Ingest:
                 try:
                     await self._take([waiting for waiting in batch if not waiting.refused])
                 except Exception:
-                    # A mistake of ours must neither leave these senders waiting nor end the ingest.
+                    # An internal error must neither leave these senders waiting nor end the ingest.
                     logger.exception("a batch of %d reports failed", len(batch))
                     self._refuse(batch, NOT_SAVED)
                 self._saving_since = None
@@ -134,12 +134,12 @@ class Ingest:
         return len(self._queue)
 
     def close(self) -> None:
-        """Refuse further reports; those that wait are still taken."""
+        """Reject further reports; those in the queue are still committed."""
         self._closed = True
         self._wake.set()
 
     def expire(self) -> None:
-        """Bring the live rooms and what is known of the intake to the present time, and publish what that changed."""
+        """Bring the live rooms and the intake to the present time, and publish the changes."""
         now = self._clock()
         self._hub.publish(self._rooms.expire(now))
         version = self.intake.version(now)
@@ -148,7 +148,7 @@ class Ingest:
             self._hub.refresh()
 
     def give_up(self) -> None:
-        """Refuse the reports whose commit did not come in time. Those of the commit under way may still be saved."""
+        """Reject the reports whose commit is overdue. Those of the commit under way may still be saved."""
         too_old = self._clock() - self._commit_timeout
         if self._saving_since is not None and self._saving_since <= too_old:
             self._health.failed(f"a commit takes more than {self._commit_timeout:g} s")
@@ -174,7 +174,7 @@ class Ingest:
                 await self._save_one_by_one(admitted)
 
     async def _save(self, batch: Sequence[_Waiting]) -> bool:
-        """Commit these reports, show and answer them; or say that they could not be committed."""
+        """Commit these reports, show and answer them; whether they could be committed."""
         self._meters.batch.observe(len(batch))
         try:
             with self._meters.commit.time():
@@ -188,7 +188,7 @@ class Ingest:
         return True
 
     async def _save_one_by_one(self, batch: Sequence[_Waiting]) -> None:
-        """Keep a report that the store cannot take from failing the others, as long as it takes any."""
+        """Commit report by report, while that is possible, so that one bad report does not fail the others."""
         rest = deque(batch)
         while rest and await self._health.probe():
             while rest and (rest[0].refused or await self._save([rest[0]])):
@@ -205,9 +205,9 @@ class Ingest:
     def _show(self, committed: Sequence[_Waiting]) -> None:
         for waiting in committed:
             self._rooms.apply(waiting.received)
-        self.intake.took([waiting.received for waiting in committed])
+        self.intake.accepted([waiting.received for waiting in committed])
         self._hub.publish({waiting.received.report.room_id for waiting in committed})
-        # Once the next commit is under way, if reports wait for it: so the disk has work while answers are written.
+        # After the next commit has begun, if reports wait for it: so the disk works while answers are written.
         asyncio.get_running_loop().call_soon(_acknowledge, committed)
 
 

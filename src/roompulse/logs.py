@@ -1,4 +1,4 @@
-"""The log of the server: one format for what we, uvicorn and Alembic write, and no line that a sender could forge."""
+"""The server's log: one format for roompulse, uvicorn and Alembic, and no line that a sender could forge."""
 
 import logging
 from typing import Any, Literal
@@ -9,16 +9,16 @@ from structlog.types import EventDict, Processor
 from roompulse.printable import printable
 
 LONGEST = 2_000
-"""Characters of a message or value; a traceback has no more than TRACEBACK."""
+"""Characters of a message or value; a traceback has at most TRACEBACK."""
 
 TRACEBACK = 20_000
 
 _QUIET = ("sqlalchemy", "aiosqlite", "alembic", "uvicorn")
-"""What libraries say below a warning holds parameters of statements, or nothing of use."""
+"""Below warnings, these libraries log parameters of statements, or nothing useful."""
 
 
 def set_up_logs(log_format: Literal["text", "json"]) -> None:
-    """Write everything to stderr from now on, one event a line; only a traceback has several, indented, in `text`."""
+    """Log to stderr from now on, one line per event; in `text`, a traceback has several indented lines."""
     logging.basicConfig(handlers=[_handler(log_format)], force=True)
     logging.getLogger("roompulse").setLevel(logging.INFO)
     for name in _QUIET:
@@ -26,7 +26,7 @@ def set_up_logs(log_format: Literal["text", "json"]) -> None:
 
 
 def set_up_own_logs(log_format: Literal["text", "json"]) -> None:
-    """Write our own lines to stderr, unless the program around us has a log for everything."""
+    """Log roompulse's lines to stderr, unless the surrounding program has set up logging."""
     own = logging.getLogger("roompulse")
     own.setLevel(logging.INFO)
     if not own.hasHandlers():
@@ -42,7 +42,7 @@ def _handler(log_format: Literal["text", "json"]) -> logging.Handler:
                 structlog.stdlib.add_logger_name,
                 structlog.stdlib.ExtraAdder(),
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
-                # Python's own tracebacks: others show the values of variables, and secrets with them.
+                # Python's own tracebacks: other formats show the values of variables, which may be secrets.
                 structlog.processors.format_exc_info,
             ],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _harmless, *_renderers(log_format)],
@@ -62,7 +62,7 @@ def _renderers(log_format: Literal["text", "json"]) -> list[Processor]:
 
 
 def _harmless(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Escape what could forge a line, wherever it came from, and cut what is too long."""
+    """Escape characters that could forge a line, and cut long values."""
     traceback = event.pop("exception", None)
     harmless = {key: printable(value, LONGEST) if isinstance(value, str) else value for key, value in event.items()}
     if traceback:

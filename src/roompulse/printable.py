@@ -1,13 +1,14 @@
-"""Text from elsewhere, fit to be shown in a line: in a log, or in a message on a page."""
+"""Untrusted text made fit for one line of a log, or of a message on a page."""
 
 LONGEST = 200
 """Characters."""
 
 
 def printable(text: str, longest: int = LONGEST) -> str:
-    """The text in one line, cut after `longest` characters, with what could forge a line or turn it round escaped.
+    """The text in one line of at most `longest` characters.
 
-    That is control and format characters, and all blanks but the space, as Python writes them.
+    Characters that could forge a line or reverse its direction are escaped as in Python: control and format characters,
+    and all blanks but the space.
     """
     cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
     return cut if cut.isprintable() else "".join(map(_escaped, cut))

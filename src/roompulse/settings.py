@@ -1,7 +1,6 @@
 """The settings: typed, with their defaults, read from the environment and the command line."""
 
 from collections.abc import Mapping
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -9,37 +8,19 @@ import msgspec
 from msgspec import Meta, Struct
 
 from roompulse.errors import StartupError
+from roompulse.net import Networks
 
 PREFIX = "ROOMPULSE_"
 
 OF_COMMANDS = {f"{PREFIX}KEY"}
-"""Variables of other commands than `serve`, which are no settings."""
+"""Variables that other commands than `serve` read; they are not settings."""
 
 Seconds = Annotated[float, Meta(gt=0, le=10**9)]
 Count = Annotated[int, Meta(ge=1, le=10**9)]
 
 
-class Networks:
-    """IP addresses and networks, separated by commas."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._networks = [ip_network(part.strip()) for part in text.split(",") if part.strip()]
-
-    def __contains__(self, address: str) -> bool:
-        try:
-            ip = ip_address(address)
-        except ValueError:
-            return False
-        ip = getattr(ip, "ipv4_mapped", None) or ip
-        return any(ip in network for network in self._networks)
-
-    def __str__(self) -> str:
-        return self._text
-
-
 class Names(frozenset[str]):
-    """Names in lower case, separated by commas."""
+    """Names, separated by commas; in lower case."""
 
     def __new__(cls, text: str = "") -> Self:
         return super().__new__(cls, filter(None, (part.strip().lower() for part in text.split(","))))
@@ -49,7 +30,7 @@ class Names(frozenset[str]):
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Each field is set by `ROOMPULSE_<NAME>` in the environment; docs/settings.md is held to this by a test."""
+    """Each field is set by `ROOMPULSE_<NAME>` in the environment. A test compares docs/settings.md with this."""
 
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8180
@@ -88,11 +69,15 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     demo: bool = False
 
 
+LOCAL_URL = f"http://{Settings().host}:{Settings().port}"
+"""The address of `roompulse serve` with default settings."""
+
+
 def load_settings(environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
-    """Read the settings; a flag that is not None beats the environment.
+    """Read the settings; a flag that is not None overrides the environment.
 
     Raises:
-        StartupError: a value that is wrong, by the name under which it was given.
+        StartupError: a value is invalid; the message has the name of the flag or variable.
 
     """
     values: dict[str, Any] = {}
@@ -106,7 +91,7 @@ def load_settings(environment: Mapping[str, str], flags: Mapping[str, Any]) -> S
 
 
 def unknown_names(environment: Mapping[str, str]) -> list[str]:
-    """Variables that look like settings and are none: most likely a typing error."""
+    """Variables that begin like settings but are unknown: most likely typing errors."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.__struct_fields__} | OF_COMMANDS
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 

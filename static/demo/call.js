@@ -197,7 +197,14 @@ async function sourcesOf(number, audio, own) {
   return [fakeCamera(NAMES[number], number * 90), fakeMicrophone(audio, 180 + 70 * number)];
 }
 
-document.getElementById("start").addEventListener("submit", async (event) => {
+const start = document.getElementById("start");
+
+if (!window.RTCPeerConnection) {
+  start.querySelector("button").disabled = true;
+  showNote({ message: "WebRTC is not available in this browser, so the demo call cannot start." });
+}
+
+start.addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = event.target;
   const audio = new AudioContext();
@@ -214,7 +221,7 @@ document.getElementById("start").addEventListener("submit", async (event) => {
     showNote({ message: `First results within ${3 * INTERVAL} seconds.` });
   } catch (error) {
     form.hidden = false;
-    showNote(error);
     for (const participant of participants.values()) participant.leave();
+    showNote(error); // shown last, since leaving shows that the call ended
   }
 });

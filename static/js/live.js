@@ -6,7 +6,9 @@
 // `pauseOnBackground` are off, see base.html): so there is never more than one, however one ends or is rejected.
 
 import { age, behind, duration, freeze, isFrozen, setServerTime, setText, showTimes, thaw } from "./clock.js";
+import { streamBy } from "./shared_stream.js";
 import { checkDenied, isDenied, showSignedOut } from "./signed_out.js";
+import { showInTab } from "./tab.js";
 
 const CONNECTING_AT_MOST = 5_000; // after that the page counts as disconnected
 const CONNECT_TIMEOUT = 10_000;
@@ -20,6 +22,11 @@ const WORDS = {
   background: "In background",
   lost: "Disconnected",
   refused: "Not live",
+};
+
+const REASONS = {
+  429: "too many pages are open",
+  503: "the server is busy",
 };
 
 const stream = document.getElementById("stream");
@@ -40,7 +47,9 @@ let failures = 0;
 let retry = 0;
 let receivedAt = Date.now(); // the last message, by this machine's clock
 let quietSince = receivedAt; // the same, or when the stream was opened
-const held = new Map(); // the newest state of each section, while the page is paused
+const newest = new Map(); // the state of each section
+const held = new Map(); // those that are not shown yet, while the page is paused
+const fetchStream = streamBy(stream.dataset.shared);
 const tabs = new BroadcastChannel("roompulse"); // tabs of this browser notify each other that they are live
 
 function setState(next) {
@@ -54,11 +63,12 @@ function setState(next) {
 // A paused page stays paused whatever happens to its stream, but a disconnection is shown first.
 function show() {
   showTimes();
+  const shown = isFrozen() && (state === "live" || state === "connecting") ? "paused" : state;
+  if (shown !== "connecting") showInTab(shown === "live");
   if (state === "signed-out") {
     showSignedOut();
     return;
   }
-  const shown = isFrozen() && (state === "live" || state === "connecting") ? "paused" : state;
   pill.dataset.state = shown;
   setText(word, WORDS[shown]);
   document.body.classList.toggle("out-of-date", shown === "lost" || shown === "refused");
@@ -92,6 +102,10 @@ function closeStream() {
   else if (requested) htmx.trigger(stream, "htmx:abort");
 }
 
+stream.addEventListener("htmx:before:request", ({ detail }) => {
+  detail.ctx.fetch = fetchStream;
+});
+
 // A stream opens: hx-sse has its response and is about to read it.
 stream.addEventListener("htmx:sse:before:connection", (event) => {
   connection = event.detail.connection;
@@ -113,7 +127,7 @@ stream.addEventListener("htmx:finally:request", (event) => {
   if (connection || document.hidden) return;
   const response = event.detail.ctx.response;
   if (isDenied(response)) return; // see page:signed-out
-  if (response) reason = response.status === 503 ? "the server is busy" : `the server answered ${response.status}`;
+  if (response) reason = REASONS[response.status] ?? `the server answered ${response.status}`;
   setState(response ? "refused" : "lost");
   openLater(Number(response?.headers.get("Retry-After")) * 1_000 || 0);
 });
@@ -147,7 +161,7 @@ stream.addEventListener("signed-out", signOut);
 document.addEventListener("page:signed-out", signOut);
 document.addEventListener("htmx:finally:request", (event) => checkDenied(event.detail.ctx.response));
 tabs.addEventListener("message", () => {
-  if (state === "signed-out") open();
+  if (state === "signed-out" || state === "lost") open();
 });
 
 // The stream stays open while the page is paused, so that a disconnection is noticed. Each message is the whole state of
@@ -156,6 +170,11 @@ function hold(event) {
   const { data, event: name } = event.detail.message;
   if (name) return; // an event for this script, see above
   const [, section] = data.match(/hx-target="([^"]*)"/);
+  if (newest.get(section) === data) {
+    event.preventDefault(); // sent again, since another window joined the connection
+    return;
+  }
+  newest.set(section, data);
   held.delete(section);
   if (!isFrozen() || section === "#notice") return; // the notice is about the server, and shown at once
   held.set(section, data);
@@ -193,9 +212,10 @@ document.addEventListener("htmx:after:swap", () => {
   focused = null;
   showTimes();
   showAddress();
+  showInTab(state === "live" && !isFrozen());
 });
 
-// A browser opens at most six connections to one server (HTTP/1.1), so a tab in the background closes its stream.
+// A tab in the background closes its stream: the server renders nothing for it.
 document.addEventListener("visibilitychange", () => {
   if (state === "signed-out") {
     open();
@@ -208,6 +228,9 @@ document.addEventListener("visibilitychange", () => {
     open();
   }
 });
+
+// The worker that reads the streams of all windows learns by this alone that a page is left for another one.
+window.addEventListener("pagehide", closeStream);
 
 function tick() {
   if (document.hidden) return;

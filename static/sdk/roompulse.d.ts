@@ -2,16 +2,22 @@
 
 export interface RoomPulseOptions {
   /** Where the roompulse server is, as in "https://pulse.example.org". */
-  url: string;
+  url: string | URL;
   /** The room's id, 1 to 128 characters. */
-  room: string;
+  room: string | number;
   /** The id of the user of this page, 1 to 128 characters. */
-  user: string;
+  user: string | number;
   /** A room token, where the server asks for one. */
   token?: string;
   /** Seconds between reports, 1 or more; 5 if not given. */
   interval?: number;
-  /** Told what is wrong, each fault once until it is over; if not given, the console is. */
+  /** Shown beside the room's id; cut to 128 characters. */
+  roomName?: string | number;
+  /** Shown beside the user's id; cut to 128 characters. */
+  userName?: string | number;
+  /** About this user's part of the call, as in { region: "eu", app: "web" }: up to 8, of 64 characters each. */
+  labels?: Record<string, string | number>;
+  /** Called with each fault once, until it is over; without it, faults go to the console. */
   onError?: (error: Error) => void;
 }
 
@@ -27,31 +33,31 @@ export interface StreamInfo {
 
 export interface StreamName {
   /** Whose media it is that this page receives. */
-  user?: string;
+  user?: string | number;
   /** The stream's id: "camera", "mic" or "screen" if not given. An id that begins with "screen" is a screen's. */
-  stream?: string;
+  stream?: string | number;
 }
 
-/** Asked about each stream at every sample; the track is null where nothing is sent. A string is a user. */
+/** Called for each stream at every sample; the track is null where nothing is sent. A string or number is a user. */
 export type NameFunction = (
   track: MediaStreamTrack | null,
   info: StreamInfo,
-) => StreamName | string | null | undefined;
+) => StreamName | string | number | null | undefined;
 
 export interface WatchOptions {
   /** From whom this page receives: the other user of a connection between two, or a function that knows. */
-  name?: string | NameFunction;
+  name?: string | number | NameFunction;
 }
 
 export class RoomPulse {
   constructor(options: RoomPulseOptions);
-  /** The room token: set a newer one before it expires, or once the server has refused it (`onError` is told). */
+  /** The room token: set a newer one before it expires, or once the server has refused it (`onError` is called). */
   token?: string;
-  /** Report on `connection` until it is closed, fails or is let go of. */
+  /** Report on `connection` until it is closed, fails or is unwatched. */
   watch(connection: RTCPeerConnection, options?: WatchOptions): void;
-  /** Let go of `connection` with a last report; resolves when that is posted, or given up. */
+  /** Stop reporting on `connection`, with a last report; resolves when that is posted, or given up. */
   unwatch(connection: RTCPeerConnection): Promise<void>;
-  /** Let go of every connection. */
+  /** The user leaves: stop reporting on every connection, with a last report that says so. */
   stop(): Promise<void>;
 }
 

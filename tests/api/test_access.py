@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from roompulse.access.database import AccessDatabase
+from roompulse.access.keys import digest_of
 from roompulse.access.model import Key, KeyKind
-from roompulse.access.registry import digest_of
 from roompulse.access.store import AccessStore
 from roompulse.app import create_app
 from roompulse.settings import Settings

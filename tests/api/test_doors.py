@@ -38,6 +38,7 @@ ADMINS = ReportAuth(303, 403, 403, 303)
 DOORS: dict[str, ReportAuth] = {
     "GET /": PAGE,
     "GET /stream": STREAM,
+    "GET /views/stream": ReportAuth(401, 400, 400, 400),  # of no view
     "GET /ingest": PAGE,
     "GET /ingest/stream": STREAM,
     "GET /metrics": PAGE,

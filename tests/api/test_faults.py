@@ -28,7 +28,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     faults = Faults()
     monkeypatch.setattr("roompulse.app.Database", faults.database)
     monkeypatch.setattr("roompulse.app.LOOK_EVERY", 0.01)
-    monkeypatch.setattr("roompulse.store.availability._LOOK_EVERY", 0.01)
+    monkeypatch.setattr("roompulse.store.availability.CHECK_EVERY", 0.01)
     return faults
 
 

@@ -32,8 +32,8 @@ HOSTILE = [
     "//evil.example/x",
     "раураl",
     "event: room",
-    "a\u2028b",
-    "a\u2029data: b",
+    "a\u200cdata: b",
+    "👩\u200d💻 dev",
     "%0d%0aX: y",
     "\\u003cscript\\u003e",
     "=cmd|'/C calc'!A0",
@@ -158,7 +158,19 @@ async def assert_a_segment_ends_no_header(client: httpx.AsyncClient, segment: st
 
 
 async def test_ids_that_fool_readers_or_programs_are_refused(client: httpx.AsyncClient) -> None:
-    for refused in ("\u202ex", "x\u200b", "x\n", "x\r\ny", "\x00", "\u2066a\u2069", "..", "x" * 10_000, "\ud800"):
+    for refused in (
+        "\u202ex",
+        "x\u200b",
+        "x\n",
+        "x\r\ny",
+        "\x00",
+        "\u2066a\u2069",
+        "..",
+        "x" * 10_000,
+        "\ud800",
+        "a\u2028b",
+        "a\u2029data: b",
+    ):
         content = body(room_id="@").replace(b'"@"', json.dumps(refused).encode())
         answer = await client.post("/report/metrics", content=content)
         assert answer.status_code == 400

@@ -110,7 +110,7 @@ async def test_units_in_doubt_are_told_and_milliseconds_are_fine(client: httpx.A
     await post(client, body(sdk_version="odd", metrics=[Entry("u1", fractions)]))
     await post(client, body(sdk_version="ms", report_time=int(NOW) * 1000))
     text = await page(client)
-    assert "Packet loss is always below 1, and mostly below 0.1: is it sent as a fraction? It is percent." in text
+    assert "mostly below 0.1: is it sent as a fraction? It must be in percent." in text
     assert "1 suspicious unit" in text
     assert text.count("report_time in ms: accepted") == 1
 

@@ -24,7 +24,8 @@ HOSTILE = [
     '</hx-partial><hx-partial hx-target="body">',
     "a/b?c#d&amp;",
     "javascript:alert(1)",
-    "line\u2028separator",
+    "علی\u200cرضا",
+    "👩\u200d💻 dev",
     "مرحبا",
 ]
 

@@ -93,6 +93,7 @@ async def test_how_long_ago_becomes_a_time_that_can_be_shared(client: httpx.Asyn
     [
         (f"{NOW:.0f}", 200),
         (f"{NOW:.3f}", 200),
+        (f"{NOW * 1000:.0f}", 200),
         ("2027-01-15T08:00:00", 200),
         ("2027-01-15T08:00", 200),
         ("2027-01-15T09:00:00%2B01:00", 200),
@@ -102,7 +103,7 @@ async def test_how_long_ago_becomes_a_time_that_can_be_shared(client: httpx.Asyn
         ("0001-01-01T00:00:00%2B10:00", 404),
     ],
 )
-async def test_a_time_is_unix_seconds_or_iso_8601(
+async def test_a_time_is_unix_seconds_milliseconds_or_iso_8601(
     client: httpx.AsyncClient, clock: Clock, text: str, status: int
 ) -> None:
     await post(client)
@@ -110,13 +111,22 @@ async def test_a_time_is_unix_seconds_or_iso_8601(
     assert 'data-state="past"' in await page(client, f"/rooms/room-1?at={text}", status)
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "nan", "1e9", "²", "999999999999", f"{NOW + 11}", "2030-01-01"])
-async def test_a_time_that_is_none_or_not_past_is_the_present(
+@pytest.mark.parametrize("text", ["", f"{NOW + 11}", f"{NOW * 1000 + 11_000:.0f}", "2030-01-01"])
+async def test_no_time_and_a_time_that_is_not_past_are_the_present(
     client: httpx.AsyncClient, clock: Clock, text: str
 ) -> None:
     await post(client)
     clock.advance(10)
     assert 'data-url="/rooms/room-1/stream"' in await page(client, f"/rooms/room-1?at={text}")
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "nan", "²", "1e15", "2027-01-15T25:00:00"])
+async def test_what_is_no_time_is_refused_by_its_name(client: httpx.AsyncClient, text: str) -> None:
+    await post(client)
+    for path in ("/rooms/room-1", "/rooms/room-1/users/u1", "/rooms/room-1/sessions", "/rooms/room-1/stream"):
+        answer = await client.get(path, params={"at": text})
+        assert answer.status_code == 400
+        assert "at: must be Unix seconds, Unix milliseconds or ISO 8601 with a zone" in answer.text
 
 
 async def test_where_samples_are_gone_the_figures_of_the_room_are_left(settings: Settings, clock: Clock) -> None:

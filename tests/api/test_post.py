@@ -45,7 +45,8 @@ HOSTILE_IDS = [
     "会議室",
     "e\u0301",
     "\u00e9",
-    "line\u2028separator",
+    "علی\u200cرضا",
+    "👩\u200d💻 dev",
     "x" * 128,
     "😀" * 128,
     "NULL",
@@ -117,7 +118,24 @@ async def test_every_id_that_is_accepted_can_be_fetched(
 
 @pytest.mark.parametrize(
     "wrong",
-    ["", ".", "..", " a", "a ", "\ta", "a\nb", "a\x00b", "a\u200bb", "\u202eabc", "\ufeffx", "x" * 129, "\u3000"],
+    [
+        "",
+        ".",
+        "..",
+        " a",
+        "a ",
+        "\ta",
+        "a\nb",
+        "a\x00b",
+        "a\u200bb",
+        "\u202eabc",
+        "\ufeffx",
+        "x" * 129,
+        "\u3000",
+        "a\u2028b",
+        "\u200da",
+        "a\u200d\u200db",
+    ],
 )
 async def test_it_refuses_what_is_no_id(client: httpx.AsyncClient, wrong: str) -> None:
     for field, named in (

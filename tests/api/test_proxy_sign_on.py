@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from roompulse.app import create_app
-from roompulse.settings import Networks, Settings
+from roompulse.net import Networks
+from roompulse.settings import Settings
 from tests.access import bearer, new_key
 from tests.conftest import Clock
 from tests.operators import NAVIGATION, PASSWORD, SAME_SITE, add_operators, cookie_of, token_of

@@ -12,13 +12,14 @@ import pytest
 from argon2 import PasswordHasher
 from msgspec.structs import replace
 
-from roompulse.access.database import AccessDatabase, access_path
+from roompulse.access.database import AccessDatabase
+from roompulse.access.keys import digest_of
 from roompulse.access.passwords import AT_ONCE, MAX_WAITING, Passwords
-from roompulse.access.registry import digest_of
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import HERE
 from roompulse.app import create_app
 from roompulse.settings import Settings
+from roompulse.store.files import access_path
 from tests.conftest import Clock, client_of
 from tests.operators import (
     COOKIE,
@@ -238,7 +239,7 @@ class TestTooManyTries:
         answer = await sign_in(visitor)
         assert answer.status_code == 429
         assert answer.headers["retry-after"] == "1"
-        assert "Too many tries: wait 1 s." in answer.text
+        assert "Too many failed sign-ins: wait 1 s." in answer.text
         assert "set-cookie" not in answer.headers
         clock.advance(1)
         assert (await sign_in(visitor)).status_code == 303

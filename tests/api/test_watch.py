@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from roompulse import __version__
 from roompulse.access.database import AccessDatabase
+from roompulse.access.keys import digest_of
 from roompulse.access.model import Key
-from roompulse.access.registry import digest_of
 from roompulse.access.store import AccessStore
 from roompulse.app import create_app
 from roompulse.clock import Clock as AnyClock

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from roompulse.access.database import access_path
 from roompulse.checking import folder as folder_checks
 from roompulse.checking.finding import in_bytes
 from roompulse.checking.run import check
+from roompulse.net import listen
 from roompulse.settings import Settings
-from roompulse.store.engine import LOG_KEPT, Database
+from roompulse.store.engine import Database
+from roompulse.store.files import LOG_KEPT, access_path
 from roompulse.store.sql_store import SqlStore
-from roompulse.web.server.listener import listen
 from tests.access import new_key
 from tests.builders import NOW, REFERENCE, received
 from tests.process.test_start import run
@@ -107,7 +107,10 @@ def test_every_wrong_setting_is_named_and_the_others_are_still_used(settings: Se
 
 def test_a_name_that_is_no_setting_is_named_with_the_one_that_is_meant(settings: Settings) -> None:
     assert_found(
-        findings(settings, {"MAX_ROOM": "5"}), "warning", "ROOMPULSE_MAX_ROOM is set", "only ROOMPULSE_MAX_ROOMS"
+        findings(settings, {"MAX_ROOM": "5"}),
+        "warning",
+        "ROOMPULSE_MAX_ROOM is set",
+        "did you mean ROOMPULSE_MAX_ROOMS?",
     )
     assert_found(findings(settings, {"NONSENSE": "5"}), "warning", "ROOMPULSE_NONSENSE is set")
 
@@ -185,7 +188,7 @@ def test_a_folder_that_cannot_be_made_is_named(settings: Settings) -> None:
     settings.data.write_text("a file")
     assert_found(findings(settings), "error", str(settings.data), "cannot be written")
     below = Settings(data=settings.data / "below")
-    assert_found(findings(below), "error", str(below.data), "cannot be made")
+    assert_found(findings(below), "error", str(below.data), "cannot be created")
 
 
 @pytest.mark.parametrize(
@@ -224,7 +227,7 @@ def free(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
 
 async def test_a_disk_that_is_about_to_be_full_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     free(monkeypatch, 99_000_000)
-    assert_found(findings(settings), "error", "99 MB", "about to be full")
+    assert_found(findings(settings), "error", "99 MB", "almost full")
 
 
 async def test_a_disk_that_will_be_full_before_reports_are_deleted_is_named(
@@ -236,7 +239,7 @@ async def test_a_disk_that_will_be_full_before_reports_are_deleted_is_named(
         await SqlStore(database).append([received(NOW + number / 20) for number in range(2_000)])
     free(monkeypatch, 100_000_000)
     found = findings(settings, now=NOW + 100)
-    assert_found(found, "warning", "free on the disk: 100 MB", "a day at the present rate", "SAMPLE_RETENTION")
+    assert_found(found, "warning", "free disk space: 100 MB", "growth at the present rate", "SAMPLE_RETENTION")
     assert_fine(findings(settings, {"SAMPLE_RETENTION": "3600"}, now=NOW + 100))
     free(monkeypatch, 10**12)
     assert_fine(findings(settings, now=NOW + 100))
@@ -263,7 +266,7 @@ def test_an_empty_file_is_a_database_to_be_made(settings: Settings, path: Path) 
 def test_a_database_of_something_else_is_named(settings: Settings, path: Path) -> None:
     settings.data.mkdir()
     damage(path, "CREATE TABLE customers (name)")
-    assert_found(findings(settings), "error", "not of roompulse", "customers")
+    assert_found(findings(settings), "error", "not a database of roompulse", "customers")
 
 
 async def test_a_schema_of_another_version_is_named(settings: Settings, path: Path) -> None:
@@ -271,7 +274,7 @@ async def test_a_schema_of_another_version_is_named(settings: Settings, path: Pa
     damage(path, "UPDATE alembic_version SET version_num = 'from_the_future'")
     assert_found(findings(settings), "error", "newer roompulse", "from_the_future")
     damage(path, "UPDATE alembic_version SET version_num = '0001'")
-    assert_found(findings(settings), "ok", "schema 0001", "the server will bring it to")
+    assert_found(findings(settings), "ok", "schema 0001", "the server will upgrade it to")
 
 
 async def test_a_damaged_page_is_named(settings: Settings, path: Path) -> None:
@@ -289,14 +292,14 @@ async def test_an_index_that_differs_from_its_table_is_named_by_the_full_check(s
 
 async def test_rows_of_the_future_are_named(settings: Settings) -> None:
     await fill(settings, NOW, NOW + 3600)
-    assert_found(findings(settings), "warning", "samples of the future: 1;")
+    assert_found(findings(settings), "warning", "samples with a time in the future: 1;")
     assert_fine(findings(settings, now=NOW + 3600 - 59))
 
 
 async def test_a_time_beyond_all_calendars_is_no_failure(settings: Settings, path: Path) -> None:
     await fill(settings, NOW)
     damage(path, f"UPDATE sample SET received_at = {2**62}")  # noqa: S608
-    assert_found(findings(settings), "warning", "samples of the future: 1;")
+    assert_found(findings(settings), "warning", "samples with a time in the future: 1;")
 
 
 async def test_retention_that_does_not_keep_up_is_named_where_a_server_runs(settings: Settings) -> None:
@@ -312,7 +315,7 @@ async def test_beside_a_server_it_says_so_and_does_not_try_its_port(settings: Se
         port = str(taken.getsockname()[1])
         async with Database(settings).open():
             found = findings(settings, {"PORT": port})
-    assert_found(found, "ok", "a server runs on this database")
+    assert_found(found, "ok", "a server is running on this database")
     assert_fine(found)
 
 
@@ -326,7 +329,7 @@ async def test_a_log_that_has_grown_is_named(settings: Settings, path: Path) -> 
     assert_found(findings(settings), "warning", "write-ahead log has 67 MB", "next start")
     async with Database(settings).open():
         os.truncate(log, LOG_KEPT + 1)
-        assert_found(findings(settings), "warning", "write-ahead log has 67 MB", "reads for long")
+        assert_found(findings(settings), "warning", "write-ahead log has 67 MB", "a reader keeps it open")
 
 
 # The command
@@ -336,7 +339,7 @@ def test_the_command_changes_nothing_beside_a_server_and_after_a_crash(server: S
     server.post(REFERENCE)
     beside = run("check", "--data", str(server.data), "--port", str(server.port))
     assert (beside.returncode, beside.stderr) == (0, "")
-    assert "ok       a server runs on this database" in beside.stdout
+    assert "ok       a server is running on this database" in beside.stdout
     server.kill()
     before = {path.name: path.read_bytes() for path in server.data.iterdir() if not path.name.endswith("-shm")}
     after = run("check", "--full", "--data", str(server.data), "--port", "0")
@@ -361,7 +364,7 @@ def test_an_error_is_the_exit_code_and_every_line_begins_with_its_level(settings
 
 
 def test_it_is_listed_and_has_the_flags_of_serve() -> None:
-    assert "\n  check     Tell what is wrong with settings, machine and database.\n" in run("--help").stdout
+    assert "\n  check     Find problems with the settings, the machine and the database.\n" in run("--help").stdout
     text = run("check", "--help").stdout
     for flag in ("--host", "--port", "--data", "--full", "exit code"):
         assert flag in text
@@ -382,13 +385,13 @@ class TestWhoGetsIn:
 
     async def test_it_says_where_nobody_can_look(self, settings: Settings) -> None:
         await new_key(settings, "ingest")
-        assert_found(findings(settings, {"HOST": "0.0.0.0"}), "warning", "nobody can look")  # noqa: S104
+        assert_found(findings(settings, {"HOST": "0.0.0.0"}), "warning", "no one can read")  # noqa: S104
 
     async def test_keys_that_others_may_read_are_told(self, settings: Settings) -> None:
         await new_key(settings, "token")
-        assert_found(findings(settings), "ok", "operators: 0, keys: 1")
+        assert_found(findings(settings), "ok", "access: operators: 0, API keys: 1")
         access_path(settings).chmod(0o644)
-        assert_found(findings(settings), "warning", "can be read by others")
+        assert_found(findings(settings), "warning", "can be read by other users")
 
     def test_a_database_that_is_none_is_named(self, settings: Settings) -> None:
         settings.data.mkdir()

@@ -87,8 +87,13 @@ def description(**streams: str) -> dict[str, str]:
 ADA = description(m1="ada")
 
 
-def internals(snapshots: Snapshots, *, times: bool = True, described: Any = ADA) -> bytes:
-    """As chrome://webrtc-internals writes it; without `times` as before Chromium 117."""
+def internals(
+    snapshots: Snapshots, *, times: bool = True, described: Any = ADA, typed: bool = True, logged: float = 0
+) -> bytes:
+    """As chrome://webrtc-internals writes it; without `times` as before Chromium 117, and before 2021 not `typed`.
+
+    `logged` is when the log has the description (Unix seconds); older ones have it in words.
+    """
     points: dict[str, list[tuple[float, Any]]] = {}
     types = {}
     for at, objects in snapshots:
@@ -96,27 +101,33 @@ def internals(snapshots: Snapshots, *, times: bool = True, described: Any = ADA)
             for member, value in {**members, **({"timestamp": at * 1000} if times else {})}.items():
                 points.setdefault(f"{stats_id}-{member}", []).append((at, value))
                 types[f"{stats_id}-{member}"] = members["type"]
-    stats = {name: series(some, types[name]) for name, some in points.items()}
-    update = {"type": "setRemoteDescription", "value": json.dumps(described)}
+    stats = {name: series(some, types[name] if typed else None) for name, some in points.items()}
+    update = {"type": "setRemoteDescription", "value": json.dumps(described), "timestamp": logged * 1000}
     return json.dumps({"PeerConnections": {"1-1": {"stats": stats, "updateLog": [update]}}}, indent=1).encode()
 
 
-def series(points: list[tuple[float, Any]], stats_type: str) -> dict[str, str]:
+def series(points: list[tuple[float, Any]], stats_type: str | None) -> dict[str, str]:
     start, end = (datetime.fromtimestamp(at, UTC).isoformat() for at in (points[0][0], points[-1][0]))
     values = json.dumps([value for _, value in points])
-    return {"startTime": start, "endTime": end, "statsType": stats_type, "values": values}
+    known = {"startTime": start, "endTime": end, "values": values}
+    return known | ({"statsType": stats_type} if stats_type else {})
 
 
-def rtcstats(snapshots: Snapshots, *, described: Any = ADA) -> bytes:
-    """Format 2 with all of each object; what makes formats 1 and 2 smaller is left to their tests."""
-    lines = [{"fileFormat": 2}, ["setRemoteDescription", "PC_0", described, snapshots[0][0] * 1000]]
-    lines += [["getstats", "PC_0", {**objects, "timestamp": at * 1000}, at * 1000] for at, objects in snapshots]
+def rtcstats(snapshots: Snapshots, *, described: Any = ADA, lag: float = 0, events: Iterable[Any] = ()) -> bytes:
+    """Format 2 with all of each object; what makes formats 1 and 2 smaller is left to their tests.
+
+    The clock of getStats() is behind that of the log by `lag` seconds.
+    """
+    start = (snapshots[0][0] + lag) * 1000
+    lines = [{"fileFormat": 2}, ["setRemoteDescription", "PC_0", described, start]]
+    lines += [[*event, start] for event in events]
+    lines += [["getstats", "PC_0", {**objects, "timestamp": at * 1000}, (at + lag) * 1000] for at, objects in snapshots]
     return "\n".join(map(json.dumps, lines)).encode()
 
 
-def chromium_rtcstats(snapshots: Snapshots) -> bytes:
+def chromium_rtcstats(snapshots: Snapshots, *, lag: float = 0) -> bytes:
     """Format 3 as Chromium writes it: nothing is compressed."""
-    lines: list[Any] = [["setRemoteDescription", "1-1", ADA, snapshots[0][0] * 1000]]
+    lines: list[Any] = [["setRemoteDescription", "1-1", ADA, (snapshots[0][0] + lag) * 1000]]
     before = snapshots[0][0]
     for at, objects in snapshots:
         timed = {name: {**members, "timestamp": at * 1000} for name, members in objects.items()}

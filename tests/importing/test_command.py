@@ -71,7 +71,7 @@ def test_each_of_several_files_is_reported_and_one_that_fails_hinders_no_other(d
 
 def test_beside_a_running_server_it_ends_with_one_line(server: Server, tmp_path: Path) -> None:
     dump = file(tmp_path, internals(call()))
-    assert_one_line(import_(server.data, dump, dump), "another roompulse is running on", "stop that first")
+    assert_one_line(import_(server.data, dump, dump), "another roompulse is running on", "stop it first")
     assert server.get("/report/history/call").status_code == 404
 
 
@@ -108,4 +108,4 @@ def test_settings_that_make_no_sense_end_it(tmp_path: Path) -> None:
 
 
 def test_it_is_listed() -> None:
-    assert re.search(r"\n  import +Make recorded calls rooms of the past", run("--help").stdout)
+    assert re.search(r"\n  import +Import recorded calls as ended rooms", run("--help").stdout)

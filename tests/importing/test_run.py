@@ -26,7 +26,7 @@ from roompulse.store.contract import HistoryQuery, SampleQuery, Session, Session
 from roompulse.store.engine import Database
 from roompulse.store.samples import SqlSamples
 from roompulse.store.schema import samples, snapshots
-from roompulse.store.sessions import SessionKeeper, SqlSessions
+from roompulse.store.sessions import SessionRecorder, SqlSessions
 from roompulse.store.snapshots import Snapshots
 from roompulse.store.sql_store import SqlStore
 from tests.builders import NOW, received
@@ -60,17 +60,17 @@ async def live_through(database: Database, reports: Sequence[Received]) -> None:
     rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
     store, clock, sessions = SqlStore(database), Clock(reports[0].at), SqlSessions(database)
     taking = Snapshots(store, rooms, Trends(10, 9), clock, 10)
-    keeper, due = SessionKeeper(sessions, rooms), list(reports)
+    recorder, due = SessionRecorder(sessions, rooms), list(reports)
     for second in range(int(reports[0].at) // 10 * 10, int(reports[-1].at) + 62):
         while due and due[0].at <= second:
             rooms.expire(due[0].at)
             await store.append(due[:1])
             rooms.apply(due.pop(0))
-            await keeper.look()
+            await recorder.record()
         rooms.expire(second)
         if second % 10 == 0:
-            await taking.take(second)
-        await keeper.look()
+            await taking.save(second)
+        await recorder.record()
 
 
 async def kept(database: Database, room_id: str = "room-1") -> tuple[list[Received], Any, list[Session]]:
@@ -130,7 +130,7 @@ async def test_a_server_that_starts_at_once_does_not_take_it_for_live(settings: 
         ingest = Ingest(SqlStore(database), health, rooms, hub, Meters(), clock, max_queue=9, commit_timeout=9)
         await ingest.rebuild(60)
         assert rooms.ids() == []
-        await SessionKeeper(SqlSessions(database), rooms).look()
+        await SessionRecorder(SqlSessions(database), rooms).record()
         found, total = await SqlSessions(database).ended(SessionQuery())
         assert ([one.room_id for one in found], total) == (["room-1"], 1)
 
@@ -184,7 +184,8 @@ async def test_any_trace_of_a_room_is_a_history(settings: Settings, dump: Path, 
 
 
 def digest(settings: Settings) -> str:
-    files = sorted(path for path in settings.data.iterdir() if path.suffix != ".lock")
+    """Of the database, which is one file while it is closed."""
+    files = sorted(path for path in settings.data.glob("roompulse.db*") if path.suffix != ".lock")
     assert [path.name for path in files] == ["roompulse.db"]
     return hashlib.sha256(files[0].read_bytes()).hexdigest()
 
@@ -210,7 +211,8 @@ async def test_what_fails_in_the_middle_leaves_the_database_as_it_was(
     assert digest(settings) == before
 
 
-async def test_a_file_that_is_none_does_not_touch_the_database(settings: Settings, tmp_path: Path) -> None:
+async def test_a_file_that_is_none_does_not_touch_the_database(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "untouched")
     with pytest.raises(Unusable):
         await imported(file(tmp_path, b"nothing"), settings)
     assert not settings.data.exists()
@@ -218,7 +220,7 @@ async def test_a_file_that_is_none_does_not_touch_the_database(settings: Setting
 
 async def test_a_database_in_use_is_let_be(settings: Settings, dump: Path) -> None:
     async with Database(settings).open():
-        with pytest.raises(StartupError, match=r"another roompulse is running .*: stop that first"):
+        with pytest.raises(StartupError, match=r"another roompulse is running .*: stop it first"):
             await imported(dump, settings)
 
 

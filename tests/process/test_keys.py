@@ -45,7 +45,7 @@ def test_a_running_server_asks_once_there_is_a_key_and_no_more_once_it_is_remove
     listed = ran(server, "key", "list").stdout
     key_id = shown.split("_")[1]
     assert re.fullmatch(rf"{key_id}  ingest  \d{{4}}-\d\d-\d\d \d\d:\d\d  a program\n", listed)
-    assert "removed" in ran(server, "key", "remove", key_id).stderr
+    assert "Removed" in ran(server, "key", "remove", key_id).stderr
     assert ran(server, "key", "list").stdout == ""
     assert eventually(lambda: server.post(REFERENCE).status_code == 200)
     assert "rp_" not in server.log.read_text()
@@ -127,7 +127,10 @@ def test_nobody_else_may_read_the_database(tmp_path: Path) -> None:
         (["token", "--room", "r\n", "--user", "u"], "--room: must not contain control characters"),
         (["token", "--room", "r", "--user", ""], "--user: must have 1 to 128 characters"),
         *(
-            (["token", "--room", "r", "--user", "u", "--ttl", ttl], "must be as 30s, 15m or 1h, and at most 24h")
+            (
+                ["token", "--room", "r", "--user", "u", "--ttl", ttl],
+                "must be a time such as 30s, 15m or 1h, at most 24h",
+            )
             for ttl in ("", "0s", "5", "h", "25h", "86401s", "1.5h", "-1h", "1d", "1h\n", "9" * 9 + "s", "\u0661h")
         ),
     ],

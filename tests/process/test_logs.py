@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from roompulse.access.database import AccessDatabase
+from roompulse.access.keys import digest_of
 from roompulse.access.model import Key
-from roompulse.access.registry import digest_of
 from roompulse.access.store import AccessStore
 from roompulse.settings import Settings
 from tests.builders import REFERENCE, body

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 from httpx_sse import connect_sse
 
-from roompulse.access.database import access_path
 from roompulse.cli import main
 from roompulse.settings import Settings
+from roompulse.store.files import access_path
 from tests.operators import PASSWORD, SAME_SITE, WRONG_PASSWORD
 from tests.process import DEADLINE, eventually
 from tests.server import Server
@@ -57,12 +57,12 @@ def operated(server: Server) -> Server:
 
 class TestCommands:
     def test_the_first_operator_is_an_admin_and_others_are_viewers(self, tmp_path: Path) -> None:
-        assert done(tmp_path, "add", "ada", password=PASSWORD) == "ada is added, as admin.\n"
-        assert done(tmp_path, "add", "bob", password=PASSWORD) == "bob is added, as viewer.\n"
-        assert done(tmp_path, "add", "eve", "--role", "admin", password=PASSWORD) == "eve is added, as admin.\n"
+        assert done(tmp_path, "add", "ada", password=PASSWORD) == "Added ada as admin.\n"
+        assert done(tmp_path, "add", "bob", password=PASSWORD) == "Added bob as viewer.\n"
+        assert done(tmp_path, "add", "eve", "--role", "admin", password=PASSWORD) == "Added eve as admin.\n"
         lines = done(tmp_path, "list").splitlines()
         assert [line.split()[:2] for line in lines] == [["ada", "admin"], ["bob", "viewer"], ["eve", "admin"]]
-        assert "signed in nowhere" in lines[0]
+        assert "no active sessions" in lines[0]
 
     def test_unless_said_otherwise(self, tmp_path: Path) -> None:
         assert "viewer" in done(tmp_path, "add", "ada", "--role", "viewer", password=PASSWORD)
@@ -95,7 +95,7 @@ class TestWhileAServerRuns:
             assert browser.get("/access").status_code == 200
             done(operated.data, "role", "ada", "viewer")
             eventually(lambda: browser.get("/access").status_code == 403)
-            assert "signed in in 1 browser, last seen" in done(operated.data, "list")
+            assert "1 active session, last used" in done(operated.data, "list")
             done(operated.data, "sign-out", "ada")
             eventually(lambda: browser.get("/").status_code == 401)
 

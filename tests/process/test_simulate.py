@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from roompulse.cli import main
 from roompulse.cli.serve import _how_to_simulate
-from roompulse.cli.simulate import LOCAL_URL
+from roompulse.settings import LOCAL_URL
 from tests.process import DEADLINE, eventually
 from tests.process.test_keys import add_key
 from tests.process.test_start import COMMAND, environment, run
@@ -71,7 +71,7 @@ def test_on_a_terminal_one_line_is_rewritten(server: Server) -> None:
 def test_where_there_is_no_server_it_ends_and_says_so() -> None:
     ended = simulate("http://127.0.0.1:1", "--rooms", "1")
     assert ended.returncode == 1
-    assert "nothing could be delivered: cannot reach http://127.0.0.1:1: connection refused" in ended.stderr
+    assert "no report could be delivered: cannot reach http://127.0.0.1:1: connection refused" in ended.stderr
     assert "roompulse serve" in ended.stderr
     assert "Traceback" not in ended.stderr
 
@@ -113,7 +113,7 @@ def test_a_server_that_goes_away_and_comes_back_loses_nothing(server: Server) ->
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["127.0.0.1"], "is no URL of a server"),
+        (["127.0.0.1"], "is not the URL of a server"),
         (["--trouble", "gremlins"], "'wifi-uplink'"),
         (["--rooms", "0"], "--rooms"),
         (["--interval", "0"], "--interval"),

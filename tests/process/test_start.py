@@ -121,7 +121,7 @@ def test_where_others_reach_it_it_ends_and_says_what_to_do(data: Path, host: str
 def test_where_others_reach_it_it_listens_once_there_is_a_key(data: Path) -> None:
     assert run("key", "add", "phones", "--for", "ingest", "--data", str(data)).returncode == 0
     remark, error = run("serve", "--host", NOT_OURS, "--port", "0", "--data", str(data)).stderr.splitlines()
-    assert "[warning  ] nobody can look yet" in remark
+    assert "[warning  ] no one can read yet" in remark
     assert f"cannot listen on {NOT_OURS}" in error
 
 
@@ -130,7 +130,7 @@ def test_where_it_is_open_on_purpose_it_says_so_and_listens(data: Path, by: str)
     arguments = ("serve", "--host", NOT_OURS, "--port", "0", "--data", str(data))
     ended = run(*arguments, "--open") if by == "flag" else run(*arguments, OPEN="true")
     remark, error = ended.stderr.splitlines()
-    assert f"[warning  ] --open: everybody who reaches {NOT_OURS}" in remark
+    assert f"[warning  ] --open: no access control; any client that reaches {NOT_OURS}" in remark
     assert f"cannot listen on {NOT_OURS}" in error
 
 

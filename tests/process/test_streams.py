@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from httpx_sse import ServerSentEvent, connect_sse
 from roompulse.report.model import Entry
 from tests.access import bearer
 from tests.api import assert_problem, url
+from tests.api.test_doors import DOORS
 from tests.builders import REFERENCE, body, network, stream
 from tests.process import DEADLINE, eventually
 from tests.process.asgi import AsgiProcess
@@ -24,7 +26,8 @@ from tests.server import Server
 MakeServer = Callable[..., Server]
 
 JSON_STREAM = "/report/stream/room-1"
-PAGE_STREAMS = ["/stream", "/rooms/room-1/stream", "/rooms/room-1/users/u1/stream"]
+OWN_STREAMS = ["/stream", "/rooms/room-1/stream", "/rooms/room-1/users/u1/stream"]
+PAGE_STREAMS = [*OWN_STREAMS, f"/views/stream?{urlencode([('view', path) for path in OWN_STREAMS])}"]
 
 
 @pytest.fixture(scope="module", params=["pushed past ASGI", "sent by ASGI"])
@@ -307,3 +310,75 @@ def test_a_viewer_that_leaves_does_no_harm(server: Server) -> None:
     with watching(server) as viewer:
         assert viewer.room()["users"][0]["streams"][0]["network"]["packet_loss"] == 5
     assert "Traceback" not in server.log.read_text()
+
+
+class TestOfManyViews:
+    """What the windows of one browser share."""
+
+    def path(self, *views: str) -> str:
+        return f"/views/stream?{urlencode([('view', view) for view in views])}"
+
+    def test_each_section_is_told_whose_it_is(self, make_server: MakeServer) -> None:
+        with make_server().running() as server:
+            for room in ("a/b", "room-2"):
+                server.post(body(room_id=room))
+            views = ["/rooms/room-2/stream", f"{url('rooms', 'a/b')}/stream", "/stream?q=a"]
+            with watching(server, self.path(*views)) as viewer:
+                assert self.sections(viewer, 11) == [
+                    *((0, section) for section in ("notice", "summary", "users", "grid")),
+                    *((1, section) for section in ("notice", "summary", "users", "grid")),
+                    *((2, section) for section in ("notice", "totals", "rooms")),
+                ]
+                server.post(body(room_id="a/b", user_id="new"))
+                assert set(self.sections(viewer, 5)) == {
+                    *((1, section) for section in ("summary", "users", "grid")),
+                    *((2, section) for section in ("totals", "rooms")),
+                }
+
+    def sections(self, viewer: Viewer, count: int) -> list[tuple[int, str]]:
+        """The views and targets of the next `count` sections."""
+        found: list[tuple[int, str]] = []
+        while len(found) < count:
+            event = viewer.next("view", "message")
+            if event.event == "view":
+                self.view = int(event.data)
+            else:
+                found.append((self.view, event.data.partition('"#')[2].partition('"')[0]))
+        return found
+
+    view = 0
+
+    def test_each_view_is_a_viewer_and_a_refusal_keeps_no_place(self, make_server: MakeServer) -> None:
+        with make_server(MAX_VIEWERS=2).running() as server:
+            for _ in range(3):
+                assert server.get(self.path("/stream", "/rooms/a/stream", "/rooms/b/stream")).status_code == 503
+            with watching(server, self.path("/stream", "/rooms/a/stream")) as viewer:
+                viewer.next("ping")
+                assert server.get("/stream").status_code == 503
+            assert eventually(lambda: httpx.head(server.url + self.path("/stream", "/stream")).status_code == 200)
+        with make_server(MAX_ADDRESS_VIEWERS=2).running() as server:
+            assert server.get(self.path("/stream", "/rooms/a/stream", "/rooms/b/stream")).status_code == 429
+
+    @pytest.mark.parametrize(
+        ("views", "status"),
+        [
+            ([], 400),
+            ([f"/rooms/{number}/stream" for number in range(33)], 400),
+            (["/stream", "/nowhere"], 404),
+            (["/rooms/%00/stream"], 404),
+            (["/views/stream?view=/stream"], 404),
+        ],
+    )
+    def test_what_asks_for_too_many_or_for_none_is_refused(self, server: Server, views: list[str], status: int) -> None:
+        assert server.get(self.path(*views)).status_code == status
+
+    def test_the_stream_of_each_page_can_be_among_them(self, server: Server) -> None:
+        own = [route.split()[1] for route in DOORS if route.endswith("/stream") and route != "GET /views/stream"]
+        views = [path.replace("{room_id:str}", "room-1").replace("{user_id:str}", "u1") for path in own]
+        assert len(views) == 4
+        assert httpx.head(server.url + self.path(*views)).status_code == 200
+
+    def test_as_many_as_a_connection_may_have_come(self, server: Server) -> None:
+        views = [f"/rooms/{number}/stream" for number in range(32)]
+        with watching(server, self.path(*views)) as viewer:
+            assert {view for view, _ in self.sections(viewer, 32 * 4)} == set(range(32))

@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
+from roompulse.access.database import VERSIONS as ACCESS_VERSIONS
 from roompulse.access.database import AccessDatabase
 from roompulse.access.schema import metadata as access_metadata
 from roompulse.errors import StartupError
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
-from roompulse.store.migrate import migrate
+from roompulse.store.migrate import MIGRATIONS, VERSIONS, known_revisions, migrate
 from roompulse.store.schema import metadata
 from roompulse.store.sql_store import SqlStore
 from tests.builders import received
@@ -37,9 +39,15 @@ async def test_the_migrations_make_the_schema(settings: Settings) -> None:
 
 async def test_the_migrations_of_access_make_its_schema(settings: Settings) -> None:
     access = AccessDatabase(settings)
-    async with access.open(), access.engine.connect() as connection:
-        assert await connection.run_sync(differences, access_metadata) == []
-        assert await connection.run_sync(differences) != []
+    async with access.open():
+        assert await access.run(lambda connection: differences(connection, access_metadata)) == []
+        assert await access.run(differences) != []
+
+
+@pytest.mark.parametrize("versions", [VERSIONS, ACCESS_VERSIONS])
+def test_the_schemas_that_are_known_are_those_of_alembic(versions: Path) -> None:
+    scripts = ScriptDirectory(str(MIGRATIONS), version_locations=[str(versions)])
+    assert known_revisions(versions) == [script.revision for script in scripts.walk_revisions()]
 
 
 async def test_a_difference_would_be_noticed(settings: Settings) -> None:

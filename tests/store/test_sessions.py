@@ -11,7 +11,7 @@ from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
 from roompulse.store.contract import Session, SessionQuery, SessionStore
 from roompulse.store.engine import Database
-from roompulse.store.sessions import SessionKeeper, SqlSessions
+from roompulse.store.sessions import SessionRecorder, SqlSessions
 from roompulse.store.snapshots import Snapshots
 from roompulse.store.sql_store import SqlStore
 from tests.builders import NOW, network, received, stream
@@ -37,8 +37,8 @@ def rooms() -> RoomsInMemory:
 
 
 @pytest.fixture
-def keeper(sessions: SessionStore, rooms: RoomsInMemory) -> SessionKeeper:
-    return SessionKeeper(sessions, rooms)
+def recorder(sessions: SessionStore, rooms: RoomsInMemory) -> SessionRecorder:
+    return SessionRecorder(sessions, rooms)
 
 
 @pytest.fixture
@@ -63,45 +63,45 @@ async def keep(sessions: SessionStore, room_id: str, started: float, ended: floa
 
 class TestKeeper:
     async def test_saves_start_and_end_of_a_room(
-        self, keeper: SessionKeeper, rooms: RoomsInMemory, sessions: SessionStore
+        self, recorder: SessionRecorder, rooms: RoomsInMemory, sessions: SessionStore
     ) -> None:
         rooms.apply(received(NOW))
-        await keeper.look()
+        await recorder.record()
         assert await sessions.of_room("room-1", 9) == [session(0, None)]
         assert await ended(sessions) == []
         rooms.apply(received(NOW + 30))
         rooms.expire(NOW + 89)
-        await keeper.look()
+        await recorder.record()
         assert await ended(sessions) == []
         rooms.expire(NOW + 90)
-        await keeper.look()
+        await recorder.record()
         # A room ends with its last report, not when that had been so long ago that nobody was in it any more.
         assert await ended(sessions) == [session(0, 30)]
 
     async def test_tells_a_room_that_came_back_between_two_looks_from_one_that_stayed(
-        self, keeper: SessionKeeper, rooms: RoomsInMemory, sessions: SessionStore
+        self, recorder: SessionRecorder, rooms: RoomsInMemory, sessions: SessionStore
     ) -> None:
         rooms.apply(received(NOW))
-        await keeper.look()
+        await recorder.record()
         rooms.expire(NOW + 60)
         rooms.apply(received(NOW + 60))
-        await keeper.look()
+        await recorder.record()
         assert await sessions.of_room("room-1", 9) == [session(60, None), session(0, 0)]
 
     async def test_goes_on_after_a_restart_and_ends_what_ended_meanwhile(
-        self, keeper: SessionKeeper, rooms: RoomsInMemory, sessions: SessionStore, snapshots: Snapshots
+        self, recorder: SessionRecorder, rooms: RoomsInMemory, sessions: SessionStore, snapshots: Snapshots
     ) -> None:
         rooms.apply(received(NOW, room_id="goes-on"))
         rooms.apply(received(NOW, room_id="ends"))
         rooms.apply(received(NOW, room_id="ends-before-its-first-snapshot"))
-        await keeper.look()
+        await recorder.record()
         rooms.expire(NOW + 60)
         rooms.apply(received(NOW + 61, room_id="ends"))
-        await snapshots.take(NOW + 70)
+        await snapshots.save(NOW + 70)
         after_restart = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
         after_restart.apply(received(NOW + 100, room_id="goes-on"))
-        keeper = SessionKeeper(sessions, after_restart)
-        await keeper.look()
+        recorder = SessionRecorder(sessions, after_restart)
+        await recorder.record()
         assert await sessions.unfinished() == ["goes-on"]
         assert await sessions.of_room("goes-on", 9) == [session(0, None, "goes-on")]
         (end,) = await sessions.of_room("ends", 9)
@@ -111,32 +111,32 @@ class TestKeeper:
         ]
 
     async def test_notes_the_worst_moment_and_the_most_users(
-        self, keeper: SessionKeeper, rooms: RoomsInMemory, sessions: SessionStore, snapshots: Snapshots
+        self, recorder: SessionRecorder, rooms: RoomsInMemory, sessions: SessionStore, snapshots: Snapshots
     ) -> None:
         for second, loss, user in ((0, 0, "u1"), (10, 6, "u2"), (20, 6, "u2"), (30, 0, "u1")):
             lossy = [Entry(user, [stream(network=network(packet_loss=loss))])]
             rooms.apply(received(NOW + second, user_id=user, metrics=lossy))
-            await keeper.look()
-            await snapshots.take(NOW + second)
+            await recorder.record()
+            await snapshots.save(NOW + second)
         rooms.expire(NOW + 99)
-        await keeper.look()
+        await recorder.record()
         (found,) = await ended(sessions)
         assert (found.most_users, found.worst_at) == (2, NOW + 10)
         assert found.worst_score
         assert found.worst_score < 3.3
 
     async def test_counts_nothing_of_an_earlier_call_in_the_same_room(
-        self, keeper: SessionKeeper, rooms: RoomsInMemory, sessions: SessionStore, snapshots: Snapshots
+        self, recorder: SessionRecorder, rooms: RoomsInMemory, sessions: SessionStore, snapshots: Snapshots
     ) -> None:
         rooms.apply(received(NOW))
         rooms.apply(received(NOW, user_id="u2"))
-        await snapshots.take(NOW)
+        await snapshots.save(NOW)
         rooms.expire(NOW + 60)
         rooms.apply(received(NOW + 100))
-        await keeper.look()
-        await snapshots.take(NOW + 110)
+        await recorder.record()
+        await snapshots.save(NOW + 110)
         rooms.expire(NOW + 200)
-        await keeper.look()
+        await recorder.record()
         (found,) = await ended(sessions)
         assert (found.started_at, found.most_users, found.worst_at) == (NOW + 100, 1, NOW + 110)
 

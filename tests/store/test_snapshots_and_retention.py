@@ -48,11 +48,11 @@ async def test_a_snapshot_is_taken_of_rooms_that_changed(
 ) -> None:
     rooms.apply(received(room_id="quiet"))
     rooms.apply(received(room_id="busy"))
-    await snapshots.take(NOW + 10)
+    await snapshots.save(NOW + 10)
     rooms.apply(received(room_id="busy", at=NOW + 11))
     rooms.apply(received(room_id="new", at=NOW + 12))
-    await snapshots.take(NOW + 20)
-    await snapshots.take(NOW + 30)
+    await snapshots.save(NOW + 20)
+    await snapshots.save(NOW + 30)
     assert await times(store, "quiet") == [NOW + 10]
     assert await times(store, "busy") == [NOW + 10, NOW + 20]
     assert await times(store, "new") == [NOW + 20]
@@ -62,11 +62,11 @@ async def test_turning_stale_is_a_change_and_a_room_that_ended_is_none(
     store: SqlStore, rooms: RoomsInMemory, snapshots: Snapshots
 ) -> None:
     rooms.apply(received())
-    await snapshots.take(NOW + 10)
+    await snapshots.save(NOW + 10)
     rooms.expire(NOW + 15)
-    await snapshots.take(NOW + 20)
+    await snapshots.save(NOW + 20)
     rooms.expire(NOW + 60)
-    await snapshots.take(NOW + 60)
+    await snapshots.save(NOW + 60)
     assert await times(store, "room-1") == [NOW + 10, NOW + 20]
 
 
@@ -75,14 +75,14 @@ async def test_a_snapshot_is_of_the_room_as_it_is_then(
 ) -> None:
     for number in range(3):
         rooms.apply(received(user_id=f"u{number}"))
-        await snapshots.take(NOW + number)
+        await snapshots.save(NOW + number)
     history = await store.history(HistoryQuery("room-1"))
     assert history
     assert [snapshot.user_count for snapshot in history] == [1, 2, 3]
 
 
 async def test_no_room_is_no_snapshot(store: SqlStore, snapshots: Snapshots) -> None:
-    await snapshots.take(NOW)
+    await snapshots.save(NOW)
     assert await store.history(HistoryQuery("room-1")) is None
 
 
@@ -91,11 +91,11 @@ async def test_a_change_while_many_rooms_are_aggregated_belongs_to_the_next_snap
 ) -> None:
     for number in range(250):
         rooms.apply(received(room_id=f"room-{number:03}"))
-    taking = asyncio.create_task(snapshots.take(NOW + 10))
+    taking = asyncio.create_task(snapshots.save(NOW + 10))
     await asyncio.sleep(0)
     rooms.apply(received(room_id="room-000", at=NOW + 11))
     await taking
-    await snapshots.take(NOW + 20)
+    await snapshots.save(NOW + 20)
     assert await times(store, "room-000") == [NOW + 10, NOW + 20]
     assert await times(store, "room-249") == [NOW + 10]
 
@@ -186,7 +186,7 @@ async def test_retention_lets_the_ingest_in_between_its_steps(store: SqlStore, c
 async def test_retention_goes_by_itself_and_survives_a_database_that_fails(
     settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("roompulse.store.retention._LOOK_EVERY", 0.02)
+    monkeypatch.setattr("roompulse.store.retention.PRUNE_EVERY", 0.02)
     database = Database(settings)
     async with database.open():
         store = SqlStore(database)

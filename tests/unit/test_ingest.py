@@ -318,10 +318,10 @@ class TestAFailure:
         async with world.running():
             world.store.out = True
             await outcomes([world.post()])
-            await world.health.look()
+            await world.health.check()
             assert await outcomes([world.post()]) == [Unavailable]
             world.store.out = False
-            await world.health.look()
+            await world.health.check()
             assert world.health.failing_since is None
             assert await outcomes([world.post()]) == [None]
             assert world.user_ids() == ["u1"]

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from roompulse.meters import LOOP_LOOK_EVERY, Meters
+from roompulse.meters import LOOP_CHECK_EVERY, Meters
 from tests.conftest import Clock
 
 
@@ -13,7 +13,7 @@ async def test_the_lag_of_the_event_loop_is_how_late_it_wakes_who_sleeps(monkeyp
     meters = Meters()
     watching = asyncio.create_task(meters.watch_loop())
     await asyncio.sleep(0)
-    clock.advance(LOOP_LOOK_EVERY + 0.3)
+    clock.advance(LOOP_CHECK_EVERY + 0.3)
     for _ in range(5):
         await asyncio.sleep(0)
     watching.cancel()

@@ -1,76 +1,84 @@
-"""The database of access control, beside that of the reports, which only the server may write.
+"""The database of access control, beside the database of reports, which only the server may write.
 
-So commands change keys and operators while a server runs. It is small and rarely written, and has a rollback journal:
-with that any number of processes may write (see store/engine.py for why not with a write-ahead log).
+So commands can change keys and operators while a server runs. It is small and rarely written, and has a rollback
+journal, with which any number of processes may write (see store/engine.py for why not with a write-ahead log).
 """
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from sqlalchemy import URL, event
+from sqlalchemy import URL, Connection, create_engine
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from roompulse.errors import StartupError
 from roompulse.settings import Settings
-from roompulse.store.engine import database_url
+from roompulse.store.files import access_path
 from roompulse.store.migrate import migrate
+from roompulse.store.sqlite import set_pragmas, store_errors
 
 VERSIONS = Path(__file__).parent / "migrations"
 _PRAGMAS = ("busy_timeout=5000", "journal_mode=DELETE", "synchronous=EXTRA", "foreign_keys=ON", "secure_delete=ON")
 
-
-def access_path(settings: Settings) -> Path:
-    """The file of this database; raises StartupError for a DATABASE_URL that cannot be used."""
-    reports = Path(database_url(settings).database or "")
-    return reports.with_name(f"{reports.stem}-access.db")
+T = TypeVar("T")
 
 
 class AccessDatabase:
+    """One connection in a thread of its own: SQLAlchemy's asyncio would double the time that a command takes to start.
+
+    Errors are logged without parameters, since those of statements here are hashes of secrets.
+    """
+
     def __init__(self, settings: Settings) -> None:
         self.path = access_path(settings)
-        self.engine = _engine(self.path)
+        url = URL.create("sqlite", database=str(self.path))
+        self._engine = create_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
+        set_pragmas(self._engine, _PRAGMAS)
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction of its own, in the thread, and return what it returns.
+
+        It runs to its end even if the caller is cancelled. Raises what it raises, and StoreError when the database
+        fails; nothing of it took effect then.
+        """
+        with store_errors():
+            return await self._in_thread(partial(self._transact, work, "BEGIN"))
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Make the database if it is not there, migrate it, and close it at the end.
+        """Create the database if there is none, migrate it, and close it at the end.
 
         Raises:
-            StartupError: the database cannot be used, and why.
+            StartupError: the database cannot be used; the message has the reason.
 
         """
-        try:
-            await self._prepare()
-            yield
-        finally:
-            await self.engine.dispose()
+        with ThreadPoolExecutor(1, "roompulse-access") as self._thread:
+            try:
+                await self._prepare()
+                yield
+            finally:
+                await self._in_thread(self._engine.dispose)
 
     async def _prepare(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Nobody else may read it: it has the hashes of passwords, and the keys that sign tokens.
+            # Only for its owner: it contains password hashes, and the keys that sign tokens.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-            async with self.engine.begin() as connection:
-                await connection.exec_driver_sql("BEGIN IMMEDIATE")
-                await connection.run_sync(migrate, VERSIONS)
+            await self._in_thread(partial(self._transact, partial(migrate, versions=VERSIONS), "BEGIN IMMEDIATE"))
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
             raise StartupError(f"the database {self.path} cannot be used: {cause}") from None
 
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-def _engine(path: Path) -> AsyncEngine:
-    url = URL.create("sqlite+aiosqlite", database=str(path))
-    # Errors are told in the log, and not with the hashes that statements have as parameters.
-    engine = create_async_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def set_pragmas(connection: Any, _record: object) -> None:
-        cursor = connection.cursor()
-        for pragma in _PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    return engine
+    def _transact(self, work: Callable[[Connection], T], begin: str) -> T:
+        with self._engine.begin() as connection:
+            # Python's sqlite3 begins no transaction for SELECT and DDL by itself.
+            connection.exec_driver_sql(begin)
+            return work(connection)

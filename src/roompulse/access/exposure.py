@@ -1,4 +1,4 @@
-"""Whether a server may listen where others can reach it, and what is to be said of who gets in."""
+"""Whether a server may listen where other machines reach it, and warnings about access."""
 
 from roompulse.access.model import Known
 from roompulse.errors import StartupError
@@ -6,24 +6,24 @@ from roompulse.settings import Settings
 
 
 def remarks_at_start(settings: Settings, known: Known, *, reachable: bool) -> list[str]:
-    """Lines for who starts the server; `reachable` says whether others than this machine can reach it.
+    """Warnings for the operator at start; `reachable`: whether other machines can reach the server.
 
-    Raises StartupError where it would be open by oversight.
+    Raises StartupError where the server would be open by oversight.
     """
     if settings.open:
-        return [f"--open: everybody who reaches {settings.host} may post and see everything"]
+        return [f"--open: no access control; any client that reaches {settings.host} can post and see everything"]
     if not reachable or settings.behind_proxy:
         return []
     kinds = {key.kind for key in known.keys.values()}
     if not kinds and not known.operators:
         raise StartupError(
-            f"{settings.host} is reached by others, and nothing says who may post and look: "
-            "set keys (roompulse key add, roompulse user add), put a proxy in front that does it (--behind-proxy), "
-            "or say that everybody may (--open)"
+            f"{settings.host} can be reached from other machines, and there is no access control: add API keys and "
+            "operators (roompulse key add, roompulse user add), put a proxy with access control in front "
+            "(--behind-proxy), or allow access to everyone (--open)"
         )
     remarks = []
     if not known.operators and "read" not in kinds:
-        remarks.append("nobody can look yet: add an operator (roompulse user add) or a read key (roompulse key add)")
+        remarks.append("no one can read yet: add an operator (roompulse user add) or a read key (roompulse key add)")
     if not kinds & {"ingest", "token"}:
-        remarks.append("nobody can post yet: add a key for ingest or for tokens (roompulse key add)")
+        remarks.append("no client can post yet: add a key for ingest or for tokens (roompulse key add)")
     return remarks

@@ -1,25 +1,25 @@
-"""What access control is about."""
+"""The types of access control."""
 
 from typing import Literal, get_args
 
 from msgspec import Struct
 
 KeyKind = Literal["ingest", "read", "token"]
-"""What a key is for: to post reports, to read JSON, or to sign the room tokens that let browsers post."""
+"""What a key permits: to post reports, to read JSON, or to sign room tokens, with which browsers post."""
 
 KEY_KINDS: tuple[KeyKind, ...] = get_args(KeyKind)
 
 Role = Literal["viewer", "admin"]
-"""A viewer sees everything; an admin also says who else may."""
+"""A viewer sees everything; an admin also manages operators and API keys."""
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Key(Struct, frozen=True):
-    """A key of a program; `id` is public, and the `kid` of the tokens that it signs. Times are Unix seconds.
+    """An API key; `id` is public, and is the `kid` of the tokens that the key signs. Times are Unix seconds.
 
-    `secret` is the SHA-256 of what its holder shows, or for `token` the HMAC key itself: who checks a signature of
-    HS256 can make one.
+    `secret` is the SHA-256 of what its holder presents. For `token` it is the HMAC key itself: a signature of HS256 is
+    verified with the key that made it.
     """
 
     id: str
@@ -30,7 +30,7 @@ class Key(Struct, frozen=True):
 
 
 class Operator(Struct, frozen=True):
-    """Somebody who signs in with a password, of which the argon2id hash is kept."""
+    """A person who signs in with a password, of which the argon2id hash is stored."""
 
     name: str
     role: Role
@@ -39,7 +39,7 @@ class Operator(Struct, frozen=True):
 
 
 class SignIn(Struct, frozen=True):
-    """An operator in one browser; `digest` is the SHA-256 of the secret in its cookie. Times are Unix seconds."""
+    """A session of an operator in one browser; `digest` is the SHA-256 of the secret in its cookie. Unix seconds."""
 
     digest: bytes
     operator: str
@@ -48,7 +48,7 @@ class SignIn(Struct, frozen=True):
 
 
 class Known(Struct, frozen=True):
-    """Everything that is known, as it was read in one go."""
+    """The contents of the database of access control, read in one transaction."""
 
     keys: dict[str, Key] = {}
     operators: dict[str, Operator] = {}
@@ -56,9 +56,10 @@ class Known(Struct, frozen=True):
 
 
 class Caller(Struct, frozen=True):
-    """Who asks, once that is known: an operator by its sign-in or by the proxy in front, or the holder of a key.
+    """An authenticated caller: an operator, by a sign-in or by the proxy in front, or the holder of a key.
 
-    `role` is None for a program. `proof` is what it ends with: the digest of the sign-in, or the id of the key.
+    `role` is None for a program. `proof` is what the caller is admitted by: the digest of the sign-in, or the id of the
+    key.
     """
 
     name: str
@@ -67,4 +68,4 @@ class Caller(Struct, frozen=True):
 
 
 ANYBODY = Caller("", "admin")
-"""Who asks where no access control is needed."""
+"""The caller where there is no access control."""

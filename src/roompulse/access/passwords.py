@@ -1,4 +1,4 @@
-"""Passwords: which may be one, and the slow hash that is kept of it."""
+"""Passwords: which are accepted, and the slow hash that is stored."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def password_fault(password: str) -> str | None:
-    """Say why `password` can be none, or None if it can."""
+    """Why `password` is not accepted, or None if it is."""
     if len(password) < MIN_CHARACTERS:
         return f"must have at least {MIN_CHARACTERS} characters, has {len(password)}"
     if (size := len(password.encode(errors="replace"))) > MAX_BYTES:
@@ -30,21 +30,21 @@ def password_fault(password: str) -> str | None:
 
 
 class Passwords:
-    """argon2id takes 64 MiB and some 50 ms of a core each time: so it runs in threads, two of them, and few wait."""
+    """argon2id takes 64 MiB and about 50 ms of a core for each password: it runs in two threads, with a short queue."""
 
     def __init__(self) -> None:
         self._hasher = hasher = PasswordHasher()
         self._threads = ThreadPoolExecutor(AT_ONCE, "argon2")
         self._places = AT_ONCE + MAX_WAITING
-        # No password has this hash, and to find that out takes as long as with any other.
+        # No password has this hash, and verifying against it takes as long as against any other.
         cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
-        self._nobodys = f"$argon2id$v=19${cost}${'A' * 22}${'A' * 43}"
+        self._unmatchable = f"$argon2id$v=19${cost}${'A' * 22}${'A' * 43}"
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place among those who wait for `matches`. Raises Unavailable when there is none."""
+        """A place in the queue for `matches`; raises Unavailable when the queue is full."""
         if not self._places:
-            raise Unavailable("too many sign in at once, try again in a moment", retry_after=2)
+            raise Unavailable("too many sign-ins at once, try again in a moment", retry_after=2)
         self._places -= 1
         try:
             yield
@@ -52,11 +52,11 @@ class Passwords:
             self._places += 1
 
     async def matches(self, password_hash: str | None, password: str) -> bool:
-        """Say whether it is the password; without a hash it is not, which takes as long to say."""
+        """Whether the password has this hash. Without a hash the answer is no, and takes as long."""
 
         def verify() -> bool:
             try:
-                return self._hasher.verify(password_hash or self._nobodys, _normal(password))
+                return self._hasher.verify(password_hash or self._unmatchable, _normal(password))
             except (VerificationError, InvalidHashError):
                 return False
 
@@ -66,7 +66,7 @@ class Passwords:
         return await self._in_a_thread(lambda: self._hasher.hash(_normal(password)))
 
     def is_outdated(self, password_hash: str) -> bool:
-        """Say whether a password would be hashed otherwise today."""
+        """Whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(password_hash)
 
     async def _in_a_thread(self, work: Callable[[], T]) -> T:
@@ -74,5 +74,5 @@ class Passwords:
 
 
 def _normal(password: str) -> bytes:
-    """Keyboards differ in how they write the same characters (NIST SP 800-63B, 5.1.1.2)."""
+    """Keyboards encode the same characters differently (NIST SP 800-63B, 5.1.1.2)."""
     return normalize("NFKC", password).encode(errors="replace")

@@ -1,28 +1,25 @@
-"""Who may what, by the keys and operators that there are."""
+"""Which callers are admitted, by the API keys and operators that exist."""
 
 import asyncio
 import hmac
-import logging
-import socket
-from hashlib import sha256
-from ipaddress import ip_address
 
+from roompulse.access.keys import digest_of
 from roompulse.access.model import ANYBODY, Caller, Key, KeyKind, Known, Role, SignIn
 from roompulse.access.revocation import OpenSessions
 from roompulse.access.store import AccessStore
 from roompulse.clock import Clock
+from roompulse.net import is_loopback
+from roompulse.periodic import every
 from roompulse.settings import Settings
 
-logger = logging.getLogger(__name__)
-
 RELOAD_EVERY = 2.0
-"""Seconds until what a command changed holds for a server that runs."""
+"""Seconds until a running server applies a change made by a command."""
 
 
 class AccessRegistry:
-    """Knows what the database of access control holds, so that a request costs no look into it.
+    """The contents of the database of access control in memory, so that requests need no query.
 
-    Off on a loopback address and behind a proxy until there is something to ask for: a key, or an operator.
+    On a loopback address and behind a proxy, access control is off until a key or operator exists.
     """
 
     def __init__(self, settings: Settings, store: AccessStore, clock: Clock) -> None:
@@ -32,17 +29,20 @@ class AccessRegistry:
         self._asks_anyway = not (settings.behind_proxy or is_loopback(settings.host))
         self._signed_on = settings.behind_proxy and settings.proxy_user_header is not None
         self._idle, self._lifetime = settings.session_idle, settings.session_lifetime
-        self._used: dict[bytes, float] = {}  # when sign-ins were, by their digests
-        self._reading = asyncio.Lock()  # or what was read first might be known last
+        self._used: dict[bytes, float] = {}  # the time of last use of sign-ins, by digest
+        self._reading = asyncio.Lock()  # or an older state might replace a newer one
         self.known = Known()
         self.signing_keys: dict[str, Key] = {}
-        """By which room tokens are signed: another dictionary whenever one of them is."""
+        """The keys that sign room tokens, by id. It is replaced by another dictionary when a key changes."""
         self._kinds: set[KeyKind] = set()
         self._adopted: dict[str, Key] = {}
         self.open_sessions = OpenSessions(self.admits)
 
     async def reload(self) -> None:
-        """Raises StoreError when the database fails; what is known stays. Who is not let in any more is shown out."""
+        """Read the database again, and end the streams of callers who are no longer admitted.
+
+        Raises StoreError when the database fails; the known state is then kept.
+        """
         async with self._reading:
             try:
                 self.known = await self._store.load()
@@ -51,15 +51,15 @@ class AccessRegistry:
                 self._review()
 
     def _review(self) -> None:
-        # Who looks at a stream uses the sign-in, though a wall screen asks for nothing in months.
-        for caller in self.open_sessions.authenticator:
+        # An open stream counts as use of the sign-in: a wall screen sends no other request for months.
+        for caller in self.open_sessions.callers:
             if isinstance(caller.proof, bytes) and self.sign_in(caller.proof):
                 self.use(caller.proof)
         self._used = {digest: at for digest, at in self._used.items() if digest in self.known.sign_ins}
         self.open_sessions.review()
 
     def adopt(self, key: Key) -> None:
-        """Take room tokens by a key that is in no database."""
+        """Accept room tokens signed by a key that is not in the database."""
         self._adopted[key.id] = key
         self._know_keys()
 
@@ -71,26 +71,21 @@ class AccessRegistry:
             self.signing_keys = signing
 
     async def run(self) -> None:
-        while True:
-            await asyncio.sleep(RELOAD_EVERY)
-            try:
-                await self.reload()
-            except Exception:  # whatever it is, the next time must come
-                logger.exception("keys and operators could not be read; they will be")
+        await every(RELOAD_EVERY, self.reload, "keys and operators could not be read")
 
     @property
     def asks_senders(self) -> bool:
-        """Say whether a report needs a key or a room token."""
+        """Whether a report needs a key or a room token."""
         return not self._open and (self._asks_anyway or "ingest" in self._kinds or "token" in self._kinds)
 
     @property
     def asks_readers(self) -> bool:
-        """Say whether JSON and pages need a key or a sign-in."""
+        """Whether JSON and pages need a key or a sign-in."""
         asks = self._asks_anyway or self._signed_on or "read" in self._kinds or bool(self.known.operators)
         return asks and not self._open
 
     def admits(self, caller: Caller) -> bool:
-        """Say whether who was let in before still would be."""
+        """Whether a caller admitted earlier would still be admitted."""
         if not self.asks_readers:
             return True
         if isinstance(caller.proof, str):
@@ -98,10 +93,10 @@ class AccessRegistry:
             return key is not None and key.kind == "read"
         if caller.proof is not None:
             return self.sign_in(caller.proof) is not None
-        return caller != ANYBODY  # but whom a proxy let in
+        return caller != ANYBODY  # such as a caller signed in by the proxy
 
     def sign_in(self, digest: bytes) -> SignIn | None:
-        """The sign-in, unless it has ended or expired."""
+        """The sign-in with this digest, unless it has ended or expired."""
         found, now = self.known.sign_ins.get(digest), self._clock()
         if found is None or now - found.started_at >= self._lifetime or now - self.used_at(found) >= self._idle:
             return None
@@ -114,42 +109,14 @@ class AccessRegistry:
         return max(sign_in.used_at, self._used.get(sign_in.digest, 0.0))
 
     def role_of(self, operator: str) -> Role | None:
-        """None where there is no operator of this very name."""
+        """None if there is no operator with exactly this name."""
         found = self.known.operators.get(operator)
         return found.role if found else None
 
     def key(self, shown: str, kind: KeyKind) -> Key | None:
-        """The key that its holder shows, if it is one of this kind."""
+        """The key that a caller presents, if it is valid and of this kind."""
         _, _, rest = shown.partition("_")
         key = self.known.keys.get(rest.partition("_")[0])
         if key is None or key.kind != kind or not hmac.compare_digest(key.secret, digest_of(shown)):
             return None
         return key
-
-
-def digest_of(secret: str) -> bytes:
-    """What is kept of a secret with 128 bits of chance or more: no salt or slow hash makes it harder to guess."""
-    return sha256(secret.encode(errors="replace")).digest()
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine can reach what listens there. A name is looked up, as it is to listen there."""
-    try:
-        return _is_loopback(host)
-    except ValueError:
-        pass
-    try:
-        found = socket.getaddrinfo(host, None, address_family(host))
-    except (OSError, UnicodeError):
-        return False
-    return all(_is_loopback(str(address[0])) for *_, address in found)
-
-
-def _is_loopback(address: str) -> bool:
-    ip = ip_address(address)
-    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
-
-
-def address_family(host: str) -> socket.AddressFamily:
-    """Of an address to listen on. Names are those of IPv4 addresses."""
-    return socket.AF_INET6 if ":" in host else socket.AF_INET

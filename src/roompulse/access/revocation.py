@@ -1,4 +1,4 @@
-"""Those who were let in and are still there: what they look at ends when they are not let in any more."""
+"""Open streams end when the callers that opened them are no longer admitted."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -7,19 +7,19 @@ from roompulse.access.model import Caller
 
 
 class OpenSessions:
-    """Bounded by what it is used for: streams, of which there are MAX_VIEWERS at most."""
+    """Open streams by caller. Bounded by the number of streams, at most MAX_VIEWERS."""
 
     def __init__(self, admits: Callable[[Caller], bool]) -> None:
         self._admits = admits
         self._ends: dict[Caller, list[Callable[[], None]]] = {}
 
     @property
-    def authenticator(self) -> Collection[Caller]:
+    def callers(self) -> Collection[Caller]:
         return self._ends.keys()
 
     @contextmanager
     def hold(self, caller: Caller, end: Callable[[], None]) -> Iterator[None]:
-        """Until the context ends, `end` is called by each `review` that finds the caller not admitted any more."""
+        """Until the context ends, each `review` that finds the caller no longer admitted calls `end`."""
         self._ends.setdefault(caller, []).append(end)
         try:
             yield

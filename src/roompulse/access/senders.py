@@ -1,4 +1,4 @@
-"""Who may post: the holder of an ingest key for everybody, the holder of a room token for one user in one room."""
+"""Senders of reports: an ingest key permits reports of every user, a room token those of one user in one room."""
 
 from msgspec import Struct
 
@@ -12,10 +12,10 @@ KEY_PREFIX = "rp_"
 
 
 class Sender(Struct, frozen=True):
-    """Who posts. `room` and `user` are None for whom they are not prescribed.
+    """An authenticated sender. `room` and `user` are those that it may report on, None: all of them.
 
-    `bucket` is what its rate is counted by: its address where nobody is asked; the id of its key; or its user and room,
-    so that a stolen token posts no more from many addresses than from one, and many users may share an address.
+    `bucket` is the key of its rate limit: its address without access control; the id of its key; or its user and room,
+    so that a stolen token posts no more from many addresses than from one, and many users can share an address.
     """
 
     bucket: str
@@ -23,7 +23,7 @@ class Sender(Struct, frozen=True):
     user: str | None = None
 
     def check(self, report: Report) -> None:
-        """Raises Forbidden for a report that is not this sender's to post."""
+        """Raises Forbidden for a report that this sender may not post."""
         if self.room not in (None, report.room_id):
             raise Forbidden("$.room_id: the token is for another room")
         if self.user not in (None, report.user_id):
@@ -41,7 +41,7 @@ class Senders:
         return self._registry.asks_senders
 
     def sender(self, shown: str | None) -> Sender:
-        """The sender that shows this key or token; raises Unauthorized where it lets nobody post."""
+        """The sender that presents this key or token; raises Unauthorized if it permits no reports."""
         if not shown:
             raise Unauthorized("send an ingest key or a room token: `Authorization: Bearer …`, or `token` in the body")
         if shown.startswith(KEY_PREFIX):

@@ -1,22 +1,20 @@
-"""Operators in browsers: how a sign-in begins, is kept, and ends."""
+"""Sessions of operators in browsers: how a sign-in begins, is extended by use, and ends."""
 
-import asyncio
-import logging
 import secrets
 
+from roompulse.access.keys import digest_of
 from roompulse.access.model import SignIn
-from roompulse.access.registry import AccessRegistry, digest_of
+from roompulse.access.registry import AccessRegistry
 from roompulse.access.store import AccessStore
 from roompulse.clock import Clock
+from roompulse.periodic import every
 from roompulse.settings import Settings
 
-logger = logging.getLogger(__name__)
-
 MAX_PER_OPERATOR = 50
-"""The one that was not used for longest makes room."""
+"""Active sessions of one operator; the least recently used one is ended for a new one."""
 
-KEEP_EVERY = 60.0
-"""Seconds after which it is written down that a sign-in was used, at most: a restart forgets what came after."""
+SAVE_EVERY = 60.0
+"""Seconds between two saves of the last use of sign-ins, at most; a restart loses later uses."""
 
 
 class OperatorSessions:
@@ -24,10 +22,10 @@ class OperatorSessions:
         self._registry = registry
         self._store = store
         self._clock = clock
-        self._keep_every = min(KEEP_EVERY, settings.session_idle / 4)
+        self._save_every = min(SAVE_EVERY, settings.session_idle / 4)
 
     async def begin(self, operator: str, shown: str | None) -> str:
-        """The secret of a new sign-in, of 256 bits. The one before it in this browser, if `shown` is one, ends."""
+        """Begin a session and return its secret of 256 bits. The previous one of this browser, `shown`, ends."""
         secret, now = secrets.token_urlsafe(32), self._clock()
         await self._store.begin(SignIn(digest_of(secret), operator, now, now))
         await self.end(*([digest_of(shown)] if shown else []), *self._too_many(operator))
@@ -39,7 +37,7 @@ class OperatorSessions:
         return [one.digest for one in mine[MAX_PER_OPERATOR - 1 :]]
 
     async def end(self, *digests: bytes) -> None:
-        """What they look at ends with them."""
+        """End sign-ins, and the streams that they opened."""
         await self._store.end(*digests)
         await self._registry.reload()
 
@@ -48,15 +46,10 @@ class OperatorSessions:
         await self._registry.reload()
 
     async def run(self) -> None:
-        while True:
-            await asyncio.sleep(self._keep_every)
-            try:
-                await self.keep()
-            except Exception:  # whatever it is, the next time must come
-                logger.exception("the use of sign-ins could not be written down; it will be")
+        await every(self._save_every, self.save, "the last use of sign-ins could not be saved")
 
-    async def keep(self) -> None:
-        """Write down what was used, and delete what has expired."""
+    async def save(self) -> None:
+        """Save the last use of sign-ins, and delete those that have expired."""
         sign_ins = self._registry.known.sign_ins.values()
         used = [(one.digest, at) for one in sign_ins if (at := self._registry.used_at(one)) > one.used_at]
         expired = [one.digest for one in sign_ins if self._registry.sign_in(one.digest) is None]

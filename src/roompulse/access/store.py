@@ -3,42 +3,43 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, Row, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from roompulse.access.database import AccessDatabase
 from roompulse.access.model import Key, Known, Operator, SignIn
 from roompulse.access.schema import keys, operators, sign_ins
 from roompulse.errors import StoreError
-from roompulse.store.row_codec import store_errors
 
 
 class AccessStore:
     def __init__(self, database: AccessDatabase) -> None:
-        self._engine = database.engine
+        self._database = database
 
     async def load(self) -> Known:
         """Everything, in one transaction."""
-        with store_errors():
-            async with self._engine.begin() as connection:
-                some_keys = [Key(**_fields(row)) for row in await connection.execute(select(keys))]
-                people = [Operator(**_fields(row)) for row in await connection.execute(select(operators))]
-                browsers = [SignIn(**_fields(row)) for row in await connection.execute(select(sign_ins))]
-        return Known(
-            {key.id: key for key in some_keys},
-            {operator.name: operator for operator in people},
-            {sign_in.digest: sign_in for sign_in in browsers},
-        )
+
+        def work(connection: Connection) -> Known:
+            some_keys = [Key(**_fields(row)) for row in connection.execute(select(keys))]
+            people = [Operator(**_fields(row)) for row in connection.execute(select(operators))]
+            browsers = [SignIn(**_fields(row)) for row in connection.execute(select(sign_ins))]
+            return Known(
+                {key.id: key for key in some_keys},
+                {operator.name: operator for operator in people},
+                {sign_in.digest: sign_in for sign_in in browsers},
+            )
+
+        return await self._database.run(work)
 
     async def add_key(self, key: Key) -> None:
         await self._run(insert(keys).values(_row(key)))
 
     async def remove_key(self, key_id: str) -> bool:
-        """Say whether there was one."""
+        """Whether there was one."""
         return await self._run(delete(keys).where(keys.c.id == key_id)) > 0
 
     async def add_operator(self, operator: Operator) -> bool:
-        """Say whether the name was free."""
+        """Whether the name was free."""
         try:
             await self._run(insert(operators).values(_row(operator)))
         except StoreError as error:
@@ -48,23 +49,28 @@ class AccessStore:
         return True
 
     async def change_operator(self, name: str, *, keep_an_admin: bool = False, **values: str) -> bool:
-        """Set `role` or `password_hash`; say whether there is such an operator, and it is not the admin to keep."""
+        """Set `role` or `password_hash`; whether that was done.
+
+        It is not done for an unknown operator and, with `keep_an_admin`, for the last admin.
+        """
         return await self._run(update(operators).where(*_operator(name, keep_an_admin)).values(**values)) > 0
 
     async def remove_operator(self, name: str, *, keep_an_admin: bool = False) -> bool:
-        """Its sign-ins end with it. Say whether there was one, and it is not the admin to keep."""
+        """Remove an operator and its sign-ins; whether that was done, as in `change_operator`."""
         return await self._run(delete(operators).where(*_operator(name, keep_an_admin))) > 0
 
     async def begin(self, sign_in: SignIn) -> None:
         await self._run(insert(sign_ins).values(_row(sign_in)))
 
     async def used(self, used: Iterable[tuple[bytes, float]]) -> None:
-        """Note when these sign-ins, by their digests, were used."""
-        with store_errors():
-            async with self._engine.begin() as connection:
-                for digest, at in used:
-                    statement = update(sign_ins).where(sign_ins.c.digest == digest)
-                    await connection.execute(statement.values(used_at=round(at * 1000)))
+        """Save the time of last use of these sign-ins, by digest."""
+
+        def work(connection: Connection) -> None:
+            for digest, at in used:
+                statement = update(sign_ins).where(sign_ins.c.digest == digest)
+                connection.execute(statement.values(used_at=round(at * 1000)))
+
+        await self._database.run(work)
 
     async def end(self, *digests: bytes) -> None:
         await self._run(delete(sign_ins).where(sign_ins.c.digest.in_(digests)))
@@ -74,9 +80,7 @@ class AccessStore:
         await self._run(delete(sign_ins).where(sign_ins.c.operator == operator))
 
     async def _run(self, statement: Executable) -> int:
-        with store_errors():
-            async with self._engine.begin() as connection:
-                return (await connection.execute(statement)).rowcount
+        return await self._database.run(lambda connection: connection.execute(statement).rowcount)
 
 
 def _operator(name: str, keep_an_admin: bool) -> list[ColumnElement[bool]]:  # noqa: FBT001  (private)

@@ -1,4 +1,4 @@
-"""How often somebody may try to sign in: growing waits after wrong passwords."""
+"""Growing waits after failed sign-ins."""
 
 from math import ceil
 
@@ -9,33 +9,35 @@ from roompulse.clock import Clock
 from roompulse.errors import TooManyRequests
 
 MAX_ENTRIES = 20_000
-"""Of the table; what was not touched for longest is forgotten first, and begins anew."""
+"""Names and addresses with attempts that are remembered."""
 
 FORGET_AFTER = 3_600.0
-"""Seconds without a try, after which the wrong ones before it do not count any more."""
+"""Seconds without an attempt, after which earlier failures no longer count."""
 
 
-class Patience(Struct, frozen=True):
-    """So many wrong tries are free; after each one more the wait doubles, from 1 s to the `longest`."""
+class Backoff(Struct, frozen=True):
+    """The first `free` failures cost no wait; after each further one the wait doubles, from 1 s to `longest`."""
 
     free: int
     longest: float
 
-    def wait(self, tries: int) -> float:
-        return 0.0 if tries < self.free else min(self.longest, 2.0 ** min(tries - self.free, 30))
+    def wait(self, failures: int) -> float:
+        return 0.0 if failures < self.free else min(self.longest, 2.0 ** min(failures - self.free, 30))
 
 
-HERE = Patience(5, 900)
-"""With one name from one address."""
+HERE = Backoff(5, 900)
+"""For one name from one address."""
 
-ADDRESS = Patience(20, 900)
-"""With any names from one address."""
+ADDRESS = Backoff(20, 900)
+"""For all names from one address."""
 
-NAME = Patience(50, 5)
-"""With one name from any addresses: who guesses from many of them shall not lock the operator out."""
+NAME = Backoff(50, 5)
+"""For one name from all addresses: guessing from many addresses must not lock the operator out."""
 
 
-class _Tries(Struct):
+class _Attempts(Struct):
+    """Failures since the last success, `succeeded` being whether there ever was one; `last` in Unix seconds."""
+
     count: int = 0
     last: float = 0.0
     succeeded: bool = False
@@ -44,42 +46,42 @@ class _Tries(Struct):
 class Throttle:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._tries: BoundedMap[tuple[str | None, str | None], _Tries] = BoundedMap(MAX_ENTRIES)
+        self._attempts: BoundedMap[tuple[str | None, str | None], _Attempts] = BoundedMap(MAX_ENTRIES)
 
     def attempt(self, name: str, address: str) -> None:
-        """Count a try, as a wrong one until `succeeded` says otherwise: many at once are many.
+        """Count an attempt, as a failure until `succeeded` is called: simultaneous attempts all count.
 
-        Raises TooManyRequests, and counts nothing, where there is to be a wait first.
+        Raises TooManyRequests, and counts nothing, where a wait comes first.
         """
         now = self._clock()
         here = self._recall((name, address), now)
-        entries = [(here, HERE), (self._recall((None, address), now), ADDRESS)]
+        enattempts = [(here, HERE), (self._recall((None, address), now), ADDRESS)]
         everywhere = self._recall((name, None), now)
-        # Where the operator has signed in before, no guessing elsewhere is in the way.
+        # An address where the operator has signed in before is not affected by guessing from elsewhere.
         if not here.succeeded:
-            entries.append((everywhere, NAME))
-        wait = max(tries.last + patience.wait(tries.count) - now for tries, patience in entries)
+            enattempts.append((everywhere, NAME))
+        wait = max(attempts.last + backoff.wait(attempts.count) - now for attempts, backoff in enattempts)
         if wait > 0:
-            raise TooManyRequests(f"too many tries: wait {ceil(wait)} s", retry_after=ceil(wait))
-        for tries in (here, everywhere, entries[1][0]):
-            tries.count += 1
-            tries.last = now
+            raise TooManyRequests(f"too many failed sign-ins: wait {ceil(wait)} s", retry_after=ceil(wait))
+        for attempts in (here, everywhere, enattempts[1][0]):
+            attempts.count += 1
+            attempts.last = now
 
     def succeeded(self, name: str, address: str) -> None:
-        """The last try was right. Others of the address still count, or one good name would be leave to guess."""
+        """The attempt succeeded. Failures with other names still count: a known password must not permit guessing."""
         now = self._clock()
         here = self._recall((name, address), now)
         here.count, here.succeeded = 0, True
         for key in ((None, address), (name, None)):
-            tries = self._recall(key, now)
-            tries.count = max(0, tries.count - 1)
+            attempts = self._recall(key, now)
+            attempts.count = max(0, attempts.count - 1)
 
-    def _recall(self, key: tuple[str | None, str | None], now: float) -> _Tries:
-        tries = self._tries.get(key)
-        if tries is None:
-            tries = _Tries()
-            self._tries.put(key, tries)
-        if now - tries.last > FORGET_AFTER:
-            tries.count = 0
-        tries.last = min(tries.last, now)  # a clock that was set back must not make a wait of a day
-        return tries
+    def _recall(self, key: tuple[str | None, str | None], now: float) -> _Attempts:
+        attempts = self._attempts.get(key)
+        if attempts is None:
+            attempts = _Attempts()
+            self._attempts.put(key, attempts)
+        if now - attempts.last > FORGET_AFTER:
+            attempts.count = 0
+        attempts.last = min(attempts.last, now)  # after a clock was set back, the wait must not become a day
+        return attempts

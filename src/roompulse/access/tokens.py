@@ -1,4 +1,4 @@
-"""Room tokens: what a browser may hold, so that it can post for one user in one room, and not for long.
+"""Room tokens: with one, a browser can post for one user in one room, for a limited time.
 
 A token is a JWT (RFC 7519) with HS256, whose `kid` is the id of a key for `token`.
 """
@@ -16,13 +16,13 @@ from roompulse.errors import Unauthorized
 from roompulse.report.ids import id_fault
 
 LONGEST_LIFE = 86_400
-"""Seconds that a token holds at most: it cannot be taken back but by removing its key."""
+"""Seconds for which a token is valid at most: it can be revoked only by removing its key."""
 
 LEEWAY = 60
-"""Seconds by which the clock of who signs may be ahead of ours."""
+"""Seconds by which the clock of the signing program may be ahead of the server's."""
 
 MAX_TOKEN_LENGTH = 4500
-"""Bytes: claims of the longest ids, escaped by whoever made them, take 4,300."""
+"""Bytes: claims with the longest ids, escaped by a JSON encoder, take 4,300."""
 
 MAX_REMEMBERED = 10_000
 """Valid tokens that are remembered; one that is forgotten is verified again."""
@@ -31,9 +31,9 @@ _HS256 = PyJWS(["HS256"])
 
 
 class Claims(Struct, frozen=True):
-    """What a token lets its holder do: post for this user in this room until `exp` (Unix seconds).
+    """What a token permits: to post for this user in this room until `exp` (Unix seconds), from `nbf` on.
 
-    `nbf` is when that begins. Other claims are ignored, `iat` among them: when a token was made does not matter.
+    Other claims are ignored, `iat` among them.
     """
 
     room: str
@@ -43,20 +43,20 @@ class Claims(Struct, frozen=True):
 
     @property
     def bucket(self) -> str:
-        """What stands for the user in the room, in 64 characters."""
+        """The key of the rate limit of this user in this room, 64 characters long."""
         return sha256(f"{self.room}\n{self.user}".encode()).hexdigest()
 
 
 def sign_token(key: Key, room: str, user: str, exp: float) -> str:
-    """A token by a key for `token`."""
+    """A token signed with a key for `token`."""
     claims = msgspec.json.encode({"room": room, "user": user, "exp": exp})
     return _HS256.encode(claims, key.secret, headers={"kid": key.id})
 
 
 def read_token(token: str, keys: Mapping[str, Key], now: float) -> Claims:
-    """The claims of a token that holds at the time `now`, signed by one of `keys`, which are by their ids.
+    """The claims of a token that is valid at the time `now`, signed by one of `keys` (by id).
 
-    Raises Unauthorized with what is wrong with it.
+    Raises Unauthorized with the reason.
     """
     if len(token) > MAX_TOKEN_LENGTH:
         raise Unauthorized(f"token: longer than {MAX_TOKEN_LENGTH} bytes")
@@ -65,24 +65,24 @@ def read_token(token: str, keys: Mapping[str, Key], now: float) -> Claims:
         if fault := id_fault(value):
             raise Unauthorized(f"token: {name} {fault}")
     if claims.exp > now + LONGEST_LIFE + LEEWAY:
-        raise Unauthorized(f"token: exp must be at most {LONGEST_LIFE} s ahead")
+        raise Unauthorized(f"token: exp must be at most {LONGEST_LIFE} s in the future")
     if claims.nbf > now + LEEWAY:
-        raise Unauthorized("token: nbf is still to come")
+        raise Unauthorized("token: not valid yet (nbf)")
     _check_not_expired(claims, now)
     return claims
 
 
 def _verified(token: str, keys: Mapping[str, Key]) -> bytes:
-    """The payload, whoever signed it with a key that is known."""
+    """The payload of a token that a known key signed."""
     try:
         kid = _HS256.get_unverified_header(token).get("kid")
         key = keys.get(kid) if isinstance(kid, str) else None
         if key is None:
-            raise Unauthorized("token: kid is none of a key for tokens")
+            raise Unauthorized("token: unknown kid")
         payload: bytes = _HS256.decode(token, key.secret, algorithms=["HS256"])
     except (InvalidTokenError, UnicodeEncodeError, NotImplementedError):
-        # The library's words may quote the token.
-        raise Unauthorized("token: no JWT that is signed with HS256 by that key") from None
+        # The library's message may quote the token.
+        raise Unauthorized("token: not a JWT signed with HS256 by that key") from None
     return payload
 
 
@@ -90,7 +90,7 @@ def _claims(payload: bytes) -> Claims:
     try:
         return msgspec.json.decode(payload, type=Claims)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Unauthorized("token: needs room and user as strings, exp and nbf as numbers of seconds") from None
+        raise Unauthorized("token: room and user must be strings, exp and nbf numbers of seconds") from None
 
 
 def _check_not_expired(claims: Claims, now: float) -> None:
@@ -99,9 +99,9 @@ def _check_not_expired(claims: Claims, now: float) -> None:
 
 
 class Tokens:
-    """Reads tokens, and knows those that it has read already, so that a report costs no signature.
+    """Reads tokens, and remembers the valid ones, so that a signature is not verified for each report.
 
-    It knows MAX_REMEMBERED at most, of holders of a key, and none once the keys have changed.
+    It remembers at most MAX_REMEMBERED, and none once the keys have changed.
     """
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ class Tokens:
         self._read: BoundedMap[str, Claims] = BoundedMap(MAX_REMEMBERED)
 
     def read(self, token: str, keys: Mapping[str, Key], now: float) -> Claims:
-        """As `read_token`; `keys` is another mapping whenever there are other keys."""
+        """As `read_token`; `keys` must be another mapping after a key has changed."""
         if keys is not self._keys:
             self._read.clear()
             self._keys = keys

@@ -1,17 +1,17 @@
-"""Who gets in, by reading alone."""
+"""Checks of access control; its database is only read."""
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from roompulse.access.database import access_path
 from roompulse.access.exposure import remarks_at_start
 from roompulse.access.model import Key, Known, Operator
-from roompulse.access.registry import is_loopback
 from roompulse.checking.finding import Finding, Subject, error, ok, warning
 from roompulse.errors import StartupError
+from roompulse.net import is_loopback
 from roompulse.store.backup import reading
+from roompulse.store.files import access_path
 
 
 def access(subject: Subject) -> Iterator[Finding]:
@@ -21,12 +21,12 @@ def access(subject: Subject) -> Iterator[Finding]:
     except sqlite3.Error as problem:
         yield error(f"the database {path} cannot be read: {problem}")
         return
-    yield from _doors(subject, known)
+    yield from _exposure(subject, known)
     if path.exists() and path.stat().st_mode & 0o077:
-        yield warning(f"{path} can be read by others than its owner: it has the keys that sign tokens (chmod 600)")
+        yield warning(f"{path} can be read by other users: it contains the keys that sign tokens (chmod 600)")
 
 
-def _doors(subject: Subject, known: Known) -> Iterator[Finding]:
+def _exposure(subject: Subject, known: Known) -> Iterator[Finding]:
     reachable = not is_loopback(subject.settings.host)
     try:
         remarks = remarks_at_start(subject.settings, known, reachable=reachable)
@@ -36,7 +36,7 @@ def _doors(subject: Subject, known: Known) -> Iterator[Finding]:
     for remark in remarks:
         yield warning(remark)
     if not remarks:
-        yield ok(f"who gets in: operators: {len(known.operators)}, keys: {len(known.keys)}")
+        yield ok(f"access: operators: {len(known.operators)}, API keys: {len(known.keys)}")
 
 
 def _known(path: Path) -> Known:

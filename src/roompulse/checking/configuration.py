@@ -1,4 +1,4 @@
-"""Settings: wrong, unknown, or at odds with each other."""
+"""Settings: invalid, unknown, or contradicting each other."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -11,7 +11,7 @@ from roompulse.settings import PREFIX, Settings, load_settings, unknown_names
 
 
 def read(environment: Mapping[str, str], flags: Mapping[str, Any]) -> tuple[Settings, list[Finding]]:
-    """The settings, with defaults for those that are wrong, and what is wrong with each."""
+    """The settings, with defaults for invalid ones, and a finding for each of these."""
     names = {f"{PREFIX}{name.upper()}": name for name in Settings.__struct_fields__}
     good, findings = {}, []
     for variable, name in names.items():
@@ -22,8 +22,10 @@ def read(environment: Mapping[str, str], flags: Mapping[str, Any]) -> tuple[Sett
             findings.append(error(str(problem)))
     for name in unknown_names(environment):
         meant = get_close_matches(name, names, 1)
-        findings.append(warning(f"{name} is set, but there is no such setting{f', only {meant[0]}' if meant else ''}"))
-    return Settings(**good), findings or [ok("settings: all are known, and none is wrong")]
+        findings.append(
+            warning(f"{name} is set, but there is no such setting{f'; did you mean {meant[0]}?' if meant else ''}")
+        )
+    return Settings(**good), findings or [ok("settings: all known and valid")]
 
 
 def contradictions(subject: Subject) -> Iterator[Finding]:
@@ -31,22 +33,22 @@ def contradictions(subject: Subject) -> Iterator[Finding]:
     found = [warning(text) for text in _below(settings)]
     if settings.sample_retention < settings.leave_after + FRAME_RATE_WINDOW:
         found.append(
-            warning(f"SAMPLE_RETENTION is below LEAVE_AFTER and {FRAME_RATE_WINDOW:g} s: a restart changes live rooms")
+            warning(f"SAMPLE_RETENTION is below LEAVE_AFTER + {FRAME_RATE_WINDOW:g} s: a restart changes live rooms")
         )
     if settings.synchronous == "NORMAL":
-        found.append(warning("SYNCHRONOUS is NORMAL: a power loss takes what was acknowledged a moment before"))
-    yield from found or [ok("settings agree with each other")]
+        found.append(warning("SYNCHRONOUS is NORMAL: a power loss loses reports acknowledged just before"))
+    yield from found or [ok("settings are consistent")]
 
 
 _PAIRS = (
-    ("leave_after", "stale_after", "users leave before they are shown to be stale"),
+    ("leave_after", "stale_after", "users leave before they are shown as stale"),
     ("stale_after", "push_interval", "pages show users as stale too late"),
     ("leave_after", "snapshot_interval", "short calls have no history"),
     ("snapshot_retention", "sample_retention", "charts of rooms end before those of their users"),
     ("session_lifetime", "session_idle", "the latter has no effect"),
     ("max_viewers", "max_address_viewers", "the latter has no effect"),
 )
-"""What is not to be below what, and what happens if it is."""
+"""Pairs of settings whose first must not be below the second, and the consequence if it is."""
 
 
 def _below(settings: Settings) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The database, by reading alone."""
+"""Checks of the database, which is only read."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -6,20 +6,20 @@ from contextlib import closing
 
 from roompulse.checking.finding import Finding, Subject, error, in_bytes, ok, warning
 from roompulse.store.backup import reading
-from roompulse.store.engine import LOG_KEPT
+from roompulse.store.files import LOG_KEPT
 from roompulse.store.migrate import known_revisions
 
 CLOCK_SLACK = 60
-"""Seconds by which a row may be newer than now: clocks are set back a little all the time."""
+"""Seconds by which a row may be newer than now: clocks are often set back a little."""
 
 RETENTION_SLACK = 600
-"""Seconds by which what is kept may be older than its retention, while a server deletes it."""
+"""Seconds by which rows may be older than their retention while a server deletes them."""
 
 
 def database(subject: Subject) -> Iterator[Finding]:
     path = subject.path
     if not path.exists():
-        yield ok(f"there is no database {path} yet: the server will make it")
+        yield ok(f"there is no database {path} yet: the server will create it")
         return
     try:
         with closing(reading(path)) as connection:
@@ -35,24 +35,24 @@ def _schema(connection: sqlite3.Connection) -> Iterator[Finding]:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     known = known_revisions()
     if not tables:
-        yield ok("the database is empty: the server will make its tables")
+        yield ok("the database is empty: the server will create its tables")
     elif "alembic_version" not in tables:
-        yield error(f"the database is not of roompulse: it has {', '.join(sorted(tables)[:3])}")
+        yield error(f"not a database of roompulse: it has the tables {', '.join(sorted(tables)[:3])}")
     else:
         for (version,) in connection.execute("SELECT version_num FROM alembic_version"):
             if version not in known:
-                yield error(f"the database is of a newer roompulse (schema {version}, while this one knows {known[0]})")
+                yield error(f"the database is of a newer roompulse (schema {version}; this version has {known[0]})")
             elif version != known[0]:
-                yield ok(f"schema {version}: the server will bring it to {known[0]}; make a backup before")
+                yield ok(f"schema {version}: the server will upgrade it to {known[0]}; make a backup first")
             else:
-                yield ok(f"schema {version}, as this version has it")
+                yield ok(f"schema {version}, the one of this version")
 
 
 def _integrity(connection: sqlite3.Connection, *, full: bool) -> Iterator[Finding]:
     check = "integrity_check" if full else "quick_check"
     faults = [" ".join(fault.split()) for (fault,) in connection.execute(f"PRAGMA {check}(10)")]
     if faults == ["ok"]:
-        yield ok(f"the database is whole ({check})")
+        yield ok(f"the database is intact ({check})")
     for fault in faults if faults != ["ok"] else ():
         yield error(f"the database is damaged: {fault}")
 
@@ -75,21 +75,21 @@ def _times_of(
         f"max({column}) AS newest, sum({column} > {future}) AS ahead FROM {table})"
     ).fetchone()
     if oldest is None:
-        yield ok(f"there is no {table} yet")
+        yield ok(f"there are no {table}s yet")
         return
     yield ok(f"{table}s from {start} to {end} UTC")
     if ahead:
-        yield warning(f"{table}s of the future: {ahead}; the clock was wrong, then or now")
+        yield warning(f"{table}s with a time in the future: {ahead}; the clock was wrong, then or now")
     age = subject.now - oldest / 1000
     if subject.serving and age > retention + RETENTION_SLACK:
         yield warning(
             f"the oldest {table} is {age:.0f} s old, while {table.upper()}_RETENTION is {retention:g} s: "
-            "deleting does not keep up, or waits for what is of the future"
+            "deletion does not keep up, or waits for rows with a time in the future"
         )
 
 
 def _time(column: str) -> str:
-    """An expression of SQL: a date may be beyond those of Python."""
+    """An SQL expression: a date may be beyond those of Python."""
     return f"datetime({column} / 1000, 'unixepoch')"
 
 
@@ -97,9 +97,9 @@ def _log(subject: Subject) -> Iterator[Finding]:
     log = subject.path.with_name(f"{subject.path.name}-wal")
     size = log.stat().st_size if log.exists() else 0
     if size > LOG_KEPT:
-        reason = "somebody reads for long" if subject.serving else "the next start takes it in"
+        reason = "a reader keeps it open" if subject.serving else "the next start writes it to the database"
         yield warning(f"the write-ahead log has {in_bytes(size)}: {reason}")
     elif size and not subject.serving:
-        yield ok(f"the write-ahead log has {in_bytes(size)}: the next start takes in what a crash left there")
+        yield ok(f"the write-ahead log has {in_bytes(size)}: the next start recovers what a crash left there")
     else:
         yield ok(f"the write-ahead log has {in_bytes(size)}")

@@ -1,4 +1,4 @@
-"""What a check finds, and what it looks at."""
+"""The findings of checks, and their subject."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from msgspec import Struct
 from roompulse.settings import Settings
 
 Level = Literal["ok", "warning", "error"]
-"""With an error the server does not start, or loses what it promises to keep; a warning is worth a look by day."""
+"""With an error, the server does not start, or loses what it promises to keep. A warning can wait for office hours."""
 
 
 class Finding(Struct, frozen=True):
@@ -18,7 +18,7 @@ class Finding(Struct, frozen=True):
 
 
 class Subject(Struct, frozen=True):
-    """What is looked at, `now` (Unix seconds). `serving` says that a server runs on the database `path`."""
+    """What is checked, at `now` (Unix seconds); `serving`: whether a server is running on the database `path`."""
 
     settings: Settings
     path: Path
@@ -44,7 +44,7 @@ def error(text: str) -> Finding:
 
 
 def in_bytes(count: float) -> str:
-    """A number of bytes for people: `830 kB`, `4.2 GB`."""
+    """A readable number of bytes: `830 kB`, `4.2 GB`."""
     unit = "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if count < 1000:

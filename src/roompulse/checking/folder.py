@@ -1,4 +1,4 @@
-"""Where the database is: may it be written, does SQLite work there, and is there room."""
+"""The folder of the database: whether it can be written, whether SQLite works there, and the free space."""
 
 import os
 import shutil
@@ -25,16 +25,16 @@ NETWORK = {
     "ocfs2",
     "gfs2",
 }
-"""File systems on which SQLite's write-ahead log does not work: its index is memory that processes share."""
+"""File systems on which SQLite's write-ahead log does not work: its index is memory shared by processes."""
 
-FLEETING = {"tmpfs": "the next boot", "ramfs": "the next boot", "overlay": "its container"}
-"""File systems, and what ends them."""
+FLEETING = {"tmpfs": "the next boot", "ramfs": "the next boot", "overlay": "the container"}
+"""File systems that do not last, and when they end."""
 
 LEAST_ROOM = 100_000_000
-"""Bytes: for the log, and for what SQLite puts aside."""
+"""Bytes for the log, and for temporary files of SQLite."""
 
 RATE_OF, RATE_FOR, ENOUGH = 10_000, 60, 1_000
-"""Newest samples by which the present rate goes, seconds that they take at least, and how many it takes to tell."""
+"""Newest samples for the present rate, the fewest seconds they are counted as, and the fewest samples for a rate."""
 
 MOUNTS = Path("/proc/mounts")
 
@@ -42,27 +42,27 @@ MOUNTS = Path("/proc/mounts")
 def folder(subject: Subject) -> Iterator[Finding]:
     place, there = subject.path.parent, _existing(subject.path.parent)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        yield error(f"the folder {place} cannot be {'written' if place == there else 'made'}")
+        yield error(f"the folder {place} cannot be {'written' if place == there else 'created'}")
     elif subject.path.exists() and not os.access(subject.path, os.W_OK):
         yield error(f"the database {subject.path} cannot be written")
     else:
-        yield ok(f"the folder {place} can be {'written' if place == there else 'made'}")
+        yield ok(f"the folder {place} can be {'written' if place == there else 'created'}")
     kind = file_system(there, MOUNTS)
     if kind in NETWORK or kind == "fuse.sshfs":
-        yield error(f"{place} is on {kind}, a network: there SQLite does not keep what it promises")
+        yield error(f"{place} is on {kind}, a network file system: SQLite is not safe there")
     elif kind in FLEETING:
-        yield warning(f"{place} is on {kind}: {FLEETING[kind]} takes the data along")
+        yield warning(f"{place} is on {kind}: the data is lost with {FLEETING[kind]}")
     elif kind:
         yield ok(f"{place} is on {kind}")
 
 
 def file_system(place: Path, mounts: Path) -> str:
-    """The kind of file system that a folder is on, by a table such as /proc/mounts; empty if that does not say."""
+    """The kind of file system of a folder, from a table such as /proc/mounts; empty if unknown."""
     try:
         lines = [line.split() for line in mounts.read_text(errors="surrogateescape").splitlines()]
     except OSError:
         return ""
-    points = {Path(_unescaped(line[1])): line[2] for line in lines}  # of two at one point, the later one counts
+    points = {Path(_unescaped(line[1])): line[2] for line in lines}  # of two mounts at one point, the later one counts
     return next((points[parent] for parent in (place, *place.parents) if parent in points), "")
 
 
@@ -70,19 +70,19 @@ def room(subject: Subject) -> Iterator[Finding]:
     free = shutil.disk_usage(_existing(subject.path.parent)).free
     size, rate = _size_and_rate(subject.path)
     kept = rate * subject.settings.sample_retention
-    said = f"free on the disk: {in_bytes(free)}; the database has {in_bytes(size)}"
+    said = f"free disk space: {in_bytes(free)}; size of the database: {in_bytes(size)}"
     if rate:
-        said += f", and a day at the present rate is some {in_bytes(rate * 86_400)}"
+        said += f"; growth at the present rate: {in_bytes(rate * 86_400)} a day"
     if free < LEAST_ROOM:
-        yield error(f"{said}: it is about to be full")
+        yield error(f"{said}: the disk is almost full")
     elif kept - size > free:
-        yield warning(f"{said}: too little for SAMPLE_RETENTION, which would need {in_bytes(kept)}")
+        yield warning(f"{said}: not enough for SAMPLE_RETENTION, which needs {in_bytes(kept)}")
     else:
         yield ok(said)
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
+    """The folder, or the nearest existing one above it."""
     whole = folder.resolve()
     return next(place for place in (whole, *whole.parents) if place.exists())
 
@@ -92,7 +92,7 @@ def _unescaped(name: str) -> str:
 
 
 def _size_and_rate(path: Path) -> tuple[int, float]:
-    """Bytes of the database with its log, and how many a second come in; 0 where there is nothing to go by."""
+    """Bytes of the database with its log, and bytes per second at the present rate; 0 if unknown."""
     size = sum(file.stat().st_size for file in (path, path.with_name(f"{path.name}-wal")) if file.exists())
     try:
         with closing(reading(path)) as connection:
@@ -101,5 +101,5 @@ def _size_and_rate(path: Path) -> tuple[int, float]:
             start, end, some = connection.execute(ends, [(newest or 0) - RATE_OF]).fetchone()
     except sqlite3.Error:
         return size, 0.0
-    # All that is kept is put down to the samples, of which most of it is.
+    # The whole size is attributed to the samples, which are most of it.
     return size, size / count * some / max((end - start) / 1000, RATE_FOR) if some >= ENOUGH else 0.0

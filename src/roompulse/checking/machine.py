@@ -1,4 +1,4 @@
-"""What the server needs of the machine beside a place for its data."""
+"""What the server needs of the machine besides a folder for its data."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -7,26 +7,25 @@ from datetime import UTC, datetime
 
 from roompulse.checking.finding import Finding, Group, Subject, error, ok, warning
 from roompulse.errors import StartupError
-from roompulse.settings import Settings
 
 OTHER_FILES = 250
-"""Open files beside the streams: connections of senders and programs, the database, and whatever Python opens."""
+"""Open files besides the streams: connections of senders and programs, the database, and files of Python."""
 
 FIRST_YEAR, LAST_YEAR = 2025, 2100
-"""Between which a clock may be right."""
+"""The years between which a clock may be right."""
 
 
-def listening(listen: Callable[[Settings], AbstractContextManager[object]]) -> Group:
-    """`listen` opens the socket that the server would."""
+def listening(listen: Callable[[str, int], AbstractContextManager[object]]) -> Group:
+    """`listen` opens the socket that the server would open."""
 
     def check(subject: Subject) -> Iterator[Finding]:
         settings = subject.settings
         if subject.serving:
-            yield ok("a server runs on this database: nothing here disturbs it, and the port is not tried")
+            yield ok("a server is running on this database: it is not disturbed, and the port is not tried")
             return
         try:
-            with listen(settings):
-                yield ok(f"it can listen on {settings.host} port {settings.port}")
+            with listen(settings.host, settings.port):
+                yield ok(f"can listen on {settings.host} port {settings.port}")
         except StartupError as problem:
             yield error(str(problem))
 
@@ -44,20 +43,20 @@ def open_files(subject: Subject) -> Iterator[Finding]:
         yield ok("open files: enough for MAX_VIEWERS")
     else:
         yield warning(
-            f"open files: {limit} here, while MAX_VIEWERS ({subject.settings.max_viewers}) and all else need {needed} "
+            f"open files: the limit is {limit}, but MAX_VIEWERS ({subject.settings.max_viewers}) needs {needed} "
             "(ulimit -n; LimitNOFILE= of a service)"
         )
 
 
 def clock(subject: Subject) -> Iterator[Finding]:
     now = datetime.fromtimestamp(subject.now, UTC)
-    said = f"the clock says {now:%F %T} UTC"
-    yield ok(said) if FIRST_YEAR <= now.year < LAST_YEAR else error(f"{said}: reports would get that time")
+    said = f"the clock is at {now:%F %T} UTC"
+    yield ok(said) if FIRST_YEAR <= now.year < LAST_YEAR else error(f"{said}: reports would be stored with that time")
 
 
 def sqlite(_subject: Subject) -> Iterator[Finding]:
     version = sqlite3.sqlite_version
     if sqlite3.sqlite_version_info < (3, 51, 3):
-        yield ok(f"SQLite {version}: before 3.51.3, no other program may write to the database while a server runs")
+        yield ok(f"SQLite {version}: before 3.51.3, no other program may write to the database of a running server")
     else:
         yield ok(f"SQLite {version}")

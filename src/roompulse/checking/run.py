@@ -1,8 +1,7 @@
-"""All checks, in the order in which an operator would mend what they find."""
+"""All checks, in the order in which an operator would fix what they find."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 from roompulse.checking import configuration, machine
@@ -12,14 +11,13 @@ from roompulse.checking.finding import Finding, Group, Subject, error
 from roompulse.checking.folder import folder, room
 from roompulse.clock import Clock
 from roompulse.errors import StartupError
-from roompulse.settings import Settings
-from roompulse.store.engine import database_url, in_use
+from roompulse.store.files import database_path, in_use
 
-Listen = Callable[[Settings], AbstractContextManager[object]]
+Listen = Callable[[str, int], AbstractContextManager[object]]
 
 
 def groups(listen: Listen) -> list[Group]:
-    """A group of checks more is a function more here."""
+    """Every group of checks is one function in this list."""
     return [
         configuration.contradictions,
         machine.listening(listen),
@@ -36,11 +34,11 @@ def groups(listen: Listen) -> list[Group]:
 def check(
     environment: Mapping[str, str], flags: Mapping[str, Any], listen: Listen, clock: Clock, *, full: bool
 ) -> Iterator[Finding]:
-    """Look at everything, and change nothing. `listen` opens the socket that the server would."""
+    """Run all checks; they change nothing. `listen` opens the socket that the server would open."""
     settings, findings = configuration.read(environment, flags)
     yield from findings
     try:
-        path = Path(database_url(settings).database or "")
+        path = database_path(settings)
     except StartupError as problem:
         yield error(str(problem))
         return
@@ -49,4 +47,4 @@ def check(
         try:
             yield from group(subject)
         except OSError as problem:
-            yield error(f"{problem.filename} cannot be looked at: {problem.strerror}")
+            yield error(f"{problem.filename} cannot be checked: {problem.strerror}")

@@ -1,27 +1,28 @@
-"""What the commands of access control share: they work on its database, while a server runs or not."""
+"""What the commands of access control share: they change its database, while a server may be running."""
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from roompulse.access.database import AccessDatabase, access_path
-from roompulse.access.store import AccessStore
 from roompulse.errors import StartupError, StoreError
 from roompulse.settings import Settings, load_settings
+from roompulse.store.files import access_path
+
+if TYPE_CHECKING:
+    from roompulse.access.store import AccessStore
 
 T = TypeVar("T")
 
-data_option = click.option("--data", help="Folder of the database.  [default: ./data]")
+data_option = click.option("--data", help="Data folder.  [default: ./data]")
 
 
-def with_access(data: str | None, work: Callable[[AccessStore], Awaitable[T]]) -> tuple[T, Path]:
-    """What `work` makes of the database of access control in the folder `data`, and which file that is.
+def with_access(data: str | None, work: Callable[["AccessStore"], Awaitable[T]]) -> tuple[T, Path]:
+    """Run `work` on the database of access control in the folder `data`; returns its result and the path of the file.
 
-    Raises click.ClickException where it cannot be used.
+    Raises click.ClickException if the database cannot be used.
     """
     try:
         settings = load_settings(os.environ, {"data": data})
@@ -30,15 +31,21 @@ def with_access(data: str | None, work: Callable[[AccessStore], Awaitable[T]]) -
         raise click.ClickException(str(error)) from None
 
 
-def in_access(settings: Settings, work: Callable[[AccessStore], Awaitable[T]]) -> T:
-    """What `work` makes of the database; raises StartupError where it cannot be used."""
+def in_access(settings: Settings, work: Callable[["AccessStore"], Awaitable[T]]) -> T:
+    """Run `work` on the database and return its result; raises StartupError if the database cannot be used."""
+    # Imported when the arguments are right: SQLAlchemy takes longer to import than all else of a command.
+    import asyncio
+
+    from roompulse.access.database import AccessDatabase
+    from roompulse.access.store import AccessStore
+
     database = AccessDatabase(settings)
+
+    async def run() -> T:
+        async with database.open():
+            return await work(AccessStore(database))
+
     try:
-        return asyncio.run(_work(database, work))
+        return asyncio.run(run())
     except StoreError as error:
         raise StartupError(f"the database {database.path} failed: {error}") from None
-
-
-async def _work(database: AccessDatabase, work: Callable[[AccessStore], Awaitable[T]]) -> T:
-    async with database.open():
-        return await work(AccessStore(database))

@@ -7,20 +7,19 @@ import click
 
 from roompulse.checking.run import check as check_everything
 from roompulse.clock import system_clock
-from roompulse.web.server.listener import listen
+from roompulse.net import listen
 
 
 @click.command()
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", help="Port to listen on.  [default: 8180]")
-@click.option("--data", help="Folder of the database.  [default: ./data]")
-@click.option("--full", is_flag=True, help="Compare indexes with tables as well, which takes longer.")
+@click.option("--data", help="Data folder.  [default: ./data]")
+@click.option("--full", is_flag=True, help="Also compare indexes with tables (slower).")
 def check(host: str | None, port: str | None, data: str | None, *, full: bool) -> None:
-    """Tell what is wrong with settings, machine and database.
+    """Find problems with the settings, the machine and the database.
 
-    Give it the environment and the flags of `roompulse serve`, and let the same user run it. It changes nothing, and a
-    server may run meanwhile. A line for each finding begins with ok, warning or error; the exit code is 1 if there is
-    an error, else 0.
+    Run it as the same user and with the same environment and flags as `roompulse serve`. It changes nothing, and a
+    server may be running. Each line begins with ok, warning or error; the exit code is 1 if there is an error, else 0.
     """
     flags = {"host": host, "port": port, "data": data}
     failed = False

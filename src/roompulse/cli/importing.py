@@ -20,13 +20,13 @@ from roompulse.settings import load_settings
 
 @click.command("import")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--data", help="Folder of the database.  [default: ./data]")
-@click.option("--room", metavar="NAME", help="Name of the room.  [default: that of the file]")
+@click.option("--data", help="Data folder.  [default: ./data]")
+@click.option("--room", metavar="NAME", help="ID of the room.  [default: name of the file]")
 def import_(files: tuple[Path, ...], data: str | None, room: str | None) -> None:
-    """Make recorded calls rooms of the past, to be opened with time travel.
+    """Import recorded calls as ended rooms.
 
-    A FILE is a dump of chrome://webrtc-internals or of rtcstats, gzip'ed or not: see docs/import.md. While a server
-    runs on the database, nothing can be imported.
+    A FILE is a dump of chrome://webrtc-internals or of rtcstats, possibly compressed by gzip: see docs/import.md. Stop
+    the server first: only one process at a time writes to the database.
     """
     if room is not None and (fault := id_fault(room)):
         raise click.BadParameter(fault, param_hint="--room")

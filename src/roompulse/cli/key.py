@@ -10,39 +10,39 @@ from roompulse.cli.access import data_option, with_access
 from roompulse.clock import system_clock
 
 WHAT_FOR = {
-    "ingest": "its holder may post reports, in every room and for everybody",
-    "read": "its holder may read JSON",
-    "token": "its holder signs room tokens",
+    "ingest": "it permits to post reports, for every user in every room",
+    "read": "it permits to read JSON",
+    "token": "it signs room tokens",
 }
 
 
 @click.group()
 def key() -> None:
-    """Add, list and remove keys of programs. A server that runs follows within 2 s."""
+    """Add, list and remove API keys. A running server applies the change within 2 s."""
 
 
 @key.command()
 @click.argument("name")
-@click.option("--for", "kind", required=True, type=click.Choice(KEY_KINDS), help="What it opens.")
+@click.option("--for", "kind", required=True, type=click.Choice(KEY_KINDS), help="What the key permits.")
 @data_option
 def add(name: str, kind: KeyKind, data: str | None) -> None:
-    """Make a key and print it, once.
+    """Create a key and print it, once.
 
-    NAME says whose it is. A key for `ingest` posts reports, one for `read` reads JSON, one for `token` signs the room
-    tokens that let browsers post. It goes to standard output alone; see docs/access.md.
+    NAME describes its use. A key for `ingest` posts reports, a key for `read` reads JSON, and a key for `token` signs
+    room tokens, with which browsers post. Only the key goes to standard output. See docs/access.md.
     """
     try:
         (made, shown), path = with_access(data, lambda store: add_key(store, kind, name, system_clock()))
     except NotAdded as error:
         raise click.BadParameter(str(error), param_hint="NAME") from None
-    click.echo(f"The key {made.id} for {kind}: {WHAT_FOR[kind]}. It is shown this once; {path} knows it.", err=True)
+    click.echo(f"Created key {made.id} for {kind} in {path}: {WHAT_FOR[kind]}. It is shown only once.", err=True)
     click.echo(shown)
 
 
 @key.command("list")
 @data_option
 def list_(data: str | None) -> None:
-    """List the keys: id, what for, since when (UTC), name."""
+    """List the keys: ID, kind, created (UTC), name."""
     known, path = with_access(data, lambda store: store.load())
     if not known.keys:
         click.echo(f"There are no keys in {path}.", err=True)
@@ -59,8 +59,8 @@ def _line(one: Key) -> str:
 @click.argument("key_id", metavar="ID")
 @data_option
 def remove(key_id: str, data: str | None) -> None:
-    """Remove the key with this ID; what was let in by it ends."""
+    """Remove the key with this ID; streams that were opened with it end."""
     removed, path = with_access(data, lambda store: store.remove_key(key_id))
     if not removed:
         raise click.ClickException(f"there is no key {key_id!r} in {path}")
-    click.echo(f"The key {key_id} is removed.", err=True)
+    click.echo(f"Removed key {key_id}.", err=True)

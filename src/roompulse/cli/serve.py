@@ -11,27 +11,26 @@ import click
 
 from roompulse import __version__
 from roompulse.app import create_app, exposure_remarks
-from roompulse.cli.simulate import LOCAL_URL
 from roompulse.errors import StartupError
 from roompulse.logs import set_up_logs
-from roompulse.settings import PREFIX, Settings, load_settings, unknown_names
-from roompulse.web.server.listener import listen
+from roompulse.net import listen
+from roompulse.settings import LOCAL_URL, PREFIX, Settings, load_settings, unknown_names
 from roompulse.web.server.serve import run
 
 
 @click.command()
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", help="Port to listen on; 0 takes a free one.  [default: 8180]")
-@click.option("--data", help="Folder of the database.  [default: ./data]")
-@click.option("--behind-proxy", is_flag=True, help="A reverse proxy in front decides who gets in.")
-@click.option("--open", "open_", is_flag=True, help="Let everybody in, wherever it listens.")
-@click.option("--demo", is_flag=True, help="Serve /demo/call, a call to try everything with.")
+@click.option("--port", help="Port to listen on; 0: any free port.  [default: 8180]")
+@click.option("--data", help="Data folder.  [default: ./data]")
+@click.option("--behind-proxy", is_flag=True, help="Access is controlled by a reverse proxy in front.")
+@click.option("--open", "open_", is_flag=True, help="No access control, on any address.")
+@click.option("--demo", is_flag=True, help="Serve a demo call at /demo/call.")
 def serve(host: str | None, port: str | None, data: str | None, *, behind_proxy: bool, open_: bool, demo: bool) -> None:
     """Serve the dashboard and the /report API.
 
-    On another address than this machine's own it asks who may post and look: see docs/access.md.
+    On other than loopback addresses, posting and reading need keys or a sign-in: see docs/access.md.
 
-    Every setting is also read from the environment, as ROOMPULSE_<NAME>: see docs/settings.md.
+    Every setting can be set in the environment as ROOMPULSE_<NAME>: see docs/settings.md.
     """
     # Before the settings are read, so that a mistyped name is told even where another setting is wrong.
     set_up_logs("json" if os.environ.get(f"{PREFIX}LOG_FORMAT") == "json" else "text")
@@ -43,7 +42,7 @@ def serve(host: str | None, port: str | None, data: str | None, *, behind_proxy:
         settings = load_settings(os.environ, flags)
         for remark in asyncio.run(exposure_remarks(settings)):
             logging.getLogger("roompulse").warning(remark)
-        with listen(settings) as listener:
+        with listen(settings.host, settings.port) as listener:
             run(create_app(settings), settings, listener, partial(_announce, settings))
     except StartupError as error:
         raise click.ClickException(str(error)) from None

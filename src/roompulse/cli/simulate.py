@@ -5,31 +5,39 @@ import asyncio
 import click
 
 from roompulse.client import AsyncReporter
-from roompulse.settings import Settings
+from roompulse.settings import LOCAL_URL
 from roompulse.simulate.progress import Progress
 from roompulse.simulate.rooms import Plan
 from roompulse.simulate.run import Tally
 from roompulse.simulate.run import simulate as run_simulation
 from roompulse.simulate.troubles import TROUBLES
 
-LOCAL_URL = f"http://{Settings().host}:{Settings().port}"
-
 
 @click.command(context_settings={"show_default": True})
 @click.argument("url", default=LOCAL_URL)
-@click.option("--rooms", metavar="N", default=12, type=click.IntRange(1, 10_000), help="How many rooms.")
+@click.option("--rooms", metavar="N", default=12, type=click.IntRange(1, 10_000), help="Number of rooms.")
 @click.option("--users", metavar="N", default=6, type=click.IntRange(1, 10_000), help="Most users of a room.")
-@click.option("--interval", metavar="SECONDS", default=2.0, type=click.FloatRange(0.1, 60), help="Between two reports.")
-@click.option("--key", envvar="ROOMPULSE_KEY", help="An ingest key; better in ROOMPULSE_KEY, as others see commands.")
-@click.option("--seed", metavar="N", default=1, help="Another number gives other calls.")
-@click.option("--duration", metavar="SECONDS", default=0.0, type=click.FloatRange(0), help="0 is until Ctrl-C.")
+@click.option(
+    "--interval",
+    metavar="SECONDS",
+    default=2.0,
+    type=click.FloatRange(0.1, 60),
+    help="Between two reports.",
+)
+@click.option(
+    "--key",
+    envvar="ROOMPULSE_KEY",
+    help="An ingest key; safer in ROOMPULSE_KEY, since `ps` shows options.",
+)
+@click.option("--seed", metavar="N", default=1, help="Seed of the random numbers.")
+@click.option("--duration", metavar="SECONDS", default=0.0, type=click.FloatRange(0), help="0: until Ctrl-C.")
 @click.option(
     "--trouble",
     "troubles",
     multiple=True,
     type=click.Choice([*TROUBLES, "none"]),
     show_default="each in turn",
-    help="What every other room suffers from now and then. Give several for several.",
+    help="What every other room suffers from now and then; may be repeated.",
 )
 def simulate(
     url: str,
@@ -43,9 +51,9 @@ def simulate(
 ) -> None:
     """Fill a server with simulated calls.
 
-    URL is that of the server.  [default: http://127.0.0.1:8180]
+    URL is the address of the server.  [default: http://127.0.0.1:8180]
 
-    A server takes 200 reports a second from one address, unless its ROOMPULSE_SENDER_RATE says otherwise.
+    A server accepts 200 reports a second from one address, unless ROOMPULSE_SENDER_RATE is set otherwise there.
     """
     chosen = tuple(name for name in troubles or TROUBLES if name != "none")
     progress, tally = Progress(), Tally()
@@ -54,8 +62,8 @@ def simulate(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="URL or --key") from None
     plan = Plan(rooms, users, interval, seed, chosen)
-    asyncio.run(run_simulation(reporter, plan, duration, tally, progress.tell))
+    asyncio.run(run_simulation(reporter, plan, duration, tally, progress.show))
     progress.end(tally)
     if not tally.delivered:
-        reason = tally.problem or "it ended before the first report"
-        raise click.ClickException(f"nothing could be delivered: {reason}. Is this where `roompulse serve` runs?")
+        reason = tally.problem or "it was stopped before the first report"
+        raise click.ClickException(f"no report could be delivered: {reason}. Is `roompulse serve` running there?")

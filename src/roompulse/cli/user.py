@@ -3,17 +3,19 @@
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from roompulse.access.model import ROLES, Known, Operator, Role
 from roompulse.access.operators import add_operator, check_new_name, existing
 from roompulse.access.passwords import Passwords, password_fault
-from roompulse.access.store import AccessStore
 from roompulse.cli.access import data_option, with_access
 from roompulse.clock import system_clock
 from roompulse.errors import Problem
+
+if TYPE_CHECKING:
+    from roompulse.access.store import AccessStore
 
 T = TypeVar("T")
 
@@ -22,7 +24,7 @@ _password_stdin = click.option("--password-stdin", is_flag=True, help="Read the 
 
 @click.group()
 def user() -> None:
-    """Add, change and remove operators, who sign in by password. A server that runs follows within 2 s."""
+    """Add, change and remove operators, who sign in with a password. A running server applies the change within 2 s."""
 
 
 @user.command()
@@ -33,23 +35,23 @@ def user() -> None:
 def add(name: str, role: Role | None, data: str | None, *, password_stdin: bool) -> None:
     """Add an operator.
 
-    A viewer sees every room, an admin also says who else may. The password has at least 10 characters.
+    A viewer sees every room; an admin also manages operators and API keys. The password has at least 10 characters.
     """
-    # What is wrong with the name is better said before a password is typed twice.
+    # Before the password is typed twice.
     _work(data, lambda store: check_new_name(store, name))
     password = _password(from_stdin=password_stdin)
 
-    async def work(store: AccessStore) -> Operator:
+    async def work(store: "AccessStore") -> Operator:
         return await add_operator(store, name, role, await Passwords().hash(password), system_clock())
 
     operator = _work(data, work)
-    click.echo(f"{operator.name} is added, as {operator.role}.")
+    click.echo(f"Added {operator.name} as {operator.role}.")
 
 
 @user.command("list")
 @data_option
 def list_(data: str | None) -> None:
-    """List the operators: name, role, since when, and where they are signed in (UTC)."""
+    """List the operators: name, role, created, and active sessions (times in UTC)."""
     known = _work(data, lambda store: store.load())
     if not known.operators:
         click.echo("There are no operators.", err=True)
@@ -62,15 +64,15 @@ def list_(data: str | None) -> None:
 @_password_stdin
 @data_option
 def password(name: str, data: str | None, *, password_stdin: bool) -> None:
-    """Set another password, and sign the operator out everywhere."""
+    """Change the password, and sign the operator out everywhere."""
     _work(data, lambda store: existing(store, name))
     chosen = _password(from_stdin=password_stdin)
 
-    async def change(store: AccessStore, operator: Operator) -> None:
+    async def change(store: "AccessStore", operator: Operator) -> None:
         await store.change_operator(operator.name, password_hash=await Passwords().hash(chosen))
         await store.end_all(operator.name)
 
-    click.echo(f"{_change(data, name, change)} has another password, and is signed out everywhere.")
+    click.echo(f"Changed the password of {_change(data, name, change)} and ended all sessions.")
 
 
 @user.command("role")
@@ -78,7 +80,7 @@ def password(name: str, data: str | None, *, password_stdin: bool) -> None:
 @click.argument("role", type=click.Choice(ROLES))
 @data_option
 def set_role(name: str, role: Role, data: str | None) -> None:
-    """Make an operator a viewer or an admin."""
+    """Change the role of an operator."""
     changed = _change(data, name, lambda store, operator: store.change_operator(operator.name, role=role))
     click.echo(f"{changed} is {role} now.")
 
@@ -87,8 +89,8 @@ def set_role(name: str, role: Role, data: str | None) -> None:
 @click.argument("name")
 @data_option
 def remove(name: str, data: str | None) -> None:
-    """Remove an operator; what it looks at ends."""
-    click.echo(f"{_change(data, name, lambda store, operator: store.remove_operator(operator.name))} is removed.")
+    """Remove an operator; its sessions and streams end."""
+    click.echo(f"Removed {_change(data, name, lambda store, operator: store.remove_operator(operator.name))}.")
 
 
 @user.command("sign-out")
@@ -97,13 +99,13 @@ def remove(name: str, data: str | None) -> None:
 def sign_out(name: str, data: str | None) -> None:
     """Sign an operator out everywhere."""
     signed_out = _change(data, name, lambda store, operator: store.end_all(operator.name))
-    click.echo(f"{signed_out} is signed out everywhere.")
+    click.echo(f"Ended all sessions of {signed_out}.")
 
 
-def _change(data: str | None, name: str, change: Callable[[AccessStore, Operator], Awaitable[object]]) -> str:
-    """Change an operator that exists; returns its name as it is kept."""
+def _change(data: str | None, name: str, change: Callable[["AccessStore", Operator], Awaitable[object]]) -> str:
+    """Change an existing operator; returns its name as it is stored."""
 
-    async def work(store: AccessStore) -> str:
+    async def work(store: "AccessStore") -> str:
         operator = await existing(store, name)
         await change(store, operator)
         return operator.name
@@ -111,7 +113,7 @@ def _change(data: str | None, name: str, change: Callable[[AccessStore, Operator
     return _work(data, work)
 
 
-def _work(data: str | None, work: Callable[[AccessStore], Awaitable[T]]) -> T:
+def _work(data: str | None, work: Callable[["AccessStore"], Awaitable[T]]) -> T:
     try:
         return with_access(data, work)[0]
     except Problem as problem:
@@ -124,7 +126,7 @@ def _password(*, from_stdin: bool) -> str:
     elif sys.stdin.isatty():
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
-        raise click.UsageError("there is no terminal to ask for the password: use --password-stdin")
+        raise click.UsageError("no terminal to prompt for the password: use --password-stdin")
     if fault := password_fault(password):
         raise click.ClickException(f"the password {fault}")
     return password
@@ -134,9 +136,9 @@ def _line(operator: Operator, known: Known) -> str:
     since = f"{operator.name}  {operator.role:6}  {_time(operator.created_at)}"
     mine = [sign_in for sign_in in known.sign_ins.values() if sign_in.operator == operator.name]
     if not mine:
-        return f"{since}  signed in nowhere"
-    browsers = f"{len(mine)} browser{'' if len(mine) == 1 else 's'}"
-    return f"{since}  signed in in {browsers}, last seen {_time(max(one.used_at for one in mine))}"
+        return f"{since}  no active sessions"
+    sessions = f"{len(mine)} active session{'' if len(mine) == 1 else 's'}"
+    return f"{since}  {sessions}, last used {_time(max(one.used_at for one in mine))}"
 
 
 def _time(timestamp: float) -> str:

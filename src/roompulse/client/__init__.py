@@ -1,6 +1,6 @@
-"""The client for media servers, tests and simulations: `Reporter` from any thread, `AsyncReporter` beside asyncio.
+"""The client for media servers, tests and simulations: `Reporter` for any thread, `AsyncReporter` for asyncio.
 
-It knows nothing of the server's code. docs/client.md shows its use.
+It imports nothing of the server. docs/client.md shows how to use it.
 """
 
 from roompulse.client.model import Audio, Content, Device, Direction, Entry, Network, Report, Stream, Video

@@ -1,4 +1,4 @@
-"""Reports that wait to be sent: how many, in which order, and which of them go together."""
+"""Reports that wait to be sent: how many, in which order, and which of them are merged."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -11,17 +11,17 @@ from msgspec import Raw, Struct
 from roompulse.client.model import Report
 
 MAX_AGE = 600.0
-"""Seconds that a report is worth sending: one that is older has its place in history at its receipt, which is a lie."""
+"""Seconds after which a report is lost: history would place an older one at its receipt, which would be wrong."""
 
 MAX_MERGED = 65_536
 """Bytes of a merged report."""
 
 Lane = tuple[str, str]
-"""Room and reporter. What one reporter says about one room is sent in the order in which it was said."""
+"""Room and reporter. Reports of one reporter about one room are sent in their order."""
 
 
 class Waiting(Struct):
-    """One report that waits; `since` is when it came, in the seconds of the outbox's clock."""
+    """A waiting report; `since` is when it was added, by the clock of the outbox."""
 
     ordinal: int
     lane: Lane
@@ -33,7 +33,7 @@ class Waiting(Struct):
 
 
 Post = list[Waiting]
-"""What is sent as one report."""
+"""Reports that are sent as one."""
 
 
 class _Body(Struct):
@@ -53,10 +53,10 @@ def body_of(post: Post) -> bytes:
 
 
 def _goes_with(post: Post, waiting: Waiting) -> bool:
-    """Whether `waiting` may be in one report with `post` (of the same lane).
+    """Whether `waiting` may be merged with `post` (of the same lane).
 
-    Only if that changes nothing: what they have in common besides their entries is equal, the time included, which is
-    the place of their figures in history.
+    Only if that changes nothing: all but their entries must be equal, the time included, which decides the place of
+    their figures in history.
     """
     one, other = post[0].report, waiting.report
     same = one.sdk_version == other.sdk_version and one.report_time == other.report_time
@@ -65,7 +65,7 @@ def _goes_with(post: Post, waiting: Waiting) -> bool:
 
 
 class Buffer:
-    """At most `bound` reports; the oldest go first, and are the first to go. `put` may be called from any thread."""
+    """At most `bound` reports: the oldest are sent first, and dropped first. `put` may be called from any thread."""
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
@@ -79,7 +79,7 @@ class Buffer:
         return len(self._waiting)
 
     def put(self, report: Report, body: bytes, now: float) -> list[Waiting]:
-        """Take a report in, and return those for which there is no place: it alone once the buffer is closed."""
+        """Add a report. Returns the reports that were dropped: this one alone once the buffer is closed."""
         with self._lock:
             self._ordinal += 1
             lane = (str(report.room_id), str(report.user_id))
@@ -90,7 +90,7 @@ class Buffer:
             return self._overflow()
 
     def put_back(self, post: Post) -> list[Waiting]:
-        """Take back, at the front, what was taken; return those for which there is no place."""
+        """Put reports that were taken back at the front. Returns the reports that were dropped."""
         with self._lock:
             for waiting in reversed(post):
                 self._waiting[waiting.ordinal] = waiting
@@ -101,11 +101,11 @@ class Buffer:
         return [self._waiting.popitem(last=False)[1] for _ in range(len(self._waiting) - self._bound)]
 
     def pause(self, lane: Lane, until: float) -> None:
-        """Take nothing of a lane until then."""
+        """Send nothing of a lane until then."""
         self._paused[lane] = until
 
     def take(self, now: float, count: int) -> list[Post]:
-        """Take out up to `count` posts, each of another lane."""
+        """Remove and return up to `count` posts, each of another lane."""
         with self._lock:
             self._paused = {lane: until for lane, until in self._paused.items() if until > now}
             posts = _posts(self._waiting.values(), set(self._paused), count)
@@ -115,7 +115,7 @@ class Buffer:
             return posts
 
     def take_overdue(self, now: float) -> list[Waiting]:
-        """Take out what has waited for MAX_AGE."""
+        """Remove and return the reports that have waited for MAX_AGE."""
         overdue = []
         with self._lock:
             while self._waiting and (oldest := next(iter(self._waiting.values()))).since + MAX_AGE <= now:
@@ -123,13 +123,13 @@ class Buffer:
         return overdue
 
     def due(self) -> float | None:
-        """When there is something to do, if nothing can be taken now: a pause or the age of a report ends."""
+        """When to try again if no post can be sent now: a pause ends, or a report reaches MAX_AGE."""
         with self._lock:
             oldest = next(iter(self._waiting.values()), None)
             return min(oldest.since + MAX_AGE, *self._paused.values()) if oldest else None
 
     def close(self) -> list[Waiting]:
-        """Take no more, and return all that wait."""
+        """Accept no more reports, and return all that wait."""
         with self._lock:
             self._closed = True
             left = list(self._waiting.values())

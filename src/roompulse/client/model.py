@@ -1,7 +1,7 @@
-"""What a report says (docs/api.md), in types of the client's own.
+"""The report (docs/api.md), in types of the client.
 
-A figure that is None, which is also the default, is not known. Ranges are checked by the server, which refuses a report
-that breaks one as a whole.
+A figure that is None, the default, is unknown. The server checks ranges, and rejects the whole report if a figure is
+outside its range.
 """
 
 import time
@@ -21,7 +21,7 @@ def _now() -> int:
 class Video(Struct, frozen=True, omit_defaults=True):
     """`timestamp` Unix seconds, `frame_rate` fps, `width` and `height` px, `bitrate` kbit/s, `freeze_duration` seconds.
 
-    Dropped frames and freezes are those since the previous report of the stream.
+    Dropped frames and freezes are since the previous report of the stream.
     """
 
     timestamp: int | None = None
@@ -61,7 +61,7 @@ class Network(Struct, frozen=True, omit_defaults=True):
 
 
 class Stream(Struct, frozen=True, omit_defaults=True):
-    """One stream as measured where it is sent ("send") or where it is received ("recv")."""
+    """One stream, measured where it is sent ("send") or where it is received ("recv")."""
 
     stream_id: str
     direction: Direction
@@ -71,7 +71,7 @@ class Stream(Struct, frozen=True, omit_defaults=True):
 
 
 class Device(Struct, frozen=True, omit_defaults=True):
-    """What a user takes part with."""
+    """A user's device."""
 
     type: str | None = None
     os: str | None = None
@@ -88,9 +88,9 @@ class Entry(Struct, frozen=True, omit_defaults=True):
 
 
 class Report(Struct, frozen=True):
-    """What `user_id` reports about a room; with empty `metrics` it is a sign of life.
+    """The report of `user_id` about a room; with empty `metrics` it is a sign of life.
 
-    `report_time` (Unix seconds) is when the figures were taken: now, unless given. Make the report when you take them.
+    `report_time` (Unix seconds) is when the figures were measured: the time at which the report is created, by default.
     """
 
     user_id: str

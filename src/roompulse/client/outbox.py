@@ -1,4 +1,4 @@
-"""Delivery: what is posted when, what is tried again, and what is lost."""
+"""Delivery: when reports are posted, which are retried, and which are lost."""
 
 import asyncio
 import logging
@@ -17,13 +17,13 @@ from roompulse.client.buffer import MAX_AGE, Buffer, Post, body_of
 from roompulse.client.model import Report
 
 CONNECTIONS = 8
-"""Posts at a time, each of another reporter or room. The server commits those that come together as one."""
+"""Simultaneous posts, each of another reporter or room. The server commits those that arrive together as one."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Seconds after a first failure; doubled by each further one, up to the longest."""
+"""Seconds after a first failure; each further one doubles them, up to the longest."""
 
 LOG_EVERY = 10.0
-"""Seconds between two lines of the log about losses."""
+"""Seconds between two log lines about losses."""
 
 _LONGEST_MESSAGE = 300
 
@@ -31,10 +31,10 @@ _logger = logging.getLogger("roompulse.client")
 
 
 class Lost(Struct, frozen=True):
-    """A report that will not arrive.
+    """A report that will not be delivered.
 
-    `message` is the server's where it refused the report with `status`; else `status` is None, and the message says
-    that the buffer was full, that the report grew too old, that it cannot be encoded, or that the reporter was closed.
+    If the server rejected it, `status` and `message` are those of the answer. Otherwise `status` is None, and `message`
+    says that the buffer was full, the report too old or impossible to encode, or the reporter closed.
     """
 
     report: Report
@@ -43,7 +43,7 @@ class Lost(Struct, frozen=True):
 
 
 class Outbox:
-    """Takes reports from any thread; whoever runs it calls `round` again and again. `clock` gives seconds that pass."""
+    """Accepts reports from any thread; its runner calls `round` repeatedly. `clock` returns monotonic seconds."""
 
     def __init__(
         self,
@@ -71,11 +71,11 @@ class Outbox:
 
     @property
     def waiting(self) -> int:
-        """Reports that were neither delivered nor lost yet."""
+        """Reports that are neither delivered nor lost yet."""
         return len(self._buffer) + self._in_flight
 
     def put(self, report: Report) -> None:
-        """Take a report in. It is encoded here, so that nothing which happens to it later is sent."""
+        """Queue a report. It is encoded at once, so that later changes to it are not sent."""
         try:
             body = msgspec.json.encode(report)
         except Exception as error:
@@ -86,7 +86,7 @@ class Outbox:
             self._lose(waiting.report, self._full() if full else "the reporter is closed")
 
     def hurry(self) -> None:
-        """Do not wait any longer for a server that was not there."""
+        """End the pause after failures."""
         self._paused_until = 0.0
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class Outbox:
             self._lose(waiting.report, f"not delivered before the reporter was closed{self._because()}")
 
     async def round(self) -> float | None:
-        """Post what may be posted now; return in how many seconds to come back, None if nothing waits."""
+        """Post what may be posted now. Returns the seconds until the next round; None if no report waits."""
         now = self._clock()
         for waiting in self._buffer.take_overdue(now):
             self._lose(waiting.report, f"not delivered within {MAX_AGE:g} s{self._because()}")
@@ -112,13 +112,13 @@ class Outbox:
             settled = await asyncio.gather(*map(self._deliver, posts))
         finally:
             self._in_flight = 0
-        # One report that the server has no place for must not hold up the others: only if none gets through, all wait.
+        # One report for which the server has no room must not delay the others: all wait only if none was delivered.
         self._failures = 0 if any(settled) else self._failures + 1
         if self._failures:
             self._paused_until = self._clock() + self._back_off(self._failures)
 
     async def _deliver(self, post: Post) -> bool:
-        """Post, and see to what becomes of it; return whether the server took or refused it for good."""
+        """Post and handle the answer; whether the server accepted the post or rejected it for good."""
         try:
             answer = await self._http.post("/report/metrics", content=body_of(post))
         except asyncio.CancelledError:
@@ -139,7 +139,7 @@ class Outbox:
         self.problem = f"{self._http.base_url} answers {status}: {message}"
         again = status in (408, 429) or status >= 500
         if again or len(post) > 1:
-            # What is wrong with one part of a merged report must not be the fate of the others.
+            # An error in one part of a merged report must not lose the other parts.
             for waiting in post:
                 waiting.alone = len(post) > 1 or waiting.alone
                 waiting.attempts += 1
@@ -151,7 +151,7 @@ class Outbox:
         return not again
 
     def _pause(self, answer: httpx.Response, attempts: int) -> float:
-        """Not before the server wants it, and not all who were refused at the same moment."""
+        """Seconds to wait: as long as the server asks for, with a random part so that clients do not retry together."""
         wanted = _retry_after(answer.headers.get("Retry-After", ""))
         return self._back_off(attempts) if wanted is None else wanted + self._chance()
 
@@ -183,20 +183,20 @@ class Outbox:
 
 
 def _words(error: BaseException) -> str:
-    """Say in words why nothing was answered; the operating system's are to be found below those of the libraries."""
+    """Why there was no answer: the error of the operating system, which the libraries wrap in theirs."""
     cause: BaseException | None = error
     while cause:
         if isinstance(cause, ExceptionGroup):
             cause = cause.exceptions[0]
         if isinstance(cause, OSError) and cause.errno:
-            # asyncio puts the address in the place of the reason; names that are not found have negative numbers.
+            # asyncio replaces the reason by the address; names that are not found have negative numbers.
             return (os.strerror(cause.errno) if cause.errno > 0 else cause.strerror or "").lower()
         cause = cause.__cause__ or cause.__context__
     return str(error) or type(error).__name__
 
 
 def _message(answer: httpx.Response) -> str:
-    """The message of the envelope, or what else answered (a proxy, or no roompulse at all)."""
+    """The message of the envelope, or the text of another answer (by a proxy, or by no roompulse at all)."""
     try:
         message = str(answer.json()["message"])
     except (ValueError, KeyError, TypeError):
@@ -205,7 +205,7 @@ def _message(answer: httpx.Response) -> str:
 
 
 def _retry_after(value: str) -> float | None:
-    """Seconds, given as such or as a date."""
+    """The seconds of a Retry-After header, given as such or as a date."""
     if value.isdecimal():
         return float(value)
     try:

@@ -1,4 +1,4 @@
-"""Reporters: an outbox, and what runs it in the background."""
+"""Reporters: an outbox, and the task or thread that runs it."""
 
 import asyncio
 import re
@@ -15,14 +15,14 @@ from roompulse.client.outbox import CONNECTIONS, Lost, Outbox
 T = TypeVar("T")
 
 FLUSH_WITHIN = 5.0
-"""Seconds that closing takes at most, unless told otherwise."""
+"""Seconds for which closing waits at most, by default."""
 
 POST_TIMEOUT = 10.0
-"""Seconds in which the server must have answered."""
+"""Seconds within which the server must answer."""
 
 
 class _Background:
-    """What both reporters do, in an event loop."""
+    """What both reporters share; it runs in an event loop."""
 
     def __init__(
         self,
@@ -33,18 +33,18 @@ class _Background:
         max_waiting: int = 10_000,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Take reports from now on.
+        """Accept reports from now on.
 
         Args:
-            url: the server, as in "http://127.0.0.1:8180".
-            key: an ingest key, or a room token for a single user in a single room, where the server asks for one.
-            on_error: called with each report that will not arrive, in the background or by `send`. Without it a line
-                is logged, at most every 10 s.
+            url: the address of the server, such as "http://127.0.0.1:8180".
+            key: an ingest key, or a room token for one user in one room, if the server needs one.
+            on_error: called with each lost report, in the background or by `send`. Without it a line is logged, at
+                most every 10 s.
             max_waiting: reports that may wait; beyond it the oldest are lost.
-            transport: of httpx, for tests, and for what httpx can do beyond its defaults.
+            transport: an httpx transport, for tests and special needs.
 
         Raises:
-            ValueError: the URL is none of http or https, or the key can be none.
+            ValueError: the URL is not of http or https, or the key has invalid characters.
 
         """
         self._http = httpx.AsyncClient(
@@ -62,7 +62,7 @@ class _Background:
         self._begin()
 
     def _begin(self) -> None:
-        """Do at once what need not wait for an event loop."""
+        """What a reporter does on creation, without a running event loop."""
 
     @property
     def delivered(self) -> int:
@@ -71,24 +71,24 @@ class _Background:
 
     @property
     def lost(self) -> int:
-        """Reports that will not arrive, each of which `on_error` was told."""
+        """Reports that will not be delivered; `on_error` was called with each."""
         return self._outbox.lost
 
     @property
     def waiting(self) -> int:
-        """Reports that are to be delivered."""
+        """Reports that are yet to be delivered."""
         return self._outbox.waiting
 
     @property
     def problem(self) -> str | None:
-        """Why the last attempt failed, in words; None after one that did not."""
+        """Why the last attempt failed; None after a success."""
         return self._outbox.problem
 
     def send(self, report: Report) -> None:
-        """Hand a report over and return at once. May be called from any thread; what goes wrong, `on_error` is told."""
+        """Queue a report and return at once. May be called from any thread; `on_error` is called if it is lost."""
         self._outbox.put(report)
         if self._loop and not self._wake.is_set():
-            # The loop may be closed by now; then this report was told to be lost.
+            # The loop may be closed by now; then `on_error` was called with this report.
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._wake.set)
 
@@ -129,11 +129,11 @@ class AsyncReporter(_Background):
     """Sends reports from a task of the running event loop: `async with AsyncReporter(url) as reporter`."""
 
     async def flush(self, within: float = FLUSH_WITHIN) -> bool:
-        """Wait until nothing waits, for `within` seconds at most, and return whether that was so."""
+        """Wait until no report waits, at most `within` seconds; whether that was reached."""
         return await self._flush(within)
 
     async def close(self, within: float = FLUSH_WITHIN) -> None:
-        """Flush, and end. What is not delivered within `within` seconds is lost."""
+        """Flush and end. Reports that are not delivered within `within` seconds are lost."""
         await self._close(within)
 
     async def __aenter__(self) -> Self:
@@ -147,25 +147,25 @@ class AsyncReporter(_Background):
 class Reporter(_Background):
     """Sends reports from a thread of its own: `with Reporter(url) as reporter`, or `close` it at the end.
 
-    A process that forks makes its reporter after the fork. What waits when the program ends without `close` is lost,
-    and nobody is told.
+    A process that forks creates its reporter after the fork. Reports that wait when a program ends without `close` are
+    lost without notice.
     """
 
     def _begin(self) -> None:
         self._thread_loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._thread_loop.run_forever, name="roompulse-client", daemon=True)
         self._thread.start()
-        self._there(self._start())
+        self._in_thread(self._start())
 
     def flush(self, within: float = FLUSH_WITHIN) -> bool:
-        """Wait until nothing waits, for `within` seconds at most, and return whether that was so."""
-        return self._thread_loop.is_closed() or self._there(self._flush(within))
+        """Wait until no report waits, at most `within` seconds; whether that was reached."""
+        return self._thread_loop.is_closed() or self._in_thread(self._flush(within))
 
     def close(self, within: float = FLUSH_WITHIN) -> None:
-        """Flush, and end. What is not delivered within `within` seconds is lost."""
+        """Flush and end. Reports that are not delivered within `within` seconds are lost."""
         if self._thread_loop.is_closed():
             return
-        self._there(self._close(within))
+        self._in_thread(self._close(within))
         self._thread_loop.call_soon_threadsafe(self._thread_loop.stop)
         self._thread.join()
         self._thread_loop.close()
@@ -176,7 +176,7 @@ class Reporter(_Background):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _there(self, work: Coroutine[Any, Any, T]) -> T:
+    def _in_thread(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._thread_loop).result()
 
 
@@ -184,16 +184,16 @@ def _checked(url: str) -> httpx.URL:
     try:
         checked = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise ValueError(f"{url!r} is no URL: {error}") from None
+        raise ValueError(f"{url!r} is not a URL: {error}") from None
     if checked.scheme not in ("http", "https") or not checked.host:
-        raise ValueError(f"{url!r} is no URL of a server, as http://127.0.0.1:8180 is")
+        raise ValueError(f"{url!r} is not the URL of a server, such as http://127.0.0.1:8180")
     return checked
 
 
 def _authorization(key: str | None) -> dict[str, str]:
     if key is None:
         return {}
-    # What no header can carry would come back in an error of httpx, and that would be shown.
+    # httpx would quote a key that is no valid header in its error, which would be shown.
     if not re.fullmatch(r"[\w.-]+", key, re.ASCII):
-        raise ValueError("the key has characters that no key has")
+        raise ValueError("the key has invalid characters")
     return {"Authorization": f"Bearer {key}"}

@@ -1,1 +1,1 @@
-"""The hub: who watches which room, and what they are sent when it changes."""
+"""The hub: which viewers watch which room, and the frames that they are sent when it changes."""

@@ -1,4 +1,4 @@
-"""One view and all who look at it: rendered once per change, at most once per push interval."""
+"""One view and its viewers: it is rendered once per change, at most once per push interval."""
 
 import asyncio
 import logging
@@ -10,11 +10,11 @@ from roompulse.meters import Meters
 logger = logging.getLogger(__name__)
 
 REST = 4
-"""A view rests for this many times as long as it took to render, so that none takes more than a fifth of the time."""
+"""A view rests for so many times the duration of its rendering, so that none takes more than a fifth of the time."""
 
 
 class Channel:
-    """Must be used from the event loop that it was made in."""
+    """To be used on the event loop in which it was created."""
 
     def __init__(self, view: View, push_interval: float, meters: Meters) -> None:
         self.view = view
@@ -29,7 +29,7 @@ class Channel:
         self._rest(started)
 
     def join(self) -> Mailbox:
-        """Add a viewer, whose mailbox holds the whole view. What changed since is due, and will follow."""
+        """Add a viewer, whose mailbox begins with the whole view. Later changes are already due and will follow."""
         mailbox = Mailbox()
         if self._frames:
             mailbox.put(self._frames)

@@ -11,7 +11,7 @@ Frames = Mapping[str, bytes]
 
 
 class View(Protocol):
-    """What some viewers look at. Viewers whose views have the same key get the same bytes."""
+    """The content that viewers subscribe to. Viewers of views with equal keys get the same bytes."""
 
     @property
     def key(self) -> Hashable: ...
@@ -23,35 +23,35 @@ class View(Protocol):
 
     @property
     def gone(self) -> Frames:
-        """What is sent when there is nothing left to show, that is when `render` begins to return no frames."""
+        """The frames for when nothing is left to show, that is when `render` begins to return no frames."""
         ...
 
     def render(self) -> Frames:
-        """The view as it is now, one frame for each of its targets."""
+        """The current view, one frame for each of its targets."""
         ...
 
 
 class Hub(Protocol):
     @property
     def viewers(self) -> int:
-        """How many viewers are subscribed."""
+        """The number of subscribed viewers."""
         ...
 
     def subscribe(self, view: View) -> AbstractContextManager[Mailbox]:
-        """A mailbox that holds the whole view first, and then each change, until the context ends.
+        """A mailbox with the whole view first, and then each change, until the context ends.
 
         Raises Unavailable when there are too many viewers, or the hub is closed.
         """
         ...
 
     def publish(self, room_ids: Iterable[str]) -> None:
-        """Say that these rooms changed, started or ended."""
+        """These rooms changed, started or ended."""
         ...
 
     def refresh(self, *, everywhere: bool = False) -> None:
-        """Say that figures over all rooms changed, as time passed, or something that every page shows."""
+        """Figures over all rooms changed by the passage of time or, `everywhere`, something that every page shows."""
         ...
 
     def close(self) -> None:
-        """End every mailbox once it is read, and take no more subscriptions."""
+        """End every mailbox once it is read, and accept no more subscriptions."""
         ...

@@ -12,14 +12,14 @@ from roompulse.meters import Meters
 
 
 class LocalHub:
-    """Implements `Hub`. A room that nobody watches costs one look into a dictionary per change."""
+    """Implements `Hub`. A room without viewers costs one lookup in a dictionary per change."""
 
     def __init__(self, push_interval: float, max_viewers: int, meters: Meters) -> None:
         self._push_interval = push_interval
         self._max_viewers = max_viewers
         self._meters = meters
         self._channels: dict[Hashable, Channel] = {}
-        # Channels by the room that they show; under None those that show all rooms.
+        # Channels by the room that they show; None: those that show all rooms.
         self._watching: defaultdict[str | None, set[Channel]] = defaultdict(set)
         self.closed = False
         self.viewers = 0
@@ -29,7 +29,7 @@ class LocalHub:
         if self.closed:
             raise Unavailable("the server is shutting down", retry_after=2)
         if self.viewers >= self._max_viewers:
-            raise Unavailable(f"all {self._max_viewers} places for viewers are taken", retry_after=10)
+            raise Unavailable(f"the maximum of {self._max_viewers} viewers is reached", retry_after=10)
         channel = self._channel(view)
         mailbox = channel.join()
         self.viewers += 1

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 
 Deliver = Callable[[bytes], bool]
-"""Sends frames to the viewer and says whether it takes more now. If not, `Mailbox.ready` is called once it does."""
+"""Sends frames to the viewer; whether it accepts more now. If not, `Mailbox.ready` is called once it does."""
 
 
 class Mailbox:
-    """Hands frames on as they come, and while the viewer does not read holds the newest one of each target.
+    """Delivers frames as they come; while the viewer does not read, it keeps the newest frame of each target.
 
-    A viewer that reads slowly skips states instead of falling behind, and its mailbox never holds more than one frame
-    per target of its view.
+    A slow viewer skips states instead of falling behind, and its mailbox never has more than one frame per target of
+    its view.
     """
 
     __slots__ = ("_closed", "_deliver", "_frames", "_on_end", "_ready")
@@ -23,19 +23,19 @@ class Mailbox:
         self._on_end: Callable[[], object] = _not_yet
 
     def open(self, deliver: Deliver, on_end: Callable[[], object]) -> None:
-        """Begin to deliver what is in there and what comes; `on_end` is called when there will be nothing more."""
+        """Begin to deliver present and future frames; `on_end` is called after the last one."""
         self._deliver, self._on_end = deliver, on_end
         self.ready()
 
     @property
     def ended(self) -> bool:
-        """Whether it is closed, and all that was in there is delivered."""
+        """Whether it is closed and all its frames are delivered."""
         return self._closed and not self._frames
 
     def put(self, frames: Mapping[str, bytes], joined: bytes | None = None) -> int:
-        """Replace the frames of these targets; returns how many of those that were there nobody will read.
+        """Replace the frames of these targets. Returns how many unread frames were replaced.
 
-        `joined` are the same frames as one piece, for who puts them into many mailboxes.
+        `joined` are the same frames in one piece, for a caller that puts them into many mailboxes.
         """
         if self._closed:
             return 0
@@ -47,7 +47,7 @@ class Mailbox:
         return unread
 
     def ready(self) -> None:
-        """Go on with delivering: the viewer reads what it was sent."""
+        """Continue to deliver: the viewer has read what it was sent."""
         if not self._frames:
             self._ready = True
             return
@@ -57,7 +57,7 @@ class Mailbox:
             self._on_end()
 
     def close(self) -> None:
-        """Take nothing more in, so that also who reads slowly comes to the end."""
+        """Accept no more frames, so that slow viewers come to the end too."""
         self._closed = True
         if not self._frames:
             self._on_end()

@@ -23,6 +23,8 @@ def read(path: Path) -> Recording:
     start = data[:_START].lstrip()
     if start.startswith((MAGIC, b"[")) or _is_about_lines(data):
         return read_rtcstats(BytesIO(data))
+    if start.startswith(b'{"statsSessionId"'):
+        raise Unusable("statistics of a media server (jvb, jicofo, jigasi): there is no getStats() of a browser in it")
     if start.startswith(b"{"):
         return read_internals(data)
     raise Unusable("neither a dump of chrome://webrtc-internals nor one of rtcstats" if data else "the file is empty")

@@ -6,14 +6,15 @@ string, at most the newest 1000 of them. Since Chromium 117 one more series has 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct, field
 
-from roompulse.importing.recording import INTERVAL, MEMBERS, Connection, Recording, Stats, Unusable, Value, senders_of
+from roompulse.importing.recording import INTERVAL, MEMBERS, Connection, Recording, Stats, Unusable, Value, kind_of
+from roompulse.importing.sdp import senders_of, sources_of
 from roompulse.report.model import MAX_TIME
 
 SOURCE = "internals"
@@ -70,35 +71,79 @@ def _connection(one: _PeerConnection) -> Connection:
         stats_id, _, member = name.rpartition("-")
         if member in MEMBERS or member == "timestamp":
             members[stats_id][member] = series
-    descriptions = (update for update in one.update_log if update.type == "setRemoteDescription")
-    return Connection(
-        {stats_id: _stats(series) for stats_id, series in members.items()},
-        [(update.timestamp / 1000, senders_of(update.value)) for update in descriptions],
-    )
+    found = {stats_id: _Object.of(series) for stats_id, series in members.items()}
+    lag = _lag(one.update_log, found.values())
+    connection = Connection({stats_id: one.stats(stats_id, lag) for stats_id, one in found.items()})
+    for update in one.update_log:
+        if update.type == "setRemoteDescription":
+            connection.senders.append((update.timestamp / 1000, senders_of(update.value)))
+        elif update.type in {"setLocalDescription", "createOfferOnSuccess", "createAnswerOnSuccess"}:
+            connection.sources |= sources_of(update.value)
+    return connection
 
 
-def _stats(members: dict[str, _Series]) -> Stats:
-    own_times = members.pop("timestamp", None)
-    values = {member: _decode_values(series.values) for member, series in members.items()}
-    times = [at / 1000 for at in _decode_times(own_times.values)] if own_times else _spread(members, values)
-    begins = {member: _begin(times, members[member], len(found)) for member, found in values.items()}
-    stats = Stats(max(one.stats_type for one in members.values()) if members else "")
-    for place in {at // INTERVAL: place for place, at in enumerate(times)}.values():  # the last one of each
-        point: dict[str, Value] = {}
-        for member, begin in begins.items():
-            if begin is not None and 0 <= place - begin < len(values[member]):
-                value = values[member][place - begin]
-                if value is not None:
-                    point[member] = value
-        stats.add(times[place], point)
-    return stats
+class _Object(Struct, frozen=True):
+    """The series of a stats object: its values by member, and when they were asked for (Unix seconds)."""
+
+    series: Mapping[str, _Series]
+    values: Mapping[str, Sequence[Value | None]]
+    times: Sequence[float]
+
+    @classmethod
+    def of(cls, series: dict[str, _Series]) -> "_Object":
+        own_times = series.pop("timestamp", None)
+        values = {member: _decode_values(one.values) for member, one in series.items()}
+        times = [at / 1000 for at in _decode_times(own_times.values)] if own_times else _spread(series, values)
+        return cls(series, values, times)
+
+    def stats(self, stats_id: str, lag: float) -> Stats:
+        begins = {member: _begin(self.times, self.series[member], len(found)) for member, found in self.values.items()}
+        stats = Stats(kind_of(stats_id, max((one.stats_type for one in self.series.values()), default="")))
+        times = [(at + lag, era) for at, era in _steady(self.times)]
+        for place in {at // INTERVAL: place for place, (at, _) in enumerate(times)}.values():  # the last one of each
+            point: dict[str, Value] = {}
+            for member, begin in begins.items():
+                if begin is not None and 0 <= place - begin < len(self.values[member]):
+                    value = self.values[member][place - begin]
+                    if value is not None:
+                        point[member] = value
+            at, era = times[place]
+            stats.add(at, point, era)
+        return stats
+
+
+def _steady(times: Sequence[float]) -> list[tuple[float, int]]:
+    """Times that go on where the clock went back, an INTERVAL later, with the number of such places before."""
+    placed: list[tuple[float, int]] = []
+    shift, era, newest = 0.0, 0, float("-inf")
+    for at in times:
+        if at + shift < newest - _JITTER:
+            shift, era = newest + INTERVAL - at, era + 1
+        newest = max(newest, at + shift)
+        placed.append((newest, era))
+    return placed
+
+
+def _lag(log: Sequence[_Update], objects: Iterable[_Object]) -> float:
+    """By how much the clock of getStats() is behind that of the log, as on a machine that slept.
+
+    Statistics of a connection cannot be from before its first entry in the log.
+    """
+    logged = min((update.timestamp / 1000 for update in log if update.timestamp), default=0.0)
+    began = min((one.times[0] for one in objects if one.times), default=logged)
+    return logged - began if logged - began > _BEHIND else 0.0
+
+
+_JITTER = 0.5
+_BEHIND = 10.0
+"""Seconds by which two clocks may differ and still count as the same."""
 
 
 def _spread(members: Mapping[str, _Series], values: Mapping[str, Sequence[object]]) -> list[float]:
     """When an object was asked for (Unix seconds), from the times of the first and the last value of the longest."""
     longest = max(values, key=lambda member: len(values[member]))
     span, steps = _span(members[longest]), len(values[longest]) - 1
-    if span is None:
+    if span is None or span[1] < span[0]:
         return []
     start, end = span
     return [start + (end - start) * step / max(1, steps) for step in range(steps + 1)]

@@ -1,4 +1,4 @@
-"""A recorded call in one shape, whoever wrote it: what getStats() said of each connection, thinned out.
+"""A recorded call in one shape, whichever program wrote it: what getStats() gave for each connection, thinned out.
 
 Names of types and members are those of https://www.w3.org/TR/webrtc-stats/.
 """
@@ -7,18 +7,19 @@ import re
 from collections.abc import Mapping
 from math import floor
 
-import msgspec
 from msgspec import Struct, field
 
 INTERVAL = 5.0
 """Seconds for which one point of each stats object is kept: the last one."""
 
 MEMBERS = frozenset(
-    """bytesReceived bytesSent channels clockRate codecId contentType currentRoundTripTime frameHeight framesDecoded
-    framesEncoded frameWidth jitter kind localId mediaSourceId mid nominated packetsLost packetsReceived packetsSent
-    roundTripTime selected selectedCandidatePairId transportId""".split()  # noqa: SIM905  (24 lines)
+    """bytesReceived bytesSent channels clockRate codecId concealedSamples contentType currentRoundTripTime frameHeight
+    framesDecoded framesDropped framesEncoded framesPerSecond framesReceived frames frameWidth freezeCount jitter kind
+    localId mediaSourceId mediaType mid mimeType nominated packetsLost packetsReceived packetsSent
+    qpSum roundTripTime scalabilityMode selected selectedCandidatePairId silentConcealedSamples ssrc
+    totalFreezesDuration totalSamplesReceived trackId trackIdentifier transportId""".split()  # noqa: SIM905  (40 lines)
 )
-"""What an import looks at; a dump has ten times as much."""
+"""What an import reads; a dump has five times as much."""
 
 Value = str | int | float | bool
 
@@ -28,10 +29,14 @@ class Unusable(Exception):  # noqa: N818  (said of the file)
 
 
 class Point(Struct, frozen=True):
-    """A stats object at a time (Unix seconds)."""
+    """A stats object at a time (Unix seconds).
+
+    `era` counts how often the clock was set before: times of two eras have no distance that could be trusted.
+    """
 
     at: float
     values: dict[str, Value]
+    era: int = 0
 
 
 class Stats(Struct):
@@ -40,8 +45,13 @@ class Stats(Struct):
     kind: str
     points: dict[int, Point] = field(default_factory=dict)
 
-    def add(self, at: float, values: dict[str, Value]) -> None:
-        self.points[floor(at / INTERVAL)] = Point(at, values)
+    def add(self, at: float, values: dict[str, Value], era: int = 0) -> None:
+        self.points[floor(at / INTERVAL)] = Point(at, values, era)
+
+    def move(self, seconds: float) -> None:
+        points, self.points = self.points, {}
+        for point in points.values():
+            self.add(point.at + seconds, point.values, point.era)
 
     def last(self, member: str) -> Value | None:
         """The newest value there is."""
@@ -49,36 +59,53 @@ class Stats(Struct):
 
 
 class Connection(Struct):
-    """One RTCPeerConnection.
+    """One RTCPeerConnection, with what descriptions say of its streams (importing/sdp.py).
 
-    `senders` has the ids of the remote streams by their `mid`, as each remote description gave them: (time, ids).
+    `senders` has the ids of remote media streams by key, as each remote description or track gave them: (time, ids).
+    `sources` tells which SSRCs that are sent belong together.
     """
 
     stats: dict[str, Stats] = field(default_factory=dict)
     senders: list[tuple[float, Mapping[str, str]]] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
 
     def of_kind(self, kind: str) -> dict[str, Stats]:
         return {stats_id: stats for stats_id, stats in self.stats.items() if stats.kind == kind}
 
 
 class Recording(Struct, frozen=True):
-    """What one browser recorded; `source` is what stands for an SDK."""
+    """What one browser recorded; `source` takes the place of an SDK's version."""
 
     source: str
     connections: dict[str, Connection]
 
 
-def senders_of(description: object) -> dict[str, str]:
-    """Ids of media streams by `mid`, from an RTCSessionDescription: an object, its JSON, or `type: …, sdp: …`."""
-    if isinstance(description, str) and description.startswith("{"):
-        try:
-            description = msgspec.json.decode(description)
-        except msgspec.DecodeError:
-            return {}
-    text = description.get("sdp") if isinstance(description, dict) else description
-    senders = {}
-    for section in re.split(r"[\r\n]+m=", text)[1:] if isinstance(text, str) else ():
-        mid, stream = re.search(r"^a=mid:(\S+)", section, re.M), re.search(r"^a=msid:(\S+)", section, re.M)
-        if mid and stream and stream[1] != "-":  # the sign of a track that is in no stream
-            senders[mid[1]] = stream[1]
-    return senders
+LEGACY = "legacy"
+"""The kind of the statistics of Chromium's own that came before the standard's: `googTrack`, `ssrc` and others."""
+
+_KINDS = {
+    r"RTCInboundRTP|IT\d+[AV]\d": "inbound-rtp",
+    r"RTCOutboundRTP|OT\d+[AV]\d": "outbound-rtp",
+    r"RTCRemoteInboundR|RI[AV]\d": "remote-inbound-rtp",
+    r"RTCCodec_|C[IO]T\d": "codec",
+    r"RTCIceCandidatePair_|CP": "candidate-pair",
+    r"RTCTransport_|T\d": "transport",
+    r"RTC(Audio|Video)Source_|S[AV]\d": "media-source",
+    r"RTCMediaStreamTrack_": "track",
+    r"goog|ssrc_|Conn-|Channel-|bweforvideo|Cand-": LEGACY,
+}
+
+
+def kind_of(stats_id: str, given: object = None) -> str:
+    """The type of a stats object, by its id where the dump does not say (Chromium before 2021)."""
+    if isinstance(given, str) and given:
+        return LEGACY if given.startswith("goog") or given in {"ssrc", "VideoBwe"} else given
+    return next((kind for pattern, kind in _KINDS.items() if re.match(pattern, stats_id)), "")
+
+
+def media_of(stats_id: str, stats: Stats) -> str | None:
+    """Audio or video, by the id where no member says it."""
+    found = stats.last("kind") or stats.last("mediaType")
+    if found is None and (named := re.match(r"RTC\w*?(Audio|Video)|[IO]T\d+([AV])\d", stats_id)):
+        return "audio" if "A" in (named[1] or named[2]) else "video"
+    return str(found) if found is not None else None

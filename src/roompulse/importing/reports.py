@@ -6,8 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 import msgspec
 
 from roompulse.errors import BadRequest
-from roompulse.importing.recording import INTERVAL, Recording, Unusable
-from roompulse.importing.streams import LOCAL, Track, tracks_of
+from roompulse.importing.figures import LOCAL, Track, why_nothing
+from roompulse.importing.recording import LEGACY, Recording, Unusable
+from roompulse.importing.tracks import tracks_of
 from roompulse.report.decode import decode_report
 from roompulse.report.model import Entry, Received, Report, Stream
 
@@ -26,13 +27,15 @@ def reports_of(recording: Recording, room_id: str, progress: Progress = nullcont
     if not recording.connections:
         raise Unusable("no connection in it: it was saved before the call, or after its tab was closed")
     tracks = tracks_of(recording)
+    if not tracks and any(connection.of_kind(LEGACY) for connection in recording.connections.values()):
+        raise Unusable("the statistics in it are Chromium's legacy ones (googTrack, ssrc), not those of the standard")
     if not tracks:
         raise Unusable("no media in it: its connections have neither inbound-rtp nor outbound-rtp")
     with progress(_moments(recording)) as moments:
         reports = [_received(recording, room_id, tracks, *moment) for moment in moments]
     known = [place for place, received in enumerate(reports) if received.report.metrics]
     if not known:
-        raise Unusable(f"too short: nothing lasts for two intervals of {INTERVAL:g} s")
+        raise Unusable(why_nothing(tracks))
     return reports[known[0] : known[-1] + 1]
 
 

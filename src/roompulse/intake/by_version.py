@@ -1,4 +1,4 @@
-"""What SDK authors need to know of their reports: what was refused, and what is odd about what was taken."""
+"""What SDK authors need to know about their reports, by SDK version: rejections, and doubts about accepted ones."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -13,16 +13,16 @@ from roompulse.report.model import Received, Report
 from roompulse.rooms.rated_samples import CLOCK_TOLERANCE
 
 MOST_VERSIONS = 100
-"""SDK versions that are told apart; further ones are counted together."""
+"""SDK versions that are counted apart; further ones are counted together."""
 
-LOOKED_AT = 30
-"""Reports of a minute and version whose figures and clock are looked at, so that busy SDKs cost no more than others."""
+SAMPLED_REPORTS = 30
+"""Reports of a version in a minute whose units and clock are checked, so that busy SDKs cost no more than others."""
 
-STREAMS_LOOKED_AT = 20
-"""Streams of each of them."""
+SAMPLED_STREAMS = 20
+"""Streams of each of these reports that are checked."""
 
 REMEMBERED = 50_000
-"""Reports at least, among those before, that a report may be a repetition of."""
+"""Previous reports, at least, among which a duplicate is found."""
 
 
 class Skew(Struct, frozen=True):
@@ -34,10 +34,10 @@ class Skew(Struct, frozen=True):
 
 
 class VersionHealth(Struct, frozen=True):
-    """What one SDK version posted within the window. `version` is empty where nobody knows, None for all further ones.
+    """The reports of one SDK version in the window. `version` is empty if unknown, None for all further versions.
 
-    `newest` is when the newest report came, refused or not (Unix seconds). `late` are reports whose `report_time` is so
-    far off that history places them at their receipt.
+    `newest` is the time of receipt of the newest report, rejected or not (Unix seconds). `late` are reports whose
+    `report_time` is so far off that history places them at their receipt.
     """
 
     version: str | None
@@ -57,7 +57,7 @@ class VersionHealth(Struct, frozen=True):
 
 
 class _Minute:
-    """What was taken of one version in one minute."""
+    """The accepted reports of one version in one minute."""
 
     __slots__ = ("late", "least", "minute", "most", "repeated", "skews", "taken", "units")
 
@@ -68,7 +68,7 @@ class _Minute:
         self.skews: list[float] = []
         self.units = Units()
 
-    def take(self, report: Report, at: float) -> None:
+    def add(self, report: Report, at: float) -> None:
         self.taken += 1
         skew = report.report_time - at
         if skew < self.least:
@@ -77,10 +77,10 @@ class _Minute:
             self.most = skew
         if not -CLOCK_TOLERANCE <= skew <= CLOCK_TOLERANCE:
             self.late += 1
-        if self.taken <= LOOKED_AT:
+        if self.taken <= SAMPLED_REPORTS:
             self.skews.append(skew)
             streams = chain.from_iterable(entry.streams for entry in report.metrics)
-            self.units.look_at(islice(streams, STREAMS_LOOKED_AT))
+            self.units.add_streams(islice(streams, SAMPLED_STREAMS))
 
 
 class _Version:
@@ -93,7 +93,7 @@ class _Version:
         self.milliseconds_at = float("-inf")
 
     def minute(self, now: float) -> _Minute:
-        """The minute that `now` is in."""
+        """The minute that contains `now`."""
         number = floor(now / 60)
         if not self.minutes or self.minutes[-1].minute != number:
             self.forget(number)
@@ -103,7 +103,7 @@ class _Version:
     def forget(self, number: int) -> None:
         while self.minutes and self.minutes[0].minute <= number - WINDOW_MINUTES:
             self.minutes.popleft()
-        # The clock was set back: what is of times to come would stay for as long as it is back.
+        # The clock was set back: minutes in the future would stay until that time comes.
         while self.minutes and self.minutes[-1].minute > number:
             self.minutes.pop()
 
@@ -139,27 +139,30 @@ def _skew(minutes: Iterable[_Minute]) -> Skew | None:
 
 
 class HealthByVersion:
-    """What came in within the last WINDOW_MINUTES, by SDK version. It is bounded, however many versions there are."""
+    """The reports of the last WINDOW_MINUTES by SDK version.
+
+    New versions beyond the bound do not displace known ones: a sender that makes up versions must not hide real ones.
+    """
 
     def __init__(self) -> None:
         self._versions: dict[str, _Version] = {}
         self._further = _Version()
         self._repeats = _Repeats()
 
-    def took(self, batch: Iterable[Received]) -> None:
+    def accepted(self, batch: Iterable[Received]) -> None:
         for received in batch:
             report, at = received.report, received.at
             minute = self._version(report.sdk_version, at).minute(at)
-            minute.take(report, at)
-            if self._repeats.knew(report):
+            minute.add(report, at)
+            if self._repeats.seen(report):
                 minute.repeated += 1
 
     def refused(self, sdk_version: str, status: int, message: str, now: float) -> None:
-        """Note a refusal; `sdk_version` is empty where nobody knows it."""
+        """Count a rejected report; `sdk_version` is empty if unknown."""
         self._version(sdk_version, now).refusals.note(status, message, now)
 
-    def tells_milliseconds(self, sdk_version: str, now: float) -> None:
-        """Note that the `report_time` of a report came in milliseconds."""
+    def in_milliseconds(self, sdk_version: str, now: float) -> None:
+        """Record that the `report_time` of a report was in milliseconds."""
         self._version(sdk_version, now).milliseconds_at = now
 
     def _version(self, sdk_version: str, now: float) -> _Version:
@@ -176,7 +179,7 @@ class HealthByVersion:
         self._versions = {name: version for name, version in self._versions.items() if not version.is_over(now)}
 
     def versions(self, now: float) -> list[VersionHealth]:
-        """Those with refusals or questions first, then those with most reports."""
+        """Versions with rejections or doubts first, then those with most reports."""
         self._forget(now)
         found = [version.health(name, now) for name, version in self._versions.items()]
         found.append(self._further.health(None, now))
@@ -187,14 +190,14 @@ class HealthByVersion:
 
 
 class _Repeats:
-    """Remembers between REMEMBERED and twice as many reports, a hash of each."""
+    """Remembers a hash of the last reports, between REMEMBERED and twice as many."""
 
     def __init__(self) -> None:
         self._new: set[int] = set()
         self._old: set[int] = set()
 
-    def knew(self, report: Report) -> bool:
-        """Whether a report of the same reporter, room and `report_time` was among them; now it is."""
+    def seen(self, report: Report) -> bool:
+        """Whether a report of the same reporter, room and `report_time` is remembered; from now on it is."""
         key = hash((report.room_id, report.user_id, report.report_time))
         if key in self._new or key in self._old:
             return True

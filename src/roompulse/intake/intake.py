@@ -1,4 +1,4 @@
-"""The one place that hears of every report: how many come in, what becomes of them, and what is odd about them."""
+"""The one place that sees every report: how many arrive, their outcome, and what looks wrong in them."""
 
 from collections.abc import Sequence
 from math import floor
@@ -13,11 +13,11 @@ from roompulse.report.decode import Largest, decode_as_sent, in_seconds, is_in_m
 from roompulse.report.model import Received, Report
 
 RATE_WINDOW = 10
-"""Seconds over which the rate is taken."""
+"""Seconds over which the rate is averaged."""
 
 
 class Intake:
-    """`newest` is the receipt of the newest report (Unix seconds)."""
+    """`newest` is the time of receipt of the newest report (Unix seconds)."""
 
     def __init__(self, meters: Meters, clock: Clock) -> None:
         self.newest: float | None = None
@@ -28,33 +28,33 @@ class Intake:
         self._refused = 0
 
     def decode(self, body: bytes, largest: Largest) -> Report:
-        """`decode_report`, which remembers whose `report_time` is in milliseconds. Raises what that raises."""
+        """`decode_report`, which also records the versions of SDKs that send milliseconds. Raises the same errors."""
         report = decode_as_sent(body, largest)
         if not is_in_milliseconds(report):
             return report
-        self._health.tells_milliseconds(report.sdk_version, self._clock())
+        self._health.in_milliseconds(report.sdk_version, self._clock())
         return in_seconds(report)
 
     def acknowledged(self, body: bytes) -> None:
-        """Note the body of a report that is saved."""
+        """Count the body of a saved report."""
         self._meters.bytes.inc(len(body))
 
-    def took(self, batch: Sequence[Received]) -> None:
-        """Note reports that are committed and shown from now on."""
+    def accepted(self, batch: Sequence[Received]) -> None:
+        """Count reports that are committed and shown."""
         self.newest = batch[-1].at
         self._shown.note(len(batch), self._clock())
-        self._health.took(batch)
+        self._health.accepted(batch)
         self._meters.accepted.inc(len(batch))
         self._meters.samples.inc(sum(len(entry.streams) for received in batch for entry in received.report.metrics))
 
     def refused(self, problem: Problem, body: bytes) -> None:
-        """Note a report that was refused; the body is what is known of it, and may be anything."""
+        """Count a rejected report; the body is what was received of it, and may be anything."""
         self._refused += 1
         self._health.refused(sdk_version_of(body), problem.status, problem.message, self._clock())
         self._meters.refused[problem.reason].inc()
 
     def left(self) -> None:
-        """Note a sender who left before its report was whole."""
+        """Count a sender that disconnected before its report was complete."""
         self._meters.left.inc()
 
     def rate(self, now: float) -> float:
@@ -62,7 +62,7 @@ class Intake:
         return self._shown.total(now) / RATE_WINDOW
 
     def version(self, now: float) -> tuple[float, int, int]:
-        """Differs whenever what pages of all rooms show of this may have changed without a report being shown."""
+        """Changes whenever the pages of all rooms may show another intake although no report was shown."""
         return self.rate(now), self._refused, floor(now / 60)
 
     def health(self) -> list[VersionHealth]:

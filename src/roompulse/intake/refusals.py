@@ -1,4 +1,4 @@
-"""Why reports are refused, in as many words as there are reasons, and by whose SDK."""
+"""Why reports are rejected, by reason and SDK version."""
 
 import re
 
@@ -10,18 +10,18 @@ from roompulse.printable import printable
 
 WINDOW_MINUTES = 15
 MOST_REASONS = 20
-"""Reasons that are told apart for one SDK version; further ones are counted together."""
+"""Reasons that are counted apart for one SDK version; further ones are counted together."""
 
 FURTHER_REASONS = "further reasons"
 
 _WHOLE = 65_536
-"""Bytes of a refused body that is read once more to find out which SDK sent it; of a longer one it is the beginning."""
+"""Bytes: a rejected body up to this size is decoded again to find its SDK version, of a longer one the beginning."""
 
 _BEGINNING = 4_096
 _VERSION = re.compile(rb'"sdk_version"\s*:\s*("(?:[^"\\]|\\.){1,400}")')
 
 _VARYING = re.compile(r"\[\d+\]|'.*'|(?<=byte )\d+|(?<=has )\d+|U\+[0-9A-F]+ at \d+")
-"""What differs from one report to another that is refused for the same reason."""
+"""The parts of a message that differ between reports rejected for the same reason."""
 
 
 class _Sender(Struct):
@@ -33,7 +33,7 @@ _text_decoder = msgspec.json.Decoder(str)
 
 
 def sdk_version_of(body: bytes) -> str:
-    """The `sdk_version` that a refused body says it is of, however broken it is; empty if it does not say."""
+    """The `sdk_version` in a rejected body, however malformed it is; empty if there is none."""
     try:
         if len(body) <= _WHOLE:
             return _sender_decoder.decode(body).sdk_version
@@ -47,7 +47,7 @@ def sdk_version_of(body: bytes) -> str:
 
 
 def reason_of(message: str) -> str:
-    """The message without what only this report has: `$.metrics[3].user_id: …` becomes `$.metrics[].user_id: …`."""
+    """The message without parts of this report alone: `$.metrics[3].user_id: …` becomes `$.metrics[].user_id: …`."""
     return printable(_VARYING.sub(_blank, message))
 
 
@@ -56,7 +56,7 @@ def _blank(varying: re.Match[str]) -> str:
 
 
 class Refusal(Struct, frozen=True):
-    """One reason: the HTTP status, how often in the window, when last (Unix seconds), and the newest message whole."""
+    """One reason: HTTP status, count in the window, time of the last one (Unix seconds), and its full message."""
 
     status: int
     reason: str
@@ -75,7 +75,10 @@ class _Counted:
 
 
 class Refusals:
-    """The refusals of one SDK version."""
+    """The rejected reports of one SDK version.
+
+    New reasons beyond the bound do not displace known ones: a sender that makes up reasons must not hide the others.
+    """
 
     __slots__ = ("_reasons",)
 
@@ -97,7 +100,7 @@ class Refusals:
         self._reasons = {key: counted for key, counted in self._reasons.items() if counted.count.total(now)}
 
     def found(self, now: float) -> list[Refusal]:
-        """The most frequent one first."""
+        """Most frequent reasons first."""
         self._forget(now)
         all_of_them = (
             Refusal(status, reason, counted.count.total(now), counted.last, counted.example)

@@ -1,4 +1,4 @@
-"""Figures that look as if they were sent in another unit than theirs."""
+"""Figures that look as if they were sent in the wrong unit."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,14 +7,14 @@ from msgspec import Struct
 from roompulse.report.model import Stream
 
 MIN_FIGURES = 20
-"""Figures of a kind before anything is said about them; those that are 0 say nothing."""
+"""Figures of a kind that are needed for a verdict; zeros do not count."""
 
 VARIETY = 3
-"""Different values that must be among them: one stream that stands still proves nothing."""
+"""Different values that are needed among them: one constant stream proves nothing."""
 
 
 class Kind(Struct, frozen=True):
-    """A kind of figure, and when it looks wrong.
+    """A kind of figure, and when its unit looks wrong.
 
     `too_small`: none reaches `high`, and at least half are below `low`. Otherwise: at least half reach `high`.
     """
@@ -25,43 +25,43 @@ class Kind(Struct, frozen=True):
     question: str
 
 
-# A single packet lost is 0.1 to 0.4 percent of what audio or video sends in a few seconds, so percentages are seldom
-# below 0.1, and fractions hardly ever above. Jitter in seconds is a few thousandths.
+# One lost packet is 0.1 to 0.4 percent of the packets of audio or video in a few seconds, so percentages are seldom
+# below 0.1, and fractions hardly ever above it. Jitter in seconds is a few thousandths.
 LOSS = Kind(
     low=0.1,
     high=1,
     too_small=True,
-    question="Packet loss is always below 1, and mostly below 0.1: is it sent as a fraction? It is percent.",
+    question="Packet loss is always below 1, and mostly below 0.1: is it sent as a fraction? It must be in percent.",
 )
 JITTER = Kind(
     low=0.1,
     high=1,
     too_small=True,
-    question="Jitter is always below 1, and mostly below 0.1: is it sent in seconds? It is milliseconds.",
+    question="Jitter is always below 1, and mostly below 0.1: is it sent in seconds? It must be in milliseconds.",
 )
 RTT = Kind(
     low=1,
     high=1,
     too_small=True,
-    question="rtt is always below 1: is it sent in seconds? It is milliseconds.",
+    question="RTT is always below 1: is it sent in seconds? It must be in milliseconds.",
 )
 VIDEO = Kind(
     low=0,
     high=100_000,
     too_small=False,
-    question="Video bitrates are mostly above 100000: are they sent in bit/s? They are kbit/s.",
+    question="Video bitrates are mostly above 100000: are they sent in bit/s? They must be in kbit/s.",
 )
 AUDIO = Kind(
     low=0,
     high=2_000,
     too_small=False,
-    question="Audio bitrates are mostly above 2000: are they sent in bit/s? They are kbit/s.",
+    question="Audio bitrates are mostly above 2000: are they sent in bit/s? They must be in kbit/s.",
 )
 KINDS = (LOSS, JITTER, RTT, VIDEO, AUDIO)
 
 
 class UnitCount:
-    """What the figures of one kind were like."""
+    """Counts of the figures of one kind."""
 
     __slots__ = ("count", "high", "low", "values")
 
@@ -95,15 +95,15 @@ class UnitCount:
 
 
 class Units:
-    """A tally of each kind."""
+    """Counts of each kind of figure."""
 
-    __slots__ = ("_tallies",)
+    __slots__ = ("_counts",)
 
     def __init__(self) -> None:
-        self._tallies = [UnitCount() for _ in KINDS]
+        self._counts = [UnitCount() for _ in KINDS]
 
-    def look_at(self, streams: Iterable[Stream]) -> None:
-        loss, jitter, rtt, video, audio = self._tallies
+    def add_streams(self, streams: Iterable[Stream]) -> None:
+        loss, jitter, rtt, video, audio = self._counts
         for stream in streams:
             if network := stream.network:
                 loss.note(network.packet_loss, LOSS)
@@ -115,9 +115,9 @@ class Units:
                 audio.note(stream.audio.bitrate, AUDIO)
 
     def add(self, other: "Units") -> None:
-        for mine, theirs in zip(self._tallies, other._tallies, strict=True):  # noqa: SLF001  (of the same class)
+        for mine, theirs in zip(self._counts, other._counts, strict=True):  # noqa: SLF001  (of the same class)
             mine.add(theirs)
 
     def questions(self) -> Sequence[str]:
-        """What is odd, in a sentence each that says what to check."""
-        return [kind.question for tally, kind in zip(self._tallies, KINDS, strict=True) if tally.is_odd(kind)]
+        """A sentence for each kind that looks wrong, which says what to check."""
+        return [kind.question for count, kind in zip(self._counts, KINDS, strict=True) if count.is_odd(kind)]

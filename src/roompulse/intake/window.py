@@ -5,7 +5,7 @@ from math import floor
 
 
 class SlidingCount:
-    """Counts in `slots` slots of `width` seconds each; what is older is forgotten."""
+    """Counts in `slots` slots of `width` seconds each; older ones are dropped."""
 
     __slots__ = ("_counts", "_slots", "_width")
 
@@ -28,6 +28,6 @@ class SlidingCount:
     def _forget(self, slot: int) -> None:
         while self._counts and self._counts[0][0] <= slot - self._slots:
             self._counts.popleft()
-        # The clock was set back: what it counted in times to come would stay for as long as it is back.
+        # The clock was set back: counts in the future would stay until that time comes.
         while self._counts and self._counts[-1][0] > slot:
             self._counts.pop()

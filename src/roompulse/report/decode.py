@@ -48,12 +48,12 @@ def decode_as_sent(body: bytes, largest: Largest | None = None) -> Report:
     """Decode and check one request body, whose `report_time` may be in milliseconds.
 
     Raises:
-        BadRequest: the body is no JSON, not UTF-8, nested too deeply, or breaks a rule of the report.
-        BodyTooLarge: the report says more than is taken at once.
+        BadRequest: the body is not JSON, not UTF-8, nested too deeply, or breaks a rule of the report.
+        BodyTooLarge: the report has too many entries or streams.
 
     """
     try:
-        # msgspec skips unknown fields without looking at their bytes, so the encoding is checked here.
+        # msgspec skips unknown fields without checking their bytes, so the encoding is checked here.
         report = _decode(body.decode())
     except UnicodeDecodeError as error:
         raise BadRequest(f"$: the body is not UTF-8 (byte {error.start})") from None
@@ -73,18 +73,18 @@ def _decode(text: str) -> Report:
     try:
         return _decoder.decode(text)
     except msgspec.ValidationError as fault:
-        # `1280.0` is fine where an integer is meant, and rare: only a body that failed pays for it.
+        # `1280.0` is accepted for an integer, and rare: only a body that failed costs a second decoding.
         try:
             untyped = _untyped_decoder.decode(text)
         except msgspec.ValidationError:
-            # A number of more digits than Python reads, whose place only the typed decoder can name.
+            # A number with more digits than Python reads; only the typed decoder can name its field.
             raise fault from None
         return msgspec.convert(untyped, Report)
 
 
 def _named_field(message: str) -> str:
     """Turn msgspec's ``Expected `int` - at `$.a[0].b` `` into ``$.a[0].b: expected `int` ``."""
-    # From the right, since the fault may quote what was sent, which may be long.
+    # From the right, since the fault may quote what was sent.
     fault, separator, path = message.rpartition(" - at `")
     fault, path = (fault, path.rstrip("`")) if separator else (message, "$")
     if fault.startswith("Object missing required field `"):
@@ -94,12 +94,12 @@ def _named_field(message: str) -> str:
 
 def _check_size(report: Report, largest: Largest) -> None:
     if len(report.metrics) > largest.users:
-        raise BodyTooLarge(f"$.metrics: a report has no more than {largest.users} entries")
+        raise BodyTooLarge(f"$.metrics: must have at most {largest.users} entries")
     streams = 0
     for i, entry in enumerate(report.metrics):
         streams += len(entry.streams)
         if streams > largest.streams:
-            raise BodyTooLarge(f"$.metrics[{i}].streams: a report has no more than {largest.streams} streams")
+            raise BodyTooLarge(f"$.metrics[{i}].streams: a report must have at most {largest.streams} streams")
 
 
 def _check_texts(report: Report) -> None:

@@ -1,7 +1,7 @@
 """The report as SDKs post it (docs/api.md): one body, one `Report`.
 
-Figures keep the number type they were sent in, so that what is accepted is returned. None is "not known".
-They are stored by position (store/packing.py): new fields go to the end of their struct.
+Figures keep the number type in which they were sent, so that they are returned unchanged. None is "not known".
+They are stored by position (store/packing.py): new fields are added at the end of their struct.
 """
 
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 MAX_TIME = 10**14
 MILLISECONDS_FROM = 10**11
-"""A `report_time` from here on is in milliseconds: as seconds it would lie in the year 5138."""
+"""A time from here on is in milliseconds: in seconds it would be in the year 5138."""
 
 MAX_COUNT = 10**9
 """More frames than a stream can drop at the highest frame rate in the longest time."""
@@ -18,7 +18,7 @@ MAX_COUNT = 10**9
 Direction = Literal["send", "recv"]
 Content = Literal["camera", "screen"]
 Id = Annotated[str, Meta(min_length=1, max_length=128, extra_json_schema={"format": "roompulse-id"})]
-"""`ids.id_fault` checks the rest of the rule, which a JSON schema has no words for."""
+"""`ids.id_fault` checks the rest of the rule, which a JSON schema cannot express."""
 
 ShortText = Annotated[
     str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"})
@@ -37,7 +37,7 @@ Percent = Annotated[int, Meta(ge=0, le=100)] | Annotated[float, Meta(ge=0, le=10
 
 
 class Video(Struct, frozen=True, gc=False):
-    """Of a picture; dropped frames and freezes are those since the previous report of the stream."""
+    """Figures of video; dropped frames and freezes are since the previous report of the stream."""
 
     timestamp: UnixTime | None = None
     frame_rate: FramesPerSecond | None = None
@@ -52,7 +52,7 @@ class Video(Struct, frozen=True, gc=False):
 
 
 class Audio(Struct, frozen=True, gc=False):
-    """Of a sound; `concealed` is of the samples since the previous report of the stream."""
+    """Figures of audio; `concealed` is the share of samples since the previous report of the stream."""
 
     timestamp: UnixTime | None = None
     sample_rate: Annotated[int, Meta(ge=0, le=10**6)] | None = None
@@ -71,7 +71,7 @@ class Network(Struct, frozen=True, gc=False):
 
 
 class Stream(Struct, frozen=True, gc=False):
-    """One stream as it was measured where it is sent (`send`) or received (`recv`)."""
+    """One stream, measured where it is sent (`send`) or received (`recv`)."""
 
     stream_id: Id
     direction: Direction
@@ -81,7 +81,7 @@ class Stream(Struct, frozen=True, gc=False):
 
 
 class Device(Struct, frozen=True, gc=False):
-    """What a user takes part with, in the words of the SDK."""
+    """A user's device, in the words of the SDK."""
 
     type: ShortText | None = None
     os: ShortText | None = None
@@ -90,7 +90,7 @@ class Device(Struct, frozen=True, gc=False):
 
 
 class Entry(Struct, frozen=True, gc=False):
-    """What a report says about one user, the sender of these streams; `device` is the user's."""
+    """Streams of one user, who sends them, whoever measured them; `device` is the user's."""
 
     user_id: Id
     streams: list[Stream]
@@ -98,7 +98,7 @@ class Entry(Struct, frozen=True, gc=False):
 
 
 class Report(Struct, frozen=True, gc=False):
-    """One report; `user_id` is who reports, `report_time` is Unix seconds once decoded."""
+    """One report; `user_id` is the reporter, `report_time` is Unix seconds once decoded."""
 
     user_id: Id
     room_id: Id
@@ -108,9 +108,9 @@ class Report(Struct, frozen=True, gc=False):
 
 
 class Received(Struct, frozen=True, gc=False):
-    """A report and the server's time at its receipt, in Unix seconds: what liveness goes by.
+    """A report and the server's time at its receipt (Unix seconds), which decides liveness.
 
-    `sender` is whose limits it counts for, and empty where there are none; it is not stored.
+    `sender` is the key of the limits that it counts against, empty: none; it is not stored.
     """
 
     report: Report

@@ -1,6 +1,6 @@
 """Aggregates: many users into one room, and many snapshots into one step."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from math import floor, fsum
 from statistics import fmean
 from typing import Protocol
@@ -215,3 +215,15 @@ def _merge_frame_rates(rates: Sequence[FrameRate]) -> FrameRate | None:
     if not rates:
         return None
     return FrameRate(avg=_rounded(fmean(one.avg for one in rates)), min=min(one.min for one in rates))
+
+
+async def newest_steps(newest_first: AsyncIterator[Sequence[Snapshot]], step: float, limit: int) -> list[Snapshot]:
+    """Merge snapshots while they are read: the newest `limit` steps of `step` seconds, oldest first."""
+    steps: dict[float, list[Snapshot]] = {}
+    async for snapshots in newest_first:
+        for snapshot in snapshots:
+            steps.setdefault(step_start(snapshot.timestamp, step), []).append(snapshot)
+        if len(steps) > limit:  # the last one may be incomplete, the others are not
+            break
+    newest = list(steps.items())[:limit]
+    return [merge_snapshots(start, group[::-1]) for start, group in reversed(newest)]

@@ -1,1 +1,1 @@
-"""Simulated calls: rooms full of people whose figures wander as real ones do, some of them in trouble."""
+"""Simulated calls: rooms of participants whose figures vary like real ones, some of them impaired by troubles."""

@@ -1,4 +1,4 @@
-"""A simulated user: its links, camera, microphone and screen, and how their figures wander."""
+"""A simulated user: its links, camera, microphone and screen, and how their figures vary."""
 
 import math
 from random import Random
@@ -10,7 +10,7 @@ from roompulse.simulate.troubles import NOTHING
 T = TypeVar("T")
 
 MEMORY = 20.0
-"""Seconds in which a figure about forgets where it was."""
+"""Time constant in seconds: how long the value of a figure depends on earlier ones."""
 
 SDK_VERSIONS = {"2.8.1": 55, "2.8.0": 20, "2.7.4": 15, "3.0.0-beta.2": 7, "1.9.12": 3}
 DEVICES = {
@@ -24,13 +24,13 @@ CAMERAS = {(1280, 720, 30, 1900): 45, (1280, 720, 25, 1500): 30, (640, 360, 25, 
 """Width and height (px), fps and kbit/s."""
 
 ACCESS = {(32, 4, 0.1): 70, (45, 9, 0.4): 23, (90, 16, 0.8): 7}
-"""Cable, Wi-Fi and mobile: rtt and jitter (ms), packet loss (percent). All three tell how many of 100 users have it."""
+"""Cable, Wi-Fi and mobile: rtt and jitter (ms), packet loss (percent), with the number of 100 users that have them."""
 
 SCREEN = (1920, 1080, 12, 1700)
 
 
 class Walk:
-    """A figure that wanders around its mean, and is drawn back the more the farther it is (Ornstein–Uhlenbeck)."""
+    """A figure that varies around its mean (an Ornstein–Uhlenbeck process)."""
 
     def __init__(self, mean: float, spread: float, low: float = 0.0, high: float = math.inf) -> None:
         self._mean, self._spread, self._low, self._high = mean, spread, low, high
@@ -57,7 +57,7 @@ class Link:
 
 
 class Picture:
-    """What a camera or a screen is encoded to."""
+    """The encoded video of a camera or a screen."""
 
     def __init__(self, width: int, height: int, fps: int, bitrate: int) -> None:
         self.width, self.height = width, height
@@ -70,7 +70,7 @@ class Picture:
 
 
 class Participant:
-    """`pictures` are by stream id; `sending` and `receiving` are how its streams are impaired since its last step."""
+    """`pictures` are by stream id; `sending` and `receiving` are the impairments of its streams since its last step."""
 
     def __init__(self, user_id: str, random: Random, *, leaves_at: float) -> None:
         self.user_id = user_id

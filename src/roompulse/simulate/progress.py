@@ -1,4 +1,4 @@
-"""How a simulation goes, in words: a line that is rewritten on a terminal, a line now and then elsewhere."""
+"""Progress of a simulation: one line that is rewritten on a terminal, a line from time to time elsewhere."""
 
 import shutil
 import sys
@@ -9,7 +9,7 @@ import click
 from roompulse.simulate.run import Tally
 
 QUIET_EVERY = 10.0
-"""Seconds between two lines where the output is no terminal."""
+"""Seconds between two lines where the output is not a terminal."""
 
 
 class Progress:
@@ -18,7 +18,7 @@ class Progress:
         self._delivered = 0
         self._at = self._next_line = time.monotonic()
 
-    def tell(self, tally: Tally) -> None:
+    def show(self, tally: Tally) -> None:
         now = time.monotonic()
         if not self._on_terminal and now < self._next_line:
             return
@@ -33,11 +33,11 @@ class Progress:
 
     def end(self, tally: Tally) -> None:
         if self._on_terminal:
-            self._rewrite("")  # with the ^C in it
+            self._rewrite("")  # also removes the ^C
         click.echo(summary(tally))
 
     def _rewrite(self, text: str) -> None:
-        # A character less than there is place for: some terminals go to the next line after the last one.
+        # One character less than the width: some terminals begin a new line after the last column.
         width = shutil.get_terminal_size().columns - 1
         click.echo(f"\r{text[:width]:{width}}\r", nl=False)
 

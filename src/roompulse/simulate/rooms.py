@@ -1,4 +1,4 @@
-"""Simulated rooms: who is in them, who reports when, and what. Deterministic by the seed; no clock, no network."""
+"""Simulated rooms: their users, and the times and contents of reports. Deterministic by seed; no clock, no network."""
 
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush, merge
@@ -14,11 +14,11 @@ from roompulse.simulate.streams import received, sent
 from roompulse.simulate.troubles import NOTHING, TROUBLES, Episodes
 
 RECEIVED_AT_MOST = 9
-"""Users that each one in a room receives: what fits a screen of tiles."""
+"""Users that a user receives: as many as fit a screen of tiles."""
 
 STAYS, SHORTEST_STAY = 600.0, 45.0
 FREE_FOR = 20.0
-"""Seconds: how long a user stays on the average and at least, and until somebody else comes instead."""
+"""Seconds: how long a user stays on average and at least, and until another user takes the place."""
 
 ROOM_NAMES = (
     "design-review standup-berlin all-hands interview-33 support-4711 board standup-tokyo pairing-ana-bo webinar-q3"
@@ -34,9 +34,9 @@ USER_NAMES = (
 
 
 class Plan(Struct, frozen=True):
-    """`users` is how many a room has at most, `interval` the seconds between two reports of a user.
+    """`users` is the most users of a room, `interval` the seconds between two reports of a user.
 
-    Every other room, the first included, has one of `troubles`, in turn.
+    Every other room, beginning with the first, has one of `troubles`, in turn.
     """
 
     rooms: int
@@ -47,11 +47,11 @@ class Plan(Struct, frozen=True):
 
 
 Timed = tuple[float, Report]
-"""Seconds since the beginning, and what is reported then."""
+"""Seconds since the beginning, and the report of that time."""
 
 
 def reports(plan: Plan, begin: float) -> Iterator[Timed]:
-    """All reports of all rooms in the order of their time, without end; it begins at `begin` (Unix seconds)."""
+    """The endless reports of all rooms in the order of their time, from `begin` (Unix seconds) on."""
     rooms = []
     for number in range(plan.rooms):
         troubles = plan.troubles if number % 2 == 0 else ()
@@ -76,59 +76,59 @@ class Room:
         self._agenda: list[tuple[float, int, Participant | None]] = []
         self._episodes = Episodes(TROUBLES[trouble], random) if trouble else None
         self._victim: tuple[int, Participant] | None = None
-        # Spread over the interval: there is no moment at which all report.
+        # Spread over the interval, so that users do not report at the same moment.
         for _ in range(random.randint(ceil(plan.users / 2), plan.users)):
             self._plan(random.uniform(0, plan.interval))
 
     def reports(self, begin: float) -> Iterator[Timed]:
         while True:
-            now, _, person = heappop(self._agenda)
-            if person is None:
-                person = self._join(now)
-            if now < person.leaves_at:
-                yield now, self._report(person, now, int(begin + now))
-                self._plan(now + self._interval, person)
+            now, _, participant = heappop(self._agenda)
+            if participant is None:
+                participant = self._join(now)
+            if now < participant.leaves_at:
+                yield now, self._report(participant, now, int(begin + now))
+                self._plan(now + self._interval, participant)
             else:
-                self._members.remove(person)
+                self._members.remove(participant)
                 self._plan(now + self._random.expovariate(1 / FREE_FOR))
 
-    def _plan(self, at: float, person: Participant | None = None) -> None:
-        """A report of this person, or that somebody joins."""
-        heappush(self._agenda, (at, self._random.getrandbits(64), person))
+    def _plan(self, at: float, participant: Participant | None = None) -> None:
+        """Schedule a report of this participant or, without one, that a user joins."""
+        heappush(self._agenda, (at, self._random.getrandbits(64), participant))
 
     def _join(self, now: float) -> Participant:
         stay = max(SHORTEST_STAY, self._random.expovariate(1 / STAYS))
-        person = Participant(_name(self._names, self._joined), self._random, leaves_at=now + stay)
+        participant = Participant(_name(self._names, self._joined), self._random, leaves_at=now + stay)
         self._joined += 1
-        self._members.append(person)
-        return person
+        self._members.append(participant)
+        return participant
 
-    def _report(self, person: Participant, now: float, at: int) -> Report:
-        person.step(self._random, self._interval)
-        self._impair(person, now)
+    def _report(self, participant: Participant, now: float, at: int) -> Report:
+        participant.step(self._random, self._interval)
+        self._impair(participant, now)
         users = len(self._members)
-        own = Entry(person.user_id, sent(person, at), person.device)
-        others = [Entry(other.user_id, received(other, person, users, at)) for other in self._tiles(person)]
-        return Report(person.user_id, self._room_id, person.sdk_version, [own, *others], at)
+        own = Entry(participant.user_id, sent(participant, at), participant.device)
+        others = [Entry(other.user_id, received(other, participant, users, at)) for other in self._tiles(participant)]
+        return Report(participant.user_id, self._room_id, participant.sdk_version, [own, *others], at)
 
-    def _tiles(self, person: Participant) -> list[Participant]:
-        """Whom a user receives: who shares a screen comes first, then who has been there for longest."""
-        others = [other for other in self._members if other is not person]
+    def _tiles(self, participant: Participant) -> list[Participant]:
+        """The users that a user receives: those who share a screen first, then those who joined first."""
+        others = [other for other in self._members if other is not participant]
         return sorted(others, key=lambda other: "screen" not in other.pictures)[:RECEIVED_AT_MOST]
 
-    def _impair(self, person: Participant, now: float) -> None:
-        person.sending = person.receiving = NOTHING
+    def _impair(self, participant: Participant, now: float) -> None:
+        participant.sending = participant.receiving = NOTHING
         episodes = self._episodes
-        if episodes and (strength := episodes.strength(now)) and self._is_struck(person, episodes):
+        if episodes and (strength := episodes.strength(now)) and self._is_struck(participant, episodes):
             burst = self._random.uniform(*episodes.trouble.burst)
-            person.sending = episodes.trouble.sending.at(strength, burst)
-            person.receiving = episodes.trouble.receiving.at(strength, burst)
+            participant.sending = episodes.trouble.sending.at(strength, burst)
+            participant.receiving = episodes.trouble.receiving.at(strength, burst)
 
-    def _is_struck(self, person: Participant, episodes: Episodes) -> bool:
-        """Whether this episode strikes this person: if only one, then one who has a camera, if there is one."""
-        if episodes.trouble.who == "everybody":
+    def _is_struck(self, participant: Participant, episodes: Episodes) -> bool:
+        """Whether this episode affects this participant: if only one, preferably one with a camera."""
+        if episodes.trouble.affects == "all":
             return True
         if self._victim is None or self._victim[0] != episodes.count:
             with_camera = [member for member in self._members if "camera" in member.pictures]
             self._victim = episodes.count, self._random.choice(with_camera or self._members)
-        return self._victim[1] is person
+        return self._victim[1] is participant

@@ -1,4 +1,4 @@
-"""Sends the reports of simulated rooms to a server as their time comes."""
+"""Sends the reports of simulated rooms to a server, each at its time."""
 
 import asyncio
 import signal
@@ -10,12 +10,12 @@ from msgspec import Struct
 from roompulse.client import AsyncReporter, Lost, Report
 from roompulse.simulate.rooms import Plan, reports
 
-PATIENCE = 5.0
-"""Seconds after which it is given up if not a single report was delivered, and there is a known reason."""
+GIVE_UP_AFTER = 5.0
+"""Seconds after which the simulation ends if no report was delivered and the problem is known."""
 
 
 class Tally(Struct):
-    """How it goes: `problem` is what stands in the way now, `last_loss` why the last of the lost reports was lost."""
+    """Counts of a simulation; `problem` is the present obstacle, `last_loss` why the last lost report was lost."""
 
     rooms: set[str] = set()
     users: set[tuple[str, str]] = set()
@@ -34,23 +34,23 @@ class Tally(Struct):
     def note(self, lost: Lost) -> None:
         self.last_loss = f"{lost.status}: {lost.message}" if lost.status else lost.message
 
-    def look_at(self, reporter: AsyncReporter) -> None:
+    def update(self, reporter: AsyncReporter) -> None:
         self.delivered, self.lost, self.waiting = reporter.delivered, reporter.lost, reporter.waiting
         self.problem = reporter.problem
 
 
 async def simulate(
-    reporter: AsyncReporter, plan: Plan, duration: float, tally: Tally, tell: Callable[[Tally], None]
+    reporter: AsyncReporter, plan: Plan, duration: float, tally: Tally, show: Callable[[Tally], None]
 ) -> None:
-    """Simulate for `duration` seconds (0: without end), or until SIGINT or SIGTERM; `tell` is called every second.
+    """Simulate for `duration` seconds (0: without end), or until SIGINT or SIGTERM; `show` is called every second.
 
-    `reporter` is one whose `on_error` is `tally.note`. It is closed at the end, and `tally` is complete.
+    The `on_error` of `reporter` must be `tally.note`. At the end it is closed, and `tally` is complete.
     """
     async with reporter:
         ends = {
-            asyncio.create_task(_told_to_stop()),
+            asyncio.create_task(_stopped()),
             asyncio.create_task(_send(reporter, plan, duration, tally)),
-            asyncio.create_task(_watch(reporter, tally, tell)),
+            asyncio.create_task(_watch(reporter, tally, show)),
         }
         ended, others = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for task in others:
@@ -59,10 +59,10 @@ async def simulate(
             task.result()
         if not reporter.delivered:
             await reporter.close(within=1)
-    tally.look_at(reporter)
+    tally.update(reporter)
 
 
-async def _told_to_stop() -> None:
+async def _stopped() -> None:
     """Return after SIGINT or SIGTERM. The second one ends the process at once."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
@@ -82,16 +82,16 @@ async def _send(reporter: AsyncReporter, plan: Plan, duration: float, tally: Tal
             return
         wait = begin + due - time.time()
         await asyncio.sleep(max(0.0, wait))
-        # A machine that was asleep has nothing to say about the time that it slept through.
+        # After the machine slept, there is nothing to report about the time of its sleep.
         if wait > -plan.interval:
             reporter.send(report)
             tally.count(report)
 
 
-async def _watch(reporter: AsyncReporter, tally: Tally, tell: Callable[[Tally], None]) -> None:
-    """Tell how it goes, and return when it is hopeless."""
-    patient_until = time.monotonic() + PATIENCE
-    while reporter.delivered or not reporter.problem or time.monotonic() < patient_until:
+async def _watch(reporter: AsyncReporter, tally: Tally, show: Callable[[Tally], None]) -> None:
+    """Show progress, and return if no report can be delivered."""
+    deadline = time.monotonic() + GIVE_UP_AFTER
+    while reporter.delivered or not reporter.problem or time.monotonic() < deadline:
         await asyncio.sleep(1)
-        tally.look_at(reporter)
-        tell(tally)
+        tally.update(reporter)
+        show(tally)

@@ -1,4 +1,4 @@
-"""The figures of people as an SDK would report them."""
+"""The figures of participants as an SDK would report them."""
 
 import math
 
@@ -7,27 +7,27 @@ from roompulse.simulate.participants import Link, Participant, Picture
 from roompulse.simulate.troubles import Impairment
 
 REPAIRED = 0.4
-"""Share of what a sender loses that is sent once more before it goes on to the receivers."""
+"""Share of the packets lost on the way to the media server that are sent again before they are forwarded."""
 
 FULL_SIZE_UP_TO = 4
-"""Users in a room up to which cameras are received in full size; in larger ones as a layer of half the size."""
+"""Users in a room up to which cameras are received in full size; in larger rooms as a layer of half the size."""
 
 LAYER_BITRATE = 0.3
-"""Of that of the full size."""
+"""Share of the bitrate of the full size."""
 
 
-def sent(person: Participant, at: int) -> list[Stream]:
-    """What a user sends, measured there; `at` is Unix seconds."""
-    network = _network(person.up, person.sending)
+def sent(participant: Participant, at: int) -> list[Stream]:
+    """The streams that a user sends, measured there; `at` is Unix seconds."""
+    network = _network(participant.up, participant.sending)
     streams = [
-        Stream(stream_id, "send", video=_video(picture, person.sending, at), network=network)
-        for stream_id, picture in person.pictures.items()
+        Stream(stream_id, "send", video=_video(picture, participant.sending, at), network=network)
+        for stream_id, picture in participant.pictures.items()
     ]
-    return [*streams, _mic(person, "send", network, at)]
+    return [*streams, _mic(participant, "send", network, at)]
 
 
 def received(sender: Participant, receiver: Participant, users: int, at: int) -> list[Stream]:
-    """What one of `users` users receives of another: what the sender's link has done to it is in there."""
+    """The streams that one of `users` users receives of another, including the impairments of the sender's link."""
     network = _network(receiver.down, receiver.receiving)
     upstream = _network(sender.up, sender.sending)
     lost_before = (1 - REPAIRED) * (upstream.packet_loss or 0)
@@ -45,7 +45,7 @@ def received(sender: Participant, receiver: Participant, users: int, at: int) ->
 
 
 def _seen(sending: Impairment, receiving: Impairment, lost: float, *, layered: bool) -> Impairment:
-    """What is left of a picture at a receiver: a frame is lost with any of its packets."""
+    """The impairment of video at a receiver: a frame is lost with any of its packets."""
     return Impairment(
         frame_rate=sending.frame_rate * receiving.frame_rate * max(0.1, 1 - 4 * lost / 100),
         bitrate=sending.bitrate * receiving.bitrate * (LAYER_BITRATE if layered else 1) * (1 - lost / 100),
@@ -64,9 +64,9 @@ def _video(picture: Picture, by: Impairment, at: int) -> Video:
     )
 
 
-def _mic(person: Participant, direction: Direction, network: Network, at: int) -> Stream:
-    bitrate = 0 if person.muted else round(person.voice.value)
-    muted = person.muted if direction == "send" else None  # a receiver is not told
+def _mic(participant: Participant, direction: Direction, network: Network, at: int) -> Stream:
+    bitrate = 0 if participant.muted else round(participant.voice.value)
+    muted = participant.muted if direction == "send" else None  # a receiver does not know
     return Stream("mic", direction, audio=Audio(at, 48_000, 1, bitrate, codec="opus", muted=muted), network=network)
 
 

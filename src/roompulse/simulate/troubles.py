@@ -1,4 +1,4 @@
-"""Named troubles: whom they strike, what they do to streams, and when they come and go."""
+"""Named troubles: which users they affect, what they do to streams, and when they come and go."""
 
 from collections.abc import Mapping
 from random import Random
@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 
 class Impairment(Struct, frozen=True):
-    """What is added to a link (`rtt` and `jitter` ms, `packet_loss` percent), and what a picture is multiplied by.
+    """Added to a link (`rtt` and `jitter` ms, `packet_loss` percent), and factors for the video.
 
-    `smaller` is by how much the sides of the picture are divided.
+    `smaller` is the divisor of the video's width and height.
     """
 
     rtt: float = 0.0
@@ -22,7 +22,7 @@ class Impairment(Struct, frozen=True):
     smaller: int = 1
 
     def at(self, strength: float, burst: float) -> Self:
-        """Scale it to a strength from 0 to 1; `burst` is how heavy it is on the link just now."""
+        """Scale it to a strength from 0 to 1; `burst` is a factor for the link at this moment."""
         return replace(
             self,
             rtt=self.rtt * strength * burst,
@@ -38,13 +38,13 @@ NOTHING = Impairment()
 
 
 class Trouble(Struct, frozen=True):
-    """Strikes one user or everybody: the streams that they send, and those that they receive.
+    """Affects one user or all: the streams that they send, and those that they receive.
 
-    All pairs are of the least and the most: `lasts` seconds, is as strong as its `peak`, and is by its `burst` more
-    or less heavy on the link from one report to the next.
+    Pairs are minimum and maximum: an episode `lasts` so many seconds, is as strong as `peak`, and `burst` varies its
+    effect on the link from one report to the next.
     """
 
-    who: Literal["one", "everybody"]
+    affects: Literal["one", "all"]
     sending: Impairment = NOTHING
     receiving: Impairment = NOTHING
     lasts: tuple[float, float] = (40.0, 110.0)
@@ -55,23 +55,23 @@ class Trouble(Struct, frozen=True):
 TROUBLES: Mapping[str, Trouble] = {
     "wifi-uplink": Trouble("one", sending=Impairment(rtt=60, jitter=40, packet_loss=8, bitrate=0.6), burst=(0.4, 1.5)),
     "congested-room": Trouble(
-        "everybody",
+        "all",
         sending=Impairment(rtt=170, jitter=25, packet_loss=3, bitrate=0.35, smaller=2),
         receiving=Impairment(rtt=170, jitter=25, packet_loss=3),
     ),
     "cpu-bound": Trouble("one", sending=Impairment(frame_rate=0.25, bitrate=0.3, smaller=2), peak=(0.85, 1.0)),
     "freeze": Trouble("one", receiving=Impairment(frame_rate=0.0, bitrate=0.0), lasts=(10.0, 25.0), peak=(1.0, 1.0)),
-    "server-side": Trouble("everybody", receiving=Impairment(rtt=70, jitter=40, packet_loss=6)),
+    "server-side": Trouble("all", receiving=Impairment(rtt=70, jitter=40, packet_loss=6)),
 }
 
 FIRST_AFTER = (4.0, 12.0)
 RESTS = (20.0, 150.0)
 COMES_WITHIN = 4.0
-"""Seconds until the first episode, between two, and for one to come and to go."""
+"""Seconds until the first episode, between two episodes, and for one to begin and to end."""
 
 
 class Episodes:
-    """When a trouble is there. Ask in the order of time; `count` is the number of episodes that are over."""
+    """The episodes of a trouble over time. To be asked in the order of time; `count` is how many are over."""
 
     def __init__(self, trouble: Trouble, random: Random) -> None:
         self.trouble = trouble
@@ -80,7 +80,7 @@ class Episodes:
         self._begin(random.uniform(*FIRST_AFTER))
 
     def strength(self, now: float) -> float:
-        """From 0 to 1."""
+        """The strength at this time, from 0 to 1."""
         while now >= self._ends:
             self.count += 1
             self._begin(self._ends + self._random.uniform(*RESTS))

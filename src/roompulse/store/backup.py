@@ -1,8 +1,8 @@
-"""Copy a database, whether a server writes to it or not.
+"""Copy a database, while a server may be writing to it.
 
 SQLite before 3.51.3 can corrupt a write-ahead log when two connections write or checkpoint at once. So a database that
-a server may use is opened for reading only: such a connection never writes, nor does it checkpoint, not even where it
-is the last one to close, or the first one after a crash.
+a server may use is opened for reading only: such a connection neither writes nor checkpoints, not even when it is the
+last one to close, or the first one after a crash.
 """
 
 import os
@@ -14,16 +14,16 @@ from tempfile import TemporaryDirectory
 
 from msgspec import Struct
 
-PATIENCE = 30
-"""Seconds to wait for another connection that recovers the log, or writes to a database without one."""
+BUSY_TIMEOUT = 30
+"""Seconds to wait for another connection that recovers the log, or writes to a database without a log."""
 
 
 class BackupError(Exception):
-    """There is no backup; the message is one line that says why."""
+    """The backup failed; the message is one line with the reason."""
 
 
 class Copied(Struct, frozen=True):
-    """What is in a copy: rooms that have a history, samples, the newest of them (Unix seconds), and bytes."""
+    """The contents of a copy: rooms with history, samples, time of the newest one (Unix seconds), and bytes."""
 
     rooms: int
     samples: int
@@ -32,25 +32,24 @@ class Copied(Struct, frozen=True):
 
 
 def reading(path: Path) -> sqlite3.Connection:
-    """A connection that leaves database and log as they are, to the byte; raises sqlite3.Error."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
+    """A connection that leaves database and log unchanged, to the byte; raises sqlite3.Error."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT)
 
 
 def back_up(reports: Path, access: Path, target: Path) -> Copied:
     """Copy the database of reports to the new file `target`, and that of access, if there is one, beside it.
 
-    The copy has everything that was committed before, and is whole: its file appears when it has been checked and
-    flushed.
+    The copy has everything that was committed before. Its file appears once it is complete, checked and flushed.
 
     Raises:
-        BackupError: and neither file is there.
+        BackupError: neither file was created.
 
     """
     beside = target.with_name(f"{target.stem}-access.db")
     with _one_line(reports, target):
         for path in (target, beside):
             if path.exists():
-                raise BackupError(f"{path} is there already")
+                raise BackupError(f"{path} already exists")
         if not reports.exists():
             raise BackupError(f"there is no database {reports}")
         return _back_up(reports, access, target, beside)
@@ -62,20 +61,20 @@ def _back_up(reports: Path, access: Path, target: Path, beside: Path) -> Copied:
         with closing(reading(reports)) as original:
             _copy(original, copied)
         if access.exists():
-            # It has a rollback journal, which whoever opens it first after a crash plays back, and any process may.
-            with closing(sqlite3.connect(access, timeout=PATIENCE)) as original:
+            # It has a rollback journal, which any process that opens it first after a crash plays back.
+            with closing(sqlite3.connect(access, timeout=BUSY_TIMEOUT)) as original:
                 _copy(original, access_copied)
-        found = _look(copied)
+        found = _contents(copied)
         if access_copied.exists():
             access_copied.rename(beside)
         copied.rename(target)
-        if os.name != "nt":  # where a folder cannot be opened
+        if os.name != "nt":  # there a folder cannot be opened
             _flush(target.parent)
     return found
 
 
 def _copy(original: sqlite3.Connection, copied: Path) -> None:
-    """Copy all in one go, which is one moment of the original, to a file that needs no other beside it."""
+    """Copy everything in one step, so that the copy is of one moment, to a file that needs no log or journal."""
     os.close(os.open(copied, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     with closing(sqlite3.connect(copied)) as copy:
         copy.execute("PRAGMA synchronous=OFF")  # _flush does it once
@@ -84,11 +83,11 @@ def _copy(original: sqlite3.Connection, copied: Path) -> None:
         copy.execute("PRAGMA journal_mode=DELETE")
         faults = [fault for (fault,) in copy.execute("PRAGMA integrity_check(1)")]
     if faults != ["ok"]:
-        raise BackupError(f"the database is damaged, and so would be the copy: {' '.join(faults[0].split())}")
+        raise BackupError(f"the database is damaged, so no copy was made: {' '.join(faults[0].split())}")
     _flush(copied)
 
 
-def _look(copied: Path) -> Copied:
+def _contents(copied: Path) -> Copied:
     with closing(reading(copied)) as copy:
         rooms = copy.execute(
             "SELECT count(*) FROM (SELECT room_id FROM sample UNION SELECT room_id FROM snapshot)"

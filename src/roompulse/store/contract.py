@@ -1,4 +1,4 @@
-"""What the rest of the program needs of a store. `sql.py` keeps it in an SQL database."""
+"""What the rest of the program needs of a store. `sql_store.py`, `samples.py` and `sessions.py` implement it."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Literal, Protocol
@@ -39,16 +39,17 @@ class SampleQuery(Struct, frozen=True):
 
 
 class Visit(Struct, frozen=True):
-    """A time that a user was in a room: first and last heard of, Unix seconds."""
+    """A period that a user was in a room: its first and last report, Unix seconds."""
 
     came_at: float
     heard_at: float
 
 
 class Session(Struct, frozen=True):
-    """A room from its first to its last report (Unix seconds); `ended_at` is None while it is live.
+    """A session of a room, that is a call: from its first to its last report (Unix seconds).
 
-    `most_users`, and the lowest score with its time, are those of its snapshots: None where there is none.
+    `ended_at` is None while the room is live. `most_users` and the lowest score with its time are from its snapshots,
+    and None without snapshots.
     """
 
     room_id: str
@@ -63,7 +64,7 @@ SessionOrder = Literal["ended", "score", "duration", "users"]
 
 
 class SessionQuery(Struct, frozen=True):
-    """Which ended sessions: those with `search` in the id of the room, from the `offset`-th on in this order."""
+    """Which ended sessions: those whose room id contains `search`, from the `offset`-th on in this order."""
 
     search: str = ""
     order: SessionOrder = "ended"
@@ -72,16 +73,16 @@ class SessionQuery(Struct, frozen=True):
 
 
 class SampleArchive(Protocol):
-    """What was reported earlier. Methods raise StoreError when the database fails."""
+    """Stored reports. Methods raise StoreError when the database fails."""
 
     def reports(self, query: SampleQuery) -> AsyncIterator[Received]:
-        """Reports in the order of their receipt, divided or joined where that has the same effect."""
+        """Reports in the order of their receipt; one may be split, or several merged, if that has the same effect."""
         ...
 
     async def visits(self, room_id: str, user_id: str, since: float, until: float, gap: float) -> list[Visit]:
-        """When a user was in a room, oldest first, by what it reported or, if it did not, by what others did about it.
+        """When a user was in a room, oldest first: by its own reports or, without any, by those of others about it.
 
-        Silence of more than `gap` seconds ends a visit.
+        A silence of more than `gap` seconds ends a visit.
         """
         ...
 
@@ -90,15 +91,15 @@ class SessionStore(Protocol):
     """Sessions of rooms. Methods raise StoreError when the database fails."""
 
     async def begin(self, started: Sequence[tuple[str, float]]) -> None:
-        """Note that these rooms started, and when."""
+        """Save that these rooms started, with their times."""
         ...
 
     async def unfinished(self) -> list[str]:
-        """Rooms whose session has not ended."""
+        """Rooms whose session is not ended."""
         ...
 
     async def end(self, room_id: str, ended_at: float | None) -> None:
-        """End the session of a room; None stands for the time of its last snapshot."""
+        """End the session of a room; None: at the time of its last snapshot."""
         ...
 
     async def of_room(self, room_id: str, limit: int) -> list[Session]:
@@ -106,12 +107,12 @@ class SessionStore(Protocol):
         ...
 
     async def ended(self, query: SessionQuery) -> tuple[list[Session], int]:
-        """Sessions that have ended, and how many there are without offset and limit."""
+        """Ended sessions, and how many there are without offset and limit."""
         ...
 
 
 class ScoreHistory(Protocol):
-    """What the trends of rooms are refilled from."""
+    """The scores from which the trends of rooms are filled after a restart."""
 
     def scores(self, since: float) -> AsyncIterator[list[tuple[str, float, float | None]]]:
         """Room, time and score of the snapshots of all rooms after `since` (Unix seconds), newest first, in portions.
@@ -122,27 +123,27 @@ class ScoreHistory(Protocol):
 
 
 class Store(Protocol):
-    """Every method raises StoreError when the database fails; what it began is then rolled back."""
+    """Every method raises StoreError when the database fails; its transaction is then rolled back."""
 
     async def append(self, reports: Sequence[Received]) -> None:
-        """Commit these reports, all or none. They survive a crash of process and machine once this returns."""
+        """Commit these reports, all or none. Once this returns, they survive a crash of the process or the machine."""
         ...
 
     def recent(self, since: float) -> AsyncIterator[Received]:
         """Reports received after `since` (Unix seconds), in the order of their receipt.
 
-        They may come back divided by whom they are about, or joined, with the same effect.
+        One may be split by the users it is about, or several merged, if that has the same effect.
         """
         ...
 
     async def add_snapshots(self, timestamp: float, aggregates: Iterable[tuple[str, Aggregate]]) -> None:
-        """Commit the aggregates of these rooms as they are at `timestamp`."""
+        """Commit the aggregates of these rooms at `timestamp`."""
         ...
 
     async def history(self, query: HistoryQuery) -> Sequence[Snapshot] | None:
-        """Snapshots, oldest first; None if neither a snapshot nor a report of the room is kept."""
+        """Snapshots, oldest first; None if neither a snapshot nor a report of the room is stored."""
         ...
 
     async def prune(self, samples_before: float, snapshots_before: float) -> int:
-        """Delete a few of what is older than these times, and return how many rows that were."""
+        """Delete some of the rows that are older than these times, and return how many were deleted."""
         ...

@@ -1,74 +1,70 @@
 """Open the database: one connection that writes and checkpoints, a few that only read, one process at a time.
 
 SQLite before 3.51.3 can corrupt a write-ahead log when two connections write or checkpoint at once, so exactly one
-does both. It has a thread of its own, to which a transaction goes as a whole: going back and forth for each of its
-statements takes twice as long as a commit itself.
+does both. It has a thread of its own, which runs a transaction as a whole: switching threads for each of its statements
+would take twice as long as the commit itself.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from filelock import FileLock, Timeout
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, update
+from sqlalchemy import URL, Connection, create_engine, make_url, update
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from roompulse.errors import StartupError
 from roompulse.settings import Settings
+from roompulse.store.files import LOG_KEPT, only_process_on
 from roompulse.store.migrate import migrate
-from roompulse.store.row_codec import store_errors
 from roompulse.store.schema import beat
-
-LOG_KEPT = 67_108_864
-"""Bytes that the write-ahead log is cut back to when all of it is in the database."""
+from roompulse.store.sqlite import set_pragmas, store_errors
 
 _READER_PRAGMAS = ("busy_timeout=5000", "query_only=ON")
 _READERS = 4
 
 _LOCK_TIMEOUT = 5.0
-"""Seconds for which the writer waits for a lock, but no more than a quarter of COMMIT_TIMEOUT: it waits twice before a
-report is refused, by its transaction and by the probe that follows."""
+"""Seconds for which the writer waits for a lock, but at most a quarter of COMMIT_TIMEOUT: it waits twice before a
+report is refused, in the transaction and in the probe that follows."""
 
 _HEAD_START = 10e-6
-"""Seconds for which the event loop lets go of the interpreter's lock; the kernel makes about 0.1 ms of it."""
+"""Seconds for which the event loop releases the interpreter's lock; the kernel makes it about 0.1 ms."""
 
 T = TypeVar("T")
 
 
 class Database:
-    """What is read goes to `reader`, what is written to `write`."""
+    """Reads go to `reader`, writes to `write`. Errors are logged without parameters: they are the users' data."""
 
     def __init__(self, settings: Settings) -> None:
         url = database_url(settings)
-        # What was reported is nobody's business in the log: errors are told without parameters.
         self.path = Path(url.database or "")
         self._writer = create_engine(url.set(drivername="sqlite"), pool_size=1, max_overflow=0, hide_parameters=True)
         self.reader = create_async_engine(
             url, pool_size=_READERS, max_overflow=0, pool_timeout=60, hide_parameters=True
         )
         self._connection: Connection | None = None
-        _set_pragmas(self._writer, _writer_pragmas(settings))
-        _set_pragmas(self.reader.sync_engine, _READER_PRAGMAS)
+        set_pragmas(self._writer, _writer_pragmas(settings))
+        set_pragmas(self.reader.sync_engine, _READER_PRAGMAS)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a transaction of its own, after those that were asked for before; returns what it returns.
+        """Run `work` in a transaction of its own, after those requested before, and return its result.
 
-        It runs in another thread, and to its end even if who asked for it is cancelled. Raises what it raises, and
-        SQLAlchemyError when the database fails; nothing of it took effect then.
+        It runs in another thread, and to its end even if the caller is cancelled. Raises what it raises, and
+        SQLAlchemyError when the database fails; the transaction is then rolled back.
         """
         return await self._in_thread(partial(self._transact, work))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         done = asyncio.get_running_loop().run_in_executor(self._thread, work)
-        # Otherwise the thread waits for the interpreter's lock until the event loop has nothing to do: under load that
-        # is a third of the time of a commit, which is then missing while the disk could already be at work.
-        time.sleep(_HEAD_START)  # noqa: ASYNC251  (that nothing else runs is what it is for)
+        # Otherwise the thread waits for the interpreter's lock until the event loop is idle: under load, a third of the
+        # time of a commit, during which the disk could already be at work.
+        time.sleep(_HEAD_START)  # noqa: ASYNC251  (it is to stop the event loop)
         return await done
 
     def _disconnect(self) -> None:
@@ -77,14 +73,14 @@ class Database:
             connection.close()
 
     def _transact(self, work: Callable[[Connection], T]) -> T:
-        # It is kept: to take it from the pool and bring it back is an eighth of a commit of 32 reports.
+        # Kept between transactions: getting it from the pool and returning it is an eighth of a commit of 32 reports.
         if self._connection is None:
             self._connection = self._writer.connect()
         try:
             with self._connection.begin():
                 return work(self._connection)
         except BaseException:
-            # After a commit that failed, nothing but the pool rolls back: it would be part of the next one.
+            # After a failed commit only the pool rolls back: else its changes would be in the next transaction.
             self._disconnect()
             raise
 
@@ -97,20 +93,20 @@ class Database:
         """Lock and migrate the database, and close it at the end.
 
         Raises:
-            StartupError: the database cannot be used, and why.
+            StartupError: the database cannot be used; the message has the reason.
 
         """
-        with _only_process_on(self.path), ThreadPoolExecutor(1, "roompulse-writer") as self._thread:
+        with only_process_on(self.path), ThreadPoolExecutor(1, "roompulse-writer") as self._thread:
             try:
                 await self._prepare()
                 yield
             finally:
-                # The connection that closes last checkpoints, so the writer has to be it.
+                # The connection that closes last checkpoints, so it must be the writer.
                 await self.reader.dispose()
                 await self._in_thread(self._close)
 
     async def probe(self) -> None:
-        """Write, to see whether the database can be written; raises StoreError if not."""
+        """Try a write; raises StoreError if it fails."""
         with store_errors():
             await self.write(lambda connection: connection.execute(update(beat).values(count=beat.c.count + 1)))
 
@@ -123,7 +119,7 @@ class Database:
 
 
 def database_url(settings: Settings) -> URL:
-    """The SQLAlchemy URL of the database; raises StartupError if it is not a file of SQLite."""
+    """The SQLAlchemy URL of the database; raises StartupError if it is not an SQLite file."""
     if settings.database_url is None:
         return URL.create("sqlite+aiosqlite", database=str(settings.data / "roompulse.db"))
     try:
@@ -131,7 +127,7 @@ def database_url(settings: Settings) -> URL:
     except ArgumentError:
         raise StartupError(f"DATABASE_URL: not an SQLAlchemy URL: {settings.database_url!r}") from None
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        raise StartupError(f"DATABASE_URL: only a file of SQLite is supported, as in sqlite:///roompulse.db, not {url}")
+        raise StartupError(f"DATABASE_URL: must be an SQLite file, such as sqlite:///roompulse.db, not {url}")
     return url.set(drivername="sqlite+aiosqlite")
 
 
@@ -139,58 +135,14 @@ def _writer_pragmas(settings: Settings) -> tuple[str, ...]:
     return (
         f"busy_timeout={round(1000 * min(_LOCK_TIMEOUT, settings.commit_timeout / 4))}",
         "journal_mode=WAL",
-        # FULL flushes the log at every commit: what is acknowledged survives a power loss, not only a crash.
+        # FULL flushes the log at every commit: acknowledged reports survive a power loss, not only a crash.
         f"synchronous={settings.synchronous}",
         f"journal_size_limit={LOG_KEPT}",
     )
 
 
 def _migrate(connection: Connection) -> None:
-    # Python's sqlite3 begins no transaction for DDL by itself, and a migration must not stop half way.
-    # Fails here, not at the first report, where the file cannot be written.
+    # Python's sqlite3 does not begin a transaction for DDL, and a migration must be applied whole or not at all.
+    # A file that cannot be written fails here, not at the first report.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     migrate(connection)
-
-
-def _set_pragmas(engine: Engine, pragmas: tuple[str, ...]) -> None:
-    @event.listens_for(engine, "connect")
-    def set_pragmas(connection: Any, _record: object) -> None:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-
-def in_use(path: Path) -> bool:
-    """Whether a process holds the lock of `_only_process_on`. Where nobody ever did, none is made."""
-    lock = _lock(path)
-    try:
-        if Path(lock.lock_file).exists():
-            lock.acquire()
-            lock.release()
-    except Timeout:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _lock(path: Path) -> FileLock:
-    return FileLock(path.with_name(path.name + ".lock"), timeout=0)
-
-
-@contextmanager
-def _only_process_on(path: Path) -> Iterator[None]:
-    """Hold a lock beside the database, which the operating system releases however the process ends."""
-    lock = _lock(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise StartupError(f"another roompulse is running on the database {path}: stop that first") from None
-    except OSError as error:
-        raise StartupError(f"the folder {path.parent} cannot be written: {error.strerror}") from None
-    try:
-        yield
-    finally:
-        lock.release()

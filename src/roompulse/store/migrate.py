@@ -1,50 +1,61 @@
-"""Bring a database to the schema of this version."""
+"""Upgrade a database to the schema of this version."""
 
-from functools import cache
+import re
 from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from typing import TYPE_CHECKING
 
 from roompulse.errors import StartupError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy import Connection
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSIONS = MIGRATIONS / "versions"
 
+_REVISION = re.compile(r'^revision = "(\w+)"$', re.MULTILINE)
 
-def migrate(connection: Connection, versions: Path = VERSIONS) -> None:
-    """Run the migrations of the folder `versions` that the database has not seen yet.
+
+def migrate(connection: "Connection", versions: Path = VERSIONS) -> None:
+    """Run the migrations in the folder `versions` that were not run on the database yet.
 
     Raises:
         StartupError: the database was written by a newer version, whose migrations this one does not know.
 
     """
-    config = _config(versions)
-    config.attributes["connection"] = connection
-    known = known_revisions(versions)
-    current = set(MigrationContext.configure(connection).get_current_heads())
-    if current == set(known[:1]):
-        return
+    known, current = known_revisions(versions), _revisions_of(connection)
     if unknown := current - set(known):
         raise StartupError(
             f"the database {connection.engine.url.database} is of a newer roompulse (schema {', '.join(unknown)}); "
-            "start that version, or one newer still"
+            "start that version or a later one"
         )
+    if current == {known[0]}:
+        return
+    # Alembic takes longer to import than most commands run, and is seldom needed.
+    from alembic import command
+
+    config = _config(versions)
+    config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
-@cache
 def known_revisions(versions: Path = VERSIONS) -> list[str]:
-    """The schemas that this version knows, the newest and its own first."""
-    return [script.revision for script in ScriptDirectory.from_config(_config(versions)).walk_revisions()]
+    """The schemas that this version knows, newest (its own) first; files are numbered in their order."""
+    texts = (path.read_text("utf-8") for path in sorted(versions.glob("[0-9]*.py"), reverse=True))
+    return [found[1] for text in texts if (found := _REVISION.search(text))]
 
 
-def _config(versions: Path) -> Config:
+def _revisions_of(connection: "Connection") -> set[str]:
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return set()
+    return set(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars())
+
+
+def _config(versions: Path) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("version_locations", str(versions).replace("%", "%%"))
-    config.set_main_option("path_separator", "newline")  # so that a path may hold whatever else
+    config.set_main_option("path_separator", "newline")  # so that a path may contain any other character
     return config

@@ -1,6 +1,6 @@
 """How an entry of a report and the aggregate of a room are stored: MessagePack arrays, fields by position.
 
-Both are written once and read whole, so names would only cost room. New fields go to the end of their struct:
+Both are written once and read whole, so names would only cost space. New fields are added at the end of their struct:
 older rows then read back with the field's default.
 """
 
@@ -22,9 +22,9 @@ _NO_MORE_VIDEO, _NO_MORE_AUDIO = (None,) * 5, (None,) * 4
 
 
 def pack_entry(streams: Sequence[Stream], device: Device | None, report_time: int) -> bytes:
-    """An array of the streams. What else there is comes after them by its name, in a map: no stream is one.
+    """An array of the streams, followed by a map of everything else by name; a stream is never a map.
 
-    The time of a picture or a sound that is `report_time`, as most are, is stored as true, in one byte.
+    A timestamp of video or audio that equals `report_time`, as most do, is stored as true, in one byte.
     """
     values: list[Any] = []
     for one in streams:
@@ -43,7 +43,7 @@ def pack_entry(streams: Sequence[Stream], device: Device | None, report_time: in
     return _encode(values)
 
 
-# Field by field, as this is on the way of each report: faster than `astuple`, though what few reports have is left out.
+# Field by field, which is faster than `astuple`: every report passes here. What few reports have is left out.
 def _video(video: Video, report_time: int) -> tuple[Any, ...]:
     at = video.timestamp
     more = (video.codec, video.frames_dropped, video.freeze_count, video.freeze_duration, video.content)
@@ -59,11 +59,11 @@ def _audio(audio: Audio, report_time: int) -> tuple[Any, ...]:
 
 
 def unpack_entry(packed: bytes, report_time: int) -> tuple[list[Stream], Device | None]:
-    """The streams and the device, also of entries that were stored when there was less to say."""
+    """The streams and the device, also of entries that were stored by a version with fewer fields."""
     values = _decode(packed)
     device = Device(*values.pop()["device"]) if values and values[-1].__class__ is dict else None
     streams = []
-    # A part that is absent is None, and none is empty: `and` is faster than `if`, and this is a third of a start.
+    # An absent part is None, and no part is empty: `and` is faster than `if`, and this loop is a third of a start.
     for stream_id, received, video, audio, network in values:
         if video and video[0] is True:
             video[0] = report_time
@@ -98,9 +98,9 @@ def pack_aggregate(aggregate: Aggregate) -> bytes:
 
 
 class PackedSnapshots(Sequence[Snapshot]):
-    """Snapshots of rows of time (Unix milliseconds) and packed aggregate, unpacked each time that they are looked at.
+    """Snapshots from rows of time (Unix milliseconds) and packed aggregate, unpacked at each access.
 
-    A day of them takes ten times as much memory unpacked, and longer than a portion after the other.
+    Unpacked, a day of them would take ten times the memory, and longer than unpacking it in portions.
     """
 
     def __init__(self, rows: Sequence[Any]) -> None:
@@ -128,9 +128,9 @@ class PackedSnapshots(Sequence[Snapshot]):
 
 
 def unpack_snapshots(rows: Iterable[tuple[int, bytes]]) -> list[Snapshot]:
-    """Of times (Unix milliseconds) and packed aggregates."""
+    """Snapshots from times (Unix milliseconds) and packed aggregates."""
     snapshots = []
-    # By position and in one loop, as a day of them is read in one go: by name and one by one takes half as long again.
+    # By position and in one loop, since a day of them is read in one go: otherwise it takes 1.5 times as long.
     for timestamp, packed in rows:
         user_count, stream_count, quality, rtt, packet_loss, jitter, video, audio = _decode(packed)
         video_count, frame_rate, send_bitrate, recv_bitrate = video
@@ -151,7 +151,7 @@ def unpack_snapshots(rows: Iterable[tuple[int, bytes]]) -> list[Snapshot]:
 
 
 def unpack_score_and_users(packed: bytes) -> tuple[float | None, int]:
-    """Only the room's score and its number of users."""
+    """The room's score and its number of users alone."""
     user_count, _, quality, *_ = _decode(packed)
     return quality[0], user_count
 

@@ -1,4 +1,4 @@
-"""Calls of earlier that were recorded elsewhere, saved in one go."""
+"""Calls that were recorded elsewhere, saved in one transaction."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,9 +9,10 @@ from sqlalchemy import Connection, Table, delete, exists, insert, or_, select
 from roompulse.report.model import Received
 from roompulse.rooms.model import Aggregate
 from roompulse.store.engine import Database
-from roompulse.store.row_codec import insert_reports, rows_of, session_row, snapshot_row, store_errors
+from roompulse.store.row_codec import insert_reports, rows_of, session_row, snapshot_row
 from roompulse.store.schema import samples, sessions, snapshots
 from roompulse.store.sessions import worst_and_most
+from roompulse.store.sqlite import store_errors
 
 
 class Call(Struct, frozen=True):
@@ -24,21 +25,21 @@ class Call(Struct, frozen=True):
 
 
 class SqlRecordings:
-    """For a database on which no server runs. Methods raise StoreError when it fails."""
+    """For a database that no server uses. Methods raise StoreError when it fails."""
 
     def __init__(self, database: Database) -> None:
         self._write = database.write
         self._reader = database.reader
 
     async def is_known(self, room_id: str) -> bool:
-        """Whether anything is kept of a room."""
+        """Whether anything is stored about a room."""
         kept = [exists().where(table.c.room_id == room_id) for table in (samples, snapshots, sessions)]
         with store_errors():
             async with self._reader.connect() as connection:
                 return bool(await connection.scalar(select(or_(*kept))))
 
     async def add(self, room_id: str, calls: Sequence[Call]) -> None:
-        """Save all calls of a room that is not known yet, or nothing."""
+        """Save all calls of a room that is not known yet, or none of them."""
         with store_errors():
             await self._write(partial(_add_all, room_id=room_id, calls=calls))
 
@@ -53,8 +54,8 @@ def _add_all(connection: Connection, room_id: str, calls: Sequence[Call]) -> Non
 
 def _add(connection: Connection, room_id: str, call: Call) -> None:
     insert_reports(connection, rows_of(call.reports))
-    if taken := [snapshot_row(room_id, at, aggregate) for at, aggregate in call.snapshots]:
-        connection.execute(insert(snapshots), taken)
+    if rows := [snapshot_row(room_id, at, aggregate) for at, aggregate in call.snapshots]:
+        connection.execute(insert(snapshots), rows)
     session = session_row(room_id, call.started_at)
     session |= worst_and_most(connection, room_id, session["started_at"])
     session.pop("last", None)
@@ -63,7 +64,7 @@ def _add(connection: Connection, room_id: str, call: Call) -> None:
 
 
 def _put_in_order(connection: Connection, table: Table, column: str, start: int) -> None:
-    """Let ids grow with time again, where others were saved since `start` (Unix milliseconds)."""
+    """Make ids grow with time again, for the rows of all rooms since `start` (Unix milliseconds)."""
     time, row_id = table.c[column], table.c.id
     newest_before = select(row_id).where(time < start).order_by(row_id.desc()).limit(1)
     first = connection.scalar(newest_before) or 0

@@ -1,4 +1,4 @@
-"""Rooms as they were at some moment: their reports are applied once more, by the clock of then."""
+"""Replay: a room as it was at a past moment, by applying its stored reports again with the clock of that time."""
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -14,16 +14,16 @@ from roompulse.settings import Settings
 from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, SampleArchive, SampleQuery, Store, Visit
 
 _FIRST_SPAN, _LONGEST_SPAN = 60.0, 7200.0
-"""Seconds of a room's reports that are read in one go, where all of them are."""
+"""Seconds of a room's reports that are read in one query when all of its samples are exported."""
 
 _ENOUGH = 1000
-"""Samples in one go: the next span is shorter if there were more, and longer if there were fewer."""
+"""Samples in one query: the next span is shorter after more samples than this, and longer after fewer."""
 
 
 class StreamQuery(Struct, frozen=True):
-    """Which samples that one user reported: from `start` to `end` (Unix seconds), the newest `limit` of them.
+    """Which samples of one reporter: from `start` to `end` (Unix seconds), the newest `limit` of them.
 
-    `about` is whose media it is. With `step` (seconds), the worst of each stream and step stands for the others.
+    `about` is the user whose media was measured. With `step` (seconds), only the worst sample of each stream and step.
     """
 
     room_id: str
@@ -45,7 +45,7 @@ class StreamQuery(Struct, frozen=True):
 
 
 class Replay:
-    """`no_rooms` makes live rooms in which nobody is yet."""
+    """`no_rooms` creates an empty set of live rooms."""
 
     def __init__(
         self, archive: SampleArchive, store: Store, no_rooms: Callable[[], LiveRooms], settings: Settings
@@ -54,18 +54,18 @@ class Replay:
         self._store = store
         self._no_rooms = no_rooms
         self._settings = settings
-        # As far back as anything of a live room shows, as after a restart (Ingest.rebuild).
+        # The age up to which reports influence a live room, as after a restart (Ingest.rebuild).
         self._lead = settings.leave_after + FRAME_RATE_WINDOW
 
     def users_since(self, now: float) -> float:
-        """The earliest time (Unix seconds) that `room` knows: users are kept for less long than a room's figures."""
+        """The earliest time (Unix seconds) for `room`: samples are retained for a shorter time than snapshots."""
         return now - self._settings.sample_retention + self._lead
 
     async def room(self, room_id: str, at: float) -> LiveRoom | None:
-        """The room as it was live at `at`; None if it was not."""
+        """The room as it was at `at`; None if it was not live."""
         room = await self._replay(room_id, at)
         if room is None and (snapshot := await self.snapshot(room_id, at)) and snapshot.timestamp == at:
-            # A snapshot is taken a moment after its time, so that a room may have begun in between.
+            # A snapshot is computed a moment after its time: the room may have started in between.
             room = await self._replay(room_id, at + 1)
         return room
 
@@ -79,19 +79,19 @@ class Replay:
 
     async def snapshot(self, room_id: str, at: float) -> Snapshot | None:
         """The room's figures at `at`; None if it was not live."""
-        # Without a change there is no new one for as long as users stay who are not heard of.
+        # While no report comes, there is no new snapshot until the last user leaves.
         oldest = at - self._settings.leave_after - self._settings.snapshot_interval
         found = await self._store.history(HistoryQuery(room_id, start=max(0.0, oldest), end=at, limit=1))
         return found[0] if found else None
 
     async def visits(self, room_id: str, user_id: str, until: float) -> list[Visit]:
-        """When the user was in the room, oldest first, as far back from `until` as it is kept."""
+        """When the user was in the room, oldest first, as far back from `until` as samples are retained."""
         since = until - self._settings.sample_retention
         return await self._archive.visits(room_id, user_id, since, until, self._settings.leave_after)
 
     async def samples(self, query: StreamQuery) -> list[StreamSample]:
-        """Samples by their place in history, oldest first."""
-        # Where a sample is in history may be that far from when it was received.
+        """Samples by their time in history, oldest first."""
+        # The time of a sample in history may differ by so much from its receipt.
         after, until = query.start - CLOCK_TOLERANCE - FRAME_RATE_WINDOW, query.end + CLOCK_TOLERANCE
         asked = SampleQuery(query.room_id, after, until, query.reporter_id, query.about)
         rater = SampleRater()

@@ -1,19 +1,17 @@
-"""Delete what is older than its retention, in steps small enough for ingest to wait for."""
+"""Delete rows that are older than their retention, in steps small enough not to delay ingest."""
 
 import asyncio
-import logging
 
 from roompulse.clock import Clock
+from roompulse.periodic import every
 from roompulse.store.contract import Store
 
-logger = logging.getLogger(__name__)
-
-_LOOK_EVERY = 10.0
+PRUNE_EVERY = 10.0
 _PAUSE = 0.01
 
 
 class Retention:
-    """`samples` and `snapshots` are how long these are kept, in seconds."""
+    """`samples` and `snapshots` are retained for so many seconds."""
 
     def __init__(self, store: Store, clock: Clock, *, samples: float, snapshots: float) -> None:
         self._store = store
@@ -22,15 +20,10 @@ class Retention:
         self._snapshots = snapshots
 
     async def run(self) -> None:
-        while True:
-            try:
-                await self.prune()
-            except Exception:  # whatever it is, the next time must come
-                logger.exception("old rows could not be deleted; they will be")
-            await asyncio.sleep(_LOOK_EVERY)
+        await every(PRUNE_EVERY, self.prune, "old rows could not be deleted", at_once=True)
 
     async def prune(self) -> None:
-        """Delete all that is too old now."""
+        """Delete all rows that are too old now."""
         now = self._clock()
         while await self._store.prune(now - self._samples, now - self._snapshots):
             await asyncio.sleep(_PAUSE)

@@ -1,15 +1,12 @@
-"""Rows of the database, and what they stand for."""
+"""Conversion between reports, snapshots, sessions and their rows."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
-from roompulse.errors import StoreError
 from roompulse.report.model import Entry, Received, Report
 from roompulse.rooms.model import Aggregate
 from roompulse.store.packing import pack_aggregate, pack_entry, unpack_entry
@@ -18,15 +15,7 @@ from roompulse.store.schema import samples
 _NO_STREAMS = pack_entry((), None, 0)
 
 FETCH_AT_ONCE = 1000
-"""Rows that are read before other work gets its turn."""
-
-
-@contextmanager
-def store_errors() -> Iterator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise StoreError(str(getattr(error, "orig", None) or error)) from error
+"""Rows that are fetched in one go; then other tasks run."""
 
 
 _sample = samples.c
@@ -34,20 +23,20 @@ REPORT_COLUMNS = (
     *(_sample.room_id, _sample.reporter_id, _sample.sdk_version, _sample.report_time, _sample.received_at),
     *(_sample.user_id, _sample.streams),
 )
-"""Those of the rows that reports become: first what the rows of one report have in common."""
+"""The columns of a report's rows: first those that all rows of one report have in common."""
 
 _INSERT = f"INSERT INTO sample ({', '.join(column.name for column in REPORT_COLUMNS)}) VALUES "  # noqa: S608  (our own)
 _PLACES = f"({', '.join('?' * len(REPORT_COLUMNS))})"
 _MOST_ROWS = 2048
-"""Rows of a statement: SQLite takes 32,766 values."""
+"""Rows in one statement: SQLite allows 32,766 values."""
 
 
 def insert_reports(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows of REPORT_COLUMNS, many in a statement.
+    """Insert rows of REPORT_COLUMNS, many in one statement.
 
-    Python's sqlite3 takes the interpreter's lock anew for each row of an `executemany`, and waits for it as long as
-    others are busy; it does without for the whole of a statement. It keeps 128 prepared statements, which take half a
-    kilobyte a row: so there are only those whose number of rows is a power of two.
+    Python's sqlite3 acquires the interpreter's lock again for each row of an `executemany`, and waits for it while
+    other threads are busy; it releases the lock for the whole of a statement. It caches 128 prepared statements, half a
+    kilobyte for each row in them: so the number of rows in a statement is always a power of two.
     """
     start = 0
     while rest := len(rows) - start:
@@ -63,7 +52,7 @@ def _insert_of(count: int) -> str:
 
 
 def rows_of(reports: Iterable[Received]) -> list[tuple[Any, ...]]:
-    """Rows of REPORT_COLUMNS. A report without entries is a sign of life, and kept as one row about nobody."""
+    """Rows of REPORT_COLUMNS. A report without entries is a sign of life, and stored as one row without a user."""
     rows: list[tuple[Any, ...]] = []
     for received in reports:
         report = received.report
@@ -87,9 +76,9 @@ def session_row(room_id: str, started_at: float) -> dict[str, Any]:
 
 
 def reports_of(rows: Iterable[Any]) -> list[Received]:
-    """The reports that rows of REPORT_COLUMNS were made of.
+    """The reports from which rows of REPORT_COLUMNS were made.
 
-    Rows that lie next to each other become one report where they may be of one: to apply it takes half of the time.
+    Adjacent rows that may be of one report become one report: applying it takes half of the time.
     """
     reports: list[Received] = []
     newest, metrics, users = None, list[Entry](), set[str]()

@@ -1,4 +1,4 @@
-"""What was reported earlier, read from the samples of one room."""
+"""Stored reports of one room, read from its samples."""
 
 from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
@@ -9,15 +9,16 @@ from sqlalchemy import ColumnElement, Select, func, select
 from roompulse.report.model import Received
 from roompulse.store.contract import SampleQuery, Visit
 from roompulse.store.engine import Database
-from roompulse.store.row_codec import FETCH_AT_ONCE, REPORT_COLUMNS, reports_of, store_errors
+from roompulse.store.row_codec import FETCH_AT_ONCE, REPORT_COLUMNS, reports_of
 from roompulse.store.schema import samples
+from roompulse.store.sqlite import store_errors
 
 _MOST_REPORTERS = 8
-"""Who is asked for a user that reports nothing: as many listeners hear of it as often as all of them."""
+"""Reporters that are read for the visits of a user who reports nothing: so few tell as much as all of them."""
 
 
 class SqlSamples:
-    """Implements `Archive`."""
+    """Implements `SampleArchive`."""
 
     def __init__(self, database: Database) -> None:
         self._reader = database.reader
@@ -62,7 +63,7 @@ def _within(room_id: str, after: float, until: float) -> Sequence[ColumnElement[
 
 
 def _reporters(room_id: str) -> Any:
-    """Who reported in a room, each found by one step in the index from the one before."""
+    """The reporters of a room, each found by one step in the index from the one before."""
     first = select(func.min(samples.c.reporter_id).label("id")).where(samples.c.room_id == room_id)
     reporters = first.cte("reporter", recursive=True)
     following = select(func.min(samples.c.reporter_id)).where(
@@ -72,7 +73,7 @@ def _reporters(room_id: str) -> Any:
 
 
 def _silences(gap: float, *where: ColumnElement[bool]) -> Select[Any]:
-    """When it was heard of after having been silent, and until when it was not."""
+    """The reports that came after a silence, with the time of the report before the silence."""
     at = samples.c.received_at
     heard = select(at.label("at"), func.lag(at).over(order_by=at).label("before")).where(*where).subquery()
     was_silent = heard.c.before.is_(None) | (heard.c.at - heard.c.before > round(gap * 1000))

@@ -1,4 +1,4 @@
-"""The tables. A change here needs a migration in `migrations/versions/`, which a test compares with this."""
+"""The tables. A change needs a migration in `migrations/versions/`; a test compares the two."""
 
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
 
@@ -6,7 +6,7 @@ metadata = MetaData()
 
 
 class Packed(LargeBinary):
-    """Bytes as sqlite3 gives them: SQLAlchemy would copy them once more, in a call for each row."""
+    """Bytes as sqlite3 returns them: SQLAlchemy would copy them again, with a call for each row."""
 
     cache_ok = True
 
@@ -14,7 +14,7 @@ class Packed(LargeBinary):
         return None
 
 
-# SQLite counts rows up by itself only in a column of the very type INTEGER.
+# SQLite assigns row ids only to a column of exactly the type INTEGER.
 _RowId = BigInteger().with_variant(Integer, "sqlite")
 
 samples = Table(
@@ -22,13 +22,13 @@ samples = Table(
     metadata,
     Column("id", _RowId, primary_key=True, comment="grows with the time of receipt"),
     Column("room_id", Text, nullable=False),
-    Column("user_id", Text, comment="whom the entry is about; NULL for a report without entries"),
+    Column("user_id", Text, comment="the user that the entry is about; NULL for a report without entries"),
     Column("reporter_id", Text, nullable=False),
     Column("sdk_version", Text, nullable=False),
     Column("report_time", BigInteger, nullable=False, comment="Unix seconds, by the sender's clock"),
     Column("received_at", BigInteger, nullable=False, comment="Unix milliseconds, by the server's clock"),
     Column("streams", Packed, nullable=False, comment="packing.pack_entry"),
-    # By reporter, since one is read alone for charts. All of a room are found by going through its reporters.
+    # By reporter, since charts read one reporter. All samples of a room are found by going through its reporters.
     Index("sample_by_reporter", "room_id", "reporter_id", "received_at"),
     comment="one row for each entry of each report",
 )
@@ -57,7 +57,7 @@ sessions = Table(
     Column("worst_score", Float),
     Index("session_by_room", "room_id", "started_at"),
     Index("session_by_end", "ended_at"),
-    comment="a room from its first report until nobody is in it",
+    comment="a room from its first report until its last user left",
 )
 
 beat = Table(

@@ -1,23 +1,20 @@
-"""When rooms started and ended, how many were in them and when they were at their worst."""
+"""Sessions of rooms (calls): start and end, most users, and the worst moment."""
 
-import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, update
 
-from roompulse.errors import StoreError
+from roompulse.periodic import every
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.store.contract import Session, SessionOrder, SessionQuery, SessionStore
 from roompulse.store.engine import Database
 from roompulse.store.packing import unpack_score_and_users
-from roompulse.store.row_codec import FETCH_AT_ONCE, session_row, store_errors
+from roompulse.store.row_codec import FETCH_AT_ONCE, session_row
 from roompulse.store.schema import sessions, snapshots
+from roompulse.store.sqlite import store_errors
 
-logger = logging.getLogger(__name__)
-
-_LOOK_EVERY = 1.0
+RECORD_EVERY = 1.0
 
 _ORDERS: Mapping[SessionOrder, ColumnElement[Any]] = {
     "ended": sessions.c.ended_at.desc(),
@@ -80,7 +77,10 @@ def _snapshots(room_id: str, since: int) -> Select[Any]:
 
 
 def worst_and_most(connection: Connection, room_id: str, since: int) -> dict[str, Any]:
-    """What the snapshots of a room since a time (Unix milliseconds) say of its session; `last` is the newest."""
+    """Most users and worst score of a session, from the room's snapshots since a time (Unix milliseconds).
+
+    `last` is the time of the newest snapshot.
+    """
     values: dict[str, Any] = {"most_users": None, "worst_at": None, "worst_score": None}
     for at, packed in connection.execute(_snapshots(room_id, since).execution_options(yield_per=FETCH_AT_ONCE)):
         score, users = unpack_score_and_users(packed)
@@ -105,8 +105,8 @@ def _session(row: Row[Any]) -> Session:
     )
 
 
-class SessionKeeper:
-    """Notes which rooms start and end."""
+class SessionRecorder:
+    """Records when rooms start and end."""
 
     def __init__(self, store: SessionStore, rooms: LiveRooms) -> None:
         self._store = store
@@ -114,17 +114,10 @@ class SessionKeeper:
         self._live: dict[str, LiveRoom] | None = None
 
     async def run(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except Exception as error:  # whatever it is, the next time must come
-                # A database that is out is so every second, and needs no traceback each time.
-                log = logger.error if isinstance(error, StoreError) else logger.exception
-                log("sessions of rooms could not be saved; they will be: %s", error)
-            await asyncio.sleep(_LOOK_EVERY)
+        await every(RECORD_EVERY, self.record, "sessions of rooms could not be saved", at_once=True)
 
-    async def look(self) -> None:
-        """Save what started or ended since the last time."""
+    async def record(self) -> None:
+        """Save which rooms started or ended since the previous call."""
         if self._live is None:
             self._live = await self._resumed()
         live = {room_id: room for room_id in self._rooms.ids() if (room := self._rooms.get(room_id))}
@@ -136,7 +129,7 @@ class SessionKeeper:
             self._live |= started
 
     async def _resumed(self) -> dict[str, LiveRoom]:
-        """The rooms of before a restart that are still live; the sessions of the others end."""
+        """The rooms that are live again after a restart; the sessions of the others are ended."""
         resumed = {}
         for room_id in await self._store.unfinished():
             if room := self._rooms.get(room_id):
@@ -147,5 +140,5 @@ class SessionKeeper:
 
 
 def _missing(rooms: Mapping[str, LiveRoom], others: Mapping[str, LiveRoom]) -> list[tuple[str, LiveRoom]]:
-    """Rooms that are not among the others; one that ended and started anew is another."""
+    """Rooms that are not among the others; a room that ended and started again is another one."""
     return [(room_id, room) for room_id, room in rooms.items() if others.get(room_id) is not room]

@@ -1,31 +1,30 @@
-"""Snapshots of every room that changed, on the wall-clock grid."""
+"""Snapshots of the rooms that changed, on the wall-clock grid."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
+from functools import partial
 
 from roompulse.clock import Clock
+from roompulse.periodic import attempt
 from roompulse.rooms.aggregate import step_start
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.rooms.model import Aggregate
 from roompulse.rooms.trends import WINDOW, Trends
 from roompulse.store.contract import ScoreHistory, Store
 
-logger = logging.getLogger(__name__)
-
 _ROOMS_AT_ONCE = 100
-"""Rooms that are aggregated before other work gets its turn."""
+"""Rooms that are aggregated in one go; then other tasks run."""
 
 
 async def refill(trends: Trends, history: ScoreHistory, now: float, leave_after: float) -> None:
-    """Fill the trends from the snapshots of before a restart."""
+    """Fill the trends from the snapshots that were saved before a restart."""
     async for scores in history.scores(now - WINDOW):
         trends.refill(now, scores)
-    trends.carry(leave_after)  # without a change, a room is not live for longer
+    trends.carry(leave_after)  # a room that does not change is not live for longer
 
 
 class Snapshots:
-    """Also notes, in `trends`, the score of every live room."""
+    """Also records the score of every live room in `trends`."""
 
     def __init__(self, store: Store, rooms: LiveRooms, trends: Trends, clock: Clock, interval: float) -> None:
         self._store = store
@@ -33,33 +32,30 @@ class Snapshots:
         self._trends = trends
         self._clock = clock
         self._interval = interval
-        self._taken_version = 0
+        self._saved_version = 0
 
     async def run(self) -> None:
-        taken = 0.0
+        previous = 0.0
         while True:
             now = self._clock()
             due = step_start(now, self._interval) + self._interval
             await asyncio.sleep(due - now)
-            if due == taken:  # the timer was a moment early by the clock
+            if due == previous:  # the timer fired a moment early by the clock
                 continue
-            taken = due
-            try:
-                await self.take(due)
-            except Exception:  # whatever it is, the next time must come
-                logger.exception("a snapshot could not be saved; the next one will be")
+            previous = due
+            await attempt(partial(self.save, due), "a snapshot could not be saved")
 
-    async def take(self, timestamp: float) -> None:
-        """Save the aggregates of the rooms that changed since the last time."""
-        # Which rooms changed is found in one go: a change while they are aggregated belongs to the next snapshot too.
+    async def save(self, timestamp: float) -> None:
+        """Save the aggregates of the rooms that changed since the previous snapshot."""
+        # Determined before any await: a change while rooms are aggregated belongs to the next snapshot too.
         live = {room_id: room for room_id in self._rooms.ids() if (room := self._rooms.get(room_id))}
-        changed = [room for room in live.values() if room.version > self._taken_version]
+        changed = [room for room in live.values() if room.version > self._saved_version]
         newest = max((room.version for room in changed), default=0)
         aggregates = await _aggregates(changed)
         self._trends.record(timestamp, {id_: room.summary().aggregate.quality.score for id_, room in live.items()})
         if aggregates:
             await self._store.add_snapshots(timestamp, aggregates)
-            self._taken_version = newest
+            self._saved_version = newest
 
 
 async def _aggregates(rooms: Sequence[LiveRoom]) -> list[tuple[str, Aggregate]]:

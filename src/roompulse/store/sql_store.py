@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roompulse.report.model import Received
+from roompulse.rooms.aggregate import newest_steps
 from roompulse.rooms.model import Aggregate, Snapshot
 from roompulse.store.contract import HistoryQuery
 from roompulse.store.engine import Database
@@ -19,16 +20,15 @@ from roompulse.store.row_codec import (
     reports_of,
     rows_of,
     snapshot_row,
-    store_errors,
 )
 from roompulse.store.schema import samples, sessions, snapshots
-from roompulse.store.steps import newest_steps
+from roompulse.store.sqlite import store_errors
 
 PRUNE_AT_ONCE = 500
-"""Rows of each table that one call of `prune` deletes: a step that ingest can wait for."""
+"""Rows of each table that one call of `prune` deletes: few enough not to delay ingest."""
 
 _FARTHEST = 40
-"""A power of two: more rows than there will ever be."""
+"""2 to this power is more rows than there will ever be."""
 
 
 class SqlStore:
@@ -113,12 +113,12 @@ async def _oldest_first(newest_first: AsyncIterator[Sequence[Any]], query: Histo
 def _first_since(connection: Connection, since: float) -> int:
     """The id from which on rows may have been received after `since` (Unix milliseconds).
 
-    Ids grow with the time of receipt, so this needs no index: from the newest row back one of FETCH_AT_ONCE is looked
-    at, until one is too old.
+    Ids grow with the time of receipt, so this needs no index: from the newest row back, one row in FETCH_AT_ONCE is
+    read, until one is too old.
     """
     row_id = connection.scalar(select(func.max(samples.c.id))) or 0
-    looked_at = select(samples.c.id, samples.c.received_at).order_by(samples.c.id.desc()).limit(1)
-    while row := connection.execute(looked_at.where(samples.c.id <= row_id)).first():
+    read = select(samples.c.id, samples.c.received_at).order_by(samples.c.id.desc()).limit(1)
+    while row := connection.execute(read.where(samples.c.id <= row_id)).first():
         row_id, received_at = row
         if received_at <= since:
             break
@@ -139,10 +139,10 @@ def _oldest(table: Table, column: str, before: float) -> Any:
 
 
 def _from_the_future(table: Table, time: ColumnElement[int], before: float) -> ColumnElement[bool]:
-    """Rows that a clock far ahead stamped, and that others follow which are too old: so they are that as well.
+    """Rows with a time in the future, from a clock that was far ahead, which are followed by rows that are too old.
 
-    Without this they would stay until their time comes, and all that follow them. Of those, a few are looked at, each
-    twice as far from the oldest row as the one before.
+    Without this, they and all rows after them would stay until that time has come. To find the rows that follow, a few
+    are read, each twice as far from the oldest row as the one before.
     """
     first = select(func.min(table.c.id)).scalar_subquery()
     newest = select(time).order_by(table.c.id.desc()).limit(1).scalar_subquery()

@@ -116,7 +116,9 @@ def normalized(scope: Any) -> Any:
     out `raw_path`, which then is what encodes the decoded path.
     """
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
-    path = _below(quote(scope.get("root_path") or "").rstrip("/"), quote(raw, safe=_KEPT))
+    path = raw.decode() if raw.isascii() else quote(raw, safe="/%")
+    if root := quote(scope.get("root_path") or "").rstrip("/"):
+        path = _below(root, path)
     return {
         "scheme": "http",
         "client": None,
@@ -130,11 +132,7 @@ def normalized(scope: Any) -> Any:
     }
 
 
-_KEPT = bytes(range(0x21, 0x7F)).decode()
-"""What may stand in a path as it is: quoting leaves an encoded path alone, and makes ASCII of any other."""
-
-
 def _below(root: str, path: str) -> str:
-    if root and (path == root or path.startswith(f"{root}/")):
+    if path == root or path.startswith(f"{root}/"):
         return path.removeprefix(root) or "/"
     return path

@@ -50,7 +50,7 @@ async def test_a_password_is_the_same_however_the_keyboard_writes_it() -> None:
 
 async def test_without_a_hash_there_is_as_much_work_and_no_match() -> None:
     passwords = Passwords()
-    nobodys, somebodys = extract_parameters(passwords._nobodys), extract_parameters(password_hash())
+    nobodys, somebodys = extract_parameters(passwords._unmatchable), extract_parameters(password_hash())
     assert nobodys == somebodys
     for password in ("", PASSWORD, "A" * 43):
         assert not await passwords.matches(None, password)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from roompulse.access.database import AccessDatabase
+from roompulse.access.keys import digest_of
 from roompulse.access.model import ANYBODY, Caller, Key, KeyKind
-from roompulse.access.registry import AccessRegistry, digest_of
+from roompulse.access.registry import AccessRegistry
 from roompulse.access.revocation import OpenSessions
 from roompulse.access.store import AccessStore
 from roompulse.settings import Settings

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from roompulse.access.database import AccessDatabase
+from roompulse.access.keys import digest_of
 from roompulse.access.model import Caller
-from roompulse.access.registry import AccessRegistry, digest_of
+from roompulse.access.registry import AccessRegistry
 from roompulse.access.sessions import MAX_PER_OPERATOR, OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.settings import Settings
@@ -84,21 +85,21 @@ async def test_what_is_looked_at_ends_with_the_lifetime(world: World, settings: 
 async def test_use_is_written_down_so_that_a_restart_knows_it(world: World, clock: Clock) -> None:
     clock.advance(1_000)
     world.registry.use(DIGEST)
-    await world.sign_ins.keep()
+    await world.sign_ins.save()
     assert await world.stored() == {DIGEST: clock()}
 
 
 async def test_what_was_not_used_is_not_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world.store, "used", None)
-    await world.sign_ins.keep()
+    await world.sign_ins.save()
 
 
 async def test_expired_sign_ins_are_deleted(world: World, settings: Settings, clock: Clock) -> None:
     clock.advance(settings.session_idle - 1)
-    await world.sign_ins.keep()
+    await world.sign_ins.save()
     assert await world.stored()
     clock.advance(1)
-    await world.sign_ins.keep()
+    await world.sign_ins.save()
     assert await world.stored() == {}
 
 

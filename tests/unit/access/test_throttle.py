@@ -124,5 +124,5 @@ def test_the_table_is_bounded_and_forgets_what_was_not_touched_for_longest(throt
         throttle.attempt("ada", "192.0.2.1")
     for number in range(MAX_ENTRIES):
         throttle.attempt(f"name-{number}", f"address-{number}")
-    assert len(throttle._tries) == MAX_ENTRIES
+    assert len(throttle._attempts) == MAX_ENTRIES
     throttle.attempt("ada", "192.0.2.1")

@@ -381,7 +381,7 @@ class TestPlaces:
         with hub.subscribe(Board()), hub.subscribe(Board(key="other")):
             assert hub.viewers == 2
             third = hub.subscribe(Board())
-            with pytest.raises(Unavailable, match="all 2 places for viewers are taken") as refused, third:
+            with pytest.raises(Unavailable, match="the maximum of 2 viewers is reached") as refused, third:
                 pass
             assert refused.value.retry_after
         assert hub.viewers == 0

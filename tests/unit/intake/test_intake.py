@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roompulse.errors import BadRequest, Problem, TooManyRequests, Unavailable
-from roompulse.intake.by_version import LOOKED_AT, MOST_VERSIONS, REMEMBERED, HealthByVersion, VersionHealth
+from roompulse.intake.by_version import MOST_VERSIONS, REMEMBERED, SAMPLED_REPORTS, HealthByVersion, VersionHealth
 from roompulse.intake.intake import Intake
 from roompulse.intake.refusals import FURTHER_REASONS, MOST_REASONS, Refusals, reason_of, sdk_version_of
 from roompulse.intake.units import AUDIO, JITTER, LOSS, MIN_FIGURES, RTT, VIDEO, Kind, Units
@@ -146,7 +146,7 @@ RIGHT = {
 
 def questions(streams: list[Stream]) -> list[str]:
     units = Units()
-    units.look_at(streams)
+    units.add_streams(streams)
     return list(units.questions())
 
 
@@ -181,8 +181,8 @@ class TestUnits:
 
     def test_are_found_in_what_several_minutes_have_together(self) -> None:
         first, second = Units(), Units()
-        first.look_at(WRONG[LOSS][:10])
-        second.look_at(WRONG[LOSS][10:20])
+        first.add_streams(WRONG[LOSS][:10])
+        second.add_streams(WRONG[LOSS][10:20])
         assert list(first.questions()) == []
         first.add(second)
         assert list(first.questions()) == [LOSS.question]
@@ -195,29 +195,29 @@ def of(health: HealthByVersion, version: str | None, now: float = NOW) -> Versio
 class TestTheHealthOfAVersion:
     def test_counts_what_was_taken_and_refused(self) -> None:
         health = HealthByVersion()
-        health.took([received(NOW, user_id="u1"), received(NOW, user_id="u2")])
+        health.accepted([received(NOW, user_id="u1"), received(NOW, user_id="u2")])
         health.refused("1.2.0", 400, "$.a: required", NOW + 1)
         found = of(health, "1.2.0")
         assert (found.taken, found.refused, found.newest) == (2, 1, NOW + 1)
 
     def test_is_of_the_last_quarter_of_an_hour(self) -> None:
         health = HealthByVersion()
-        health.took([received(NOW)])
-        health.took([received(NOW + 10 * MINUTE)])
+        health.accepted([received(NOW)])
+        health.accepted([received(NOW + 10 * MINUTE)])
         assert of(health, "1.2.0", NOW + 14 * MINUTE).taken == 2
         assert of(health, "1.2.0", NOW + 15 * MINUTE).taken == 1
         assert health.versions(NOW + 30 * MINUTE) == []
 
     def test_does_not_stay_for_ever_when_the_clock_is_set_back(self) -> None:
         health = HealthByVersion()
-        health.took([received(NOW)])
+        health.accepted([received(NOW)])
         assert health.versions(NOW - 3600) == []
-        health.took([received(NOW - 3600)])
+        health.accepted([received(NOW - 3600)])
         assert of(health, "1.2.0", NOW - 3600).taken == 1
 
     def test_tells_how_far_clocks_are_off(self) -> None:
         health = HealthByVersion()
-        health.took(received(NOW, report_time=int(NOW) + ahead) for ahead in (-3, -1, 0, 1, 500))
+        health.accepted(received(NOW, report_time=int(NOW) + ahead) for ahead in (-3, -1, 0, 1, 500))
         found = of(health, "1.2.0")
         assert found.skew is not None
         assert (found.skew.least, found.skew.median, found.skew.most) == (-3, 0, 500)
@@ -229,40 +229,40 @@ class TestTheHealthOfAVersion:
 
     def test_calls_late_what_history_places_at_its_receipt(self) -> None:
         health = HealthByVersion()
-        health.took(received(NOW, report_time=int(NOW) + ahead) for ahead in (-601, -600, 600, 601))
+        health.accepted(received(NOW, report_time=int(NOW) + ahead) for ahead in (-601, -600, 600, 601))
         assert of(health, "1.2.0").late == 2
 
     def test_calls_repeated_what_comes_again(self) -> None:
         health = HealthByVersion()
-        health.took([received(NOW), received(NOW + 2)])
+        health.accepted([received(NOW), received(NOW + 2)])
         assert of(health, "1.2.0").repeated == 1
 
     @pytest.mark.parametrize("other", [{"user_id": "u2"}, {"room_id": "room-2"}, {"report_time": 1746616001}])
     def test_calls_not_repeated_what_differs(self, other: dict[str, object]) -> None:
         health = HealthByVersion()
-        health.took([received(NOW), received(NOW, **other)])
+        health.accepted([received(NOW), received(NOW, **other)])
         assert of(health, "1.2.0").repeated == 0
 
     def test_remembers_so_many_reports_and_not_more_than_twice_as_many(self) -> None:
         health = HealthByVersion()
-        health.took(received(NOW, report_time=number) for number in range(3 * REMEMBERED))
+        health.accepted(received(NOW, report_time=number) for number in range(3 * REMEMBERED))
         kept = health._repeats
         assert REMEMBERED <= len(kept._new) + len(kept._old) <= 2 * REMEMBERED
-        health.took([received(NOW, report_time=2 * REMEMBERED), received(NOW, report_time=0)])
+        health.accepted([received(NOW, report_time=2 * REMEMBERED), received(NOW, report_time=0)])
         assert of(health, "1.2.0").repeated == 1
 
     def test_looks_at_the_first_reports_of_each_minute_alone(self) -> None:
         health = HealthByVersion()
-        fine = [received(NOW, report_time=number) for number in range(LOOKED_AT)]
-        health.took([*fine, *(received(NOW, metrics=[Entry("u1", [one])]) for one in WRONG[LOSS])])
+        fine = [received(NOW, report_time=number) for number in range(SAMPLED_REPORTS)]
+        health.accepted([*fine, *(received(NOW, metrics=[Entry("u1", [one])]) for one in WRONG[LOSS])])
         assert of(health, "1.2.0").questions == []
-        health.took(received(NOW + MINUTE, metrics=[Entry("u1", [one])]) for one in WRONG[VIDEO])
+        health.accepted(received(NOW + MINUTE, metrics=[Entry("u1", [one])]) for one in WRONG[VIDEO])
         assert of(health, "1.2.0", NOW + MINUTE).questions == [VIDEO.question]
-        assert of(health, "1.2.0", NOW + MINUTE).taken == LOOKED_AT + 80
+        assert of(health, "1.2.0", NOW + MINUTE).taken == SAMPLED_REPORTS + 80
 
     def test_tells_of_units(self) -> None:
         health = HealthByVersion()
-        health.took([received(NOW, metrics=[Entry("u1", WRONG[LOSS][:20])])])
+        health.accepted([received(NOW, metrics=[Entry("u1", WRONG[LOSS][:20])])])
         found = of(health, "1.2.0")
         assert (found.questions, found.is_odd) == ([LOSS.question], True)
 
@@ -271,14 +271,14 @@ class TestAllVersions:
     def test_come_with_the_odd_ones_first_then_the_busy_ones(self) -> None:
         health = HealthByVersion()
         for version, count in (("fine", 3), ("busy", 5), ("refused", 1)):
-            health.took(received(NOW, sdk_version=version, report_time=number) for number in range(count))
-        health.took([received(NOW, sdk_version="units", metrics=[Entry("u1", WRONG[LOSS][:20])])])
+            health.accepted(received(NOW, sdk_version=version, report_time=number) for number in range(count))
+        health.accepted([received(NOW, sdk_version="units", metrics=[Entry("u1", WRONG[LOSS][:20])])])
         health.refused("refused", 400, "$.a: required", NOW)
         assert [one.version for one in health.versions(NOW)] == ["refused", "units", "busy", "fine"]
 
     def test_are_bounded_and_the_rest_is_counted_together(self) -> None:
         health = HealthByVersion()
-        health.took(received(NOW, sdk_version=f"v{number}") for number in range(1000))
+        health.accepted(received(NOW, sdk_version=f"v{number}") for number in range(1000))
         health.refused("v1000", 400, "$.a: required", NOW)
         found = health.versions(NOW)
         assert len(found) == MOST_VERSIONS + 1
@@ -287,8 +287,8 @@ class TestAllVersions:
 
     def test_leave_their_places_to_others(self) -> None:
         health = HealthByVersion()
-        health.took(received(NOW, sdk_version=f"v{number}") for number in range(MOST_VERSIONS))
-        health.took([received(NOW + 16 * MINUTE, sdk_version="new")])
+        health.accepted(received(NOW, sdk_version=f"v{number}") for number in range(MOST_VERSIONS))
+        health.accepted([received(NOW + 16 * MINUTE, sdk_version="new")])
         assert [one.version for one in health.versions(NOW + 16 * MINUTE)] == ["new"]
 
 
@@ -309,14 +309,16 @@ def counted(meters: Meters, name: str, **labels: str) -> float | None:
 class TestTheIntake:
     def test_has_the_rate_of_the_last_ten_seconds(self, intake: Intake, clock: Clock) -> None:
         assert (intake.rate(NOW), intake.newest) == (0, None)
-        intake.took([received(NOW)] * 5)
+        intake.accepted([received(NOW)] * 5)
         clock.advance(9)
-        intake.took([received(NOW + 9)] * 3)
+        intake.accepted([received(NOW + 9)] * 3)
         assert (intake.rate(NOW + 9), intake.newest) == (0.8, NOW + 9)
         assert intake.rate(NOW + 10) == 0.3
 
     def test_counts_reports_samples_and_bytes(self, intake: Intake, meters: Meters) -> None:
-        intake.took([received(), received(metrics=[Entry("u1", [stream(), stream("mic")]), Entry("u2", [stream()])])])
+        intake.accepted(
+            [received(), received(metrics=[Entry("u1", [stream(), stream("mic")]), Entry("u2", [stream()])])]
+        )
         intake.acknowledged(REFERENCE)
         assert counted(meters, "reports_total", outcome="accepted") == 2
         assert counted(meters, "samples_total") == 4
@@ -351,13 +353,13 @@ class TestTheIntake:
             report = intake.decode(sent, LARGEST)
             assert report == decode_report(sent)
             assert report.report_time == 1746616000
-            intake.took([received(sdk_version=version)])
+            intake.accepted([received(sdk_version=version)])
         assert {one.version: one.milliseconds for one in intake.health()} == {"s": False, "ms": True}
 
     def test_of_milliseconds_is_forgotten(self, intake: Intake, clock: Clock) -> None:
         intake.decode(body(report_time=1746616000123), LARGEST)
         clock.advance(16 * MINUTE)
-        intake.took([received(clock.now)])
+        intake.accepted([received(clock.now)])
         assert [one.milliseconds for one in intake.health()] == [False]
 
     def test_changes_with_a_refusal_and_with_each_minute(self, intake: Intake) -> None:
@@ -369,6 +371,6 @@ class TestTheIntake:
 
     def test_knows_no_id_in_what_prometheus_reads(self, intake: Intake, meters: Meters) -> None:
         secret = "room-of-nobody-else"  # noqa: S105  (no password)
-        intake.took([received(room_id=secret, user_id=secret, sdk_version=secret)])
+        intake.accepted([received(room_id=secret, user_id=secret, sdk_version=secret)])
         intake.refused(BadRequest(f"$.a: '{secret}'"), msgspec.json.encode({"sdk_version": secret}))
         assert secret not in str(list(meters.registry.collect()))

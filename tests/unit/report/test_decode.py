@@ -245,10 +245,10 @@ def test_a_report_is_taken_up_to_the_largest_size(streams: tuple[int, ...]) -> N
 @pytest.mark.parametrize(
     ("streams", "message"),
     [
-        ((0, 0, 0), "$.metrics: a report has no more than 2 entries"),
-        ((4,), "$.metrics[0].streams: a report has no more than 3 streams"),
-        ((0, 4), "$.metrics[1].streams: a report has no more than 3 streams"),
-        ((3, 1), "$.metrics[1].streams: a report has no more than 3 streams"),
+        ((0, 0, 0), "$.metrics: must have at most 2 entries"),
+        ((4,), "$.metrics[0].streams: a report must have at most 3 streams"),
+        ((0, 4), "$.metrics[1].streams: a report must have at most 3 streams"),
+        ((3, 1), "$.metrics[1].streams: a report must have at most 3 streams"),
     ],
 )
 def test_a_report_past_the_largest_size_is_refused_by_what_is_too_much(streams: tuple[int, ...], message: str) -> None:

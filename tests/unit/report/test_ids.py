@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roompulse.report.ids import id_fault
+from roompulse.report.ids import JOINERS, id_fault
 from tests.unit import ids
 
 
@@ -19,7 +19,10 @@ from tests.unit import ids
         "👩🏽",
         "<script>alert(1)</script>",
         "a\u00a0b",
-        "a\u2028b",
+        "علی\u200cرضا",
+        "👩\u200d💻 dev",
+        "ക്\u200dഷ",
+        "a\u200cb\u200dc",
         "%2F",
         "...",
         ".hidden",
@@ -29,16 +32,16 @@ from tests.unit import ids
         "\ue000",
     ],
 )
-def test_it_takes_ids_of_any_script(value: str) -> None:
+def test_it_accepts_ids_of_any_script(value: str) -> None:
     assert id_fault(value) is None
 
 
 @given(ids)
-def test_it_takes_whatever_has_no_control_or_format_character_and_no_blank_at_its_ends(value: str) -> None:
+def test_it_accepts_all_that_the_rule_allows(value: str) -> None:
     assert id_fault(value) is None
 
 
-def test_it_counts_code_points_and_takes_128_of_them() -> None:
+def test_it_counts_code_points_and_accepts_128_of_them() -> None:
     assert id_fault("😀" * 128) is None
     assert id_fault("😀" * 129) == "must have 1 to 128 characters, has 129"
 
@@ -62,11 +65,12 @@ def test_it_refuses_the_ids_that_urls_swallow(value: str) -> None:
         ("\x85", "control"),
         ("\xad", "format"),
         ("\u200b", "format"),
-        ("\u200d", "format"),
         ("\u202e", "format"),
         ("\ufeff", "format"),
         ("\U000e0001", "format"),
         ("\ud800", "surrogate"),
+        ("\u2028", "line separator"),
+        ("\u2029", "paragraph separator"),
     ],
 )
 @pytest.mark.parametrize("template", ["{}", "a{}b", "a{}", "{}b"])
@@ -76,13 +80,33 @@ def test_it_names_the_character_that_it_refuses(character: str, kind: str, templ
     assert fault == f"must not contain {kind} characters (U+{ord(character):04X} at {where})"
 
 
-@given(st.text(max_size=20), st.characters(categories=["Cc", "Cf", "Cs"]), st.text(max_size=20))
-def test_it_refuses_every_control_and_format_character_anywhere(before: str, character: str, after: str) -> None:
+@given(
+    st.text(max_size=20),
+    st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Zp"], exclude_characters=JOINERS),
+    st.text(max_size=20),
+)
+def test_it_refuses_every_control_format_and_separator_character_anywhere(
+    before: str, character: str, after: str
+) -> None:
     assert id_fault(before + character + after) is not None
 
 
-@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u1680", "\u2003", "\u2028", "\u2029", "\u202f", "\u3000"])
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u1680", "\u2003", "\u202f", "\u3000"])
 @pytest.mark.parametrize("template", ["{}a", "a{}", "{}"])
 def test_it_refuses_a_blank_at_either_end(blank: str, template: str) -> None:
     assert id_fault(template.format(blank)) == "must not begin or end with a blank"
     assert id_fault(f"a{blank}b") is None
+
+
+@pytest.mark.parametrize("joiner", list(JOINERS))
+@pytest.mark.parametrize(("template", "position"), [("{}", 0), ("{}a", 0), ("a{}", 1), ("a{}{}b", 1), ("a{}b{}", 3)])
+def test_it_refuses_a_joiner_that_is_not_between_two_other_characters(
+    joiner: str, template: str, position: int
+) -> None:
+    assert id_fault(template.format(joiner, joiner)) == (
+        f"must have joiners only between two other characters (U+{ord(joiner):04X} at {position})"
+    )
+
+
+def test_two_different_joiners_do_not_stand_beside_each_other() -> None:
+    assert id_fault("a\u200c\u200db") == "must have joiners only between two other characters (U+200C at 1)"

@@ -78,7 +78,7 @@ async def test_one_that_is_written_is_not_probed(world: World) -> None:
     for _ in range(100):
         world.clock.advance(9)
         world.health.wrote()
-        await world.health.look()
+        await world.health.check()
     assert world.probes == 0
 
 
@@ -88,12 +88,12 @@ async def test_one_that_was_not_written_for_long_is_probed_though_nothing_is_to_
 ) -> None:
     world.out = True
     world.clock.advance(seconds)
-    await world.health.look()
+    await world.health.check()
     assert world.health.failing_since == NOW + seconds
 
 
 async def test_one_that_fails_is_probed_until_it_is_well(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("roompulse.store.availability._LOOK_EVERY", 0.001)
+    monkeypatch.setattr("roompulse.store.availability.CHECK_EVERY", 0.001)
     world.out = True
     world.health.failed("database or disk is full")
     running = asyncio.create_task(world.health.run())

@@ -6,7 +6,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from roompulse.settings import Networks, Settings
+from roompulse.net import Networks
+from roompulse.settings import Settings
 from roompulse.web.access_log import AccessLog
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.sse.push import EXTENSION, PushChannel

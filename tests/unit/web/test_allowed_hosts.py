@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from roompulse.errors import BadRequest, Forbidden
-from roompulse.settings import Names, Networks, Settings
+from roompulse.net import Networks
+from roompulse.settings import Names, Settings
 from roompulse.web.http.allowed_hosts import AllowedHosts
 from roompulse.web.http.client_address import ClientAddresses
 

@@ -3,7 +3,8 @@ from typing import Any, cast
 import pytest
 from litestar.types import Scope
 
-from roompulse.settings import Networks, Settings
+from roompulse.net import Networks
+from roompulse.settings import Settings
 from roompulse.web.http.client_address import ClientAddresses
 
 BEHIND = Settings(behind_proxy=True, trusted_proxies=Networks("127.0.0.1, 10.0.0.0/8, fd00::/8"))

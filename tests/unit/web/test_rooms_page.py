@@ -122,7 +122,7 @@ async def test_trends_are_noted_with_snapshots_and_refilled_from_them(tmp_path: 
             if figures:  # at 20 s there is no change, and so no snapshot
                 entries = [Entry("u1", [stream(network=figures)])]
                 world.rooms.apply(received(NOW + second, metrics=entries))
-            await snapshots.take(NOW + second)
+            await snapshots.save(NOW + second)
         await refill(refilled, store, NOW + 30, leave_after=60)
     scores = noted.scores("room-1")[-4:]
     assert scores == [4.37, scores[1], scores[1], 4.37]

@@ -18,6 +18,7 @@ from roompulse.store.replay import Replay, StreamQuery
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.json_answer import JsonAnswer, list_answer
 from roompulse.web.http.routes import GET, AnyRequest
+from roompulse.web.http.times import parse_time
 from roompulse.web.http.urls import decode_id
 
 MAX_LIMIT = 10_000
@@ -79,10 +80,15 @@ class Span(Struct, frozen=True):
 
 def requested_span(request: AnyRequest) -> Span:
     """The parameters `from` and `to`; raises BadRequest that names an invalid one."""
-    span = Span(_number(request, "from", low=0, high=10**11), _number(request, "to", low=0, high=10**11))
+    span = Span(_time(request, "from"), _time(request, "to"))
     if span.start is not None and span.end is not None and span.start > span.end:
         raise BadRequest("from: must not be later than to")
     return span
+
+
+def _time(request: AnyRequest, name: str) -> float | None:
+    text: str | None = request.query_params.get(name)
+    return None if text is None else parse_time(name, text)
 
 
 def _step(request: AnyRequest) -> float | None:

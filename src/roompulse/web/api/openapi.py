@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from roompulse import __version__
 from roompulse.report.ids import MAX_ID_LENGTH
-from roompulse.report.model import Report
+from roompulse.report.model import MAX_TIME, Report
 from roompulse.rooms.model import RoomMetrics, Snapshot, UserMetrics
 from roompulse.rooms.rated_samples import StreamSample
 from roompulse.settings import Settings
@@ -21,8 +21,9 @@ from roompulse.web.http.routes import FOR_ANYBODY, GET, AnyRequest
 Json = dict[str, Any]
 
 ID_DESCRIPTION = (
-    "1-128 characters of any script, spaces and `/` included; no control or format characters "
-    "(Unicode Cc, Cf, Cs), no blank at either end, neither `.` nor `..`. Percent-encoded in a URL."
+    "1-128 characters of any script, spaces and `/` included; no control or format characters and no separators of "
+    "lines (Unicode Cc, Cf, Cs, Zl, Zp), but U+200C and U+200D between two other characters; no blank at either end, "
+    "neither `.` nor `..`. Percent-encoded in a URL."
 )
 _ID: Json = {
     "type": "string",
@@ -200,11 +201,14 @@ def _stream_parameters() -> list[Json]:
     ]
 
 
+_TIME = "Unix seconds, Unix milliseconds (from 10^11 on) or ISO 8601 with a zone"
+
+
 def _history_parameters() -> list[Json]:
-    time = {"type": "number", "minimum": 0, "maximum": 10**11}
+    time = {"oneOf": [{"type": "number", "minimum": 0, "maximum": MAX_TIME}, {"type": "string", "format": "date-time"}]}
     return [
-        _parameter("from", "Unix seconds, included", time),
-        _parameter("to", "Unix seconds, included; not earlier than `from`", time),
+        _parameter("from", f"{_TIME}, included", time),
+        _parameter("to", f"{_TIME}, included; not earlier than `from`", time),
         _parameter("step", "Seconds: merge into steps that long", {"type": "number", "minimum": 1, "maximum": 10**9}),
         _parameter(
             "limit",

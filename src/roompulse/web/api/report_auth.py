@@ -6,9 +6,10 @@ from msgspec import Struct
 
 from roompulse.access.senders import Sender, Senders
 from roompulse.errors import Unauthorized
+from roompulse.net import address_key
 from roompulse.web.http.authentication import bearer
 from roompulse.web.http.client_address import ClientAddresses
-from roompulse.web.http.rate_limit import RateLimit, address_key
+from roompulse.web.http.rate_limit import RateLimit
 
 
 class _Presented(Struct):

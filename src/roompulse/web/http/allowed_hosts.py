@@ -2,12 +2,11 @@
 
 import re
 from functools import lru_cache
-from ipaddress import ip_address
 
 from litestar.types import Scope
 
-from roompulse.access.registry import is_loopback
 from roompulse.errors import BadRequest, Forbidden
+from roompulse.net import is_address, is_loopback
 from roompulse.settings import Settings
 from roompulse.web.http.client_address import ClientAddresses
 
@@ -71,24 +70,16 @@ class AllowedHosts:
 def _name(host: str) -> str | None:
     """The name or address in a Host header, in lower case and without port and final dot; None if it is malformed."""
     match = _AUTHORITY.fullmatch(host)
-    if not match or (match[1] and not _is_address(match[1])):
+    if not match or (match[1] and not is_address(match[1])):
         return None
     return (match[1] or match[2]).lower().removesuffix(".")
 
 
 @lru_cache(maxsize=256)
 def _is_local(name: str) -> bool:
-    return name == "localhost" or name.endswith(".localhost") or _is_address(name)
+    return name == "localhost" or name.endswith(".localhost") or is_address(name)
 
 
 @lru_cache(maxsize=256)
 def _is_reachable(address: str) -> bool:
-    return _is_address(address) and not is_loopback(address)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
+    return is_address(address) and not is_loopback(address)

@@ -3,9 +3,10 @@
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard, Scope
 
+from roompulse.access.keys import digest_of
 from roompulse.access.model import ANYBODY, Caller
 from roompulse.access.operators import name_fault
-from roompulse.access.registry import AccessRegistry, digest_of
+from roompulse.access.registry import AccessRegistry
 from roompulse.errors import Forbidden, NotFound, SignedOut, Unauthorized
 from roompulse.settings import Settings
 from roompulse.web.http.client_address import ClientAddresses

@@ -1,10 +1,10 @@
 """The client of a request: the other end of its connection, or the client that a trusted proxy there names."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 from litestar.types import Scope
 
+from roompulse.net import is_address
 from roompulse.settings import Settings
 
 
@@ -25,7 +25,7 @@ class ClientAddresses:
         if self.is_proxy(scope):
             # Each proxy appends the address that it was called from, so what the client made up stands first.
             for hop in reversed(list(_forwarded(scope, b"x-forwarded-for"))):
-                if not _is_address(hop):
+                if not is_address(hop):
                     break
                 address = hop
                 if hop not in self._trusted:
@@ -47,11 +47,3 @@ def _forwarded(scope: Scope, header: bytes) -> Iterator[str]:
     for name, value in scope["headers"]:
         if name == header:
             yield from (part.strip() for part in value.decode("latin-1").split(","))
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

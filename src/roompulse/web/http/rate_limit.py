@@ -1,6 +1,5 @@
-"""How many reports a second one sender may post, and which addresses count as one sender."""
+"""How many reports a second one sender may post."""
 
-from ipaddress import IPv6Address, IPv6Network
 from math import ceil
 
 from roompulse.clock import Clock
@@ -9,14 +8,6 @@ from roompulse.token_buckets import Buckets
 
 BURST = 5
 """Seconds' worth of reports that a sender may post at once after a pause."""
-
-
-def address_key(address: str) -> str:
-    """The client at an IP address; all of an IPv6 /64 is one, since every host there has 2⁶⁴ addresses."""
-    if ":" not in address:
-        return address
-    ip = IPv6Address(address.partition("%")[0])
-    return str(ip.ipv4_mapped or IPv6Network((ip.packed, 64), strict=False))
 
 
 class RateLimit:

@@ -3,7 +3,7 @@
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 
-from roompulse.intake.by_version import LOOKED_AT, STREAMS_LOOKED_AT
+from roompulse.intake.by_version import SAMPLED_REPORTS, SAMPLED_STREAMS
 from roompulse.intake.intake import Intake
 from roompulse.intake.refusals import WINDOW_MINUTES
 from roompulse.web.html.paging import paged
@@ -43,8 +43,8 @@ class IngestHealthPage:
                 list=paged(versions, query.page, PER_PAGE),
                 query=query,
                 minutes=WINDOW_MINUTES,
-                looked_at=LOOKED_AT,
-                streams_looked_at=STREAMS_LOOKED_AT,
+                looked_at=SAMPLED_REPORTS,
+                streams_looked_at=SAMPLED_STREAMS,
             ),
         }
 

@@ -59,9 +59,9 @@ class Layout:
         )
         return html_answer(page, status=status)
 
-    def stream(self, view: PageView) -> EventStream:
-        """The stream of a page: all of its sections, and then those that change."""
-        return EventStream(self._streams, self._notice.above(view))
+    def stream(self, *views: PageView) -> EventStream:
+        """The stream of pages: all of their sections, and then those that change."""
+        return EventStream(self._streams, *map(self._notice.above, views))
 
 
 def html_answer(html: str, *, status: int = 200) -> Response[str]:

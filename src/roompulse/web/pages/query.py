@@ -1,8 +1,7 @@
 """The query of a page's URL, which its stream has too: search, level, order, page and time."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any, Literal, get_args
 from urllib.parse import urlencode
 
@@ -11,6 +10,7 @@ from msgspec.structs import asdict, replace
 
 from roompulse.quality import Level
 from roompulse.rooms.model import Figures, RoomSummary
+from roompulse.web.http.times import parse_time
 from roompulse.web.http.urls import number_in_url
 
 Sort = Literal["score", "users", "loss", "rtt", "newest", "id"]
@@ -143,14 +143,8 @@ def seconds_ago(parameters: Mapping[str, str]) -> float | None:
 
 
 def _time(text: str) -> float | None:
-    """Unix seconds of a time given as such or in ISO 8601 (UTC unless it has an offset); None if it is neither."""
-    try:
-        if re.fullmatch(r"\d{1,11}(\.\d*)?", text, re.ASCII):
-            return round(float(text), 3)
-        time = datetime.fromisoformat(text)
-        return max(0.0, round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp(), 3))
-    except (ValueError, OverflowError):
-        return None
+    """The time to show; the form of a page without JavaScript gives it in UTC, without a zone. Raises BadRequest."""
+    return parse_time("at", text, UTC) if text else None
 
 
 def _search(parameters: Mapping[str, str]) -> str:

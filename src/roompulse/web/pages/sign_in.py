@@ -12,11 +12,11 @@ from roompulse.access.login import Login
 from roompulse.access.registry import AccessRegistry
 from roompulse.access.sessions import OperatorSessions
 from roompulse.errors import Forbidden, Problem, TooManyRequests, Unauthorized, Unavailable
+from roompulse.net import address_key
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.authentication import Authenticator, caller_of
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import problem_headers
-from roompulse.web.http.rate_limit import address_key
 from roompulse.web.http.routes import FOR_ANYBODY, FOR_OPERATORS, GET, POST, AnyRequest
 from roompulse.web.http.session_cookie import SessionCookie
 from roompulse.web.pages.forms import Forms

@@ -1,8 +1,8 @@
 """Server-sent event streams. Never a redirect and never 204: htmx 4 would reconnect twice a second without end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import anyio
@@ -14,12 +14,12 @@ from roompulse.access.model import Caller
 from roompulse.access.registry import AccessRegistry
 from roompulse.clock import Clock
 from roompulse.hub.contract import Hub, View
-from roompulse.hub.mailbox import Mailbox
 from roompulse.meters import Meters
 from roompulse.settings import Settings
 from roompulse.web.http.authentication import caller_of
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.sse.events import HEARTBEAT, SEPARATOR, event
+from roompulse.web.sse.multiplex import AnyMailbox, Multiplexer
 from roompulse.web.sse.push import PushChannel, push_channel_of
 from roompulse.web.sse.viewer_limit import ViewerLimit
 
@@ -53,9 +53,23 @@ class EventStreams:
         self.clock = clock
         self.send_timeout = settings.send_timeout
         self.server_stops = anyio.Event()
-        self.peers = peers
-        self.viewers = ViewerLimit(settings.max_address_viewers)
+        self._peers = peers
+        self._viewers = ViewerLimit(settings.max_address_viewers)
         self._meters = meters
+
+    def subscribe(self, views: Sequence[View], scope: Any, caller: Caller, places: ExitStack) -> AnyMailbox:
+        """A place for one viewer of each view, until `places` are closed.
+
+        Raises Unavailable or TooManyRequests where one is missing.
+        """
+        address = self._peers.address(scope)
+        mailboxes = []
+        for view in views:
+            places.enter_context(self._viewers.place(address))
+            mailboxes.append(places.enter_context(self.hub.subscribe(view)))
+        mailbox = mailboxes[0] if len(mailboxes) == 1 else Multiplexer(mailboxes)
+        places.enter_context(self.registry.open_sessions.hold(caller, mailbox.close))
+        return mailbox
 
     async def close_with_server(self) -> None:
         """Close the hub as soon as a stream learns that the server stops; runs as long as the application does.
@@ -80,18 +94,15 @@ class EventStream:
     It ends with a last event when the server stops, or the caller is no longer admitted.
     """
 
-    def __init__(self, streams: EventStreams, view: View) -> None:
+    def __init__(self, streams: EventStreams, *views: View) -> None:
         self._streams = streams
-        self._view = view
+        self._views = views
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Raises Unavailable or TooManyRequests where there is no place for another viewer."""
         streams, caller, channel = self._streams, caller_of(ASGIConnection(scope)), push_channel_of(scope)
-        with (
-            streams.viewers.place(streams.peers.address(scope)),
-            streams.hub.subscribe(self._view) as mailbox,
-            streams.registry.open_sessions.hold(caller, mailbox.close),
-        ):
+        with ExitStack() as places:
+            mailbox = streams.subscribe(self._views, scope, caller, places)
             heartbeat = _Heartbeat(mailbox, streams.ping)
             try:
                 await self._response(mailbox, channel, caller)(scope, receive, send)
@@ -104,7 +115,7 @@ class EventStream:
             finally:
                 heartbeat.cancel()
 
-    def _response(self, mailbox: Mailbox, channel: PushChannel | None, caller: Caller) -> EventSourceResponse:
+    def _response(self, mailbox: AnyMailbox, channel: PushChannel | None, caller: Caller) -> EventSourceResponse:
         response = EventSourceResponse(
             self._events(mailbox, channel, caller),
             ping=0,  # its comment lines are invisible to htmx: the heartbeat has data
@@ -116,7 +127,7 @@ class EventStream:
         response.raw_headers = _HEADERS  # shared, which is half a kilobyte less for each viewer
         return response
 
-    async def _events(self, mailbox: Mailbox, channel: PushChannel | None, caller: Caller) -> AsyncIterator[bytes]:
+    async def _events(self, mailbox: AnyMailbox, channel: PushChannel | None, caller: Caller) -> AsyncIterator[bytes]:
         # The first event says at once that the stream is open, and what the server's time is.
         yield self._streams.ping()
         if channel:
@@ -142,7 +153,7 @@ class _Heartbeat:
 
     __slots__ = ("_mailbox", "_ping", "_timer")
 
-    def __init__(self, mailbox: Mailbox, ping: Callable[[], bytes]) -> None:
+    def __init__(self, mailbox: AnyMailbox, ping: Callable[[], bytes]) -> None:
         self._mailbox = mailbox
         self._ping = ping
         self._timer = asyncio.get_running_loop().call_later(HEARTBEAT, self._beat)
@@ -155,7 +166,7 @@ class _Heartbeat:
         self._timer.cancel()
 
 
-def _pushed(mailbox: Mailbox, channel: PushChannel) -> asyncio.Future[None]:
+def _pushed(mailbox: AnyMailbox, channel: PushChannel) -> asyncio.Future[None]:
     """Let the mailbox write to the connection by itself; done at its end."""
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -174,7 +185,7 @@ def _pushed(mailbox: Mailbox, channel: PushChannel) -> asyncio.Future[None]:
     return ended
 
 
-async def _pulled(mailbox: Mailbox) -> AsyncIterator[bytes]:
+async def _pulled(mailbox: AnyMailbox) -> AsyncIterator[bytes]:
     """What the mailbox delivers until its end, each piece once the one before is sent."""
     arrived = asyncio.Event()
     pending: list[bytes] = []

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from roompulse.errors import TooManyRequests
-from roompulse.web.http.rate_limit import address_key
+from roompulse.net import address_key
 
 _RETRY_AFTER = 10
 

@@ -1,0 +1,60 @@
+"""GET /views/stream: the streams of several pages over one connection, for the windows of one browser."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from litestar import route
+from litestar.handlers import HTTPRouteHandler
+from msgspec.structs import replace
+
+from roompulse.errors import BadRequest, NotFound
+from roompulse.web.http.routes import GET, STREAM, AnyRequest
+from roompulse.web.http.urls import decode_id
+from roompulse.web.pages.ingest_health import IngestHealthPage
+from roompulse.web.pages.layout import Layout
+from roompulse.web.pages.query import IntakeQuery, page_number, rooms_query, user_query
+from roompulse.web.pages.room import RoomPage
+from roompulse.web.pages.rooms import RoomsPage
+from roompulse.web.pages.user import UserPage
+from roompulse.web.pages.view import PageView
+from roompulse.web.sse.multiplex import MAX_VIEWS
+from roompulse.web.sse.stream import EventStream
+
+
+class PageViews:
+    """The views of all pages that have a stream."""
+
+    def __init__(self, rooms: RoomsPage, room: RoomPage, user: UserPage, ingest: IngestHealthPage) -> None:
+        self._rooms = rooms
+        self._room = room
+        self._user = user
+        self._ingest = ingest
+
+    def by_url(self, url: str) -> PageView:
+        """The view whose own stream has the URL `url` (path and query); raises NotFound where there is none."""
+        path, _, query = url.partition("?")
+        return self._find(path, dict(parse_qsl(query)))
+
+    def _find(self, path: str, parameters: Mapping[str, str]) -> PageView:
+        match path.split("/"):
+            case ["", "stream"]:
+                return self._rooms.view(rooms_query(parameters))
+            case ["", "rooms", room_id, "stream"]:
+                return self._room.view(decode_id("room_id", room_id), replace(user_query(parameters), at=None))
+            case ["", "rooms", room_id, "users", user_id, "stream"]:
+                return self._user.view(decode_id("room_id", room_id), decode_id("user_id", user_id))
+            case ["", "ingest", "stream"]:
+                return self._ingest.view(IntakeQuery(page=page_number(parameters)))
+        raise NotFound("view: not the URL of a page's stream")
+
+
+def shared_stream_routes(pages: PageViews, layout: Layout) -> list[HTTPRouteHandler]:
+    @route("/views/stream", http_method=GET, opt=STREAM)
+    async def stream_views(request: AnyRequest) -> EventStream:
+        # Each parameter `view` is the URL of a page's own stream.
+        urls = request.query_params.getall("view", [])
+        if not 1 <= len(urls) <= MAX_VIEWS:
+            raise BadRequest(f"view: 1 to {MAX_VIEWS} URLs of streams are needed, not {len(urls)}")
+        return layout.stream(*map(pages.by_url, urls))
+
+    return [stream_views]

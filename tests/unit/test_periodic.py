@@ -1,0 +1,81 @@
+"""The loop of background work: when it runs, and what it does after a failure."""
+
+import asyncio
+import logging
+
+import pytest
+
+from roompulse.errors import StoreError
+from roompulse.periodic import attempt, every
+
+
+class Enough(BaseException):
+    """Ends the loop: no Exception, which the loop would log."""
+
+
+class Work:
+    """Notes its runs among the pauses, raises what it is given and then, by itself, Enough."""
+
+    def __init__(self, *errors: Exception | None) -> None:
+        self.log: list[str] = []
+        self._errors = [*errors, Enough()]
+
+    async def __call__(self) -> None:
+        self.log.append("run")
+        if error := self._errors.pop(0):
+            raise error
+
+    async def pause(self, seconds: float) -> None:
+        self.log.append(f"pause {seconds:g}")
+
+
+async def test_it_runs_after_each_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Work(None)
+    monkeypatch.setattr(asyncio, "sleep", work.pause)
+    with pytest.raises(Enough):
+        await every(3, work, "it failed")
+    assert work.log == ["pause 3", "run", "pause 3", "run"]
+
+
+async def test_it_may_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Work(None)
+    monkeypatch.setattr(asyncio, "sleep", work.pause)
+    with pytest.raises(Enough):
+        await every(3, work, "it failed", at_once=True)
+    assert work.log == ["run", "pause 3", "run"]
+
+
+async def test_it_goes_on_after_a_failure(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    work = Work(ValueError("a mistake"), StoreError("disk is full"), None)
+    monkeypatch.setattr(asyncio, "sleep", work.pause)
+    with pytest.raises(Enough):
+        await every(3, work, "rows could not be deleted")
+    assert work.log.count("run") == 4
+    assert [record.message for record in caplog.records] == [
+        "rows could not be deleted, retrying later",
+        "rows could not be deleted, retrying later: disk is full",
+    ]
+
+
+async def test_a_mistake_has_a_traceback_and_a_failing_database_has_none(caplog: pytest.LogCaptureFixture) -> None:
+    for error in (ValueError("a mistake"), StoreError("disk is full")):
+        await attempt(Work(error), "it failed")
+    assert [(record.levelno, record.exc_info is not None) for record in caplog.records] == [
+        (logging.ERROR, True),
+        (logging.ERROR, False),
+    ]
+
+
+async def test_it_can_be_cancelled_while_it_runs(caplog: pytest.LogCaptureFixture) -> None:
+    running = asyncio.Event()
+
+    async def work() -> None:
+        running.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(every(3, work, "it failed", at_once=True))
+    await running.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert caplog.records == []
