@@ -98,7 +98,7 @@ def test_where_senders_are_asked_the_page_has_tokens_and_new_ones_after_a_restar
 def test_a_browser_without_webrtc_is_told_so(page: Page, server: Server) -> None:
     page.add_init_script("delete window.RTCPeerConnection;")
     page.goto(f"{server.url}/demo/call")
-    expect(page.locator("#call-note")).to_contain_text("no WebRTC")
+    expect(page.locator("#call-note")).to_contain_text("WebRTC is not available")
     expect(page.get_by_role("button", name="Start the call")).to_be_disabled()
 
 

@@ -46,10 +46,10 @@ def test_a_room_page_shows_reports_and_who_joins(page: Page, server: Server) -> 
 def test_a_user_page_shows_the_arithmetic_of_each_report(page: Page, server: Server) -> None:
     server.post(REFERENCE)
     visit(page, server, user_path("room-1", "u1"))
-    expect(page.locator(".arithmetic")).to_have_text("4.37 = 4.44 − 0.03 delay − 0.03 loss")
+    expect(page.locator("td.arithmetic")).to_have_text("4.37 = 4.44 − 0.03 delay − 0.03 loss")
     with without_reload(page):
         server.post(bad())
-        expect(page.locator(".arithmetic")).to_contain_text("2.30 = 4.44")
+        expect(page.locator("td.arithmetic")).to_contain_text("2.30 = 4.44")
         expect(page.locator(".reasons")).to_contain_text("delay 370 ms sending camera")
 
 
@@ -57,7 +57,7 @@ def test_a_user_page_shows_the_arithmetic_of_each_report(page: Page, server: Ser
 def test_a_page_opened_before_its_room_exists_fills_itself(page: Page, server: Server, watch: Watch, path: str) -> None:
     watch.allow("status of 404")
     visit(page, server, path)
-    expect(page.locator("main")).to_contain_text("not")
+    expect(page.locator("main")).to_contain_text("No active call")
     with without_reload(page):
         server.post(REFERENCE)
         expect(page.locator(".headline")).to_contain_text("4.37")

@@ -91,7 +91,7 @@ def test_pages_read_well_without_javascript(new_context: Callable[..., BrowserCo
     expect(row(page, "dolores")).to_contain_text("1.83")
     expect(row(page, "dolores")).to_contain_text("UTC")
     row(page, "dolores").get_by_role("link").click()
-    expect(page.locator("#sends .arithmetic")).to_contain_text("1.83 = 4.44 − 1.05 delay")
+    expect(page.locator("#sends td.arithmetic")).to_contain_text("1.83 = 4.44 − 1.05 delay")
 
 
 def test_long_lists_come_in_pages_that_are_live_too(page: Page, server: Server) -> None:

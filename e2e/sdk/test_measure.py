@@ -14,6 +14,10 @@ from roompulse.report.model import Stream
 
 RECORDING = Path(__file__).parents[2] / "tests" / "recordings" / "chromium.json"
 SCENES: dict[str, list[Any]] = json.loads(RECORDING.read_text())["scenes"]
+FIREFOX: dict[str, list[Any]] = json.loads((RECORDING.parent / "firefox.json").read_text())["scenes"]
+"""Calls of Firefox 153 with itself and with Chromium, sampled every 5 s. Tracks are disabled, and later enabled,
+in the middle of an interval. Firefox's camera was a canvas, its microphone a silent one.
+"""
 
 
 def of(side: str, *scenes: str) -> list[Any]:
@@ -162,6 +166,34 @@ def test_the_rtt_of_a_pair_is_not_believed_while_the_connection_is_interrupted(w
         [sample(inbound(at), *firefox(at)[2:], direction="recvonly", connectionState="disconnected") for at in (5, 10)]
     )
     assert "rtt" not in found[-1][0]["network"]
+
+
+@pytest.mark.parametrize("call", FIREFOX)
+def test_a_camera_that_is_turned_off_in_a_call_with_firefox_is_off_and_never_poor(world: World, call: str) -> None:
+    """Its receiver saw 1 fps, and freezes of 40 % of the interval in which it was turned off."""
+    moments = [one["moment"] for one in FIREFOX[call]]
+    found = world.measure([one["receiver"] for one in FIREFOX[call]])
+    cameras = [by_stream(streams)["camera"] for streams in found[1:]]
+    of_moment = list(zip(moments[1:], cameras, strict=True))
+    assert [one["video"] for moment, one in of_moment if moment == "off"][1:] == [None] * 3
+    for moment, one in of_moment:
+        if moment == "off" and one["video"]:
+            assert one["video"].keys() & {"frame_rate", "freeze_count", "freeze_duration"} == set()
+            points = score(one)
+            assert points is not None
+            assert points >= GOOD_FROM
+    assert all(one["video"]["bitrate"] > 100 for moment, one in of_moment if moment == "call")
+
+
+def test_a_sender_in_firefox_has_everything_but_the_level_of_its_microphone(world: World) -> None:
+    """getStats() of Firefox has no source of audio, so that the level is left out and not 0."""
+    samples = [one["sender"] for one in FIREFOX["firefox to firefox"]]
+    sent = by_stream(world.measure(samples)[2])
+    assert sent["mic"]["audio"].keys() == {"bitrate", "codec", "sample_rate", "channels", "muted"}
+    assert sent["camera"]["video"] == sent["camera"]["video"] | {"codec": "VP8", "width": 320, "height": 240}
+    assert sent["camera"]["network"]["packet_loss"] == 0
+    off = by_stream(world.measure(samples)[5])
+    assert (off["camera"]["video"], off["mic"]["audio"]["muted"]) == (None, True)
 
 
 @pytest.mark.parametrize("encoder", ["Firefox", "Chromium"])

@@ -201,7 +201,7 @@ const start = document.getElementById("start");
 
 if (!window.RTCPeerConnection) {
   start.querySelector("button").disabled = true;
-  showNote({ message: "This browser has no WebRTC, or it is turned off: a call cannot be made here." });
+  showNote({ message: "WebRTC is not available in this browser, so the demo call cannot start." });
 }
 
 start.addEventListener("submit", async (event) => {
@@ -222,6 +222,6 @@ start.addEventListener("submit", async (event) => {
   } catch (error) {
     form.hidden = false;
     for (const participant of participants.values()) participant.leave();
-    showNote(error); // after the note of the last one who left, that the call is over: it never began
+    showNote(error); // shown last, since leaving shows that the call ended
   }
 });

@@ -108,4 +108,4 @@ def test_settings_that_make_no_sense_end_it(tmp_path: Path) -> None:
 
 
 def test_it_is_listed() -> None:
-    assert re.search(r"\n  import +Make recorded calls rooms of the past", run("--help").stdout)
+    assert re.search(r"\n  import +Import recorded calls as ended rooms", run("--help").stdout)

@@ -231,7 +231,7 @@ async def test_a_viewer_that_does_not_read_is_dropped(
 async def test_a_start_that_fails_is_said_in_a_line(
     app: EnvironmentApplication, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    settings.data.mkdir()
+    settings.data.mkdir(exist_ok=True)
     (settings.data / "roompulse.db").write_text("no database")
     async with living(app) as said:
         (message,) = said
