@@ -85,7 +85,7 @@ STATES = {
     "a user who was not there then": State(f"{USER_PAGE}?at=1", nobody, "was not in the room then"),
     "a room on a wall": State(f"{ROOM_PAGE}?wall=1", users_of_every_level, "unknown"),
     "all rooms on a wall": State("/?wall=1", rooms_of_every_level, "unknown"),
-    "no report": State("/ingest", nobody, "No report came"),
+    "no report": State("/ingest", nobody, "No reports in the last"),
     "reports of every kind": State("/ingest", reports_of_every_kind, "5 suspicious units"),
     "reports of many versions": State("/ingest", reports_of_many_versions, "Page 1 of 2"),
     "reports on a wall": State("/ingest?wall=1", reports_of_every_kind, "5 suspicious units"),
@@ -171,6 +171,7 @@ def test_a_page_without_server_has_no_fault(page: Page, server: Server, watch: W
 
 
 @pytest.mark.parametrize("path", ["/", ROOM_PAGE, USER_PAGE, "/ingest"])
+@pytest.mark.usefixtures("alone")
 def test_a_page_that_is_refused_its_stream_has_no_fault(page: Page, server: Server, watch: Watch, path: str) -> None:
     watch.allow(NETWORK_FAULTS)
     users_of_every_level(server)
