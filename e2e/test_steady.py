@@ -45,7 +45,8 @@ def report(parts: dict[str, Any], users: int = 3) -> bytes:
 
 
 def moved(before: list[str], after: list[str]) -> list[str]:
-    assert len(before) == len(after)
+    kinds = [[place.rpartition(" ")[0] for place in places] for places in (before, after)]
+    assert kinds[0] == kinds[1]
     return [f"{then} → {now}" for then, now in zip(before, after, strict=True) if then != now]
 
 
