@@ -130,7 +130,6 @@ async def test_an_error_before_any_route_is_a_page_below_the_prefix(pulse: httpx
     assert f'<base href="{PREFIX}/">' in refused.text
 
 
-async def test_the_api_is_described_relative_to_its_description(pulse: httpx.AsyncClient) -> None:
-    url = f"http://localhost{PREFIX}/report/openapi.json"
-    (server,) = (await pulse.get(url)).json()["servers"]
-    assert urljoin(url, server["url"]) == f"http://localhost{PREFIX}/"
+async def test_the_api_is_described_below_the_prefix(pulse: httpx.AsyncClient) -> None:
+    document = (await pulse.get(f"{PREFIX}/report/openapi.json")).json()
+    assert document["servers"] == [{"url": PREFIX}]

@@ -27,7 +27,7 @@ MakeServer = Callable[..., Server]
 
 JSON_STREAM = "/report/stream/room-1"
 OWN_STREAMS = ["/stream", "/rooms/room-1/stream", "/rooms/room-1/users/u1/stream"]
-PAGE_STREAMS = [*OWN_STREAMS, f"/views/stream?{urlencode([('view', path) for path in OWN_STREAMS])}"]
+PAGE_STREAMS = [*OWN_STREAMS, f"/views/stream?{urlencode([('view', path[1:]) for path in OWN_STREAMS])}"]
 
 
 @pytest.fixture(scope="module", params=["pushed past ASGI", "sent by ASGI"])
