@@ -20,8 +20,15 @@ from roompulse.report.model import Entry
 
 @pytest.fixture
 def server(make_server: Callable[..., Server]) -> Iterator[Server]:
+    """A server that takes snapshots often."""
+    with make_server(SNAPSHOT_INTERVAL=0.5).running() as server:
+        yield server
+
+
+@pytest.fixture
+def impatient(make_server: Callable[..., Server]) -> Iterator[Server]:
     """A server that takes snapshots often, and from which users leave soon."""
-    with make_server(SNAPSHOT_INTERVAL=0.5, STALE_AFTER=2, LEAVE_AFTER=4).running() as server:
+    with make_server(SNAPSHOT_INTERVAL=0.5, STALE_AFTER=4, LEAVE_AFTER=8).running() as server:
         yield server
 
 
@@ -134,14 +141,14 @@ def test_a_time_is_given_in_the_zone_that_the_operator_reads(
     expect(page.locator(".past-mark")).to_contain_text(f"2026-01-02 {hour}")
 
 
-def test_an_ended_room_is_found_and_opened_at_its_worst(page: Page, server: Server, watch: Watch) -> None:
+def test_an_ended_room_is_found_and_opened_at_its_worst(page: Page, impatient: Server, watch: Watch) -> None:
     watch.allow("404")
-    server.post(lossy(7))
-    visit(page, server, "/rooms/room-1")
+    impatient.post(lossy(7))
+    visit(page, impatient, "/rooms/room-1")
     expect(page.locator("#sessions")).to_contain_text("live", timeout=SOON)
     expect(page.locator("#summary")).to_contain_text("No active call", timeout=SOON)
     expect(page.locator("#sessions .state-ended")).to_have_text("ended", timeout=SOON)
-    visit(page, server, "/")
+    visit(page, impatient, "/")
     page.get_by_role("link", name="Ended").click()
     expect(rows(page)).to_have_count(1)
     found = row(page, "room-1")
@@ -151,9 +158,9 @@ def test_an_ended_room_is_found_and_opened_at_its_worst(page: Page, server: Serv
     expect(tile(page, "Packet loss")).to_have_text("7.0 %")
 
 
-def test_a_user_that_left_is_said_to_have_left(page: Page, server: Server) -> None:
-    server.post(REFERENCE)
-    visit(page, server, user_path("room-1", "u1"))
+def test_a_user_that_left_is_said_to_have_left(page: Page, impatient: Server) -> None:
+    impatient.post(REFERENCE)
+    visit(page, impatient, user_path("room-1", "u1"))
     expect(page.locator("#visits")).to_contain_text("in the room since", timeout=SOON)
     expect(page.locator("#user")).to_contain_text("This user is not in the room", timeout=SOON)
     expect(page.locator("#visits .state-left")).to_have_text("left", timeout=SOON)
