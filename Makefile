@@ -42,6 +42,7 @@ format: .venv/dev ## Format the code
 	$(BIN)/ruff format .
 
 unit: .venv/dev ## Run the tests that need no browser
+	$(BIN)/python -m tests.nginx
 	$(PYTEST) 2 tests
 
 fast: .venv/dev
@@ -49,6 +50,7 @@ fast: .venv/dev
 
 e2e: .venv/dev ## Run the tests in Chromium
 	$(BIN)/python -m e2e.chromium
+	$(BIN)/python -m tests.nginx
 	$(PYTEST) 3 e2e
 
 soak: .venv/dev ## Kill the server hundreds of times under load, and leave pages open for an hour, to see whether they grow

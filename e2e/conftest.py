@@ -68,7 +68,7 @@ class Watch:
             self.faults.append(f"console: {message.text}")
 
     def _on_request(self, request: Request) -> None:
-        if not re.match(r"http://127\.0\.0\.1:\d+/|data:|blob:", request.url):
+        if not re.match(r"https?://127\.0\.0\.1:\d+/|data:|blob:", request.url):
             self.faults.append(f"request to another host: {request.url}")
         if request.resource_type == "fetch" and urlsplit(request.url).path.endswith("/stream"):
             streams = self._streams.setdefault(request.frame.page, [])

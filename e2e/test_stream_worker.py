@@ -74,7 +74,7 @@ def worker(page: Page, server: Server, watch: Watch) -> Worker:
 
 
 def rooms(count: int, first: int = 0) -> list[str]:
-    return [f"/rooms/room-{number}/stream" for number in range(first, first + count)]
+    return [f"rooms/room-{number}/stream" for number in range(first, first + count)]
 
 
 def test_equal_views_are_asked_for_once_and_windows_that_come_together_are_served_together(worker: Worker) -> None:
@@ -117,6 +117,6 @@ def test_a_connection_has_at_most_32_views_and_a_browser_four_connections(worker
 
 
 def test_long_urls_are_spread_over_connections(worker: Worker) -> None:
-    worker.watch(*(f"/rooms/{number}{'%F0%9F%92%BB' * 127}/stream" for number in range(4)))
+    worker.watch(*(f"rooms/{number}{'%F0%9F%92%BB' * 127}/stream" for number in range(4)))
     worker.expect_open(*range(4))
     assert max(map(len, worker.requests)) == 2  # of 2.6 kB each, where proxies take 8

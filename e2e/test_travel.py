@@ -117,7 +117,7 @@ def test_how_far_back_is_chosen_and_becomes_an_address_that_others_can_open(
     expect(row(page, "u1")).to_contain_text("4.37")
     shared = page.get_by_role("link", name="Link to this moment").get_attribute("href")
     assert shared
-    assert page.url == server.url + shared
+    assert page.url == f"{server.url}/{shared}"
     page.get_by_role("link", name="− 1 min").click()
     expect_past(page)
     expect(page.locator("#summary")).to_contain_text("No call at that time")

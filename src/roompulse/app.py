@@ -106,6 +106,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
         routed,
         reports=reports,
         hosts=AllowedHosts(settings, core.peers),
+        peers=core.peers,
         problems=problems,
         catch_up=core.ingest.expire,
         access_log=AccessLog(core.peers) if settings.log_requests else None,

@@ -1,5 +1,6 @@
 """The settings: typed, with their defaults, read from the environment and the command line."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,6 +16,8 @@ PREFIX = "ROOMPULSE_"
 OF_COMMANDS = {f"{PREFIX}KEY"}
 """Variables that other commands than `serve` read; they are not settings."""
 
+_ROOT_PATH = re.compile(r"(?=.{0,200}\Z)(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._~-]+)*")
+
 Seconds = Annotated[float, Meta(gt=0, le=10**9)]
 Count = Annotated[int, Meta(ge=1, le=10**9)]
 
@@ -27,6 +30,21 @@ class Names(frozenset[str]):
 
     def __str__(self) -> str:
         return ",".join(sorted(self))
+
+
+class RootPath(str):
+    """A path under which a proxy serves the application, as in `/pulse`; empty at the root of a host.
+
+    A `/` at its end is ignored. It becomes part of links, cookies and redirects, where other characters have meanings.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str = "") -> Self:
+        path = text.rstrip("/")
+        if not _ROOT_PATH.fullmatch(path):
+            raise ValueError("expected a path such as /pulse")
+        return super().__new__(cls, path)
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +79,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     behind_proxy: bool = False
     trusted_proxies: Networks = Networks("127.0.0.1,::1")
     proxy_user_header: str | None = None
+    root_path: RootPath = RootPath()
     allowed_hosts: Names = Names()
     session_idle: Seconds = 43_200
     session_lifetime: Seconds = 604_800

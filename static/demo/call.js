@@ -77,7 +77,7 @@ class Participant {
     this.stream = new MediaStream(sources.map(({ track }) => track));
     this.links = new Map(); // connections by the name of the other
     this.pulse = new RoomPulse({
-      url: location.origin,
+      url: document.baseURI,
       room: call.dataset.room,
       user: name,
       token: tokens[name],

@@ -49,7 +49,7 @@ let receivedAt = Date.now(); // the last message, by this machine's clock
 let quietSince = receivedAt; // the same, or when the stream was opened
 const newest = new Map(); // the state of each section
 const held = new Map(); // those that are not shown yet, while the page is paused
-const fetchStream = streamBy(stream.dataset.shared);
+const fetchStream = streamBy(new URL(stream.dataset.shared, document.baseURI).href);
 const tabs = new BroadcastChannel("roompulse"); // tabs of this browser notify each other that they are live
 
 function setState(next) {
@@ -103,7 +103,8 @@ function closeStream() {
 }
 
 stream.addEventListener("htmx:before:request", ({ detail }) => {
-  detail.ctx.fetch = fetchStream;
+  // htmx makes an absolute path of the URL; views are named relative to the root of the application.
+  detail.ctx.fetch = (_, request) => fetchStream(stream.dataset.url, request);
 });
 
 // A stream opens: hx-sse has its response and is about to read it.
@@ -248,13 +249,13 @@ function tick() {
 
 function showAddress() {
   for (const example of document.querySelectorAll("[data-example]")) {
-    setText(example, example.textContent.replace("http://localhost:8180", location.origin));
+    setText(example, example.textContent.replace("http://localhost:8180", document.baseURI.replace(/\/$/, "")));
   }
 }
 
 // On a phone wide tables are folded until they are opened. A swap leaves open what is open (see base.html).
 function openTarget() {
-  const target = document.getElementById(location.hash.slice(1));
+  const target = location.hash && document.getElementById(location.hash.slice(1));
   if (target instanceof HTMLDetailsElement) target.open = true;
 }
 

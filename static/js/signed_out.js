@@ -19,7 +19,8 @@ export function showSignedOut() {
   setText(word, "Signed out");
   if (detail.querySelector("a")) return; // it may have the focus
   const link = document.createElement("a");
-  link.href = `/sign-in?${new URLSearchParams({ next: location.pathname + location.search })}`;
+  const here = location.href.slice(document.baseURI.length - 1).split("#")[0]; // as the server sees it
+  link.href = `sign-in?${new URLSearchParams({ next: here })}`;
   link.textContent = "Sign in";
   detail.replaceChildren(link);
 }

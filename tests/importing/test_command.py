@@ -39,7 +39,7 @@ def test_recorded_calls_are_opened_with_time_travel(data: Path) -> None:
             page = server.get(moment)
             assert page.status_code == 200
             assert 'data-state="past"' in page.text
-            assert len(set(re.findall(rf'href="/rooms/{room_id}/users/([\w-]+)\?at=', page.text))) == 3
+            assert len(set(re.findall(rf'href="rooms/{room_id}/users/([\w-]+)\?at=', page.text))) == 3
             end = float(moment.partition("?at=")[2])
             snapshots = server.get(f"/report/history/{room_id}").json()["data"]
             assert len(snapshots) >= 2
@@ -52,7 +52,7 @@ def test_recorded_calls_are_opened_with_time_travel(data: Path) -> None:
             assert server.get(f"/rooms/{room_id}/users/local?at={end}").status_code == 200
         listed = server.get("/?ended=1").text
         for line in lines:
-            assert f'href="{line.rpartition(": ")[2].rstrip("0")}' in listed
+            assert f'href="{line.rpartition(": /")[2].rstrip("0")}' in listed
 
 
 def test_each_of_several_files_is_reported_and_one_that_fails_hinders_no_other(data: Path, tmp_path: Path) -> None:

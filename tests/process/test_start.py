@@ -1,6 +1,7 @@
 """The command, and what ends its start."""
 
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from roompulse import __version__
@@ -186,6 +188,13 @@ def test_flags_beat_the_environment(data: Path, tmp_path: Path) -> None:
     with started(*arguments, PORT="http", HOST="192.0.2.1", DATA=str(tmp_path / "elsewhere")) as line:
         assert "serves http://127.0.0.1:" in line
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_it_serves_under_the_path_of_a_proxy(data: Path) -> None:
+    with started("--port", "0", "--data", str(data), "--root-path", "/pulse") as line:
+        (address,) = re.findall(r"http://\S+:\d+", line)
+        assert '<base href="/pulse/">' in httpx.get(f"{address}/pulse/").text
+    assert_one_line(run("serve", "--root-path", "pulse"), "--root-path", "expected a path such as /pulse")
 
 
 def test_the_database_may_lie_elsewhere(data: Path, tmp_path: Path) -> None:

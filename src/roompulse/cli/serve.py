@@ -24,8 +24,18 @@ from roompulse.web.server.serve import run
 @click.option("--data", help="Data folder.  [default: ./data]")
 @click.option("--behind-proxy", is_flag=True, help="Access is controlled by a reverse proxy in front.")
 @click.option("--open", "open_", is_flag=True, help="No access control, on any address.")
+@click.option("--root-path", help="Path under which a reverse proxy serves it, such as /pulse.")
 @click.option("--demo", is_flag=True, help="Serve a demo call at /demo/call.")
-def serve(host: str | None, port: str | None, data: str | None, *, behind_proxy: bool, open_: bool, demo: bool) -> None:
+def serve(
+    host: str | None,
+    port: str | None,
+    data: str | None,
+    root_path: str | None,
+    *,
+    behind_proxy: bool,
+    open_: bool,
+    demo: bool,
+) -> None:
     """Serve the dashboard and the /report API.
 
     On other than loopback addresses, posting and reading need keys or a sign-in: see docs/access.md.
@@ -36,7 +46,7 @@ def serve(host: str | None, port: str | None, data: str | None, *, behind_proxy:
     set_up_logs("json" if os.environ.get(f"{PREFIX}LOG_FORMAT") == "json" else "text")
     for name in unknown_names(os.environ):
         logging.getLogger("roompulse").warning("%s is set, but there is no such setting", name)
-    flags: dict[str, str | bool | None] = {"host": host, "port": port, "data": data}
+    flags: dict[str, str | bool | None] = {"host": host, "port": port, "data": data, "root_path": root_path}
     flags |= {"behind_proxy": behind_proxy or None, "open": open_ or None, "demo": demo or None}
     try:
         settings = load_settings(os.environ, flags)

@@ -14,6 +14,7 @@ from roompulse.meters import Meters
 from roompulse.web.access_log import AccessLog
 from roompulse.web.api.post_report import PATH, ReportEndpoint
 from roompulse.web.http.allowed_hosts import AllowedHosts
+from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.headers import with_headers
 from roompulse.web.http.problems import ProblemAnswers
 
@@ -33,6 +34,7 @@ class Application:
         *,
         reports: ReportEndpoint,
         hosts: AllowedHosts,
+        peers: ClientAddresses,
         problems: ProblemAnswers,
         catch_up: Callable[[], None],
         access_log: AccessLog | None,
@@ -48,6 +50,9 @@ class Application:
         self.routed = routed
         self._reports = reports
         self._hosts = hosts
+        self._peers = peers
+        paths = [PATH, *(route.path for route in routed.routes)]
+        self._names = frozenset(path.split("/")[1] for path in paths) - {""}
         self._problems = problems
         self._catch_up = catch_up
         self._answer = access_log.around(self._answer_request) if access_log else self._answer_request
@@ -56,7 +61,7 @@ class Application:
         if scope["type"] == "lifespan":
             await self._run(receive, send)
         elif scope["type"] == "http":
-            await self._answer(normalized(scope), receive, send)
+            await self._answer(normalized(scope, self._peers.prefix(scope), self._names), receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
@@ -95,7 +100,7 @@ class Application:
             else:
                 # Here, so that no route has to: what it reads of the live rooms is of now.
                 self._catch_up()
-                await self.routed(scope, receive, with_headers(send))
+                await self.routed(scope, receive, with_headers(send, scope["state"]["prefix"]))
         except Exception as error:
             await self._answer_error(error, scope, receive, send)
 
@@ -105,20 +110,24 @@ class Application:
             answer = self._problems.on_problem(request, error)
         else:
             answer = self._problems.on_mistake(request, error)
-        await answer.to_asgi_response(None, request)(scope, receive, with_headers(send))
+        await answer.to_asgi_response(None, request)(scope, receive, with_headers(send, scope["state"]["prefix"]))
 
 
-def normalized(scope: Any) -> Any:
-    """A copy of the scope of a request, whose path is percent-encoded, below the root path, and nothing left out.
+def normalized(scope: Any, prefix: str, names: frozenset[str]) -> Any:
+    """A copy of the scope of a request, whose path is percent-encoded, below `prefix`, and nothing left out.
 
     Litestar routes on the decoded path, on which `/rooms/a%2Fb` cannot be told from `/rooms/a/b`. Here everything looks
     at the path as it was sent: path parameters arrive percent-encoded, and `decode_id` decodes them. A server may leave
     out `raw_path`, which then is what encodes the decoded path.
+
+    Some proxies pass the prefix on and others remove it. Under `/rooms` both could have sent `/rooms/a`, so a prefix
+    that begins with one of `names`, the first segments of routes, has to be removed by the proxy.
     """
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     path = raw.decode() if raw.isascii() else quote(raw, safe="/%")
-    if root := quote(scope.get("root_path") or "").rstrip("/"):
-        path = _below(root, path)
+    path = _below(quote(scope.get("root_path") or "").rstrip("/"), path)  # which is part of the path in ASGI
+    if prefix.split("/")[:2][-1] not in names:
+        path = _below(prefix, path)
     return {
         "scheme": "http",
         "client": None,
@@ -128,11 +137,11 @@ def normalized(scope: Any) -> Any:
         "root_path": "",
         "path": path,
         "raw_path": path.encode(),
-        "state": dict(scope.get("state") or {}),
+        "state": {**(scope.get("state") or {}), "prefix": prefix},
     }
 
 
-def _below(root: str, path: str) -> str:
-    if path == root or path.startswith(f"{root}/"):
-        return path.removeprefix(root) or "/"
+def _below(prefix: str, path: str) -> str:
+    if path == prefix or path.startswith(f"{prefix}/"):
+        return path.removeprefix(prefix) or "/"
     return path

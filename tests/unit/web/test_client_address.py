@@ -2,9 +2,10 @@ from typing import Any, cast
 
 import pytest
 from litestar.types import Scope
+from msgspec.structs import replace
 
 from roompulse.net import Networks
-from roompulse.settings import Settings
+from roompulse.settings import RootPath, Settings
 from roompulse.web.http.client_address import ClientAddresses
 
 BEHIND = Settings(behind_proxy=True, trusted_proxies=Networks("127.0.0.1, 10.0.0.0/8, fd00::/8"))
@@ -52,3 +53,49 @@ def test_the_proxy_says_whether_the_connection_is_encrypted() -> None:
     assert not peers.is_https(scope("127.0.0.1", ("X-Forwarded-Proto", "https, http")))
     assert not peers.is_https(scope("203.0.113.9", ("X-Forwarded-Proto", "https")))
     assert peers.is_https(scope("203.0.113.9", scheme="https"))
+
+
+def prefixed(peer: str, *values: str, root_path: str = "") -> Scope:
+    asked: Any = scope(peer, *(("X-Forwarded-Prefix", value) for value in values))
+    return cast("Scope", asked | {"root_path": root_path})
+
+
+@pytest.mark.parametrize(
+    ("values", "prefix"),
+    [
+        (["/pulse"], "/pulse"),
+        (["/pulse/"], "/pulse"),
+        (["/a/b-c_d.e~1"], "/a/b-c_d.e~1"),
+        (["/evil", "/pulse"], "/pulse"),
+        (["/evil, /pulse"], "/pulse"),
+        (["/"], ""),
+    ],
+)
+def test_a_trusted_proxy_names_the_path_of_the_root(values: list[str], prefix: str) -> None:
+    assert ClientAddresses(BEHIND).prefix(prefixed("127.0.0.1", *values)) == prefix
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "//evil.example", "/a//b", "/a/../b", "/.", "/..", "pulse", "https://evil.example", "/\\evil.example"),
+        *('/a"><script>', "/a'b", "/a b", "/a\r\nSet-Cookie: b=c", "/a;b", "/a?b", "/a#b", "/a%2fb", "/\xe4"),
+        *("/" + 10_000 * "a", 5_000 * "/a"),
+    ],
+)
+def test_what_is_no_plain_path_is_ignored(value: str) -> None:
+    asked = prefixed("127.0.0.1", value)
+    assert ClientAddresses(BEHIND).prefix(asked) == ""
+    assert ClientAddresses(replace(BEHIND, root_path=RootPath("/pulse"))).prefix(asked) == "/pulse"
+
+
+def test_no_other_client_names_the_path() -> None:
+    assert ClientAddresses(BEHIND).prefix(prefixed("203.0.113.9", "/pulse")) == ""
+    assert ClientAddresses(Settings()).prefix(prefixed("127.0.0.1", "/pulse")) == ""
+
+
+def test_without_the_header_it_is_the_setting_else_what_the_asgi_server_says() -> None:
+    served = prefixed("127.0.0.1", root_path="/käse/")
+    assert ClientAddresses(Settings()).prefix(served) == "/k%C3%A4se"
+    assert ClientAddresses(Settings(root_path=RootPath("/pulse"))).prefix(served) == "/pulse"
+    assert ClientAddresses(BEHIND).prefix(prefixed("127.0.0.1", "/header", root_path="/käse")) == "/header"

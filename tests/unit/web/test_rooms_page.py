@@ -84,14 +84,14 @@ async def test_a_filter_that_matches_nothing_says_so_and_offers_to_clear_it(clie
     await post(client, "board")
     html = await page(client, q="<i>", level="poor", sort="rtt")
     assert "1 room is live. None has a poor user and a name containing &lt;i&gt;" in words(html)
-    assert '<a href="/?sort=rtt">Show all live rooms</a>' in html
+    assert '<a href="./?sort=rtt">Show all live rooms</a>' in html
     assert 'value="&lt;i&gt;"' in html
 
 
 async def test_the_stream_has_the_query_of_the_page(client: httpx.AsyncClient) -> None:
     await post(client, "board")
     html = await page(client, q="b&d", level="good", page="3")
-    assert 'data-url="/stream?q=b%26d&amp;level=good&amp;page=3"' in html
+    assert 'data-url="stream?q=b%26d&amp;level=good&amp;page=3"' in html
 
 
 async def test_50_rooms_make_a_page_and_links_keep_the_rest(client: httpx.AsyncClient) -> None:
@@ -99,7 +99,7 @@ async def test_50_rooms_make_a_page_and_links_keep_the_rest(client: httpx.AsyncC
         await post(client, f"room-{number:02}")
     first = await page(client, q="room", sort="id")
     assert names(first) == [f"room-{number:02}" for number in range(50)]
-    assert 'href="/?q=room&amp;sort=id&amp;page=2" rel="next"' in first
+    assert 'href="./?q=room&amp;sort=id&amp;page=2" rel="next"' in first
     assert names(await page(client, q="room", sort="id", page="2")) == ["room-50"]
     assert names(await page(client, q="room", sort="id", page="9")) == ["room-50"]
 

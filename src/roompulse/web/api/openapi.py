@@ -17,6 +17,7 @@ from roompulse.store.contract import DEFAULT_LIMIT
 from roompulse.web.api.history import MAX_LIMIT
 from roompulse.web.http.json_answer import JsonAnswer, hashed_answer
 from roompulse.web.http.routes import FOR_ANYBODY, GET, AnyRequest
+from roompulse.web.http.urls import base_of
 
 Json = dict[str, Any]
 
@@ -61,11 +62,14 @@ _FOR_READERS: Json = {"security": [{}, {"read_key": []}]}
 
 
 def openapi_routes(settings: Settings) -> list[HTTPRouteHandler]:
-    document, schema = msgspec.json.encode(openapi_document(settings)), msgspec.json.encode(report_schema())
+    described, schema = openapi_document(settings), msgspec.json.encode(report_schema())
 
     @route("/report/openapi.json", http_method=GET, opt=FOR_ANYBODY)
     async def get_openapi(request: AnyRequest) -> JsonAnswer:
-        return hashed_answer(request, document)
+        # Without `servers`, paths begin at the root of the host.
+        prefix = base_of(request.scope).rstrip("/")
+        servers = {"servers": [{"url": prefix}]} if prefix else {}
+        return hashed_answer(request, msgspec.json.encode(described | servers))
 
     @route("/report/schema.json", http_method=GET, opt=FOR_ANYBODY)
     async def get_schema(request: AnyRequest) -> JsonAnswer:

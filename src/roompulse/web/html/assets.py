@@ -33,17 +33,17 @@ class Assets:
         digest = sha256()
         for path in sorted(path for path in self.static.rglob("*") if path.is_file()):
             digest.update(path.relative_to(self.static).as_posix().encode() + b"\0" + path.read_bytes())
-        self._prefix = f"/assets/{digest.hexdigest()[:16]}"
+        self._versioned = f"assets/{digest.hexdigest()[:16]}"
 
     def url(self, name: str) -> str:
-        """URL of the static file `name`, as in `css/roompulse.css`."""
-        return f"{self._prefix}/{name}"
+        """URL of the static file `name`, as in `css/roompulse.css`, relative to the root of the application."""
+        return f"{self._versioned}/{name}"
 
     def routers(self) -> list[Router]:
         forever = CacheControlHeader(max_age=_ONE_YEAR, public=True, immutable=True)
         revalidated = CacheControlHeader(no_cache=True)
         return [
-            _router(self._prefix, self.static, forever, {}),
+            _router(f"/{self._versioned}", self.static, forever, {}),
             _router("/static/sdk", self.static / "sdk", revalidated, OPEN_HEADERS),
             _router("/static", self.static, revalidated, {}),
         ]

@@ -9,5 +9,5 @@ class ErrorPages:
     def __init__(self, templates: Templates) -> None:
         self._templates = templates
 
-    def render(self, status: HTTPStatus, message: str) -> str:
-        return self._templates.render("problem.html", status=status, message=message)
+    def render(self, status: HTTPStatus, message: str, base: str) -> str:
+        return self._templates.render("problem.html", status=status, message=message, base=base)

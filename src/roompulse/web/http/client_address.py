@@ -1,19 +1,22 @@
-"""The client of a request: the other end of its connection, or the client that a trusted proxy there names."""
+"""The client of a request, and the URL it used: by the connection, or as a trusted proxy there tells."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from urllib.parse import quote
 
 from litestar.types import Scope
 
 from roompulse.net import is_address
-from roompulse.settings import Settings
+from roompulse.settings import RootPath, Settings
 
 
 class ClientAddresses:
-    """`X-Forwarded-For` and `X-Forwarded-Proto` count with BEHIND_PROXY, and from TRUSTED_PROXIES alone."""
+    """`X-Forwarded-For`, `-Proto` and `-Prefix` count with BEHIND_PROXY, and from TRUSTED_PROXIES alone."""
 
     def __init__(self, settings: Settings) -> None:
         self._behind_proxy = settings.behind_proxy
         self._trusted = settings.trusted_proxies
+        self._root_path = settings.root_path
 
     def is_proxy(self, scope: Scope) -> bool:
         """Whether the connection comes from a trusted proxy."""
@@ -37,6 +40,17 @@ class ClientAddresses:
         if self.is_proxy(scope) and (schemes := list(_forwarded(scope, b"x-forwarded-proto"))):
             return schemes[-1].lower() == "https"
         return scope["scheme"] == "https"
+
+    def prefix(self, scope: Scope) -> str:
+        """Path of the application's root as the client sees it, as in `/pulse`; empty at the root of a host.
+
+        It is `X-Forwarded-Prefix`, else ROOT_PATH, else what the ASGI server says. A header that is no such path is
+        ignored: it becomes part of every link.
+        """
+        if self.is_proxy(scope) and (prefixes := list(filter(None, _forwarded(scope, b"x-forwarded-prefix")))):
+            with suppress(ValueError):
+                return RootPath(prefixes[-1])
+        return self._root_path or quote(scope.get("root_path") or "").rstrip("/")
 
 
 def _peer(scope: Scope) -> str:

@@ -30,7 +30,7 @@ def permissions(*used: str) -> str:
 PAGE_HEADERS = COMMON_HEADERS | {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": permissions(),
@@ -61,8 +61,8 @@ def raw_headers(headers: Mapping[str, str]) -> RawHeaders:
 _common, _page = raw_headers(COMMON_HEADERS), raw_headers(PAGE_HEADERS)
 
 
-def with_headers(send: Send) -> Send:
-    """An ASGI `send` that adds to each answer what is missing of its headers, and changes nothing else."""
+def with_headers(send: Send, prefix: str = "") -> Send:
+    """An ASGI `send` that adds the missing common headers to each answer; redirects lead below `prefix`."""
 
     async def send_on(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -70,6 +70,13 @@ def with_headers(send: Send) -> Send:
             given = dict(message["headers"])
             wanted = _page if given.get(b"content-type", b"").startswith(b"text/html") else _common
             message["headers"] = [*message["headers"], *[header for header in wanted if header[0] not in given]]
+            if prefix and b"location" in given:
+                message["headers"] = [_below(prefix, *header) for header in message["headers"]]
         await send(message)
 
     return send_on
+
+
+def _below(prefix: str, name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    is_path = name == b"location" and value.startswith(b"/")
+    return name, prefix.encode() + value if is_path else value

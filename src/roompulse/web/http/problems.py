@@ -17,13 +17,14 @@ from roompulse.meters import Meters
 from roompulse.web.http.envelope import failure
 from roompulse.web.http.json_answer import JsonAnswer
 from roompulse.web.http.routes import AnyRequest
+from roompulse.web.http.urls import base_of
 
 logger = logging.getLogger(__name__)
 
 Answer = Response[bytes] | JsonAnswer
 
-RenderPage = Callable[[HTTPStatus, str], str]
-"""The page of an error, of its status and message."""
+RenderPage = Callable[[HTTPStatus, str, str], str]
+"""The page of an error, of its status and message, and the base of its links."""
 
 _NO_FILE = {ENAMETOOLONG, ENOTDIR}
 """The name is too long for any file, or leads through a file as if it were a folder."""
@@ -96,7 +97,7 @@ class ProblemAnswers:
     def _answer(self, request: AnyRequest, status: int, message: str, headers: dict[str, str]) -> Answer:
         if _is_report(request):
             return JsonAnswer(failure(status, message), status=status, headers=headers)
-        page = self._render_page(HTTPStatus(status), message)
+        page = self._render_page(HTTPStatus(status), message, base_of(request.scope))
         return Response(page.encode(), status_code=status, media_type="text/html", headers=headers)
 
 

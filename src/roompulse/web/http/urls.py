@@ -1,9 +1,20 @@
-"""Ids in URLs. An id may hold a `/`, so paths are routed percent-encoded (web/application.py), then decoded."""
+"""Paths of pages and ids in them. Paths are relative to the root of the application, which `<base>` of a page names.
+
+An id may hold a `/`, so paths are routed percent-encoded (web/application.py), then decoded.
+"""
 
 from urllib.parse import quote, unquote_to_bytes
 
+from litestar.types import Scope
+
 from roompulse.errors import NotFound
 from roompulse.report.ids import id_fault
+
+
+def base_of(scope: Scope) -> str:
+    """Path of the application's root as the client sees it, with a `/` at its end."""
+    prefix: str = scope["state"]["prefix"]
+    return f"{prefix}/"
 
 
 def decode_id(name: str, segment: str) -> str:
@@ -24,7 +35,7 @@ def encode_id(value: str) -> str:
 
 def room_path(room_id: str, at: float | None = None) -> str:
     """The page of a room, or of the room as it was at the time `at` (Unix seconds)."""
-    return f"/rooms/{encode_id(room_id)}{_moment(at)}"
+    return f"rooms/{encode_id(room_id)}{_moment(at)}"
 
 
 def user_path(room_id: str, user_id: str, at: float | None = None) -> str:
@@ -33,7 +44,7 @@ def user_path(room_id: str, user_id: str, at: float | None = None) -> str:
 
 def history_path(room_id: str, user_id: str | None = None) -> str:
     """History of a room, or what a user of it reported."""
-    return f"/report/history/{encode_id(room_id)}" + ("" if user_id is None else f"/{encode_id(user_id)}")
+    return f"report/history/{encode_id(room_id)}" + ("" if user_id is None else f"/{encode_id(user_id)}")
 
 
 def _moment(at: float | None) -> str:

@@ -55,7 +55,7 @@ def ingest_health_routes(page: IngestHealthPage, layout: Layout) -> list[HTTPRou
         query = IntakeQuery(page=page_number(request.query_params))
         sections = page.view(query).sections()
         return layout.answer(
-            request, "ingest.html", sections, stream=query.url("/ingest/stream"), minutes=WINDOW_MINUTES
+            request, "ingest.html", sections, stream=query.url("ingest/stream"), minutes=WINDOW_MINUTES
         )
 
     @route("/ingest/stream", http_method=GET, opt=STREAM)

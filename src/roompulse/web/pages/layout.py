@@ -7,6 +7,7 @@ from roompulse.clock import Clock
 from roompulse.settings import Settings
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.routes import AnyRequest
+from roompulse.web.http.urls import base_of
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.forms import Forms
 from roompulse.web.pages.query import is_wall
@@ -47,6 +48,7 @@ class Layout:
         page = self._templates.render(
             name,
             sections={target: Markup(html) for target, html in {**self._notice.section(), **sections}.items()},  # noqa: S704  (our partials)
+            base=base_of(request.scope),
             stream=stream,
             at=at,
             account=self._forms.account(request),

@@ -91,7 +91,7 @@ def rooms_routes(page: RoomsPage, ended: EndedPage, layout: Layout) -> list[HTTP
             return await ended.answer(request, ended_rooms)
         query = rooms_query(request.query_params)
         sections = page.view(query).sections()
-        return layout.answer(request, "rooms.html", sections, stream=query.url("/stream"), query=query, sorts=SORTS)
+        return layout.answer(request, "rooms.html", sections, stream=query.url("stream"), query=query, sorts=SORTS)
 
     @route("/stream", http_method=GET, opt=STREAM)
     async def stream_rooms_page(request: AnyRequest) -> EventStream:

@@ -31,19 +31,19 @@ class PageViews:
         self._ingest = ingest
 
     def by_url(self, url: str) -> PageView:
-        """The view whose own stream has the URL `url` (path and query); raises NotFound where there is none."""
+        """The view whose stream has this path and query, below the root of the application; raises NotFound."""
         path, _, query = url.partition("?")
         return self._find(path, dict(parse_qsl(query)))
 
     def _find(self, path: str, parameters: Mapping[str, str]) -> PageView:
         match path.split("/"):
-            case ["", "stream"]:
+            case ["stream"]:
                 return self._rooms.view(rooms_query(parameters))
-            case ["", "rooms", room_id, "stream"]:
+            case ["rooms", room_id, "stream"]:
                 return self._room.view(decode_id("room_id", room_id), replace(user_query(parameters), at=None))
-            case ["", "rooms", room_id, "users", user_id, "stream"]:
+            case ["rooms", room_id, "users", user_id, "stream"]:
                 return self._user.view(decode_id("room_id", room_id), decode_id("user_id", user_id))
-            case ["", "ingest", "stream"]:
+            case ["ingest", "stream"]:
                 return self._ingest.view(IntakeQuery(page=page_number(parameters)))
         raise NotFound("view: not the URL of a page's stream")
 

@@ -19,6 +19,7 @@ from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import problem_headers
 from roompulse.web.http.routes import FOR_ANYBODY, FOR_OPERATORS, GET, POST, AnyRequest
 from roompulse.web.http.session_cookie import SessionCookie
+from roompulse.web.http.urls import base_of
 from roompulse.web.pages.forms import Forms
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class SignInPage:
     def answer(self, request: AnyRequest, name: str = "", problem: Problem | None = None) -> Response[Any]:
         html = self._templates.render(
             "sign_in.html",
+            base=base_of(request.scope),
             entered=name,
             next=wanted(request),
             error=problem.message if problem else None,
