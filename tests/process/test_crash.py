@@ -113,8 +113,12 @@ async def test_a_server_that_is_told_to_stop_answers_who_waits_and_ends_every_st
             let_go()
         assert await stopped == 0
         await asyncio.to_thread(eventually, lambda: all(sender.broken for sender in load.senders))
-        # Each was answered, and found nobody to post the next one to.
-        assert {type(sender.broken) for sender in load.senders} == {httpx.ConnectError}
+        # Each was answered; its next report found no server, or a connection that had been closed after the answer.
+        assert {type(sender.broken) for sender in load.senders} <= {
+            httpx.ConnectError,
+            httpx.ReadError,
+            httpx.RemoteProtocolError,
+        }
         server.start()
         load.assert_kept(server)
         load.assert_live(server)
