@@ -57,9 +57,9 @@ def test_the_verdict_follows_what_happens(page: Page, server: Server) -> None:
     visit(page, server, "/rooms/room-1")
     words = page.locator(".words")
     with without_reload(page):
-        expect(words).to_have_text("healthy: all 8 are good")
+        expect(words).to_have_text("Healthy: 8 users good")
         server.post(sends("u003", network=network(rtt=20, jitter=2, packet_loss=6)))
-        expect(words).to_have_text("isolated: 1 of 8, u003's uplink loses 6 %")
+        expect(words).to_have_text("1 of 8 users affected: u003's uplink loses 6 %")
     words.get_by_role("link", name="u003").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("u003")
 
@@ -109,7 +109,7 @@ def test_pages_of_a_search_are_live_and_their_grid_is_bounded(page: Page, server
     visit(page, server, "/rooms/room-1?q=U")
     expect(page.locator(".pairs tbody tr")).to_have_count(20)
     expect(page.locator(".pairs thead th")).to_have_count(21)
-    expect(page.locator("#grid")).to_contain_text("the first 20 of the users listed on this page")
+    expect(page.locator("#grid")).to_contain_text("the first 20 users listed on this page")
     page.get_by_role("link", name="Page 2").click()
     expect(page).to_have_url(f"{server.url}/rooms/room-1?q=U&page=2")
     expect_live(page)
@@ -140,7 +140,7 @@ def test_odd_ids_are_inert_in_grid_verdict_and_search(page: Page, server: Server
     with without_reload(page):
         camera = stream(ODD, "recv", network=BAD)
         server.post(body(user_id=ODD, metrics=[Entry(ODD, [stream(ODD, network=BAD)]), Entry("u1", [camera])]))
-        expect(page.locator(".words")).to_have_text(f"isolated: 1 of 4, {ODD}'s uplink loses 5 %")
+        expect(page.locator(".words")).to_have_text(f"1 of 4 users affected: {ODD}'s uplink loses 5 %")
         expect(cell(page, ODD, ODD)).to_have_text("poor 2.30")
         expect(cell(page, "u1", ODD)).to_have_text("poor 2.30")
     page.get_by_role("searchbox").fill(ODD)
@@ -218,7 +218,7 @@ def test_new_levels_do_not_move_the_columns_of_the_grid(page: Page, server: Serv
     before = headers.evaluate_all(PLACES)
     server.post(sends("ann", network=BAD))
     expect(page.locator(".pairs .pair-poor")).to_have_text("poor 2.30")
-    server.post(sends("ann", network=None, video=None))
+    server.post(sends("ann", network=None, video=None, audio=None))
     expect(page.locator(".pairs .pair-unknown")).to_have_text("unknown")
     assert headers.evaluate_all(PLACES) == before
 
@@ -243,7 +243,7 @@ def test_every_kind_of_cell_can_be_read(page: Page, make_server: Callable[..., S
         server.post(sends("good"))
         server.post(sends("fair", network=network(rtt=200, jitter=30, packet_loss=3)))
         server.post(sends("poor", network=BAD))
-        server.post(sends("unknown", network=None, video=None))
+        server.post(sends("unknown", network=None, video=None, audio=None))
         expect(cell(page, "unknown", "unknown")).to_have_text("unknown")
         page.locator("#users summary").first.click()
         for scheme in ("light", "dark"):

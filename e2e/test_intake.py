@@ -17,7 +17,7 @@ REASON = "$.metrics[].streams[].direction: invalid enum value …"
 def test_a_refused_report_arrives_live_and_is_counted(page: Page, server: Server) -> None:
     visit(page, server)
     page.get_by_role("navigation", name="Overviews").get_by_role("link", name="Ingest").click()
-    expect(page.locator("main")).to_contain_text("No report came in the last 15 minutes")
+    expect(page.locator("main")).to_contain_text("No reports in the last 15 minutes")
     expect(page.locator("#connection-word")).to_have_text("Live")
     with without_reload(page):
         assert server.post(UP).status_code == 400
@@ -36,7 +36,7 @@ def test_a_version_leads_to_what_is_odd_about_it(page: Page, server: Server) -> 
     visit(page, server, "/ingest")
     expect(rows(page).first).to_contain_text("5 suspicious units")
     page.get_by_role("link", name="ios 0.9-beta").click()
-    section = page.get_by_role("region", name="What to look at in ios 0.9-beta")
+    section = page.get_by_role("region", name="Issues in ios 0.9-beta")
     expect(section).to_be_in_viewport()
     expect(section).to_contain_text("is it sent as a fraction? It must be in percent.")
     assert page.url.endswith("#sdk-ios%200.9-beta")
@@ -45,7 +45,7 @@ def test_a_version_leads_to_what_is_odd_about_it(page: Page, server: Server) -> 
 def test_what_was_opened_stays_open_as_reports_come(page: Page, server: Server) -> None:
     server.post(body())
     visit(page, server, "/ingest")
-    page.get_by_text("What these figures are").click()
+    page.get_by_text("What these figures mean").click()
     for _ in range(2):
         server.post(UP)
     expect(page.locator(".refusals")).to_contain_text(REASON)

@@ -121,7 +121,7 @@ def test_the_keys_are_listed(page: Page, few: Server) -> None:
     visit(page, few)
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Keyboard")
-    expect(dialog).to_contain_text(re.compile(r"j k\s*next and previous row"))
+    expect(dialog).to_contain_text(re.compile(r"j k\s*next/previous row"))
     page.keyboard.press("p")
     expect_live(page)
     page.keyboard.press("Escape")

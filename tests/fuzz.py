@@ -246,15 +246,15 @@ class World:
 
     def take(self, report: Report) -> None:
         for entry in report.metrics:
-            packed = pack_entry(entry.streams, entry.device, report.report_time)
-            assert unpack_entry(packed, report.report_time) == (entry.streams, entry.device)
+            packed = pack_entry(entry.streams, {}, report.report_time)
+            assert unpack_entry(packed, report.report_time) == (entry.streams, {})
         rooms = RoomsInMemory(Limits(10, 10_000, 10_000), stale_after=15, leave_after=60)
         received = Received(report, NOW)
         rooms.admit([received])
         rooms.apply(received)
         self._show(rooms, report)
         intake = self._new_intake()
-        intake.accepted([received])
+        intake.accepted([received], rooms)
         self._show_intake(intake)
         for sample in SampleRater().rate(received):
             assert isinstance(arithmetic(sample.quality), str)

@@ -205,7 +205,7 @@ class Ingest:
     def _show(self, committed: Sequence[_Waiting]) -> None:
         for waiting in committed:
             self._rooms.apply(waiting.received)
-        self.intake.accepted([waiting.received for waiting in committed])
+        self.intake.accepted([waiting.received for waiting in committed], self._rooms)
         self._hub.publish({waiting.received.report.room_id for waiting in committed})
         # After the next commit has begun, if reports wait for it: so the disk works while answers are written.
         asyncio.get_running_loop().call_soon(_acknowledge, committed)

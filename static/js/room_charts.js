@@ -27,13 +27,13 @@ async function moment(time, range) {
 start({
   charts: [
     { title: "Score", unit: "", scale: [1, 4.5], series: { score: (one) => one.quality.score } },
-    { title: "RTT", unit: "ms", series: { average: (one) => one.rtt?.avg, p95: (one) => one.rtt?.p95 } },
+    { title: "RTT", unit: "ms", series: { median: (one) => one.rtt?.median, p95: (one) => one.rtt?.p95 } },
     {
       title: "Packet loss",
       unit: "%",
-      series: { average: (one) => one.packet_loss?.avg, p95: (one) => one.packet_loss?.p95 },
+      series: { median: (one) => one.packet_loss?.median, p95: (one) => one.packet_loss?.p95 },
     },
-    { title: "Jitter", unit: "ms", series: { average: (one) => one.jitter?.avg, p95: (one) => one.jitter?.p95 } },
+    { title: "Jitter", unit: "ms", series: { median: (one) => one.jitter?.median, p95: (one) => one.jitter?.p95 } },
     {
       title: "Bitrate",
       unit: "Mbit/s",

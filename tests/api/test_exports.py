@@ -20,7 +20,7 @@ from tests.builders import NOW, REFERENCE, audio, body, network, stream, video
 from tests.conftest import Clock
 
 OPTIONAL_COLUMNS = (
-    *("video_codec", "content", "frames_dropped", "freezes", "frozen_s"),
+    *("video_codec", "content", "limited_by", "frames_dropped", "freezes", "frozen_s"),
     *("audio_codec", "muted", "audio_level", "concealed_percent"),
     *("device_type", "os", "browser", "network_type"),
 )
@@ -78,13 +78,15 @@ async def test_users_are_every_stream_of_every_report(client: httpx.AsyncClient,
 
 
 async def test_users_have_a_column_for_whatever_else_a_report_says(client: httpx.AsyncClient, clock: Clock) -> None:
-    picture = video(codec="=VP9", content="screen", frames_dropped=3, freeze_count=2, freeze_duration=1.2)
+    picture = video(
+        codec="=VP9", content="screen", limited_by="cpu", frames_dropped=3, freeze_count=2, freeze_duration=1.2
+    )
     sound = audio(codec="opus", muted=True, level=0.25, concealed=1.5)
     device = Device("phone", "Android 15", "Chrome 136", "4g")
     await post(client, body(metrics=[Entry("u1", [stream(video=picture, audio=sound)], device)]))
     clock.advance(1)
     (row,) = await table(client, "/rooms/room-1/users.csv")
-    values = ("'=VP9", "screen", "3", "2", "1.2", "opus", "True", "0.25", "1.5")
+    values = ("'=VP9", "screen", "cpu", "3", "2", "1.2", "opus", "True", "0.25", "1.5")
     assert tuple(row[name] for name in OPTIONAL_COLUMNS) == (*values, "phone", "Android 15", "Chrome 136", "4g")
     (one,) = await array(client, "/rooms/room-1/users.json")
     assert one["device"] == {"type": "phone", "os": "Android 15", "browser": "Chrome 136", "network_type": "4g"}

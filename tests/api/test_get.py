@@ -6,7 +6,7 @@ import httpx
 import msgspec
 import pytest
 
-from roompulse.report.model import Device, Entry, Network
+from roompulse.report.model import Connection, Device, Entry, Event, Network
 from roompulse.settings import Settings
 from tests.api import assert_problem, data, serving, url
 from tests.builders import NOW, REFERENCE, audio, body, network, stream, video
@@ -21,14 +21,17 @@ QUALITY = {
     ],
 }
 
-NO_MORE_VIDEO = dict.fromkeys(("codec", "frames_dropped", "freeze_count", "freeze_duration", "content"))
+NO_MORE_VIDEO = dict.fromkeys(("codec", "frames_dropped", "freeze_count", "freeze_duration", "content", "limited_by"))
 NO_MORE_AUDIO = dict.fromkeys(("codec", "level", "muted", "concealed"))
 """What else a report may say, where it does not."""
 
 U1: dict[str, Any] = {
     "user_id": "u1",
+    "user_name": None,
     "sdk_version": "1.2.0",
     "device": None,
+    "connection": None,
+    "labels": None,
     "report_time": 1746616000,
     "received_at": NOW,
     "stale": False,
@@ -52,6 +55,7 @@ U1: dict[str, Any] = {
 
 ROOM_1 = {
     "room_id": "room-1",
+    "room_name": None,
     "updated_at": NOW,
     "aggregate": {
         "user_count": 1,
@@ -59,15 +63,16 @@ ROOM_1 = {
         "quality": {
             "score": 4.37,
             "level": "good",
+            "worst": 4.37,
             "good": 1,
             "fair": 0,
             "poor": 0,
             "unknown": 0,
             "verdict": "healthy",
         },
-        "rtt": {"avg": 45, "p95": 45, "max": 45},
-        "packet_loss": {"avg": 0.3, "p95": 0.3, "max": 0.3},
-        "jitter": {"avg": 8, "p95": 8, "max": 8},
+        "rtt": {"avg": 45, "median": 45, "p95": 45, "max": 45},
+        "packet_loss": {"avg": 0.3, "median": 0.3, "p95": 0.3, "max": 0.3},
+        "jitter": {"avg": 8, "median": 8, "p95": 8, "max": 8},
         "video": {"stream_count": 1, "frame_rate": {"avg": 25, "min": 25}, "send_bitrate": 1200, "recv_bitrate": 0},
         "audio": {"stream_count": 1, "send_bitrate": 64, "recv_bitrate": 0},
     },
@@ -76,8 +81,11 @@ ROOM_1 = {
 
 SILENT: dict[str, Any] = {
     "user_id": "u1",
+    "user_name": None,
     "sdk_version": "1.2.0",
     "device": None,
+    "connection": None,
+    "labels": None,
     "report_time": 1746616000,
     "received_at": NOW,
     "stale": False,
@@ -89,6 +97,7 @@ SILENT: dict[str, Any] = {
 
 SILENT_ROOM = {
     "room_id": "room-1",
+    "room_name": None,
     "updated_at": NOW,
     "aggregate": {
         "user_count": 1,
@@ -96,6 +105,7 @@ SILENT_ROOM = {
         "quality": {
             "score": None,
             "level": "unknown",
+            "worst": None,
             "good": 0,
             "fair": 0,
             "poor": 0,
@@ -145,12 +155,48 @@ async def test_whatever_else_a_report_says_is_returned_and_a_freeze_costs(
     assert {name: shown["video"][name] for name in smooth} == smooth
     assert {name: shown["audio"][name] for name in heard} == heard
     assert shown["quality"] == {
-        "score": 3.84,
+        "score": 3.67,
         "level": "fair",
-        "terms": [{"term": "freeze", "cost": 0.6, "value": 12, "unit": "%"}],
+        "terms": [
+            {"term": "concealment", "cost": 0.17, "value": 1.5, "unit": "%"},
+            {"term": "freeze", "cost": 0.6, "value": 12, "unit": "%"},
+        ],
     }
     receiver = await data(client, "/report/metrics/room-1/u2")
-    assert receiver["quality"]["reasons"] == ["frozen 12 % of the time receiving u1's camera costs 0.6"]
+    assert receiver["quality"]["reasons"] == [
+        "picture frozen 12 % of the time receiving u1's camera (−0.6)",
+        "1.5 % of the sound concealed receiving u1's camera (−0.2)",
+    ]
+
+
+async def test_names_labels_and_connections_are_returned(client: httpx.AsyncClient, clock: Clock) -> None:
+    connection = Connection("relay", "tls", "connected")
+    small = stream(video=video(width=320, height=180, bitrate=100, limited_by="cpu"))
+    whole = Entry("u1", [small], user_name="Ann", connection=connection)
+    labels = {"region": "eu", "app": "web"}
+    await post(client, body(metrics=[whole], room_name="Stand-up", labels=labels, events=[Event("muted")]))
+    clock.advance(59.999)
+    await post(client, body(user_id="u2"))
+    room = await data(client, "/report/metrics/room-1")
+    user = room["users"][0]
+    assert (room["room_name"], user["user_name"], user["labels"]) == ("Stand-up", "Ann", labels)
+    assert user["connection"] == {"candidate_type": "relay", "protocol": "tls", "ice_state": "connected"}
+    assert user["streams"][0]["video"]["limited_by"] == "cpu"
+    await post(client, body(metrics=[Entry("u1", [small])]))
+    clock.advance(0.001)
+    user = await data(client, "/report/metrics/room-1/u1")
+    assert (user["user_name"], user["labels"], user["connection"]) == (None, None, None)
+    assert user["quality"]["reasons"] == ["CPU limits the picture to 320×180 sending camera"]
+
+
+async def test_a_user_that_leaves_is_gone_at_once(client: httpx.AsyncClient) -> None:
+    await post(client)
+    await post(client, body(user_id="u2", metrics=[Entry("u1", [stream(direction="recv")])]))
+    await post(client, body(user_id="u1", metrics=[], events=[Event("left", 1746616000)]))
+    room = await data(client, "/report/metrics/room-1")
+    assert [user["user_id"] for user in room["users"]] == ["u2"]
+    await post(client, body(user_id="u2", metrics=[], events=[Event("left", 1746616000)]))
+    assert await data(client, "/report/rooms") == []
 
 
 async def test_what_is_not_known_of_a_silent_user_is_null_and_never_absent(client: httpx.AsyncClient) -> None:
@@ -167,9 +213,9 @@ async def test_a_room_of_two_adds_up(client: httpx.AsyncClient) -> None:
     room = await data(client, "/report/metrics/room-1")
     aggregate = room["aggregate"]
     assert (aggregate["user_count"], aggregate["stream_count"]) == (2, 3)
-    assert aggregate["rtt"] == {"avg": 73, "p95": 101, "max": 101}
-    assert aggregate["packet_loss"] == {"avg": 3.15, "p95": 6, "max": 6}
-    assert aggregate["jitter"] == {"avg": 14, "p95": 20, "max": 20}
+    assert aggregate["rtt"] == {"avg": 73, "median": 45, "p95": 101, "max": 101}
+    assert aggregate["packet_loss"] == {"avg": 3.15, "median": 0.3, "p95": 6, "max": 6}
+    assert aggregate["jitter"] == {"avg": 14, "median": 8, "p95": 20, "max": 20}
     assert aggregate["video"] == {
         "stream_count": 2,
         "frame_rate": {"avg": 17.5, "min": 10},
@@ -180,13 +226,13 @@ async def test_a_room_of_two_adds_up(client: httpx.AsyncClient) -> None:
     receiver = room["users"][1]
     assert receiver["receiving"][0]["user_id"] == "u1"
     assert receiver["quality"]["downlink"] == receiver["receiving"][0]["score"] == aggregate["quality"]["score"]
-    assert receiver["quality"]["reasons"][0].startswith("loss 6.0 % receiving u1's camera costs ")
+    assert receiver["quality"]["reasons"][0].startswith("6.0 % packet loss receiving u1's camera (−")
 
 
 async def test_a_figure_of_zero_is_not_unknown(client: httpx.AsyncClient) -> None:
     await post(client, body(metrics=[Entry("u1", [stream(video=None, audio=None, network=Network(0, 0, 0))])]))
     room = await data(client, "/report/metrics/room-1")
-    assert room["aggregate"]["rtt"] == {"avg": 0, "p95": 0, "max": 0}
+    assert room["aggregate"]["rtt"] == {"avg": 0, "median": 0, "p95": 0, "max": 0}
     assert room["users"][0]["streams"][0]["network"] == {"rtt": 0, "packet_loss": 0, "jitter": 0}
 
 
@@ -333,9 +379,17 @@ async def test_a_user_is_stale_after_15_seconds_without_a_word(client: httpx.Asy
     assert (await data(client, "/report/metrics/room-1/u1"))["stale"] is False
     clock.advance(0.001)
     user = await data(client, "/report/metrics/room-1/u1")
-    assert user == U1 | {"stale": True}
+    silent: dict[str, Any] = {"score": None, "level": "unknown", "uplink": None, "downlink": None, "reasons": []}
+    (camera,) = U1["streams"]
+    last = camera | {"quality": {"score": None, "level": "unknown", "terms": []}}
+    assert user == U1 | {"stale": True, "quality": silent, "streams": [last]}
     room = await data(client, "/report/metrics/room-1")
     assert (room["users"], room["updated_at"]) == ([user], NOW + 15)
+    assert (room["aggregate"]["user_count"], room["aggregate"]["stream_count"], room["aggregate"]["rtt"]) == (
+        1,
+        0,
+        None,
+    )
 
 
 async def test_a_stale_user_is_fresh_again_as_soon_as_it_reports(client: httpx.AsyncClient, clock: Clock) -> None:

@@ -74,15 +74,16 @@ async def test_a_snapshot_is_the_aggregate_at_a_moment(settings: Settings, clock
                 "quality": {
                     "score": 4.37,
                     "level": "good",
+                    "worst": 4.37,
                     "good": 1,
                     "fair": 0,
                     "poor": 0,
                     "unknown": 0,
                     "verdict": "healthy",
                 },
-                "rtt": {"avg": 45, "p95": 45, "max": 45},
-                "packet_loss": {"avg": 0.3, "p95": 0.3, "max": 0.3},
-                "jitter": {"avg": 8, "p95": 8, "max": 8},
+                "rtt": {"avg": 45, "median": 45, "p95": 45, "max": 45},
+                "packet_loss": {"avg": 0.3, "median": 0.3, "p95": 0.3, "max": 0.3},
+                "jitter": {"avg": 8, "median": 8, "p95": 8, "max": 8},
                 "video": {
                     "stream_count": 1,
                     "frame_rate": {"avg": 25, "min": 25},
@@ -183,7 +184,7 @@ async def test_a_step_keeps_its_worst_moment(settings: Settings, clock: Clock) -
     assert step["timestamp"] == GRID
     assert step["quality"] == msgspec.to_builtins(worst.quality)
     assert (step["user_count"], step["stream_count"]) == (3, 3)
-    assert step["packet_loss"] == {"avg": pytest.approx(8.3 / 3, abs=0.001), "p95": 8, "max": 8}
+    assert step["packet_loss"] == {"avg": pytest.approx(8.3 / 3, abs=0.001), "median": 0.3, "p95": 8, "max": 8}
     assert step["video"]["frame_rate"]["min"] == 10
     assert step["video"]["send_bitrate"] == (1200 + 3 * 300 + 1200) / 3
     assert step["audio"]["send_bitrate"] == pytest.approx((64 + 3 * 64 + 64) / 3, abs=0.001)
@@ -194,7 +195,7 @@ async def test_a_step_of_unknown_and_known_is_known(settings: Settings, clock: C
     async with serving(settings, clock) as client:
         (step,) = await data(client, f"{HISTORY}?step=60")
     assert step["quality"]["score"] == 4.37
-    assert step["rtt"] == {"avg": 45, "p95": 45, "max": 45}
+    assert step["rtt"] == {"avg": 45, "median": 45, "p95": 45, "max": 45}
 
 
 async def test_a_room_that_was_never_seen_is_not_found(client: httpx.AsyncClient) -> None:

@@ -74,7 +74,7 @@ async def test_a_room_s_page_shows_its_users(client: httpx.AsyncClient) -> None:
     await post(client)
     html = await page(client, "/rooms/room-1")
     text = words(html)
-    for shown in ("room-1", "u1", "4.37", "good", "healthy", "1 user"):
+    for shown in ("room-1", "u1", "4.37", "good", "Healthy: 1 user good", "1 user"):
         assert shown in text
     assert "/rooms/room-1/users/u1" in links(html)
 
@@ -83,8 +83,8 @@ async def test_a_room_s_page_says_what_is_wrong_with_whom(client: httpx.AsyncCli
     await post(client)
     await post(client, body(user_id="u2", metrics=[Entry("u2", [stream(network=network(packet_loss=6))])]))
     text = words(await page(client, "/rooms/room-1"))
-    assert "loss 6.0 % sending camera costs " in text
-    assert "isolated" in text
+    assert "6.0 % packet loss sending camera (−" in text
+    assert "1 of 2 users affected" in text
 
 
 async def test_a_user_s_page_shows_the_arithmetic(client: httpx.AsyncClient) -> None:
@@ -306,3 +306,30 @@ def first_partials(address: str, count: int) -> dict[str, str]:
             if len(found) == count:
                 break
     return found
+
+
+async def test_a_user_s_page_says_what_limits_its_camera_and_that_two_sdks_report_as_it(
+    client: httpx.AsyncClient,
+) -> None:
+    small = stream(video=video(width=320, height=180, bitrate=100, limited_by="cpu"))
+    for version in ("1.2.0", "1.3.0", "1.2.0"):
+        await post(client, body(sdk_version=version, metrics=[Entry("u1", [small])]))
+    text = words(await page(client, "/rooms/room-1/users/u1"))
+    assert "CPU limits the picture to 320×180 sending camera" in text
+    assert "limited by cpu" in text
+    assert "Two SDKs report as this user ( 1.2.0 and 1.3.0 )" in text
+    ingest = words(await page(client, "/ingest"))
+    assert "Two SDKs ( 1.2.0 and 1.3.0 ) report as u1 in room-1" in ingest
+
+
+async def test_a_room_s_page_and_the_list_show_the_worst_user_and_medians(client: httpx.AsyncClient) -> None:
+    for number in range(10):
+        await post(
+            client, body(user_id=f"u{number}", metrics=[Entry(f"u{number}", [stream(network=network(45 + number))])])
+        )
+    hopeless = stream(network=network(rtt=900, packet_loss=60))
+    await post(client, body(user_id="v", metrics=[Entry("v", [hopeless])]))
+    room, rooms = words(await page(client, "/rooms/room-1")), words(await page(client, "/?level=poor"))
+    assert "worst user 1.00" in room
+    assert "RTT 50 ms median p95 900" in room
+    assert "good 4.37 worst 1.00 Some users affected" in rooms

@@ -142,7 +142,7 @@ async def test_where_samples_are_gone_the_figures_of_the_room_are_left(settings:
         at = (await client.get("/report/history/room-1")).json()["data"][0]["timestamp"]
         clock.now = at + 400
         html = await page(client, f"/rooms/room-1?at={at}")
-        assert "healthy" in words(html)
+        assert "Healthy" in words(html)
         assert "Per-user data has expired" in words(html)
         await page(client, f"/rooms/room-1/users/u1?at={at}", 404)
         assert "No call at that time" in words(await page(client, f"/rooms/room-1?at={at - 200}", 404))

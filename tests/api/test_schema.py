@@ -12,7 +12,7 @@ import pytest
 from roompulse.errors import BadRequest
 from roompulse.report.decode import decode_report
 from roompulse.report.ids import id_fault
-from roompulse.report.model import Device, Entry
+from roompulse.report.model import Connection, Device, Entry, Event
 from roompulse.web.api.openapi import report_schema
 from tests.builders import REFERENCE, audio, body, stream, video
 from tests.test_docs import table
@@ -34,13 +34,19 @@ FULL: Any = msgspec.json.decode(
                             freeze_count=2,
                             freeze_duration=1.2,
                             content="screen",
+                            limited_by="cpu",
                         ),
                         audio=audio(timestamp=1746616000, codec="opus", level=0.25, muted=False, concealed=1.5),
                     )
                 ],
                 Device("phone", "Android 15", "Chrome 136", "4g"),
+                "Ann",
+                Connection("relay", "tls", "connected"),
             )
-        ]
+        ],
+        room_name="Stand-up",
+        labels={"region": "eu"},
+        events=[Event("muted", 1746616000, "mic", "by the host")],
     )
 )
 """A report that says all there is to say."""
@@ -107,9 +113,20 @@ def changed(path: str, value: Any) -> Any:
 
 
 def wrong_values(field: Field) -> list[Any]:
+    longest = round(field.high or 64) if field.type == "string" else 64
     wrong: dict[str, list[Any]] = {
         "id": ["", "x" * 129, 5, True, []],
-        "string": ["", "x" * 65, "\0", "a\n", "a\x7fb", "\x85a", 5, True, []],
+        "string": [
+            *([] if field.low == 0 else [""]),
+            "x" * (longest + 1),
+            "\0",
+            "a\n",
+            "a\x7fb",
+            "\x85a",
+            5,
+            True,
+            [],
+        ],
         "integer": [(field.low or 0) - 1, (field.high or 0) + 1, 0.5, "5", True],
         "number": [(field.low or 0) - 0.001, (field.high or 0) + 0.001, "5", True],
         "boolean": [0, 1, "true", []],

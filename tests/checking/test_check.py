@@ -107,7 +107,10 @@ def test_every_wrong_setting_is_named_and_the_others_are_still_used(settings: Se
 
 def test_a_name_that_is_no_setting_is_named_with_the_one_that_is_meant(settings: Settings) -> None:
     assert_found(
-        findings(settings, {"MAX_ROOM": "5"}), "warning", "ROOMPULSE_MAX_ROOM is set", "only ROOMPULSE_MAX_ROOMS"
+        findings(settings, {"MAX_ROOM": "5"}),
+        "warning",
+        "ROOMPULSE_MAX_ROOM is set",
+        "did you mean ROOMPULSE_MAX_ROOMS?",
     )
     assert_found(findings(settings, {"NONSENSE": "5"}), "warning", "ROOMPULSE_NONSENSE is set")
 
@@ -185,7 +188,7 @@ def test_a_folder_that_cannot_be_made_is_named(settings: Settings) -> None:
     settings.data.write_text("a file")
     assert_found(findings(settings), "error", str(settings.data), "cannot be written")
     below = Settings(data=settings.data / "below")
-    assert_found(findings(below), "error", str(below.data), "cannot be made")
+    assert_found(findings(below), "error", str(below.data), "cannot be created")
 
 
 @pytest.mark.parametrize(
@@ -312,7 +315,7 @@ async def test_beside_a_server_it_says_so_and_does_not_try_its_port(settings: Se
         port = str(taken.getsockname()[1])
         async with Database(settings).open():
             found = findings(settings, {"PORT": port})
-    assert_found(found, "ok", "a server runs on this database")
+    assert_found(found, "ok", "a server is running on this database")
     assert_fine(found)
 
 
@@ -336,7 +339,7 @@ def test_the_command_changes_nothing_beside_a_server_and_after_a_crash(server: S
     server.post(REFERENCE)
     beside = run("check", "--data", str(server.data), "--port", str(server.port))
     assert (beside.returncode, beside.stderr) == (0, "")
-    assert "ok       a server runs on this database" in beside.stdout
+    assert "ok       a server is running on this database" in beside.stdout
     server.kill()
     before = {path.name: path.read_bytes() for path in server.data.iterdir() if not path.name.endswith("-shm")}
     after = run("check", "--full", "--data", str(server.data), "--port", "0")
@@ -361,7 +364,7 @@ def test_an_error_is_the_exit_code_and_every_line_begins_with_its_level(settings
 
 
 def test_it_is_listed_and_has_the_flags_of_serve() -> None:
-    assert "\n  check     Find what is wrong with the settings, the machine and the database.\n" in run("--help").stdout
+    assert "\n  check     Find problems with the settings, the machine and the database.\n" in run("--help").stdout
     text = run("check", "--help").stdout
     for flag in ("--host", "--port", "--data", "--full", "exit code"):
         assert flag in text
@@ -386,7 +389,7 @@ class TestWhoGetsIn:
 
     async def test_keys_that_others_may_read_are_told(self, settings: Settings) -> None:
         await new_key(settings, "token")
-        assert_found(findings(settings), "ok", "operators: 0, keys: 1")
+        assert_found(findings(settings), "ok", "access: operators: 0, API keys: 1")
         access_path(settings).chmod(0o644)
         assert_found(findings(settings), "warning", "can be read by other users")
 

@@ -5,7 +5,7 @@ import re
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from roompulse.report.model import Audio, Device, Entry, Network, Report, Stream, Video
+from roompulse.report.model import Audio, Connection, Device, Entry, Event, Network, Report, Stream, Video
 
 # The same examples in every run, however slow the machine: a test that fails today fails tomorrow.
 settings.register_profile("roompulse", derandomize=True, deadline=None)
@@ -40,6 +40,7 @@ videos = st.builds(
     freeze_count=wholes(10**9),
     freeze_duration=figures(600_000),
     content=st.sampled_from([None, "camera", "screen"]),
+    limited_by=st.sampled_from([None, "none", "cpu", "bandwidth", "other"]),
 )
 audios = st.builds(
     Audio,
@@ -62,12 +63,40 @@ streams = st.builds(
     audio=st.none() | audios,
     network=st.none() | networks,
 )
+names = st.none() | st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=128)
+connections = st.none() | st.builds(
+    Connection,
+    candidate_type=st.sampled_from([None, "host", "srflx", "prflx", "relay"]),
+    protocol=st.sampled_from([None, "udp", "tcp", "tls"]),
+    ice_state=st.none() | texts,
+)
+labels = st.none() | st.dictionaries(
+    st.from_regex(r"[a-z][a-z0-9_]{0,31}", fullmatch=True), texts, min_size=1, max_size=8
+)
+events = st.builds(
+    Event,
+    type=texts,
+    time=st.none() | st.integers(0, 10**11 - 1),
+    stream_id=st.none() | ids,
+    detail=st.none() | st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=500),
+)
+entries = st.builds(
+    Entry,
+    user_id=ids,
+    streams=st.lists(streams, max_size=3),
+    device=devices,
+    user_name=names,
+    connection=connections,
+)
 reports = st.builds(
     Report,
     user_id=ids,
     room_id=ids,
     sdk_version=texts,
     report_time=st.integers(0, 10**11 - 1),
-    metrics=st.lists(st.builds(Entry, user_id=ids, streams=st.lists(streams, max_size=3), device=devices), max_size=3),
+    metrics=st.lists(entries, max_size=3),
+    room_name=names,
+    labels=labels,
+    events=st.none() | st.lists(events, min_size=1, max_size=3),
 )
 """Reports that ingest accepts."""

@@ -612,7 +612,7 @@ class TestARestart:
                 received(NOW, metrics=[Entry("u1", [fast])]),
                 received(NOW + 55, metrics=[Entry("u1", [slow])]),
             )
-        world.clock.now = NOW + 110
+        world.clock.now = NOW + 69
         world.ingest.expire()
         new = await self.restarted(world)
         assert new.users() == world.users()

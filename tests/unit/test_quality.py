@@ -13,9 +13,11 @@ from roompulse.quality import (
     UserQuality,
     Verdict,
     arithmetic,
+    bits_needed,
     expected_frame_rate,
-    interval,
+    is_sent,
     level_of,
+    limitation,
     mos,
     nearest_rank,
     rate_room,
@@ -23,19 +25,25 @@ from roompulse.quality import (
     rate_user,
     worst,
 )
-from roompulse.report.model import Content, Network, Stream, Video
+from roompulse.report.model import Audio, Content, Direction, LimitedBy, Network, Stream, Video
 from tests.builders import audio, network, stream, video
 from tests.unit import streams
 
 FLAWLESS = Network(rtt=0, packet_loss=0, jitter=0)
+MUTE = Audio(bitrate=0)
+PATH = network(rtt=40, jitter=3, packet_loss=0)
 
 
 def rated(
-    stream_id: str = "camera", highest: float = 25, seconds: float | None = None, **parts: Network | Video | None
+    stream_id: str = "camera",
+    highest: float = 25,
+    seconds: float | None = None,
+    direction: Direction = "send",
+    **parts: Network | Video | Audio | None,
 ) -> StreamQuality:
     """The quality of a flawless stream, but for the `parts` given; it reports of the last `seconds`."""
     whole = {"video": video(), "audio": audio(), "network": FLAWLESS} | parts
-    return rate_stream(stream(stream_id, **whole), highest, seconds)
+    return rate_stream(stream(stream_id, direction, **whole), highest, seconds)
 
 
 def costs(quality: StreamQuality) -> dict[str, float]:
@@ -97,20 +105,45 @@ class TestScores:
     @pytest.mark.parametrize(
         "silent",
         [
-            stream(video=None, network=None),
-            stream(video=None, network=network(None, None, None)),
             stream(video=None, audio=None, network=None),
-            stream(video=Video(), network=None),
-            stream(video=Video(timestamp=1746616000), network=Network()),
-            stream(video=Video(codec="VP9", content="screen"), network=None),
+            stream(video=None, audio=None, network=network(None, None, None)),
+            stream(video=None, audio=Audio(sample_rate=48000, level=0.5), network=None),
+            stream(video=None, audio=Audio(bitrate=0), network=None),
+            stream(video=Video(), audio=None, network=None),
+            stream(video=Video(bitrate=0), audio=None, network=None),
+            stream(video=Video(timestamp=1746616000), audio=None, network=Network()),
+            stream(video=Video(codec="VP9", content="screen"), audio=None, network=None),
+            stream(video=Video(width=1280, height=720, freeze_count=3, freeze_duration=1), audio=None, network=None),
         ],
     )
     def test_of_silent_streams_are_unknown(self, silent: Stream) -> None:
         assert rate_stream(silent, 0) == StreamQuality(None, "unknown", [])
 
-    @pytest.mark.parametrize("part", [Video(frames_dropped=0), Video(freeze_count=0), Video(freeze_duration=0)])
-    def test_of_video_that_says_only_how_smooth_it_is_are_known(self, part: Video) -> None:
-        assert rated(network=None, video=part).score == 4.44
+    def test_of_streams_of_which_no_network_is_known_go_by_frames_or_bits(self) -> None:
+        assert rated(network=None, video=None, audio=Audio(bitrate=64)).score == 4.44
+        assert rated(network=None, audio=None, video=Video(bitrate=900)).score == 4.44
+        assert rated(network=None, audio=None, video=Video(frame_rate=0)).score == 1.94
+
+    @pytest.mark.parametrize(
+        ("picture", "sound"),
+        [
+            (None, Audio(bitrate=0)),
+            (Video(bitrate=0), None),
+            (Video(bitrate=0), Audio(bitrate=0)),
+            (Video(), Audio(bitrate=0)),
+        ],
+    )
+    def test_of_received_streams_in_which_nothing_flows_are_unknown(
+        self, picture: Video | None, sound: Audio | None
+    ) -> None:
+        assert rated(direction="recv", network=PATH, video=picture, audio=sound) == StreamQuality(None, "unknown", [])
+        assert rated(direction="send", network=PATH, video=picture, audio=sound).level == "good"
+
+    def test_of_received_frames_without_bits_are_not_good(self) -> None:
+        quality = rated(direction="recv", network=PATH, audio=None, video=video(bitrate=0))
+        assert (quality.score, quality.level) == (2.91, "poor")
+        assert Term("picture", 1.5, 0, "bit/pixel") in quality.terms
+        assert rated(direction="recv", network=PATH, audio=None, video=video(bitrate=1)).score == 2.91
 
     def test_of_video_without_network_go_by_the_video(self) -> None:
         assert rated(network=None) == StreamQuality(4.44, "good", [])
@@ -178,43 +211,37 @@ class TestFrameRate:
     def test_costs_nothing_from_there_on(self, fps: float, highest: float) -> None:
         assert "frame_rate" not in costs(rated(highest=highest, video=Video(frame_rate=fps)))
 
+    @pytest.mark.parametrize(("highest", "expected"), [(25, 25), (30, 30), (60, 30), (15, 15), (5, 15), (0, 15)])
+    def test_expects_the_highest_but_at_most_30_and_at_least_15(self, highest: float, expected: float) -> None:
+        assert expected_frame_rate(highest) == expected
+
     @pytest.mark.parametrize(
-        ("stream_id", "highest", "expected"),
+        ("stream_id", "content", "is_screen"),
         [
-            ("camera", 25, 25),
-            ("camera", 30, 30),
-            ("camera", 60, 30),
-            ("camera", 15, 15),
-            ("camera", 5, 15),
-            ("camera", 0, 15),
-            ("screen", 5, 5),
-            ("screen-2", 0, 0),
-            ("screen", 60, 30),
-            ("my screen", 5, 15),
-            ("Screen", 5, 15),
-            ("scree", 5, 15),
+            ("camera", "screen", True),
+            ("screen", "camera", False),
+            ("screen", None, True),
+            ("screen-2", None, True),
+            ("camera", None, False),
+            ("my screen", None, False),
+            ("Screen", None, False),
+            ("scree", None, False),
         ],
     )
-    def test_expects_the_highest_but_at_most_30_and_at_least_15_unless_a_screen_is_shared(
-        self, stream_id: str, highest: float, expected: float
+    def test_is_that_of_a_camera_unless_the_content_or_without_it_the_id_says_screen(
+        self, stream_id: str, content: Content | None, *, is_screen: bool
     ) -> None:
-        assert expected_frame_rate(stream_id, highest) == expected
+        terms = costs(rated(stream_id, 25, video=video(frame_rate=5, bitrate=60, content=content)))
+        assert ("frame_rate" in terms, "picture" in terms) == (not is_screen, not is_screen)
 
-    @pytest.mark.parametrize(
-        ("stream_id", "content", "expected"),
-        [("camera", "screen", 5), ("screen", "camera", 15), ("screen", None, 5), ("camera", None, 15)],
-    )
-    def test_takes_a_screen_for_what_the_sdk_says_it_is_and_goes_by_its_name_where_it_does_not(
-        self, stream_id: str, content: Content | None, expected: float
+    @pytest.mark.parametrize("size", [(1920, 1080), (3840, 2160), (640, 360)])
+    @pytest.mark.parametrize(("fps", "bitrate"), [(5, 60), (1, 3), (0, 0), (30, 100)])
+    def test_of_a_screen_costs_nothing_at_any_size_and_rate(
+        self, size: tuple[int, int], fps: float, bitrate: float
     ) -> None:
-        assert expected_frame_rate(stream_id, 5, content) == expected
-        is_rated = "frame_rate" in costs(rated(stream_id, 5, video=Video(frame_rate=5, content=content)))
-        assert is_rated == (expected == 15)
-
-    def test_of_a_screen_that_stands_still_costs_nothing(self) -> None:
-        assert rated("screen", highest=0, video=Video(frame_rate=0), network=None).score == 4.44
-        assert costs(rated("screen", highest=5, video=Video(frame_rate=5))).get("frame_rate") is None
-        assert costs(rated("camera", highest=5, video=Video(frame_rate=5)))["frame_rate"] > 1
+        share = Video(frame_rate=fps, width=size[0], height=size[1], bitrate=bitrate)
+        quality = rated("screen", 30, network=PATH, audio=None, video=share)
+        assert (quality.score, quality.level) == (4.41, "good")
 
     def test_that_is_not_known_costs_nothing(self) -> None:
         assert "frame_rate" not in costs(rated(video=Video(width=1280, height=720, bitrate=1200)))
@@ -241,10 +268,48 @@ class TestPicture:
     def test_costs_nothing_from_there_on(self, size: Video) -> None:
         assert "picture" not in costs(rated(video=size, highest=30))
 
-    @pytest.mark.parametrize("figure", ["width", "height", "bitrate"])
-    @pytest.mark.parametrize("nothing", [0, None])
+    @pytest.mark.parametrize(
+        ("figure", "nothing"), [("width", 0), ("height", 0), ("width", None), ("height", None), ("bitrate", None)]
+    )
     def test_of_a_camera_that_is_off_is_not_a_bad_one(self, figure: str, nothing: int | None) -> None:
         assert rated(video=video(**{"bitrate": 1, figure: nothing})) == rated()
+
+    def test_of_no_bits_costs_as_much_as_a_picture_can(self) -> None:
+        assert costs(rated(video=video(bitrate=0)))["picture"] == 1.5
+
+    @pytest.mark.parametrize(
+        ("codec", "needed"),
+        [
+            ("VP8", 0.04),
+            ("H264", 0.04),
+            (None, 0.04),
+            ("", 0.04),
+            ("x-new", 0.04),
+            ("VP9", 0.028),
+            ("vp9", 0.028),
+            ("video/VP9", 0.028),
+            ("H265", 0.028),
+            ("H.265", 0.028),
+            ("HEVC", 0.028),
+            ("AV1", 0.02),
+            ("video/av1", 0.02),
+            ("AV1X", 0.02),
+        ],
+    )
+    def test_needs_fewer_bits_of_newer_codecs(self, codec: str | None, needed: float) -> None:
+        assert bits_needed(codec) == pytest.approx(needed)
+
+    @pytest.mark.parametrize(
+        ("picture", "score"),
+        [
+            (Video(None, 30, 1920, 1080, 900, "AV1"), 4.23),
+            (Video(None, 30, 1280, 720, 500, "VP9"), 4.17),
+            (Video(None, 30, 1920, 1080, 900, "H264"), 3.84),
+            (Video(None, 30, 1280, 720, 500), 3.97),
+        ],
+    )
+    def test_of_a_codec_that_needs_less_is_good_with_less(self, picture: Video, score: float) -> None:
+        assert rated(network=PATH, highest=30, video=picture).score == score
 
     @pytest.mark.parametrize("fps", [0, None])
     def test_is_not_judged_without_a_frame_rate(self, fps: int | None) -> None:
@@ -273,8 +338,15 @@ class TestFreeze:
         assert quality.score == round(BASE - cost, 2)
 
     def test_of_nothing_costs_nothing(self) -> None:
-        for nothing in (0, None):
-            assert rated(video=video(freeze_duration=nothing, freeze_count=3), seconds=10) == rated()
+        assert rated(video=video(freeze_duration=0, freeze_count=3), seconds=10) == rated()
+        assert rated(video=video(freeze_count=0), seconds=10) == rated()
+
+    @pytest.mark.parametrize(("count", "cost", "percent"), [(1, 0.25, 5), (4, 1.0, 20), (20, 2.5, 100)])
+    def test_that_is_counted_without_its_duration_counts_half_a_second(
+        self, count: int, cost: float, percent: float
+    ) -> None:
+        quality = rated(network=None, video=video(freeze_count=count), seconds=10)
+        assert quality.terms == [Term("freeze", cost, percent, "%")]
 
     def test_is_not_judged_where_nobody_knows_how_long_it_could_have_been(self) -> None:
         assert rated(video=video(freeze_duration=5)) == rated()
@@ -284,32 +356,85 @@ class TestFreeze:
         assert costs(quality) == {"frame_rate": 0.55, "freeze": 0.5}
 
 
-class TestInterval:
+class TestConcealment:
     @pytest.mark.parametrize(
-        ("since_reported", "since_received", "seconds"),
-        [(5, 5.2, 5), (5, 0.01, 5), (1, 59.9, 1), (120, 0.5, 120), (600, 5, 600)],
+        ("concealed", "score", "level"),
+        [(1, 4.3, "good"), (3, 3.96, "fair"), (7, 3.02, "poor"), (45, 1.0, "poor"), (100, 1.0, "poor")],
     )
-    def test_goes_by_the_clock_of_the_sender(self, since_reported: int, since_received: float, seconds: float) -> None:
-        assert interval(since_reported, since_received, None) == seconds
+    def test_costs_of_received_sound_without_loss(self, concealed: float, score: float, level: Level) -> None:
+        quality = rated("mic", direction="recv", network=PATH, video=None, audio=audio(concealed=concealed))
+        assert (quality.score, quality.level) == (score, level)
+        assert quality.terms[-1].term == "concealment"
+        assert (quality.terms[-1].value, quality.terms[-1].unit) == (concealed, "%")
+
+    def test_costs_twice_what_loss_of_sound_does(self) -> None:
+        made_up = rated("mic", direction="recv", video=None, audio=audio(concealed=4))
+        lossy = rated("mic", direction="recv", video=None, network=network(0, 0, 8))
+        assert costs(made_up)["concealment"] == costs(lossy)["loss"]
 
     @pytest.mark.parametrize(
-        ("since_reported", "since_received", "seconds"),
-        [(0, 5.2, 5.2), (-5, 5.2, 5.2), (601, 5.2, 5.2), (10**10, 5.2, 5.2), (-(10**10), 0.01, 1), (601, 0, 1)],
+        ("loss", "concealed", "term"), [(4, 1, "loss"), (4, 2, "loss"), (4, 3, "concealment"), (0, 1, "concealment")]
     )
-    def test_goes_by_the_time_of_receipt_where_that_clock_makes_no_sense(
-        self, since_reported: int, since_received: float, seconds: float
-    ) -> None:
-        assert interval(since_reported, since_received, 7) == seconds
+    def test_is_not_added_to_the_loss_that_it_comes_of(self, loss: float, concealed: float, term: str) -> None:
+        quality = rated(
+            "mic", direction="recv", video=None, network=network(0, 0, loss), audio=audio(concealed=concealed)
+        )
+        assert costs(quality).keys() - {"delay"} == {term}
 
-    def test_is_not_known_of_a_stream_that_was_not_heard_of_for_a_minute(self) -> None:
-        assert interval(5, 60, 5) is None
-        assert interval(5, inf, None) is None
-        assert interval(5, 59.999, None) == 5
+    def test_is_none_of_sound_that_is_sent(self) -> None:
+        assert rated("mic", video=None, audio=audio(concealed=50)) == rated("mic", video=None)
 
-    def test_is_that_of_before_for_a_report_that_comes_again_at_once(self) -> None:
-        assert interval(0, 0.999, 10) == 10
-        assert interval(0, 0.999, None) is None
-        assert interval(0, 1, 10) == 1
+    def test_of_nothing_has_no_term(self) -> None:
+        assert rated("mic", direction="recv", audio=audio(concealed=0)) == rated("mic", direction="recv")
+
+
+class TestSending:
+    @pytest.mark.parametrize(
+        ("one", "sent"),
+        [
+            (stream(), True),
+            (stream(audio=None, video=Video(frame_rate=5)), True),
+            (stream(audio=None, video=None), True),
+            (stream(video=None, audio=Audio(bitrate=20)), True),
+            (stream(video=None, audio=Audio(bitrate=20, muted=True)), False),
+            (stream(video=None, audio=Audio(bitrate=0)), False),
+            (stream(audio=None, video=Video(bitrate=0)), False),
+            (stream(audio=None, video=Video(bitrate=0, frame_rate=0)), False),
+            (stream(audio=None, video=Video(), network=Network()), False),
+            (stream(audio=None, video=None, network=None), False),
+        ],
+    )
+    def test_is_what_the_figures_of_the_sender_say(self, one: Stream, *, sent: bool) -> None:
+        assert is_sent(one) == sent
+
+
+class TestLimitations:
+    @pytest.mark.parametrize(
+        ("by", "words"),
+        [
+            ("cpu", "CPU limits the picture to 320×180 sending camera"),
+            ("bandwidth", "bandwidth limits the picture to 320×180 sending camera"),
+            ("other", "the encoder limits the picture to 320×180 sending camera"),
+            ("none", None),
+            (None, None),
+        ],
+    )
+    def test_are_told_in_words(self, by: LimitedBy | None, words: str | None) -> None:
+        assert limitation(video(width=320, height=180, limited_by=by), "sending camera") == words
+
+    def test_are_told_without_a_size_too(self) -> None:
+        assert limitation(Video(limited_by="cpu"), "sending camera") == "CPU limits the picture sending camera"
+        assert limitation(None, "sending mic") is None
+
+    def test_cost_nothing(self) -> None:
+        small = video(width=320, height=180, bitrate=100)
+        limited = video(width=320, height=180, bitrate=100, limited_by="cpu")
+        assert rated(network=PATH, video=limited) == rated(network=PATH, video=small)
+
+    def test_come_last_of_the_reasons(self) -> None:
+        lossy = rated(network=network(None, None, 6))
+        reasons = rate_user([("camera", lossy)], [], ["CPU limits the picture sending camera"]).reasons
+        assert reasons == ["6.0 % packet loss sending camera (−1.1)", "CPU limits the picture sending camera"]
 
 
 class TestArithmetic:
@@ -354,21 +479,32 @@ class TestUsers:
         sending = rated(network=network(None, None, 6), video=video(frame_rate=15, bitrate=300))
         receiving = rated(network=network(390, 10, 0))
         assert rate_user([("camera", sending)], [("u2's camera", receiving)]).reasons == [
-            "loss 6.0 % sending camera costs 1.1",
-            "delay 420 ms receiving u2's camera costs 1.1",
-            "frame rate 15 fps sending camera costs 0.6",
-            "picture 0.022 bit/pixel sending camera costs 0.3",
+            "6.0 % packet loss sending camera (−1.1)",
+            "420 ms delay receiving u2's camera (−1.1)",
+            "15 fps sending camera (−0.6)",
+            "0.022 bit/pixel sending camera (−0.3)",
         ]
+
+    def test_that_receive_nothing_are_unknown_and_say_of_what(self) -> None:
+        nothing = StreamQuality(None, "unknown", [])
+        quality = rate_user([("mic", rated("mic"))], [("u2's camera", nothing)], missing="u2's camera")
+        assert (quality.score, quality.level, quality.uplink, quality.downlink) == (None, "unknown", 4.43, None)
+        assert quality.reasons == ["receives nothing, though u2's camera is sent"]
+
+    def test_read_of_concealment_as_the_share_of_sound(self) -> None:
+        made_up = rated("mic", direction="recv", video=None, audio=audio(concealed=4.25))
+        reasons = rate_user([], [("u2's mic", made_up)]).reasons
+        assert reasons == ["4.2 % of the sound concealed receiving u2's mic (−0.7)"]
 
     def test_read_of_a_freeze_as_the_share_of_time(self) -> None:
         frozen = rated(network=None, video=video(freeze_duration=1.2), seconds=10)
         quality = rate_user([], [("u2's camera", frozen)])
-        assert quality.reasons == ["frozen 12 % of the time receiving u2's camera costs 0.6"]
+        assert quality.reasons == ["picture frozen 12 % of the time receiving u2's camera (−0.6)"]
 
     def test_are_given_no_reason_for_what_costs_next_to_nothing(self) -> None:
         terms = [Term("delay", 0.09, 100, "ms"), Term("loss", 0.1, 1.0, "%")]
         quality = StreamQuality(4.25, "good", terms)
-        assert rate_user([("mic", quality)], []).reasons == ["loss 1.0 % sending mic costs 0.1"]
+        assert rate_user([("mic", quality)], []).reasons == ["1.0 % packet loss sending mic (−0.1)"]
 
 
 class TestRooms:
@@ -415,6 +551,11 @@ class TestRooms:
     ) -> None:
         room = rate_room(scores)
         assert (room.score, room.level) == (score, level)
+
+    def test_tell_their_worst_user(self) -> None:
+        room = rate_room([4.4] * 10 + [1.0])
+        assert (room.score, room.level, room.worst, room.poor) == (4.4, "good", 1.0, 1)
+        assert rate_room([None]).worst is None
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def _exposure(subject: Subject, known: Known) -> Iterator[Finding]:
     for remark in remarks:
         yield warning(remark)
     if not remarks:
-        yield ok(f"access: {len(known.operators)} operators, {len(known.keys)} API keys")
+        yield ok(f"access: operators: {len(known.operators)}, API keys: {len(known.keys)}")
 
 
 def _known(path: Path) -> Known:

@@ -9,12 +9,12 @@ from roompulse import __version__
 
 COMMANDS = {
     "backup": ("roompulse.cli.backup:backup", "Copy the database to FILE, while a server may be running on it."),
-    "check": ("roompulse.cli.check:check", "Find what is wrong with the settings, the machine and the database."),
+    "check": ("roompulse.cli.check:check", "Find problems with the settings, the machine and the database."),
     "import": ("roompulse.cli.importing:import_", "Import recorded calls as ended rooms."),
     "key": ("roompulse.cli.key:key", "Add, list and remove API keys."),
     "serve": ("roompulse.cli.serve:serve", "Serve the dashboard and the /report API."),
     "simulate": ("roompulse.cli.simulate:simulate", "Fill a server with simulated calls."),
-    "token": ("roompulse.cli.token:token", "Print a room token, with which a browser posts for one user in one room."),
+    "token": ("roompulse.cli.token:token", "Print a room token, to post for one user in one room."),
     "user": ("roompulse.cli.user:user", "Add, change and remove operators, who sign in with a password."),
 }
 """Where each command is, and the first sentence of its help: to list the commands, none is imported."""

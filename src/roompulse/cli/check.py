@@ -16,7 +16,7 @@ from roompulse.net import listen
 @click.option("--data", help="Data folder.  [default: ./data]")
 @click.option("--full", is_flag=True, help="Also compare indexes with tables (slower).")
 def check(host: str | None, port: str | None, data: str | None, *, full: bool) -> None:
-    """Find what is wrong with the settings, the machine and the database.
+    """Find problems with the settings, the machine and the database.
 
     Run it as the same user and with the same environment and flags as `roompulse serve`. It changes nothing, and a
     server may be running. Each line begins with ok, warning or error; the exit code is 1 if there is an error, else 0.

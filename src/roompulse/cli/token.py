@@ -34,7 +34,7 @@ def _seconds(text: str) -> int:
 @click.option("--ttl", default="1h", show_default=True, help="How long the token is valid: 30s, 15m, 1h, at most 24h.")
 @data_option
 def token(room: str, user: str, ttl: str, data: str | None) -> None:
-    """Print a room token, with which a browser posts for one user in one room.
+    """Print a room token, to post for one user in one room.
 
     It is signed with the newest key for `token`. If there is none, one is created, and from then on every report needs
     a token or an ingest key. Only the token goes to standard output.

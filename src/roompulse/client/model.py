@@ -5,13 +5,16 @@ outside its range.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct, field
 
 Direction = Literal["send", "recv"]
 Content = Literal["camera", "screen"]
+LimitedBy = Literal["none", "cpu", "bandwidth", "other"]
+CandidateType = Literal["host", "srflx", "prflx", "relay"]
+Protocol = Literal["udp", "tcp", "tls"]
 
 
 def _now() -> int:
@@ -34,6 +37,7 @@ class Video(Struct, frozen=True, omit_defaults=True):
     freeze_count: int | None = None
     freeze_duration: float | None = None
     content: Content | None = None
+    limited_by: LimitedBy | None = None
 
 
 class Audio(Struct, frozen=True, omit_defaults=True):
@@ -79,15 +83,34 @@ class Device(Struct, frozen=True, omit_defaults=True):
     network_type: str | None = None
 
 
+class Connection(Struct, frozen=True, omit_defaults=True):
+    """The way that a user's media takes, in the words of WebRTC."""
+
+    candidate_type: CandidateType | None = None
+    protocol: Protocol | None = None
+    ice_state: str | None = None
+
+
 class Entry(Struct, frozen=True, omit_defaults=True):
-    """Streams of one user: the user who sends them, whoever measured them; `device` is the user's."""
+    """Streams of one user: the user who sends them, whoever measured them; the rest is about that user, too."""
 
     user_id: str
     streams: Sequence[Stream]
     device: Device | None = None
+    user_name: str | None = None
+    connection: Connection | None = None
 
 
-class Report(Struct, frozen=True):
+class Event(Struct, frozen=True, omit_defaults=True):
+    """What happened at the reporter, at `time` (Unix seconds). With type "left" it leaves the room: its last report."""
+
+    type: str
+    time: int | None = None
+    stream_id: str | None = None
+    detail: str | None = None
+
+
+class Report(Struct, frozen=True, omit_defaults=True):
     """The report of `user_id` about a room; with empty `metrics` it is a sign of life.
 
     `report_time` (Unix seconds) is when the figures were measured: the time at which the report is created, by default.
@@ -98,3 +121,6 @@ class Report(Struct, frozen=True):
     sdk_version: str
     metrics: Sequence[Entry]
     report_time: int = field(default_factory=_now)
+    room_name: str | None = None
+    labels: Mapping[str, str] | None = None
+    events: Sequence[Event] | None = None

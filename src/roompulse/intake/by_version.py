@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from math import floor
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -21,6 +22,9 @@ SAMPLED_REPORTS = 30
 SAMPLED_STREAMS = 20
 """Streams of each of these reports that are checked."""
 
+MOST_SAME_IDS = 20
+"""Users of a version as whom two SDKs report: the newest of them."""
+
 REMEMBERED = 50_000
 """Previous reports, at least, among which a duplicate is found."""
 
@@ -31,6 +35,15 @@ class Skew(Struct, frozen=True):
     least: float
     median: float
     most: float
+
+
+class SameId(NamedTuple):
+    """A user as whom two SDKs reported, of these versions; `at` is when that was last seen (Unix seconds)."""
+
+    room_id: str
+    user_id: str
+    sdk_versions: Sequence[str]
+    at: float
 
 
 class VersionHealth(Struct, frozen=True):
@@ -49,11 +62,12 @@ class VersionHealth(Struct, frozen=True):
     milliseconds: bool
     skew: Skew | None
     questions: Sequence[str]
+    same_ids: Sequence[SameId]
     refusals: Sequence[Refusal]
 
     @property
     def is_odd(self) -> bool:
-        return bool(self.refusals or self.questions)
+        return bool(self.refusals or self.questions or self.same_ids)
 
 
 class _Minute:
@@ -84,11 +98,12 @@ class _Minute:
 
 
 class _Version:
-    __slots__ = ("milliseconds_at", "minutes", "newest", "refusals")
+    __slots__ = ("milliseconds_at", "minutes", "newest", "refusals", "same_ids")
 
     def __init__(self) -> None:
         self.minutes: deque[_Minute] = deque()
         self.refusals = Refusals()
+        self.same_ids: dict[tuple[str, str], SameId] = {}
         self.newest = 0.0
         self.milliseconds_at = float("-inf")
 
@@ -99,6 +114,14 @@ class _Version:
             self.forget(number)
             self.minutes.append(_Minute(number))
         return self.minutes[-1]
+
+    def note_same_id(self, same_id: SameId) -> None:
+        """Keep the newest MOST_SAME_IDS of them."""
+        key = same_id.room_id, same_id.user_id
+        self.same_ids.pop(key, None)
+        self.same_ids[key] = same_id
+        if len(self.same_ids) > MOST_SAME_IDS:
+            del self.same_ids[next(iter(self.same_ids))]
 
     def forget(self, number: int) -> None:
         while self.minutes and self.minutes[0].minute <= number - WINDOW_MINUTES:
@@ -126,6 +149,7 @@ class _Version:
             milliseconds=abs(now - self.milliseconds_at) <= 60 * WINDOW_MINUTES,
             skew=_skew(self.minutes),
             questions=units.questions(),
+            same_ids=[one for one in self.same_ids.values() if now - one.at <= 60 * WINDOW_MINUTES],
             refusals=refusals,
         )
 
@@ -156,6 +180,10 @@ class HealthByVersion:
             minute.add(report, at)
             if self._repeats.seen(report):
                 minute.repeated += 1
+
+    def same_id(self, sdk_version: str, same_id: SameId) -> None:
+        """Note that two SDKs report as one user, by a report of `sdk_version`."""
+        self._version(sdk_version, same_id.at).note_same_id(same_id)
 
     def refused(self, sdk_version: str, status: int, message: str, now: float) -> None:
         """Count a rejected report; `sdk_version` is empty if unknown."""

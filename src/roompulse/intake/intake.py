@@ -5,12 +5,13 @@ from math import floor
 
 from roompulse.clock import Clock
 from roompulse.errors import Problem
-from roompulse.intake.by_version import HealthByVersion, VersionHealth
+from roompulse.intake.by_version import HealthByVersion, SameId, VersionHealth
 from roompulse.intake.refusals import sdk_version_of
 from roompulse.intake.window import SlidingCount
 from roompulse.meters import Meters
 from roompulse.report.decode import Largest, decode_as_sent, in_seconds, is_in_milliseconds
 from roompulse.report.model import Received, Report
+from roompulse.rooms.contract import LiveRooms
 
 RATE_WINDOW = 10
 """Seconds over which the rate is averaged."""
@@ -39,13 +40,23 @@ class Intake:
         """Count the body of a saved report."""
         self._meters.bytes.inc(len(body))
 
-    def accepted(self, batch: Sequence[Received]) -> None:
-        """Count reports that are committed and shown."""
+    def accepted(self, batch: Sequence[Received], rooms: LiveRooms) -> None:
+        """Count reports that are committed, and shown in these rooms."""
         self.newest = batch[-1].at
         self._shown.note(len(batch), self._clock())
         self._health.accepted(batch)
+        for received in batch:
+            self._note_same_id(received, rooms)
         self._meters.accepted.inc(len(batch))
         self._meters.samples.inc(sum(len(entry.streams) for received in batch for entry in received.report.metrics))
+
+    def _note_same_id(self, received: Received, rooms: LiveRooms) -> None:
+        report = received.report
+        room = rooms.get(report.room_id)
+        user = room.user(report.user_id) if room else None
+        if user and (found := user.two_sdks) and found.at == received.at:
+            same_id = SameId(report.room_id, report.user_id, found.sdk_versions, found.at)
+            self._health.same_id(report.sdk_version, same_id)
 
     def refused(self, problem: Problem, body: bytes) -> None:
         """Count a rejected report; the body is what was received of it, and may be anything."""

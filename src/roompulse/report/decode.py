@@ -1,5 +1,6 @@
 """Bytes to `Report`, or a BadRequest that names the field."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -7,8 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from roompulse.errors import BadRequest, BodyTooLarge
-from roompulse.report.ids import id_fault, text_fault
-from roompulse.report.model import MILLISECONDS_FROM, Device, Report, Stream
+from roompulse.report.ids import id_fault, label_fault, text_fault
+from roompulse.report.model import MILLISECONDS_FROM, Connection, Device, Entry, Event, Report, Stream
 
 
 def _whole_to_int(number: str) -> int | float:
@@ -16,6 +17,7 @@ def _whole_to_int(number: str) -> int | float:
     return int(value) if value.is_integer() else value
 
 
+_NO_LABELS: Mapping[str, str] = {}
 _LONGEST_FAULT = 200
 """Characters of a message about a field."""
 
@@ -66,6 +68,8 @@ def decode_as_sent(body: bytes, largest: Largest | None = None) -> Report:
     if largest:
         _check_size(report, largest)
     _check_texts(report)
+    if report.events:
+        return replace(report, events=[_event_in_seconds(event) for event in report.events])
     return report
 
 
@@ -82,11 +86,19 @@ def _decode(text: str) -> Report:
         return msgspec.convert(untyped, Report)
 
 
+def _event_in_seconds(event: Event) -> Event:
+    if event.time is None or event.time < MILLISECONDS_FROM:
+        return event
+    return replace(event, time=event.time // 1000)
+
+
 def _named_field(message: str) -> str:
     """Turn msgspec's ``Expected `int` - at `$.a[0].b` `` into ``$.a[0].b: expected `int` ``."""
     # From the right, since the fault may quote what was sent.
     fault, separator, path = message.rpartition(" - at `")
     fault, path = (fault, path.rstrip("`")) if separator else (message, "$")
+    # The fault of a key of a map, which has no path of its own, is at `` `key` in `$.labels` ``.
+    path = path.removeprefix("key` in `")
     if fault.startswith("Object missing required field `"):
         return f"{path}.{fault.split('`')[1]}: required"
     return f"{path}: {fault[0].lower()}{fault[1:_LONGEST_FAULT]}"
@@ -103,25 +115,50 @@ def _check_size(report: Report, largest: Largest) -> None:
 
 
 def _check_texts(report: Report) -> None:
-    if fault := id_fault(report.user_id):
-        raise BadRequest(f"$.user_id: {fault}")
-    if fault := id_fault(report.room_id):
-        raise BadRequest(f"$.room_id: {fault}")
-    if fault := text_fault(report.sdk_version):
-        raise BadRequest(f"$.sdk_version: {fault}")
+    _refuse("$.user_id", id_fault(report.user_id))
+    _refuse("$.room_id", id_fault(report.room_id))
+    _refuse("$.sdk_version", text_fault(report.sdk_version))
+    if report.room_name:
+        _refuse("$.room_name", text_fault(report.room_name))
+    for key, text in (report.labels or _NO_LABELS).items():
+        _refuse("$.labels", label_fault(key))
+        _refuse(f"$.labels.{key}", text_fault(text))
+    for i, event in enumerate(report.events or ()):
+        _check_event(event, i)
     for i, entry in enumerate(report.metrics):
-        if fault := id_fault(entry.user_id):
-            raise BadRequest(f"$.metrics[{i}].user_id: {fault}")
-        if entry.device:
-            _check_device(entry.device, i)
-        for j, stream in enumerate(entry.streams):
-            _check_stream(stream, i, j)
+        _check_entry(entry, i)
 
 
-def _check_device(device: Device, i: int) -> None:
-    for name in Device.__struct_fields__:
-        if (text := getattr(device, name)) and (fault := text_fault(text)):
-            raise BadRequest(f"$.metrics[{i}].device.{name}: {fault}")
+def _refuse(path: str, fault: str | None) -> None:
+    if fault:
+        raise BadRequest(f"{path}: {fault}")
+
+
+def _check_event(event: Event, i: int) -> None:
+    _refuse(f"$.events[{i}].type", text_fault(event.type))
+    if event.stream_id:
+        _refuse(f"$.events[{i}].stream_id", id_fault(event.stream_id))
+    if event.detail:
+        _refuse(f"$.events[{i}].detail", text_fault(event.detail))
+
+
+def _check_entry(entry: Entry, i: int) -> None:
+    if fault := id_fault(entry.user_id):
+        raise BadRequest(f"$.metrics[{i}].user_id: {fault}")
+    if entry.user_name:
+        _refuse(f"$.metrics[{i}].user_name", text_fault(entry.user_name))
+    if entry.device:
+        _check_part(entry.device, f"$.metrics[{i}].device")
+    if entry.connection:
+        _check_part(entry.connection, f"$.metrics[{i}].connection")
+    for j, stream in enumerate(entry.streams):
+        _check_stream(stream, i, j)
+
+
+def _check_part(part: Device | Connection, path: str) -> None:
+    for name in part.__struct_fields__:
+        if (text := getattr(part, name)) and (fault := text_fault(text)):
+            raise BadRequest(f"{path}.{name}: {fault}")
 
 
 def _check_stream(stream: Stream, i: int, j: int) -> None:

@@ -1,5 +1,6 @@
 """The rules for ids of users, rooms and streams, and for other texts."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 
@@ -17,6 +18,7 @@ _FORBIDDEN_IN_IDS = {
     "Zp": "paragraph separator",
 }
 _FORBIDDEN_IN_TEXTS = {"Cc": "control"}
+_LABEL_KEY = re.compile("[a-z][a-z0-9_]{0,31}")
 
 
 def id_fault(value: str) -> str | None:
@@ -38,6 +40,11 @@ def id_fault(value: str) -> str | None:
 def text_fault(value: str) -> str | None:
     """Why `value` is not a text of an SDK, such as its version, or None: it must not have control characters."""
     return None if value.isprintable() else _character_fault(value, _FORBIDDEN_IN_TEXTS)
+
+
+def label_fault(key: str) -> str | None:
+    """Say why `key` is no key of a label, or None if it is one: `[a-z][a-z0-9_]{0,31}`."""
+    return None if _LABEL_KEY.fullmatch(key) else "keys of labels are a-z, 0-9 and _, and begin with a letter"
 
 
 def _blank_fault(value: str) -> str | None:

@@ -17,6 +17,9 @@ MAX_COUNT = 10**9
 
 Direction = Literal["send", "recv"]
 Content = Literal["camera", "screen"]
+LimitedBy = Literal["none", "cpu", "bandwidth", "other"]
+CandidateType = Literal["host", "srflx", "prflx", "relay"]
+Protocol = Literal["udp", "tcp", "tls"]
 Id = Annotated[str, Meta(min_length=1, max_length=128, extra_json_schema={"format": "roompulse-id"})]
 """`ids.id_fault` checks the rest of the rule, which a JSON schema cannot express."""
 
@@ -24,6 +27,17 @@ ShortText = Annotated[
     str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"})
 ]
 """`ids.text_fault` checks the pattern, which is: no control characters."""
+
+LongText = Annotated[
+    str, Meta(min_length=0, max_length=500, extra_json_schema={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"})
+]
+Name = Annotated[
+    str, Meta(min_length=1, max_length=128, extra_json_schema={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"})
+]
+LabelKey = Annotated[str, Meta(min_length=1, max_length=32, extra_json_schema={"pattern": "^[a-z][a-z0-9_]*$"})]
+"""`ids.label_fault` checks the pattern."""
+
+Labels = Annotated[dict[LabelKey, ShortText], Meta(max_length=8)]
 
 UnixTime = Annotated[int, Meta(ge=0, le=MAX_TIME)]
 Pixels = Annotated[int, Meta(ge=0, le=65535)]
@@ -49,6 +63,7 @@ class Video(Struct, frozen=True, gc=False):
     freeze_count: Count | None = None
     freeze_duration: Seconds | None = None
     content: Content | None = None
+    limited_by: LimitedBy | None = None
 
 
 class Audio(Struct, frozen=True, gc=False):
@@ -89,22 +104,51 @@ class Device(Struct, frozen=True, gc=False):
     network_type: ShortText | None = None
 
 
+class Connection(Struct, frozen=True, gc=False):
+    """The way that a user's media takes, in the words of WebRTC."""
+
+    candidate_type: CandidateType | None = None
+    protocol: Protocol | None = None
+    ice_state: ShortText | None = None
+
+
 class Entry(Struct, frozen=True, gc=False):
-    """Streams of one user, who sends them, whoever measured them; `device` is the user's."""
+    """Streams of one user, who sends them, whoever measured them; `device` and `connection` are the user's."""
 
     user_id: Id
     streams: list[Stream]
     device: Device | None = None
+    user_name: Name | None = None
+    connection: Connection | None = None
+
+
+LEFT = "left"
+"""The type of the event by which a reporter says that it leaves the room."""
+
+
+class Event(Struct, frozen=True, gc=False):
+    """What happened at the reporter; `time` is Unix seconds once decoded, None that of the report."""
+
+    type: ShortText
+    time: UnixTime | None = None
+    stream_id: Id | None = None
+    detail: LongText | None = None
 
 
 class Report(Struct, frozen=True, gc=False):
-    """One report; `user_id` is the reporter, `report_time` is Unix seconds once decoded."""
+    """One report; `user_id` is the reporter, `report_time` is Unix seconds once decoded.
+
+    `labels` are about the reporter.
+    """
 
     user_id: Id
     room_id: Id
     sdk_version: ShortText
     report_time: UnixTime
     metrics: list[Entry]
+    room_name: Name | None = None
+    labels: Labels | None = None
+    events: Annotated[list[Event], Meta(max_length=100)] | None = None
 
 
 class Received(Struct, frozen=True, gc=False):

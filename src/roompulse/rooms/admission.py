@@ -9,7 +9,8 @@ from msgspec import Struct
 from roompulse.errors import Problem, TooManyRequests, Unavailable
 from roompulse.report.model import Entry, Received, Report
 from roompulse.rooms.room import RoomState
-from roompulse.rooms.user import StreamKey, StreamState
+from roompulse.rooms.stream import StreamState
+from roompulse.rooms.user import StreamKey
 from roompulse.token_buckets import Buckets
 
 
@@ -56,7 +57,7 @@ class Admission:
         self._limits = limits
         self._starts = starts
         self._rooms = rooms
-        # A place gets free when somebody leaves, so that is how soon it is worth trying again.
+        # A user that leaves makes room, so that is how soon it is worth trying again.
         self._retry_after = ceil(leave_after)
         self._admitted: defaultdict[Scope, set[object]] = defaultdict(set)
         self._starting: Counter[str] = Counter()

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from roompulse.quality import RoomQuality, nearest_rank, rate_room
 from roompulse.report.model import Audio, Direction, Network, Video
-from roompulse.rooms.model import Aggregate, AudioTotals, Figures, FrameRate, Medians, Snapshot, VideoTotals
+from roompulse.rooms.model import Aggregate, AudioTotals, Figures, FrameRate, Snapshot, VideoTotals
 
 
 class Measured(Protocol):
@@ -129,15 +129,6 @@ def aggregate(users: int, quality: RoomQuality, sums: Sums) -> Aggregate:
     )
 
 
-def medians_of(streams: Sequence[Measured]) -> Medians:
-    columns = columns_of(streams)
-    return medians(_spread(columns.rtt), _spread(columns.packet_loss), _spread(columns.jitter))
-
-
-def medians(rtt: Spread, packet_loss: Spread, jitter: Spread) -> Medians:
-    return Medians(_median(rtt), _median(packet_loss), _median(jitter))
-
-
 def _spread(values: list[float]) -> Spread:
     return Spread(sorted(values), fsum(values))
 
@@ -147,15 +138,13 @@ def _total(values: list[float]) -> float:
     return sum(values) if all(isinstance(value, int) for value in values) else fsum(values)
 
 
-def _median(spread: Spread) -> float | None:
-    return nearest_rank(spread.ordered, 50) if spread.ordered else None
-
-
 def _figures(spread: Spread) -> Figures | None:
     ordered = spread.ordered
     if not ordered:
         return None
-    return Figures(avg=_average(spread), p95=nearest_rank(ordered, 95), max=ordered[-1])
+    return Figures(
+        avg=_average(spread), median=nearest_rank(ordered, 50), p95=nearest_rank(ordered, 95), max=ordered[-1]
+    )
 
 
 def _average(spread: Spread) -> float:
@@ -175,8 +164,8 @@ def merge_snapshots(start: float, snapshots: Sequence[Snapshot]) -> Snapshot:
     """Merge the snapshots of one step into one at `start`, without hiding its worst moment.
 
     Users, streams and quality are those of the snapshot with the lowest score (the newest of equals), so that they
-    agree with each other. Averages and bitrates are averaged; p95 and max are the largest, the lowest frame rate the
-    smallest.
+    agree with each other. Averages and bitrates are averaged, and the median is that of the medians; p95 and max are
+    the largest, the lowest frame rate the smallest.
     """
     worst = min(reversed(snapshots), key=lambda one: (one.quality.score is None, one.quality.score or 0))
     rates = [one.video.frame_rate for one in snapshots if one.video.frame_rate]
@@ -204,8 +193,10 @@ def _merge_figures(spreads: Iterable[Figures | None]) -> Figures | None:
     known = [spread for spread in spreads if spread]
     if not known:
         return None
+    medians = sorted(one.median for one in known if one.median is not None)
     return Figures(
         avg=_rounded(fmean(one.avg for one in known)),
+        median=nearest_rank(medians, 50) if medians else None,
         p95=max(one.p95 for one in known),
         max=max(one.max for one in known),
     )

@@ -6,8 +6,9 @@ from typing import Protocol
 from roompulse.errors import Problem
 from roompulse.report.model import Received
 from roompulse.rooms.links import Weakest
-from roompulse.rooms.model import Medians, RoomMetrics, RoomSummary, UserMetrics
+from roompulse.rooms.model import RoomMetrics, RoomSummary, UserMetrics
 from roompulse.rooms.ranking import Place
+from roompulse.rooms.same_id import TwoSdks
 from roompulse.rooms.verdict import Words
 
 
@@ -22,6 +23,11 @@ class LiveUser(Protocol):
 
     @property
     def stale(self) -> bool: ...
+
+    @property
+    def two_sdks(self) -> TwoSdks | None:
+        """What tells that two SDKs report as this user; None if nothing does."""
+        ...
 
     def metrics(self) -> UserMetrics: ...
 
@@ -52,10 +58,8 @@ class LiveRoom(Protocol):
         """The room without its users: several times as fast as `metrics()` where the room has changed."""
         ...
 
-    def medians(self) -> Medians: ...
-
     def worst_first(self) -> Sequence[Place]:
-        """Where its users stand; not to be held on to, as it changes with them."""
+        """The places of its users; not to be kept, as it changes with them."""
         ...
 
     def verdict(self) -> Words: ...
@@ -67,12 +71,15 @@ class LiveRooms(Protocol):
     def admit(self, reports: Sequence[Received]) -> list[Problem | None]:
         """Say of each report why it does not fit the limits (None if it does), in the order of their receipt.
 
-        A report that fits counts as applied when the next one is looked at.
+        A report that fits counts as applied when the next one is checked.
         """
         ...
 
     def apply(self, received: Received) -> None:
-        """Make a committed report visible; reports come in the order of their receipt."""
+        """Make a committed report visible; reports come in the order of their receipt.
+
+        One that is older than its reporter's newest changes nothing: it is for history alone.
+        """
         ...
 
     def expire(self, now: float) -> set[str]:

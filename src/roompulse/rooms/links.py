@@ -4,7 +4,7 @@ A `recv` stream is kept with its sender (whom the entry was about). Here it is f
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from msgspec import Struct
 
@@ -45,13 +45,6 @@ def receptions(user: UserMetrics, find: Find) -> list[Reception]:
     return [reception for reception in found if reception]
 
 
-def weakest(user: UserMetrics, find: Find) -> Weakest:
-    uplink = min(_rated(sent(user)), key=_stream_score, default=None)
-    rated = [receiving for receiving in user.receiving if receiving.score is not None]
-    worst = min(rated, key=lambda receiving: receiving.score or 0, default=None)
-    return Weakest(uplink, _reception(user, worst, find) if worst else None)
-
-
 def _reception(user: UserMetrics, receiving: Receiving, find: Find) -> Reception | None:
     sender = find(receiving.user_id)
     if sender is None:
@@ -66,11 +59,3 @@ def _reception(user: UserMetrics, receiving: Receiving, find: Find) -> Reception
 
 def _order(stream: StreamMetrics) -> tuple[str, str, str]:
     return stream.stream_id, stream.direction, stream.reporter_id
-
-
-def _rated(streams: Iterable[StreamMetrics]) -> list[StreamMetrics]:
-    return [stream for stream in streams if stream.quality.score is not None]
-
-
-def _stream_score(stream: StreamMetrics) -> float:
-    return stream.quality.score or 0

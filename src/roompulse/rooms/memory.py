@@ -10,7 +10,7 @@ from sortedcontainers import SortedList
 from roompulse.errors import Problem
 from roompulse.report.model import Received
 from roompulse.rooms.admission import Admission, Limits, Starts
-from roompulse.rooms.room import RoomState
+from roompulse.rooms.room import RoomState, Timeouts
 from roompulse.rooms.user import UserState
 
 
@@ -18,14 +18,13 @@ class RoomsInMemory:
     """Implements `LiveRooms`.
 
     Each user has one entry in a heap of due times. A report does not touch it: when the entry comes due, the user is
-    looked at and put back if it was heard of meanwhile. So a report costs the same in a room of any size.
+    updated, and put back if it was reported meanwhile. So a report costs the same in a room of any size.
     """
 
     def __init__(self, limits: Limits, *, stale_after: float, leave_after: float) -> None:
         self._limits = limits
         self._starts = Starts(limits.sender_rooms)
-        self._stale_after = stale_after
-        self._leave_after = leave_after
+        self._timeouts = Timeouts(stale_after, leave_after)
         # In the order of their newest change.
         self._rooms: OrderedDict[str, RoomState] = OrderedDict()
         self._ids: SortedList[str] = SortedList()
@@ -36,14 +35,16 @@ class RoomsInMemory:
         self._latest = 0.0
 
     def admit(self, reports: Sequence[Received]) -> list[Problem | None]:
-        admission = Admission(self._limits, self._starts, self._rooms, self._leave_after)
+        admission = Admission(self._limits, self._starts, self._rooms, self._timeouts.leave_after)
         return [admission.check(received) for received in reports]
 
     def apply(self, received: Received) -> None:
         report, now = received.report, received.at
         room = self._rooms.get(report.room_id)
+        if room and room.is_late(report, now):
+            return
         if room is None:
-            room = self._rooms[report.room_id] = RoomState(report.room_id, now)
+            room = self._rooms[report.room_id] = RoomState(report.room_id, now, self._timeouts)
             self._starts.note(received.sender, now)
             self._ids.add(report.room_id)
             self._listed = None
@@ -52,14 +53,18 @@ class RoomsInMemory:
         self._version += 1
         self._latest = max(self._latest, now)
         for user in room.apply(report, now, self._version):
-            self._schedule(now + min(self._stale_after, self._leave_after), room, user)
+            self._schedule(now + min(self._timeouts.stale_after, self._timeouts.leave_after), room, user)
+        if not room.users:
+            self._end(report.room_id)
 
     def expire(self, now: float) -> set[str]:
         changed = self._set_back(now) if now < self._latest else set()
         self._latest = now
         while self._due and self._due[0][0] <= now:
             _, _, room, user = heapq.heappop(self._due)
-            if self._look_at(user, room, now):
+            if room.users.get(user.user_id) is not user:
+                continue  # It said that it leaves.
+            if self._update(user, room, now):
                 changed.add(room.room_id)
                 self._rooms.move_to_end(room.room_id)
             if not room.users:
@@ -72,7 +77,7 @@ class RoomsInMemory:
         self._listed = None
 
     def _set_back(self, now: float) -> set[str]:
-        """The clock was set back: without this, nobody would turn stale or leave until it is as late again."""
+        """The clock was set back: without this, no user would turn stale or leave until it is as late again."""
         self._version += 1
         self._due = []
         for room in self._rooms.values():
@@ -80,22 +85,22 @@ class RoomsInMemory:
                 self._schedule(now, room, user)
         return set(self._rooms)
 
-    def _look_at(self, user: UserState, room: RoomState, now: float) -> bool:
+    def _update(self, user: UserState, room: RoomState, now: float) -> bool:
         """Bring one user up to date and say whether that changed anything."""
         version = self._version + 1
+        stale_after, leave_after = self._timeouts.stale_after, self._timeouts.leave_after
         # Compared as scheduled (`time + timeout`): rounding must not make one due again at once.
-        left = user.received_at + self._leave_after <= now
-        turned_stale = not user.stale and user.received_at + self._stale_after <= now
-        dropped, streams = user.forget(now, self._leave_after)
+        left = user.received_at + leave_after <= now
+        turned_stale = not user.stale and user.received_at + stale_after <= now
+        dropped, streams = user.forget(now, leave_after)
         room.forget_streams(streams, version)
+        streams_turned_stale = room.turn_stale(user, now, version)
         if left:
             del room.users[user.user_id]
         else:
             user.stale = user.stale or turned_stale
-            # One who is stale may be heard of again at any time, and is looked at no later than it can be stale anew.
-            stale_at = (now if user.stale else user.received_at) + self._stale_after
-            self._schedule(min(stale_at, user.oldest() + self._leave_after), room, user)
-        if not (left or dropped or turned_stale):
+            self._schedule(user.due(now, stale_after, leave_after), room, user)
+        if not (left or dropped or turned_stale or streams_turned_stale):
             return False
         self._version = version
         room.user_changed(user, version)

@@ -6,13 +6,17 @@ Times are Unix seconds with milliseconds, bitrates kbit/s, None is "not known".
 from msgspec import Struct
 
 from roompulse.quality import Level, RoomQuality, StreamQuality, UserQuality
-from roompulse.report.model import Audio, Device, Direction, Network, Video
+from roompulse.report.model import Audio, Connection, Device, Direction, Network, Video
 
 
 class Figures(Struct, frozen=True, gc=False):
-    """Spread of one figure over the streams that gave it: rtt and jitter in ms, packet loss in percent."""
+    """Spread of one figure over the streams that gave it: rtt and jitter in ms, packet loss in percent.
+
+    Ranks are nearest ones. `median` is None in snapshots of versions that did not store it.
+    """
 
     avg: float
+    median: float | None
     p95: float
     max: float
 
@@ -57,7 +61,7 @@ class Snapshot(Aggregate, frozen=True, gc=False):
 
 
 class StreamMetrics(Struct, frozen=True, gc=False):
-    """The newest sample of one stream, and how it rates."""
+    """The newest sample of one stream, and how it rates: unknown once no report mentioned it for STALE_AFTER."""
 
     stream_id: str
     direction: Direction
@@ -83,13 +87,17 @@ class UserMetrics(Struct, frozen=True, gc=False):
 
     `streams` are those that entries about this user gave, `receiving` what it reported about what it receives.
     `sdk_version` and `report_time` are of the newest report about the user (of its own newest report where nobody
-    reported about it), `received_at` is when it was last heard of. `device` is of the newest entry that gave one, and
+    reported about it), `received_at` is when the last report by or about it came. `user_name`, `device` and
+    `connection` are of the newest entry that gave one, `labels` of its own newest report that gave some; each is
     forgotten like a stream that is not mentioned any more.
     """
 
     user_id: str
+    user_name: str | None
     sdk_version: str
     device: Device | None
+    connection: Connection | None
+    labels: dict[str, str] | None
     report_time: int
     received_at: float
     stale: bool
@@ -100,7 +108,7 @@ class UserMetrics(Struct, frozen=True, gc=False):
 
 
 class RoomSummary(Struct, frozen=True, gc=False):
-    """A room in one line: cheap to make, also of a room with many users. `received_at` is when any was last heard of.
+    """A room in one line: cheap to make, also of a room with many users. `received_at` is that of its newest report.
 
     `stale` is true when all of them are.
     """
@@ -111,16 +119,9 @@ class RoomSummary(Struct, frozen=True, gc=False):
     stale: bool
 
 
-class Medians(Struct, frozen=True, gc=False):
-    """Of the same streams as the figures of the aggregate, by nearest rank: rtt and jitter in ms, loss in percent."""
-
-    rtt: float | None
-    packet_loss: float | None
-    jitter: float | None
-
-
 class RoomMetrics(Struct, frozen=True, gc=False):
     room_id: str
+    room_name: str | None
     updated_at: float
     aggregate: Aggregate
     users: list[UserMetrics]

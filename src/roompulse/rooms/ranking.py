@@ -26,18 +26,19 @@ def place_of(user: UserState) -> Place:
 class Ranking:
     """The places of users, kept while they change: only who changed is placed anew."""
 
-    __slots__ = ("_levels", "_places", "_scores", "_stale", "worst_first")
+    __slots__ = ("_levels", "_places", "_scores", "_stale", "receive_nothing", "worst_first")
 
     def __init__(self, users: Iterable[UserState]) -> None:
         users = list(users)
         self._places = {user.user_id: place_of(user) for user in users}
         self._stale = {user.user_id for user in users if user.stale}
+        self.receive_nothing = {user.user_id for user in users if user.missing}
         self._levels: Counter[Level] = Counter(_level(place) for place in self._places.values())
         self._scores: SortedList[float] = SortedList(one.score for one in self._places.values() if not one.unrated)
         self.worst_first: SortedList[Place] = SortedList(self._places.values())
 
     def put(self, user: UserState) -> None:
-        """Take a user in, or place it anew."""
+        """Add a user, or place it anew."""
         user_id, place = user.user_id, place_of(user)
         if place != self._places.get(user_id):
             self.drop(user_id)
@@ -47,10 +48,12 @@ class Ranking:
             if not place.unrated:
                 self._scores.add(place.score)
         (self._stale.add if user.stale else self._stale.discard)(user_id)
+        (self.receive_nothing.add if user.missing else self.receive_nothing.discard)(user_id)
 
     def drop(self, user_id: str) -> None:
-        """Let a user go, if it is there."""
+        """Remove a user, if it is there."""
         self._stale.discard(user_id)
+        self.receive_nothing.discard(user_id)
         place = self._places.pop(user_id, None)
         if place:
             self.worst_first.remove(place)
@@ -62,7 +65,12 @@ class Ranking:
         return room_quality(self._scores, self._levels)
 
     def all_stale(self) -> bool:
-        return len(self._stale) == len(self._places)
+        return self.stale == len(self._places)
+
+    @property
+    def stale(self) -> int:
+        """How many users are stale."""
+        return len(self._stale)
 
 
 def _level(place: Place) -> Level:

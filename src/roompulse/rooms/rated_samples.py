@@ -1,22 +1,28 @@
-"""Samples of earlier, rated as they were when they came."""
+"""Samples of earlier, rated as they were at their receipt."""
 
 from collections.abc import Iterable, Iterator
+from math import inf
 
 from msgspec import Struct
 
 from roompulse.quality import FRAME_RATE_WINDOW, StreamQuality
 from roompulse.report.model import Audio, Device, Direction, Network, Received, Video
 from roompulse.rooms.aggregate import step_start
-from roompulse.rooms.user import StreamState
+from roompulse.rooms.stream import StreamState
 
 CLOCK_TOLERANCE = 600.0
-"""Seconds that a device's clock, or a report that could not be sent earlier, may be away from the server's clock."""
+"""Seconds that a report which could not be sent earlier may be behind the server's clock to be placed at its time."""
+
+_SLOW_FROM, _STEADY, _LONG_ENOUGH = 5.0, 2.0, 10.0
+"""Seconds: a clock is slow, by more than the first, if all reports of the third are behind by the same, give or take
+the second. Reports that were kept come in a burst instead, each less behind than the one before."""
 
 
 class StreamSample(Struct, frozen=True, gc=False):
     """What one report said about one stream, and how it rates; `user_id` is whose media it is.
 
-    `timestamp` is its place in history: `report_time` if that is within CLOCK_TOLERANCE of `received_at`, else that.
+    `timestamp` is its place in history: `report_time` if that is at most CLOCK_TOLERANCE before `received_at`, and the
+    reporter's clock is not known to be slow; else that.
     """
 
     timestamp: float
@@ -39,21 +45,23 @@ class SampleRater:
 
     def __init__(self) -> None:
         self._streams: dict[tuple[str, str, str, Direction], StreamState] = {}
-        self._heard = 0.0
+        self._clocks: dict[str, ReporterClock] = {}
+        self._newest = 0.0
 
     def rate(self, received: Received) -> Iterator[StreamSample]:
         report, at = received.report, received.at
-        if at > self._heard + FRAME_RATE_WINDOW:
+        if at > self._newest + FRAME_RATE_WINDOW:
             self._forget(at)
+        timestamp = self._clocks.setdefault(report.user_id, ReporterClock()).place(report.report_time, at)
         for entry in report.metrics:
             for sample in entry.streams:
                 key = (entry.user_id, report.user_id, sample.stream_id, sample.direction)
                 stream = self._streams.get(key)
                 if stream is None:
                     stream = self._streams[key] = StreamState(entry.user_id, report.user_id)
-                stream.take(sample, report.report_time, at)
+                stream.replace(sample, report.report_time, at)
                 yield StreamSample(
-                    timestamp=place_in_history(report.report_time, at),
+                    timestamp=timestamp,
                     received_at=at,
                     report_time=report.report_time,
                     sdk_version=report.sdk_version,
@@ -70,13 +78,35 @@ class SampleRater:
 
     def _forget(self, now: float) -> None:
         """Drop streams whose reports no longer count: a day has many."""
-        self._heard = now
+        self._newest = now
         oldest = now - FRAME_RATE_WINDOW
         self._streams = {key: stream for key, stream in self._streams.items() if stream.received_at >= oldest}
+        self._clocks = {user_id: clock for user_id, clock in self._clocks.items() if clock.received_at >= oldest}
 
 
 def place_in_history(report_time: int, received_at: float) -> float:
-    return float(report_time) if abs(report_time - received_at) <= CLOCK_TOLERANCE else received_at
+    """Where a report is in history by its own time: never in the future, nor long before its receipt."""
+    return float(report_time) if 0 <= received_at - report_time <= CLOCK_TOLERANCE else received_at
+
+
+class ReporterClock:
+    """Places the reports of one reporter, whose clock may be slow: its charts then agree with those of its room."""
+
+    __slots__ = ("_behind", "_since", "received_at")
+
+    def __init__(self) -> None:
+        self.received_at = 0.0
+        # How far behind the first of the newest reports that agree on it was, and when it came.
+        self._behind = self._since = inf
+
+    def place(self, report_time: int, received_at: float) -> float:
+        self.received_at = received_at
+        behind = received_at - report_time
+        if not abs(behind - self._behind) <= _STEADY:
+            self._behind, self._since = behind, received_at
+        if behind > _SLOW_FROM and received_at - self._since >= _LONG_ENOUGH:
+            return received_at
+        return place_in_history(report_time, received_at)
 
 
 def worst_of_steps(samples: Iterable[StreamSample], step: float) -> list[StreamSample]:

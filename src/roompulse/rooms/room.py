@@ -3,23 +3,37 @@
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from roompulse.report.model import Entry, Report, Stream
-from roompulse.rooms.aggregate import aggregate, aggregate_of, medians, medians_of
-from roompulse.rooms.model import Medians, RoomMetrics, RoomSummary, UserMetrics
-from roompulse.rooms.ranking import Place, place_of
-from roompulse.rooms.room_index import RoomIndex
-from roompulse.rooms.user import Reporting, StreamState, UserState
-from roompulse.rooms.verdict import Words, verdict_in_words
+from msgspec import Struct
 
-KEPT_FROM = 200
-"""Users, or streams, from which on a room is kept in mind as a whole; a smaller one is gone through when asked."""
+from roompulse.report.model import LEFT, Entry, Report, Stream
+from roompulse.rooms.aggregate import aggregate, aggregate_of
+from roompulse.rooms.departures import Departures
+from roompulse.rooms.model import RoomMetrics, RoomSummary
+from roompulse.rooms.ranking import Place, place_of
+from roompulse.rooms.room_index import RoomIndex, words_of
+from roompulse.rooms.stream import StreamState
+from roompulse.rooms.user import UserState
+from roompulse.rooms.verdict import Words
+
+INDEXED_FROM = 200
+"""Users, or streams, from which on a room has an index; all of a smaller one is gone through when it is read."""
+
+
+class Timeouts(Struct, frozen=True):
+    """Seconds without a report after which users and streams are stale, and after which they leave."""
+
+    stale_after: float
+    leave_after: float
 
 
 class RoomState:
     __slots__ = (
-        "_kept",
+        "_index",
         "_metrics",
+        "_name",
         "_summary",
+        "_timeouts",
+        "departures",
         "heard_at",
         "room_id",
         "started_at",
@@ -28,59 +42,105 @@ class RoomState:
         "version",
     )
 
-    def __init__(self, room_id: str, now: float) -> None:
+    def __init__(self, room_id: str, now: float, timeouts: Timeouts) -> None:
         self.room_id = room_id
         self.started_at = now
         self.heard_at = now
         self.users: dict[str, UserState] = {}
+        self.departures = Departures(timeouts.leave_after)
         self.updated_at = 0.0
         self.version = 0
+        self._timeouts = timeouts
+        self._name: str | None = None
         self._metrics: RoomMetrics | None = None
         self._summary: RoomSummary | None = None
-        self._kept: RoomIndex | None = None
+        self._index: RoomIndex | None = None
 
     def changed(self, now: float, version: int) -> None:
         self.updated_at = now
         self.version = version
         self._metrics = None
         self._summary = None
-        if self._kept and not self._kept.is_worth_it():
-            self._kept = None
+        if self._index and not self._index.is_worth_it():
+            self._index = None
+
+    def is_late(self, report: Report, now: float) -> bool:
+        """Whether a report is for history alone: its reporter's newest one is more than a second newer.
+
+        Unless that came STALE_AFTER seconds ago: then the reporter's clock was set back.
+        """
+        patience = self._timeouts.stale_after
+        user = self.users.get(report.user_id)
+        if user is None:
+            return self.departures.is_late(report.user_id, report.report_time, now, patience)
+        if not user.is_late(report.report_time, now, patience):
+            return False
+        user.sources.note(report, now)
+        return True
 
     def apply(self, report: Report, now: float, version: int) -> list[UserState]:
         """Apply one report and return the users that it brought into the room."""
         known = len(self.users)
         self.heard_at = max(self.heard_at, now)
-        self._user(report.user_id).reports(report, now, version)
+        self.departures.drop(report.user_id)
+        if report.room_name:
+            self._name = report.room_name
+        reporter = self._user(report.user_id)
+        reporter.reports(report, now, version)
+        reporter.sources.note(report, now)
         for entry in report.metrics:
-            reporting = self._user(entry.user_id).reported_on(report, entry.device, now, version)
-            self._take(entry, report, reporting, now)
-        self.changed(now, version)
+            if entry.user_id == report.user_id or not self.departures.has(entry.user_id, now):
+                self._apply_entry(entry, report, now, version)
         new = len(self.users) - known
-        return list(islice(reversed(self.users.values()), new)) if new else []
+        users = list(islice(reversed(self.users.values()), new)) if new else []
+        if report.events and any(event.type == LEFT for event in report.events):
+            self._leave(reporter, report.report_time, now, version)
+        self.changed(now, version)
+        return users
 
-    def _take(self, entry: Entry, report: Report, reporting: Reporting, now: float) -> None:
-        kept = self._kept
+    def _apply_entry(self, entry: Entry, report: Report, now: float, version: int) -> None:
+        index = self._index
+        user = self._user(entry.user_id)
+        reporting = user.reported_on(report, entry, now, version)
         for sample in entry.streams:
             key = (sample.stream_id, sample.direction)
             stream = reporting.streams.get(key)
+            # Whether a stream is sent matters to others who receive it.
+            matters = len(user.reporters) > 1 and sample.direction == "send" and user.user_id == report.user_id
+            was_sent = matters and stream is not None and stream.is_sent
             if stream is None:
                 stream = reporting.streams[key] = StreamState(entry.user_id, report.user_id)
                 if sample.direction == "recv":
                     self.users[report.user_id].receiving[entry.user_id, sample.stream_id] = stream
-                if kept:
-                    kept.stream_starts(stream)
-            elif kept:
-                kept.stream_changes(stream)
-            stream.take(sample, report.report_time, now)
+                if index:
+                    index.stream_starts(stream)
+            elif index:
+                (index.stream_starts if stream.stale else index.stream_changes)(stream)
+            stream.replace(sample, report.report_time, now)
+            if matters and stream.is_sent != was_sent:
+                self._receivers_changed(user, sample.stream_id, version)
 
     def _user(self, user_id: str) -> UserState:
         user = self.users.get(user_id)
         if user is None:
-            user = self.users[user_id] = UserState(user_id)
-        if self._kept:
-            self._kept.user_changes(user_id)
+            user = self.users[user_id] = UserState(user_id, self.users)
+        if self._index:
+            self._index.user_changes(user_id)
         return user
+
+    def _receivers_changed(self, sender: UserState, stream_id: str, version: int) -> None:
+        """Note that a stream is sent now, or not any more: those who receive nothing of it are rated by that."""
+        for reporter_id, reporting in sender.reporters.items():
+            receiver = self.users.get(reporter_id)
+            if receiver and (stream_id, "recv") in reporting.streams:
+                self.user_changed(receiver, version)
+
+    def turn_stale(self, user: UserState, now: float, version: int) -> bool:
+        """Let the streams of a user count no more that no report mentioned lately; say whether there were any."""
+        streams = user.turn_stale(now, self._timeouts.stale_after)
+        for stream in streams:
+            self._ends(stream, version)
+        return bool(streams)
 
     def forget_streams(self, streams: Iterable[StreamState], version: int) -> None:
         """Take streams that were dropped from their senders away from those who reported to receive them."""
@@ -89,17 +149,51 @@ class RoomState:
             if receiver and stream.sample.direction == "recv":
                 receiver.receiving.pop((stream.user_id, stream.sample.stream_id), None)
                 self.user_changed(receiver, version)
-            if self._kept:
-                self._kept.stream_ends(stream)
+            if not stream.stale:
+                self._ends(stream, version)
+
+    def _ends(self, stream: StreamState, version: int) -> None:
+        """Note that a stream, which counted until now, does not any more."""
+        if self._index:
+            self._index.stream_ends(stream)
+        if stream.sample.direction == "recv":
+            if receiver := self.users.get(stream.reporter_id):
+                self.user_changed(receiver, version)
+        elif stream.reporter_id == stream.user_id and (sender := self.users.get(stream.user_id)):
+            self._receivers_changed(sender, stream.sample.stream_id, version)
+
+    def _leave(self, user: UserState, report_time: int, now: float, version: int) -> None:
+        """Remove a user at once, with what it reported to receive."""
+        user_id = user.user_id
+        self.departures.note(user_id, report_time, now)
+        received = list(user.receiving.values())
+        self.remove(user, version)
+        for stream in received:
+            sender = self.users.get(stream.user_id)
+            reporting = sender.reporters.get(user_id) if sender else None
+            if sender is None or reporting is None:
+                continue
+            del reporting.streams[stream.sample.stream_id, "recv"]
+            if not reporting.streams:
+                del sender.reporters[user_id]
+            if not stream.stale:
+                self._ends(stream, version)
+            self.user_changed(sender, version)
+
+    def remove(self, user: UserState, version: int) -> None:
+        """Remove a user and its streams."""
+        del self.users[user.user_id]
+        self.forget_streams(list(user.streams()), version)
+        self.user_changed(user, version)
 
     def user_changed(self, user: UserState, version: int) -> None:
         """Note that a user changed, or left."""
         user.changed(version)
-        if self._kept:
-            self._kept.user_changes(user.user_id)
+        if self._index:
+            self._index.user_changes(user.user_id)
 
     def set_back(self, now: float, version: int) -> list[UserState]:
-        """Take nothing to have been heard later than `now`, since the clock was set back to there."""
+        """Date nothing later than `now`, since the clock was set back to there."""
         self.changed(now, version)
         self.heard_at = min(self.heard_at, now)
         for user in self.users.values():
@@ -113,50 +207,42 @@ class RoomState:
         """The answer about this room; built once per change."""
         if self._metrics is None:
             users = [self.users[user_id].metrics() for user_id in sorted(self.users)]
-            self._metrics = RoomMetrics(self.room_id, self.updated_at, self.summary().aggregate, users)
+            self._metrics = RoomMetrics(self.room_id, self._name, self.updated_at, self.summary().aggregate, users)
         return self._metrics
 
     def summary(self) -> RoomSummary:
         """The room without its users; built once per change."""
         if self._summary is None:
             users = self.users.values()
-            if kept := self._whole():
-                whole = aggregate(len(users), kept.ranking.quality(), kept.totals.sums())
-                stale = kept.ranking.all_stale()
+            if index := self._whole():
+                whole = aggregate(len(users), index.ranking.quality(), index.totals.sums())
+                stale = index.ranking.all_stale()
             else:
                 whole = aggregate_of([user.score() for user in users], self._samples())
                 stale = all(user.stale for user in users)
-            # Whoever was heard of last leaves last, so that the room was last heard of when it was.
             self._summary = RoomSummary(self.room_id, whole, self.heard_at, stale)
         return self._summary
 
-    def medians(self) -> Medians:
-        if kept := self._whole():
-            sums = kept.totals.sums()
-            return medians(sums.rtt, sums.packet_loss, sums.jitter)
-        return medians_of(self._samples())
-
     def worst_first(self) -> Sequence[Place]:
-        if kept := self._whole():
-            return kept.ranking.worst_first
+        if index := self._whole():
+            return index.ranking.worst_first
         return sorted(place_of(user) for user in self.users.values())
 
     def verdict(self) -> Words:
-        if kept := self._whole():
-            return kept.words()
-        return verdict_in_words(self.metrics(), self._metrics_of)
-
-    def _metrics_of(self, user_id: str) -> UserMetrics | None:
-        user = self.users.get(user_id)
-        return user.metrics() if user else None
+        index = self._whole()
+        return index.words() if index else words_of(self.users)
 
     def _whole(self) -> RoomIndex | None:
-        """What is kept of a big room, up to date; None of a small one."""
-        if self._kept:
-            self._kept.catch_up()
-        elif len(self.users) >= KEPT_FROM or sum(user.stream_count() for user in self.users.values()) >= KEPT_FROM:
-            self._kept = RoomIndex(self.users)
-        return self._kept
+        """The index of a big room, up to date; None of a small one."""
+        if self._index:
+            self._index.catch_up()
+        elif len(self.users) >= INDEXED_FROM or self._stream_count() >= INDEXED_FROM:
+            self._index = RoomIndex(self.users)
+        return self._index
+
+    def _stream_count(self) -> int:
+        return sum(user.stream_count() for user in self.users.values())
 
     def _samples(self) -> list[Stream]:
-        return [stream.sample for user in self.users.values() for stream in user.streams()]
+        """Those that count."""
+        return [stream.sample for user in self.users.values() for stream in user.streams() if not stream.stale]

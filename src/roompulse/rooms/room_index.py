@@ -1,23 +1,24 @@
-"""What is told of a big room as a whole, kept while its users and streams change.
+"""The figures and the verdict of a big room, updated while its users and streams change.
 
-Nothing is worked out when they change, but when somebody asks, and then only for those that changed since.
+Nothing is worked out when they change, but when it is read, and then only for those that changed since.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from roompulse.quality import IMPAIRED, level_of
 from roompulse.report.model import Stream
 from roompulse.rooms.ranking import Ranking
 from roompulse.rooms.running_totals import RunningTotals
-from roompulse.rooms.user import StreamState, UserState
+from roompulse.rooms.stream import StreamState
+from roompulse.rooms.user import UserState
 from roompulse.rooms.verdict import Room, Troubles, Words, in_words
 
 _MOST_STREAMS, _MOST_USERS = 1 / 5, 3 / 4
-"""Shares of a room: where more than these changed, all of it is as quickly gone through anew."""
+"""Shares of a room: where more than these changed, it is as fast to go through all of it again."""
 
 
 class RoomIndex:
-    """`users` are those of the room, which are changed elsewhere: what is said here is who and which."""
+    """`users` are those of the room, which are changed elsewhere; here is noted which of them were."""
 
     __slots__ = (
         "_changed",
@@ -32,7 +33,7 @@ class RoomIndex:
     )
 
     def __init__(self, users: Mapping[str, UserState]) -> None:
-        samples = [stream.sample for user in users.values() for stream in user.streams()]
+        samples = [stream.sample for user in users.values() for stream in user.streams() if not stream.stale]
         self._users = users
         self.ranking = Ranking(users.values())
         self.totals = RunningTotals(samples)
@@ -49,6 +50,7 @@ class RoomIndex:
         self._changed.add(user_id)
 
     def stream_starts(self, stream: StreamState) -> None:
+        """Note a stream that did not count until now."""
         self._streams.add(stream)
 
     def stream_changes(self, stream: StreamState) -> None:
@@ -58,6 +60,7 @@ class RoomIndex:
             self._old.append(stream.sample)
 
     def stream_ends(self, stream: StreamState) -> None:
+        """Note a stream that does not count any more."""
         if stream in self._streams:
             self._streams.remove(stream)
         else:
@@ -78,22 +81,42 @@ class RoomIndex:
             else:
                 self.ranking.drop(user_id)
             if self._troubles is not None:
-                self._note_trouble(self._troubles, user_id, user)
+                _note_trouble(self._troubles, user_id, user)
         self._changed = set()
-
-    @staticmethod
-    def _note_trouble(troubles: Troubles, user_id: str, user: UserState | None) -> None:
-        if user and level_of(user.score()) in IMPAIRED:
-            troubles.put(user_id, user)
-        else:
-            troubles.drop(user_id)
 
     def words(self) -> Words:
         if self._troubles is None:
-            self._troubles = Troubles()
-            for user_id, user in self._users.items():
-                self._note_trouble(self._troubles, user_id, user)
-        return in_words(Room(self.ranking.quality(), self._troubles, self._worst_first, self._users.get))
+            self._troubles = _troubles_of(self._users)
+        return _words(self._users, self.ranking, self._troubles)
 
-    def _worst_first(self) -> Iterator[str]:
-        return (place.user_id for place in self.ranking.worst_first)
+
+def words_of(users: Mapping[str, UserState]) -> Words:
+    """The verdict on these users, found by going through all of them."""
+    return _words(users, Ranking(users.values()), _troubles_of(users))
+
+
+def _words(users: Mapping[str, UserState], ranking: Ranking, troubles: Troubles) -> Words:
+    return in_words(
+        Room(
+            quality=ranking.quality(),
+            stale=ranking.stale,
+            receive_nothing=ranking.receive_nothing,
+            troubles=troubles,
+            worst_first=lambda: (place.user_id for place in ranking.worst_first),
+            links=users.get,
+        )
+    )
+
+
+def _troubles_of(users: Mapping[str, UserState]) -> Troubles:
+    troubles = Troubles()
+    for user_id, user in users.items():
+        _note_trouble(troubles, user_id, user)
+    return troubles
+
+
+def _note_trouble(troubles: Troubles, user_id: str, user: UserState | None) -> None:
+    if user and level_of(user.score()) in IMPAIRED:
+        troubles.put(user_id, user)
+    else:
+        troubles.drop(user_id)

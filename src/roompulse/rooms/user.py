@@ -1,88 +1,19 @@
-"""What is kept of one user and one stream while they are live."""
+"""What is kept of one user while it is live."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from math import inf
+from typing import Any
 
-from roompulse.quality import FRAME_RATE_WINDOW, Level, StreamQuality, interval, rate_stream, rate_user, worst
-from roompulse.report.model import Device, Direction, Report, Stream
+from roompulse.quality import Level, limitation, rate_user, worst
+from roompulse.report.model import Direction, Entry, Report
 from roompulse.rooms.links import Reception, Weakest
-from roompulse.rooms.model import Receiving, StreamMetrics, UserMetrics
+from roompulse.rooms.model import Receiving, UserMetrics
+from roompulse.rooms.same_id import WINDOW, Sources, TwoSdks
+from roompulse.rooms.stream import StreamState
 
 StreamKey = tuple[str, Direction]
 """Stream and direction: what tells the streams apart that one reporter gives about one user."""
-
-
-class StreamState:
-    """The newest sample of one stream, rated when somebody asks: most samples are followed by another before that."""
-
-    __slots__ = (
-        "_frame_rates",
-        "_highest_frame_rate",
-        "_interval",
-        "_quality",
-        "_report_time",
-        "received_at",
-        "reporter_id",
-        "sample",
-        "user_id",
-    )
-
-    def __init__(self, user_id: str, reporter_id: str) -> None:
-        self.user_id = user_id
-        self.reporter_id = reporter_id
-        self.received_at = -inf
-        self._report_time = 0
-        self._interval: float | None = None
-        self._quality: StreamQuality | None = None
-        # (time, fps), falling from left to right: the leftmost within the window is its highest. Few, so a list.
-        self._frame_rates: list[tuple[float, float]] = []
-
-    def take(self, sample: Stream, report_time: int, now: float) -> None:
-        if sample.video and sample.video.freeze_duration is not None:
-            self._interval = interval(report_time - self._report_time, now - self.received_at, self._interval)
-        self._report_time = report_time
-        self.sample = sample
-        self.received_at = now
-        self._note_frame_rate(sample.video.frame_rate if sample.video else None, now)
-        self._quality = None
-
-    @property
-    def quality(self) -> StreamQuality:
-        """How the newest sample rates by what was known when it came; worked out once."""
-        if self._quality is None:
-            self._quality = rate_stream(self.sample, self._highest_frame_rate, self._interval)
-        return self._quality
-
-    def _note_frame_rate(self, fps: float | None, now: float) -> None:
-        rates = self._frame_rates
-        if fps is not None:
-            while rates and rates[-1][1] <= fps:
-                rates.pop()
-            rates.append((now, fps))
-        while rates and rates[0][0] < now - FRAME_RATE_WINDOW:
-            del rates[0]
-        self._highest_frame_rate = rates[0][1] if rates else 0.0
-
-    def set_back(self, now: float) -> None:
-        self.received_at = min(self.received_at, now)
-        self._frame_rates = [(min(at, now), fps) for at, fps in self._frame_rates]
-
-    def order(self) -> tuple[str, Direction, str]:
-        return self.sample.stream_id, self.sample.direction, self.reporter_id
-
-    def metrics(self) -> StreamMetrics:
-        sample = self.sample
-        return StreamMetrics(
-            stream_id=sample.stream_id,
-            direction=sample.direction,
-            reporter_id=self.reporter_id,
-            received_at=self.received_at,
-            video=sample.video,
-            audio=sample.audio,
-            network=sample.network,
-            quality=self.quality,
-        )
 
 
 class Reporting:
@@ -96,57 +27,83 @@ class Reporting:
 
 
 class UserState:
-    """One user of one room: what is reported about it, and what it reported to receive from others."""
+    """One user of one room: what is reported about it, and what it reported to receive from others.
+
+    `users` are all users of its room.
+    """
 
     __slots__ = (
         "_about",
         "_by_itself",
-        "_device",
+        "_given",
         "_metrics",
+        "_missing",
+        "_newest",
         "_score",
         "_scored",
+        "_users",
         "received_at",
         "receiving",
         "reporters",
+        "sources",
         "stale",
         "user_id",
         "version",
     )
 
-    def __init__(self, user_id: str) -> None:
+    def __init__(self, user_id: str, users: "Mapping[str, UserState]") -> None:
         self.user_id = user_id
         self.reporters: dict[str, Reporting] = {}
         self.receiving: dict[tuple[str, str], StreamState] = {}
         self.received_at = 0.0
         self.stale = False
         self.version = 0
+        self.sources = Sources()
+        self._users = users
         # (sdk_version, report_time) of the newest report about this user, and of its own newest report.
         self._about: tuple[str, int] | None = None
         self._by_itself: tuple[str, int] | None = None
-        # The newest one given, and when.
-        self._device: tuple[Device, float] | None = None
+        # The highest report_time of its own reports, and when it came.
+        self._newest: tuple[int, float] = (0, -inf)
+        # The newest device, connection, labels and name that were given, and when; most users give none.
+        self._given: dict[str, tuple[Any, float]] | None = None
         self._metrics: UserMetrics | None = None
         self._score: float | None = None
+        self._missing = ""
         self._scored = False
 
     def reports(self, report: Report, now: float, version: int) -> None:
         """Note that this user sent `report`."""
         self._by_itself = (report.sdk_version, report.report_time)
-        self._heard(now, version)
+        # One that is more than a second older was not late: nothing newer had come for long.
+        if not self._newest[0] - 1 <= report.report_time < self._newest[0]:
+            self._newest = (report.report_time, now)
+        if report.labels:
+            self._give("labels", report.labels, now)
+        self._refreshed(now, version)
 
-    def reported_on(self, report: Report, device: Device | None, now: float, version: int) -> Reporting:
+    def reported_on(self, report: Report, entry: Entry, now: float, version: int) -> Reporting:
         """Note that `report` has an entry about this user, and return what its reporter says about it."""
         self._about = (report.sdk_version, report.report_time)
-        if device:
-            self._device = (device, now)
-        self._heard(now, version)
+        if entry.device:
+            self._give("device", entry.device, now)
+        if entry.user_name:
+            self._give("user_name", entry.user_name, now)
+        if entry.connection:
+            self._give("connection", entry.connection, now)
+        self._refreshed(now, version)
         reporting = self.reporters.get(report.user_id)
         if reporting is None:
             reporting = self.reporters[report.user_id] = Reporting()
         reporting.at = max(reporting.at, now)
         return reporting
 
-    def _heard(self, now: float, version: int) -> None:
+    def _give(self, name: str, value: Any, now: float) -> None:
+        if self._given is None:
+            self._given = {}
+        self._given[name] = (value, now)
+
+    def _refreshed(self, now: float, version: int) -> None:
         # Never before what it holds: a user must not leave while one of its streams is still there.
         self.received_at = max(self.received_at, now)
         self.stale = False
@@ -158,18 +115,26 @@ class UserState:
         self._scored = False
 
     def set_back(self, now: float, version: int) -> None:
-        """Take nothing to have been heard later than `now`, since the clock was set back to there."""
+        """Date nothing later than `now`, since the clock was set back to there."""
         self.received_at = min(self.received_at, now)
-        if self._device:
-            self._device = (self._device[0], min(self._device[1], now))
+        self._newest = (self._newest[0], min(self._newest[1], now))
+        if self._given:
+            self._given = {name: (value, min(at, now)) for name, (value, at) in self._given.items()}
         for reporting in self.reporters.values():
             reporting.at = min(reporting.at, now)
         for stream in self.streams():
             stream.set_back(now)
         self.changed(version)
 
+    def turn_stale(self, now: float, stale_after: float) -> list[StreamState]:
+        """Mark the streams that no report mentioned for `stale_after` seconds, and return those that were not yet."""
+        turned = [one for one in self.streams() if not one.stale and one.received_at + stale_after <= now]
+        for stream in turned:
+            stream.stale = True
+        return turned
+
     def forget(self, now: float, leave_after: float) -> tuple[bool, list[StreamState]]:
-        """Drop streams and reporters not heard of, and a device not given, for `leave_after` seconds.
+        """Drop streams and reporters, and what was given, that no report mentioned for `leave_after` seconds.
 
         Returns whether any was dropped, and the dropped streams.
         """
@@ -182,27 +147,74 @@ class UserState:
             del self.reporters[reporter]
         if not self.reporters:
             self._about = None
-        lost_device = self._device is not None and self._device[1] + leave_after <= now
-        if lost_device:
-            self._device = None
-        return bool(gone or dropped or lost_device), dropped
+        given = self._given or {}
+        lost = [name for name, (_, at) in given.items() if at + leave_after <= now]
+        for name in lost:
+            del given[name]
+        return bool(gone or dropped or lost), dropped
 
-    def oldest(self) -> float:
-        """When the part of this user that will be forgotten first was last heard of."""
+    def due(self, now: float, stale_after: float, leave_after: float) -> float:
+        """When a part of this user turns stale or is forgotten next, unless it is reported before."""
+        # One who is stale may be reported again at any time, and its streams are never older than the user itself.
+        stale_at = (now if self.stale else self.received_at) + stale_after
+        fresh = min((one.received_at for one in self.streams() if not one.stale), default=inf)
+        return min(stale_at, fresh + stale_after, self._oldest() + leave_after)
+
+    def _oldest(self) -> float:
+        """When the part of this user that will be forgotten first was last mentioned."""
         parts = chain(
             (stream.received_at for stream in self.streams()),
             (reporting.at for reporting in self.reporters.values()),
-            (self._device[1],) if self._device else (),
+            (at for _, at in self._given.values()) if self._given else (),
         )
         return min(parts, default=self.received_at)
 
     def score(self) -> float | None:
         """The score that `metrics()` has, without its reasons; found once per change."""
-        if not self._scored:
-            sending = (one.quality.score for one in self.streams() if one.sample.direction == "send")
-            self._score = worst(chain(sending, (one.quality.score for one in self.receiving.values())))
-            self._scored = True
+        self._rate()
         return self._score
+
+    @property
+    def missing(self) -> str:
+        """A stream that is sent to this user if it receives nothing of all that it names, else empty."""
+        self._rate()
+        return self._missing
+
+    def _rate(self) -> None:
+        if self._scored:
+            return
+        sending = (one.quality.score for one in self.streams() if one.sample.direction == "send")
+        received = [one.quality.score for one in self.receiving.values()]
+        downlink = worst(received)
+        self._missing = self._find_missing() if received and downlink is None else ""
+        self._score = None if self._missing else worst(chain(sending, (downlink,)))
+        self._scored = True
+
+    def _find_missing(self) -> str:
+        named = [one for key, one in sorted(self.receiving.items()) if not one.stale and one.user_id != self.user_id]
+        return next((_name_of(one, self.user_id) for one in named if self._is_sent(one)), "")
+
+    def _is_sent(self, received: StreamState) -> bool:
+        """Whether the sender's own report says that it sends what this user names."""
+        sender = self._users.get(received.user_id)
+        own = sender.own_stream(received.sample.stream_id) if sender else None
+        return own is not None and own.is_sent
+
+    def own_stream(self, stream_id: str) -> StreamState | None:
+        """What this user itself reports to send under that id."""
+        reporting = self.reporters.get(self.user_id)
+        return reporting.streams.get((stream_id, "send")) if reporting else None
+
+    def is_late(self, report_time: int, now: float, patience: float) -> bool:
+        """Whether its own report of that time is more than a second older than its newest of `patience` seconds."""
+        newest, at = self._newest
+        return report_time < newest - 1 and now - at < patience
+
+    @property
+    def two_sdks(self) -> TwoSdks | None:
+        """What tells that two SDKs report as this user; None if nothing does."""
+        found = self.sources.found
+        return found if found and self.received_at - found.at < WINDOW else None
 
     def weakest(self) -> Weakest:
         """The streams that decide its score, found without `metrics()`."""
@@ -223,9 +235,9 @@ class UserState:
             for stream in streams
         ]
 
-    def heard(self) -> Iterator[Level]:
-        """How well each of the others receives each of its streams."""
-        others = (one for one in self.streams() if one.reporter_id != self.user_id)
+    def received_by_others(self) -> Iterator[Level]:
+        """How well each of the others receives each of its streams, where that is known."""
+        others = (one for one in self.streams() if one.reporter_id != self.user_id and not one.stale)
         return (one.quality.level for one in others if one.sample.direction == "recv")
 
     def streams(self) -> Iterator[StreamState]:
@@ -243,25 +255,41 @@ class UserState:
 
     def _build(self) -> UserMetrics:
         streams = sorted(self.streams(), key=StreamState.order)
+        sending = [one for one in streams if one.sample.direction == "send"]
         receiving = [self.receiving[key] for key in sorted(self.receiving)]
         sdk_version, report_time = self._about or self._by_itself or ("", 0)
         return UserMetrics(
             user_id=self.user_id,
+            user_name=self._last_given("user_name"),
             sdk_version=sdk_version,
-            device=self._device[0] if self._device else None,
+            device=self._last_given("device"),
+            connection=self._last_given("connection"),
+            labels=self._last_given("labels"),
             report_time=report_time,
             received_at=self.received_at,
             stale=self.stale,
             reporters=sorted(self.reporters),
             quality=rate_user(
-                ((one.sample.stream_id, one.quality) for one in streams if one.sample.direction == "send"),
-                ((self._received_name(stream), stream.quality) for stream in receiving),
+                ((one.sample.stream_id, one.quality) for one in sending),
+                ((_name_of(one, self.user_id), one.quality) for one in receiving),
+                _limitations(sending),
+                self.missing,
             ),
             streams=[stream.metrics() for stream in streams],
             receiving=self.received(),
         )
 
-    def _received_name(self, stream: StreamState) -> str:
-        # An entry about the reporter itself: it receives from somebody that it does not name.
-        name = stream.sample.stream_id
-        return name if stream.user_id == self.user_id else f"{stream.user_id}'s {name}"
+    def _last_given(self, name: str) -> Any:
+        return self._given[name][0] if self._given and name in self._given else None
+
+
+def _name_of(stream: StreamState, receiver_id: str) -> str:
+    # An entry about the reporter itself: it receives from a user that it does not name.
+    name = stream.sample.stream_id
+    return name if stream.user_id == receiver_id else f"{stream.user_id}'s {name}"
+
+
+def _limitations(sending: Iterable[StreamState]) -> Iterator[str]:
+    for one in sending:
+        if not one.stale and (words := limitation(one.sample.video, f"sending {one.sample.stream_id}")):
+            yield words

@@ -1,21 +1,21 @@
-"""The verdict on a room in one line: how far the trouble reaches, and where it is worst.
+"""The verdict on a room in one sentence: how many users are affected, and what it is.
 
-As in `isolated: 1 of 8, u3's uplink loses 6 %`. What counts as trouble is for quality.py to say.
+As in `1 of 8 users affected: u3's uplink loses 6 %`. What counts as affected is defined by roompulse.quality.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
-from roompulse.quality import IMPAIRED, Level, RoomQuality, StreamQuality, Term, most
-from roompulse.rooms.links import Find, Reception, Weakest, heard_by_others, weakest
-from roompulse.rooms.model import Receiving, RoomMetrics, StreamMetrics, UserMetrics
+from roompulse.quality import IMPAIRED, Level, RoomQuality, StreamQuality, Term, most, short_figure_of
+from roompulse.rooms.links import Reception, Weakest
+from roompulse.rooms.model import Receiving, StreamMetrics
 
 
 class Named(Struct, frozen=True):
-    """A user's id within a sentence: a page links it, and keeps its direction of writing to itself."""
+    """A user's id within a sentence: a page links it, and isolates its direction of writing."""
 
     user_id: str
 
@@ -35,24 +35,24 @@ class Links(Protocol):
 
     def received(self) -> Iterable[Receiving]: ...
 
-    def heard(self) -> Iterable[Level]:
+    def received_by_others(self) -> Iterable[Level]:
         """How well each of the others receives each stream of this user."""
         ...
 
 
 class Trouble(NamedTuple):
-    """`sender_id` is whose stream decides the score, if it is one that the user receives of somebody it names."""
+    """`source_id` is whose stream decides the score: the user's own id if it sends it, None if that is not known."""
 
-    sender_id: str | None
+    source_id: str | None
     receives_most_badly: bool
 
 
 class Troubles:
-    """The users who are in trouble, so that what they share is found without asking all of them."""
+    """The users who are affected, so that what they share is found without going through all of them."""
 
     def __init__(self) -> None:
         self._troubles: dict[str, Trouble] = {}
-        self._senders: Counter[str | None] = Counter()
+        self._sources: Counter[str] = Counter()
         self.receive_most_badly = 0
 
     def __len__(self) -> int:
@@ -63,84 +63,77 @@ class Troubles:
 
     def put(self, user_id: str, links: Links) -> None:
         self.drop(user_id)
-        received = _fault(user_id, links).received
-        trouble = (
-            Trouble(received.sender_id, _receives_most_badly(links))
-            if received
-            else Trouble(None, receives_most_badly=False)
-        )
-        self._troubles[user_id] = trouble
+        trouble = self._troubles[user_id] = _trouble(user_id, links)
         self.receive_most_badly += trouble.receives_most_badly
-        if trouble.sender_id is not None:
-            self._senders[trouble.sender_id] += 1
+        if trouble.source_id is not None:
+            self._sources[trouble.source_id] += 1
 
     def drop(self, user_id: str) -> None:
         trouble = self._troubles.pop(user_id, None)
         if trouble is None:
             return
         self.receive_most_badly -= trouble.receives_most_badly
-        if trouble.sender_id is not None:
-            self._senders[trouble.sender_id] -= 1
-            if not self._senders[trouble.sender_id]:
-                del self._senders[trouble.sender_id]
+        if trouble.source_id is not None:
+            self._sources[trouble.source_id] -= 1
+            if not self._sources[trouble.source_id]:
+                del self._sources[trouble.source_id]
 
-    def most_of_one_sender(self) -> int:
-        return max(self._senders.values(), default=0)
+    def most_of_one_source(self) -> int:
+        return max(self._sources.values(), default=0)
 
-    def of_sender(self, sender_id: str | None) -> int:
-        return self._senders.get(sender_id, 0)
+    def of_source(self, source_id: str | None) -> int:
+        return 0 if source_id is None else self._sources[source_id]
 
 
 class Room(Struct, frozen=True):
-    """What a verdict is found from; `worst_first` begins with the ids of those who are in trouble."""
+    """What a verdict is found from; `worst_first` begins with the ids of the users who are affected.
+
+    `stale` users and those that `receive_nothing` are among the unknown ones of `quality`.
+    """
 
     quality: RoomQuality
+    stale: int
+    receive_nothing: Collection[str]
     troubles: Troubles
     worst_first: Callable[[], Iterable[str]]
     links: Callable[[str], Links | None]
 
 
-def verdict_in_words(room: RoomMetrics, find: Find) -> Words:
-    def links(user_id: str) -> Links | None:
-        user = find(user_id)
-        return LinksOfMetrics(user, find) if user else None
-
-    troubled = sorted((user for user in room.users if user.quality.level in IMPAIRED), key=_worst_first)
-    troubles = Troubles()
-    for user in troubled:
-        troubles.put(user.user_id, LinksOfMetrics(user, find))
-    return in_words(Room(room.aggregate.quality, troubles, lambda: (user.user_id for user in troubled), links))
-
-
 def in_words(room: Room) -> Words:
-    quality, troubled = room.quality, len(room.troubles)
-    if not troubled:
-        return [_without_trouble(quality)]
+    quality, affected = room.quality, len(room.troubles)
+    nothing = _receive_nothing(room.receive_nothing)
+    if not affected:
+        return _without_trouble(room, nothing)
     scored = quality.good + quality.fair + quality.poor
-    reach = f"{quality.verdict}: {troubled} of {scored}, "
-    return [reach, *(_received_by_all(room) or _shared(room) or _single(room))]
+    cause = _received_by_all(room) or _shared(room) or _single(room)
+    rest = ["; ", *nothing] if nothing else []
+    return [f"{affected} of {_users(scored)} affected", *cause, *rest]
 
 
-class LinksOfMetrics(Struct, frozen=True):
-    user: UserMetrics
-    find: Find
-
-    def weakest(self) -> Weakest:
-        return weakest(self.user, self.find)
-
-    def received(self) -> Iterable[Receiving]:
-        return self.user.receiving
-
-    def heard(self) -> Iterable[Level]:
-        return (one.stream.quality.level for one in heard_by_others(self.user))
+def _users(count: int) -> str:
+    return f"{count} user{'' if count == 1 else 's'}"
 
 
-def _without_trouble(quality: RoomQuality) -> str:
-    if not quality.good:
-        return f"{quality.verdict}: no figures to rate"
-    rated = " rated" if quality.unknown else ""
-    who = f"the only user{rated} is" if quality.good == 1 else f"all {quality.good}{rated} are"
-    return f"{quality.verdict}: {who} good" + (f", {quality.unknown} unknown" if quality.unknown else "")
+def _receive_nothing(user_ids: Collection[str]) -> Words:
+    if not user_ids:
+        return []
+    others = len(user_ids) - 1
+    first = Named(min(user_ids))
+    if not others:
+        return [first, " receives nothing"]
+    return [first, f" and {others} other{'' if others == 1 else 's'} receive nothing"]
+
+
+def _without_trouble(room: Room, nothing: Words) -> Words:
+    quality = room.quality
+    not_rated = quality.unknown - room.stale - len(room.receive_nothing)
+    parts = [f"{_users(quality.good)} good"] if quality.good else []
+    parts += [f"{not_rated} not yet rated"] if not_rated else []
+    parts += [f"{room.stale} unknown (no recent report)"] if room.stale else []
+    rest = ", ".join(parts)
+    if nothing:
+        return [*nothing, f"; {rest}"] if rest else nothing
+    return [f"{'Healthy' if quality.good else 'No user rated'}: {rest}"]
 
 
 class _Fault(Struct):
@@ -159,65 +152,89 @@ def _fault(user_id: str, links: Links | None) -> _Fault:
     return _Fault(user_id, up, None)
 
 
-def _first(room: Room, matches: Callable[[Trouble], bool]) -> _Fault:
+def _trouble(user_id: str, links: Links) -> Trouble:
+    received = _fault(user_id, links).received
+    if received is None:
+        return Trouble(user_id, receives_most_badly=False)
+    return Trouble(received.sender_id, _receives_most_badly(links))
+
+
+def _first(room: Room, matches: Callable[[str, Trouble], bool]) -> _Fault | None:
     """The fault of the worst of the users whose trouble is such."""
-    user_id = next(user_id for user_id in room.worst_first() if matches(room.troubles[user_id]))
-    return _fault(user_id, room.links(user_id))
+    for user_id, _ in zip(room.worst_first(), range(len(room.troubles)), strict=False):
+        if matches(user_id, room.troubles[user_id]):
+            return _fault(user_id, room.links(user_id))
+    return None
 
 
 def _single(room: Room) -> Words:
-    """The worst user and its costliest impairment: of the link if it is one, else of the stream."""
-    fault = _first(room, lambda _: True)
-    worst = "worst: " if len(room.troubles) > 1 else ""
+    """The worst user and its costliest impairment."""
+    fault = _first(room, lambda _user_id, _trouble: True)
+    prefix = ": " if len(room.troubles) == 1 else "; worst: "
+    return [prefix, *(_of_link(fault) if fault else [])]
+
+
+def _of_link(fault: _Fault) -> Words:
+    """What a user's link does, or where it is not the network, a stream of it."""
     if not fault.stream or not (term := _costliest(fault.stream.quality)):
-        return [worst, Named(fault.user_id)]
+        return [Named(fault.user_id)]
     link = "downlink" if fault.received else "uplink"
     if term.term == "delay":
-        return [worst, Named(fault.user_id), f"'s {link} has {_figure(term)} delay"]
+        return [Named(fault.user_id), f"'s {link} has {short_figure_of(term)} delay"]
     if term.term == "loss":
-        return [worst, Named(fault.user_id), f"'s {link} loses {_figure(term)}"]
+        return [Named(fault.user_id), f"'s {link} loses {short_figure_of(term)}"]
     doing = ["receives ", *_received(fault.received)] if fault.received else [f"sends {fault.stream.stream_id}"]
-    return [worst, Named(fault.user_id), " ", *doing, f" {_with(term)}"]
+    return [Named(fault.user_id), " ", *doing, f" {_with(term)}"]
 
 
 def _received_by_all(room: Room) -> Words | None:
-    """What most of the troubled users have in common if they receive most senders badly: then it is none of these."""
+    """What most of the affected users share if they receive most senders badly: it is none of these senders."""
     count, of = room.troubles.receive_most_badly, len(room.troubles)
     if count < 2 or not most(count, of):
         return None
-    fault = _first(room, lambda trouble: trouble.receives_most_badly)
-    term = _costliest(fault.stream.quality) if fault.stream else None
-    how = f", at worst {_with(term)}" if term else ""
-    return [f"{_them(count, of)} receive most others badly{how}"]
+    fault = _first(room, lambda _, trouble: trouble.receives_most_badly)
+    term = _costliest(fault.stream.quality) if fault and fault.stream else None
+    scored = room.quality.good + room.quality.fair + room.quality.poor
+    who = "everyone receives" if count == of == scored else f"{_them(count, of)} receive"
+    return [f": {who} poor quality from most others{f' ({_up_to(term)})' if term else ''}"]
 
 
 def _shared(room: Room) -> Words | None:
-    """The one sender whom most of the troubled users receive badly."""
-    count, of = room.troubles.most_of_one_sender(), len(room.troubles)
+    """The one sender of the streams that decide most of the scores: its uplink if that is bad by its own measure."""
+    troubles, of = room.troubles, len(room.troubles)
+    count = troubles.most_of_one_source()
     if count < 2 or not most(count, of):
         return None
-    received = _first(room, lambda trouble: room.troubles.of_sender(trouble.sender_id) == count).received
-    if received is None or received.sender_id is None or not _is_bad_for_most(room.links(received.sender_id)):
+    fault = _first(room, lambda user_id, one: troubles.of_source(one.source_id) == count and one.source_id != user_id)
+    source_id = fault.received.sender_id if fault and fault.received else None
+    sender = None if source_id is None else room.links(source_id)
+    if source_id is None or fault is None or sender is None:
         return None
-    term = _costliest(received.stream.quality)
-    how = f" {_with(term)}" if term else ""
-    return [f"{_them(count, of)} receive ", *_received(received), how]
+    uplink = sender.weakest().uplink
+    if uplink and uplink.quality.level in IMPAIRED:
+        cause = _of_link(_Fault(source_id, uplink, None))
+        return [": ", *cause] if count == of else [f", {count} of them by one sender: ", *cause]
+    if not _is_bad_for_most(sender):
+        return None
+    term = _costliest(fault.stream.quality) if fault.stream else None
+    return [f": {_them(count, of)} receive ", *_received(fault.received), f" {_with(term)}" if term else ""]
 
 
 def _receives_most_badly(links: Links) -> bool:
     levels: dict[str, bool] = {}
     for one in links.received():
-        levels[one.user_id] = levels.get(one.user_id, False) or one.level in IMPAIRED
+        if one.score is not None:
+            levels[one.user_id] = levels.get(one.user_id, False) or one.level in IMPAIRED
     return len(levels) > 1 and sum(levels.values()) * 2 > len(levels)
 
 
 def _them(count: int, of: int) -> str:
-    return "both" if count == of == 2 else "all" if count == of else f"{count} of them"
+    return "both" if count == of == 2 else f"all {count}" if count == of else f"{count} of them"
 
 
-def _is_bad_for_most(sender: Links | None) -> bool:
+def _is_bad_for_most(sender: Links) -> bool:
     """Whether most of those who receive this sender receive it badly: else it is not the sender."""
-    levels = list(sender.heard()) if sender else []
+    levels = list(sender.received_by_others())
     return most(sum(level in IMPAIRED for level in levels), len(levels))
 
 
@@ -232,18 +249,13 @@ def _costliest(quality: StreamQuality) -> Term | None:
 
 
 def _with(term: Term) -> str:
+    figure = short_figure_of(term)
     if term.term in ("delay", "loss"):
-        return f"with {_figure(term)} {term.term}"
-    if term.term == "freeze":
-        return f"frozen {_figure(term)} of the time"
-    return f"at {_figure(term)}"
+        return f"with {figure} {term.term}"
+    if term.term == "concealment":
+        return f"with {figure} concealed"
+    return f"frozen {figure} of the time" if term.term == "freeze" else f"at {figure}"
 
 
-def _figure(term: Term) -> str:
-    digits = {"delay": 0, "loss": 1, "frame_rate": 0, "picture": 3, "freeze": 0}[term.term]
-    text = f"{term.value:.{digits}f}"
-    return f"{text.removesuffix('.0')} {term.unit}"
-
-
-def _worst_first(user: UserMetrics) -> tuple[float, str]:
-    return user.quality.score or 0, user.user_id
+def _up_to(term: Term) -> str:
+    return f"up to {_with(term).removeprefix('with ')}" if _with(term).startswith("with ") else _with(term)

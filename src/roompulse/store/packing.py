@@ -4,24 +4,24 @@ Both are written once and read whole, so names would only cost space. New fields
 older rows then read back with the field's default.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import astuple
 
 from roompulse.quality import RoomQuality
-from roompulse.report.model import Audio, Device, Network, Stream, Video
+from roompulse.report.model import Audio, Network, Stream, Video
 from roompulse.rooms.model import Aggregate, AudioTotals, Figures, FrameRate, Snapshot, VideoTotals
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
-_NO_MORE_VIDEO, _NO_MORE_AUDIO = (None,) * 5, (None,) * 4
+_NO_MORE: Mapping[str, Any] = {}
+_NO_MORE_VIDEO, _NO_MORE_AUDIO = (None,) * 6, (None,) * 4
 
 
-def pack_entry(streams: Sequence[Stream], device: Device | None, report_time: int) -> bytes:
+def pack_entry(streams: Sequence[Stream], more: Mapping[str, Any], report_time: int) -> bytes:
     """An array of the streams, followed by a map of everything else by name; a stream is never a map.
 
     A timestamp of video or audio that equals `report_time`, as most do, is stored as true, in one byte.
@@ -38,15 +38,18 @@ def pack_entry(streams: Sequence[Stream], device: Device | None, report_time: in
                 None if network is None else (network.rtt, network.packet_loss, network.jitter),
             )
         )
-    if device is not None:
-        values.append({"device": astuple(device)})
+    if more:
+        values.append(more)
     return _encode(values)
 
 
 # Field by field, which is faster than `astuple`: every report passes here. What few reports have is left out.
 def _video(video: Video, report_time: int) -> tuple[Any, ...]:
     at = video.timestamp
-    more = (video.codec, video.frames_dropped, video.freeze_count, video.freeze_duration, video.content)
+    more = (
+        *(video.codec, video.frames_dropped, video.freeze_count, video.freeze_duration),
+        *(video.content, video.limited_by),
+    )
     given = (True if at == report_time else at, video.frame_rate, video.width, video.height, video.bitrate)
     return given if more == _NO_MORE_VIDEO else given + more
 
@@ -58,10 +61,10 @@ def _audio(audio: Audio, report_time: int) -> tuple[Any, ...]:
     return given if more == _NO_MORE_AUDIO else given + more
 
 
-def unpack_entry(packed: bytes, report_time: int) -> tuple[list[Stream], Device | None]:
-    """The streams and the device, also of entries that were stored by a version with fewer fields."""
+def unpack_entry(packed: bytes, report_time: int) -> tuple[list[Stream], Mapping[str, Any]]:
+    """The streams and the rest, also of entries that were stored by a version with fewer fields."""
     values = _decode(packed)
-    device = Device(*values.pop()["device"]) if values and values[-1].__class__ is dict else None
+    more = values.pop() if values and values[-1].__class__ is dict else _NO_MORE
     streams = []
     # An absent part is None, and no part is empty: `and` is faster than `if`, and this loop is a third of a start.
     for stream_id, received, video, audio, network in values:
@@ -78,23 +81,44 @@ def unpack_entry(packed: bytes, report_time: int) -> tuple[list[Stream], Device 
                 network and Network(*network),
             )
         )
-    return streams, device
+    return streams, more
 
 
 def pack_aggregate(aggregate: Aggregate) -> bytes:
     video = aggregate.video
+    frame_rate = video.frame_rate
     return _encode(
         (
             aggregate.user_count,
             aggregate.stream_count,
-            astuple(aggregate.quality),
-            _values(aggregate.rtt),
-            _values(aggregate.packet_loss),
-            _values(aggregate.jitter),
-            (video.stream_count, _values(video.frame_rate), video.send_bitrate, video.recv_bitrate),
+            _quality(aggregate.quality),
+            _figures(aggregate.rtt),
+            _figures(aggregate.packet_loss),
+            _figures(aggregate.jitter),
+            (video.stream_count, frame_rate and astuple(frame_rate), video.send_bitrate, video.recv_bitrate),
             astuple(aggregate.audio),
         )
     )
+
+
+# What came later is last, and absent in older rows.
+def _quality(quality: RoomQuality) -> tuple[Any, ...]:
+    counts = quality.good, quality.fair, quality.poor, quality.unknown
+    return quality.score, quality.level, *counts, quality.verdict, quality.worst
+
+
+def _figures(figures: Figures | None) -> tuple[float | None, ...] | None:
+    return (figures.avg, figures.p95, figures.max, figures.median) if figures else None
+
+
+def _to_quality(values: list[Any]) -> RoomQuality:
+    score, level, good, fair, poor, unknown, verdict, *later = values
+    return RoomQuality(score, level, later[0] if later else None, good, fair, poor, unknown, verdict)
+
+
+def _to_figures(values: list[float]) -> Figures:
+    avg, p95, highest, *later = values
+    return Figures(avg, later[0] if later else None, p95, highest)
 
 
 class PackedSnapshots(Sequence[Snapshot]):
@@ -138,10 +162,10 @@ def unpack_snapshots(rows: Iterable[tuple[int, bytes]]) -> list[Snapshot]:
             Snapshot(
                 user_count,
                 stream_count,
-                RoomQuality(*quality),
-                rtt and Figures(*rtt),
-                packet_loss and Figures(*packet_loss),
-                jitter and Figures(*jitter),
+                _to_quality(quality),
+                rtt and _to_figures(rtt),
+                packet_loss and _to_figures(packet_loss),
+                jitter and _to_figures(jitter),
                 VideoTotals(video_count, frame_rate and FrameRate(*frame_rate), send_bitrate, recv_bitrate),
                 AudioTotals(*audio),
                 timestamp / 1000,
@@ -154,7 +178,3 @@ def unpack_score_and_users(packed: bytes) -> tuple[float | None, int]:
     """The room's score and its number of users alone."""
     user_count, _, quality, *_ = _decode(packed)
     return quality[0], user_count
-
-
-def _values(part: Struct | None) -> tuple[Any, ...] | None:
-    return astuple(part) if part else None

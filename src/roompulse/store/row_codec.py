@@ -1,18 +1,19 @@
 """Conversion between reports, snapshots, sessions and their rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection
+from msgspec.structs import astuple
+from sqlalchemy import Connection as DatabaseConnection
 
-from roompulse.report.model import Entry, Received, Report
+from roompulse.report.model import Connection, Device, Entry, Event, Received, Report
 from roompulse.rooms.model import Aggregate
 from roompulse.store.packing import pack_aggregate, pack_entry, unpack_entry
 from roompulse.store.schema import samples
 
-_NO_STREAMS = pack_entry((), None, 0)
+_NOTHING: dict[str, Any] = {}
 
 FETCH_AT_ONCE = 1000
 """Rows that are fetched in one go; then other tasks run."""
@@ -31,7 +32,7 @@ _MOST_ROWS = 2048
 """Rows in one statement: SQLite allows 32,766 values."""
 
 
-def insert_reports(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+def insert_reports(connection: DatabaseConnection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows of REPORT_COLUMNS, many in one statement.
 
     Python's sqlite3 acquires the interpreter's lock again for each row of an `executemany`, and waits for it while
@@ -58,13 +59,38 @@ def rows_of(reports: Iterable[Received]) -> list[tuple[Any, ...]]:
         report = received.report
         at = round(received.at * 1000)
         common = report.room_id, report.user_id, report.sdk_version, report.report_time, at
+        more = _of_report(report)
         if not report.metrics:
-            rows.append((*common, None, _NO_STREAMS))
-        rows += [
-            (*common, entry.user_id, pack_entry(entry.streams, entry.device, report.report_time))
-            for entry in report.metrics
-        ]
+            rows.append((*common, None, pack_entry((), more, report.report_time)))
+        for entry in report.metrics:
+            # The first row has what is said of the report as a whole.
+            if entry.device or entry.user_name or entry.connection:
+                more = more | _of_entry(entry)
+            rows.append((*common, entry.user_id, pack_entry(entry.streams, more, report.report_time)))
+            more = _NOTHING
     return rows
+
+
+def _of_report(report: Report) -> dict[str, Any]:
+    more: dict[str, Any] = {}
+    if report.room_name:
+        more["room_name"] = report.room_name
+    if report.labels:
+        more["labels"] = report.labels
+    if report.events:
+        more["events"] = [astuple(event) for event in report.events]
+    return more
+
+
+def _of_entry(entry: Entry) -> dict[str, Any]:
+    more: dict[str, Any] = {}
+    if entry.device:
+        more["device"] = astuple(entry.device)
+    if entry.user_name:
+        more["user_name"] = entry.user_name
+    if entry.connection:
+        more["connection"] = astuple(entry.connection)
+    return more
 
 
 def snapshot_row(room_id: str, timestamp: float, aggregate: Aggregate) -> dict[str, Any]:
@@ -84,14 +110,30 @@ def reports_of(rows: Iterable[Any]) -> list[Received]:
     newest, metrics, users = None, list[Entry](), set[str]()
     for room_id, reporter_id, sdk_version, report_time, received_at, user_id, streams in rows:
         common = received_at, reporter_id, room_id, report_time, sdk_version
-        if common != newest or user_id in users or user_id is None:
+        unpacked, more = unpack_entry(streams, report_time)
+        is_first = bool(more) and not _OF_REPORT.isdisjoint(more)
+        if common != newest or user_id in users or user_id is None or is_first:
             metrics, users = [], set()
-            report = Report(reporter_id, room_id, sdk_version, report_time, metrics)
+            whole = _report_fields(more) if is_first else ()
+            report = Report(reporter_id, room_id, sdk_version, report_time, metrics, *whole)
             reports.append(Received(report, received_at / 1000))
         if user_id is None:
             newest = None
         else:
             newest = common
             users.add(user_id)
-            metrics.append(Entry(user_id, *unpack_entry(streams, report_time)))
+            metrics.append(Entry(user_id, unpacked, *_entry_fields(more)) if more else Entry(user_id, unpacked))
     return reports
+
+
+_OF_REPORT = frozenset({"room_name", "labels", "events"})
+
+
+def _report_fields(more: Mapping[str, Any]) -> tuple[str | None, dict[str, str] | None, list[Event] | None]:
+    events = more.get("events")
+    return more.get("room_name"), more.get("labels"), events and [Event(*values) for values in events]
+
+
+def _entry_fields(more: Mapping[str, Any]) -> tuple[Device | None, str | None, Connection | None]:
+    device, connection = more.get("device"), more.get("connection")
+    return device and Device(*device), more.get("user_name"), connection and Connection(*connection)

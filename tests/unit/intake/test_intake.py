@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roompulse.errors import BadRequest, Problem, TooManyRequests, Unavailable
-from roompulse.intake.by_version import MOST_VERSIONS, REMEMBERED, SAMPLED_REPORTS, HealthByVersion, VersionHealth
+from roompulse.intake.by_version import (
+    MOST_SAME_IDS,
+    MOST_VERSIONS,
+    REMEMBERED,
+    SAMPLED_REPORTS,
+    HealthByVersion,
+    SameId,
+    VersionHealth,
+)
 from roompulse.intake.intake import Intake
 from roompulse.intake.refusals import FURTHER_REASONS, MOST_REASONS, Refusals, reason_of, sdk_version_of
 from roompulse.intake.units import AUDIO, JITTER, LOSS, MIN_FIGURES, RTT, VIDEO, Kind, Units
@@ -12,11 +20,15 @@ from roompulse.intake.window import SlidingCount
 from roompulse.meters import Meters
 from roompulse.report.decode import Largest, decode_report
 from roompulse.report.model import Entry, Stream
+from roompulse.rooms.admission import Limits
+from roompulse.rooms.memory import RoomsInMemory
 from tests.builders import NOW, REFERENCE, audio, body, network, received, stream, video
 from tests.conftest import Clock
 
 MINUTE = 60.0
 LARGEST = Largest(users=10, streams=10)
+LIMITS = Limits(rooms=9, room_users=9, user_streams=9)
+NO_ROOMS = RoomsInMemory(LIMITS, stale_after=15, leave_after=60)
 
 
 class TestACount:
@@ -309,15 +321,15 @@ def counted(meters: Meters, name: str, **labels: str) -> float | None:
 class TestTheIntake:
     def test_has_the_rate_of_the_last_ten_seconds(self, intake: Intake, clock: Clock) -> None:
         assert (intake.rate(NOW), intake.newest) == (0, None)
-        intake.accepted([received(NOW)] * 5)
+        intake.accepted([received(NOW)] * 5, NO_ROOMS)
         clock.advance(9)
-        intake.accepted([received(NOW + 9)] * 3)
+        intake.accepted([received(NOW + 9)] * 3, NO_ROOMS)
         assert (intake.rate(NOW + 9), intake.newest) == (0.8, NOW + 9)
         assert intake.rate(NOW + 10) == 0.3
 
     def test_counts_reports_samples_and_bytes(self, intake: Intake, meters: Meters) -> None:
         intake.accepted(
-            [received(), received(metrics=[Entry("u1", [stream(), stream("mic")]), Entry("u2", [stream()])])]
+            [received(), received(metrics=[Entry("u1", [stream(), stream("mic")]), Entry("u2", [stream()])])], NO_ROOMS
         )
         intake.acknowledged(REFERENCE)
         assert counted(meters, "reports_total", outcome="accepted") == 2
@@ -353,13 +365,36 @@ class TestTheIntake:
             report = intake.decode(sent, LARGEST)
             assert report == decode_report(sent)
             assert report.report_time == 1746616000
-            intake.accepted([received(sdk_version=version)])
+            intake.accepted([received(sdk_version=version)], NO_ROOMS)
         assert {one.version: one.milliseconds for one in intake.health()} == {"s": False, "ms": True}
+
+    def test_names_users_as_whom_two_sdks_report(self, intake: Intake, clock: Clock) -> None:
+        rooms = RoomsInMemory(LIMITS, stale_after=15, leave_after=60)
+        for number, version in enumerate(["1.2.0", "1.3.0", "1.2.0"]):
+            one = received(NOW + number, sdk_version=version, report_time=1746616000 + number)
+            rooms.apply(one)
+            intake.accepted([one], rooms)
+        (odd, other) = intake.health()
+        assert (odd.version, odd.is_odd, other.is_odd) == ("1.2.0", True, False)
+        assert odd.same_ids == [SameId("room-1", "u1", ("1.2.0", "1.3.0"), NOW + 2)]
+        clock.advance(16 * MINUTE)
+        intake.accepted([received(clock.now)], rooms)
+        assert [one.same_ids for one in intake.health()] == [[]]
+
+    def test_names_the_newest_of_many_such_users(self, intake: Intake) -> None:
+        rooms = RoomsInMemory(Limits(9, 99, 9), stale_after=15, leave_after=60)
+        for number in range(MOST_SAME_IDS + 5):
+            for version in ("a", "b", "a"):
+                one = received(NOW, user_id=f"u{number}", sdk_version=version)
+                rooms.apply(one)
+                intake.accepted([one], rooms)
+        (odd,) = [one for one in intake.health() if one.is_odd]
+        assert [one.user_id for one in odd.same_ids] == [f"u{number}" for number in range(5, MOST_SAME_IDS + 5)]
 
     def test_of_milliseconds_is_forgotten(self, intake: Intake, clock: Clock) -> None:
         intake.decode(body(report_time=1746616000123), LARGEST)
         clock.advance(16 * MINUTE)
-        intake.accepted([received(clock.now)])
+        intake.accepted([received(clock.now)], NO_ROOMS)
         assert [one.milliseconds for one in intake.health()] == [False]
 
     def test_changes_with_a_refusal_and_with_each_minute(self, intake: Intake) -> None:
@@ -371,6 +406,6 @@ class TestTheIntake:
 
     def test_knows_no_id_in_what_prometheus_reads(self, intake: Intake, meters: Meters) -> None:
         secret = "room-of-nobody-else"  # noqa: S105  (no password)
-        intake.accepted([received(room_id=secret, user_id=secret, sdk_version=secret)])
+        intake.accepted([received(room_id=secret, user_id=secret, sdk_version=secret)], NO_ROOMS)
         intake.refused(BadRequest(f"$.a: '{secret}'"), msgspec.json.encode({"sdk_version": secret}))
         assert secret not in str(list(meters.registry.collect()))

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from roompulse.errors import BadRequest, BodyTooLarge
 from roompulse.report.decode import Largest, decode_report
-from roompulse.report.model import Device, Entry, Report
+from roompulse.report.model import Device, Entry, Event, Report
 from tests.builders import REFERENCE, audio, body, report, stream, video
 from tests.unit import reports
 
@@ -37,10 +37,13 @@ FIGURES = [
 ]
 DEVICE = "$.metrics[0].device"
 TEXTS = [f"{DEVICE}.{name}" for name in ("type", "os", "browser", "network_type")]
-TEXTS += [f"{STREAM}.video.codec", f"{STREAM}.audio.codec"]
+TEXTS += [f"{STREAM}.video.codec", f"{STREAM}.audio.codec", "$.metrics[0].connection.ice_state"]
+NAMES = ["$.room_name", "$.metrics[0].user_name"]
 PARTS = [f"{STREAM}.video", f"{STREAM}.audio", f"{STREAM}.network"]
-OTHERS = [f"{STREAM}.video.content", f"{STREAM}.audio.muted"]
-OPTIONAL = [path for path, _ in WHOLE_FIGURES + FIGURES] + TEXTS + OTHERS + [*PARTS, DEVICE]
+OTHERS = [f"{STREAM}.video.content", f"{STREAM}.video.limited_by", f"{STREAM}.audio.muted", "$.labels", "$.events"]
+OTHERS += [f"$.metrics[0].connection.{name}" for name in ("candidate_type", "protocol")]
+PARTS_OF_ENTRIES = [DEVICE, "$.metrics[0].connection"]
+OPTIONAL = [path for path, _ in WHOLE_FIGURES + FIGURES] + TEXTS + OTHERS + NAMES + PARTS + PARTS_OF_ENTRIES
 REQUIRED_IDS = ["$.user_id", "$.room_id", "$.metrics[0].user_id", f"{STREAM}.stream_id"]
 REQUIRED_LISTS = ["$.metrics", "$.metrics[0].streams"]
 REQUIRED = [*REQUIRED_IDS, *REQUIRED_LISTS, "$.sdk_version", "$.report_time", f"{STREAM}.direction"]
@@ -55,10 +58,11 @@ def parent(document: Any, path: str) -> tuple[Any, Any]:
 
 
 def document_for(path: str) -> Any:
-    """The reference report, with a device if `path` leads into one."""
+    """The reference report, with a device or a connection if `path` leads into one."""
     document = json.loads(REFERENCE)
-    if path.startswith(f"{DEVICE}."):
-        document["metrics"][0]["device"] = {}
+    for part in ("device", "connection"):
+        if path.startswith(f"$.metrics[0].{part}."):
+            document["metrics"][0][part] = {}
     return document
 
 
@@ -381,3 +385,81 @@ def test_it_refuses_a_report_that_breaks_off_wherever_it_does() -> None:
 def test_it_refuses_anything_after_the_report_but_blanks(more: bytes) -> None:
     assert refusal(REFERENCE + more).startswith("$: JSON is malformed: trailing characters")
     assert decode_report(REFERENCE + b" \r\n\t") == decode_report(REFERENCE)
+
+
+def test_it_takes_the_words_of_webrtc_for_a_limit_and_a_connection() -> None:
+    words = {
+        f"{STREAM}.video.limited_by": ["none", "cpu", "bandwidth", "other"],
+        "$.metrics[0].connection.candidate_type": ["host", "srflx", "prflx", "relay"],
+        "$.metrics[0].connection.protocol": ["udp", "tcp", "tls"],
+    }
+    for path, some in words.items():
+        for word in some:
+            assert at(path, decode_report(having(path, f'"{word}"'))) == word
+        assert refusal(having(path, '"up"')) == f"{path}: invalid enum value 'up'"
+
+
+@pytest.mark.parametrize("path", NAMES)
+def test_a_name_has_1_to_128_characters_of_any_kind_but_control(path: str) -> None:
+    for name in ("x", "x" * 128, " Stand-up ", "\u200fشادی", "👩\u200d💻 dev"):
+        assert at(path, decode_report(having(path, json.dumps(name)))) == name
+    assert refusal(having(path, '""')).startswith(f"{path}: ")
+    assert refusal(having(path, json.dumps("x" * 129))).startswith(f"{path}: ")
+    assert refusal(having(path, '"a\\nb"')) == f"{path}: must not contain control characters (U+000A at 1)"
+
+
+class TestLabels:
+    @pytest.mark.parametrize("labels", [{}, {"region": "eu-west"}, {"a": "x" * 64, f"z{'_' * 31}": " "}])
+    def test_are_taken(self, labels: dict[str, str]) -> None:
+        assert decode_report(having("$.labels", json.dumps(labels))).labels == labels
+
+    @pytest.mark.parametrize(
+        "labels",
+        [
+            {"": "x"},
+            {"Region": "x"},
+            {"1st": "x"},
+            {"_x": "x"},
+            {"a-b": "x"},
+            {"a\n": "x"},
+            {"a" * 33: "x"},
+            {"region": ""},
+            {"region": "x" * 65},
+            {"region": "a\tb"},
+            {"region": 5},
+            {"region": None},
+            {f"k{number}": "x" for number in range(9)},
+        ],
+    )
+    def test_are_refused_with_their_field(self, labels: dict[str, Any]) -> None:
+        assert refusal(having("$.labels", json.dumps(labels))).startswith("$.labels")
+
+
+class TestEvents:
+    def test_are_taken_with_their_time_in_seconds(self) -> None:
+        sent = [{"type": "left", "time": 1746616000123}, {"type": "x" * 64, "stream_id": "mic", "detail": "y" * 500}]
+        events = decode_report(having("$.events", json.dumps(sent))).events
+        assert events == [Event("left", 1746616000), Event("x" * 64, None, "mic", "y" * 500)]
+        assert decode_report(having("$.events", "[]")).events == []
+
+    def test_of_a_report_may_be_a_hundred(self) -> None:
+        hundred = json.dumps([{"type": "muted"}] * 100)
+        assert len(decode_report(having("$.events", hundred)).events or ()) == 100
+        assert refusal(having("$.events", hundred.replace("]", ', {"type": "muted"}]'))).startswith("$.events: ")
+
+    @pytest.mark.parametrize(
+        ("event", "field"),
+        [
+            ({}, "$.events[0].type"),
+            ({"type": ""}, "$.events[0].type"),
+            ({"type": "x" * 65}, "$.events[0].type"),
+            ({"type": "a\nb"}, "$.events[0].type"),
+            ({"type": "x", "time": -1}, "$.events[0].time"),
+            ({"type": "x", "time": "now"}, "$.events[0].time"),
+            ({"type": "x", "stream_id": " mic"}, "$.events[0].stream_id"),
+            ({"type": "x", "detail": "y" * 501}, "$.events[0].detail"),
+            ({"type": "x", "detail": "\u0007"}, "$.events[0].detail"),
+        ],
+    )
+    def test_are_refused_with_their_field(self, event: dict[str, Any], field: str) -> None:
+        assert refusal(having("$.events", json.dumps([event]))).startswith(field)

@@ -5,13 +5,12 @@ from msgspec.structs import replace
 
 from roompulse.quality import level_of, rate_stream, rate_user
 from roompulse.report.model import Network, Stream, Video
-from roompulse.rooms.aggregate import aggregate_of, medians_of, merge_snapshots, step_start
+from roompulse.rooms.aggregate import aggregate_of, merge_snapshots, step_start
 from roompulse.rooms.model import (
     Aggregate,
     AudioTotals,
     Figures,
     FrameRate,
-    Medians,
     Snapshot,
     StreamMetrics,
     UserMetrics,
@@ -25,8 +24,11 @@ def user(*streams: Stream, user_id: str = "u1") -> UserMetrics:
     rated = [(one, rate_stream(one, 25)) for one in streams]
     return UserMetrics(
         user_id=user_id,
+        user_name=None,
         sdk_version="1.2.0",
         device=None,
+        connection=None,
+        labels=None,
         report_time=1746616000,
         received_at=NOW,
         stale=False,
@@ -67,7 +69,10 @@ def test_an_empty_room_has_figures_that_are_unknown_and_sums_that_are_0() -> Non
 @pytest.mark.parametrize(("rtts", "median"), [([7], 7), ([1, 2, 300], 2), ([4, 3, 2, 1], 2), ([None, 5, None], 5)])
 def test_a_median_is_one_of_the_figures(rtts: list[float | None], median: float) -> None:
     streams = [stream(network=network(rtt=rtt, jitter=None)) for rtt in rtts]
-    assert medians_of([*streams, stream(network=None)]) == Medians(rtt=median, packet_loss=0.3, jitter=None)
+    room = aggregate_of([], [*streams, stream(network=None)])
+    assert room.rtt
+    assert room.packet_loss
+    assert (room.rtt.median, room.packet_loss.median, room.jitter) == (median, 0.3, None)
 
 
 def test_it_counts_users_and_streams() -> None:
@@ -82,15 +87,15 @@ def test_it_counts_users_and_streams() -> None:
 def test_it_spreads_the_figures_over_the_streams_that_gave_them() -> None:
     networks = [network(rtt, jitter=rtt / 10, packet_loss=None) for rtt in range(1, 21)]
     room = aggregate(*(stream(f"s{i}", network=one) for i, one in enumerate(networks)), stream("no", network=None))
-    assert room.rtt == Figures(avg=10.5, p95=19, max=20)
-    assert room.jitter == Figures(avg=1.05, p95=1.9, max=2)
+    assert room.rtt == Figures(avg=10.5, median=10, p95=19, max=20)
+    assert room.jitter == Figures(avg=1.05, median=1, p95=1.9, max=2)
     assert room.packet_loss is None
 
 
 def test_a_figure_of_0_is_known_and_null_is_not() -> None:
     room = aggregate(stream(network=Network(rtt=0, packet_loss=0)), stream("mic", network=network(10, None, None)))
-    assert room.rtt == Figures(5, 10, 10)
-    assert room.packet_loss == Figures(0, 0, 0)
+    assert room.rtt == Figures(5, 0, 10, 10)
+    assert room.packet_loss == Figures(0, 0, 0, 0)
     assert room.jitter is None
 
 
@@ -148,13 +153,13 @@ def test_merging_averages_averages_and_takes_the_largest_of_the_largest() -> Non
     merged = merge_snapshots(
         NOW,
         [
-            snapshot(rtt=Figures(10, 20, 40), packet_loss=None, jitter=None),
-            snapshot(rtt=Figures(30, 60, 60), packet_loss=Figures(1, 2, 3), jitter=None),
-            snapshot(rtt=Figures(20, 30, 90), packet_loss=None, jitter=None),
+            snapshot(rtt=Figures(10, 8, 20, 40), packet_loss=None, jitter=None),
+            snapshot(rtt=Figures(30, None, 60, 60), packet_loss=Figures(1, None, 2, 3), jitter=None),
+            snapshot(rtt=Figures(20, 19, 30, 90), packet_loss=None, jitter=None),
         ],
     )
-    assert merged.rtt == Figures(20, 60, 90)
-    assert merged.packet_loss == Figures(1, 2, 3)
+    assert merged.rtt == Figures(20, 8, 60, 90)
+    assert merged.packet_loss == Figures(1, None, 2, 3)
     assert merged.jitter is None
 
 

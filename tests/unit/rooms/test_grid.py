@@ -3,7 +3,7 @@ from typing import Any
 from roompulse.report.model import Entry
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.grid import MOST, Cell, Grid, grid_of
-from roompulse.rooms.links import heard_by_others, receptions, sent, weakest
+from roompulse.rooms.links import heard_by_others, receptions, sent
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import UserMetrics
 from tests.builders import NOW, network, received, stream
@@ -78,7 +78,7 @@ class TestGrid:
 
     def test_a_pair_without_figures_is_unknown_and_not_absent(self) -> None:
         room = Room()
-        room.report("u2", receives("u1", network=None, video=None))
+        room.report("u2", receives("u1", network=None, video=None, audio=None))
         assert cells(room.grid()) == {("u1", "u2"): Cell(None, "unknown", stale=False)}
 
     def test_whom_a_receiver_does_not_name_has_a_row_of_its_own_at_the_end(self) -> None:
@@ -142,19 +142,3 @@ class TestLinks:
             room.report(f"r{number:02}", receives("u1", network=network(rtt=number)))
         (reception,) = receptions(room.user("r17"), room.find)
         assert reception.stream.network == network(rtt=17)
-
-    def test_the_weakest_stream_of_each_link_is_the_one_that_decides_it(self) -> None:
-        room = Room()
-        room.report("u1", sends("u1"), receives("u2"), receives("u3", network=BAD), receives("u4", network=None))
-        links = weakest(room.user("u1"), room.find)
-        assert links.uplink
-        assert links.uplink.quality.score == room.user("u1").quality.uplink
-        assert links.downlink
-        assert links.downlink.sender_id == "u3"
-        assert links.downlink.stream.quality.score == room.user("u1").quality.downlink
-
-    def test_a_link_that_is_not_rated_has_no_weakest(self) -> None:
-        room = Room()
-        room.report("u1", sends("u1", network=None, video=None))
-        links = weakest(room.user("u1"), room.find)
-        assert (links.uplink, links.downlink) == (None, None)

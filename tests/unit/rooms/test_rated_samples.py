@@ -5,7 +5,7 @@ import pytest
 from roompulse.report.model import Entry
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
-from roompulse.rooms.rated_samples import SampleRater, StreamSample, place_in_history, worst_of_steps
+from roompulse.rooms.rated_samples import ReporterClock, SampleRater, StreamSample, place_in_history, worst_of_steps
 from tests.builders import NOW, network, received, stream, video
 
 
@@ -21,10 +21,36 @@ def samples(*losses: float, every: float = 5) -> list[StreamSample]:
 
 @pytest.mark.parametrize(
     ("report_time", "place"),
-    [(NOW - 600, NOW - 600), (NOW - 601, NOW), (NOW + 600, NOW + 600), (NOW + 601, NOW), (0, NOW), (10**11, NOW)],
+    [(NOW, NOW), (NOW - 600, NOW - 600), (NOW - 601, NOW), (NOW + 1, NOW), (NOW + 300, NOW), (0, NOW), (10**11, NOW)],
 )
-def test_a_clock_is_believed_within_ten_minutes(report_time: float, place: float) -> None:
+def test_a_clock_is_believed_ten_minutes_back_and_never_ahead(report_time: float, place: float) -> None:
     assert place_in_history(int(report_time), NOW) == place
+
+
+def places(*reports: tuple[float, float]) -> list[float]:
+    """The places of reports in history, relative to NOW, given when they were made and when they came."""
+    clock = ReporterClock()
+    return [clock.place(int(NOW + made), NOW + came) - NOW for made, came in reports]
+
+
+def test_a_clock_that_is_slow_agrees_with_the_servers_from_the_third_report_on() -> None:
+    assert places(*((5 * number - 300, 5 * number) for number in range(4))) == [-300, -295, 10, 15]
+    assert places(*((5 * number - 300, 5 * number + number % 3 / 2) for number in range(4)))[2:] == [11, 15]
+
+
+def test_a_clock_that_is_fast_is_at_the_receipt() -> None:
+    assert places(*((5 * number + 300, 5 * number) for number in range(4))) == [0, 5, 10, 15]
+
+
+@pytest.mark.parametrize("interval", [1, 2, 5])
+def test_reports_that_were_kept_stay_at_their_own_time(interval: int) -> None:
+    kept = [(made - 100.0, made / 1000) for made in range(0, 100, interval)]
+    assert places(*kept) == [made for made, _ in kept]
+    assert places(*kept, (50, 50), (55, 55.5))[-2:] == [50, 55]
+
+
+def test_a_right_clock_stays_at_the_time_of_the_report() -> None:
+    assert places(*((5 * number, 5 * number + 0.9) for number in range(20))) == [5 * number for number in range(20)]
 
 
 def test_they_are_rated_as_the_live_ones_were() -> None:
@@ -43,7 +69,7 @@ def test_they_are_rated_as_the_live_ones_were() -> None:
 
 
 @pytest.mark.parametrize("every", [0, 0.5, 5, 30, 59, 60, 61, 130])
-@pytest.mark.parametrize("clocks", [[0, 5, 10, 15, 20, 25], [0, 0, 0, 5, 5, 5], [0, 9000, 5, 10, 10, 9]])
+@pytest.mark.parametrize("clocks", [[0, 5, 10, 15, 20, 25], [0, 0, 0, 5, 5, 5], [0, 1, 9000, 9000, 9001]])
 def test_and_so_are_freezes_whenever_they_came_and_whatever_the_time_of_the_sender(
     every: float, clocks: list[int]
 ) -> None:
@@ -78,7 +104,7 @@ def test_the_worst_of_a_step_stands_for_it_and_of_equals_the_newest() -> None:
 
 def test_an_unknown_score_gives_way_to_any_known_one() -> None:
     rater = SampleRater()
-    silent = stream(video=None, network=None)
+    silent = stream(video=None, audio=None, network=None)
     reports = [received(NOW, metrics=[Entry("u1", [stream()])]), received(NOW + 1, metrics=[Entry("u1", [silent])])]
     both = [sample for report in reports for sample in rater.rate(report)]
     assert worst_of_steps(both, 10) == both[:1]

@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, event, select
 
-from roompulse.report.model import Entry, Received
+from roompulse.report.model import Device, Entry, Event, Received, Report
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import RoomMetrics
 from roompulse.store.row_codec import REPORT_COLUMNS, insert_reports, reports_of, rows_of
 from roompulse.store.schema import metadata, samples
 from tests.builders import NOW, received, stream, video
+from tests.unit import reports as all_reports
 
 users = st.sampled_from(["u1", "u2", "u3"])
 frame_rates = st.sampled_from([5, 15, 30])
@@ -49,6 +51,44 @@ def test_rooms_are_the_same_by_what_was_stored(some: list[Received]) -> None:
 def test_a_report_comes_back_in_one_piece() -> None:
     about_three = received(metrics=[Entry(user_id, [stream()]) for user_id in ("u1", "u2", "u3")])
     assert reports_of(rows_of([about_three])) == [about_three]
+
+
+@given(all_reports)
+def test_every_field_of_a_report_comes_back(sent: Report) -> None:
+    users = [entry.user_id for entry in sent.metrics]
+    # A report that names a user twice comes back as several: they have the same effect.
+    if len(set(users)) == len(users):
+        one = Received(sent, NOW)
+        assert reports_of(rows_of([one])) == [one]
+
+
+def test_what_is_said_of_a_report_as_a_whole_stays_with_it() -> None:
+    whole: dict[str, Any] = {
+        "room_name": "Stand-up",
+        "labels": {"region": "eu"},
+        "events": [Event("left", 5, "mic", "")],
+    }
+    some = [
+        received(**whole),
+        received(metrics=[Entry("u2", [stream()])], **whole),
+        received(metrics=[Entry("u3", [stream()])]),
+        received(metrics=[], **whole),
+    ]
+    assert reports_of(rows_of(some[:2])) == some[:2]
+    assert reports_of(rows_of(some[3:])) == some[3:]
+
+
+def test_rows_of_0_1_0_are_read_as_they_were() -> None:
+    device = {"device": (None, "Android 15", "Chrome 136", "4g")}
+    sent = "camera", False, (True, 25, 1280, 720, 1200), None, (45, 0.3, 8)
+    common = "room-1", "u1", "1.2.0", 1746616000, round(NOW * 1000)
+    rows = [
+        (*common, "u1", msgspec.msgpack.encode([sent, device])),
+        (*common, None, msgspec.msgpack.encode([])),
+    ]
+    camera = stream(video=video(timestamp=1746616000), audio=None)
+    entry = Entry("u1", [camera], Device(None, "Android 15", "Chrome 136", "4g"))
+    assert reports_of(rows) == [received(metrics=[entry]), received(metrics=[])]
 
 
 def test_reports_of_one_moment_stay_apart() -> None:

@@ -2,19 +2,28 @@ import pytest
 
 from roompulse.report.model import Entry, Stream
 from roompulse.rooms.model import RoomSummary
-from roompulse.rooms.room import RoomState
+from roompulse.rooms.room import RoomState, Timeouts
 from roompulse.web.pages.query import RoomsQuery, Sort, page_number, rooms_query
 from tests.builders import NOW, network, report, stream
 
 LOSSY = stream(network=network(packet_loss=9))
+HOPELESS = stream(network=network(rtt=900, packet_loss=60))
 SLOW = stream(network=network(rtt=400))
-SILENT = stream(network=None, video=None)
+SILENT = stream(network=None, video=None, audio=None)
 
 
 def room(room_id: str, *streams: Stream, users: int = 1, at: float = NOW) -> RoomSummary:
-    state = RoomState(room_id, NOW)
+    state = RoomState(room_id, NOW, Timeouts(stale_after=15, leave_after=60))
     entries = [Entry(f"u{number}", list(streams or (stream(),))) for number in range(users)]
     state.apply(report(user_id="u0", room_id=room_id, metrics=entries), at, 1)
+    return state.summary()
+
+
+def mixed(room_id: str, *streams: Stream) -> RoomSummary:
+    """A room of users who send one of these streams each."""
+    state = RoomState(room_id, NOW, Timeouts(stale_after=15, leave_after=60))
+    entries = [Entry(f"u{number}", [one]) for number, one in enumerate(streams)]
+    state.apply(report(user_id="u0", room_id=room_id, metrics=entries), NOW, 1)
     return state.summary()
 
 
@@ -28,7 +37,7 @@ class TestAUrl:
         [
             {},
             {"q": "", "sort": "", "level": "", "page": ""},
-            {"q": " \t", "sort": "worst", "level": "bad", "page": "0"},
+            {"q": " \t", "sort": "best", "level": "bad", "page": "0"},
             {"sort": "SCORE", "level": "Poor", "page": "-1"},
             {"page": "two", "unknown": "1"},
             {"page": "99999999999999999999"},
@@ -73,6 +82,24 @@ class TestAQuery:
         for level in ("good", "poor", "unknown"):
             assert names(RoomsQuery(level=level).select(rooms)) == [level]
         assert RoomsQuery(level="fair").select(rooms) == []
+
+    def test_finds_rooms_with_users_of_a_level_however_good_the_others_are(self) -> None:
+        big = mixed("big", *[stream()] * 10, HOPELESS)
+        assert (big.aggregate.quality.level, big.aggregate.quality.worst) == ("good", 1.0)
+        rooms = [big, room("good")]
+        assert names(RoomsQuery(level="poor").select(rooms)) == ["big"]
+        assert names(RoomsQuery(level="good", sort="id").select(rooms)) == ["big", "good"]
+
+    def test_orders_rooms_by_their_worst_user_and_by_how_many_are_affected(self) -> None:
+        rooms = [
+            mixed("fair", *[stream(network=network(packet_loss=3))] * 3, stream()),
+            mixed("big", *[stream()] * 10, HOPELESS),
+            room("good"),
+            room("silent", SILENT),
+        ]
+        assert names(RoomsQuery(sort="worst").select(rooms)) == ["big", "fair", "good", "silent"]
+        assert names(RoomsQuery(sort="affected").select(rooms)) == ["fair", "big", "good", "silent"]
+        assert names(RoomsQuery(sort="score").select(rooms)) == ["fair", "big", "good", "silent"]
 
     @pytest.mark.parametrize(
         ("sort", "expected"),

@@ -59,7 +59,7 @@ class TestQuery:
 class TestRoomPage:
     async def test_it_says_the_verdict_in_words(self, client: httpx.AsyncClient) -> None:
         await call(client)
-        assert "isolated: 1 of 3, u3's uplink loses 6 %" in text(await page(client, "/rooms/room-1"))
+        assert "1 of 3 users affected: u3's uplink loses 6 %" in text(await page(client, "/rooms/room-1"))
 
     async def test_it_has_the_arithmetic_of_each_score(self, client: httpx.AsyncClient) -> None:
         await call(client)

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from roompulse.printable import printable
-from roompulse.quality import arithmetic, level_of
+from roompulse.quality import VERDICTS, arithmetic, level_of
 from roompulse.report.model import Audio, Video
 from roompulse.web.html.assets import Assets
 from roompulse.web.html.sparklines import GUIDES
@@ -37,6 +37,7 @@ class Templates:
             "user_path": user_path,
             "arithmetic": arithmetic,
             "level_of": level_of,
+            "verdict_names": VERDICTS,
             "guides": GUIDES,
         }
         self._environment.filters |= {
@@ -105,8 +106,9 @@ def ahead(seconds: float) -> str:
 def video_notes(video: Video) -> list[list[str]]:
     """What is known of a video stream besides its metrics: lines of a few words each."""
     screen = "screen" if video.content == "screen" else None
+    limited = f"limited by {video.limited_by}" if video.limited_by not in (None, "none") else None
     dropped = None if video.frames_dropped is None else f"{video.frames_dropped}{_NBSP}dropped"
-    return _known([video.codec, screen, dropped], [_freezes(video.freeze_count, video.freeze_duration)])
+    return _known([video.codec, screen, dropped, limited], [_freezes(video.freeze_count, video.freeze_duration)])
 
 
 def _freezes(count: int | None, seconds: float | None) -> str | None:

@@ -13,10 +13,12 @@ from roompulse.rooms.model import Figures, RoomSummary
 from roompulse.web.http.times import parse_time
 from roompulse.web.http.urls import number_in_url
 
-Sort = Literal["score", "users", "loss", "rtt", "newest", "id"]
+Sort = Literal["score", "worst", "affected", "users", "loss", "rtt", "newest", "id"]
 
 SORTS: Mapping[Sort, str] = {
     "score": "Lowest score",
+    "worst": "Worst user",
+    "affected": "Most affected users",
     "users": "Most users",
     "loss": "Highest loss",
     "rtt": "Highest RTT",
@@ -44,7 +46,7 @@ def _text(value: object) -> object:
 
 
 class RoomsQuery(PageQuery, frozen=True):
-    """Which live rooms to list: those whose id contains `q`, ignoring case, and of this `level` unless it is None."""
+    """Which live rooms to list: those whose id contains `q`, ignoring case, with users of this `level` unless None."""
 
     q: str = ""
     sort: Sort = "score"
@@ -58,7 +60,7 @@ class RoomsQuery(PageQuery, frozen=True):
     def select(self, rooms: Iterable[RoomSummary]) -> list[RoomSummary]:
         """The rooms that match, in the order of `sort`."""
         if self.level:
-            rooms = [room for room in rooms if room.aggregate.quality.level == self.level]
+            rooms = [room for room in rooms if getattr(room.aggregate.quality, self.level)]
         if self.q:
             wanted = self.q.casefold()
             rooms = [room for room in rooms if wanted in room.room_id.casefold()]
@@ -171,6 +173,8 @@ def _highest(room: RoomSummary, figures: Figures | None) -> Key:
 
 ORDERS: Mapping[Sort, Callable[[RoomSummary], Key]] = {
     "score": lambda room: _key(room, room.aggregate.quality.score),
+    "worst": lambda room: _key(room, room.aggregate.quality.worst),
+    "affected": lambda room: _key(room, -room.aggregate.quality.fair - room.aggregate.quality.poor),
     "users": lambda room: _key(room, -room.aggregate.user_count),
     "loss": lambda room: _highest(room, room.aggregate.packet_loss),
     "rtt": lambda room: _highest(room, room.aggregate.rtt),

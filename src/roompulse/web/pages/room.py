@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from roompulse.clock import Clock
 from roompulse.errors import StoreError
+from roompulse.quality import VERDICTS
 from roompulse.rooms.contract import LiveRoom, LiveRooms, LiveUser
 from roompulse.rooms.grid import MOST, Cell, GridRow, grid_of
 from roompulse.rooms.model import Snapshot, UserMetrics
@@ -110,7 +111,7 @@ def totals_sections(templates: Templates, room_id: str, totals: Snapshot, query:
         "partials/summary.html",
         room_id=room_id,
         aggregate=totals,
-        words=[totals.quality.verdict],
+        words=[VERDICTS[totals.quality.verdict]],
         stale=False,
         heard_at=totals.timestamp,
         query=query,

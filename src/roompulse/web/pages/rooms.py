@@ -75,7 +75,6 @@ class RoomsPage:
             return self._templates.render(
                 "partials/room_row.html",
                 room=room,
-                medians=live.medians() if live else None,
                 counts=counts,
                 bar=stacked(counts),
                 trend=trendline([*self._trends.scores(room.room_id), room.aggregate.quality.score]),

@@ -39,7 +39,7 @@ def user_sections(
         found = room.user(sought) if room else None
         return found.metrics() if found else None
 
-    user = find(user_id)
+    user, live = find(user_id), room.user(user_id) if room else None
     links: dict[str, Any] = {}
     if user:
         by_others = sorted(heard_by_others(user), key=_worst_first)
@@ -47,6 +47,7 @@ def user_sections(
             "sends": paged([Reception(user_id, stream) for stream in sent(user)], 1, _STREAMS),
             "receives": paged(sorted(receptions(user, find), key=_worst_first), 1, _STREAMS),
             "others": paged(by_others, 1, _STREAMS),
+            "two_sdks": live.two_sdks if live else None,
             "worst_by_others": worst(one.stream.quality.score for one in by_others),
         }
     html = templates.render(

@@ -1,0 +1,46 @@
+"""Users who said that they leave. Others go on mentioning them for a moment, which must not bring them back."""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+
+class _Departure(NamedTuple):
+    report_time: int
+    at: float
+
+
+class Departures:
+    """Those of one room within the last `remembered` seconds."""
+
+    __slots__ = ("_departed", "_remembered")
+
+    def __init__(self, remembered: float) -> None:
+        self._remembered = remembered
+        self._departed: OrderedDict[str, _Departure] = OrderedDict()
+
+    def note(self, user_id: str, report_time: int, now: float) -> None:
+        self._forget(now)
+        self._departed[user_id] = _Departure(report_time, now)
+        self._departed.move_to_end(user_id)
+
+    def has(self, user_id: str, now: float) -> bool:
+        if not self._departed:
+            return False
+        self._forget(now)
+        return user_id in self._departed
+
+    def is_late(self, user_id: str, report_time: int, now: float, patience: float) -> bool:
+        """Whether a report of that time was made before its reporter left, within the last `patience` seconds."""
+        departure = self._departed.get(user_id)
+        return departure is not None and report_time < departure.report_time - 1 and now - departure.at < patience
+
+    def drop(self, user_id: str) -> None:
+        self._departed.pop(user_id, None)
+
+    def _forget(self, now: float) -> None:
+        while self._departed:
+            user_id, departure = next(iter(self._departed.items()))
+            # Also those of times to come, if the clock was set back.
+            if 0 <= now - departure.at < self._remembered:
+                return
+            del self._departed[user_id]

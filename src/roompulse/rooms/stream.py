@@ -1,0 +1,119 @@
+"""What is kept of one stream while it is live."""
+
+from math import inf
+
+from roompulse.quality import FRAME_RATE_WINDOW, UNRATED, StreamQuality, is_sent, rate_stream
+from roompulse.report.model import Direction, Stream, Video
+from roompulse.rooms.model import StreamMetrics
+
+_LONGEST_INTERVAL = 600.0
+"""Seconds between two reports up to which the sender's clock is believed: it may have been set in between."""
+
+_SHORTEST_INTERVAL = 1.0
+
+
+def interval(since_reported: int, since_received: float, last: float | None) -> float | None:
+    """Seconds that a report of a stream is about, given how far the one before is away, or None for the first one.
+
+    By the clock of the sender, which tells reports apart that were kept while it was offline and came in a burst; by
+    the time of receipt where that clock makes no sense. One that comes once more at once, as its answer was lost, is
+    about the same time as before: the `last` interval.
+    """
+    if since_received >= FRAME_RATE_WINDOW:
+        return None
+    if 0 < since_reported <= _LONGEST_INTERVAL:
+        return since_reported
+    if since_reported == 0 and since_received < _SHORTEST_INTERVAL:
+        return last
+    return max(since_received, _SHORTEST_INTERVAL)
+
+
+class StreamState:
+    """The newest sample of one stream, rated when its score is read: most samples are replaced before that.
+
+    `stale` is true while no report has mentioned it for STALE_AFTER: it then counts nowhere.
+    """
+
+    __slots__ = (
+        "_frame_rates",
+        "_highest_frame_rate",
+        "_interval",
+        "_quality",
+        "_report_time",
+        "received_at",
+        "reporter_id",
+        "sample",
+        "stale",
+        "user_id",
+    )
+
+    def __init__(self, user_id: str, reporter_id: str) -> None:
+        self.user_id = user_id
+        self.reporter_id = reporter_id
+        self.received_at = -inf
+        self.stale = False
+        self._report_time = 0
+        self._interval: float | None = None
+        self._quality: StreamQuality | None = None
+        # (time, fps), falling from left to right: the leftmost within the window is its highest. Few, so a list.
+        self._frame_rates: list[tuple[float, float]] = []
+
+    def replace(self, sample: Stream, report_time: int, now: float) -> None:
+        """Replace the sample by a newer one."""
+        video = sample.video
+        if video and (video.freeze_duration is not None or video.freeze_count is not None):
+            self._interval = interval(report_time - self._report_time, now - self.received_at, self._interval)
+        self._report_time = report_time
+        self.sample = sample
+        self.received_at = now
+        self.stale = False
+        self._note_frame_rate(video, now)
+        self._quality = None
+
+    @property
+    def quality(self) -> StreamQuality:
+        """How the newest sample rates by what was known at its receipt; worked out once. Unknown of a stale stream."""
+        if self.stale:
+            return UNRATED
+        if self._quality is None:
+            self._quality = rate_stream(self.sample, self._highest_frame_rate, self._interval)
+        return self._quality
+
+    @property
+    def is_sent(self) -> bool:
+        return not self.stale and is_sent(self.sample)
+
+    def was_in_report_of(self, report_time: int) -> bool:
+        """Whether its newest sample is of a report of that time."""
+        return self._report_time == report_time
+
+    def _note_frame_rate(self, video: Video | None, now: float) -> None:
+        rates = self._frame_rates
+        fps = video.frame_rate if video else None
+        if fps is not None:
+            while rates and rates[-1][1] <= fps:
+                rates.pop()
+            rates.append((now, fps))
+        while rates and rates[0][0] < now - FRAME_RATE_WINDOW:
+            del rates[0]
+        self._highest_frame_rate = rates[0][1] if rates else 0.0
+
+    def set_back(self, now: float) -> None:
+        self.received_at = min(self.received_at, now)
+        self._frame_rates = [(min(at, now), fps) for at, fps in self._frame_rates]
+
+    def order(self) -> tuple[str, Direction, str]:
+        return self.sample.stream_id, self.sample.direction, self.reporter_id
+
+    def metrics(self) -> StreamMetrics:
+        sample = self.sample
+        return StreamMetrics(
+            stream_id=sample.stream_id,
+            direction=sample.direction,
+            reporter_id=self.reporter_id,
+            received_at=self.received_at,
+            video=sample.video,
+            audio=sample.audio,
+            network=sample.network,
+            quality=self.quality,
+        )
