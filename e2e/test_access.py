@@ -171,6 +171,7 @@ def test_a_page_without_server_has_no_fault(page: Page, server: Server, watch: W
 
 
 @pytest.mark.parametrize("path", ["/", ROOM_PAGE, USER_PAGE, "/ingest"])
+@pytest.mark.usefixtures("alone")
 def test_a_page_that_is_refused_its_stream_has_no_fault(page: Page, server: Server, watch: Watch, path: str) -> None:
     watch.allow(NETWORK_FAULTS)
     users_of_every_level(server)

@@ -173,7 +173,7 @@ LIMITS = {
     ),
     "MAX_USER_STREAMS": Limit(2, "no more than 2 streams", posts(entries(2)), posts(entries(3))),
     "MAX_QUEUE": Limit(2, "too many reports wait", posts(REFERENCE), fill_the_queue),
-    "MAX_VIEWERS": Limit(2, "all 2 places", view_twice, view_three_times),
+    "MAX_VIEWERS": Limit(2, "the maximum of 2 viewers", view_twice, view_three_times),
     "MAX_ADDRESS_VIEWERS": Limit(2, "2 streams open already", view_twice, view_three_times),
     "SENDER_RATE": Limit(1, "more than 1 reports a second", posts(*[REFERENCE] * 5), posts(REFERENCE)),
     "SENDER_ROOMS": Limit(

@@ -285,7 +285,7 @@ class TestTooManyTries:
                 answer = await sign_in(visitor)
                 assert answer.status_code == 503
                 assert answer.headers["retry-after"] == "2"
-                assert "Too many sign in at once" in answer.text
+                assert "Too many sign-ins at once" in answer.text
         assert (await sign_in(visitor)).status_code == 303, "what was not tried does not count"
 
 

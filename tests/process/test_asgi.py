@@ -93,7 +93,7 @@ def ended(under: AsgiServer, data: Path, **settings: str) -> str:
     ("settings", "told"),
     [
         ({"PORT": "many"}, "ROOMPULSE_PORT: expected `int`, not 'many'"),
-        ({"HOST": "0.0.0.0"}, "0.0.0.0 is reached by others"),  # noqa: S104
+        ({"HOST": "0.0.0.0"}, "0.0.0.0 can be reached from other machines"),  # noqa: S104
     ],
 )
 def test_a_setting_that_is_wrong_is_a_line(

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from roompulse.client import AsyncReporter, Entry, Lost, Network, Report, Reporter, Stream, Video
-from tests.process import eventually
+from roompulse.client.outbox import CONNECTIONS
+from tests.process import DEADLINE, eventually
 from tests.process.test_keys import add_key, ran
 from tests.process.test_restart import NOBODY_LEAVES
 from tests.server import Server
@@ -31,7 +32,7 @@ def test_reports_arrive(server: Server) -> None:
     with Reporter(server.url) as reporter:
         made = report()
         reporter.send(made)
-        assert reporter.flush()
+        assert reporter.flush(within=DEADLINE)
         user = server.get("/report/metrics/room-1/u1").json()["data"]
         assert (user["report_time"], user["sdk_version"]) == (made.report_time, "1.2.0")
         assert user["streams"][0]["network"] == {"rtt": 45, "packet_loss": 0.3, "jitter": 8}
@@ -42,17 +43,17 @@ async def test_reports_arrive_from_a_task_as_well(server: Server) -> None:
     async with AsyncReporter(server.url) as reporter:
         for number in range(100):
             reporter.send(report(f"u{number}"))
-        assert await reporter.flush()
+        assert await reporter.flush(within=DEADLINE)
     assert reporter.delivered == 100
     assert len(users(server)) == 100
 
 
 def test_leaving_delivers_what_waits(server: Server) -> None:
     with Reporter(server.url) as reporter:
-        for number in range(200):
+        for number in range(2 * CONNECTIONS):
             reporter.send(report(f"u{number}"))
-    assert (reporter.delivered, reporter.lost) == (200, 0)
-    assert len(users(server)) == 200
+    assert (reporter.delivered, reporter.lost) == (2 * CONNECTIONS, 0)
+    assert len(users(server)) == 2 * CONNECTIONS
 
 
 def test_what_the_server_refuses_is_told_with_its_message(server: Server) -> None:
@@ -90,7 +91,7 @@ def test_who_has_no_right_to_post_is_told(make_server: MakeServer, key: str | No
     shown = token if key == "" else key
     with server.running(), Reporter(server.url, key=shown, on_error=lost.append) as reporter:
         reporter.send(report())
-        assert reporter.flush()
+        assert reporter.flush(within=DEADLINE)
         assert (reporter.delivered, reporter.lost, reporter.waiting) == (0, 1, 0)
         assert f"answers {status}" in str(reporter.problem)
     (one,) = lost
@@ -124,7 +125,7 @@ def test_nothing_is_lost_while_the_server_is_killed_and_started_again(make_serve
         server.start()
         for sender in senders:
             sender.join()
-        assert reporter.flush(within=30)
+        assert reporter.flush(within=DEADLINE)
         assert (reporter.delivered, reporter.lost, lost) == (1200, 0, [])
         assert len(users(server)) == 1200
 
@@ -133,7 +134,7 @@ def test_a_limit_on_the_rate_slows_down_and_loses_nothing(make_server: MakeServe
     with make_server(SENDER_RATE=20).running() as server, Reporter(server.url) as reporter:
         for number in range(130):
             reporter.send(report(f"u{number}"))
-        assert reporter.flush(within=30)
+        assert reporter.flush(within=DEADLINE)
         assert (reporter.delivered, reporter.lost) == (130, 0)
         assert len(users(server)) == 130
 

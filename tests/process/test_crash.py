@@ -121,8 +121,8 @@ async def test_a_server_that_is_told_to_stop_answers_who_waits_and_ends_every_st
 
 
 @pytest.mark.parametrize("seed", range(200 if SOAK else 3))
-def test_a_first_start_that_was_killed_is_made_up_for_by_the_next(make_server: MakeServer, seed: int) -> None:
-    server = make_server()
+def test_a_first_start_that_was_killed_is_made_up_for_by_the_next(tmp_path: Path, seed: int) -> None:
+    server = Server(tmp_path / "data", {})
     command = [*COMMAND, "serve", "--port", "0", "--data", str(server.data)]
     with subprocess.Popen(command, env=environment({}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
         while not (server.data / "roompulse.db").exists():

@@ -107,7 +107,8 @@ def test_who_looked_before_anybody_was_asked_is_asked_too(server: Server) -> Non
         assert viewer.rest()[-1] == "signed-out"
 
 
-def test_nobody_else_may_read_the_database(server: Server) -> None:
+def test_nobody_else_may_read_the_database(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", {})  # whose database the command makes
     add_key(server, "token")
     mode = (server.data / "roompulse-access.db").stat().st_mode
     assert stat.S_IMODE(mode) == 0o600

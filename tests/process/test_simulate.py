@@ -98,7 +98,7 @@ def test_it_shows_a_key_where_one_is_asked_for(make_server: Callable[..., Server
 
 
 def test_a_server_that_goes_away_and_comes_back_loses_nothing(server: Server) -> None:
-    command = [*COMMAND, "simulate", server.url, "--rooms", "2", "--interval", "0.2"]
+    command = [*COMMAND, "simulate", server.url, "--rooms", "2", "--interval", "1"]
     with subprocess.Popen(command, env=environment({}), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert eventually(lambda: live(server))
         server.kill()

@@ -276,7 +276,7 @@ def test_there_are_no_more_viewers_than_the_limit(make_server: MakeServer, path:
             assert refused.status_code == 503
             assert int(refused.headers["retry-after"]) >= 1
             if path.startswith("/report/"):
-                assert_problem(refused, 503, "2 places")
+                assert_problem(refused, 503, "maximum of 2 viewers")
             assert server.post(REFERENCE).status_code == 200
 
         def is_free() -> bool:

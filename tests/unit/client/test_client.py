@@ -79,6 +79,13 @@ def world(clock: Clock) -> World:
     return World(clock)
 
 
+def known(value: Any) -> Any:
+    """Without what is null: the client leaves it out."""
+    if isinstance(value, dict):
+        return {name: known(member) for name, member in value.items() if member is not None}
+    return [known(item) for item in value] if isinstance(value, list) else value
+
+
 class TestReports:
     def test_have_every_field_of_the_contract_in_its_order(self) -> None:
         for name in ("Video", "Audio", "Network", "Stream", "Device", "Entry"):
@@ -87,7 +94,7 @@ class TestReports:
         assert set(Report.__struct_fields__) == set(model.Report.__struct_fields__)
 
     def test_arrive_as_they_were_made(self) -> None:
-        video = Video(1, 24.7, 1280, 720, 1200, "VP9", 3, 2, 1.2, "camera")
+        video = Video(1, 24.7, 1280, 720, 1200, "VP9", 3, 2, 1.2, "camera", "cpu")
         camera = Stream(
             "camera",
             "recv",
@@ -98,7 +105,9 @@ class TestReports:
         device = Device("phone", "Android 15", "Chrome 136", "4g")
         sent = Report("u1", "a/b ☎", "2.0", [Entry("u2", [camera], device)])
         decoded = decode_report(msgspec.json.encode(sent))
-        assert msgspec.to_builtins(decoded) == msgspec.to_builtins(sent) | {"report_time": sent.report_time}
+        assert known(msgspec.to_builtins(decoded)) == known(msgspec.to_builtins(sent)) | {
+            "report_time": sent.report_time
+        }
 
     def test_are_of_the_time_when_they_were_made(self) -> None:
         assert abs(Report("u1", "room-1", "1", []).report_time - time()) < 5

@@ -101,7 +101,7 @@ class TestTroubles:
         sent = seen.costs("send")
         assert sent["frame_rate"] > 2 * (sent["delay"] + sent["loss"])
         assert seen.bad_downlinks == seen.everybody - {victim}
-        assert all("frame rate" in seen.reasons()[user_id] for user_id in seen.everybody)
+        assert all(" fps " in seen.reasons()[user_id] for user_id in seen.everybody)
 
     def test_freeze_is_one_receiver_whose_pictures_stand_still(self, seed: int) -> None:
         seen = Seen("freeze", seed, seconds=25)
