@@ -18,8 +18,8 @@ demo: .venv/run ## Serve it with a real call to make worse, at /demo/call
 simulate: .venv/run ## Fill it with simulated calls
 	$(BIN)/roompulse simulate
 
-# Long tests first, and who has none left takes over from the other.
-PYTEST := $(BIN)/pytest --numprocesses 2 --dist worksteal
+# Tests marked as slow come first, and a worker that has none left takes over from the other.
+PYTEST := $(BIN)/pytest --dist worksteal --numprocesses
 
 test: .venv/dev ## Run every check and every test, browser included (10 minutes on two cores)
 	@$(MAKE) --no-print-directory --jobs 2 check unit
@@ -42,14 +42,14 @@ format: .venv/dev ## Format the code
 	$(BIN)/ruff format .
 
 unit: .venv/dev ## Run the tests that need no browser
-	$(PYTEST) tests
+	$(PYTEST) 2 tests
 
 fast: .venv/dev
-	$(PYTEST) -m "not slow" tests
+	$(PYTEST) 2 -m "not slow" tests
 
 e2e: .venv/dev ## Run the tests in Chromium
 	$(BIN)/python -m e2e.chromium
-	$(PYTEST) --numprocesses 3 e2e
+	$(PYTEST) 3 e2e
 
 soak: .venv/dev ## Kill the server hundreds of times under load, and leave pages open for an hour, to see whether they grow
 	$(BIN)/python -m e2e.chromium

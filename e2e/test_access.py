@@ -56,7 +56,7 @@ def reports_of_many_versions(server: Server) -> None:
 
 
 def camera(figures: Network | None) -> Stream:
-    return stream(network=figures) if figures else stream(network=None, video=None)
+    return stream(network=figures) if figures else stream(network=None, video=None, audio=None)
 
 
 class State(NamedTuple):
@@ -75,14 +75,14 @@ STATES = {
     "three pages of rooms": State("/?page=2", many_rooms, "Page 2 of 3"),
     "a room": State(ROOM_PAGE, users_of_every_level, "unknown"),
     "a room with a search": State(f"{ROOM_PAGE}?q=e", users_of_every_level, "of 6 whose ID contains “e”"),
-    "a room with a search without match": State(f"{ROOM_PAGE}?q=zebra", users_of_every_level, "Whoever comes with it"),
+    "a room with a search without match": State(f"{ROOM_PAGE}?q=zebra", users_of_every_level, "No matching users"),
     "a room of 120 users": State(ROOM_PAGE, many_users, "Page 1 of 2"),
     "a room that is not live": State(ROOM_PAGE, nobody, "No active call"),
-    "a user": State(USER_PAGE, users_of_every_level, "the worst of 4 streams"),
+    "a user": State(USER_PAGE, users_of_every_level, "worst of 4 streams"),
     "a user of unknown quality": State(user_path(ROOM, "visitor"), users_of_every_level, "unknown"),
     "no ended room": State("/?ended=1", nobody, "No ended rooms"),
-    "a room that No call at that time": State(f"{ROOM_PAGE}?at=1", nobody, "No call at that time"),
-    "a user who was not there then": State(f"{USER_PAGE}?at=1", nobody, "was not in the room then"),
+    "a room without a call at that time": State(f"{ROOM_PAGE}?at=1", nobody, "No call at that time"),
+    "a user who was not there then": State(f"{USER_PAGE}?at=1", nobody, "not in the room at that time"),
     "a room on a wall": State(f"{ROOM_PAGE}?wall=1", users_of_every_level, "unknown"),
     "all rooms on a wall": State("/?wall=1", rooms_of_every_level, "unknown"),
     "no report": State("/ingest", nobody, "No reports in the last"),

@@ -136,7 +136,7 @@ def is_told(page: Page, snapshot: Any) -> bool:
 def figures(snapshot: Any) -> list[float]:
     """What the charts show of a snapshot, in their order."""
     video, audio = snapshot["video"], snapshot["audio"]
-    spreads = [snapshot[name][part] for name in ("rtt", "packet_loss", "jitter") for part in ("avg", "p95")]
+    spreads = [snapshot[name][part] for name in ("rtt", "packet_loss", "jitter") for part in ("median", "p95")]
     bitrates = [(video[name] + audio[name]) / 1000 for name in ("send_bitrate", "recv_bitrate")]
     return [snapshot["quality"]["score"], *spreads, *bitrates, video["frame_rate"]["avg"], video["frame_rate"]["min"]]
 

@@ -218,7 +218,7 @@ def test_new_levels_do_not_move_the_columns_of_the_grid(page: Page, server: Serv
     before = headers.evaluate_all(PLACES)
     server.post(sends("ann", network=BAD))
     expect(page.locator(".pairs .pair-poor")).to_have_text("poor 2.30")
-    server.post(sends("ann", network=None, video=None))
+    server.post(sends("ann", network=None, video=None, audio=None))
     expect(page.locator(".pairs .pair-unknown")).to_have_text("unknown")
     assert headers.evaluate_all(PLACES) == before
 
@@ -243,7 +243,7 @@ def test_every_kind_of_cell_can_be_read(page: Page, make_server: Callable[..., S
         server.post(sends("good"))
         server.post(sends("fair", network=network(rtt=200, jitter=30, packet_loss=3)))
         server.post(sends("poor", network=BAD))
-        server.post(sends("unknown", network=None, video=None))
+        server.post(sends("unknown", network=None, video=None, audio=None))
         expect(cell(page, "unknown", "unknown")).to_have_text("unknown")
         page.locator("#users summary").first.click()
         for scheme in ("light", "dark"):

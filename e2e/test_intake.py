@@ -45,7 +45,7 @@ def test_a_version_leads_to_what_is_odd_about_it(page: Page, server: Server) -> 
 def test_what_was_opened_stays_open_as_reports_come(page: Page, server: Server) -> None:
     server.post(body())
     visit(page, server, "/ingest")
-    page.get_by_text("What these figures are").click()
+    page.get_by_text("What these figures mean").click()
     for _ in range(2):
         server.post(UP)
     expect(page.locator(".refusals")).to_contain_text(REASON)

@@ -20,8 +20,8 @@ AT_MOST = 150_000
 """Bytes on the wire, headers included, of a page of 50 rooms, 20 SDKs, or 20 users who all receive each other."""
 
 
-WORTH_IT = 1_000
-"""Bytes on the wire: what is smaller is not compressed."""
+WORTH_IT = 500
+"""Bytes of a body: a smaller one is not compressed."""
 
 
 class Loads:
@@ -30,8 +30,8 @@ class Loads:
     def __init__(self, page: Page) -> None:
         self.sizes: dict[str, int] = {}  # bytes by path
         self.headers: dict[str, dict[str, str]] = {}
-        self.uncompressed: list[tuple[str, int]] = []  # of each answer by itself: charts ask one path again and again
-        self._answers: dict[str, tuple[str, bool]] = {}
+        self.uncompressed: list[tuple[str, int]] = []  # body of each answer: charts ask one path again and again
+        self._answers: dict[str, tuple[str, int, bool]] = {}
         session = page.context.new_cdp_session(page)
         session.send("Network.enable")
         session.on("Network.responseReceived", self._on_response)
@@ -43,15 +43,16 @@ class Loads:
     def _on_response(self, event: dict[str, Any]) -> None:
         path = urlsplit(event["response"]["url"]).path
         self.headers[path] = {name.lower(): value for name, value in event["response"]["headers"].items()}
-        self._answers[event["requestId"]] = path, "content-encoding" in self.headers[path]
+        head = event["response"]["encodedDataLength"]
+        self._answers[event["requestId"]] = path, head, "content-encoding" in self.headers[path]
 
     def _on_end(self, event: dict[str, Any]) -> None:
-        path, is_compressed = self._answers.get(event["requestId"], ("", False))
+        path, head, is_compressed = self._answers.get(event["requestId"], ("", 0, False))
         size = event["encodedDataLength"]
         if path and size:  # what comes from the browser's cache has none
             self.sizes[path] = self.sizes.get(path, 0) + size
             if not is_compressed:
-                self.uncompressed.append((path, size))
+                self.uncompressed.append((path, size - head))
 
 
 @pytest.fixture(scope="module")

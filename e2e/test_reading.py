@@ -74,7 +74,7 @@ def test_new_figures_do_not_move_the_columns(page: Page, server: Server) -> None
     before = columns.evaluate_all("(columns) => columns.map((column) => column.getBoundingClientRect().x)")
     for report in scene():
         server.post(report.replace(ROOM.encode(), b"room-1"))
-    expect(row(page, "dolores")).to_contain_text("loss 4.8 %")
+    expect(row(page, "dolores")).to_contain_text("4.8 % packet loss")
     assert columns.evaluate_all("(columns) => columns.map((column) => column.getBoundingClientRect().x)") == before
 
 

@@ -138,7 +138,7 @@ def test_the_server_takes_the_reports_of_a_page_elsewhere_once_its_token_is_righ
         world.watch()
         world.wait(6)
         eventually(lambda: world.errors() != [])
-        assert "answers 401: token: no JWT" in world.errors()[0]
+        assert "answers 401: token: not a JWT" in world.errors()[0]
         world.do(f"pulse.token = '{token}'")
         world.wait(6)
         room = eventually(lambda: server.get("/report/metrics/room-1", **bearer(key)).json()["data"])

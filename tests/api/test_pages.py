@@ -331,5 +331,5 @@ async def test_a_room_s_page_and_the_list_show_the_worst_user_and_medians(client
     await post(client, body(user_id="v", metrics=[Entry("v", [hopeless])]))
     room, rooms = words(await page(client, "/rooms/room-1")), words(await page(client, "/?level=poor"))
     assert "worst user 1.00" in room
-    assert "RTT 50 ms median p95 900" in room
+    assert "RTT, median 50 ms p95 900" in room
     assert "good 4.37 worst 1.00 Some users affected" in rooms
