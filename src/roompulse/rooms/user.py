@@ -184,9 +184,8 @@ class UserState:
         if self._scored:
             return
         sending = (one.quality.score for one in self.streams() if one.sample.direction == "send")
-        received = [one.quality.score for one in self.receiving.values()]
-        downlink = worst(received)
-        self._missing = self._find_missing() if received and downlink is None else ""
+        downlink = worst(one.quality.score for one in self.receiving.values()) if self.receiving else None
+        self._missing = self._find_missing() if self.receiving and downlink is None else ""
         self._score = None if self._missing else worst(chain(sending, (downlink,)))
         self._scored = True
 
