@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from benchmarks import bulk, capacity, fan_out, growth, ingest, lag, machine, memory, reads, soak, start
+from benchmarks import alerts, bulk, capacity, fan_out, growth, ingest, lag, machine, memory, reads, soak, start
 from benchmarks.bench import Bench, Benchmark
 from benchmarks.results import DOCS, Outcome, Results, read, summary, write
 
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "reads": reads.run,
     "memory": memory.run,
     "start": start.run,
+    "alerts": alerts.run,
     "soak": soak.run,
 }
 """In the order of the table."""
