@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import cache, partial
 from typing import Any
@@ -21,13 +21,16 @@ from roompulse.access.senders import Senders
 from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import Throttle
+from roompulse.alerts.metrics import Readings
+from roompulse.alerts.model import Alert
+from roompulse.alerts.service import AlertService
 from roompulse.clock import Clock, system_clock
 from roompulse.errors import StartupError, StoreError
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
 from roompulse.meters import Meters
 from roompulse.net import is_loopback
-from roompulse.periodic import every
+from roompulse.periodic import background, every
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
@@ -162,6 +165,7 @@ class _Core:
         )
         self.trends = Trends(settings.snapshot_interval, settings.max_rooms)
         self.sessions = SqlSessions(self.database)
+        self.alerts = AlertService(self.database, self.rooms, self._readings, clock, self._alerted, settings)
         self.past = Replay(SqlSamples(self.database), self.store, partial(_no_rooms, settings), settings)
         self.access = AccessDatabase(settings)
         self.access_store = AccessStore(self.access)
@@ -172,14 +176,23 @@ class _Core:
         self.authenticator = Authenticator(self.registry, self.cookie, self.peers, settings)
         self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
 
+    def _alerted(self, _alerts: Sequence[Alert]) -> None:
+        self.hub.refresh(everywhere=True)
+
+    def _readings(self) -> Readings:
+        self.ingest.expire()
+        intake, now = self.ingest.intake, self.clock()
+        return Readings(intake.newest, intake.rate(now), intake.refused_shares(now), self.ingest.commit_ms)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Raises StartupError for a database that cannot be used."""
         async with self.database.open(), self.access.open():
             await self.registry.reload()
             await self.ingest.rebuild(self.settings.leave_after)
+            await self.alerts.load()
             await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
-            async with _background(*self._jobs()), _taking(self.ingest, self.hub):
+            async with background(*self._jobs()), _taking(self.ingest, self.hub):
                 yield
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
@@ -193,6 +206,8 @@ class _Core:
             retention.run(),
             self.registry.run(),
             self.sign_ins.run(),
+            self.alerts.run(),
+            self.alerts.run_pruning(),
             self.meters.watch_loop(),
             self.streams.close_with_server(),
         ]
@@ -256,17 +271,6 @@ def _no_rooms(settings: Settings) -> RoomsInMemory:
     starts = settings.sender_rooms if settings.sender_rate else None
     limits = Limits(settings.max_rooms, settings.max_room_users, settings.max_user_streams, starts)
     return RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)
-
-
-@asynccontextmanager
-async def _background(*jobs: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(job) for job in jobs]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -79,6 +79,8 @@ class Ingest:
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._saving_since: float | None = None
+        self.commit_ms: float | None = None
+        """How long the newest commit of reports took."""
         self._closed = False
 
     async def rebuild(self, leave_after: float) -> None:
@@ -183,6 +185,8 @@ class Ingest:
             log = logger.error if isinstance(error, StoreError) else logger.exception
             log("%d reports could not be saved: %s", len(batch), error)
             return False
+        if self._saving_since is not None:
+            self.commit_ms = 1000 * (self._clock() - self._saving_since)
         self._health.wrote()
         self._show(batch)
         return True

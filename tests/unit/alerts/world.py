@@ -6,6 +6,8 @@ from roompulse.alerts.evaluator import Evaluator
 from roompulse.alerts.incident import Change
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import Alert, Condition, Rule, Silence
+from roompulse.intake.intake import RATE_WINDOW
+from roompulse.intake.window import SlidingCount
 from roompulse.report.model import LEFT, Entry, Event, Received
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -39,6 +41,7 @@ class World:
         self.rooms = RoomsInMemory(Limits(100, 100, 100), stale_after=STALE_AFTER, leave_after=LEAVE_AFTER)
         self.now = NOW
         self.heard_at: float | None = None
+        self.rate = SlidingCount(1, RATE_WINDOW)
         self.readings: dict[str, Any] = {}
         self.changes: list[Change] = []
         self.evaluator = self.new_evaluator(*rules, most=most)
@@ -60,6 +63,7 @@ class World:
     def apply(self, user_id: str, room_id: str, **fields: Any) -> None:
         self.rooms.apply(Received(report(user_id, room_id, report_time=int(self.now), **fields), self.now))
         self.heard_at = self.now
+        self.rate.note(1, self.now)
 
     def tick(self, seconds: float = 1, losses: dict[str, float] | None = None, room_id: str = "room-1") -> list[Change]:
         """Let time pass second by second, in each of which users report these losses."""
@@ -69,7 +73,9 @@ class World:
             for user_id, loss in (losses or {}).items():
                 self.post(user_id, loss, room_id)
             self.rooms.expire(self.now)
-            found += self.evaluator.tick(self.now, Readings(self.heard_at, **self.readings))
+            found += self.evaluator.tick(
+                self.now, Readings(self.heard_at, self.rate.total(self.now) / RATE_WINDOW, **self.readings)
+            )
         self.changes += found
         return found
 
