@@ -12,9 +12,7 @@ from litestar.types import ControllerRouterHandler
 
 from roompulse.access.administration import Administration
 from roompulse.access.database import AccessDatabase
-from roompulse.access.exposure import remarks_at_start
 from roompulse.access.login import Login
-from roompulse.access.model import Known
 from roompulse.access.passwords import Passwords
 from roompulse.access.registry import AccessRegistry
 from roompulse.access.senders import Senders
@@ -23,13 +21,16 @@ from roompulse.access.store import AccessStore
 from roompulse.access.throttle import Throttle
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import Alert
+from roompulse.alerts.preview import Previews
 from roompulse.alerts.service import AlertService
 from roompulse.clock import Clock, system_clock
-from roompulse.errors import StartupError, StoreError
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
 from roompulse.meters import Meters
-from roompulse.net import is_loopback
+from roompulse.notify.channels import Channels
+from roompulse.notify.courier import Courier
+from roompulse.notify.senders import all_senders
+from roompulse.notify.store import Outbox
 from roompulse.periodic import background, every
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -44,6 +45,8 @@ from roompulse.store.sessions import SessionRecorder, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql_store import SqlStore
 from roompulse.web.access_log import AccessLog
+from roompulse.web.api.alert_settings import channel_routes, rule_routes
+from roompulse.web.api.alerts import JsonBodies, alert_routes
 from roompulse.web.api.downloads import Downloads, export_routes
 from roompulse.web.api.health import ready_routes
 from roompulse.web.api.history import history_routes
@@ -118,22 +121,6 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
     )
 
 
-async def exposure_remarks(settings: Settings) -> list[str]:
-    """What is to be said of access before a server listens on HOST.
-
-    Raises StartupError where others would have access by oversight, or the database of access cannot be used.
-    """
-    reachable, known = not is_loopback(settings.host), Known()
-    if reachable:
-        database = AccessDatabase(settings)
-        try:
-            async with database.open():
-                known = await AccessStore(database).load()
-        except StoreError as error:
-            raise StartupError(f"the database {database.path} failed: {error}") from None
-    return remarks_at_start(settings, known, reachable=reachable)
-
-
 @cache
 def _assets_and_templates() -> tuple[Assets, Templates]:
     """One pair for the process: neither has state, and compiling the templates costs more CPU than all else here."""
@@ -166,6 +153,9 @@ class _Core:
         self.trends = Trends(settings.snapshot_interval, settings.max_rooms)
         self.sessions = SqlSessions(self.database)
         self.alerts = AlertService(self.database, self.rooms, self._readings, clock, self._alerted, settings)
+        self.outbox = Outbox(self.database)
+        self.channels = Channels(self.outbox, clock)
+        self.courier = Courier(self.outbox, self.channels, all_senders(settings, clock), clock, self.meters.delivery)
         self.past = Replay(SqlSamples(self.database), self.store, partial(_no_rooms, settings), settings)
         self.access = AccessDatabase(settings)
         self.access_store = AccessStore(self.access)
@@ -177,6 +167,7 @@ class _Core:
         self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
 
     def _alerted(self, _alerts: Sequence[Alert]) -> None:
+        self.courier.wake()
         self.hub.refresh(everywhere=True)
 
     def _readings(self) -> Readings:
@@ -190,6 +181,7 @@ class _Core:
         async with self.database.open(), self.access.open():
             await self.registry.reload()
             await self.ingest.rebuild(self.settings.leave_after)
+            await self.channels.load()
             await self.alerts.load()
             await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
             async with background(*self._jobs()), _taking(self.ingest, self.hub):
@@ -208,6 +200,7 @@ class _Core:
             self.sign_ins.run(),
             self.alerts.run(),
             self.alerts.run_pruning(),
+            self.courier.run(),
             self.meters.watch_loop(),
             self.streams.close_with_server(),
         ]
@@ -236,6 +229,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
         *shared_stream_routes(PageViews(rooms_page, room_page, user_page, intake), layout),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
+        *_alert_routes(core),
         *export_routes(Downloads(core.store, core.past, clock, settings)),
         *_operator_routes(core, templates, forms, layout),
     ]
@@ -252,6 +246,16 @@ def _operator_routes(core: _Core, templates: Templates, forms: Forms, layout: La
     ]
 
 
+def _alert_routes(core: _Core) -> list[ControllerRouterHandler]:
+    bodies, clock = JsonBodies(core.settings.body_timeout), core.clock
+    previews = Previews(core.store, partial(_no_rooms, core.settings), core.settings)
+    return [
+        *alert_routes(core.alerts, core.outbox, bodies),
+        *rule_routes(core.alerts, previews, core.channels, bodies, clock),
+        *channel_routes(core.channels, core.courier, bodies, clock),
+    ]
+
+
 def _report_auth(core: _Core) -> ReportAuth:
     settings, clock = core.settings, core.clock
     return ReportAuth(Senders(core.registry, clock), RateLimit(settings.sender_rate, clock), ClientAddresses(settings))
@@ -264,7 +268,7 @@ def _present(core: _Core) -> CurrentValues:
         "viewers": ("Open streams", lambda: core.hub.viewers),
         "store_failing": ("Whether writes to the database fail", lambda: core.health.failing_since is not None),
     }
-    return CurrentValues(gauges, core.rooms.sizes, core.database.path)
+    return CurrentValues(gauges, core.rooms.sizes, core.alerts, core.database.path)
 
 
 def _no_rooms(settings: Settings) -> RoomsInMemory:

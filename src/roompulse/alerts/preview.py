@@ -31,7 +31,7 @@ _AT_ONCE = 200
 """Reports or seconds that are replayed in one go; then other tasks run."""
 
 
-class Preview(Struct, frozen=True):
+class Preview(Struct, frozen=True, rename={"start": "from", "end": "to"}):
     """How often it would have fired, the newest of these alerts, and which share (0-1) was over within SHORT.
 
     `start` is from when on reports are stored, where that is later than what was asked for.

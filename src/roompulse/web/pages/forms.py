@@ -1,17 +1,16 @@
 """Forms that operators submit, protected against submission by pages of other sites (CSRF)."""
 
-import asyncio
 import hmac
 import secrets
 from hashlib import sha256
 from urllib.parse import parse_qsl
 
-from litestar.exceptions import InternalServerException
 from msgspec import Struct
 
 from roompulse.access.model import ANYBODY, Caller, Role
-from roompulse.errors import BadRequest, BodyTooLarge, Forbidden, RequestTimeout, UnsupportedMediaType
+from roompulse.errors import BadRequest, Forbidden, UnsupportedMediaType
 from roompulse.web.http.authentication import caller_of
+from roompulse.web.http.body import read_body
 from roompulse.web.http.routes import AnyConnection, AnyRequest
 from roompulse.web.http.same_origin import is_same_origin
 from roompulse.web.http.session_cookie import SessionCookie
@@ -74,26 +73,10 @@ class Forms:
             raise Forbidden("this form was submitted by a page of another site")
         if request.content_type[0] != "application/x-www-form-urlencoded":
             raise UnsupportedMediaType("Content-Type: send application/x-www-form-urlencoded")
-        try:
-            async with asyncio.timeout(self._timeout):
-                body = await _read(request)
-        except TimeoutError:
-            raise RequestTimeout(f"the form was not received within {self._timeout:g} s") from None
+        body = await read_body(request, MAX_FORM, self._timeout, "form")
         try:
             return dict(
                 parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
             )
         except ValueError:
             raise BadRequest("the form is malformed") from None
-
-
-async def _read(request: AnyRequest) -> bytes:
-    body = b""
-    try:
-        async for fragment in request.stream():
-            body += fragment
-            if len(body) > MAX_FORM:
-                raise BodyTooLarge(f"the form has more than {MAX_FORM} bytes")
-    except InternalServerException:  # Litestar's error for a client that disconnected before the end
-        raise BadRequest("the form is incomplete") from None
-    return body
