@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from litestar import Litestar
@@ -57,9 +57,8 @@ from roompulse.web.api.post_report import ReportEndpoint, report_route
 from roompulse.web.api.report_auth import ReportAuth
 from roompulse.web.api.stream import stream_routes
 from roompulse.web.application import Application
-from roompulse.web.html.assets import Assets
 from roompulse.web.html.error_pages import ErrorPages
-from roompulse.web.html.templates import Templates
+from roompulse.web.html.templates import Templates, assets_and_templates
 from roompulse.web.http.allowed_hosts import AllowedHosts
 from roompulse.web.http.authentication import Authenticator, guard_by
 from roompulse.web.http.client_address import ClientAddresses
@@ -67,6 +66,8 @@ from roompulse.web.http.problems import ProblemAnswers
 from roompulse.web.http.rate_limit import RateLimit
 from roompulse.web.http.session_cookie import SessionCookie
 from roompulse.web.pages.access import access_routes
+from roompulse.web.pages.alert_rules import AlertRulesPage, alert_rules_routes
+from roompulse.web.pages.alerts import AlertBanners, AlertsPage, alerts_page_routes
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.demo import DemoTokens, demo_routes
 from roompulse.web.pages.ended import EndedPage
@@ -91,7 +92,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
     Raises StartupError: here for settings, and from the lifespan for a database, that cannot be used.
     """
     core = _Core(settings, clock)
-    assets, templates = _assets_and_templates()
+    assets, templates = assets_and_templates()
     problems = ProblemAnswers(ErrorPages(templates).render, core.meters)
     reports = ReportEndpoint(core.ingest, _report_auth(core), settings)
 
@@ -119,13 +120,6 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
         hub=core.hub,
         meters=core.meters,
     )
-
-
-@cache
-def _assets_and_templates() -> tuple[Assets, Templates]:
-    """One pair for the process: neither has state, and compiling the templates costs more CPU than all else here."""
-    assets = Assets()
-    return assets, Templates(assets)
 
 
 class _Core:
@@ -157,6 +151,7 @@ class _Core:
         self.channels = Channels(self.outbox, clock)
         self.courier = Courier(self.outbox, self.channels, all_senders(settings, clock), clock, self.meters.delivery)
         self.past = Replay(SqlSamples(self.database), self.store, partial(_no_rooms, settings), settings)
+        self.previews = Previews(self.store, partial(_no_rooms, settings), settings)
         self.access = AccessDatabase(settings)
         self.access_store = AccessStore(self.access)
         self.registry = AccessRegistry(settings, self.access_store, clock)
@@ -210,8 +205,9 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     settings, clock, rooms, ingest = core.settings, core.clock, core.rooms, core.ingest
     epoch = secrets.token_hex(4)
     past = Past(core.past, clock)
-    rooms_page = RoomsPage(rooms, core.trends, ingest.intake, templates, clock)
-    room_page = RoomPage(rooms, past, core.sessions, templates, clock)
+    banners, alerts_page = AlertBanners(core.alerts, templates), AlertsPage(core.alerts, templates)
+    rooms_page = RoomsPage(rooms, core.trends, ingest.intake, banners.of_all, templates, clock)
+    room_page = RoomPage(rooms, past, core.sessions, banners, templates, clock)
     user_page = UserPage(rooms, past, templates, clock, settings.leave_after)
     intake = IngestHealthPage(ingest.intake, templates)
     notice, forms = DatabaseNotice(core.health, templates), Forms(core.cookie, settings.body_timeout)
@@ -226,10 +222,11 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
         *user_routes(user_page, past, layout),
         *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
         *ingest_health_routes(intake, layout),
-        *shared_stream_routes(PageViews(rooms_page, room_page, user_page, intake), layout),
+        *shared_stream_routes(PageViews(rooms_page, room_page, user_page, intake, alerts_page), layout),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
-        *_alert_routes(core),
+        *_alert_routes(core, forms, layout),
+        *alerts_page_routes(alerts_page, core.alerts, forms, layout, clock),
         *export_routes(Downloads(core.store, core.past, clock, settings)),
         *_operator_routes(core, templates, forms, layout),
     ]
@@ -246,13 +243,14 @@ def _operator_routes(core: _Core, templates: Templates, forms: Forms, layout: La
     ]
 
 
-def _alert_routes(core: _Core) -> list[ControllerRouterHandler]:
-    bodies, clock = JsonBodies(core.settings.body_timeout), core.clock
-    previews = Previews(core.store, partial(_no_rooms, core.settings), core.settings)
+def _alert_routes(core: _Core, forms: Forms, layout: Layout) -> list[ControllerRouterHandler]:
+    bodies, clock, alerts, channels = JsonBodies(core.settings.body_timeout), core.clock, core.alerts, core.channels
+    page = AlertRulesPage(alerts, core.previews, channels, core.courier, core.outbox, clock)
     return [
-        *alert_routes(core.alerts, core.outbox, bodies),
-        *rule_routes(core.alerts, previews, core.channels, bodies, clock),
-        *channel_routes(core.channels, core.courier, bodies, clock),
+        *alert_routes(alerts, core.outbox, bodies),
+        *rule_routes(alerts, core.previews, channels, bodies, clock),
+        *channel_routes(channels, core.courier, bodies, clock),
+        *alert_rules_routes(page, forms, layout),
     ]
 
 

@@ -87,9 +87,9 @@ class Evaluator:
                 return self._change(incident)
         return None
 
-    def alerts(self) -> list[Alert]:
-        """All that are pending or firing."""
-        return [self._alert(incident) for incident in self._open]
+    def alerts(self, room_id: str | None = None) -> list[Alert]:
+        """All that are pending or firing, or those of a room and its users."""
+        return [self._alert(one) for one in (self._open if room_id is None else self._open.of_room(room_id))]
 
     def counts(self) -> Counter[tuple[str, str]]:
         """Open alerts by severity and state; those that do not fire as too many do have the state `further`."""

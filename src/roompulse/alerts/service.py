@@ -12,7 +12,7 @@ from roompulse.alerts.defaults import DEFAULT_RULES
 from roompulse.alerts.evaluator import Evaluator
 from roompulse.alerts.incident import Change
 from roompulse.alerts.metrics import Readings
-from roompulse.alerts.model import LONGEST_SILENCE, Acknowledgement, Alert, Rule, Silence
+from roompulse.alerts.model import LONGEST_SILENCE, SEVERITIES, Acknowledgement, Alert, Rule, Silence
 from roompulse.alerts.store import AlertQuery, SqlAlerts
 from roompulse.alerts.totals import Totals
 from roompulse.alerts.validation import check_rule
@@ -118,6 +118,11 @@ class AlertService:
     def counts(self) -> dict[tuple[str, str], int]:
         """Open alerts by severity and state."""
         return self._evaluator.counts()
+
+    def firing(self, room_id: str | None = None) -> list[Alert]:
+        """Alerts that fire, of a room and its users or of all: the most severe first, then the newest."""
+        found = [alert for alert in self._evaluator.alerts(room_id) if alert.state == "firing"]
+        return sorted(found, key=lambda alert: (-SEVERITIES.index(alert.severity), -alert.started_at, alert.id))
 
     async def alerts(self, query: AlertQuery, state: str | None = None) -> list[Alert]:
         """Those that fire, then pending ones, then resolved ones; of each the newest first. Raises StoreError."""

@@ -1,5 +1,6 @@
 """Channels, to which alerts are sent, and the messages. Times are Unix seconds."""
 
+import secrets
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -84,3 +85,28 @@ class SendError(Exception):
         self.detail = detail
         self.final = final
         self.retry_after = retry_after
+
+
+def test_message(now: float) -> Message:
+    """What a channel is sent to see whether it works."""
+    alert = Alert(
+        id="test",
+        rule_id="test",
+        rule="Test of this channel",
+        severity="info",
+        subject="server",
+        state="firing",
+        room_id=None,
+        user_id=None,
+        started_at=now,
+        fired_at=now,
+        resolved_at=None,
+        metric="rooms",
+        value=0,
+        worst=0,
+        threshold=0,
+        unit="",
+        text="This is a test: alerts sent to this channel arrive.",
+        path="",
+    )
+    return Message(f"msg_test_{secrets.token_hex(8)}", "alert.test", now, alert)

@@ -5,15 +5,15 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec import Struct
 
-from roompulse.alerts.model import Alert, Rule
+from roompulse.alerts.model import Rule
 from roompulse.alerts.preview import Previews
-from roompulse.alerts.service import AlertService, new_id
+from roompulse.alerts.service import AlertService
 from roompulse.alerts.validation import check_rule, decode
 from roompulse.clock import Clock
 from roompulse.errors import BadRequest
 from roompulse.notify.channels import Channels
 from roompulse.notify.courier import Courier
-from roompulse.notify.model import Channel, Message, SendError, shown
+from roompulse.notify.model import Channel, SendError, shown, test_message
 from roompulse.web.api.alerts import JsonBodies, answered, body_time, created
 from roompulse.web.http.envelope import ACKNOWLEDGED, success
 from roompulse.web.http.json_answer import JsonAnswer, hashed_answer, list_answer
@@ -109,28 +109,3 @@ def channel_routes(channels: Channels, courier: Courier, bodies: JsonBodies, clo
         return answered(TestResult(delivered=True, detail=detail))
 
     return [get_channels, add_channel, get_channel, change_channel, remove_channel, test_channel]
-
-
-def test_message(now: float) -> Message:
-    """What a channel is sent to see whether it works."""
-    alert = Alert(
-        id="test",
-        rule_id="test",
-        rule="Test of this channel",
-        severity="info",
-        subject="server",
-        state="firing",
-        room_id=None,
-        user_id=None,
-        started_at=now,
-        fired_at=now,
-        resolved_at=None,
-        metric="rooms",
-        value=0,
-        worst=0,
-        threshold=0,
-        unit="",
-        text="This is a test: alerts sent to this channel arrive.",
-        path="",
-    )
-    return Message(f"msg_test_{new_id()}", "alert.test", now, alert)

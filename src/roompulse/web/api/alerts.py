@@ -8,7 +8,6 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec import Struct
 
-from roompulse.access.model import Caller
 from roompulse.alerts.model import SEVERITIES, STATES, Note, Severity, Silence, State
 from roompulse.alerts.service import AlertService
 from roompulse.alerts.store import AlertQuery
@@ -17,7 +16,7 @@ from roompulse.errors import BadRequest, UnsupportedMediaType
 from roompulse.notify.store import Outbox
 from roompulse.report.ids import id_fault
 from roompulse.web.api.history import requested_id, requested_limit, requested_span
-from roompulse.web.http.authentication import caller_of
+from roompulse.web.http.authentication import caller_of, name_of
 from roompulse.web.http.body import read_body
 from roompulse.web.http.envelope import ACKNOWLEDGED, success
 from roompulse.web.http.json_answer import JsonAnswer, list_answer
@@ -109,11 +108,6 @@ def _silence_routes(alerts: AlertService, bodies: JsonBodies) -> list[HTTPRouteH
         return JsonAnswer(ACKNOWLEDGED)
 
     return [get_silences, add_silence, remove_silence]
-
-
-def name_of(caller: Caller) -> str:
-    """Who did it; nobody has a name where there is no access control."""
-    return caller.name or "anybody"
 
 
 def alert_query(request: AnyRequest) -> AlertQuery:

@@ -111,3 +111,8 @@ def bearer(scope: Scope) -> str | None:
 def caller_of(connection: AnyConnection) -> Caller:
     caller: Caller = connection.scope["state"]["caller"]
     return caller
+
+
+def name_of(caller: Caller) -> str:
+    """Who did it; nobody has a name where there is no access control."""
+    return caller.name or "anybody"

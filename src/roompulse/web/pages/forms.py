@@ -15,10 +15,10 @@ from roompulse.web.http.routes import AnyConnection, AnyRequest
 from roompulse.web.http.same_origin import is_same_origin
 from roompulse.web.http.session_cookie import SessionCookie
 
-MAX_FORM = 4_096
-"""Bytes: room for the longest name and password, percent-encoded."""
+MAX_FORM = 16_384
+"""Bytes: room for the longest name and password, and for a rule of alerts, percent-encoded."""
 
-_MAX_FIELDS = 20
+_MAX_FIELDS = 150
 
 Form = dict[str, str]
 
@@ -47,6 +47,11 @@ class Forms:
         if caller is ANYBODY or caller.role is None:
             return None
         return Account(caller.name, caller.role, self._token(connection, caller), caller.proof is not None)
+
+    def token(self, connection: AnyConnection) -> str | None:
+        """What goes into the forms of callers who may manage; None for others, who have no such forms."""
+        caller = caller_of(connection)
+        return self._token(connection, caller) if caller.may_manage and not isinstance(caller.proof, str) else None
 
     def _token(self, connection: AnyConnection, caller: Caller) -> str:
         """Derived from the secret of the session, which no page of another site can read."""

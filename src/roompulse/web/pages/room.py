@@ -23,6 +23,7 @@ from roompulse.web.html.templates import Templates, compact
 from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id, room_path
+from roompulse.web.pages.alerts import AlertBanners
 from roompulse.web.pages.layout import Layout, html_answer
 from roompulse.web.pages.past import Moment, Past, history_unavailable
 from roompulse.web.pages.query import UserQuery, user_query
@@ -129,8 +130,15 @@ def room_view(rooms: LiveRooms, sections: RoomSections, room_id: str, query: Use
 
 class RoomPage:
     def __init__(
-        self, rooms: LiveRooms, past: Past, sessions: SessionStore, templates: Templates, clock: Clock
+        self,
+        rooms: LiveRooms,
+        past: Past,
+        sessions: SessionStore,
+        banners: AlertBanners,
+        templates: Templates,
+        clock: Clock,
     ) -> None:
+        self._banners = banners
         self._rooms = rooms
         self._past = past
         self._sessions = sessions
@@ -142,7 +150,8 @@ class RoomPage:
         return self._rooms.get(room_id) is not None
 
     def view(self, room_id: str, query: UserQuery) -> PageView:
-        return room_view(self._rooms, self._sections, room_id, query)
+        view = room_view(self._rooms, self._sections, room_id, query)
+        return replace(view, sections=lambda: {**view.sections(), "room-alerts": self._banners.of_room(room_id)})
 
     async def moment(self, room_id: str, at: float, query: UserQuery) -> Moment:
         if not self._past.has_users(at) and (totals := await self._past.totals(room_id, at)):
