@@ -61,7 +61,7 @@ class Templates:
 
 @cache
 def assets_and_templates() -> tuple[Assets, Templates]:
-    """One pair for the process: neither has state, and compiling the templates costs more CPU than all else at start."""
+    """One pair for the process: neither has state, and compiling the templates takes most of a start."""
     assets = Assets()
     return assets, Templates(assets)
 
