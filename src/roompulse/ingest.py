@@ -91,8 +91,8 @@ class Ingest:
             self.intake.newest = received.at
         self._rooms.expire(now)
 
-    async def submit(self, report: Report, sender: str = "") -> None:
-        """Return once the report is committed and shown; `sender` is the key of its limits, empty: none.
+    async def submit(self, report: Report, sender: str = "", *, by_token: bool = False) -> None:
+        """Return once the report is committed and shown; `sender` and `by_token` are as in `Received`.
 
         Raises:
             Unavailable: too many reports wait, a limit of the server is reached, or the store failed. After a commit
@@ -106,7 +106,9 @@ class Ingest:
             raise _not_saved(NOTHING_SAVED)
         if len(self._queue) >= self._max_queue:
             raise Unavailable("too many reports wait to be saved", retry_after=RETRY_AFTER, reason="queue_full")
-        waiting = _Waiting(Received(report, self._clock(), sender), asyncio.get_running_loop().create_future())
+        waiting = _Waiting(
+            Received(report, self._clock(), sender, by_token), asyncio.get_running_loop().create_future()
+        )
         self._queue.append(waiting)
         self._wake.set()
         await waiting.answered

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from litestar import asgi
 from litestar.handlers import ASGIRouteHandler
@@ -29,13 +28,6 @@ _JSON_TYPES = (b"application/json", b"text/plain", b"")
 
 class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
     """The sender closed the connection before its body was complete."""
-
-
-class Accepted(NamedTuple):
-    """A report that may be committed, and the bucket whose limits it counts for."""
-
-    report: Report
-    bucket: str
 
 
 class Judgement:
@@ -75,11 +67,11 @@ class Judgement:
         """The sender, by the body where the head did not tell; raises Unauthorized or TooManyRequests."""
         return sender or self._auth.by_body(scope, body)
 
-    def judge_body(self, body: bytes, sender: Sender) -> Accepted:
+    def judge_body(self, body: bytes, sender: Sender) -> Report:
         """The report; raises the Problem of a body that is refused."""
         report = self._intake.decode(body, self._largest)
         sender.check(report)
-        return Accepted(report, sender.bucket)
+        return report
 
 
 class ReportEndpoint:
@@ -101,7 +93,8 @@ class ReportEndpoint:
             body = await self._read_body(scope, receive)
             sender = self._judgement.authenticate(scope, body, sender)
             known = body  # only now: strangers could make up SDK versions, which would displace the real ones
-            await self._ingest.submit(*self._judgement.judge_body(body, sender))
+            report = self._judgement.judge_body(body, sender)
+            await self._ingest.submit(report, sender.bucket, by_token=sender.user is not None)
         except Problem as problem:
             self._intake.refused(problem, known)
             headers = problem_headers(problem) | INGEST_HEADERS
