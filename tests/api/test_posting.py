@@ -70,7 +70,7 @@ async def slow(settings: Settings, clock: Clock) -> AsyncIterator[Access]:
         yield access
 
 
-Show = Callable[[Access, Any], Awaitable[httpx.Response]]
+Show = Callable[..., Awaitable[httpx.Response]]
 WAYS = [pytest.param(Access.post, id="header"), pytest.param(Access.post_with, id="body")]
 
 
