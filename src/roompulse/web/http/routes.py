@@ -14,6 +14,8 @@ AnyConnection = ASGIConnection[Any, Any, Any, Any]
 GET: list[HttpMethod] = [HttpMethod.GET, HttpMethod.HEAD]
 POST: list[HttpMethod] = [HttpMethod.POST]
 
+METRICS_PATH = "/metrics"
+
 FOR_ANYBODY = {"for_anybody": True}
 """The `opt` of a route that has nothing to hide, or authenticates by itself."""
 
