@@ -16,7 +16,7 @@ from roompulse.rooms.contract import LiveRoom, LiveRooms, LiveUser
 from roompulse.rooms.grid import MOST, Cell, GridRow, grid_of
 from roompulse.rooms.model import Snapshot, UserMetrics
 from roompulse.rooms.ranking import Place
-from roompulse.store.contract import SessionStore
+from roompulse.store.contract import SessionStore, Steps
 from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates, compact
@@ -145,9 +145,12 @@ class RoomPage:
         return room_view(self._rooms, self._sections, room_id, query)
 
     async def moment(self, room_id: str, at: float, query: UserQuery) -> Moment:
-        if not self._past.has_users(at) and (totals := await self._past.totals(room_id, at)):
+        return await self._past.read(self._moment(room_id, at, query))
+
+    def _moment(self, room_id: str, at: float, query: UserQuery) -> Steps[Moment]:
+        if not self._past.has_users(at) and (totals := (yield from self._past.totals(room_id, at))):
             return Moment(200, totals_sections(self._templates, room_id, totals, query))
-        room = await self._past.room(room_id, at)
+        room = yield from self._past.room(room_id, at)
         # Each replay has versions of its own, so that no fragment of it can be used again.
         return Moment(200 if room else 404, RoomSections(self._templates).of(room_id, room, query))
 

@@ -12,6 +12,7 @@ from roompulse.quality import worst
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.rooms.links import Reception, heard_by_others, receptions, sent
 from roompulse.rooms.model import UserMetrics
+from roompulse.store.contract import Steps
 from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates, compact
 from roompulse.web.http.compression import COMPRESSED
@@ -84,7 +85,10 @@ class UserPage:
         return user_view(self._rooms, self._templates, room_id, user_id)
 
     async def moment(self, room_id: str, user_id: str, at: float) -> Moment:
-        room = await self._past.room(room_id, at)
+        return await self._past.read(self._moment(room_id, user_id, at))
+
+    def _moment(self, room_id: str, user_id: str, at: float) -> Steps[Moment]:
+        room = yield from self._past.room(room_id, at)
         found = room is not None and room.user(user_id) is not None
         return Moment(200 if found else 404, user_sections(self._templates, room_id, user_id, room, at))
 
