@@ -19,7 +19,6 @@ from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, Steps, Store
 from roompulse.store.reader import Reader
 from roompulse.store.replay import Replay, StreamQuery
 from roompulse.web.api.portions_answer import PortionsAnswer
-from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.envelope import success_in_portions
 from roompulse.web.http.json_answer import JsonAnswer, etag_of, not_modified, tagged
 from roompulse.web.http.routes import GET, AnyRequest
@@ -40,7 +39,7 @@ _ENCODED_AT_ONCE = 1000
 def history_routes(
     store: Store, past: Replay, reader: Reader, rooms: LiveRooms, clock: Clock
 ) -> list[HTTPRouteHandler]:
-    @route("/report/history/{room_id:str}", http_method=GET, middleware=[COMPRESSED])
+    @route("/report/history/{room_id:str}", http_method=GET)
     async def get_history(request: AnyRequest, room_id: FromPath[str]) -> ASGIApp:
         query = history_query(decode_id("room_id", room_id), request)
         snapshots = await reader.result(store.history(query))
@@ -48,7 +47,7 @@ def history_routes(
             raise NotFound(f"room_id: the room {query.room_id!r} has no retained history")
         return await _list_answer(request, reader, snapshots or [])
 
-    @route("/report/history/{room_id:str}/{user_id:str}", http_method=GET, middleware=[COMPRESSED])
+    @route("/report/history/{room_id:str}/{user_id:str}", http_method=GET)
     async def get_user_history(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> ASGIApp:
         query = stream_query(decode_id("room_id", room_id), decode_id("user_id", user_id), request, clock())
         samples = await reader.result(past.samples(query))

@@ -47,8 +47,8 @@ def not_modified(request: AnyRequest, etag: str) -> JsonAnswer | None:
 
 
 def tagged(etag: str) -> Mapping[str, str]:
-    """The headers of an answer with this tag."""
-    return {"ETag": etag, "Cache-Control": "private, no-cache"}
+    """The headers of an answer with this tag, which is weak: compressed or not, it is of the same content."""
+    return {"ETag": f"W/{etag}", "Cache-Control": "private, no-cache"}
 
 
 def hashed_answer(request: AnyRequest, body: bytes) -> JsonAnswer:

@@ -20,7 +20,6 @@ from roompulse.store.contract import SessionStore, Steps
 from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates, compact
-from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id, room_path
 from roompulse.web.pages.layout import Layout, html_answer
@@ -166,7 +165,7 @@ class RoomPage:
 
 
 def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHandler]:
-    @route("/rooms/{room_id:str}", http_method=GET, middleware=[COMPRESSED], before_request=past.redirect)
+    @route("/rooms/{room_id:str}", http_method=GET, before_request=past.redirect)
     async def get_room_page(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         decoded = decode_id("room_id", room_id)
         query, path = past.query(request), room_path(decoded)
@@ -179,7 +178,7 @@ def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHan
         stream, status = query.url(f"{path}/stream"), 200 if page.is_live(decoded) else 404
         return layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
 
-    @route("/rooms/{room_id:str}/sessions", http_method=GET, middleware=[COMPRESSED])
+    @route("/rooms/{room_id:str}/sessions", http_method=GET)
     async def get_sessions(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         return html_answer(await page.sessions(decode_id("room_id", room_id), past.query(request)))
 

@@ -15,7 +15,6 @@ from roompulse.rooms.model import UserMetrics
 from roompulse.store.contract import Steps
 from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates, compact
-from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id, user_path
 from roompulse.web.pages.layout import Layout, html_answer
@@ -114,7 +113,6 @@ def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHan
     @route(
         "/rooms/{room_id:str}/users/{user_id:str}",
         http_method=GET,
-        middleware=[COMPRESSED],
         before_request=past.redirect,
     )
     async def get_user_page(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
@@ -128,7 +126,7 @@ def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHan
         sections, status = page.view(*ids).sections(), 200 if page.is_live(*ids) else 404
         return layout.answer(request, "user.html", sections, stream=f"{path}/stream", status=status, **context)
 
-    @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET, middleware=[COMPRESSED])
+    @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET)
     async def get_visits(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
         ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
         return html_answer(await page.visits(*ids, past.query(request)))
