@@ -1,14 +1,20 @@
-"""Ingest beside the worst that readers can do: a probe posts at a steady pace while others read as much as they can."""
+"""Ingest beside the worst that readers can do: a probe posts at a steady pace while others read as much as they can.
+
+The readers are a process of their own, `python -m benchmarks.pressure SCENARIO URL ENDED_AT SECONDS`, so that the probe
+does not wait for them.
+"""
 
 import asyncio
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from shutil import rmtree
-from statistics import quantiles
+from statistics import median, quantiles
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, json
 from tests.server import Server
 
 from benchmarks.bench import Bench
@@ -36,11 +42,14 @@ SNAPSHOTS = 10_000
 RATE, SECONDS = 10, 20.0
 """Reports a second that the probe posts, and for how long beside each scenario."""
 
-P95, LONGEST, FIRST_BYTE = 50, 500, 200
-"""Goals in milliseconds: of ingest, and for the first byte of what is read."""
+BEFORE = 2.0
+"""Seconds that the readers have to begin before the probe does."""
+
+P95, LONGEST = 50, 500
+"""Goals in milliseconds."""
 
 Pressure = Callable[["Crowd"], Awaitable[None]]
-"""What runs beside the probe until it is cancelled."""
+"""What runs beside the probe until it is cancelled. Others are added to SCENARIOS."""
 
 
 class Ingest(Struct):
@@ -62,14 +71,21 @@ class Ingest(Struct):
         return 1000 * max(self.seconds)
 
 
-class Crowd:
-    """Readers of one server: how long the first byte of each answer took, and how many answers of each status came."""
+class Found(Struct):
+    """What readers found: seconds until the first byte of each answer, and how many answers of each status came."""
 
-    def __init__(self, server: Server, ended_at: float) -> None:
+    first_bytes: list[float]
+    answers: dict[int, int]
+
+
+class Crowd:
+    """Readers of the server at `url`, in whose database the call ended at `ended_at` (Unix seconds)."""
+
+    def __init__(self, url: str, ended_at: float) -> None:
+        self.url = url
         self.ended_at = ended_at
-        self.first_bytes: list[float] = []
-        self.answers: dict[int, int] = {}
-        self._url = urlsplit(server.url)
+        self.found = Found([], {})
+        self._parts = urlsplit(url)
 
     async def read(self, path: str, readers: int, headers: Mapping[str, str] | None = None) -> None:
         """So many readers, each of whom requests `path` again as soon as it is answered."""
@@ -79,7 +95,7 @@ class Crowd:
 
     async def _read(self, request: bytes) -> None:
         while True:
-            reader, writer = await asyncio.open_connection(self._url.hostname, self._url.port)
+            reader, writer = await asyncio.open_connection(self._parts.hostname, self._parts.port)
             try:
                 await self._answer(request, reader, writer)
             finally:
@@ -90,9 +106,9 @@ class Crowd:
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
         await reader.read(1)
-        self.first_bytes.append(time.perf_counter() - started)
+        self.found.first_bytes.append(time.perf_counter() - started)
         status = int(head.split(maxsplit=2)[1])
-        self.answers[status] = self.answers.get(status, 0) + 1
+        self.found.answers[status] = self.found.answers.get(status, 0) + 1
         while await reader.read(1 << 16):
             pass
         if status == 503:
@@ -188,25 +204,21 @@ async def _probe(server: Server, seconds: float) -> Ingest:
     return found
 
 
-@asynccontextmanager
-async def _beside(pressure: Awaitable[None]) -> AsyncIterator[None]:
-    task = asyncio.ensure_future(pressure)
-    await asyncio.sleep(1)
-    try:
-        yield
-    finally:
-        if task.done():
-            task.result()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _measure(server: Server, pressure: Pressure, ended_at: float, seconds: float) -> tuple[Ingest, Crowd]:
+async def _measure(server: Server, what: str, ended_at: float, seconds: float) -> tuple[Ingest, Found]:
     # One report about all users, so that the room is live throughout.
     await post_all(server.url, [body(bulk(ROOM, USERS, 1))])
-    crowd = Crowd(server, ended_at)
-    async with _beside(pressure(crowd)):
-        return await _probe(server, seconds), crowd
+    command = [sys.executable, "-m", "benchmarks.pressure", what, server.url, str(ended_at), str(seconds + BEFORE)]
+    readers = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    await asyncio.sleep(BEFORE)
+    ingest = await _probe(server, seconds)
+    output, _ = await readers.communicate()
+    return ingest, json.decode(output, type=Found)
+
+
+async def _press(what: str, crowd: Crowd, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await SCENARIOS[what](crowd)
 
 
 def run(bench: Bench) -> list[Row]:
@@ -217,24 +229,30 @@ def run(bench: Bench) -> list[Row]:
         alone = run_clients(_probe(server, seconds))
         before = resident_bytes(server.pid)
         rows += _rows("nothing else", alone)
-        for what, pressure in SCENARIOS.items():
-            ingest, crowd = run_clients(_measure(server, pressure, ended_at, seconds))
-            rows += _rows(what, ingest, crowd)
+        for what in SCENARIOS:
+            ingest, found = run_clients(_measure(server, what, ended_at, seconds))
+            rows += _rows(what, ingest, found)
             rows.append(stated("… memory then", resident_bytes(server.pid) / 1e6, "MB", f"{before / 1e6:.0f} before"))
-            bench.raw[what] = {"ingest": ingest, "first_bytes": crowd.first_bytes, "answers": crowd.answers}
+            bench.raw[what] = {"ingest": ingest, "readers": found}
     bench.raw["nothing else"] = {"ingest": alone}
     rmtree(data)
     return rows
 
 
-def _rows(what: str, ingest: Ingest, crowd: Crowd | None = None) -> list[Row]:
+def _rows(what: str, ingest: Ingest, found: Found | None = None) -> list[Row]:
     rows = [
         at_most(f"ingest beside {what}, p95", ingest.p95, P95, "ms", f"p50 {ingest.p50:.1f} ms"),
         at_most("… max", ingest.longest, LONGEST, "ms"),
         at_most("… refused", ingest.refused, 0),
     ]
-    if crowd and crowd.first_bytes:
-        first = 1000 * quantiles([*crowd.first_bytes, crowd.first_bytes[0]], n=100)[94]
-        answers = ", ".join(f"{count} × {status}" for status, count in sorted(crowd.answers.items()))
-        rows.append(at_most("… first byte read, p95", first, FIRST_BYTE, "ms", answers))
+    if found and found.first_bytes:
+        answers = ", ".join(f"{count} × {status}" for status, count in sorted(found.answers.items()))
+        rows.append(stated("… first byte read, median", 1000 * median(found.first_bytes), "ms", answers))
     return rows
+
+
+if __name__ == "__main__":
+    what, url, ended_at, seconds = sys.argv[1:]
+    crowd = Crowd(url, float(ended_at))
+    run_clients(_press(what, crowd, float(seconds)))
+    sys.stdout.buffer.write(json.encode(crowd.found))

@@ -15,7 +15,7 @@ from typing import TypeVar
 from roompulse.errors import Unavailable
 from roompulse.store.contract import Steps
 
-SWITCH_INTERVAL = 0.0005
+SWITCH_INTERVAL = 0.0002
 """Seconds after which a thread gets the interpreter's lock from one that computes. A commit needs it about ten times,
 and would wait for 5 ms each time by Python's default."""
 

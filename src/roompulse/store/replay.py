@@ -17,6 +17,9 @@ from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, SampleArchive,
 _FIRST_SPAN, _LONGER = 60.0, 4
 """Seconds before the end that are searched for the newest samples, and by what factor more if they are too few."""
 
+_RATED_AT_ONCE = 25
+"""Reports of an export: some milliseconds."""
+
 
 class StreamQuery(Struct, frozen=True):
     """Which samples of one reporter: from `start` to `end` (Unix seconds), the newest `limit` of them.
@@ -118,4 +121,6 @@ class Replay:
         """All samples of a room received from `start` to `end`, by time of receipt; a portion may be empty."""
         rater = SampleRater()
         for reports in self._archive.reports(SampleQuery(room_id, start - FRAME_RATE_WINDOW, end)):
-            yield [sample for one in reports for sample in rater.rate(one) if sample.received_at >= start]
+            for place in range(0, len(reports), _RATED_AT_ONCE):
+                some = reports[place : place + _RATED_AT_ONCE]
+                yield [sample for one in some for sample in rater.rate(one) if sample.received_at >= start]
