@@ -102,7 +102,6 @@ class Replay:
             found = yield from self._samples(replace(query, start=start))
             if len(found) == query.limit or start == query.start:
                 return found
-            yield
             span *= _LONGER
 
     def _samples(self, query: StreamQuery) -> Steps[list[StreamSample]]:

@@ -26,6 +26,9 @@ from roompulse.store.sqlite import store_errors
 PRUNE_AT_ONCE = 500
 """Rows of each table that one call of `prune` deletes: few enough not to delay ingest."""
 
+_FIRST_ROWS = 250
+"""Snapshots that are read first to be merged into steps: nobody knows how many these take."""
+
 _FARTHEST = 40
 """2 to this power is more rows than there will ever be."""
 
@@ -60,7 +63,9 @@ class SqlStore:
 
     def history(self, query: HistoryQuery) -> Steps[Sequence[Snapshot] | None]:
         if query.step is not None:
-            portions = map(unpack_snapshots, self._portions(query, query.limit + 1, newest_first=True))
+            portions = map(
+                unpack_snapshots, self._portions(query, max(query.limit + 1, _FIRST_ROWS), newest_first=True)
+            )
             found: Sequence[Snapshot] = yield from newest_steps(portions, query.step, query.limit)
         else:
             found = PackedSnapshots((yield from self._newest(query))[::-1])

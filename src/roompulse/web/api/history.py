@@ -31,7 +31,6 @@ DEFAULT_RANGE = 900.0
 
 _LONGEST_SHOWN = 100
 
-
 _ENCODED_AT_ONCE, _PORTIONS_OF_A_STEP = 250, 4
 """Elements of a list: some hundred microseconds, in which no other thread runs."""
 
