@@ -233,7 +233,7 @@ def run(bench: Bench) -> list[Row]:
             ingest, found = run_clients(_measure(server, what, ended_at, seconds))
             rows += _rows(what, ingest, found)
             rows.append(stated("… memory then", resident_bytes(server.pid) / 1e6, "MB", f"{before / 1e6:.0f} before"))
-            bench.raw[what] = {"ingest": ingest, "readers": found}
+            bench.raw[what] = {"ingest": ingest, "answers": found.answers}
     bench.raw["nothing else"] = {"ingest": alone}
     rmtree(data)
     return rows
