@@ -34,6 +34,7 @@ from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
 from roompulse.store.availability import Availability
 from roompulse.store.engine import Database
+from roompulse.store.reader import Reader
 from roompulse.store.replay import Replay
 from roompulse.store.retention import Retention
 from roompulse.store.samples import SqlSamples
@@ -146,6 +147,7 @@ class _Core:
         self.clock = clock
         self.database = Database(settings)
         self.store = SqlStore(self.database)
+        self.reader = Reader(settings.max_reads)
         self.rooms = _no_rooms(settings)
         self.meters = Meters()
         self.hub = LocalHub(settings.push_interval, settings.max_viewers, self.meters)
@@ -179,8 +181,9 @@ class _Core:
             await self.registry.reload()
             await self.ingest.rebuild(self.settings.leave_after)
             await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
-            async with _background(*self._jobs()), _taking(self.ingest, self.hub):
-                yield
+            with self.reader.running():
+                async with _background(*self._jobs()), _taking(self.ingest, self.hub):
+                    yield
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
         settings, store, clock = self.settings, self.store, self.clock
@@ -201,7 +204,7 @@ class _Core:
 def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     settings, clock, rooms, ingest = core.settings, core.clock, core.rooms, core.ingest
     epoch = secrets.token_hex(4)
-    past = Past(core.past, clock)
+    past = Past(core.past, core.reader, clock)
     rooms_page = RoomsPage(rooms, core.trends, ingest.intake, templates, clock)
     room_page = RoomPage(rooms, past, core.sessions, templates, clock)
     user_page = UserPage(rooms, past, templates, clock, settings.leave_after)
@@ -210,7 +213,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     layout = Layout(templates, notice, forms, core.streams, clock, settings)
     return [
         *live_room_routes(rooms, epoch),
-        *history_routes(core.store, core.past, rooms, clock),
+        *history_routes(core.store, core.past, core.reader, rooms, clock),
         *stream_routes(core.streams, rooms, epoch),
         *openapi_routes(settings),
         *rooms_routes(rooms_page, EndedPage(core.sessions, layout), layout),
@@ -221,7 +224,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
         *shared_stream_routes(PageViews(rooms_page, room_page, user_page, intake), layout),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
-        *export_routes(Downloads(core.store, core.past, clock, settings)),
+        *export_routes(Downloads(core.store, core.past, core.reader, clock, settings)),
         *_operator_routes(core, templates, forms, layout),
     ]
 
