@@ -27,7 +27,7 @@ from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.rated_samples import SampleRater
 from roompulse.rooms.trends import Trends
 from roompulse.store.packing import pack_entry, unpack_entry
-from roompulse.web.api.downloads import USERS_COLUMNS, _cell
+from roompulse.web.api.downloads import USERS_COLUMNS, _row_of
 from roompulse.web.api.stream import RoomJsonView
 from roompulse.web.html.assets import Assets
 from roompulse.web.html.templates import Templates
@@ -258,8 +258,7 @@ class World:
         self._show_intake(intake)
         for sample in SampleRater().rate(received):
             assert isinstance(arithmetic(sample.quality), str)
-            for path in USERS_COLUMNS.values():
-                _cell(sample, path.split("."))
+            assert _row_of(USERS_COLUMNS.values())(sample)
 
     def _show(self, rooms: RoomsInMemory, report: Report) -> None:
         room = rooms.get(report.room_id)

@@ -21,6 +21,7 @@ ORDER = [
         "periodic",
         "token_buckets",
         "printable",
+        "validation",
         "meters",
         "logs",
     },

@@ -38,6 +38,7 @@ from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
 from roompulse.store.availability import Availability
 from roompulse.store.engine import Database
+from roompulse.store.reader import Reader
 from roompulse.store.replay import Replay
 from roompulse.store.retention import Retention
 from roompulse.store.samples import SqlSamples
@@ -130,6 +131,7 @@ class _Core:
         self.clock = clock
         self.database = Database(settings)
         self.store = SqlStore(self.database)
+        self.reader = Reader(settings.max_reads)
         self.rooms = _no_rooms(settings)
         self.meters = Meters()
         self.hub = LocalHub(settings.push_interval, settings.max_viewers, self.meters)
@@ -179,8 +181,9 @@ class _Core:
             await self.channels.load()
             await self.alerts.load()
             await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
-            async with background(*self._jobs()), _taking(self.ingest, self.hub):
-                yield
+            with self.reader.running():
+                async with background(*self._jobs()), _taking(self.ingest, self.hub):
+                    yield
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
         settings, store, clock = self.settings, self.store, self.clock
@@ -204,7 +207,7 @@ class _Core:
 def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     settings, clock, rooms, ingest = core.settings, core.clock, core.rooms, core.ingest
     epoch = secrets.token_hex(4)
-    past = Past(core.past, clock)
+    past = Past(core.past, core.reader, clock)
     banners, alerts_page = AlertBanners(core.alerts, templates), AlertsPage(core.alerts, templates)
     rooms_page = RoomsPage(rooms, core.trends, ingest.intake, banners.of_all, templates, clock)
     room_page = RoomPage(rooms, past, core.sessions, banners, templates, clock)
@@ -214,7 +217,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     layout = Layout(templates, notice, forms, core.streams, clock, settings)
     return [
         *live_room_routes(rooms, epoch),
-        *history_routes(core.store, core.past, rooms, clock),
+        *history_routes(core.store, core.past, core.reader, rooms, clock),
         *stream_routes(core.streams, rooms, epoch),
         *openapi_routes(settings),
         *rooms_routes(rooms_page, EndedPage(core.sessions, layout), layout),
@@ -227,7 +230,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
         *metrics_routes(core.meters.registry, _present(core)),
         *_alert_routes(core, forms, layout),
         *alerts_page_routes(alerts_page, core.alerts, forms, layout, clock),
-        *export_routes(Downloads(core.store, core.past, clock, settings)),
+        *export_routes(Downloads(core.store, core.past, core.reader, clock, settings)),
         *_operator_routes(core, templates, forms, layout),
     ]
 

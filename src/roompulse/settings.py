@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
 
 from roompulse.errors import StartupError
 from roompulse.net import Networks
+from roompulse.validation import plain_fault
 
 PREFIX = "ROOMPULSE_"
 
@@ -43,7 +44,7 @@ class RootPath(str):
     def __new__(cls, text: str = "") -> Self:
         path = text.rstrip("/")
         if not _ROOT_PATH.fullmatch(path):
-            raise ValueError("expected a path such as /pulse")
+            raise ValueError("must be a path such as /pulse")
         return super().__new__(cls, path)
 
 
@@ -71,6 +72,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_queue: Count = 10_000
     max_viewers: Count = 5_000
     max_address_viewers: Count = 1_000
+    max_reads: Count = 16
     sender_rate: Annotated[float, Meta(ge=0, le=10**9)] = 200
     sender_rooms: Count = 1_000
     body_timeout: Seconds = 20
@@ -95,7 +97,16 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     demo: bool = False
 
 
-LOCAL_URL = f"http://{Settings().host}:{Settings().port}"
+def url_of(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def local_url(host: str, port: int) -> str:
+    """The URL at which a program on the same machine reaches a server that listens there."""
+    return url_of({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)  # noqa: S104  (not to listen there)
+
+
+LOCAL_URL = local_url(Settings().host, Settings().port)
 """The address of `roompulse serve` with default settings."""
 
 
@@ -126,6 +137,9 @@ def _convert(name: str, value: str, source: str) -> Any:
     try:
         settings = msgspec.convert({name: value}, Settings, strict=False, dec_hook=lambda kind, text: kind(text))
     except msgspec.ValidationError as error:
-        expected = str(error).partition(" - at `")[0].partition(", got")[0]
-        raise StartupError(f"{source}: {expected[0].lower()}{expected[1:]}, not {value!r}") from None
+        kind = Settings.__annotations__[name]
+        if get_origin(kind) is Literal:
+            raise StartupError(f"{source}: must be {' or '.join(get_args(kind))}, not {value!r}") from None
+        fault = plain_fault(str(error).partition(" - at `")[0].partition(", got")[0])
+        raise StartupError(f"{source}: {fault}, not {value!r}") from None
     return getattr(settings, name)

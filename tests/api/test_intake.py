@@ -46,8 +46,8 @@ async def test_a_refused_report_is_told_with_its_reason_and_its_sdk(client: http
     await post(client, body(sdk_version="ios 0.9"))
     await post(client, body(sdk_version="ios 0.9").replace(b'"send"', b'"up"'), 400)
     text = await page(client)
-    assert "$.metrics[].streams[].direction: invalid enum value …" in text
-    assert "$.metrics[0].streams[0].direction: invalid enum value &#39;up&#39;" in text
+    assert "$.metrics[].streams[].direction: must be send or recv, not …" in text
+    assert "$.metrics[0].streams[0].direction: must be send or recv, not &#39;up&#39;" in text
     assert "1 of 2 rejected" in text
     assert "1 rejection reason" in text
     assert 'id="sdk-ios%200.9"' in text

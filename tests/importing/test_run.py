@@ -32,6 +32,7 @@ from roompulse.store.sql_store import SqlStore
 from tests.builders import NOW, received
 from tests.conftest import Clock
 from tests.importing.dumps import call, file, internals
+from tests.store import done
 
 IMPORTED_AT = NOW + 100_000
 END = IMPORTED_AT - 60
@@ -76,8 +77,8 @@ async def live_through(database: Database, reports: Sequence[Received]) -> None:
 async def kept(database: Database, room_id: str = "room-1") -> tuple[list[Received], Any, list[Session]]:
     """Reports, snapshots and sessions of a room."""
     found = SqlSamples(database).reports(SampleQuery(room_id, 0, IMPORTED_AT * 2))
-    history = await SqlStore(database).history(HistoryQuery(room_id))
-    return [one async for one in found], history, await SqlSessions(database).of_room(room_id, 9)
+    history = done(SqlStore(database).history(HistoryQuery(room_id)))
+    return [one for portion in found for one in portion], history, await SqlSessions(database).of_room(room_id, 9)
 
 
 @pytest.mark.parametrize("seconds", [range(61), [*range(40), *range(70, 120)], [*range(40), *range(300, 340)]])

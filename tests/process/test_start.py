@@ -194,7 +194,7 @@ def test_it_serves_under_the_path_of_a_proxy(data: Path) -> None:
     with started("--port", "0", "--data", str(data), "--root-path", "/pulse") as line:
         (address,) = re.findall(r"http://\S+:\d+", line)
         assert '<base href="/pulse/">' in httpx.get(f"{address}/pulse/").text
-    assert_one_line(run("serve", "--root-path", "pulse"), "--root-path", "expected a path such as /pulse")
+    assert_one_line(run("serve", "--root-path", "pulse"), "--root-path", "must be a path such as /pulse")
 
 
 def test_the_database_may_lie_elsewhere(data: Path, tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def test_events_have_ids_of_epoch_and_version(server: Server) -> None:
         etag = server.get("/report/metrics/room-1").headers["etag"]
         server.post(lossy(5))
         ids.append(viewer.next("room").id.split("-"))
-    assert etag == f'"{"-".join(ids[0])}"'
+    assert etag == f'W/"{"-".join(ids[0])}"'
     (epoch, version), (same_epoch, next_version) = ids
     assert epoch == same_epoch
     assert int(version) < int(next_version)

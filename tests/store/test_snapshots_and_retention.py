@@ -19,6 +19,7 @@ from roompulse.store.sql_store import PRUNE_AT_ONCE, SqlStore
 from tests.builders import NOW, received
 from tests.conftest import Clock
 from tests.process import soon
+from tests.store import done
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def snapshots(store: SqlStore, rooms: RoomsInMemory, clock: Clock) -> Snapshots:
 
 
 async def times(store: SqlStore, room_id: str) -> list[float]:
-    history = await store.history(HistoryQuery(room_id))
+    history = done(store.history(HistoryQuery(room_id)))
     return [snapshot.timestamp for snapshot in history or ()]
 
 
@@ -76,14 +77,14 @@ async def test_a_snapshot_is_of_the_room_as_it_is_then(
     for number in range(3):
         rooms.apply(received(user_id=f"u{number}"))
         await snapshots.save(NOW + number)
-    history = await store.history(HistoryQuery("room-1"))
+    history = done(store.history(HistoryQuery("room-1")))
     assert history
     assert [snapshot.user_count for snapshot in history] == [1, 2, 3]
 
 
 async def test_no_room_is_no_snapshot(store: SqlStore, snapshots: Snapshots) -> None:
     await snapshots.save(NOW)
-    assert await store.history(HistoryQuery("room-1")) is None
+    assert done(store.history(HistoryQuery("room-1"))) is None
 
 
 async def test_a_change_while_many_rooms_are_aggregated_belongs_to_the_next_snapshot_too(

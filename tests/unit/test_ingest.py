@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 
@@ -15,7 +15,7 @@ from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import Aggregate, Snapshot, UserMetrics
 from roompulse.store.availability import Availability
-from roompulse.store.contract import HistoryQuery
+from roompulse.store.contract import HistoryQuery, Steps
 from tests.builders import NOW, network, received, report, stream, video
 from tests.conftest import Clock
 
@@ -57,7 +57,10 @@ class FakeStore:
     async def add_snapshots(self, timestamp: float, aggregates: Iterable[tuple[str, Aggregate]]) -> None:
         raise NotImplementedError
 
-    async def history(self, query: HistoryQuery) -> list[Snapshot] | None:
+    def history(self, query: HistoryQuery) -> Steps[Sequence[Snapshot] | None]:
+        raise NotImplementedError
+
+    def snapshots(self, room_id: str, start: float, end: float) -> Iterator[Sequence[Snapshot]]:
         raise NotImplementedError
 
     async def prune(self, samples_before: float, snapshots_before: float) -> int:

@@ -23,6 +23,7 @@ DEFAULTS = {
     "max_report_streams": 10000,
     "max_rooms": 20000,
     "max_room_users": 20000,
+    "max_reported_users": 100,
     "max_user_streams": 64,
     "max_queue": 10000,
     "max_viewers": 5000,
@@ -123,9 +124,9 @@ def test_networks_hold_addresses_whatever_their_version() -> None:
 
 
 def test_the_message_says_what_is_expected() -> None:
-    with pytest.raises(StartupError, match=r"\AROOMPULSE_PORT: expected `int` <= 65535, not '70000'\Z"):
+    with pytest.raises(StartupError, match=r"\AROOMPULSE_PORT: must be at most 65535, not '70000'\Z"):
         from_environment("port", "70000")
-    with pytest.raises(StartupError, match=r"\AROOMPULSE_STALE_AFTER: expected `float`, not 'soon'\Z"):
+    with pytest.raises(StartupError, match=r"\AROOMPULSE_STALE_AFTER: must be a number, not 'soon'\Z"):
         from_environment("stale_after", "soon")
 
 
@@ -141,7 +142,7 @@ def test_a_flag_hides_a_wrong_value_in_the_environment() -> None:
 
 
 def test_a_wrong_flag_is_named_as_a_flag() -> None:
-    with pytest.raises(StartupError, match=r"\A--port: expected `int`, not 'http'\Z"):
+    with pytest.raises(StartupError, match=r"\A--port: must be a whole number, not 'http'\Z"):
         load_settings({"ROOMPULSE_PORT": "1"}, {"port": "http"})
 
 

@@ -3,9 +3,10 @@
 from roompulse.access.database import AccessDatabase
 from roompulse.access.model import Known
 from roompulse.access.store import AccessStore
-from roompulse.errors import StartupError, StoreError
+from roompulse.errors import StartupError
 from roompulse.net import is_loopback
 from roompulse.settings import Settings
+from roompulse.store.sqlite import startup_errors
 
 
 async def exposure_remarks(settings: Settings) -> list[str]:
@@ -16,11 +17,9 @@ async def exposure_remarks(settings: Settings) -> list[str]:
     reachable, known = not is_loopback(settings.host), Known()
     if reachable:
         database = AccessDatabase(settings)
-        try:
+        with startup_errors(database.path):
             async with database.open():
                 known = await AccessStore(database).load()
-        except StoreError as error:
-            raise StartupError(f"the database {database.path} failed: {error}") from None
     return remarks_at_start(settings, known, reachable=reachable)
 
 

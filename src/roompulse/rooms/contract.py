@@ -7,7 +7,7 @@ from roompulse.errors import Problem
 from roompulse.quality import StreamQuality
 from roompulse.report.model import Received, Stream
 from roompulse.rooms.links import Weakest
-from roompulse.rooms.model import RoomMetrics, RoomSummary, UserMetrics
+from roompulse.rooms.model import RoomMetrics, RoomSummary, RoomTotals, UserMetrics
 from roompulse.rooms.ranking import Place
 from roompulse.rooms.same_id import TwoSdks
 from roompulse.rooms.verdict import Words
@@ -80,6 +80,10 @@ class LiveRoom(Protocol):
         ...
 
     def metrics(self) -> RoomMetrics: ...
+
+    def totals(self) -> RoomTotals:
+        """What `metrics()` has without the users."""
+        ...
 
     def summary(self) -> RoomSummary:
         """The room without its users: several times as fast as `metrics()` where the room has changed."""

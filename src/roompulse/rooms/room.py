@@ -9,7 +9,7 @@ from msgspec import Struct
 from roompulse.report.model import LEFT, Entry, Report, Stream
 from roompulse.rooms.aggregate import aggregate, aggregate_of
 from roompulse.rooms.departures import Departures
-from roompulse.rooms.model import RoomMetrics, RoomSummary
+from roompulse.rooms.model import RoomMetrics, RoomSummary, RoomTotals
 from roompulse.rooms.ranking import Place, place_of
 from roompulse.rooms.room_index import RoomIndex, words_of
 from roompulse.rooms.stream import StreamState
@@ -247,6 +247,10 @@ class RoomState:
             users = [self.users[user_id].metrics() for user_id in sorted(self.users)]
             self._metrics = RoomMetrics(self.room_id, self._name, self.updated_at, self.summary().aggregate, users)
         return self._metrics
+
+    def totals(self) -> RoomTotals:
+        """The answer about this room without its users."""
+        return RoomTotals(self.room_id, self._name, self.updated_at, self.summary().aggregate)
 
     def summary(self) -> RoomSummary:
         """The room without its users; built once per change."""

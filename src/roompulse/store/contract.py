@@ -1,12 +1,17 @@
 """What the rest of the program needs of a store. `sql_store.py`, `samples.py` and `sessions.py` implement it."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Literal, Protocol
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
+from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
 from roompulse.report.model import Received
 from roompulse.rooms.model import Aggregate, Snapshot
+
+T = TypeVar("T")
+
+Steps = Generator[None, None, T]
+"""A read in steps of at most FETCH_AT_ONCE rows, which `Reader` does. It holds no transaction between two of them."""
 
 DEFAULT_LIMIT = 720
 """Snapshots: two hours of them, ten seconds apart."""
@@ -75,8 +80,11 @@ class SessionQuery(Struct, frozen=True):
 class SampleArchive(Protocol):
     """Stored reports. Methods raise StoreError when the database fails."""
 
-    def reports(self, query: SampleQuery) -> AsyncIterator[Received]:
-        """Reports in the order of their receipt; one may be split, or several merged, if that has the same effect."""
+    def reports(self, query: SampleQuery) -> Iterator[Sequence[Received]]:
+        """Reports in the order of their receipt, a step for each portion, which may be empty.
+
+        One may be split, or several merged, if that has the same effect.
+        """
         ...
 
     async def visits(self, room_id: str, user_id: str, since: float, until: float, gap: float) -> list[Visit]:
@@ -140,8 +148,12 @@ class Store(Protocol):
         """Commit the aggregates of these rooms at `timestamp`."""
         ...
 
-    async def history(self, query: HistoryQuery) -> Sequence[Snapshot] | None:
+    def history(self, query: HistoryQuery) -> Steps[Sequence[Snapshot] | None]:
         """Snapshots, oldest first; None if neither a snapshot nor a report of the room is stored."""
+        ...
+
+    def snapshots(self, room_id: str, start: float, end: float) -> Iterator[Sequence[Snapshot]]:
+        """All snapshots of a room from `start` to `end` (Unix seconds), oldest first, a step for each portion."""
         ...
 
     async def prune(self, samples_before: float, snapshots_before: float) -> int:

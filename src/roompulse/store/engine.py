@@ -7,14 +7,14 @@ would take twice as long as the commit itself.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, create_engine, make_url, update
+from sqlalchemy import URL, Connection, Executable, create_engine, make_url, update
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -39,7 +39,10 @@ T = TypeVar("T")
 
 
 class Database:
-    """Reads go to `reader`, writes to `write`. Errors are logged without parameters: they are the users' data."""
+    """Writes go to `write`, reads to `reader` or, where they may be long, to `fetch`.
+
+    Errors are logged without parameters: they are the users' data.
+    """
 
     def __init__(self, settings: Settings) -> None:
         url = database_url(settings)
@@ -48,9 +51,16 @@ class Database:
         self.reader = create_async_engine(
             url, pool_size=_READERS, max_overflow=0, pool_timeout=60, hide_parameters=True
         )
+        self._steps = create_engine(url.set(drivername="sqlite"), pool_size=1, max_overflow=0, hide_parameters=True)
         self._connection: Connection | None = None
         set_pragmas(self._writer, _writer_pragmas(settings))
+        set_pragmas(self._steps, _READER_PRAGMAS)
         set_pragmas(self.reader.sync_engine, _READER_PRAGMAS)
+
+    def fetch(self, statement: Executable) -> Sequence[Any]:
+        """All rows of a statement, read here and now; raises StoreError. For the steps of a `Reader` and its thread."""
+        with store_errors(), self._steps.connect() as connection:
+            return connection.execute(statement).all()
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction of its own, after those requested before, and return its result.
@@ -103,6 +113,7 @@ class Database:
             finally:
                 # The connection that closes last checkpoints, so it must be the writer.
                 await self.reader.dispose()
+                self._steps.dispose()
                 await self._in_thread(self._close)
 
     async def probe(self) -> None:

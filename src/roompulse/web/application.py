@@ -15,6 +15,7 @@ from roompulse.web.access_log import AccessLog
 from roompulse.web.api.post_report import PATH, Answer, ReportEndpoint
 from roompulse.web.http.allowed_hosts import AllowedHosts
 from roompulse.web.http.client_address import ClientAddresses
+from roompulse.web.http.compression import compressing
 from roompulse.web.http.headers import with_headers
 from roompulse.web.http.problems import ProblemAnswers
 
@@ -100,7 +101,7 @@ class Application:
             else:
                 # Here, so that no route has to: what it reads of the live rooms is of now.
                 self._catch_up()
-                await self.routed(scope, receive, with_headers(send, scope["state"]["prefix"]))
+                await self.routed(scope, receive, _sending(scope, send))
         except Exception as error:
             await self._answer_error(error, scope, receive, send)
 
@@ -123,7 +124,12 @@ class Application:
             answer = self._problems.on_problem(request, error)
         else:
             answer = self._problems.on_mistake(request, error)
-        await answer.to_asgi_response(None, request)(scope, receive, with_headers(send, scope["state"]["prefix"]))
+        await answer.to_asgi_response(None, request)(scope, receive, _sending(scope, send))
+
+
+def _sending(scope: Any, send: Any) -> Any:
+    """What an answer is sent by: with headers, and compressed where it is worth it."""
+    return with_headers(compressing(scope, send), scope["state"]["prefix"])
 
 
 def normalized(scope: Any, prefix: str, names: frozenset[str]) -> Any:

@@ -16,7 +16,7 @@ from roompulse.notify.courier import Courier
 from roompulse.notify.model import Channel, SendError, shown, test_message
 from roompulse.web.api.alerts import JsonBodies, answered, body_time, created
 from roompulse.web.http.envelope import ACKNOWLEDGED, success
-from roompulse.web.http.json_answer import JsonAnswer, hashed_answer, list_answer
+from roompulse.web.http.json_answer import JsonAnswer, hashed_answer
 from roompulse.web.http.routes import DELETE, FOR_MANAGERS, GET, POST, PUT, AnyRequest
 
 PREVIEWED = 86_400.0
@@ -43,7 +43,7 @@ def rule_routes(
 ) -> list[HTTPRouteHandler]:
     @route("/report/alerts/rules", http_method=GET)
     async def get_rules(request: AnyRequest) -> JsonAnswer:
-        return await list_answer(request, alerts.rules)
+        return hashed_answer(request, success(alerts.rules))
 
     @route("/report/alerts/rules", http_method=POST, opt=FOR_MANAGERS)
     async def add_rule(request: AnyRequest) -> JsonAnswer:
@@ -79,7 +79,7 @@ def rule_routes(
 def channel_routes(channels: Channels, courier: Courier, bodies: JsonBodies, clock: Clock) -> list[HTTPRouteHandler]:
     @route("/report/alerts/channels", http_method=GET)
     async def get_channels(request: AnyRequest) -> JsonAnswer:
-        return await list_answer(request, [shown(channel) for channel in channels.all()])
+        return hashed_answer(request, success([shown(channel) for channel in channels.all()]))
 
     @route("/report/alerts/channels", http_method=POST, opt=FOR_MANAGERS)
     async def add_channel(request: AnyRequest) -> JsonAnswer:

@@ -19,7 +19,7 @@ from roompulse.web.api.history import requested_id, requested_limit, requested_s
 from roompulse.web.http.authentication import caller_of, name_of
 from roompulse.web.http.body import read_body
 from roompulse.web.http.envelope import ACKNOWLEDGED, success
-from roompulse.web.http.json_answer import JsonAnswer, list_answer
+from roompulse.web.http.json_answer import JsonAnswer, hashed_answer
 from roompulse.web.http.routes import DELETE, FOR_MANAGERS, GET, POST, AnyRequest
 from roompulse.web.http.times import parse_time
 
@@ -72,7 +72,7 @@ def body_time(name: str, value: float | str) -> float:
 def alert_routes(alerts: AlertService, outbox: Outbox, bodies: JsonBodies) -> list[HTTPRouteHandler]:
     @route("/report/alerts", http_method=GET)
     async def get_alerts(request: AnyRequest) -> JsonAnswer:
-        return await list_answer(request, await alerts.alerts(alert_query(request), _state(request)))
+        return hashed_answer(request, success(await alerts.alerts(alert_query(request), _state(request))))
 
     @route("/report/alerts/{alert_id:str}/acknowledge", http_method=POST, opt=FOR_MANAGERS)
     async def acknowledge(request: AnyRequest, alert_id: FromPath[str]) -> JsonAnswer:
@@ -81,7 +81,7 @@ def alert_routes(alerts: AlertService, outbox: Outbox, bodies: JsonBodies) -> li
 
     @route("/report/alerts/{alert_id:str}/deliveries", http_method=GET)
     async def get_deliveries(request: AnyRequest, alert_id: FromPath[str]) -> JsonAnswer:
-        return await list_answer(request, await outbox.of_alert(alert_id))
+        return hashed_answer(request, success(await outbox.of_alert(alert_id)))
 
     return [get_alerts, acknowledge, get_deliveries, *_silence_routes(alerts, bodies)]
 
@@ -89,7 +89,7 @@ def alert_routes(alerts: AlertService, outbox: Outbox, bodies: JsonBodies) -> li
 def _silence_routes(alerts: AlertService, bodies: JsonBodies) -> list[HTTPRouteHandler]:
     @route("/report/alerts/silences", http_method=GET)
     async def get_silences(request: AnyRequest) -> JsonAnswer:
-        return await list_answer(request, alerts.silences)
+        return hashed_answer(request, success(alerts.silences))
 
     @route("/report/alerts/silences", http_method=POST, opt=FOR_MANAGERS)
     async def add_silence(request: AnyRequest) -> JsonAnswer:

@@ -1,11 +1,13 @@
 """GET /report/history: the snapshots of a room, and the samples that one of its users reported."""
 
-from typing import cast, get_args
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, cast, get_args
 
 import msgspec
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from litestar.types import ASGIApp
 from msgspec import Struct
 
 from roompulse.clock import Clock
@@ -13,10 +15,12 @@ from roompulse.errors import BadRequest, NotFound
 from roompulse.report.ids import id_fault
 from roompulse.report.model import Direction
 from roompulse.rooms.contract import LiveRooms
-from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, Store
+from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, Steps, Store
+from roompulse.store.reader import Reader
 from roompulse.store.replay import Replay, StreamQuery
-from roompulse.web.http.compression import COMPRESSED
-from roompulse.web.http.json_answer import JsonAnswer, list_answer
+from roompulse.web.api.portions_answer import PortionsAnswer
+from roompulse.web.http.envelope import success_in_portions
+from roompulse.web.http.json_answer import JsonAnswer, etag_of, not_modified, tagged
 from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.times import parse_time
 from roompulse.web.http.urls import decode_id
@@ -27,25 +31,56 @@ DEFAULT_RANGE = 900.0
 
 _LONGEST_SHOWN = 100
 
+_ENCODED_AT_ONCE, _PORTIONS_OF_A_STEP = 250, 4
+"""Elements of a list: some hundred microseconds, in which no other thread runs."""
 
-def history_routes(store: Store, past: Replay, rooms: LiveRooms, clock: Clock) -> list[HTTPRouteHandler]:
-    @route("/report/history/{room_id:str}", http_method=GET, middleware=[COMPRESSED])
-    async def get_history(request: AnyRequest, room_id: FromPath[str]) -> JsonAnswer:
+
+def history_routes(
+    store: Store, past: Replay, reader: Reader, rooms: LiveRooms, clock: Clock
+) -> list[HTTPRouteHandler]:
+    @route("/report/history/{room_id:str}", http_method=GET)
+    async def get_history(request: AnyRequest, room_id: FromPath[str]) -> ASGIApp:
         query = history_query(decode_id("room_id", room_id), request)
-        snapshots = await store.history(query)
+        snapshots = await reader.result(store.history(query))
         if snapshots is None and rooms.get(query.room_id) is None:
             raise NotFound(f"room_id: the room {query.room_id!r} has no retained history")
-        return await list_answer(request, snapshots or [])
+        return await _list_answer(request, reader, snapshots or [])
 
-    @route("/report/history/{room_id:str}/{user_id:str}", http_method=GET, middleware=[COMPRESSED])
-    async def get_user_history(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> JsonAnswer:
+    @route("/report/history/{room_id:str}/{user_id:str}", http_method=GET)
+    async def get_user_history(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> ASGIApp:
         query = stream_query(decode_id("room_id", room_id), decode_id("user_id", user_id), request, clock())
-        samples = await past.samples(query)
+        samples = await reader.result(past.samples(query))
         if not samples and not await past.visits(query.room_id, query.reporter_id, clock()):
             raise NotFound(f"user_id: no data of {query.reporter_id!r} in this room is retained")
-        return await list_answer(request, samples)
+        return await _list_answer(request, reader, samples)
 
     return [get_history, get_user_history]
+
+
+async def _list_answer(request: AnyRequest, reader: Reader, data: Sequence[Any]) -> ASGIApp:
+    etag, portions = await reader.result(_encoded(data))
+    if answer := not_modified(request, etag):
+        return answer
+    if len(portions) <= _PORTIONS_OF_A_STEP:
+        return JsonAnswer(b"".join(portions), headers=tagged(etag))
+    # It takes megabytes until it is sent, so it is bounded how many there are.
+    headers = {"Content-Type": "application/json", **tagged(etag)}
+    return PortionsAnswer(reader.place(), _each(portions), headers)
+
+
+def _encoded(data: Sequence[Any]) -> Steps[tuple[str, list[bytes]]]:
+    """The tag and the portions of an answer."""
+    portions: list[bytes] = []
+    for portion in success_in_portions(data, _ENCODED_AT_ONCE):
+        if portions and len(portions) % _PORTIONS_OF_A_STEP == 0:
+            yield
+        portions.append(portion)
+    return etag_of(portions), portions
+
+
+async def _each(portions: list[bytes]) -> AsyncGenerator[bytes, None]:
+    for portion in portions:
+        yield portion
 
 
 def history_query(room_id: str, request: AnyRequest) -> HistoryQuery:

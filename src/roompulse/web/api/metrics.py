@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from roompulse import __version__
 from roompulse.alerts.model import SEVERITIES
 from roompulse.alerts.service import AlertService
-from roompulse.web.http.routes import GET, AnyRequest
+from roompulse.web.http.routes import GET, METRICS_PATH, AnyRequest
 
 Gauges = dict[str, tuple[str, Callable[[], float]]]
 """Description and reader of a gauge, by its name without prefix."""
@@ -74,7 +74,7 @@ def metrics_routes(registry: CollectorRegistry, present: CurrentValues) -> list[
     registry.register(present)
     ProcessCollector(registry=registry)
 
-    @route("/metrics", http_method=GET)
+    @route(METRICS_PATH, http_method=GET)
     async def get_metrics(request: AnyRequest) -> Response[bytes]:
         # prometheus-client's own negotiation fails on versions that it cannot parse, and echoes others in a header.
         if "application/openmetrics-text" in request.headers.get("accept", ""):

@@ -157,14 +157,19 @@ def _stream() -> Json:
             "For a room that is not live yet, events begin when it is."
         ),
         "operationId": "stream_room",
-        "parameters": [_ROOM_ID],
+        "parameters": [
+            _ROOM_ID,
+            parameter(
+                "users", "0: without the users, for large rooms", {"type": "integer", "enum": [0, 1], "default": 1}
+            ),
+        ],
         "responses": {
             "200": {
                 "description": "A stream of events",
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
             }
         }
-        | errors(401, 404, 429, 503),
+        | errors(400, 401, 404, 429, 503),
     }
 
 

@@ -7,24 +7,31 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec import Struct
 
+from roompulse.errors import BadRequest
 from roompulse.hub.contract import Frames
 from roompulse.rooms.contract import LiveRooms
-from roompulse.web.http.routes import GET
+from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.urls import decode_id
 from roompulse.web.sse.events import json_event
 from roompulse.web.sse.stream import EventStream, EventStreams
 
+_LONGEST_SHOWN = 100
+
 
 class RoomJsonView(Struct, frozen=True):
-    """A room as JSON; empty until it is live. `epoch` tells the versions of one run of the server from another's."""
+    """A room as JSON; empty until it is live. `epoch` tells the versions of one run of the server from another's.
+
+    Without users, which are nearly all of a large room, there are its figures alone.
+    """
 
     rooms: LiveRooms
     room_id: str
     epoch: str
+    with_users: bool = True
 
     @property
     def key(self) -> Hashable:
-        return "json", self.room_id
+        return "json", self.room_id, self.with_users
 
     @property
     def gone(self) -> Frames:
@@ -33,12 +40,22 @@ class RoomJsonView(Struct, frozen=True):
     def render(self) -> Frames:
         if (room := self.rooms.get(self.room_id)) is None:
             return {}
-        return {"room": json_event(room.metrics(), name="room", ident=f"{self.epoch}-{room.version}")}
+        shown = room.metrics() if self.with_users else room.totals()
+        return {"room": json_event(shown, name="room", ident=f"{self.epoch}-{room.version}")}
 
 
 def stream_routes(streams: EventStreams, rooms: LiveRooms, epoch: str) -> list[HTTPRouteHandler]:
     @route("/report/stream/{room_id:str}", http_method=GET)
-    async def stream_room(room_id: FromPath[str]) -> EventStream:
-        return EventStream(streams, RoomJsonView(rooms, decode_id("room_id", room_id), epoch))
+    async def stream_room(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
+        with_users = users_wanted(request)
+        return EventStream(streams, RoomJsonView(rooms, decode_id("room_id", room_id), epoch, with_users))
 
     return [stream_room]
+
+
+def users_wanted(request: AnyRequest) -> bool:
+    """The parameter `users`; raises BadRequest for one that is neither 0 nor 1."""
+    text: str = request.query_params.get("users", "1")
+    if text not in {"0", "1"}:
+        raise BadRequest(f"users: must be 0 or 1, not {text[:_LONGEST_SHOWN]!r}")
+    return text == "1"

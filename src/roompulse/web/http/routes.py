@@ -16,6 +16,8 @@ POST: list[HttpMethod] = [HttpMethod.POST]
 PUT: list[HttpMethod] = [HttpMethod.PUT]
 DELETE: list[HttpMethod] = [HttpMethod.DELETE]
 
+METRICS_PATH = "/metrics"
+
 FOR_ANYBODY = {"for_anybody": True}
 """The `opt` of a route that has nothing to hide, or authenticates by itself."""
 

@@ -20,7 +20,6 @@ from roompulse.notify.courier import Courier
 from roompulse.notify.model import Channel, SendError, shown, test_message
 from roompulse.notify.store import Outbox
 from roompulse.web.http.authentication import caller_of, name_of
-from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.routes import FOR_MANAGERS, GET, POST, AnyRequest
 from roompulse.web.pages.forms import Form, Forms
 from roompulse.web.pages.layout import Layout
@@ -141,7 +140,7 @@ def alert_rules_routes(page: AlertRulesPage, forms: Forms, layout: Layout) -> li
             request, "alert_rules.html", {}, status=status, said=said or Said(), error=error, **context
         )
 
-    @route("/alerts/rules", http_method=GET, opt=FOR_MANAGERS, middleware=[COMPRESSED])
+    @route("/alerts/rules", http_method=GET, opt=FOR_MANAGERS)
     async def get_alert_rules(request: AnyRequest) -> Response[str]:
         return await answer(request)
 

@@ -14,7 +14,6 @@ from roompulse.clock import Clock
 from roompulse.errors import BadRequest
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.authentication import caller_of, name_of
-from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.routes import FOR_MANAGERS, GET, POST, STREAM, AnyRequest
 from roompulse.web.pages.forms import Form, Forms
 from roompulse.web.pages.layout import Layout
@@ -85,7 +84,7 @@ class AlertsPage:
 def alerts_page_routes(
     page: AlertsPage, alerts: AlertService, forms: Forms, layout: Layout, clock: Clock
 ) -> list[HTTPRouteHandler]:
-    @route("/alerts", http_method=GET, middleware=[COMPRESSED])
+    @route("/alerts", http_method=GET)
     async def get_alerts_page(request: AnyRequest) -> Response[str]:
         query = AlertsQuery(search_of(request.query_params))
         context: dict[str, Any] = {"query": query, "resolved": await page.resolved(query)}

@@ -14,7 +14,6 @@ from roompulse.access.registry import AccessRegistry
 from roompulse.access.tokens import sign_token
 from roompulse.clock import Clock
 from roompulse.errors import NotFound
-from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.headers import permissions
 from roompulse.web.http.json_answer import JsonAnswer
 from roompulse.web.http.routes import GET, AnyRequest
@@ -49,7 +48,7 @@ class DemoTokens:
 
 
 def demo_routes(rooms: RoomPage, layout: Layout, tokens: DemoTokens) -> list[HTTPRouteHandler]:
-    @route("/demo/call", http_method=GET, middleware=[COMPRESSED])
+    @route("/demo/call", http_method=GET)
     async def get_demo_call(request: AnyRequest) -> Response[str]:
         # Each page has a room of its own: two calls in one room would report about each other's users.
         room_id = f"demo-call-{secrets.token_hex(3)}"

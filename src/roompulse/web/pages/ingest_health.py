@@ -8,7 +8,6 @@ from roompulse.intake.intake import Intake
 from roompulse.intake.refusals import WINDOW_MINUTES
 from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates
-from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import IntakeQuery, page_number
@@ -50,7 +49,7 @@ class IngestHealthPage:
 
 
 def ingest_health_routes(page: IngestHealthPage, layout: Layout) -> list[HTTPRouteHandler]:
-    @route("/ingest", http_method=GET, middleware=[COMPRESSED])
+    @route("/ingest", http_method=GET)
     async def get_ingest_page(request: AnyRequest) -> Response[str]:
         query = IntakeQuery(page=page_number(request.query_params))
         sections = page.view(query).sections()

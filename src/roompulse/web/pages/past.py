@@ -11,7 +11,8 @@ from roompulse.clock import Clock
 from roompulse.errors import StoreError
 from roompulse.rooms.contract import LiveRoom
 from roompulse.rooms.model import Snapshot
-from roompulse.store.contract import Visit
+from roompulse.store.contract import Steps, Visit
+from roompulse.store.reader import Reader
 from roompulse.store.replay import Replay
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.routes import AnyRequest
@@ -29,7 +30,8 @@ class Moment(Struct, frozen=True):
 
 
 class Past:
-    def __init__(self, replay: Replay, clock: Clock) -> None:
+    def __init__(self, replay: Replay, reader: Reader, clock: Clock) -> None:
+        self.read = reader.result
         self._replay = replay
         self._clock = clock
 
@@ -49,12 +51,12 @@ class Past:
         """Whether samples of users are retained for this time; totals of rooms are kept for longer."""
         return at >= self._replay.users_since(self._clock())
 
-    async def room(self, room_id: str, at: float) -> LiveRoom | None:
+    def room(self, room_id: str, at: float) -> Steps[LiveRoom | None]:
         """The room as it was; None where it was not live, or the samples of its users have expired."""
-        return await self._replay.room(room_id, at) if self.has_users(at) else None
+        return (yield from self._replay.room(room_id, at)) if self.has_users(at) else None
 
-    async def totals(self, room_id: str, at: float) -> Snapshot | None:
-        return await self._replay.snapshot(room_id, at)
+    def totals(self, room_id: str, at: float) -> Steps[Snapshot | None]:
+        return self._replay.snapshot(room_id, at)
 
     async def visits(self, room_id: str, user_id: str, until: float) -> list[Visit]:
         return await self._replay.visits(room_id, user_id, until)

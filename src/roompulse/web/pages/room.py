@@ -16,11 +16,10 @@ from roompulse.rooms.contract import LiveRoom, LiveRooms, LiveUser
 from roompulse.rooms.grid import MOST, Cell, GridRow, grid_of
 from roompulse.rooms.model import Snapshot, UserMetrics
 from roompulse.rooms.ranking import Place
-from roompulse.store.contract import SessionStore
+from roompulse.store.contract import SessionStore, Steps
 from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates, compact
-from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id, room_path
 from roompulse.web.pages.alerts import AlertBanners
@@ -154,9 +153,12 @@ class RoomPage:
         return replace(view, sections=lambda: {**view.sections(), "room-alerts": self._banners.of_room(room_id)})
 
     async def moment(self, room_id: str, at: float, query: UserQuery) -> Moment:
-        if not self._past.has_users(at) and (totals := await self._past.totals(room_id, at)):
+        return await self._past.read(self._moment(room_id, at, query))
+
+    def _moment(self, room_id: str, at: float, query: UserQuery) -> Steps[Moment]:
+        if not self._past.has_users(at) and (totals := (yield from self._past.totals(room_id, at))):
             return Moment(200, totals_sections(self._templates, room_id, totals, query))
-        room = await self._past.room(room_id, at)
+        room = yield from self._past.room(room_id, at)
         # Each replay has versions of its own, so that no fragment of it can be used again.
         return Moment(200 if room else 404, RoomSections(self._templates).of(room_id, room, query))
 
@@ -172,7 +174,7 @@ class RoomPage:
 
 
 def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHandler]:
-    @route("/rooms/{room_id:str}", http_method=GET, middleware=[COMPRESSED], before_request=past.redirect)
+    @route("/rooms/{room_id:str}", http_method=GET, before_request=past.redirect)
     async def get_room_page(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         decoded = decode_id("room_id", room_id)
         query, path = past.query(request), room_path(decoded)
@@ -185,7 +187,7 @@ def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHan
         stream, status = query.url(f"{path}/stream"), 200 if page.is_live(decoded) else 404
         return layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
 
-    @route("/rooms/{room_id:str}/sessions", http_method=GET, middleware=[COMPRESSED])
+    @route("/rooms/{room_id:str}/sessions", http_method=GET)
     async def get_sessions(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         return html_answer(await page.sessions(decode_id("room_id", room_id), past.query(request)))
 

@@ -14,7 +14,6 @@ from roompulse.rooms.trends import Trends
 from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.sparklines import stacked, trendline, users_by_level
 from roompulse.web.html.templates import Templates
-from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.pages.ended import EndedPage
 from roompulse.web.pages.layout import Layout
@@ -96,7 +95,7 @@ class RoomsPage:
 
 
 def rooms_routes(page: RoomsPage, ended: EndedPage, layout: Layout) -> list[HTTPRouteHandler]:
-    @route("/", http_method=GET, middleware=[COMPRESSED])
+    @route("/", http_method=GET)
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
         if ended_rooms := ended_query(request.query_params):
             return await ended.answer(request, ended_rooms)

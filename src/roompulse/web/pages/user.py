@@ -12,9 +12,9 @@ from roompulse.quality import worst
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.rooms.links import Reception, heard_by_others, receptions, sent
 from roompulse.rooms.model import UserMetrics
+from roompulse.store.contract import Steps
 from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates, compact
-from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id, user_path
 from roompulse.web.pages.layout import Layout, html_answer
@@ -84,7 +84,10 @@ class UserPage:
         return user_view(self._rooms, self._templates, room_id, user_id)
 
     async def moment(self, room_id: str, user_id: str, at: float) -> Moment:
-        room = await self._past.room(room_id, at)
+        return await self._past.read(self._moment(room_id, user_id, at))
+
+    def _moment(self, room_id: str, user_id: str, at: float) -> Steps[Moment]:
+        room = yield from self._past.room(room_id, at)
         found = room is not None and room.user(user_id) is not None
         return Moment(200 if found else 404, user_sections(self._templates, room_id, user_id, room, at))
 
@@ -110,7 +113,6 @@ def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHan
     @route(
         "/rooms/{room_id:str}/users/{user_id:str}",
         http_method=GET,
-        middleware=[COMPRESSED],
         before_request=past.redirect,
     )
     async def get_user_page(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
@@ -124,7 +126,7 @@ def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHan
         sections, status = page.view(*ids).sections(), 200 if page.is_live(*ids) else 404
         return layout.answer(request, "user.html", sections, stream=f"{path}/stream", status=status, **context)
 
-    @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET, middleware=[COMPRESSED])
+    @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET)
     async def get_visits(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
         ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
         return html_answer(await page.visits(*ids, past.query(request)))

@@ -21,8 +21,8 @@ YOUNG_OBJECTS = 50_000
 """Objects after which Python looks for garbage in cycles, of which there is little: live rooms have none."""
 
 
-def run(app: Application, settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `announce` is called with the URL once requests are answered.
+def run(app: Application, settings: Settings, listener: socket.socket, announce: Callable[[str, int], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `announce` is called with address and port once requests are answered.
 
     Raises StartupError for a database that cannot be used.
     """
@@ -55,7 +55,7 @@ async def _serve(app: Application, server: uvicorn.Server, listener: socket.sock
 class _Server(uvicorn.Server):
     """Announces where it listens, and ends the streams as soon as it stops."""
 
-    def __init__(self, config: uvicorn.Config, app: Application, announce: Callable[[str], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: Application, announce: Callable[[str, int], None]) -> None:
         super().__init__(config)
         self._app = app
         self._announce = announce
@@ -65,8 +65,7 @@ class _Server(uvicorn.Server):
         gc.enable()
         await super().startup(sockets)
         for listener in sockets or ():
-            host, port = listener.getsockname()[:2]
-            self._announce(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+            self._announce(*listener.getsockname()[:2])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.hub.close()
