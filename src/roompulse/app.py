@@ -22,7 +22,7 @@ from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import Throttle
 from roompulse.clock import Clock, system_clock
-from roompulse.errors import StartupError, StoreError
+from roompulse.errors import DatabaseLostError, StoreError
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
 from roompulse.meters import Meters
@@ -40,6 +40,7 @@ from roompulse.store.samples import SqlSamples
 from roompulse.store.sessions import SessionRecorder, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql_store import SqlStore
+from roompulse.store.sqlite import startup_errors
 from roompulse.web.access_log import AccessLog
 from roompulse.web.api.downloads import Downloads, export_routes
 from roompulse.web.api.health import ready_routes
@@ -123,11 +124,9 @@ async def exposure_remarks(settings: Settings) -> list[str]:
     reachable, known = not is_loopback(settings.host), Known()
     if reachable:
         database = AccessDatabase(settings)
-        try:
+        with startup_errors(database.path):
             async with database.open():
                 known = await AccessStore(database).load()
-        except StoreError as error:
-            raise StartupError(f"the database {database.path} failed: {error}") from None
     return remarks_at_start(settings, known, reachable=reachable)
 
 
@@ -149,7 +148,7 @@ class _Core:
         self.rooms = _no_rooms(settings)
         self.meters = Meters()
         self.hub = LocalHub(settings.push_interval, settings.max_viewers, self.meters)
-        self.health = Availability(self.database.probe, clock, partial(self.hub.refresh, everywhere=True))
+        self.health = Availability(self.database, clock, partial(self.hub.refresh, everywhere=True))
         self.ingest = Ingest(
             self.store,
             self.health,
@@ -176,11 +175,19 @@ class _Core:
     async def running(self) -> AsyncIterator[None]:
         """Raises StartupError for a database that cannot be used."""
         async with self.database.open(), self.access.open():
-            await self.registry.reload()
-            await self.ingest.rebuild(self.settings.leave_after)
-            await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
+            with startup_errors(self.access.path):
+                await self.registry.reload()
+            with startup_errors(self.database.path):
+                await self.ingest.rebuild(self.settings.leave_after)
+                await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
+            self.database.read_failed = self._read_failed
             async with _background(*self._jobs()), _taking(self.ingest, self.hub):
                 yield
+
+    def _read_failed(self, error: StoreError) -> None:
+        self.meters.read_errors.inc()
+        if isinstance(error, DatabaseLostError) and not self.health.lost:
+            self.health.failed(error)
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
         settings, store, clock = self.settings, self.store, self.clock

@@ -12,7 +12,7 @@ from itertools import islice
 from msgspec import Struct
 
 from roompulse.clock import Clock
-from roompulse.errors import Problem, StoreError, Unavailable
+from roompulse.errors import DatabaseLostError, Problem, StoreError, Unavailable
 from roompulse.hub.contract import Hub
 from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
@@ -179,6 +179,9 @@ class Ingest:
         try:
             with self._meters.commit.time():
                 await self._store.append([waiting.received for waiting in batch])
+        except DatabaseLostError as error:
+            self._health.failed(error)
+            return False
         except Exception as error:
             log = logger.error if isinstance(error, StoreError) else logger.exception
             log("%d reports could not be saved: %s", len(batch), error)

@@ -12,7 +12,6 @@ from roompulse.store.engine import Database
 from roompulse.store.packing import unpack_score_and_users
 from roompulse.store.row_codec import FETCH_AT_ONCE, session_row
 from roompulse.store.schema import sessions, snapshots
-from roompulse.store.sqlite import store_errors
 
 RECORD_EVERY = 1.0
 
@@ -29,46 +28,41 @@ class SqlSessions:
 
     def __init__(self, database: Database) -> None:
         self._write = database.write
-        self._reader = database.reader
+        self._reading = database.reading
 
     async def begin(self, started: Sequence[tuple[str, float]]) -> None:
         rows = [session_row(room_id, at) for room_id, at in started]
-        with store_errors():
-            await self._write(lambda connection: connection.execute(insert(sessions), rows))
+        await self._write(lambda connection: connection.execute(insert(sessions), rows))
 
     async def unfinished(self) -> list[str]:
-        with store_errors():
-            async with self._reader.connect() as connection:
-                found = await connection.execute(select(sessions.c.room_id).where(sessions.c.ended_at.is_(None)))
-                return list(found.scalars())
+        async with self._reading() as connection:
+            found = await connection.execute(select(sessions.c.room_id).where(sessions.c.ended_at.is_(None)))
+            return list(found.scalars())
 
     async def end(self, room_id: str, ended_at: float | None) -> None:
         unfinished = (sessions.c.room_id == room_id) & sessions.c.ended_at.is_(None)
-        with store_errors():
-            async with self._reader.connect() as connection:
-                started = await connection.scalar(select(func.min(sessions.c.started_at)).where(unfinished))
-                if started is None:
-                    return
-                values = await connection.run_sync(worst_and_most, room_id, started)
-            last = values.pop("last", None) or started
-            values["ended_at"] = last if ended_at is None else round(ended_at * 1000)
-            await self._write(lambda connection: connection.execute(update(sessions).where(unfinished).values(values)))
+        async with self._reading() as connection:
+            started = await connection.scalar(select(func.min(sessions.c.started_at)).where(unfinished))
+            if started is None:
+                return
+            values = await connection.run_sync(worst_and_most, room_id, started)
+        last = values.pop("last", None) or started
+        values["ended_at"] = last if ended_at is None else round(ended_at * 1000)
+        await self._write(lambda connection: connection.execute(update(sessions).where(unfinished).values(values)))
 
     async def of_room(self, room_id: str, limit: int) -> list[Session]:
         newest = select(sessions).where(sessions.c.room_id == room_id).order_by(sessions.c.started_at.desc())
-        with store_errors():
-            async with self._reader.connect() as connection:
-                return [_session(row) for row in await connection.execute(newest.limit(limit))]
+        async with self._reading() as connection:
+            return [_session(row) for row in await connection.execute(newest.limit(limit))]
 
     async def ended(self, query: SessionQuery) -> tuple[list[Session], int]:
         wanted = sessions.c.searched.contains(query.search.casefold(), autoescape=True)
         where = sessions.c.ended_at.is_not(None) & wanted
         order = _ORDERS[query.order], sessions.c.id.desc()
-        with store_errors():
-            async with self._reader.connect() as connection:
-                total = await connection.scalar(select(func.count()).select_from(sessions).where(where))
-                page = select(sessions).where(where).order_by(*order).offset(query.offset).limit(query.limit)
-                return [_session(row) for row in await connection.execute(page)], total or 0
+        async with self._reading() as connection:
+            total = await connection.scalar(select(func.count()).select_from(sessions).where(where))
+            page = select(sessions).where(where).order_by(*order).offset(query.offset).limit(query.limit)
+            return [_session(row) for row in await connection.execute(page)], total or 0
 
 
 def _snapshots(room_id: str, since: int) -> Select[Any]:

@@ -22,7 +22,6 @@ from roompulse.store.row_codec import (
     snapshot_row,
 )
 from roompulse.store.schema import samples, sessions, snapshots
-from roompulse.store.sqlite import store_errors
 
 PRUNE_AT_ONCE = 500
 """Rows of each table that one call of `prune` deletes: few enough not to delay ingest."""
@@ -36,48 +35,41 @@ class SqlStore:
 
     def __init__(self, database: Database) -> None:
         self._write = database.write
-        self._reader = database.reader
+        self._reading = database.reading
 
     async def append(self, reports: Sequence[Received]) -> None:
         rows = rows_of(reports)
-        with store_errors():
-            await self._write(partial(insert_reports, rows=rows))
+        await self._write(partial(insert_reports, rows=rows))
 
     async def recent(self, since: float) -> AsyncIterator[Received]:
-        with store_errors():
-            async with self._reader.connect() as connection:
-                first = await connection.run_sync(_first_since, since * 1000)
-                recent = (samples.c.id >= first) & (samples.c.received_at > since * 1000)
-                async with connection.stream(select(*REPORT_COLUMNS).where(recent).order_by(samples.c.id)) as result:
-                    async for rows in result.partitions(FETCH_AT_ONCE):
-                        for received in reports_of(rows):
-                            yield received
+        async with self._reading() as connection:
+            first = await connection.run_sync(_first_since, since * 1000)
+            recent = (samples.c.id >= first) & (samples.c.received_at > since * 1000)
+            async with connection.stream(select(*REPORT_COLUMNS).where(recent).order_by(samples.c.id)) as result:
+                async for rows in result.partitions(FETCH_AT_ONCE):
+                    for received in reports_of(rows):
+                        yield received
 
     async def add_snapshots(self, timestamp: float, aggregates: Iterable[tuple[str, Aggregate]]) -> None:
         rows = [snapshot_row(room_id, timestamp, aggregate) for room_id, aggregate in aggregates]
-        with store_errors():
-            await self._write(lambda connection: connection.execute(insert(snapshots), rows))
+        await self._write(lambda connection: connection.execute(insert(snapshots), rows))
 
     async def history(self, query: HistoryQuery) -> Sequence[Snapshot] | None:
-        with store_errors():
-            async with self._reader.connect() as connection:
-                async with connection.stream(_newest_snapshots(query)) as result:
-                    found = await _oldest_first(result.partitions(FETCH_AT_ONCE), query)
-                if found:
-                    return found
-                return [] if await _is_kept(connection, query.room_id) else None
+        async with self._reading() as connection:
+            async with connection.stream(_newest_snapshots(query)) as result:
+                found = await _oldest_first(result.partitions(FETCH_AT_ONCE), query)
+            if found:
+                return found
+            return [] if await _is_kept(connection, query.room_id) else None
 
     async def scores(self, since: float) -> AsyncIterator[list[tuple[str, float, float | None]]]:
         newest_first = select(snapshots).order_by(snapshots.c.id.desc())
-        with store_errors():
-            async with self._reader.connect() as connection, connection.stream(newest_first) as result:
-                async for rows in result.partitions(FETCH_AT_ONCE):
-                    recent = [row for row in rows if row.timestamp > since * 1000]
-                    yield [
-                        (row.room_id, row.timestamp / 1000, unpack_score_and_users(row.aggregate)[0]) for row in recent
-                    ]
-                    if len(recent) < len(rows):
-                        break
+        async with self._reading() as connection, connection.stream(newest_first) as result:
+            async for rows in result.partitions(FETCH_AT_ONCE):
+                recent = [row for row in rows if row.timestamp > since * 1000]
+                yield [(row.room_id, row.timestamp / 1000, unpack_score_and_users(row.aggregate)[0]) for row in recent]
+                if len(recent) < len(rows):
+                    break
 
     async def prune(self, samples_before: float, snapshots_before: float) -> int:
         oldest = (
@@ -85,8 +77,7 @@ class SqlStore:
             _oldest(snapshots, "timestamp", snapshots_before),
             _ended(snapshots_before),
         )
-        with store_errors():
-            return await self._write(lambda connection: sum(connection.execute(rows).rowcount for rows in oldest))
+        return await self._write(lambda connection: sum(connection.execute(rows).rowcount for rows in oldest))
 
 
 def _newest_snapshots(query: HistoryQuery) -> Select[Any]:

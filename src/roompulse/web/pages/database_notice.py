@@ -13,9 +13,7 @@ class DatabaseNotice:
         self._templates = templates
 
     def section(self) -> Sections:
-        return {
-            "notice": self._templates.render("partials/notice.html", failing_since=self._availability.failing_since)
-        }
+        return {"notice": self._templates.render("partials/notice.html", database=self._availability)}
 
     def above(self, view: PageView) -> PageView:
         """The view of a page with this section above its own."""
