@@ -21,7 +21,7 @@ from roompulse.access.senders import Senders
 from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import Throttle
-from roompulse.clock import Clock, system_clock
+from roompulse.clock import WallClock
 from roompulse.errors import DatabaseLostError, StoreError
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
@@ -80,12 +80,12 @@ LOOK_EVERY = 1.0
 """Seconds between two checks for users who are stale or have left, and for commits that are overdue."""
 
 
-def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
+def create_app(settings: Settings, clock: WallClock | None = None) -> Application:
     """The application.
 
     Raises StartupError: here for settings, and from the lifespan for a database, that cannot be used.
     """
-    core = _Core(settings, clock)
+    core = _Core(settings, clock or WallClock())
     assets, templates = _assets_and_templates()
     problems = ProblemAnswers(ErrorPages(templates).render, core.meters)
     reports = ReportEndpoint(core.ingest, _report_auth(core), settings)
@@ -140,15 +140,25 @@ def _assets_and_templates() -> tuple[Assets, Templates]:
 class _Core:
     """What takes reports, keeps them and shows them, whatever asks for it."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: WallClock) -> None:
         self.settings = settings
         self.clock = clock
         self.database = Database(settings)
         self.store = SqlStore(self.database)
         self.rooms = _no_rooms(settings)
         self.meters = Meters()
+        clock.on_jump(lambda _jump, _now: self.meters.clock_jumps.inc())
         self.hub = LocalHub(settings.push_interval, settings.max_viewers, self.meters)
-        self.health = Availability(self.database, clock, partial(self.hub.refresh, everywhere=True))
+        refresh = partial(self.hub.refresh, everywhere=True)
+        self.health = Availability(self.database, clock, refresh)
+        self.retention = Retention(
+            self.store,
+            self.store,
+            clock,
+            refresh,
+            samples=settings.sample_retention,
+            snapshots=settings.snapshot_retention,
+        )
         self.ingest = Ingest(
             self.store,
             self.health,
@@ -190,14 +200,13 @@ class _Core:
             self.health.failed(error)
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
-        settings, store, clock = self.settings, self.store, self.clock
-        retention = Retention(store, clock, samples=settings.sample_retention, snapshots=settings.snapshot_retention)
+        store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
         return [
             _look_after(self.ingest),
             self.health.run(),
-            Snapshots(store, self.rooms, self.trends, clock, settings.snapshot_interval).run(),
-            SessionRecorder(self.sessions, self.rooms).run(),
-            retention.run(),
+            Snapshots(store, self.rooms, self.trends, clock, interval).run(),
+            SessionRecorder(self.sessions, self.rooms, clock).run(),
+            self.retention.run(),
             self.registry.run(),
             self.sign_ins.run(),
             self.meters.watch_loop(),
@@ -213,7 +222,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     room_page = RoomPage(rooms, past, core.sessions, templates, clock)
     user_page = UserPage(rooms, past, templates, clock, settings.leave_after)
     intake = IngestHealthPage(ingest.intake, templates)
-    notice, forms = DatabaseNotice(core.health, templates), Forms(core.cookie, settings.body_timeout)
+    notice, forms = DatabaseNotice(core.health, core.retention, templates), Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, notice, forms, core.streams, clock, settings)
     return [
         *live_room_routes(rooms, epoch),
@@ -255,6 +264,7 @@ def _present(core: _Core) -> CurrentValues:
         "queue_reports": ("Reports that wait for their commit", lambda: core.ingest.waiting),
         "viewers": ("Open streams", lambda: core.hub.viewers),
         "store_failing": ("Whether writes to the database fail", lambda: core.health.failing_since is not None),
+        "retention_waiting": ("Whether deletion waits for the clock", lambda: core.retention.doubt is not None),
     }
     return CurrentValues(gauges, core.rooms.sizes, core.database.path)
 

@@ -82,8 +82,11 @@ class LiveRooms(Protocol):
         """
         ...
 
-    def expire(self, now: float) -> set[str]:
-        """Mark who is stale, drop who left, and return the ids of the rooms that this changed or ended."""
+    def expire(self, now: float, jumped: float = 0.0) -> set[str]:
+        """Mark who is stale, drop who left, and return the ids of the rooms that this changed or ended.
+
+        `jumped` is by how many seconds the clock was set since the previous call: ages stay as they are.
+        """
         ...
 
     def ids(self, since: int = 0) -> Sequence[str]:

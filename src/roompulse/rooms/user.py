@@ -114,16 +114,17 @@ class UserState:
         self._metrics = None
         self._scored = False
 
-    def set_back(self, now: float, version: int) -> None:
-        """Date nothing later than `now`, since the clock was set back to there."""
-        self.received_at = min(self.received_at, now)
-        self._newest = (self._newest[0], min(self._newest[1], now))
+    def shift(self, seconds: float, version: int) -> None:
+        """Shift all times by so much, since the clock was set."""
+        self.received_at += seconds
+        self._newest = (self._newest[0], self._newest[1] + seconds)
         if self._given:
-            self._given = {name: (value, min(at, now)) for name, (value, at) in self._given.items()}
+            self._given = {name: (value, at + seconds) for name, (value, at) in self._given.items()}
         for reporting in self.reporters.values():
-            reporting.at = min(reporting.at, now)
+            reporting.at += seconds
         for stream in self.streams():
-            stream.set_back(now)
+            stream.shift(seconds)
+        self.sources.shift(seconds)
         self.changed(version)
 
     def turn_stale(self, now: float, stale_after: float) -> list[StreamState]:

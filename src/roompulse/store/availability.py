@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from roompulse.clock import Clock
+from roompulse.clock import WallClock
 from roompulse.errors import DatabaseLostError
 from roompulse.periodic import every
 
@@ -34,13 +34,19 @@ class Availability:
     and `lost` what to do where retrying does not help, else empty.
     """
 
-    def __init__(self, database: Probed, clock: Clock, changed: Callable[[], None]) -> None:
+    def __init__(self, database: Probed, clock: WallClock, changed: Callable[[], None]) -> None:
         self._database = database
         self._clock = clock
         self._changed = changed
         self.failing_since: float | None = None
         self.error = self.lost = ""
         self.wrote_at = clock()
+        clock.on_jump(self._clock_was_set)
+
+    def _clock_was_set(self, jump: float, _now: float) -> None:
+        self.wrote_at += jump
+        if self.failing_since is not None:
+            self.failing_since += jump
 
     def wrote(self) -> None:
         """Record that a write succeeded."""

@@ -31,7 +31,7 @@ _FARTHEST = 40
 
 
 class SqlStore:
-    """Implements `Store` and `ScoreHistory`."""
+    """Implements `Store`, `ScoreHistory` and `Chronology`."""
 
     def __init__(self, database: Database) -> None:
         self._write = database.write
@@ -43,7 +43,7 @@ class SqlStore:
 
     async def recent(self, since: float) -> AsyncIterator[Received]:
         async with self._reading() as connection:
-            first = await connection.run_sync(_first_since, since * 1000)
+            first = await connection.run_sync(_first_since, samples, samples.c.received_at, since * 1000)
             recent = (samples.c.id >= first) & (samples.c.received_at > since * 1000)
             async with connection.stream(select(*REPORT_COLUMNS).where(recent).order_by(samples.c.id)) as result:
                 async for rows in result.partitions(FETCH_AT_ONCE):
@@ -70,6 +70,14 @@ class SqlStore:
                 yield [(row.room_id, row.timestamp / 1000, unpack_score_and_users(row.aggregate)[0]) for row in recent]
                 if len(recent) < len(rows):
                     break
+
+    async def newest(self, before: float | None = None) -> float | None:
+        async with self._reading() as connection:
+            found = [
+                await connection.run_sync(_newest, table, time, before)
+                for table, time in ((samples, samples.c.received_at), (snapshots, snapshots.c.timestamp))
+            ]
+        return max((at / 1000 for at in found if at is not None), default=None)
 
     async def prune(self, samples_before: float, snapshots_before: float) -> int:
         oldest = (
@@ -101,17 +109,25 @@ async def _oldest_first(newest_first: AsyncIterator[Sequence[Any]], query: Histo
     return PackedSnapshots(found[::-1])
 
 
-def _first_since(connection: Connection, since: float) -> int:
-    """The id from which on rows may have been received after `since` (Unix milliseconds).
+def _newest(connection: Connection, table: Table, time: ColumnElement[int], before: float | None) -> int | None:
+    if before is None:
+        return connection.scalar(select(time).order_by(table.c.id.desc()).limit(1))
+    first = _first_since(connection, table, time, before * 1000)
+    near = table.c.id.between(first, first + FETCH_AT_ONCE)
+    return connection.scalar(select(func.max(time)).where(near, time <= before * 1000))
 
-    Ids grow with the time of receipt, so this needs no index: from the newest row back, one row in FETCH_AT_ONCE is
+
+def _first_since(connection: Connection, table: Table, time: ColumnElement[int], since: float) -> int:
+    """The id from which on rows may have a time after `since` (Unix milliseconds).
+
+    Ids grow with the time, so this needs no index: from the newest row back, one row in FETCH_AT_ONCE is
     read, until one is too old.
     """
-    row_id = connection.scalar(select(func.max(samples.c.id))) or 0
-    read = select(samples.c.id, samples.c.received_at).order_by(samples.c.id.desc()).limit(1)
-    while row := connection.execute(read.where(samples.c.id <= row_id)).first():
-        row_id, received_at = row
-        if received_at <= since:
+    row_id = connection.scalar(select(func.max(table.c.id))) or 0
+    read = select(table.c.id, time).order_by(table.c.id.desc()).limit(1)
+    while row := connection.execute(read.where(table.c.id <= row_id)).first():
+        row_id, at = row
+        if at <= since:
             break
         row_id -= FETCH_AT_ONCE
     return row_id
