@@ -151,14 +151,7 @@ class _Core:
         self.hub = LocalHub(settings.push_interval, settings.max_viewers, self.meters)
         refresh = partial(self.hub.refresh, everywhere=True)
         self.health = Availability(self.database, clock, refresh)
-        self.retention = Retention(
-            self.store,
-            self.store,
-            clock,
-            refresh,
-            samples=settings.sample_retention,
-            snapshots=settings.snapshot_retention,
-        )
+        self.retention = Retention(self.store, self.store, clock, refresh, settings)
         self.ingest = Ingest(
             self.store,
             self.health,

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from roompulse.clock import WallClock
 from roompulse.periodic import every
+from roompulse.settings import Settings
 from roompulse.store.contract import Chronology, Store
 
 logger = logging.getLogger(__name__)
@@ -43,10 +44,7 @@ class Doubt(Struct, frozen=True):
 
 
 class Retention:
-    """`samples` and `snapshots` are retained for so many seconds. `changed` is called when `doubt` changes.
-
-    `doubt` is None where the clock is believed.
-    """
+    """`doubt` is None where the clock is believed, and `changed` is called when it changes."""
 
     def __init__(
         self,
@@ -54,17 +52,14 @@ class Retention:
         chronology: Chronology,
         clock: WallClock,
         changed: Callable[[], None],
-        *,
-        samples: float,
-        snapshots: float,
+        settings: Settings,
     ) -> None:
         self.doubt: Doubt | None = None
         self._store = store
         self._chronology = chronology
         self._clock = clock
         self._changed = changed
-        self._samples = samples
-        self._snapshots = snapshots
+        self._samples, self._snapshots = settings.sample_retention, settings.snapshot_retention
         self._compared = False
         clock.on_jump(self._clock_was_set)
 
