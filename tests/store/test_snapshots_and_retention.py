@@ -28,6 +28,11 @@ async def store(settings: Settings) -> AsyncIterator[SqlStore]:
         yield SqlStore(database)
 
 
+def retention(store: SqlStore, clock: Clock, *, samples: float, snapshots: float) -> Retention:
+    kept = Settings(sample_retention=samples, snapshot_retention=snapshots)
+    return Retention(store, store, clock, lambda: None, kept)
+
+
 @pytest.fixture
 def rooms() -> RoomsInMemory:
     return RoomsInMemory(Limits(1000, 1000, 10), stale_after=15, leave_after=60)
@@ -167,7 +172,7 @@ async def test_retention_deletes_all_that_is_too_old(store: SqlStore, rooms: Roo
         await store.append([received(at=at)])
         await store.add_snapshots(at, [("room-1", room.metrics().aggregate)])
     clock.now = NOW + 110
-    await Retention(store, store, clock, lambda: None, Settings(sample_retention=60, snapshot_retention=10)).prune()
+    await retention(store, clock, samples=60, snapshots=10).prune()
     assert [one.at async for one in store.recent(0)] == [NOW + 50, NOW + 99, NOW + 100]
     assert await times(store, "room-1") == [NOW + 100]
 
@@ -175,9 +180,7 @@ async def test_retention_deletes_all_that_is_too_old(store: SqlStore, rooms: Roo
 async def test_retention_lets_the_ingest_in_between_its_steps(store: SqlStore, clock: Clock) -> None:
     await store.append([received(at=NOW)] * (2 * PRUNE_AT_ONCE + 1))
     clock.advance(1000)
-    pruning = asyncio.create_task(
-        Retention(store, store, clock, lambda: None, Settings(sample_retention=60, snapshot_retention=60)).prune()
-    )
+    pruning = asyncio.create_task(retention(store, clock, samples=60, snapshots=60).prune())
     await asyncio.sleep(0)
     await store.append([received(at=NOW + 1000)])
     assert not pruning.done()
@@ -195,9 +198,7 @@ async def test_retention_goes_by_itself_and_survives_a_database_that_fails(
         await store.append([received(at=NOW)])
         clock.advance(1000)
         await database.write(lambda connection: connection.exec_driver_sql("ALTER TABLE snapshot RENAME TO taken_away"))
-        running = asyncio.create_task(
-            Retention(store, store, clock, lambda: None, Settings(sample_retention=60, snapshot_retention=60)).run()
-        )
+        running = asyncio.create_task(retention(store, clock, samples=60, snapshots=60).run())
         try:
 
             async def failed() -> bool:
