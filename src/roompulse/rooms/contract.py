@@ -29,6 +29,11 @@ class LiveUser(Protocol):
         """What tells that two SDKs report as this user; None if nothing does."""
         ...
 
+    @property
+    def late_by(self) -> float | None:
+        """How old its own newest report was at its receipt, by its own clock (seconds); None if it was not late."""
+        ...
+
     def metrics(self) -> UserMetrics: ...
 
     def weakest(self) -> Weakest:

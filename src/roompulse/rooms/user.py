@@ -9,6 +9,7 @@ from roompulse.quality import Level, limitation, rate_user, worst
 from roompulse.report.model import Direction, Entry, Report
 from roompulse.rooms.links import Reception, Weakest
 from roompulse.rooms.model import Receiving, UserMetrics
+from roompulse.rooms.rated_samples import CLOCK_TOLERANCE, LATE
 from roompulse.rooms.same_id import WINDOW, Sources, TwoSdks
 from roompulse.rooms.stream import StreamState
 
@@ -215,6 +216,12 @@ class UserState:
         """What tells that two SDKs report as this user; None if nothing does."""
         found = self.sources.found
         return found if found and self.received_at - found.at < WINDOW else None
+
+    @property
+    def late_by(self) -> float | None:
+        """How old its own newest report was at its receipt, by its own clock (seconds); None if it was not late."""
+        report_time, at = self._newest
+        return at - report_time if LATE <= at - report_time <= CLOCK_TOLERANCE else None
 
     def weakest(self) -> Weakest:
         """The streams that decide its score, found without `metrics()`."""

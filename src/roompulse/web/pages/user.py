@@ -47,6 +47,7 @@ def user_sections(
             "sends": paged([Reception(user_id, stream) for stream in sent(user)], 1, _STREAMS),
             "receives": paged(sorted(receptions(user, find), key=_worst_first), 1, _STREAMS),
             "others": paged(by_others, 1, _STREAMS),
+            "late_by": live.late_by if live else None,
             "two_sdks": live.two_sdks if live else None,
             "worst_by_others": worst(one.stream.quality.score for one in by_others),
         }
