@@ -22,7 +22,6 @@ from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import Throttle
 from roompulse.clock import WallClock
-from roompulse.errors import DatabaseLostError, StoreError
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
 from roompulse.meters import Meters
@@ -150,7 +149,7 @@ class _Core:
         clock.on_jump(lambda _jump, _now: self.meters.clock_jumps.inc())
         self.hub = LocalHub(settings.push_interval, settings.max_viewers, self.meters)
         refresh = partial(self.hub.refresh, everywhere=True)
-        self.health = Availability(self.database, clock, refresh)
+        self.health = Availability(self.database, self.meters, clock, refresh)
         self.retention = Retention(self.store, self.store, clock, refresh, settings)
         self.ingest = Ingest(
             self.store,
@@ -183,14 +182,9 @@ class _Core:
             with startup_errors(self.database.path):
                 await self.ingest.rebuild(self.settings.leave_after)
                 await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
-            self.database.read_failed = self._read_failed
+            self.database.read_failed = self.health.read_failed
             async with _background(*self._jobs()), _taking(self.ingest, self.hub):
                 yield
-
-    def _read_failed(self, error: StoreError) -> None:
-        self.meters.read_errors.inc()
-        if isinstance(error, DatabaseLostError) and not self.health.lost:
-            self.health.failed(error)
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
         store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
@@ -264,7 +258,13 @@ def _present(core: _Core) -> CurrentValues:
 
 def _no_rooms(settings: Settings) -> RoomsInMemory:
     starts = settings.sender_rooms if settings.sender_rate else None
-    limits = Limits(settings.max_rooms, settings.max_room_users, settings.max_user_streams, starts)
+    limits = Limits(
+        rooms=settings.max_rooms,
+        room_users=settings.max_room_users,
+        user_streams=settings.max_user_streams,
+        reported_users=settings.max_reported_users,
+        sender_rooms=starts,
+    )
     return RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)
 
 

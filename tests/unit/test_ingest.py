@@ -99,7 +99,7 @@ class World:
         self.start(max_queue)
 
     def start(self, max_queue: int) -> None:
-        self.health = Availability(self.store, self.clock, partial(self.hub.refresh, everywhere=True))
+        self.health = Availability(self.store, self.meters, self.clock, partial(self.hub.refresh, everywhere=True))
         self.ingest = Ingest(
             self.store,
             self.health,

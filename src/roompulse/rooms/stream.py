@@ -117,3 +117,17 @@ class StreamState:
             network=sample.network,
             quality=self.quality,
         )
+
+
+StreamKey = tuple[str, Direction]
+"""Stream and direction: what tells the streams apart that one reporter gives about one user."""
+
+
+class Reporting:
+    """What one reporter last said about one user, and when."""
+
+    __slots__ = ("at", "streams")
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.streams: dict[StreamKey, StreamState] = {}

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from roompulse.clock import WallClock
-from roompulse.errors import DatabaseLostError
+from roompulse.errors import DatabaseLostError, StoreError
+from roompulse.meters import Meters
 from roompulse.periodic import every
 
 logger = logging.getLogger(__name__)
@@ -34,8 +35,9 @@ class Availability:
     and `lost` what to do where retrying does not help, else empty.
     """
 
-    def __init__(self, database: Probed, clock: WallClock, changed: Callable[[], None]) -> None:
+    def __init__(self, database: Probed, meters: Meters, clock: WallClock, changed: Callable[[], None]) -> None:
         self._database = database
+        self._meters = meters
         self._clock = clock
         self._changed = changed
         self.failing_since: float | None = None
@@ -64,6 +66,12 @@ class Availability:
             logger.error("the database cannot be written, reports are rejected until it can: %s", error)
             self.failing_since = self.failing_since or self._clock()
             self._changed()
+
+    def read_failed(self, error: StoreError) -> None:
+        """Count a read that failed; where it met damage, the database cannot be written either."""
+        self._meters.read_errors.inc()
+        if isinstance(error, DatabaseLostError) and not self.lost:
+            self.failed(error)
 
     async def probe(self) -> bool:
         """Try a write; whether it succeeded."""

@@ -4,6 +4,7 @@ import logging
 import pytest
 
 from roompulse.errors import DatabaseLostError, StoreError
+from roompulse.meters import Meters
 from roompulse.store.availability import Availability
 from tests.builders import NOW
 from tests.conftest import Clock
@@ -17,7 +18,7 @@ class World:
         self.lost = ""
         self.probes = 0
         self.seen: list[float | None] = []
-        self.health = Availability(self, self.clock, lambda: self.seen.append(self.health.failing_since))
+        self.health = Availability(self, Meters(), self.clock, lambda: self.seen.append(self.health.failing_since))
 
     async def probe(self) -> None:
         self.probes += 1
