@@ -21,8 +21,7 @@ from roompulse.access.senders import Senders
 from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import Throttle
-from roompulse.clock import Clock, system_clock
-from roompulse.errors import StartupError, StoreError
+from roompulse.clock import WallClock
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
 from roompulse.meters import Meters
@@ -41,6 +40,7 @@ from roompulse.store.samples import SqlSamples
 from roompulse.store.sessions import SessionRecorder, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql_store import SqlStore
+from roompulse.store.sqlite import startup_errors
 from roompulse.web.access_log import AccessLog
 from roompulse.web.api.downloads import Downloads, export_routes
 from roompulse.web.api.health import ready_routes
@@ -80,12 +80,12 @@ LOOK_EVERY = 1.0
 """Seconds between two checks for users who are stale or have left, and for commits that are overdue."""
 
 
-def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
+def create_app(settings: Settings, clock: WallClock | None = None) -> Application:
     """The application.
 
     Raises StartupError: here for settings, and from the lifespan for a database, that cannot be used.
     """
-    core = _Core(settings, clock)
+    core = _Core(settings, clock or WallClock())
     assets, templates = _assets_and_templates()
     problems = ProblemAnswers(ErrorPages(templates).render, core.meters)
     reports = ReportEndpoint(core.ingest, _report_auth(core), settings)
@@ -124,11 +124,9 @@ async def exposure_remarks(settings: Settings) -> list[str]:
     reachable, known = not is_loopback(settings.host), Known()
     if reachable:
         database = AccessDatabase(settings)
-        try:
+        with startup_errors(database.path):
             async with database.open():
                 known = await AccessStore(database).load()
-        except StoreError as error:
-            raise StartupError(f"the database {database.path} failed: {error}") from None
     return remarks_at_start(settings, known, reachable=reachable)
 
 
@@ -142,16 +140,19 @@ def _assets_and_templates() -> tuple[Assets, Templates]:
 class _Core:
     """What takes reports, keeps them and shows them, whatever asks for it."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: WallClock) -> None:
         self.settings = settings
         self.clock = clock
         self.database = Database(settings)
         self.store = SqlStore(self.database)
-        self.reader = Reader(settings.max_reads)
         self.rooms = _no_rooms(settings)
         self.meters = Meters()
+        clock.on_jump(lambda _jump, _now: self.meters.clock_jumps.inc())
         self.hub = LocalHub(settings.push_interval, settings.max_viewers, self.meters)
-        self.health = Availability(self.database.probe, clock, partial(self.hub.refresh, everywhere=True))
+        refresh = partial(self.hub.refresh, everywhere=True)
+        self.health = Availability(self.database, self.meters, clock, refresh)
+        self.reader = Reader(settings.max_reads, self.health.read_failed)
+        self.retention = Retention(self.store, self.store, clock, refresh, settings)
         self.ingest = Ingest(
             self.store,
             self.health,
@@ -178,22 +179,24 @@ class _Core:
     async def running(self) -> AsyncIterator[None]:
         """Raises StartupError for a database that cannot be used."""
         async with self.database.open(), self.access.open():
-            await self.registry.reload()
-            await self.ingest.rebuild(self.settings.leave_after)
-            await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
+            with startup_errors(self.access.path):
+                await self.registry.reload()
+            with startup_errors(self.database.path):
+                await self.ingest.rebuild(self.settings.leave_after)
+                await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
+            self.database.read_failed = self.health.read_failed
             with self.reader.running():
                 async with _background(*self._jobs()), _taking(self.ingest, self.hub):
                     yield
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
-        settings, store, clock = self.settings, self.store, self.clock
-        retention = Retention(store, clock, samples=settings.sample_retention, snapshots=settings.snapshot_retention)
+        store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
         return [
             _look_after(self.ingest),
             self.health.run(),
-            Snapshots(store, self.rooms, self.trends, clock, settings.snapshot_interval).run(),
-            SessionRecorder(self.sessions, self.rooms).run(),
-            retention.run(),
+            Snapshots(store, self.rooms, self.trends, clock, interval).run(),
+            SessionRecorder(self.sessions, self.rooms, clock).run(),
+            self.retention.run(),
             self.registry.run(),
             self.sign_ins.run(),
             self.meters.watch_loop(),
@@ -209,7 +212,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     room_page = RoomPage(rooms, past, core.sessions, templates, clock)
     user_page = UserPage(rooms, past, templates, clock, settings.leave_after)
     intake = IngestHealthPage(ingest.intake, templates)
-    notice, forms = DatabaseNotice(core.health, templates), Forms(core.cookie, settings.body_timeout)
+    notice, forms = DatabaseNotice(core.health, core.retention, templates), Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, notice, forms, core.streams, clock, settings)
     return [
         *live_room_routes(rooms, epoch),
@@ -251,6 +254,7 @@ def _present(core: _Core) -> CurrentValues:
         "queue_reports": ("Reports that wait for their commit", lambda: core.ingest.waiting),
         "viewers": ("Open streams", lambda: core.hub.viewers),
         "store_failing": ("Whether writes to the database fail", lambda: core.health.failing_since is not None),
+        "retention_waiting": ("Whether deletion waits for the clock", lambda: core.retention.doubt is not None),
     }
     return CurrentValues(gauges, core.rooms.sizes, core.database.path)
 

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from roompulse.clock import Clock
-from roompulse.errors import Problem, StoreError, Unavailable
+from roompulse.clock import WallClock
+from roompulse.errors import DatabaseLostError, Problem, StoreError, Unavailable
 from roompulse.hub.contract import Hub
 from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
@@ -61,7 +62,7 @@ class Ingest:
         rooms: LiveRooms,
         hub: Hub,
         meters: Meters,
-        clock: Clock,
+        clock: WallClock,
         *,
         max_queue: int,
         commit_timeout: float,
@@ -80,6 +81,8 @@ class Ingest:
         self._wake = asyncio.Event()
         self._saving_since: float | None = None
         self._closed = False
+        self._shifted: set[str] = set()
+        clock.on_jump(self._clock_was_set)
 
     async def rebuild(self, leave_after: float) -> None:
         """Fill the live rooms from stored reports after a restart, as far back as reports still have an effect."""
@@ -149,11 +152,21 @@ class Ingest:
     def expire(self) -> None:
         """Bring the live rooms and the intake to the present time, and publish the changes."""
         now = self._clock()
-        self._hub.publish(self._rooms.expire(now))
+        changed, self._shifted = self._rooms.expire(now) | self._shifted, set()
+        self._hub.publish(changed)
         version = self.intake.version(now)
         if version != self._shown:
             self._shown = version
             self._hub.refresh()
+
+    def _clock_was_set(self, jump: float, now: float) -> None:
+        """Keep the age of everything: nobody was silent, and no report waits for longer, because a clock was set."""
+        for waiting in self._queue:
+            waiting.received = replace(waiting.received, at=waiting.received.at + jump)
+        if self._saving_since is not None:
+            self._saving_since += jump
+        self.intake.clock_was_set(jump)
+        self._shifted |= self._rooms.expire(now, jump)
 
     def give_up(self) -> None:
         """Reject the reports whose commit is overdue. Those of the commit under way may still be saved."""
@@ -187,6 +200,9 @@ class Ingest:
         try:
             with self._meters.commit.time():
                 await self._store.append([waiting.received for waiting in batch])
+        except DatabaseLostError as error:
+            self._health.failed(error)
+            return False
         except Exception as error:
             log = logger.error if isinstance(error, StoreError) else logger.exception
             log("%d reports could not be saved: %s", len(batch), error)

@@ -32,6 +32,8 @@ class Meters:
         self.bytes = self._counter("report_bytes", "Bytes of the bodies of accepted reports")
         self.samples = self._counter("samples", "Samples of streams in accepted reports")
         self.commit = self._histogram("commit_seconds", "Duration of a commit of reports", _SECONDS)
+        self.clock_jumps = self._counter("clock_jumps", "How often the system's clock was set while the server ran")
+        self.read_errors = self._counter("store_read_errors", "Reads of the database that failed")
         self.batch = self._histogram("batch_reports", "Reports in a commit", _REPORTS)
         self.frames = self._counter("frames", "Parts of pages and rooms that were put into mailboxes of viewers")
         self.frames_dropped = self._counter(

@@ -131,7 +131,7 @@ def _convert(name: str, value: str, source: str) -> Any:
     try:
         settings = msgspec.convert({name: value}, Settings, strict=False, dec_hook=lambda kind, text: kind(text))
     except msgspec.ValidationError as error:
-        kind = Settings.__annotations__[name]
+        kind: Any = Settings.__annotations__[name]
         if get_origin(kind) is Literal:
             raise StartupError(f"{source}: must be {' or '.join(get_args(kind))}, not {value!r}") from None
         fault = plain_fault(str(error).partition(" - at `")[0].partition(", got")[0])

@@ -15,7 +15,7 @@ from roompulse.store.reader import SWITCH_INTERVAL, Reader
 
 @pytest.fixture
 def reader() -> Iterator[Reader]:
-    reader = Reader(most=2)
+    reader = Reader(most=2, read_failed=failures.append)
     with reader.running():
         yield reader
 
@@ -86,6 +86,6 @@ async def test_a_read_that_fails_or_is_given_up_leaves_its_place(reader: Reader)
 
 def test_others_wait_for_the_lock_for_a_short_time_while_it_runs_and_as_before_afterwards() -> None:
     before = sys.getswitchinterval()
-    with Reader(most=1).running():
+    with Reader(most=1, read_failed=[].append).running():
         assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
     assert sys.getswitchinterval() == pytest.approx(before)

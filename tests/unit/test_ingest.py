@@ -44,6 +44,9 @@ class FakeStore:
             raise self.failure("the database failed")
         self.kept += reports
 
+    async def check(self) -> None:
+        raise NotImplementedError
+
     async def probe(self) -> None:
         self.probes += 1
         if self.out:
@@ -99,7 +102,7 @@ class World:
         self.start(max_queue)
 
     def start(self, max_queue: int) -> None:
-        self.health = Availability(self.store.probe, self.clock, partial(self.hub.refresh, everywhere=True))
+        self.health = Availability(self.store, self.meters, self.clock, partial(self.hub.refresh, everywhere=True))
         self.ingest = Ingest(
             self.store,
             self.health,

@@ -6,24 +6,12 @@ from math import inf
 from typing import Any
 
 from roompulse.quality import Level, limitation, rate_user, worst
-from roompulse.report.model import Direction, Entry, Report
+from roompulse.report.model import Entry, Report
 from roompulse.rooms.links import Reception, Weakest
 from roompulse.rooms.model import Receiving, UserMetrics
+from roompulse.rooms.rated_samples import CLOCK_TOLERANCE, LATE
 from roompulse.rooms.same_id import WINDOW, Sources, TwoSdks
-from roompulse.rooms.stream import StreamState
-
-StreamKey = tuple[str, Direction]
-"""Stream and direction: what tells the streams apart that one reporter gives about one user."""
-
-
-class Reporting:
-    """What one reporter last said about one user, and when."""
-
-    __slots__ = ("at", "streams")
-
-    def __init__(self) -> None:
-        self.at = 0.0
-        self.streams: dict[StreamKey, StreamState] = {}
+from roompulse.rooms.stream import Reporting, StreamState
 
 
 class UserState:
@@ -120,16 +108,17 @@ class UserState:
         self._metrics = None
         self._scored = False
 
-    def set_back(self, now: float, version: int) -> None:
-        """Date nothing later than `now`, since the clock was set back to there."""
-        self.received_at = min(self.received_at, now)
-        self._newest = (self._newest[0], min(self._newest[1], now))
+    def shift(self, seconds: float, version: int) -> None:
+        """Shift all times by so much, since the clock was set."""
+        self.received_at += seconds
+        self._newest = (self._newest[0], self._newest[1] + seconds)
         if self._given:
-            self._given = {name: (value, min(at, now), own) for name, (value, at, own) in self._given.items()}
+            self._given = {name: (value, at + seconds, own) for name, (value, at, own) in self._given.items()}
         for reporting in self.reporters.values():
-            reporting.at = min(reporting.at, now)
+            reporting.at += seconds
         for stream in self.streams():
-            stream.set_back(now)
+            stream.shift(seconds)
+        self.sources.shift(seconds)
         self.changed(version)
 
     def turn_stale(self, now: float, stale_after: float) -> list[StreamState]:
@@ -220,6 +209,12 @@ class UserState:
         """What tells that two SDKs report as this user; None if nothing does."""
         found = self.sources.found
         return found if found and self.received_at - found.at < WINDOW else None
+
+    @property
+    def late_by(self) -> float | None:
+        """How old its own newest report was at its receipt, by its own clock (seconds); None if it was not late."""
+        report_time, at = self._newest
+        return at - report_time if LATE <= at - report_time <= CLOCK_TOLERANCE else None
 
     def weakest(self) -> Weakest:
         """The streams that decide its score, found without `metrics()`."""

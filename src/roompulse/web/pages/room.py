@@ -23,7 +23,7 @@ from roompulse.web.html.templates import Templates, compact
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id, room_path
 from roompulse.web.pages.layout import Layout, html_answer
-from roompulse.web.pages.past import Moment, Past, history_unavailable
+from roompulse.web.pages.past import Listed, Moment, Past, history_unavailable
 from roompulse.web.pages.query import UserQuery, user_query
 from roompulse.web.pages.view import PageView, Sections
 from roompulse.web.sse.stream import EventStream
@@ -153,15 +153,16 @@ class RoomPage:
         # Each replay has versions of its own, so that no fragment of it can be used again.
         return Moment(200 if room else 404, RoomSections(self._templates).of(room_id, room, query))
 
-    async def sessions(self, room_id: str, query: UserQuery) -> str:
-        """The newest sessions of the room as HTML."""
+    async def sessions(self, room_id: str, query: UserQuery) -> Listed:
+        """The newest sessions of the room."""
         try:
             sessions = await self._sessions.of_room(room_id, _SESSIONS)
         except StoreError as error:
             return history_unavailable(self._templates, error)
-        return self._templates.render(
+        html = self._templates.render(
             "partials/sessions.html", room_id=room_id, sessions=sessions, query=query, now=self._clock()
         )
+        return Listed(html, 200 if sessions else 404)
 
 
 def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHandler]:
@@ -170,17 +171,18 @@ def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHan
         decoded = decode_id("room_id", room_id)
         query, path = past.query(request), room_path(decoded)
         sessions = await page.sessions(decoded, query)
-        context: dict[str, Any] = {"room_id": decoded, "path": path, "query": query, "sessions": sessions}
+        context: dict[str, Any] = {"room_id": decoded, "path": path, "query": query, "sessions": sessions.html}
         if query.at is not None:
             moment = await page.moment(decoded, query.at, query)
             return layout.answer(request, "room.html", moment.sections, at=query.at, status=moment.status, **context)
         sections = page.view(decoded, query).sections()
-        stream, status = query.url(f"{path}/stream"), 200 if page.is_live(decoded) else 404
+        stream, status = query.url(f"{path}/stream"), 200 if page.is_live(decoded) else sessions.status
         return layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
 
     @route("/rooms/{room_id:str}/sessions", http_method=GET)
     async def get_sessions(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
-        return html_answer(await page.sessions(decode_id("room_id", room_id), past.query(request)))
+        sessions = await page.sessions(decode_id("room_id", room_id), past.query(request))
+        return html_answer(sessions.html)
 
     @route("/rooms/{room_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
