@@ -73,6 +73,7 @@ from roompulse.web.pages.rooms import RoomsPage, rooms_routes
 from roompulse.web.pages.shared_stream import PageViews, shared_stream_routes
 from roompulse.web.pages.sign_in import SignInPage, sign_in_routes, sign_out_routes
 from roompulse.web.pages.user import UserPage, user_routes
+from roompulse.web.sse.events import slowdown_frames
 from roompulse.web.sse.stream import EventStreams
 
 LOOK_EVERY = 1.0
@@ -148,7 +149,9 @@ class _Core:
         self.store = SqlStore(self.database)
         self.rooms = _no_rooms(settings)
         self.meters = Meters()
-        self.hub = LocalHub(settings.push_interval, settings.max_viewers, self.meters)
+        self.hub = LocalHub(
+            settings.push_interval, settings.max_viewers, settings.max_views, self.meters, slowdown_frames
+        )
         self.health = Availability(self.database.probe, clock, partial(self.hub.refresh, everywhere=True))
         self.ingest = Ingest(
             self.store,
@@ -247,6 +250,7 @@ def _present(core: _Core) -> CurrentValues:
     gauges: Gauges = {
         "queue_reports": ("Reports that wait for their commit", lambda: core.ingest.waiting),
         "viewers": ("Open streams", lambda: core.hub.viewers),
+        "views": ("Different views that have viewers", lambda: core.hub.views),
         "store_failing": ("Whether writes to the database fail", lambda: core.health.failing_since is not None),
     }
     return CurrentValues(gauges, core.rooms.sizes, core.database.path)

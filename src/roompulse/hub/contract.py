@@ -40,7 +40,7 @@ class Hub(Protocol):
     def subscribe(self, view: View) -> AbstractContextManager[Mailbox]:
         """A mailbox with the whole view first, and then each change, until the context ends.
 
-        Raises Unavailable when there are too many viewers, or the hub is closed.
+        Raises Unavailable when there are too many viewers or different views, or the hub is closed.
         """
         ...
 

@@ -1,6 +1,6 @@
 """The query of a page's URL, which its stream has too: search, level, order, page and time."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Any, Literal, get_args
 from urllib.parse import urlencode
@@ -10,6 +10,7 @@ from msgspec.structs import asdict, replace
 
 from roompulse.quality import Level
 from roompulse.rooms.model import Figures, RoomSummary
+from roompulse.rooms.ranking import Place
 from roompulse.web.http.times import parse_time
 from roompulse.web.http.urls import number_in_url
 
@@ -130,8 +131,12 @@ class UserQuery(PageQuery, frozen=True):
     page: int = 1
     at: float | None = None
 
-    def matches(self, user_id: str) -> bool:
-        return self.q.casefold() in user_id.casefold()
+    def select(self, places: Sequence[Place]) -> Sequence[Place]:
+        """The places of the users that match, in their order."""
+        if not self.q:
+            return places
+        wanted = self.q.casefold()
+        return [place for place in places if wanted in place.user_id.casefold()]
 
 
 def user_query(parameters: Mapping[str, str]) -> UserQuery:

@@ -1,5 +1,7 @@
 """/: the page of all live rooms, with totals and the rooms that match its filter."""
 
+from typing import Any
+
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 from markupsafe import Markup
@@ -47,14 +49,18 @@ class RoomsPage:
         return PageView(("rooms", query), None, sections)
 
     def _totals(self) -> str:
-        return self._templates.render(
-            "partials/totals.html",
-            rooms=len(self._index),
-            users=self._index.users,
-            levels=self._index.levels,
-            rate=self._intake.rate(self._clock()),
-            newest=self._intake.newest,
-        )
+        totals: dict[str, Any] = {
+            "rooms": len(self._index),
+            "users": self._index.users,
+            "levels": dict(self._index.levels),
+            "rate": self._intake.rate(self._clock()),
+            "newest": self._intake.newest,
+        }
+
+        def render() -> str:
+            return self._templates.render("partials/totals.html", **totals)
+
+        return self._fragments.fragment(None, tuple(totals.values()), render)
 
     def _list(self, query: RoomsQuery) -> str:
         page = self._index.page(query, PER_PAGE)

@@ -1,0 +1,86 @@
+"""When views are rendered: one after the other, in at most a quarter of the time, so that reports never wait for pages."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+REST = 3
+"""Seconds of rest for each second of rendering: all views together take at most a quarter of the time."""
+
+ADVANCE = 0.1
+"""Seconds of rest that may still be owed when the next view is rendered: a few small views do not wait for each other."""
+
+LOOK_EVERY = 2.0
+"""Seconds between two looks at how late views are."""
+
+LATE, IN_TIME = 0.75, 0.5
+"""Views are slowed down once one is so many seconds late, and no longer once none is later than the second figure."""
+
+
+class Rendered(Protocol):
+    def push(self) -> None:
+        """Render and deliver; must not raise."""
+        ...
+
+
+class Renderer:
+    """A queue of views that are due. Between two of them the event loop has a turn for everything else.
+
+    `on_slowdown` is called with the seconds between two pushes of a view, rounded, whenever that changes: 0 stands for
+    `push_interval`, at which views are updated unless too many of them, or too costly ones, change.
+    """
+
+    def __init__(self, push_interval: float, on_slowdown: Callable[[int], None]) -> None:
+        self.slowdown = 0
+        self._push_interval = push_interval
+        self._on_slowdown = on_slowdown
+        self._loop = asyncio.get_running_loop()
+        self._due: dict[Rendered, float] = {}
+        self._rested_at = 0.0
+        self._turn: asyncio.TimerHandle | None = None
+        self._look: asyncio.TimerHandle | None = None
+        self._latest = 0.0
+
+    def add(self, view: Rendered) -> None:
+        """Render the view in its turn, once, however often it is added until then."""
+        self._due.setdefault(view, self._loop.time())
+        if self._turn is None:
+            self._wait()
+        if self._look is None:
+            self._look = self._loop.call_later(LOOK_EVERY, self._look_back)
+
+    def discard(self, view: Rendered) -> None:
+        self._due.pop(view, None)
+
+    def close(self) -> None:
+        for timer in (self._turn, self._look):
+            if timer:
+                timer.cancel()
+
+    def _wait(self) -> None:
+        self._turn = self._loop.call_at(self._rested_at - ADVANCE, self._render_next)
+
+    def _render_next(self) -> None:
+        self._turn = None
+        if not self._due:
+            return
+        view = next(iter(self._due))
+        started = self._loop.time()
+        self._latest = max(self._latest, started - self._due.pop(view))
+        view.push()
+        took = self._loop.time() - started
+        self._rested_at = max(self._rested_at, started) + (1 + REST) * took
+        if self._due:
+            self._wait()
+
+    def _look_back(self) -> None:
+        now = self._loop.time()
+        late = max(self._latest, now - next(iter(self._due.values()), now))
+        self._latest = 0.0
+        is_slow = late >= (IN_TIME if self.slowdown else LATE)
+        slowdown = max(1, round(self._push_interval + late)) if is_slow else 0
+        if slowdown != self.slowdown:
+            self.slowdown = slowdown
+            self._on_slowdown(slowdown)
+        is_needed = self._due or slowdown
+        self._look = self._loop.call_later(LOOK_EVERY, self._look_back) if is_needed else None
