@@ -5,12 +5,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from benchmarks.calls import body
 from playwright.sync_api import Page, expect
 from tests.builders import report, stream
 from tests.process.raw import Raw
 from tests.server import Server
 
-from benchmarks.calls import body
 from e2e.pages import state, visit, without_reload
 from roompulse.report.model import Entry
 

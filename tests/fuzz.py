@@ -271,7 +271,10 @@ class World:
             room_view(rooms, RoomSections(self._templates), report.room_id, UserQuery()),
             rooms_page.view(RoomsQuery()),
         ]
-        shown += [user_view(rooms, UserSections(self._templates), report.room_id, user.user_id) for user in room.metrics().users]
+        shown += [
+            user_view(rooms, UserSections(self._templates), report.room_id, user.user_id)
+            for user in room.metrics().users
+        ]
         for view in shown:
             for frame in view.render().values():
                 assert_one_event(frame)

@@ -73,6 +73,7 @@ function show() {
   // A page that is up to date may show a room or a user that is not live: its sections name what it is instead.
   const notLive = shown === "live" && document.querySelector("main [data-not-live]")?.dataset.notLive;
   pill.dataset.state = notLive ? "waiting" : shown;
+  pill.toggleAttribute("data-busy", shown === "live" && slowdown > 0);
   setText(word, notLive || WORDS[shown]);
   document.body.classList.toggle("out-of-date", shown === "lost" || shown === "refused");
   const now = Date.now();

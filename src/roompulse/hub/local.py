@@ -11,7 +11,6 @@ from roompulse.hub.mailbox import Mailbox
 from roompulse.hub.renderer import Renderer
 from roompulse.meters import Meters
 
-
 _RETRY_AFTER = 10
 
 

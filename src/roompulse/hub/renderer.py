@@ -1,4 +1,4 @@
-"""When views are rendered: one after the other, in at most a quarter of the time, so that reports never wait for pages."""
+"""When views are rendered: one after the other, in a quarter of the time at most, so that reports need not wait."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +8,7 @@ REST = 3
 """Seconds of rest for each second of rendering: all views together take at most a quarter of the time."""
 
 ADVANCE = 0.1
-"""Seconds of rest that may still be owed when the next view is rendered: a few small views do not wait for each other."""
+"""Seconds of rest that may be owed when the next view is rendered, so that a few small views are rendered at once."""
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at how late views are."""

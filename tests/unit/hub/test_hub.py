@@ -46,7 +46,9 @@ class SlowBoard(Board):
 def hub_of(
     *, push_interval: float = 0, max_viewers: int = 100, max_views: int = 100, meters: Meters | None = None
 ) -> LocalHub:
-    return LocalHub(push_interval, max_viewers, max_views, meters or Meters(), lambda seconds: {"pace": b"%d s" % seconds})
+    return LocalHub(
+        push_interval, max_viewers, max_views, meters or Meters(), lambda seconds: {"pace": b"%d s" % seconds}
+    )
 
 
 @pytest.fixture

@@ -82,9 +82,7 @@ class UserSections:
 
 
 def user_view(rooms: LiveRooms, sections: UserSections, room_id: str, user_id: str) -> PageView:
-    return PageView(
-        ("user", room_id, user_id), room_id, lambda: sections.of(room_id, user_id, rooms.get(room_id))
-    )
+    return PageView(("user", room_id, user_id), room_id, lambda: sections.of(room_id, user_id, rooms.get(room_id)))
 
 
 class UserPage:
