@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
+from roompulse.web.server.connection_limit import ConnectionLimit
 from roompulse.web.server.protocol import LINGER, BoundedProtocol
 from roompulse.web.sse.push import EXTENSION
 
@@ -79,7 +80,9 @@ class SlowReaderProtocol(BoundedProtocol):
             self._reading = None
 
 
-def protocol_class(send_timeout: float, on_cut_off: Callable[[], None]) -> type[SlowReaderProtocol]:
+def protocol_class(
+    limit: ConnectionLimit, send_timeout: float, on_cut_off: Callable[[], None]
+) -> type[SlowReaderProtocol]:
     """Protocol of a server's connections; `on_cut_off` is called for each client that is cut off."""
-    bounds = {"send_timeout": send_timeout, "on_cut_off": staticmethod(on_cut_off)}
+    bounds = {"limit": limit, "send_timeout": send_timeout, "on_cut_off": staticmethod(on_cut_off)}
     return type("ServedProtocol", (SlowReaderProtocol,), bounds)
