@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from roompulse.errors import Unavailable
 from roompulse.hub.channel import Channel
@@ -10,6 +11,8 @@ from roompulse.hub.contract import Frames, View
 from roompulse.hub.mailbox import Mailbox
 from roompulse.hub.renderer import Renderer
 from roompulse.meters import Meters
+
+T = TypeVar("T")
 
 _RETRY_AFTER = 10
 
@@ -33,7 +36,7 @@ class LocalHub:
         self._max_views = max_views
         self._meters = meters
         self._slowdown_frames = slowdown_frames
-        self._renderer: Renderer | None = None  # made by the first viewer, in the event loop
+        self._renderer = Renderer(push_interval, self._slowed)
         self._channels: dict[Hashable, Channel] = {}
         # Channels by the room that they show; None: those that show all rooms.
         self._watching: defaultdict[str | None, set[Channel]] = defaultdict(set)
@@ -47,14 +50,13 @@ class LocalHub:
 
     @contextmanager
     def subscribe(self, view: View) -> Iterator[Mailbox]:
-        if self.closed:
-            raise Unavailable("the server is shutting down", retry_after=2)
+        self._check_open()
         if self.viewers >= self._max_viewers:
             raise Unavailable(f"the maximum of {self._max_viewers} viewers is reached", retry_after=_RETRY_AFTER)
         channel = self._channel(view)
         mailbox = channel.join()
-        if self._renderer and self._renderer.slowdown:
-            mailbox.put(self._slowdown_frames(self._renderer.slowdown))
+        if slowdown := self._renderer.slowdown:
+            mailbox.put(self._slowdown_frames(slowdown))
         self.viewers += 1
         try:
             yield mailbox
@@ -69,11 +71,17 @@ class LocalHub:
                 raise Unavailable(
                     f"the maximum of {self._max_views} different views is reached", retry_after=_RETRY_AFTER
                 )
-            if self._renderer is None:
-                self._renderer = Renderer(self._push_interval, self._slowed)
             channel = self._channels[view.key] = Channel(view, self._renderer, self._push_interval, self._meters)
             self._watching[view.room_id].add(channel)
         return channel
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise Unavailable("the server is shutting down", retry_after=2)
+
+    async def render(self, render: Callable[[], T]) -> T:
+        self._check_open()
+        return await self._renderer.render(render)
 
     def _slowed(self, slowdown: int) -> None:
         frames = self._slowdown_frames(slowdown)
@@ -109,5 +117,4 @@ class LocalHub:
         self.closed = True
         for channel in self._channels.values():
             channel.close()
-        if self._renderer:
-            self._renderer.close()
+        self._renderer.close()

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Hashable
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -8,6 +9,7 @@ from roompulse.errors import Unavailable
 from roompulse.hub.contract import Frames
 from roompulse.hub.local import LocalHub
 from roompulse.hub.mailbox import Mailbox
+from roompulse.hub.renderer import MAX_WAITING
 from roompulse.meters import Meters
 from tests.conftest import Clock
 
@@ -453,6 +455,52 @@ class TestAViewThatIsBrokenFromTheStart:
             board.broken = False
             with hub.subscribe(board) as late:
                 assert [await taken(early), await taken(late)] == [b"1", b"1"]
+
+
+class TestRequestsForPages:
+    async def test_are_rendered_in_their_turn_among_the_views(self, hub: LocalHub) -> None:
+        order: list[str] = []
+
+        class Noted(Board):
+            def render(self) -> Frames:
+                order.append("view")
+                return super().render()
+
+        with hub.subscribe(Noted(key=1)), hub.subscribe(Noted(key=2)):
+            requests = [hub.render(lambda: order.append("page")) for _ in range(2)]
+            await asyncio.gather(*requests)
+        assert sorted(order[:2]) == sorted(order[2:]) == ["page", "view"]
+
+    async def test_take_a_quarter_of_the_time_too(self, hub: LocalHub, time: Clock) -> None:
+        pages = [asyncio.create_task(hub.render(partial(time.advance, 0.01))) for _ in range(100)]
+        for _ in range(100):
+            await settled()
+            time.advance(0.01)
+        assert sum(page.done() for page in pages) == pytest.approx(37, abs=3)
+        for page in pages:
+            page.cancel()
+
+    async def test_are_answered_with_the_error_of_one_that_fails(self, hub: LocalHub) -> None:
+        board = Board()
+        board.broken = True
+        with pytest.raises(RuntimeError, match="the view is broken"):
+            await hub.render(board.render)
+
+    async def test_are_bounded(self, hub: LocalHub) -> None:
+        waiting = [asyncio.create_task(hub.render(lambda: "page")) for _ in range(MAX_WAITING)]
+        await asyncio.sleep(0)
+        with pytest.raises(Unavailable, match="too many pages wait") as refused:
+            await hub.render(lambda: "page")
+        assert refused.value.retry_after
+        assert await asyncio.gather(*waiting) == ["page"] * MAX_WAITING
+
+    async def test_are_answered_though_the_hub_is_closed_meanwhile_and_refused_later(self, hub: LocalHub) -> None:
+        waiting = asyncio.create_task(hub.render(lambda: "page"))
+        await asyncio.sleep(0)
+        hub.close()
+        assert await waiting == "page"
+        with pytest.raises(Unavailable, match="shutting down"):
+            await hub.render(lambda: "page")
 
 
 class TestViewersAreToldThat:

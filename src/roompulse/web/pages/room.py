@@ -190,7 +190,7 @@ def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHan
         if query.at is not None:
             moment = await page.moment(decoded, query.at, query)
             return layout.answer(request, "room.html", moment.sections, at=query.at, status=moment.status, **context)
-        sections = page.view(decoded, query).sections()
+        sections = await layout.render(page.view(decoded, query))
         stream, status = query.url(f"{path}/stream"), 200 if page.is_live(decoded) else 404
         return layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
 

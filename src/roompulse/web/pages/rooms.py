@@ -96,7 +96,7 @@ def rooms_routes(page: RoomsPage, ended: EndedPage, layout: Layout) -> list[HTTP
         if ended_rooms := ended_query(request.query_params):
             return await ended.answer(request, ended_rooms)
         query = rooms_query(request.query_params)
-        sections = page.view(query).sections()
+        sections = await layout.render(page.view(query))
         return layout.answer(request, "rooms.html", sections, stream=query.url("stream"), query=query, sorts=SORTS)
 
     @route("/stream", http_method=GET, opt=STREAM)

@@ -139,7 +139,7 @@ def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHan
         if query.at is not None:
             moment = await page.moment(*ids, query.at)
             return layout.answer(request, "user.html", moment.sections, at=query.at, status=moment.status, **context)
-        sections, status = page.view(*ids).sections(), 200 if page.is_live(*ids) else 404
+        sections, status = await layout.render(page.view(*ids)), 200 if page.is_live(*ids) else 404
         return layout.answer(request, "user.html", sections, stream=f"{path}/stream", status=status, **context)
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET, middleware=[COMPRESSED])
