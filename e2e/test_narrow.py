@@ -14,6 +14,7 @@ from tests.server import Server
 from e2e.conftest import run
 from e2e.pages import room_path, sideways, user_path
 from e2e.scenes import ROOM, odd_intake, scene, store_past
+from roompulse.access.model import Role
 from roompulse.report.model import Entry
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
@@ -73,7 +74,8 @@ BROKEN_WORDS = """() => {
         const lines = new Set(places.map(({ bottom }) => Math.round(bottom))).size;
         const name = `${cell.closest("table").className} ${cell.className}: ${word[0]}`;
         if (lines > 1 && word[0].length <= (cell.closest(".pairs") ? 8 : 18)) faults.push(`${name} is broken`);
-        if (places.some(({ right }) => right > box.right + 1)) faults.push(`${name} is wider than its cell`);
+        const cut = getComputedStyle(text.parentElement.closest("p, .id") ?? cell).textOverflow === "ellipsis";
+        if (!cut && places.some(({ right }) => right > box.right + 1)) faults.push(`${name} is wider than its cell`);
       }
     }
   }
@@ -139,7 +141,8 @@ def inhabited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with rooms, users and versions of short, long and wide names, and two operators."""
     data = tmp_path_factory.mktemp("narrow") / "data"
     run(store_ended(data))
-    run(add_operators(Settings(data=data), ada="admin", bob="viewer", **{LONG: "viewer"}))
+    operators: dict[str, Role] = {"ada": "admin", "bob": "viewer", LONG: "viewer"}
+    run(add_operators(Settings(data=data), **operators))
     with Server(data, {"ROOMPULSE_DEMO": "true", "ROOMPULSE_SNAPSHOT_INTERVAL": "1"}).running() as server:
         for report in reports():
             server.post(report)

@@ -90,6 +90,7 @@ def test_the_sdk_posts_under_a_path(make_server: Callable[..., Server], page: Pa
             page.evaluate(POST, address.rstrip("/"))
         assert posted.value.status == 200
         expect(row(page, "room-1")).to_be_visible()
+        page.goto("about:blank")  # before the server stops, which the page would say
 
 
 POST = """

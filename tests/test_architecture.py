@@ -68,7 +68,7 @@ WEB = {
     "pages": {"http", "html", "sse"},
     "access_log": {"http", "sse"},
     "application": {"http", "api", "access_log"},
-    "server": {"http", "sse", "application"},
+    "server": {"http", "sse", "api", "application"},
 }
 """What each part of web/ may import of the others."""
 

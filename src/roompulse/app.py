@@ -258,7 +258,13 @@ def _present(core: _Core) -> CurrentValues:
 
 def _no_rooms(settings: Settings) -> RoomsInMemory:
     starts = settings.sender_rooms if settings.sender_rate else None
-    limits = Limits(settings.max_rooms, settings.max_room_users, settings.max_user_streams, starts)
+    limits = Limits(
+        rooms=settings.max_rooms,
+        room_users=settings.max_room_users,
+        user_streams=settings.max_user_streams,
+        reported_users=settings.max_reported_users,
+        sender_rooms=starts,
+    )
     return RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)
 
 

@@ -14,6 +14,7 @@ Reason = Literal[
     "sender_rate",
     "sender_rooms",
     "room_full",
+    "reported_users_full",
     "streams_full",
     "unavailable",
     "rooms_full",

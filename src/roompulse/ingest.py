@@ -91,10 +91,16 @@ class Ingest:
             self.intake.newest = received.at
         self._rooms.expire(now)
 
-    async def submit(self, report: Report, sender: str = "") -> None:
-        """Return once the report is committed and shown; `sender` is the key of its limits, empty: none.
+    async def submit(self, report: Report, sender: str = "", *, by_token: bool = False) -> None:
+        """Return once the report is committed and shown; raises what `begin` raises, and what its future does."""
+        await self.begin(report, sender, by_token=by_token)
 
-        Raises:
+    def begin(self, report: Report, sender: str = "", *, by_token: bool = False) -> asyncio.Future[None]:
+        """Let the report be committed and shown, and return a future that is done then.
+
+        `sender` and `by_token` are as in `Received`.
+
+        Raises, or fails the future with:
             Unavailable: too many reports wait, a limit of the server is reached, or the store failed. After a commit
                 that was too slow, the report may still be saved.
             TooManyRequests: a limit of the room, the user or the sender is reached.
@@ -106,10 +112,12 @@ class Ingest:
             raise _not_saved(NOTHING_SAVED)
         if len(self._queue) >= self._max_queue:
             raise Unavailable("too many reports wait to be saved", retry_after=RETRY_AFTER, reason="queue_full")
-        waiting = _Waiting(Received(report, self._clock(), sender), asyncio.get_running_loop().create_future())
+        waiting = _Waiting(
+            Received(report, self._clock(), sender, by_token), asyncio.get_running_loop().create_future()
+        )
         self._queue.append(waiting)
         self._wake.set()
-        await waiting.answered
+        return waiting.answered
 
     async def run(self) -> None:
         """Commit batches until closed and empty."""

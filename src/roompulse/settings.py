@@ -66,6 +66,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_report_streams: Count = 10_000
     max_rooms: Count = 20_000
     max_room_users: Count = 20_000
+    max_reported_users: Count = 100
     max_user_streams: Count = 64
     max_queue: Count = 10_000
     max_viewers: Count = 5_000

@@ -23,6 +23,7 @@ DEFAULTS = {
     "max_report_streams": 10000,
     "max_rooms": 20000,
     "max_room_users": 20000,
+    "max_reported_users": 100,
     "max_user_streams": 64,
     "max_queue": 10000,
     "max_viewers": 5000,

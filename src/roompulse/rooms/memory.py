@@ -96,7 +96,7 @@ class RoomsInMemory:
         room.forget_streams(streams, version)
         streams_turned_stale = room.turn_stale(user, now, version)
         if left:
-            del room.users[user.user_id]
+            room.forget_user(user)
         else:
             user.stale = user.stale or turned_stale
             self._schedule(user.due(now, stale_after, leave_after), room, user)

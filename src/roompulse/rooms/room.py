@@ -1,5 +1,6 @@
 """One live room: applies reports to its users, and forgets who has gone."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
@@ -26,6 +27,35 @@ class Timeouts(Struct, frozen=True):
     leave_after: float
 
 
+class BroughtIn:
+    """How many users of a room do not report themselves: in `total`, and by the first who reported on them."""
+
+    __slots__ = ("_by", "total")
+
+    def __init__(self) -> None:
+        self._by: Counter[str] = Counter()
+        self.total = 0
+
+    def by(self, reporter_id: str) -> int:
+        return self._by[reporter_id]
+
+    def add(self, user: UserState) -> None:
+        """Count a new user, unless it reports itself."""
+        if user.brought_by:
+            self._by[user.brought_by] += 1
+            self.total += 1
+
+    def remove(self, user: UserState) -> None:
+        """Count a user no more, which left or reports itself from now on."""
+        if not user.brought_by:
+            return
+        self.total -= 1
+        self._by[user.brought_by] -= 1
+        if not self._by[user.brought_by]:
+            del self._by[user.brought_by]
+        user.brought_by = ""
+
+
 class RoomState:
     __slots__ = (
         "_index",
@@ -33,6 +63,7 @@ class RoomState:
         "_name",
         "_summary",
         "_timeouts",
+        "brought_in",
         "departures",
         "heard_at",
         "room_id",
@@ -47,6 +78,7 @@ class RoomState:
         self.started_at = now
         self.heard_at = now
         self.users: dict[str, UserState] = {}
+        self.brought_in = BroughtIn()
         self.departures = Departures(timeouts.leave_after)
         self.updated_at = 0.0
         self.version = 0
@@ -86,6 +118,7 @@ class RoomState:
         if report.room_name:
             self._name = report.room_name
         reporter = self._user(report.user_id)
+        self.brought_in.remove(reporter)
         reporter.reports(report, now, version)
         reporter.sources.note(report, now)
         for entry in report.metrics:
@@ -100,7 +133,7 @@ class RoomState:
 
     def _apply_entry(self, entry: Entry, report: Report, now: float, version: int) -> None:
         index = self._index
-        user = self._user(entry.user_id)
+        user = self._user(entry.user_id, brought_by=report.user_id)
         reporting = user.reported_on(report, entry, now, version)
         for sample in entry.streams:
             key = (sample.stream_id, sample.direction)
@@ -120,10 +153,11 @@ class RoomState:
             if matters and stream.is_sent != was_sent:
                 self._receivers_changed(user, sample.stream_id, version)
 
-    def _user(self, user_id: str) -> UserState:
+    def _user(self, user_id: str, brought_by: str = "") -> UserState:
         user = self.users.get(user_id)
         if user is None:
-            user = self.users[user_id] = UserState(user_id, self.users)
+            user = self.users[user_id] = UserState(user_id, self.users, brought_by)
+            self.brought_in.add(user)
         if self._index:
             self._index.user_changes(user_id)
         return user
@@ -180,9 +214,13 @@ class RoomState:
                 self._ends(stream, version)
             self.user_changed(sender, version)
 
+    def forget_user(self, user: UserState) -> None:
+        del self.users[user.user_id]
+        self.brought_in.remove(user)
+
     def remove(self, user: UserState, version: int) -> None:
         """Remove a user and its streams."""
-        del self.users[user.user_id]
+        self.forget_user(user)
         self.forget_streams(list(user.streams()), version)
         self.user_changed(user, version)
 

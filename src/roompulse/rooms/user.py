@@ -42,6 +42,7 @@ class UserState:
         "_score",
         "_scored",
         "_users",
+        "brought_by",
         "received_at",
         "receiving",
         "reporters",
@@ -51,8 +52,10 @@ class UserState:
         "version",
     )
 
-    def __init__(self, user_id: str, users: "Mapping[str, UserState]") -> None:
+    def __init__(self, user_id: str, users: "Mapping[str, UserState]", brought_by: str = "") -> None:
         self.user_id = user_id
+        # The first who reported on this user, until it reports itself.
+        self.brought_by = brought_by
         self.reporters: dict[str, Reporting] = {}
         self.receiving: dict[tuple[str, str], StreamState] = {}
         self.received_at = 0.0
@@ -65,8 +68,8 @@ class UserState:
         self._by_itself: tuple[str, int] | None = None
         # The highest report_time of its own reports, and when it came.
         self._newest: tuple[int, float] = (0, -inf)
-        # The newest device, connection, labels and name that were given, and when; most users give none.
-        self._given: dict[str, tuple[Any, float]] | None = None
+        # The newest device, connection, labels and name that were given, when, and whether by the user itself.
+        self._given: dict[str, tuple[Any, float, bool]] | None = None
         self._metrics: UserMetrics | None = None
         self._score: float | None = None
         self._missing = ""
@@ -79,18 +82,19 @@ class UserState:
         if not self._newest[0] - 1 <= report.report_time < self._newest[0]:
             self._newest = (report.report_time, now)
         if report.labels:
-            self._give("labels", report.labels, now)
+            self._give("labels", report.labels, now, by_itself=True)
         self._refreshed(now, version)
 
     def reported_on(self, report: Report, entry: Entry, now: float, version: int) -> Reporting:
         """Note that `report` has an entry about this user, and return what its reporter says about it."""
         self._about = (report.sdk_version, report.report_time)
+        by_itself = report.user_id == self.user_id
         if entry.device:
-            self._give("device", entry.device, now)
+            self._give("device", entry.device, now, by_itself=by_itself)
         if entry.user_name:
-            self._give("user_name", entry.user_name, now)
+            self._give("user_name", entry.user_name, now, by_itself=by_itself)
         if entry.connection:
-            self._give("connection", entry.connection, now)
+            self._give("connection", entry.connection, now, by_itself=by_itself)
         self._refreshed(now, version)
         reporting = self.reporters.get(report.user_id)
         if reporting is None:
@@ -98,10 +102,12 @@ class UserState:
         reporting.at = max(reporting.at, now)
         return reporting
 
-    def _give(self, name: str, value: Any, now: float) -> None:
+    def _give(self, name: str, value: Any, now: float, *, by_itself: bool) -> None:
+        """Keep what was given; what a user says of itself is not replaced by what others say of it."""
         if self._given is None:
             self._given = {}
-        self._given[name] = (value, now)
+        if by_itself or not self._given.get(name, (None, 0.0, False))[2]:
+            self._given[name] = (value, now, by_itself)
 
     def _refreshed(self, now: float, version: int) -> None:
         # Never before what it holds: a user must not leave while one of its streams is still there.
@@ -119,7 +125,7 @@ class UserState:
         self.received_at = min(self.received_at, now)
         self._newest = (self._newest[0], min(self._newest[1], now))
         if self._given:
-            self._given = {name: (value, min(at, now)) for name, (value, at) in self._given.items()}
+            self._given = {name: (value, min(at, now), own) for name, (value, at, own) in self._given.items()}
         for reporting in self.reporters.values():
             reporting.at = min(reporting.at, now)
         for stream in self.streams():
@@ -148,7 +154,7 @@ class UserState:
         if not self.reporters:
             self._about = None
         given = self._given or {}
-        lost = [name for name, (_, at) in given.items() if at + leave_after <= now]
+        lost = [name for name, (_, at, _) in given.items() if at + leave_after <= now]
         for name in lost:
             del given[name]
         return bool(gone or dropped or lost), dropped
@@ -165,7 +171,7 @@ class UserState:
         parts = chain(
             (stream.received_at for stream in self.streams()),
             (reporting.at for reporting in self.reporters.values()),
-            (at for _, at in self._given.values()) if self._given else (),
+            (at for _, at, _ in self._given.values()) if self._given else (),
         )
         return min(parts, default=self.received_at)
 

@@ -12,7 +12,7 @@ from roompulse.errors import Problem, StartupError
 from roompulse.hub.contract import Hub
 from roompulse.meters import Meters
 from roompulse.web.access_log import AccessLog
-from roompulse.web.api.post_report import PATH, ReportEndpoint
+from roompulse.web.api.post_report import PATH, Answer, ReportEndpoint
 from roompulse.web.http.allowed_hosts import AllowedHosts
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.headers import with_headers
@@ -103,6 +103,19 @@ class Application:
                 await self.routed(scope, receive, with_headers(send, scope["state"]["prefix"]))
         except Exception as error:
             await self._answer_error(error, scope, receive, send)
+
+    def take(self, scope: Any, body: bytes, answer: Answer) -> None:
+        """Answer a POST to PATH, spelled so, whose body is there as a whole: see `ReportEndpoint.take`."""
+        try:
+            self._hosts.check(scope)
+            self._reports.take(scope, body, answer)
+        except Exception as error:
+            failure = error
+
+            async def fail(scope: Any, receive: Any, send: Any) -> None:
+                await self._answer_error(failure, normalized(scope, "", self._names), receive, send)
+
+            answer(fail)
 
     async def _answer_error(self, error: Exception, scope: Any, receive: Any, send: Any) -> None:
         request: Request[Any, Any, Any] = Request(scope)

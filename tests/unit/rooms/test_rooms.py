@@ -348,7 +348,14 @@ class TestDevices:
         rooms.apply(received(NOW, user_id="u1", metrics=[Entry("u1", [], self.PHONE), Entry("u2", [], self.DESK)]))
         rooms.apply(received(NOW + 1, user_id="u2", metrics=[Entry("u1", [])]))
         assert (user_of(rooms, "u1").device, user_of(rooms, "u2").device) == (self.PHONE, self.DESK)
-        rooms.apply(received(NOW + 2, user_id="u2", metrics=[Entry("u1", [], self.DESK)]))
+        rooms.apply(received(NOW + 2, user_id="u3", metrics=[Entry("u2", [], self.PHONE)]))
+        assert user_of(rooms, "u2").device == self.PHONE
+
+    def test_that_a_user_gave_of_itself_are_not_replaced_by_others(self, rooms: RoomsInMemory) -> None:
+        rooms.apply(received(NOW, user_id="u1", metrics=[Entry("u1", [], self.PHONE)]))
+        rooms.apply(received(NOW + 1, user_id="u2", metrics=[Entry("u1", [], self.DESK)]))
+        assert user_of(rooms, "u1").device == self.PHONE
+        rooms.apply(received(NOW + 2, user_id="u1", metrics=[Entry("u1", [], self.DESK)]))
         assert user_of(rooms, "u1").device == self.DESK
 
     def test_are_not_known_of_who_gave_none(self, rooms: RoomsInMemory) -> None:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
-from roompulse.web.server.connection_limit import ConnectionLimit
 from roompulse.web.server.protocol import LINGER, BoundedProtocol
 from roompulse.web.sse.push import EXTENSION
 
@@ -78,11 +77,3 @@ class SlowReaderProtocol(BoundedProtocol):
         if self._reading is not None:
             self._reading.cancel()
             self._reading = None
-
-
-def protocol_class(
-    limit: ConnectionLimit, send_timeout: float, on_cut_off: Callable[[], None]
-) -> type[SlowReaderProtocol]:
-    """Protocol of a server's connections; `on_cut_off` is called for each client that is cut off."""
-    bounds = {"limit": limit, "send_timeout": send_timeout, "on_cut_off": staticmethod(on_cut_off)}
-    return type("ServedProtocol", (SlowReaderProtocol,), bounds)

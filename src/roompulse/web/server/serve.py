@@ -12,8 +12,8 @@ import uvicorn
 from roompulse.settings import Settings
 from roompulse.web.application import Application
 from roompulse.web.server.connection_limit import ConnectionLimit, max_connections
+from roompulse.web.server.fast_path import protocol_class
 from roompulse.web.server.protocol import KEEP_ALIVE
-from roompulse.web.server.send_timeout import protocol_class
 
 GRACE = 4
 """Seconds that a stopping server waits for requests under way."""
@@ -31,7 +31,7 @@ def run(app: Application, settings: Settings, listener: socket.socket, announce:
     config = uvicorn.Config(
         cast("Any", app),  # the same protocol, typed twice
         lifespan="off",  # run by _serve, so that a StartupError arrives there
-        http=protocol_class(limit, settings.send_timeout, app.meters.readers_dropped.inc),
+        http=protocol_class(settings, limit, app.take, app.meters.readers_dropped.inc),
         ws="none",
         log_config=None,
         access_log=False,
