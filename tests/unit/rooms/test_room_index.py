@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from roompulse.quality import level_of
 from roompulse.report.model import Audio, Entry, Event, Network, Received, Report, Stream, Video
 from roompulse.rooms import room
 from roompulse.rooms import room_index as kept
@@ -19,7 +20,7 @@ from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.room import RoomState
 from roompulse.rooms.room_index import words_of
 from roompulse.rooms.running_totals import RunningTotals, Sum
-from roompulse.rooms.user import UserState
+from roompulse.rooms.user import DEAD_BAND, UserState
 from roompulse.web.html.assets import Assets
 from roompulse.web.html.templates import Templates
 from roompulse.web.pages.query import UserQuery
@@ -105,10 +106,10 @@ def assert_is_as_gone_through(live: RoomState) -> None:
     assert summary.aggregate == aggregate_of([user.quality.score for user in told.users], samples)
     assert summary.received_at >= max(user.received_at for user in told.users)
     assert summary.stale == all(user.stale for user in told.users)
-    worst_first = sorted(
-        told.users, key=lambda user: (user.quality.score is None, user.quality.score or 0, user.user_id)
-    )
+    worst_first = sorted(live.users.values(), key=lambda user: (user.rank() is None, user.rank() or 0, user.user_id))
     assert [place.user_id for place in live.worst_first()] == [user.user_id for user in worst_first]
+    assert all(level_of(user.score()) == level_of(user.rank()) for user in live.users.values())
+    assert all(abs((user.score() or 0) - (user.rank() or 0)) <= DEAD_BAND for user in live.users.values())
     assert live.verdict() == words_of(live.users)
     assert all(user.metrics().quality.score == user.score() for user in live.users.values())
 

@@ -43,7 +43,10 @@ async def call(client: httpx.AsyncClient) -> None:
 
 class TestQuery:
     def test_it_matches_a_part_of_the_id_in_any_case(self) -> None:
-        users = [Place(unrated=False, score=4.0, user_id=user_id) for user_id in ("STRASSE 7", "johann@example", "u1")]
+        users = [
+            Place(unrated=False, rank=4.0, user_id=user_id, score=4.0)
+            for user_id in ("STRASSE 7", "johann@example", "u1")
+        ]
         assert UserQuery("AnN").select(users) == users[1:2]
         assert UserQuery("straße").select(users) == users[:1]
         assert UserQuery("x").select(users) == users[1:2]

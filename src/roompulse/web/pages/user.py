@@ -61,8 +61,9 @@ def user_sections(
 
 
 def _worst_first(one: Reception) -> tuple[bool, float]:
+    """Scores that are about equal are equal here, so that streams seldom change places."""
     score = one.stream.quality.score
-    return score is None, score or 0
+    return score is None, round(score or 0, 1)
 
 
 class UserSections:
