@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from roompulse.hub.contract import Frames
 from roompulse.quality import level_of
 from roompulse.report.model import Audio, Entry, Event, Network, Received, Report, Stream, Video
 from roompulse.rooms import room
@@ -25,6 +26,7 @@ from roompulse.web.html.assets import Assets
 from roompulse.web.html.templates import Templates
 from roompulse.web.pages.query import UserQuery
 from roompulse.web.pages.room import RoomSections, room_view
+from roompulse.web.pages.user import UserSections, user_view
 from tests.builders import NOW, network, received, report, stream
 
 MANY = Limits(rooms=100, room_users=1000, user_streams=100)
@@ -84,7 +86,7 @@ def every_room_is_kept(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 @given(st.lists(steps, max_size=12))
 def test_after_any_changes_it_is_what_is_found_by_going_through_all_users(sequence: list[Step]) -> None:
     rooms, now = RoomsInMemory(MANY, stale_after=15, leave_after=60), NOW
-    kept = RoomSections(TEMPLATES)
+    kept, kept_users = RoomSections(TEMPLATES), UserSections(TEMPLATES)
     for step in sequence:
         now += step.seconds
         rooms.expire(now)
@@ -92,11 +94,16 @@ def test_after_any_changes_it_is_what_is_found_by_going_through_all_users(sequen
             rooms.apply(Received(one, now))
         if step.looks and (live := rooms.get("room-1")):
             assert_is_as_gone_through(live)
-            assert page(rooms, kept) == page(rooms, RoomSections(TEMPLATES))
+            assert pages(rooms, kept, kept_users) == pages(rooms, RoomSections(TEMPLATES), UserSections(TEMPLATES))
 
 
-def page(rooms: RoomsInMemory, sections: RoomSections) -> dict[str, bytes]:
-    return dict(room_view(rooms, sections, "room-1", UserQuery()).render())
+def pages(rooms: RoomsInMemory, sections: RoomSections, of_users: UserSections) -> list[Frames]:
+    """The pages of a room, of a search in it, and of each user."""
+    live = rooms.get("room-1")
+    assert live
+    searches = [room_view(rooms, sections, "room-1", UserQuery(q)) for q in ("", "1")]
+    users = [user_view(rooms, of_users, "room-1", user_id) for user_id in sorted(live.users)]
+    return [view.render() for view in (*searches, *users)]
 
 
 def assert_is_as_gone_through(live: RoomState) -> None:
