@@ -74,6 +74,7 @@ from roompulse.web.pages.rooms import RoomsPage, rooms_routes
 from roompulse.web.pages.shared_stream import PageViews, shared_stream_routes
 from roompulse.web.pages.sign_in import SignInPage, sign_in_routes, sign_out_routes
 from roompulse.web.pages.user import UserPage, user_routes
+from roompulse.web.sse.events import slowdown_frames
 from roompulse.web.sse.stream import EventStreams
 
 LOOK_EVERY = 1.0
@@ -148,7 +149,9 @@ class _Core:
         self.rooms = _no_rooms(settings)
         self.meters = Meters()
         clock.on_jump(lambda _jump, _now: self.meters.clock_jumps.inc())
-        self.hub = LocalHub(settings.push_interval, settings.max_viewers, self.meters)
+        self.hub = LocalHub(
+            settings.push_interval, settings.max_viewers, settings.max_views, self.meters, slowdown_frames
+        )
         refresh = partial(self.hub.refresh, everywhere=True)
         self.health = Availability(self.database, self.meters, clock, refresh)
         self.reader = Reader(settings.max_reads, self.health.read_failed)
@@ -253,6 +256,7 @@ def _present(core: _Core) -> CurrentValues:
     gauges: Gauges = {
         "queue_reports": ("Reports that wait for their commit", lambda: core.ingest.waiting),
         "viewers": ("Open streams", lambda: core.hub.viewers),
+        "views": ("Different views that have viewers", lambda: core.hub.views),
         "store_failing": ("Whether writes to the database fail", lambda: core.health.failing_since is not None),
         "retention_waiting": ("Whether deletion waits for the clock", lambda: core.retention.doubt is not None),
     }

@@ -40,6 +40,7 @@ class Meters:
             "frames_dropped", "Frames that were replaced by a newer one before they were read"
         )
         self.readers_dropped = self._counter("readers_dropped", "Clients disconnected because they did not read")
+        self.connections_refused = self._counter("connections_refused", "Connections that were too many")
         self.push_lag = self._histogram(
             "push_lag_seconds", "Time from a change to its frames in the mailboxes", _SECONDS
         )

@@ -126,7 +126,7 @@ async def test_a_server_that_starts_at_once_does_not_take_it_for_live(settings: 
     database = Database(settings)
     async with database.open():
         rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
-        clock, hub = Clock(IMPORTED_AT), LocalHub(1, 9, Meters())
+        clock, hub = Clock(IMPORTED_AT), LocalHub(1, 9, 9, Meters(), lambda _: {})
         health = Availability(database, Meters(), clock, hub.refresh)
         ingest = Ingest(SqlStore(database), health, rooms, hub, Meters(), clock, max_queue=9, commit_timeout=9)
         await ingest.rebuild(60)

@@ -1,7 +1,8 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
+from typing import TypeVar
 
 import pytest
 
@@ -70,6 +71,9 @@ class FakeStore:
         raise NotImplementedError
 
 
+T = TypeVar("T")
+
+
 class FakeHub:
     def __init__(self) -> None:
         self.viewers = 0
@@ -78,6 +82,9 @@ class FakeHub:
         self.refreshed_everywhere = 0
 
     def subscribe(self, view: View) -> AbstractContextManager[Mailbox]:
+        raise NotImplementedError
+
+    async def render(self, render: Callable[[], T]) -> T:
         raise NotImplementedError
 
     def publish(self, room_ids: Iterable[str]) -> None:

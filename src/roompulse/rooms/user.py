@@ -5,13 +5,16 @@ from itertools import chain
 from math import inf
 from typing import Any
 
-from roompulse.quality import Level, limitation, rate_user, worst
+from roompulse.quality import Level, level_of, limitation, rate_user, worst
 from roompulse.report.model import Entry, Report
 from roompulse.rooms.links import Reception, Weakest
 from roompulse.rooms.model import Receiving, UserMetrics
 from roompulse.rooms.rated_samples import CLOCK_TOLERANCE, LATE
 from roompulse.rooms.same_id import WINDOW, Sources, TwoSdks
 from roompulse.rooms.stream import Reporting, StreamState
+
+DEAD_BAND = 0.05
+"""Difference of scores up to which a user keeps its place in a list."""
 
 
 class UserState:
@@ -27,6 +30,7 @@ class UserState:
         "_metrics",
         "_missing",
         "_newest",
+        "_rank",
         "_score",
         "_scored",
         "_users",
@@ -60,6 +64,7 @@ class UserState:
         self._given: dict[str, tuple[Any, float, bool]] | None = None
         self._metrics: UserMetrics | None = None
         self._score: float | None = None
+        self._rank: float | None = None
         self._missing = ""
         self._scored = False
 
@@ -169,6 +174,14 @@ class UserState:
         self._rate()
         return self._score
 
+    def rank(self) -> float | None:
+        """The score by which it is listed: not the newest one unless its level or more than DEAD_BAND differs.
+
+        So users whose scores are about equal do not change places with each report.
+        """
+        self._rate()
+        return self._rank
+
     @property
     def missing(self) -> str:
         """A stream that is sent to this user if it receives nothing of all that it names, else empty."""
@@ -182,6 +195,8 @@ class UserState:
         downlink = worst(one.quality.score for one in self.receiving.values()) if self.receiving else None
         self._missing = self._find_missing() if self.receiving and downlink is None else ""
         self._score = None if self._missing else worst(chain(sending, (downlink,)))
+        if not _is_about(self._score, self._rank):
+            self._rank = self._score
         self._scored = True
 
     def _find_missing(self) -> str:
@@ -281,6 +296,12 @@ class UserState:
 
     def _last_given(self, name: str) -> Any:
         return self._given[name][0] if self._given and name in self._given else None
+
+
+def _is_about(score: float | None, rank: float | None) -> bool:
+    if score is None or rank is None:
+        return score is rank
+    return abs(score - rank) <= DEAD_BAND and level_of(score) == level_of(rank)
 
 
 def _name_of(stream: StreamState, receiver_id: str) -> str:

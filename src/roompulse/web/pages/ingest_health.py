@@ -54,7 +54,7 @@ def ingest_health_routes(page: IngestHealthPage, layout: Layout) -> list[HTTPRou
     @route("/ingest", http_method=GET)
     async def get_ingest_page(request: AnyRequest) -> Response[str]:
         query = IntakeQuery(page=page_number(request.query_params))
-        sections = page.view(query).sections()
+        sections = await layout.render(page.view(query))
         return layout.answer(
             request, "ingest.html", sections, stream=query.url("ingest/stream"), minutes=WINDOW_MINUTES
         )

@@ -13,6 +13,7 @@ from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.rooms.links import Reception, heard_by_others, receptions, sent
 from roompulse.rooms.model import UserMetrics
 from roompulse.store.contract import Steps
+from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates, compact
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
@@ -25,6 +26,9 @@ from roompulse.web.sse.stream import EventStream
 
 _STREAMS = 100
 """The worst ones of each list are shown."""
+
+_MAX_FRAGMENTS = 500
+"""Sections of users, of up to 100 kilobytes each; most have less than 20."""
 
 _VISITS = 10
 """The newest ones are listed."""
@@ -58,15 +62,29 @@ def user_sections(
 
 
 def _worst_first(one: Reception) -> tuple[bool, float]:
+    """Scores that are about equal are equal here, so that streams seldom change places."""
     score = one.stream.quality.score
-    return score is None, score or 0
+    return score is None, round(score or 0, 1)
 
 
-def user_view(rooms: LiveRooms, templates: Templates, room_id: str, user_id: str) -> PageView:
-    def sections() -> Sections:
-        return user_sections(templates, room_id, user_id, rooms.get(room_id))
+class UserSections:
+    """Renders the section of a live user once per change of this user: other users of the room change more often."""
 
-    return PageView(("user", room_id, user_id), room_id, sections)
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+        self._fragments = FragmentCache(_MAX_FRAGMENTS)
+
+    def of(self, room_id: str, user_id: str, room: LiveRoom | None) -> Sections:
+        def render() -> str:
+            return user_sections(self._templates, room_id, user_id, room)["user"]
+
+        user = room.user(user_id) if room else None
+        version = room is not None, user.version if user else None
+        return {"user": self._fragments.fragment((room_id, user_id), version, render)}
+
+
+def user_view(rooms: LiveRooms, sections: UserSections, room_id: str, user_id: str) -> PageView:
+    return PageView(("user", room_id, user_id), room_id, lambda: sections.of(room_id, user_id, rooms.get(room_id)))
 
 
 class UserPage:
@@ -76,13 +94,14 @@ class UserPage:
         self._templates = templates
         self._clock = clock
         self._leave_after = leave_after
+        self._sections = UserSections(templates)
 
     def is_live(self, room_id: str, user_id: str) -> bool:
         room = self._rooms.get(room_id)
         return room is not None and room.user(user_id) is not None
 
     def view(self, room_id: str, user_id: str) -> PageView:
-        return user_view(self._rooms, self._templates, room_id, user_id)
+        return user_view(self._rooms, self._sections, room_id, user_id)
 
     async def moment(self, room_id: str, user_id: str, at: float) -> Moment:
         return await self._past.read(self._moment(room_id, user_id, at))
@@ -126,7 +145,7 @@ def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHan
         if query.at is not None:
             moment = await page.moment(*ids, query.at)
             return layout.answer(request, "user.html", moment.sections, at=query.at, status=moment.status, **context)
-        sections, status = page.view(*ids).sections(), 200 if page.is_live(*ids) else visits.status
+        sections, status = await layout.render(page.view(*ids)), 200 if page.is_live(*ids) else visits.status
         return layout.answer(request, "user.html", sections, stream=f"{path}/stream", status=status, **context)
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET)
