@@ -36,7 +36,7 @@ from roompulse.web.pages.ingest_health import IngestHealthPage
 from roompulse.web.pages.query import IntakeQuery, RoomsQuery, UserQuery
 from roompulse.web.pages.room import RoomSections, room_view
 from roompulse.web.pages.rooms import RoomsPage
-from roompulse.web.pages.user import user_view
+from roompulse.web.pages.user import UserSections, user_view
 from tests.api.test_schema import FULL
 from tests.builders import NOW
 
@@ -270,7 +270,10 @@ class World:
             room_view(rooms, RoomSections(self._templates), report.room_id, UserQuery()),
             rooms_page.view(RoomsQuery()),
         ]
-        shown += [user_view(rooms, self._templates, report.room_id, user.user_id) for user in room.metrics().users]
+        shown += [
+            user_view(rooms, UserSections(self._templates), report.room_id, user.user_id)
+            for user in room.metrics().users
+        ]
         for view in shown:
             for frame in view.render().values():
                 assert_one_event(frame)

@@ -1,6 +1,5 @@
 """create_app: everything is built and wired here, and nowhere else."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -23,15 +22,15 @@ from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import Alert
 from roompulse.alerts.preview import Previews
 from roompulse.alerts.service import AlertService
-from roompulse.clock import Clock, system_clock
+from roompulse.clock import WallClock
 from roompulse.hub.local import LocalHub
-from roompulse.ingest import Ingest
+from roompulse.ingest import Ingest, look_after, taking
 from roompulse.meters import Meters
 from roompulse.notify.channels import Channels
 from roompulse.notify.courier import Courier
 from roompulse.notify.senders import all_senders
 from roompulse.notify.store import Outbox
-from roompulse.periodic import background, every
+from roompulse.periodic import background
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
@@ -45,6 +44,7 @@ from roompulse.store.samples import SqlSamples
 from roompulse.store.sessions import SessionRecorder, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql_store import SqlStore
+from roompulse.store.sqlite import startup_errors
 from roompulse.web.access_log import AccessLog
 from roompulse.web.api.alert_settings import channel_routes, rule_routes
 from roompulse.web.api.alerts import JsonBodies, alert_routes
@@ -81,18 +81,16 @@ from roompulse.web.pages.rooms import RoomsPage, rooms_routes
 from roompulse.web.pages.shared_stream import PageViews, shared_stream_routes
 from roompulse.web.pages.sign_in import SignInPage, sign_in_routes, sign_out_routes
 from roompulse.web.pages.user import UserPage, user_routes
+from roompulse.web.sse.events import slowdown_frames
 from roompulse.web.sse.stream import EventStreams
 
-LOOK_EVERY = 1.0
-"""Seconds between two checks for users who are stale or have left, and for commits that are overdue."""
 
-
-def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
+def create_app(settings: Settings, clock: WallClock | None = None) -> Application:
     """The application.
 
     Raises StartupError: here for settings, and from the lifespan for a database, that cannot be used.
     """
-    core = _Core(settings, clock)
+    core = _Core(settings, clock or WallClock())
     assets, templates = assets_and_templates()
     problems = ProblemAnswers(ErrorPages(templates).render, core.meters)
     reports = ReportEndpoint(core.ingest, _report_auth(core), settings)
@@ -126,16 +124,21 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
 class _Core:
     """What takes reports, keeps them and shows them, whatever asks for it."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: WallClock) -> None:
         self.settings = settings
         self.clock = clock
         self.database = Database(settings)
         self.store = SqlStore(self.database)
-        self.reader = Reader(settings.max_reads)
         self.rooms = _no_rooms(settings)
         self.meters = Meters()
-        self.hub = LocalHub(settings.push_interval, settings.max_viewers, self.meters)
-        self.health = Availability(self.database.probe, clock, partial(self.hub.refresh, everywhere=True))
+        clock.on_jump(lambda _jump, _now: self.meters.clock_jumps.inc())
+        self.hub = LocalHub(
+            settings.push_interval, settings.max_viewers, settings.max_views, self.meters, slowdown_frames
+        )
+        refresh = partial(self.hub.refresh, everywhere=True)
+        self.health = Availability(self.database, self.meters, clock, refresh)
+        self.reader = Reader(settings.max_reads, self.health.read_failed)
+        self.retention = Retention(self.store, self.store, clock, refresh, settings)
         self.ingest = Ingest(
             self.store,
             self.health,
@@ -176,24 +179,26 @@ class _Core:
     async def running(self) -> AsyncIterator[None]:
         """Raises StartupError for a database that cannot be used."""
         async with self.database.open(), self.access.open():
-            await self.registry.reload()
-            await self.ingest.rebuild(self.settings.leave_after)
-            await self.channels.load()
-            await self.alerts.load()
-            await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
+            with startup_errors(self.access.path):
+                await self.registry.reload()
+            with startup_errors(self.database.path):
+                await self.ingest.rebuild(self.settings.leave_after)
+                await self.channels.load()
+                await self.alerts.load()
+                await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
+            self.database.read_failed = self.health.read_failed
             with self.reader.running():
-                async with background(*self._jobs()), _taking(self.ingest, self.hub):
+                async with background(*self._jobs()), taking(self.ingest, self.hub):
                     yield
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
-        settings, store, clock = self.settings, self.store, self.clock
-        retention = Retention(store, clock, samples=settings.sample_retention, snapshots=settings.snapshot_retention)
+        store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
         return [
-            _look_after(self.ingest),
+            look_after(self.ingest),
             self.health.run(),
-            Snapshots(store, self.rooms, self.trends, clock, settings.snapshot_interval).run(),
-            SessionRecorder(self.sessions, self.rooms).run(),
-            retention.run(),
+            Snapshots(store, self.rooms, self.trends, clock, interval).run(),
+            SessionRecorder(self.sessions, self.rooms, clock).run(),
+            self.retention.run(),
             self.registry.run(),
             self.sign_ins.run(),
             self.alerts.run(),
@@ -213,7 +218,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     room_page = RoomPage(rooms, past, core.sessions, banners, templates, clock)
     user_page = UserPage(rooms, past, templates, clock, settings.leave_after)
     intake = IngestHealthPage(ingest.intake, templates)
-    notice, forms = DatabaseNotice(core.health, templates), Forms(core.cookie, settings.body_timeout)
+    notice, forms = DatabaseNotice(core.health, core.retention, templates), Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, notice, forms, core.streams, clock, settings)
     return [
         *live_room_routes(rooms, epoch),
@@ -267,7 +272,9 @@ def _present(core: _Core) -> CurrentValues:
     gauges: Gauges = {
         "queue_reports": ("Reports that wait for their commit", lambda: core.ingest.waiting),
         "viewers": ("Open streams", lambda: core.hub.viewers),
+        "views": ("Different views that have viewers", lambda: core.hub.views),
         "store_failing": ("Whether writes to the database fail", lambda: core.health.failing_since is not None),
+        "retention_waiting": ("Whether deletion waits for the clock", lambda: core.retention.doubt is not None),
     }
     return CurrentValues(gauges, core.rooms.sizes, core.alerts, core.database.path)
 
@@ -282,23 +289,3 @@ def _no_rooms(settings: Settings) -> RoomsInMemory:
         sender_rooms=starts,
     )
     return RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)
-
-
-@asynccontextmanager
-async def _taking(ingest: Ingest, hub: LocalHub) -> AsyncIterator[None]:
-    """Take reports; at the end, streams are told first and what waits is still saved."""
-    taking = asyncio.create_task(ingest.run())
-    try:
-        yield
-    finally:
-        hub.close()
-        ingest.close()
-        await taking
-
-
-async def _look_after(ingest: Ingest) -> None:
-    async def look() -> None:
-        ingest.give_up()
-        ingest.expire()
-
-    await every(LOOK_EVERY, look, "stale users and overdue commits could not be checked")

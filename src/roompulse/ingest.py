@@ -6,16 +6,19 @@ So no unsaved report is ever shown or acknowledged, and the cost of a commit is 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from itertools import islice
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from roompulse.clock import Clock
-from roompulse.errors import Problem, StoreError, Unavailable
+from roompulse.clock import WallClock
+from roompulse.errors import DatabaseLostError, Problem, StoreError, Unavailable
 from roompulse.hub.contract import Hub
 from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
+from roompulse.periodic import every
 from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received, Report
 from roompulse.rooms.contract import LiveRooms
@@ -23,6 +26,9 @@ from roompulse.store.availability import Availability
 from roompulse.store.contract import Store
 
 logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds between two checks for users who are stale or have left, and for commits that are overdue."""
 
 MAX_BATCH = 500
 """Reports in one commit: with bulk reports of hundreds of streams each, one commit still takes well under a second."""
@@ -61,7 +67,7 @@ class Ingest:
         rooms: LiveRooms,
         hub: Hub,
         meters: Meters,
-        clock: Clock,
+        clock: WallClock,
         *,
         max_queue: int,
         commit_timeout: float,
@@ -82,6 +88,8 @@ class Ingest:
         self.commit_ms: float | None = None
         """How long the newest commit of reports took."""
         self._closed = False
+        self._shifted: set[str] = set()
+        clock.on_jump(self._clock_was_set)
 
     async def rebuild(self, leave_after: float) -> None:
         """Fill the live rooms from stored reports after a restart, as far back as reports still have an effect."""
@@ -151,11 +159,21 @@ class Ingest:
     def expire(self) -> None:
         """Bring the live rooms and the intake to the present time, and publish the changes."""
         now = self._clock()
-        self._hub.publish(self._rooms.expire(now))
+        changed, self._shifted = self._rooms.expire(now) | self._shifted, set()
+        self._hub.publish(changed)
         version = self.intake.version(now)
         if version != self._shown:
             self._shown = version
             self._hub.refresh()
+
+    def _clock_was_set(self, jump: float, now: float) -> None:
+        """Keep the age of everything: nobody was silent, and no report waits for longer, because a clock was set."""
+        for waiting in self._queue:
+            waiting.received = replace(waiting.received, at=waiting.received.at + jump)
+        if self._saving_since is not None:
+            self._saving_since += jump
+        self.intake.clock_was_set(jump)
+        self._shifted |= self._rooms.expire(now, jump)
 
     def give_up(self) -> None:
         """Reject the reports whose commit is overdue. Those of the commit under way may still be saved."""
@@ -189,6 +207,9 @@ class Ingest:
         try:
             with self._meters.commit.time():
                 await self._store.append([waiting.received for waiting in batch])
+        except DatabaseLostError as error:
+            self._health.failed(error)
+            return False
         except Exception as error:
             log = logger.error if isinstance(error, StoreError) else logger.exception
             log("%d reports could not be saved: %s", len(batch), error)
@@ -230,3 +251,23 @@ def _acknowledge(committed: Iterable[_Waiting]) -> None:
 
 def _not_saved(message: str) -> Unavailable:
     return Unavailable(message, retry_after=RETRY_AFTER, reason="not_saved")
+
+
+@asynccontextmanager
+async def taking(ingest: Ingest, hub: Hub) -> AsyncIterator[None]:
+    """Take reports; at the end, streams are told first and what waits is still saved."""
+    taking = asyncio.create_task(ingest.run())
+    try:
+        yield
+    finally:
+        hub.close()
+        ingest.close()
+        await taking
+
+
+async def look_after(ingest: Ingest) -> None:
+    async def look() -> None:
+        ingest.give_up()
+        ingest.expire()
+
+    await every(LOOK_EVERY, look, "stale users and overdue commits could not be checked")

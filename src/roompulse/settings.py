@@ -73,6 +73,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_viewers: Count = 5_000
     max_address_viewers: Count = 1_000
     max_reads: Count = 16
+    max_views: Count = 1_000
+    max_address_views: Count = 200
     sender_rate: Annotated[float, Meta(ge=0, le=10**9)] = 200
     sender_rooms: Count = 1_000
     body_timeout: Seconds = 20
@@ -137,7 +139,7 @@ def _convert(name: str, value: str, source: str) -> Any:
     try:
         settings = msgspec.convert({name: value}, Settings, strict=False, dec_hook=lambda kind, text: kind(text))
     except msgspec.ValidationError as error:
-        kind = Settings.__annotations__[name]
+        kind: Any = Settings.__annotations__[name]
         if get_origin(kind) is Literal:
             raise StartupError(f"{source}: must be {' or '.join(get_args(kind))}, not {value!r}") from None
         fault = plain_fault(str(error).partition(" - at `")[0].partition(", got")[0])

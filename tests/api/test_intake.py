@@ -144,3 +144,39 @@ async def test_it_has_pages(client: httpx.AsyncClient) -> None:
 async def test_a_query_that_makes_no_sense_gives_a_page(client: httpx.AsyncClient, query: str) -> None:
     await post(client, body())
     assert "1.2.0" in await page(client, f"/ingest{query}")
+
+
+async def test_versions_whose_reports_are_late_are_told_with_the_age_of_their_figures(
+    client: httpx.AsyncClient, clock: Clock
+) -> None:
+    for number in range(10):
+        clock.advance(5)
+        await post(client, body(sdk_version="late", report_time=int(clock.now) - 45))
+        await post(client, body(sdk_version="prompt", user_id="u2", report_time=int(clock.now) - (9 if number else 0)))
+    text = await page(client)
+    assert "10 of 10 reports came 10 s or more after their report_time: figures are up to 45 s old" in text
+    assert text.count("late report") == 1
+
+
+async def test_few_late_reports_are_no_issue_of_a_version(client: httpx.AsyncClient) -> None:
+    for number in range(20):
+        await post(client, body(user_id=f"u{number}", report_time=int(NOW) - (0 if number else 45)))
+    assert "late report" not in await page(client)
+
+
+@pytest.mark.parametrize(("age", "said"), [(0, ""), (9, ""), (10, "10 s"), (45, "45 s"), (600, "10 min"), (601, "")])
+async def test_the_page_of_a_user_tells_how_old_late_figures_are(
+    client: httpx.AsyncClient, age: int, said: str
+) -> None:
+    await post(client, body(user_id="u1", report_time=int(NOW) - age))
+    html = (await client.get("/rooms/room-1/users/u1")).text
+    assert (f"Figures are {said} old: reports arrive late" in html) == bool(said)
+    assert ("Figures are" in html) == bool(said)
+
+
+async def test_they_are_late_no_more_when_the_backlog_is_sent(client: httpx.AsyncClient, clock: Clock) -> None:
+    for age in (45, 30, 15):
+        await post(client, body(user_id="u1", report_time=int(NOW) - age))
+        assert f"Figures are {age} s old" in (await client.get("/rooms/room-1/users/u1")).text
+    await post(client, body(user_id="u1", report_time=int(NOW)))
+    assert "Figures are" not in (await client.get("/rooms/room-1/users/u1")).text

@@ -61,7 +61,7 @@ async def live_through(database: Database, reports: Sequence[Received]) -> None:
     rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
     store, clock, sessions = SqlStore(database), Clock(reports[0].at), SqlSessions(database)
     taking = Snapshots(store, rooms, Trends(10, 9), clock, 10)
-    recorder, due = SessionRecorder(sessions, rooms), list(reports)
+    recorder, due = SessionRecorder(sessions, rooms, Clock()), list(reports)
     for second in range(int(reports[0].at) // 10 * 10, int(reports[-1].at) + 62):
         while due and due[0].at <= second:
             rooms.expire(due[0].at)
@@ -126,18 +126,18 @@ async def test_a_server_that_starts_at_once_does_not_take_it_for_live(settings: 
     database = Database(settings)
     async with database.open():
         rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
-        clock, hub = Clock(IMPORTED_AT), LocalHub(1, 9, Meters())
-        health = Availability(database.probe, clock, hub.refresh)
+        clock, hub = Clock(IMPORTED_AT), LocalHub(1, 9, 9, Meters(), lambda _: {})
+        health = Availability(database, Meters(), clock, hub.refresh)
         ingest = Ingest(SqlStore(database), health, rooms, hub, Meters(), clock, max_queue=9, commit_timeout=9)
         await ingest.rebuild(60)
         assert rooms.ids() == []
-        await SessionRecorder(SqlSessions(database), rooms).record()
+        await SessionRecorder(SqlSessions(database), rooms, clock).record()
         found, total = await SqlSessions(database).ended(SessionQuery())
         assert ([one.room_id for one in found], total) == (["room-1"], 1)
 
 
 async def ids_in_order(database: Database, table: Table, column: str) -> bool:
-    async with database.reader.connect() as connection:
+    async with database.reading() as connection:
         times = list((await connection.execute(select(table.c[column]).order_by(table.c.id))).scalars())
     return len(times) > 1 and times == sorted(times)
 

@@ -12,10 +12,13 @@ from roompulse.errors import StoreError, Unavailable
 from roompulse.store.contract import Steps
 from roompulse.store.reader import SWITCH_INTERVAL, Reader
 
+FAILURES: list[StoreError] = []
+
 
 @pytest.fixture
 def reader() -> Iterator[Reader]:
-    reader = Reader(most=2)
+    FAILURES.clear()
+    reader = Reader(most=2, read_failed=FAILURES.append)
     with reader.running():
         yield reader
 
@@ -74,9 +77,10 @@ async def test_a_read_that_fails_or_is_given_up_leaves_its_place(reader: Reader)
         while True:
             yield
 
-    for _ in range(3):
+    for number in range(3):
         with pytest.raises(StoreError, match="broken"):
             await reader.result(failing())
+        assert [str(failure) for failure in FAILURES] == ["broken"] * (number + 1)
         given_up = asyncio.create_task(reader.result(endless()))
         await reader.result(counted(9, []))
         given_up.cancel()
@@ -86,6 +90,6 @@ async def test_a_read_that_fails_or_is_given_up_leaves_its_place(reader: Reader)
 
 def test_others_wait_for_the_lock_for_a_short_time_while_it_runs_and_as_before_afterwards() -> None:
     before = sys.getswitchinterval()
-    with Reader(most=1).running():
+    with Reader(most=1, read_failed=FAILURES.append).running():
         assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
     assert sys.getswitchinterval() == pytest.approx(before)

@@ -83,8 +83,8 @@ class TestReports:
 
     async def test_are_found_by_the_index(self, database: Database) -> None:
         """Neither what other rooms reported nor what this one did at other times may have to be looked through."""
-        async with database.reader.connect() as connection:
-            dialect = database.reader.dialect
+        async with database.reading() as connection:
+            dialect = connection.dialect
             statement = _samples(SampleQuery("room-1", 0, NOW)).compile(dialect=dialect)
             parameters = tuple(statement.params[name] for name in statement.positiontup or ())
             plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)

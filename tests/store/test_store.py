@@ -394,7 +394,7 @@ async def test_a_write_that_was_given_up_is_whole(database: Database) -> None:
 
 
 async def test_readers_cannot_write(database: Database) -> None:
-    async with database.reader.connect() as connection:
+    async with database.reading() as connection:
         with pytest.raises(OperationalError, match="readonly"):
             await connection.exec_driver_sql("DELETE FROM sample")
 
@@ -409,7 +409,7 @@ async def test_several_can_read_beside_a_writer(database: Database) -> None:
 
     writing = asyncio.create_task(database.write(slowly))
     await asyncio.to_thread(begun.wait)
-    async with database.reader.connect() as first, database.reader.connect() as second:
+    async with database.reading() as first, database.reading() as second:
         for reader in (first, second):
             assert (await reader.exec_driver_sql("SELECT count(*) FROM sample")).scalar_one() == 0
     go_on.set()

@@ -1,7 +1,8 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
+from typing import TypeVar
 
 import pytest
 
@@ -44,6 +45,9 @@ class FakeStore:
             raise self.failure("the database failed")
         self.kept += reports
 
+    async def check(self) -> None:
+        raise NotImplementedError
+
     async def probe(self) -> None:
         self.probes += 1
         if self.out:
@@ -67,6 +71,9 @@ class FakeStore:
         raise NotImplementedError
 
 
+T = TypeVar("T")
+
+
 class FakeHub:
     def __init__(self) -> None:
         self.viewers = 0
@@ -75,6 +82,9 @@ class FakeHub:
         self.refreshed_everywhere = 0
 
     def subscribe(self, view: View) -> AbstractContextManager[Mailbox]:
+        raise NotImplementedError
+
+    async def render(self, render: Callable[[], T]) -> T:
         raise NotImplementedError
 
     def publish(self, room_ids: Iterable[str]) -> None:
@@ -99,7 +109,7 @@ class World:
         self.start(max_queue)
 
     def start(self, max_queue: int) -> None:
-        self.health = Availability(self.store.probe, self.clock, partial(self.hub.refresh, everywhere=True))
+        self.health = Availability(self.store, self.meters, self.clock, partial(self.hub.refresh, everywhere=True))
         self.ingest = Ingest(
             self.store,
             self.health,

@@ -28,6 +28,8 @@ DEFAULTS = {
     "max_queue": 10000,
     "max_viewers": 5000,
     "max_address_viewers": 1000,
+    "max_views": 1_000,
+    "max_address_views": 200,
     "sender_rate": 200,
     "sender_rooms": 1000,
     "body_timeout": 20,

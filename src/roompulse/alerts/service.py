@@ -18,7 +18,7 @@ from roompulse.alerts.totals import Totals
 from roompulse.alerts.validation import check_rule
 from roompulse.clock import Clock
 from roompulse.errors import BadRequest, NotFound
-from roompulse.periodic import attempt, every
+from roompulse.periodic import Attempts, every
 from roompulse.rooms.contract import LiveRooms
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
@@ -81,10 +81,11 @@ class AlertService:
 
     async def run(self) -> None:
         """Evaluate at each whole second, as the preview does."""
+        attempt = Attempts(self.tick, "alerts could not be evaluated")
         while True:
             now = self._clock()
             await asyncio.sleep(floor(now) + 1 - now)
-            await attempt(self.tick, "alerts could not be evaluated")
+            await attempt()
 
     async def run_pruning(self) -> None:
         await every(PRUNE_EVERY, self.prune, "old alerts could not be deleted", at_once=True)

@@ -15,7 +15,6 @@ from roompulse.alerts.incident import Change
 from roompulse.alerts.model import Alert, Rule, Severity, Silence
 from roompulse.store.engine import Database
 from roompulse.store.schema import alert_rules, alerts, channels, deliveries, silences
-from roompulse.store.sqlite import store_errors
 
 _PRUNE_AT_ONCE = 500
 
@@ -43,15 +42,14 @@ class AlertQuery(Struct, frozen=True):
 class SqlAlerts:
     def __init__(self, database: Database) -> None:
         self._write = database.write
-        self._reader = database.reader
+        self._reading = database.reading
 
     async def load(self) -> Stored:
-        with store_errors():
-            async with self._reader.connect() as connection:
-                rules = (await connection.execute(select(alert_rules.c.rule))).scalars().all()
-                quiet = (await connection.execute(select(silences.c.silence))).scalars().all()
-                unresolved = alerts.c.resolved_at.is_(None)
-                rows = (await connection.execute(select(alerts.c.alert, alerts.c.told_at).where(unresolved))).all()
+        async with self._reading() as connection:
+            rules = (await connection.execute(select(alert_rules.c.rule))).scalars().all()
+            quiet = (await connection.execute(select(silences.c.silence))).scalars().all()
+            unresolved = alerts.c.resolved_at.is_(None)
+            rows = (await connection.execute(select(alerts.c.alert, alerts.c.told_at).where(unresolved))).all()
         return Stored(
             [msgspec.json.decode(rule, type=Rule) for rule in rules if rule is not None] if rules else None,
             [msgspec.json.decode(one, type=Silence) for one in quiet],
@@ -91,9 +89,8 @@ class SqlAlerts:
         if query.end is not None:
             statement = statement.where(alerts.c.started_at <= query.end * 1000)
         statement = statement.order_by(alerts.c.resolved_at.desc(), alerts.c.id).limit(query.limit)
-        with store_errors():
-            async with self._reader.connect() as connection:
-                found = (await connection.execute(statement)).scalars().all()
+        async with self._reading() as connection:
+            found = (await connection.execute(statement)).scalars().all()
         return [msgspec.json.decode(alert, type=Alert) for alert in found]
 
     async def prune(self, before: float, now: float) -> int:
@@ -108,8 +105,7 @@ class SqlAlerts:
         return await self._run(lambda connection: sum(connection.execute(one).rowcount for one in statements))
 
     async def _run(self, work: Callable[[Connection], T]) -> T:
-        with store_errors():
-            return await self._write(work)
+        return await self._write(work)
 
 
 def _seconds(milliseconds: int | None) -> float | None:

@@ -74,6 +74,11 @@ class Intake:
         """Count a sender that disconnected before its report was complete."""
         self._meters.left.inc()
 
+    def clock_was_set(self, jump: float) -> None:
+        """Keep the age of the newest report; counts of the minutes before a jump are lost."""
+        if self.newest is not None:
+            self.newest += jump
+
     def rate(self, now: float) -> float:
         """Reports per second."""
         return self._shown.total(now) / RATE_WINDOW

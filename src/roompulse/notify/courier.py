@@ -11,7 +11,7 @@ from roompulse.errors import NotFound, StoreError
 from roompulse.notify.channels import Channels
 from roompulse.notify.model import Channel, Delivery, Kind, Message, Outcome, SendError
 from roompulse.notify.store import Outbox
-from roompulse.periodic import attempt
+from roompulse.periodic import Attempts
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +59,10 @@ class Courier:
         self._wake.set()
 
     async def run(self) -> None:
+        attempt = Attempts(self.deliver, "alerts could not be sent")
         try:
             while True:
-                await attempt(self.deliver, "alerts could not be sent")
+                await attempt()
                 try:
                     async with asyncio.timeout(LOOK_EVERY):
                         await self._wake.wait()

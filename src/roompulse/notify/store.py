@@ -11,7 +11,6 @@ from roompulse.alerts.model import Alert
 from roompulse.notify.model import Channel, Delivery, Message, Outcome
 from roompulse.store.engine import Database
 from roompulse.store.schema import channels, deliveries
-from roompulse.store.sqlite import store_errors
 
 T = TypeVar("T")
 
@@ -22,12 +21,11 @@ MOST_DUE = 200
 class Outbox:
     def __init__(self, database: Database) -> None:
         self._write = database.write
-        self._reader = database.reader
+        self._reading = database.reading
 
     async def channels(self) -> list[Channel]:
-        with store_errors():
-            async with self._reader.connect() as connection:
-                found = (await connection.execute(select(channels.c.channel))).scalars().all()
+        async with self._reading() as connection:
+            found = (await connection.execute(select(channels.c.channel))).scalars().all()
         return [msgspec.json.decode(one, type=Channel) for one in found]
 
     async def put_channel(self, channel: Channel) -> None:
@@ -77,14 +75,12 @@ class Outbox:
         await self._run(lambda connection: connection.execute(_one(delivery).values(values)))
 
     async def _read(self, statement: Any) -> list[Delivery]:
-        with store_errors():
-            async with self._reader.connect() as connection:
-                rows: Sequence[Row[Any]] = (await connection.execute(statement)).all()
+        async with self._reading() as connection:
+            rows: Sequence[Row[Any]] = (await connection.execute(statement)).all()
         return [_delivery(row) for row in rows]
 
     async def _run(self, work: Callable[[Connection], T]) -> T:
-        with store_errors():
-            return await self._write(work)
+        return await self._write(work)
 
 
 def _one(delivery: Delivery) -> Any:

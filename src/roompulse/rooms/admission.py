@@ -10,8 +10,8 @@ from msgspec import Struct
 from roompulse.errors import Problem, TooManyRequests, Unavailable
 from roompulse.report.model import Entry, Received
 from roompulse.rooms.room import RoomState
-from roompulse.rooms.stream import StreamState
-from roompulse.rooms.user import StreamKey, UserState
+from roompulse.rooms.stream import StreamKey, StreamState
+from roompulse.rooms.user import UserState
 from roompulse.token_buckets import Buckets
 
 

@@ -43,6 +43,11 @@ class LiveUser(Protocol):
         """What tells that two SDKs report as this user; None if nothing does."""
         ...
 
+    @property
+    def late_by(self) -> float | None:
+        """How old its own newest report was at its receipt, by its own clock (seconds); None if it was not late."""
+        ...
+
     def metrics(self) -> UserMetrics: ...
 
     def score(self) -> float | None:
@@ -113,8 +118,11 @@ class LiveRooms(Protocol):
         """
         ...
 
-    def expire(self, now: float) -> set[str]:
-        """Mark who is stale, drop who left, and return the ids of the rooms that this changed or ended."""
+    def expire(self, now: float, jumped: float = 0.0) -> set[str]:
+        """Mark who is stale, drop who left, and return the ids of the rooms that this changed or ended.
+
+        `jumped` is by how many seconds the clock was set since the previous call: ages stay as they are.
+        """
         ...
 
     def ids(self, since: int = 0) -> Sequence[str]:

@@ -37,6 +37,11 @@ class Departures:
     def drop(self, user_id: str) -> None:
         self._departed.pop(user_id, None)
 
+    def shift(self, seconds: float) -> None:
+        """Shift the times of departures by so much, since the clock was set."""
+        for user_id, departure in self._departed.items():
+            self._departed[user_id] = departure._replace(at=departure.at + seconds)
+
     def _forget(self, now: float) -> None:
         while self._departed:
             user_id, departure = next(iter(self._departed.items()))

@@ -14,6 +14,10 @@ from roompulse.rooms.stream import StreamState
 CLOCK_TOLERANCE = 600.0
 """Seconds that a report which could not be sent earlier may be behind the server's clock to be placed at its time."""
 
+LATE = 10.0
+"""Seconds from a report's `report_time` to its receipt from which on it is late. By more than CLOCK_TOLERANCE, the
+sender's clock is wrong."""
+
 _SLOW_FROM, _STEADY, _LONG_ENOUGH = 5.0, 2.0, 10.0
 """Seconds: a clock is slow, by more than the first, if all reports of the third are behind by the same, give or take
 the second. Reports that were kept come in a burst instead, each less behind than the one before."""

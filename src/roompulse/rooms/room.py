@@ -230,12 +230,14 @@ class RoomState:
         if self._index:
             self._index.user_changes(user.user_id)
 
-    def set_back(self, now: float, version: int) -> list[UserState]:
-        """Date nothing later than `now`, since the clock was set back to there."""
-        self.changed(now, version)
-        self.heard_at = min(self.heard_at, now)
+    def shift(self, seconds: float, version: int) -> list[UserState]:
+        """Shift all times by so much, since the clock was set; returns all users."""
+        self.changed(self.updated_at + seconds, version)
+        self.started_at += seconds
+        self.heard_at += seconds
+        self.departures.shift(seconds)
         for user in self.users.values():
-            user.set_back(now, version)
+            user.shift(seconds, version)
         return list(self.users.values())
 
     def user(self, user_id: str) -> UserState | None:

@@ -5,25 +5,16 @@ from itertools import chain
 from math import inf
 from typing import Any
 
-from roompulse.quality import Level, limitation, rate_user, worst
-from roompulse.report.model import Direction, Entry, Report
+from roompulse.quality import Level, level_of, limitation, rate_user, worst
+from roompulse.report.model import Entry, Report
 from roompulse.rooms.links import Reception, Weakest
 from roompulse.rooms.model import Receiving, UserMetrics
+from roompulse.rooms.rated_samples import CLOCK_TOLERANCE, LATE
 from roompulse.rooms.same_id import WINDOW, Sources, TwoSdks
-from roompulse.rooms.stream import StreamState
+from roompulse.rooms.stream import Reporting, StreamState
 
-StreamKey = tuple[str, Direction]
-"""Stream and direction: what tells the streams apart that one reporter gives about one user."""
-
-
-class Reporting:
-    """What one reporter last said about one user, and when."""
-
-    __slots__ = ("at", "streams")
-
-    def __init__(self) -> None:
-        self.at = 0.0
-        self.streams: dict[StreamKey, StreamState] = {}
+DEAD_BAND = 0.05
+"""Difference of scores up to which a user keeps its place in a list."""
 
 
 class UserState:
@@ -39,6 +30,7 @@ class UserState:
         "_metrics",
         "_missing",
         "_newest",
+        "_rank",
         "_score",
         "_scored",
         "_users",
@@ -72,6 +64,7 @@ class UserState:
         self._given: dict[str, tuple[Any, float, bool]] | None = None
         self._metrics: UserMetrics | None = None
         self._score: float | None = None
+        self._rank: float | None = None
         self._missing = ""
         self._scored = False
 
@@ -120,16 +113,17 @@ class UserState:
         self._metrics = None
         self._scored = False
 
-    def set_back(self, now: float, version: int) -> None:
-        """Date nothing later than `now`, since the clock was set back to there."""
-        self.received_at = min(self.received_at, now)
-        self._newest = (self._newest[0], min(self._newest[1], now))
+    def shift(self, seconds: float, version: int) -> None:
+        """Shift all times by so much, since the clock was set."""
+        self.received_at += seconds
+        self._newest = (self._newest[0], self._newest[1] + seconds)
         if self._given:
-            self._given = {name: (value, min(at, now), own) for name, (value, at, own) in self._given.items()}
+            self._given = {name: (value, at + seconds, own) for name, (value, at, own) in self._given.items()}
         for reporting in self.reporters.values():
-            reporting.at = min(reporting.at, now)
+            reporting.at += seconds
         for stream in self.streams():
-            stream.set_back(now)
+            stream.shift(seconds)
+        self.sources.shift(seconds)
         self.changed(version)
 
     def turn_stale(self, now: float, stale_after: float) -> list[StreamState]:
@@ -180,6 +174,14 @@ class UserState:
         self._rate()
         return self._score
 
+    def rank(self) -> float | None:
+        """The score by which it is listed: not the newest one unless its level or more than DEAD_BAND differs.
+
+        So users whose scores are about equal do not change places with each report.
+        """
+        self._rate()
+        return self._rank
+
     @property
     def missing(self) -> str:
         """A stream that is sent to this user if it receives nothing of all that it names, else empty."""
@@ -193,6 +195,8 @@ class UserState:
         downlink = worst(one.quality.score for one in self.receiving.values()) if self.receiving else None
         self._missing = self._find_missing() if self.receiving and downlink is None else ""
         self._score = None if self._missing else worst(chain(sending, (downlink,)))
+        if not _is_about(self._score, self._rank):
+            self._rank = self._score
         self._scored = True
 
     def _find_missing(self) -> str:
@@ -220,6 +224,12 @@ class UserState:
         """What tells that two SDKs report as this user; None if nothing does."""
         found = self.sources.found
         return found if found and self.received_at - found.at < WINDOW else None
+
+    @property
+    def late_by(self) -> float | None:
+        """How old its own newest report was at its receipt, by its own clock (seconds); None if it was not late."""
+        report_time, at = self._newest
+        return at - report_time if LATE <= at - report_time <= CLOCK_TOLERANCE else None
 
     def weakest(self) -> Weakest:
         """The streams that decide its score, found without `metrics()`."""
@@ -291,6 +301,12 @@ class UserState:
 
     def _last_given(self, name: str) -> Any:
         return self._given[name][0] if self._given and name in self._given else None
+
+
+def _is_about(score: float | None, rank: float | None) -> bool:
+    if score is None or rank is None:
+        return score is rank
+    return abs(score - rank) <= DEAD_BAND and level_of(score) == level_of(rank)
 
 
 def _name_of(stream: StreamState, receiver_id: str) -> str:

@@ -106,8 +106,11 @@ class SessionStore(Protocol):
         """Rooms whose session is not ended."""
         ...
 
-    async def end(self, room_id: str, ended_at: float | None) -> None:
-        """End the session of a room; None: at the time of its last snapshot."""
+    async def end(self, room_id: str, ended_at: float | None, jumped: float = 0.0) -> None:
+        """End the session of a room; None: at the time of its last snapshot.
+
+        `jumped` is by how many seconds the clock was set meanwhile, by which its start is shifted.
+        """
         ...
 
     async def of_room(self, room_id: str, limit: int) -> list[Session]:
@@ -124,6 +127,17 @@ class ScoreHistory(Protocol):
 
     def scores(self, since: float) -> AsyncIterator[list[tuple[str, float, float | None]]]:
         """Room, time and score of the snapshots of all rooms after `since` (Unix seconds), newest first, in portions.
+
+        Raises StoreError when the database fails.
+        """
+        ...
+
+
+class Chronology(Protocol):
+    """Which times are stored, to compare a clock with."""
+
+    async def newest(self, before: float | None = None) -> float | None:
+        """The time of the newest report or snapshot, or of the newest one before a time (Unix seconds).
 
         Raises StoreError when the database fails.
         """

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
-from roompulse.errors import Unavailable
+from roompulse.errors import StoreError, Unavailable
 from roompulse.store.contract import Steps
+from roompulse.store.sqlite import store_errors
 
 SWITCH_INTERVAL = 0.0002
 """Seconds after which a thread gets the interpreter's lock from one that computes. A commit needs it about ten times,
@@ -29,10 +30,14 @@ RUNNING = 2
 
 
 class Reader:
-    """At most `most` reads of more than one step are under way; shorter ones are never refused."""
+    """At most `most` reads of more than one step are under way; shorter ones are never refused.
 
-    def __init__(self, most: int) -> None:
+    `read_failed` is called with each error of the database.
+    """
+
+    def __init__(self, most: int, read_failed: Callable[[StoreError], None]) -> None:
         self._most = most
+        self._read_failed = read_failed
         self._under_way = 0
         self._running = asyncio.Semaphore(RUNNING)
         self._thread = ThreadPoolExecutor(1, "roompulse-reader")
@@ -75,7 +80,16 @@ class Reader:
             yield portion
 
     async def _run(self, step: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, step)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, _checked, step)
+        except StoreError as error:
+            self._read_failed(error)
+            raise
+
+
+def _checked(step: Callable[[], T]) -> T:
+    with store_errors():
+        return step()
 
 
 class _More:

@@ -12,7 +12,6 @@ from roompulse.store.contract import SampleQuery, Visit
 from roompulse.store.engine import Database
 from roompulse.store.row_codec import FETCH_AT_ONCE, REPORT_COLUMNS, reports_of
 from roompulse.store.schema import samples
-from roompulse.store.sqlite import store_errors
 
 _MOST_REPORTERS = 8
 """Reporters that are read for the visits of a user who reports nothing: so few tell as much as all of them."""
@@ -26,7 +25,7 @@ class SqlSamples:
     """Implements `SampleArchive`."""
 
     def __init__(self, database: Database) -> None:
-        self._reader = database.reader
+        self._reading = database.reading
         self._fetch = database.fetch
 
     def reports(self, query: SampleQuery) -> Iterator[Sequence[Received]]:
@@ -57,18 +56,17 @@ class SqlSamples:
 
     async def visits(self, room_id: str, user_id: str, since: float, until: float, gap: float) -> list[Visit]:
         within = _within(room_id, since, until)
-        with store_errors():
-            async with self._reader.connect() as connection:
+        async with self._reading() as connection:
 
-                async def visits(*heard: ColumnElement[bool]) -> list[Visit]:
-                    rows = await connection.execute(_silences(gap, *within, *heard))
-                    last = await connection.scalar(select(func.max(samples.c.received_at)).where(*within, *heard))
-                    return _visits(rows.all(), last)
+            async def visits(*heard: ColumnElement[bool]) -> list[Visit]:
+                rows = await connection.execute(_silences(gap, *within, *heard))
+                last = await connection.scalar(select(func.max(samples.c.received_at)).where(*within, *heard))
+                return _visits(rows.all(), last)
 
-                if own := await visits(samples.c.reporter_id == user_id):
-                    return own
-                some = select(_reporters(room_id).c.id).limit(_MOST_REPORTERS)
-                return await visits(samples.c.reporter_id.in_(some), samples.c.user_id == user_id)
+            if own := await visits(samples.c.reporter_id == user_id):
+                return own
+            some = select(_reporters(room_id).c.id).limit(_MOST_REPORTERS)
+            return await visits(samples.c.reporter_id.in_(some), samples.c.user_id == user_id)
 
 
 def _samples(query: SampleQuery, last_id: int = 0) -> Select[Any]:

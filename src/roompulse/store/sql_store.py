@@ -21,7 +21,6 @@ from roompulse.store.row_codec import (
     snapshot_row,
 )
 from roompulse.store.schema import samples, sessions, snapshots
-from roompulse.store.sqlite import store_errors
 
 PRUNE_AT_ONCE = 500
 """Rows of each table that one call of `prune` deletes: few enough not to delay ingest."""
@@ -34,32 +33,29 @@ _FARTHEST = 40
 
 
 class SqlStore:
-    """Implements `Store` and `ScoreHistory`."""
+    """Implements `Store`, `ScoreHistory` and `Chronology`."""
 
     def __init__(self, database: Database) -> None:
         self._write = database.write
-        self._reader = database.reader
+        self._reading = database.reading
         self._fetch = database.fetch
 
     async def append(self, reports: Sequence[Received]) -> None:
         rows = rows_of(reports)
-        with store_errors():
-            await self._write(partial(insert_reports, rows=rows))
+        await self._write(partial(insert_reports, rows=rows))
 
     async def recent(self, since: float) -> AsyncIterator[Received]:
-        with store_errors():
-            async with self._reader.connect() as connection:
-                first = await connection.run_sync(_first_since, since * 1000)
-                recent = (samples.c.id >= first) & (samples.c.received_at > since * 1000)
-                async with connection.stream(select(*REPORT_COLUMNS).where(recent).order_by(samples.c.id)) as result:
-                    async for rows in result.partitions(FETCH_AT_ONCE):
-                        for received in reports_of(rows):
-                            yield received
+        async with self._reading() as connection:
+            first = await connection.run_sync(_first_since, samples, samples.c.received_at, since * 1000)
+            recent = (samples.c.id >= first) & (samples.c.received_at > since * 1000)
+            async with connection.stream(select(*REPORT_COLUMNS).where(recent).order_by(samples.c.id)) as result:
+                async for rows in result.partitions(FETCH_AT_ONCE):
+                    for received in reports_of(rows):
+                        yield received
 
     async def add_snapshots(self, timestamp: float, aggregates: Iterable[tuple[str, Aggregate]]) -> None:
         rows = [snapshot_row(room_id, timestamp, aggregate) for room_id, aggregate in aggregates]
-        with store_errors():
-            await self._write(lambda connection: connection.execute(insert(snapshots), rows))
+        await self._write(lambda connection: connection.execute(insert(snapshots), rows))
 
     def history(self, query: HistoryQuery) -> Steps[Sequence[Snapshot] | None]:
         if query.step is not None:
@@ -103,15 +99,20 @@ class SqlStore:
 
     async def scores(self, since: float) -> AsyncIterator[list[tuple[str, float, float | None]]]:
         newest_first = select(snapshots).order_by(snapshots.c.id.desc())
-        with store_errors():
-            async with self._reader.connect() as connection, connection.stream(newest_first) as result:
-                async for rows in result.partitions(FETCH_AT_ONCE):
-                    recent = [row for row in rows if row.timestamp > since * 1000]
-                    yield [
-                        (row.room_id, row.timestamp / 1000, unpack_score_and_users(row.aggregate)[0]) for row in recent
-                    ]
-                    if len(recent) < len(rows):
-                        break
+        async with self._reading() as connection, connection.stream(newest_first) as result:
+            async for rows in result.partitions(FETCH_AT_ONCE):
+                recent = [row for row in rows if row.timestamp > since * 1000]
+                yield [(row.room_id, row.timestamp / 1000, unpack_score_and_users(row.aggregate)[0]) for row in recent]
+                if len(recent) < len(rows):
+                    break
+
+    async def newest(self, before: float | None = None) -> float | None:
+        async with self._reading() as connection:
+            found = [
+                await connection.run_sync(_newest, table, time, before)
+                for table, time in ((samples, samples.c.received_at), (snapshots, snapshots.c.timestamp))
+            ]
+        return max((at / 1000 for at in found if at is not None), default=None)
 
     async def prune(self, samples_before: float, snapshots_before: float) -> int:
         oldest = (
@@ -119,8 +120,7 @@ class SqlStore:
             _oldest(snapshots, "timestamp", snapshots_before),
             _ended(snapshots_before),
         )
-        with store_errors():
-            return await self._write(lambda connection: sum(connection.execute(rows).rowcount for rows in oldest))
+        return await self._write(lambda connection: sum(connection.execute(rows).rowcount for rows in oldest))
 
 
 def _snapshots(query: HistoryQuery, last: Any, *, newest_first: bool) -> Select[Any]:
@@ -139,17 +139,25 @@ def _snapshots(query: HistoryQuery, last: Any, *, newest_first: bool) -> Select[
     return statement.order_by(*order)
 
 
-def _first_since(connection: Connection, since: float) -> int:
-    """The id from which on rows may have been received after `since` (Unix milliseconds).
+def _newest(connection: Connection, table: Table, time: ColumnElement[int], before: float | None) -> int | None:
+    if before is None:
+        return connection.scalar(select(time).order_by(table.c.id.desc()).limit(1))
+    first = _first_since(connection, table, time, before * 1000)
+    near = table.c.id.between(first, first + FETCH_AT_ONCE)
+    return connection.scalar(select(func.max(time)).where(near, time <= before * 1000))
 
-    Ids grow with the time of receipt, so this needs no index: from the newest row back, one row in FETCH_AT_ONCE is
+
+def _first_since(connection: Connection, table: Table, time: ColumnElement[int], since: float) -> int:
+    """The id from which on rows may have a time after `since` (Unix milliseconds).
+
+    Ids grow with the time, so this needs no index: from the newest row back, one row in FETCH_AT_ONCE is
     read, until one is too old.
     """
-    row_id = connection.scalar(select(func.max(samples.c.id))) or 0
-    read = select(samples.c.id, samples.c.received_at).order_by(samples.c.id.desc()).limit(1)
-    while row := connection.execute(read.where(samples.c.id <= row_id)).first():
-        row_id, received_at = row
-        if received_at <= since:
+    row_id = connection.scalar(select(func.max(table.c.id))) or 0
+    read = select(table.c.id, time).order_by(table.c.id.desc()).limit(1)
+    while row := connection.execute(read.where(table.c.id <= row_id)).first():
+        row_id, at = row
+        if at <= since:
             break
         row_id -= FETCH_AT_ONCE
     return row_id

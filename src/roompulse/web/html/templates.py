@@ -102,7 +102,7 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     parts = [(whole // 86_400, "d"), (whole // 3_600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")]
     first = next((place for place, (count, _) in enumerate(parts) if count), len(parts) - 1)
-    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "under 1 s"
 
 
 def ahead(seconds: float) -> str:

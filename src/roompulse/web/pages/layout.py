@@ -62,6 +62,10 @@ class Layout:
         )
         return html_answer(page, status=status)
 
+    async def render(self, view: PageView) -> Sections:
+        """The sections of a page of the present; raises Unavailable where too many pages wait to be rendered."""
+        return await self._streams.hub.render(view.sections)
+
     def stream(self, *views: PageView) -> EventStream:
         """The stream of pages: all of their sections, and then those that change."""
         return EventStream(self._streams, *map(self._notice.above, views))

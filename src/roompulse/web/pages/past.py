@@ -29,6 +29,16 @@ class Moment(Struct, frozen=True):
     sections: Sections
 
 
+class Listed(Struct, frozen=True):
+    """When a room or user was live, as HTML, and the HTTP status of its page while it is not.
+
+    404 where nothing is retained of it, and 503 where that cannot be read.
+    """
+
+    html: str
+    status: int
+
+
 class Past:
     def __init__(self, replay: Replay, reader: Reader, clock: Clock) -> None:
         self.read = reader.result
@@ -62,7 +72,7 @@ class Past:
         return await self._replay.visits(room_id, user_id, until)
 
 
-def history_unavailable(templates: Templates, error: StoreError) -> str:
+def history_unavailable(templates: Templates, error: StoreError) -> Listed:
     """In place of a part of a page that cannot be read, so that the rest of the page is still answered."""
     logger.error("history could not be read: %s", error)
-    return templates.render("partials/unreadable.html")
+    return Listed(templates.render("partials/unreadable.html"), 503)

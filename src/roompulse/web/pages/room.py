@@ -15,7 +15,6 @@ from roompulse.quality import VERDICTS
 from roompulse.rooms.contract import LiveRoom, LiveRooms, LiveUser
 from roompulse.rooms.grid import MOST, Cell, GridRow, grid_of
 from roompulse.rooms.model import Snapshot, UserMetrics
-from roompulse.rooms.ranking import Place
 from roompulse.store.contract import SessionStore, Steps
 from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.paging import paged
@@ -24,7 +23,7 @@ from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id, room_path
 from roompulse.web.pages.alerts import AlertBanners
 from roompulse.web.pages.layout import Layout, html_answer
-from roompulse.web.pages.past import Moment, Past, history_unavailable
+from roompulse.web.pages.past import Listed, Moment, Past, history_unavailable
 from roompulse.web.pages.query import UserQuery, user_query
 from roompulse.web.pages.view import PageView, Sections
 from roompulse.web.sse.stream import EventStream
@@ -35,45 +34,52 @@ PER_PAGE = 100
 _MAX_FRAGMENTS = 5_000
 """Of a kilobyte each: as many users as are in view on 50 pages."""
 
+_MAX_GRIDS = 500
+"""Of up to 20 kilobytes each."""
+
 _SESSIONS = 10
 """The newest ones are listed."""
 
 
 class RoomSections:
-    """Renders the sections of rooms' pages; rows of users, and cells of the matrix, once per change."""
+    """Renders the sections of rooms' pages, and once per change what views share.
+
+    That is the summary, rows of users, and the matrix and its cells.
+    """
 
     def __init__(self, templates: Templates) -> None:
         self._templates = templates
         self._fragments = FragmentCache(_MAX_FRAGMENTS)
+        self._grids = FragmentCache(_MAX_GRIDS)
 
     def of(self, room_id: str, room: LiveRoom | None, query: UserQuery) -> Sections:
         """The sections of a room as it is, or as it was at `query.at`; None where there was no call."""
         if room is None:
             html = self._templates.render("partials/summary.html", room_id=room_id, aggregate=None, query=query)
             return _only_summary(html)
-        places: Sequence[Place] = room.worst_first()
-        if query.q:
-            places = [place for place in places if query.matches(place.user_id)]
-        listed = paged(places, query.page, PER_PAGE)
+        listed = paged(query.select(room.worst_first()), query.page, PER_PAGE)
         users = [user for place in listed.rows if (user := room.user(place.user_id))]
         context: dict[str, Any] = {"room_id": room_id, "list": listed, "query": query}
-        sections = {
+        return {
             "summary": self._summary(room, context),
-            "users": self._users(room, users, context),
+            "users": compact(self._users(room, users, context)),
             "grid": self._grid(room, users, context),
         }
-        return {target: compact(html) for target, html in sections.items()}
 
     def _summary(self, room: LiveRoom, context: Mapping[str, Any]) -> str:
-        summary = room.summary()
-        return self._templates.render(
-            "partials/summary.html",
-            aggregate=summary.aggregate,
-            words=room.verdict(),
-            stale=summary.stale,
-            heard_at=summary.received_at,
-            **context,
-        )
+        def render() -> str:
+            summary = room.summary()
+            html = self._templates.render(
+                "partials/summary.html",
+                aggregate=summary.aggregate,
+                words=room.verdict(),
+                stale=summary.stale,
+                heard_at=summary.received_at,
+                **context,
+            )
+            return compact(html)
+
+        return self._fragments.fragment(context["room_id"], room.version, render)
 
     def _users(self, room: LiveRoom, users: Sequence[LiveUser], context: Mapping[str, Any]) -> str:
         rows = [self._row(user, context) for user in users]
@@ -90,9 +96,21 @@ class RoomSections:
         return self._fragments.fragment((context["room_id"], user.user_id), user.version, render)
 
     def _grid(self, room: LiveRoom, users: Sequence[LiveUser], context: Mapping[str, Any]) -> str:
-        grid = grid_of([user.metrics() for user in users[:MOST]], room.user)
-        cells = [self._cells(row, grid.receivers) for row in grid.rows]
-        return self._templates.render("partials/grid.html", grid=grid, cells=cells, MOST=MOST, **context)
+        receivers = [user.metrics() for user in users[:MOST]]
+        senders = {one.user_id: room.user(one.user_id) for receiver in receivers for one in receiver.receiving}
+        version = (
+            [user.version for user in users[:MOST]],
+            [user_id for user_id, sender in senders.items() if sender and sender.stale],
+            len(users),
+        )
+
+        def render() -> str:
+            grid = grid_of(receivers, room.user)
+            cells = [self._cells(row, grid.receivers) for row in grid.rows]
+            html = self._templates.render("partials/grid.html", grid=grid, cells=cells, MOST=MOST, **context)
+            return compact(html)
+
+        return self._grids.fragment((context["room_id"], context["query"]), version, render)
 
     def _cells(self, row: GridRow, receivers: Sequence[UserMetrics]) -> Markup:
         pairs = zip(receivers, row.cells, strict=True)
@@ -162,15 +180,16 @@ class RoomPage:
         # Each replay has versions of its own, so that no fragment of it can be used again.
         return Moment(200 if room else 404, RoomSections(self._templates).of(room_id, room, query))
 
-    async def sessions(self, room_id: str, query: UserQuery) -> str:
-        """The newest sessions of the room as HTML."""
+    async def sessions(self, room_id: str, query: UserQuery) -> Listed:
+        """The newest sessions of the room."""
         try:
             sessions = await self._sessions.of_room(room_id, _SESSIONS)
         except StoreError as error:
             return history_unavailable(self._templates, error)
-        return self._templates.render(
+        html = self._templates.render(
             "partials/sessions.html", room_id=room_id, sessions=sessions, query=query, now=self._clock()
         )
+        return Listed(html, 200 if sessions else 404)
 
 
 def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHandler]:
@@ -179,17 +198,18 @@ def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHan
         decoded = decode_id("room_id", room_id)
         query, path = past.query(request), room_path(decoded)
         sessions = await page.sessions(decoded, query)
-        context: dict[str, Any] = {"room_id": decoded, "path": path, "query": query, "sessions": sessions}
+        context: dict[str, Any] = {"room_id": decoded, "path": path, "query": query, "sessions": sessions.html}
         if query.at is not None:
             moment = await page.moment(decoded, query.at, query)
             return layout.answer(request, "room.html", moment.sections, at=query.at, status=moment.status, **context)
-        sections = page.view(decoded, query).sections()
-        stream, status = query.url(f"{path}/stream"), 200 if page.is_live(decoded) else 404
+        sections = await layout.render(page.view(decoded, query))
+        stream, status = query.url(f"{path}/stream"), 200 if page.is_live(decoded) else sessions.status
         return layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
 
     @route("/rooms/{room_id:str}/sessions", http_method=GET)
     async def get_sessions(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
-        return html_answer(await page.sessions(decode_id("room_id", room_id), past.query(request)))
+        sessions = await page.sessions(decode_id("room_id", room_id), past.query(request))
+        return html_answer(sessions.html)
 
     @route("/rooms/{room_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> EventStream:

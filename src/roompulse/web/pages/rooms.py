@@ -1,6 +1,7 @@
 """/: the page of all live rooms, with totals and the rooms that match its filter."""
 
 from collections.abc import Callable
+from typing import Any
 
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
@@ -57,14 +58,18 @@ class RoomsPage:
         return PageView(("rooms", query), None, sections)
 
     def _totals(self) -> str:
-        return self._templates.render(
-            "partials/totals.html",
-            rooms=len(self._index),
-            users=self._index.users,
-            levels=self._index.levels,
-            rate=self._intake.rate(self._clock()),
-            newest=self._intake.newest,
-        )
+        totals: dict[str, Any] = {
+            "rooms": len(self._index),
+            "users": self._index.users,
+            "levels": dict(self._index.levels),
+            "rate": self._intake.rate(self._clock()),
+            "newest": self._intake.newest,
+        }
+
+        def render() -> str:
+            return self._templates.render("partials/totals.html", **totals)
+
+        return self._fragments.fragment(None, tuple(totals.values()), render)
 
     def _list(self, query: RoomsQuery) -> str:
         page = self._index.page(query, PER_PAGE)
@@ -100,7 +105,7 @@ def rooms_routes(page: RoomsPage, ended: EndedPage, layout: Layout) -> list[HTTP
         if ended_rooms := ended_query(request.query_params):
             return await ended.answer(request, ended_rooms)
         query = rooms_query(request.query_params)
-        sections = page.view(query).sections()
+        sections = await layout.render(page.view(query))
         return layout.answer(request, "rooms.html", sections, stream=query.url("stream"), query=query, sorts=SORTS)
 
     @route("/stream", http_method=GET, opt=STREAM)

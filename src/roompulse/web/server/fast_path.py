@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from roompulse.settings import Settings
 from roompulse.web.api.post_report import ACKNOWLEDGEMENT, PATH, Answer
+from roompulse.web.server.connection_limit import ConnectionLimit
 from roompulse.web.server.send_timeout import SlowReaderProtocol
 
 if TYPE_CHECKING:
@@ -23,9 +24,11 @@ Take = Callable[[Any, bytes, Answer], None]
 _RAW_PATH = PATH.encode()
 
 
-def protocol_class(settings: Settings, take: Take, on_cut_off: Callable[[], None]) -> type[SlowReaderProtocol]:
+def protocol_class(
+    settings: Settings, limit: ConnectionLimit, take: Take, on_cut_off: Callable[[], None]
+) -> type[SlowReaderProtocol]:
     """Protocol of a server's connections; `on_cut_off` is called for each client that is cut off."""
-    served = {"send_timeout": settings.send_timeout, "on_cut_off": staticmethod(on_cut_off)}
+    served = {"limit": limit, "send_timeout": settings.send_timeout, "on_cut_off": staticmethod(on_cut_off)}
     if settings.log_requests:  # by the application, around ASGI
         return type("ServedProtocol", (SlowReaderProtocol,), served)
     return type("ServedProtocol", (FastPathProtocol,), served | {"take": staticmethod(take)})

@@ -11,6 +11,7 @@ import uvicorn
 
 from roompulse.settings import Settings
 from roompulse.web.application import Application
+from roompulse.web.server.connection_limit import ConnectionLimit, max_connections
 from roompulse.web.server.fast_path import protocol_class
 from roompulse.web.server.protocol import KEEP_ALIVE
 
@@ -26,10 +27,11 @@ def run(app: Application, settings: Settings, listener: socket.socket, announce:
 
     Raises StartupError for a database that cannot be used.
     """
+    limit = ConnectionLimit(settings, app.meters, max_connections())
     config = uvicorn.Config(
         cast("Any", app),  # the same protocol, typed twice
         lifespan="off",  # run by _serve, so that a StartupError arrives there
-        http=protocol_class(settings, app.take, app.meters.readers_dropped.inc),
+        http=protocol_class(settings, limit, app.take, app.meters.readers_dropped.inc),
         ws="none",
         log_config=None,
         access_log=False,
