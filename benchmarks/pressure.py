@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct, json
 from tests.server import Server
 
+from benchmarks import pressure_views
 from benchmarks.bench import Bench
 from benchmarks.calls import body, bulk, call, of_user, reference, seeded
 from benchmarks.clients import Sender, at_pace, post_all
@@ -49,7 +50,7 @@ P95, LONGEST = 50, 500
 """Goals in milliseconds."""
 
 Pressure = Callable[["Crowd"], Awaitable[None]]
-"""What runs beside the probe until it is cancelled. Others are added to SCENARIOS."""
+"""What runs beside the probe until it is cancelled."""
 
 
 class Ingest(Struct):
@@ -146,6 +147,7 @@ SCENARIOS: dict[str, Pressure] = {
     "8 readers of history?limit=10&step=1&from=0": merged_histories,
     "8 readers of a user's history?limit=10&step=1&from=0": user_histories,
     "8 readers of a page with ?at=": moments,
+    **pressure_views.SCENARIOS,
 }
 
 
