@@ -264,7 +264,7 @@ class World:
         room = rooms.get(report.room_id)
         assert room
         assert json.loads(success(room.metrics()))["data"]["room_id"] == report.room_id
-        rooms_page = RoomsPage(rooms, Trends(10, 10), self._new_intake(), self._templates, lambda: NOW)
+        rooms_page = RoomsPage(rooms, Trends(10, 10), self._new_intake(), str, self._templates, lambda: NOW)
         shown: list[View] = [
             RoomJsonView(rooms, report.room_id, "epoch"),
             room_view(rooms, RoomSections(self._templates), report.room_id, UserQuery()),

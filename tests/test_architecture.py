@@ -31,6 +31,8 @@ ORDER = [
     {"intake"},
     {"store"},
     {"access"},
+    {"alerts"},
+    {"notify"},
     {"importing"},
     {"checking"},
     {"hub"},
@@ -46,8 +48,8 @@ ORDER = [
 """Each may import what stands before it, and what stands beside it."""
 
 NOT_EVEN_THOUGH_BEFORE = {
-    "hub": {"store", "rooms", "quality", "report", "intake", "importing", "checking"},
-    "ingest": {"importing", "checking"},
+    "hub": {"store", "rooms", "quality", "report", "intake", "alerts", "notify", "importing", "checking"},
+    "ingest": {"alerts", "notify", "importing", "checking"},
     "web": {"importing", "checking"},
     "app": {"importing", "checking"},
     "store": {"report.decode", "report.envelope"},

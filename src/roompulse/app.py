@@ -1,10 +1,9 @@
 """create_app: everything is built and wired here, and nowhere else."""
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from litestar import Litestar
@@ -12,21 +11,26 @@ from litestar.types import ControllerRouterHandler
 
 from roompulse.access.administration import Administration
 from roompulse.access.database import AccessDatabase
-from roompulse.access.exposure import remarks_at_start
 from roompulse.access.login import Login
-from roompulse.access.model import Known
 from roompulse.access.passwords import Passwords
 from roompulse.access.registry import AccessRegistry
 from roompulse.access.senders import Senders
 from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import Throttle
+from roompulse.alerts.metrics import Readings
+from roompulse.alerts.model import Alert
+from roompulse.alerts.preview import Previews
+from roompulse.alerts.service import AlertService
 from roompulse.clock import WallClock
 from roompulse.hub.local import LocalHub
-from roompulse.ingest import Ingest
+from roompulse.ingest import Ingest, look_after, taking
 from roompulse.meters import Meters
-from roompulse.net import is_loopback
-from roompulse.periodic import every
+from roompulse.notify.channels import Channels
+from roompulse.notify.courier import Courier
+from roompulse.notify.senders import all_senders
+from roompulse.notify.store import Outbox
+from roompulse.periodic import background
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
@@ -42,6 +46,8 @@ from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql_store import SqlStore
 from roompulse.store.sqlite import startup_errors
 from roompulse.web.access_log import AccessLog
+from roompulse.web.api.alert_settings import channel_routes, rule_routes
+from roompulse.web.api.alerts import JsonBodies, alert_routes
 from roompulse.web.api.downloads import Downloads, export_routes
 from roompulse.web.api.health import ready_routes
 from roompulse.web.api.history import history_routes
@@ -52,9 +58,8 @@ from roompulse.web.api.post_report import ReportEndpoint, report_route
 from roompulse.web.api.report_auth import ReportAuth
 from roompulse.web.api.stream import stream_routes
 from roompulse.web.application import Application
-from roompulse.web.html.assets import Assets
 from roompulse.web.html.error_pages import ErrorPages
-from roompulse.web.html.templates import Templates
+from roompulse.web.html.templates import Templates, assets_and_templates
 from roompulse.web.http.allowed_hosts import AllowedHosts
 from roompulse.web.http.authentication import Authenticator, guard_by
 from roompulse.web.http.client_address import ClientAddresses
@@ -62,6 +67,8 @@ from roompulse.web.http.problems import ProblemAnswers
 from roompulse.web.http.rate_limit import RateLimit
 from roompulse.web.http.session_cookie import SessionCookie
 from roompulse.web.pages.access import access_routes
+from roompulse.web.pages.alert_rules import AlertRulesPage, alert_rules_routes
+from roompulse.web.pages.alerts import AlertBanners, AlertsPage, alerts_page_routes
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.demo import DemoTokens, demo_routes
 from roompulse.web.pages.ended import EndedPage
@@ -77,9 +84,6 @@ from roompulse.web.pages.user import UserPage, user_routes
 from roompulse.web.sse.events import slowdown_frames
 from roompulse.web.sse.stream import EventStreams
 
-LOOK_EVERY = 1.0
-"""Seconds between two checks for users who are stale or have left, and for commits that are overdue."""
-
 
 def create_app(settings: Settings, clock: WallClock | None = None) -> Application:
     """The application.
@@ -87,7 +91,7 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
     Raises StartupError: here for settings, and from the lifespan for a database, that cannot be used.
     """
     core = _Core(settings, clock or WallClock())
-    assets, templates = _assets_and_templates()
+    assets, templates = assets_and_templates()
     problems = ProblemAnswers(ErrorPages(templates).render, core.meters)
     reports = ReportEndpoint(core.ingest, _report_auth(core), settings)
 
@@ -115,27 +119,6 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
         hub=core.hub,
         meters=core.meters,
     )
-
-
-async def exposure_remarks(settings: Settings) -> list[str]:
-    """What is to be said of access before a server listens on HOST.
-
-    Raises StartupError where others would have access by oversight, or the database of access cannot be used.
-    """
-    reachable, known = not is_loopback(settings.host), Known()
-    if reachable:
-        database = AccessDatabase(settings)
-        with startup_errors(database.path):
-            async with database.open():
-                known = await AccessStore(database).load()
-    return remarks_at_start(settings, known, reachable=reachable)
-
-
-@cache
-def _assets_and_templates() -> tuple[Assets, Templates]:
-    """One pair for the process: neither has state, and compiling the templates costs more CPU than all else here."""
-    assets = Assets()
-    return assets, Templates(assets)
 
 
 class _Core:
@@ -168,7 +151,12 @@ class _Core:
         )
         self.trends = Trends(settings.snapshot_interval, settings.max_rooms)
         self.sessions = SqlSessions(self.database)
+        self.alerts = AlertService(self.database, self.rooms, self._readings, clock, self._alerted, settings)
+        self.outbox = Outbox(self.database)
+        self.channels = Channels(self.outbox, clock)
+        self.courier = Courier(self.outbox, self.channels, all_senders(settings, clock), clock, self.meters.delivery)
         self.past = Replay(SqlSamples(self.database), self.store, partial(_no_rooms, settings), settings)
+        self.previews = Previews(self.store, partial(_no_rooms, settings), settings)
         self.access = AccessDatabase(settings)
         self.access_store = AccessStore(self.access)
         self.registry = AccessRegistry(settings, self.access_store, clock)
@@ -178,6 +166,15 @@ class _Core:
         self.authenticator = Authenticator(self.registry, self.cookie, self.peers, settings)
         self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
 
+    def _alerted(self, _alerts: Sequence[Alert]) -> None:
+        self.courier.wake()
+        self.hub.refresh(everywhere=True)
+
+    def _readings(self) -> Readings:
+        self.ingest.expire()
+        intake, now = self.ingest.intake, self.clock()
+        return Readings(intake.newest, intake.rate(now), intake.refused_shares(now), self.ingest.commit_ms)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Raises StartupError for a database that cannot be used."""
@@ -186,22 +183,27 @@ class _Core:
                 await self.registry.reload()
             with startup_errors(self.database.path):
                 await self.ingest.rebuild(self.settings.leave_after)
+                await self.channels.load()
+                await self.alerts.load()
                 await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
             self.database.read_failed = self.health.read_failed
             with self.reader.running():
-                async with _background(*self._jobs()), _taking(self.ingest, self.hub):
+                async with background(*self._jobs()), taking(self.ingest, self.hub):
                     yield
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
         store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
         return [
-            _look_after(self.ingest),
+            look_after(self.ingest),
             self.health.run(),
             Snapshots(store, self.rooms, self.trends, clock, interval).run(),
             SessionRecorder(self.sessions, self.rooms, clock).run(),
             self.retention.run(),
             self.registry.run(),
             self.sign_ins.run(),
+            self.alerts.run(),
+            self.alerts.run_pruning(),
+            self.courier.run(),
             self.meters.watch_loop(),
             self.streams.close_with_server(),
         ]
@@ -211,8 +213,9 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     settings, clock, rooms, ingest = core.settings, core.clock, core.rooms, core.ingest
     epoch = secrets.token_hex(4)
     past = Past(core.past, core.reader, clock)
-    rooms_page = RoomsPage(rooms, core.trends, ingest.intake, templates, clock)
-    room_page = RoomPage(rooms, past, core.sessions, templates, clock)
+    banners, alerts_page = AlertBanners(core.alerts, templates), AlertsPage(core.alerts, templates)
+    rooms_page = RoomsPage(rooms, core.trends, ingest.intake, banners.of_all, templates, clock)
+    room_page = RoomPage(rooms, past, core.sessions, banners, templates, clock)
     user_page = UserPage(rooms, past, templates, clock, settings.leave_after)
     intake = IngestHealthPage(ingest.intake, templates)
     notice, forms = DatabaseNotice(core.health, core.retention, templates), Forms(core.cookie, settings.body_timeout)
@@ -227,9 +230,11 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
         *user_routes(user_page, past, layout),
         *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
         *ingest_health_routes(intake, layout),
-        *shared_stream_routes(PageViews(rooms_page, room_page, user_page, intake), layout),
+        *shared_stream_routes(PageViews(rooms_page, room_page, user_page, intake, alerts_page), layout),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
+        *_alert_routes(core, forms, layout),
+        *alerts_page_routes(alerts_page, core.alerts, forms, layout, clock),
         *export_routes(Downloads(core.store, core.past, core.reader, clock, settings)),
         *_operator_routes(core, templates, forms, layout),
     ]
@@ -243,6 +248,17 @@ def _operator_routes(core: _Core, templates: Templates, forms: Forms, layout: La
         *sign_in_routes(login, core.authenticator, SignInPage(templates, registry), forms, core.cookie, core.peers),
         *sign_out_routes(sign_ins, forms, core.cookie),
         *access_routes(administration, registry, forms, layout),
+    ]
+
+
+def _alert_routes(core: _Core, forms: Forms, layout: Layout) -> list[ControllerRouterHandler]:
+    bodies, clock, alerts, channels = JsonBodies(core.settings.body_timeout), core.clock, core.alerts, core.channels
+    page = AlertRulesPage(alerts, core.previews, channels, core.courier, core.outbox, clock)
+    return [
+        *alert_routes(alerts, core.outbox, bodies),
+        *rule_routes(alerts, core.previews, channels, bodies, clock),
+        *channel_routes(channels, core.courier, bodies, clock),
+        *alert_rules_routes(page, forms, layout),
     ]
 
 
@@ -260,7 +276,7 @@ def _present(core: _Core) -> CurrentValues:
         "store_failing": ("Whether writes to the database fail", lambda: core.health.failing_since is not None),
         "retention_waiting": ("Whether deletion waits for the clock", lambda: core.retention.doubt is not None),
     }
-    return CurrentValues(gauges, core.rooms.sizes, core.database.path)
+    return CurrentValues(gauges, core.rooms.sizes, core.alerts, core.database.path)
 
 
 def _no_rooms(settings: Settings) -> RoomsInMemory:
@@ -273,34 +289,3 @@ def _no_rooms(settings: Settings) -> RoomsInMemory:
         sender_rooms=starts,
     )
     return RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)
-
-
-@asynccontextmanager
-async def _background(*jobs: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(job) for job in jobs]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@asynccontextmanager
-async def _taking(ingest: Ingest, hub: LocalHub) -> AsyncIterator[None]:
-    """Take reports; at the end, streams are told first and what waits is still saved."""
-    taking = asyncio.create_task(ingest.run())
-    try:
-        yield
-    finally:
-        hub.close()
-        ingest.close()
-        await taking
-
-
-async def _look_after(ingest: Ingest) -> None:
-    async def look() -> None:
-        ingest.give_up()
-        ingest.expire()
-
-    await every(LOOK_EVERY, look, "stale users and overdue commits could not be checked")

@@ -6,7 +6,8 @@ So no unsaved report is ever shown or acknowledged, and the cost of a commit is 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from itertools import islice
 
 from msgspec import Struct
@@ -17,6 +18,7 @@ from roompulse.errors import DatabaseLostError, Problem, StoreError, Unavailable
 from roompulse.hub.contract import Hub
 from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
+from roompulse.periodic import every
 from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received, Report
 from roompulse.rooms.contract import LiveRooms
@@ -24,6 +26,9 @@ from roompulse.store.availability import Availability
 from roompulse.store.contract import Store
 
 logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds between two checks for users who are stale or have left, and for commits that are overdue."""
 
 MAX_BATCH = 500
 """Reports in one commit: with bulk reports of hundreds of streams each, one commit still takes well under a second."""
@@ -80,6 +85,8 @@ class Ingest:
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._saving_since: float | None = None
+        self.commit_ms: float | None = None
+        """How long the newest commit of reports took."""
         self._closed = False
         self._shifted: set[str] = set()
         clock.on_jump(self._clock_was_set)
@@ -207,6 +214,8 @@ class Ingest:
             log = logger.error if isinstance(error, StoreError) else logger.exception
             log("%d reports could not be saved: %s", len(batch), error)
             return False
+        if self._saving_since is not None:
+            self.commit_ms = 1000 * (self._clock() - self._saving_since)
         self._health.wrote()
         self._show(batch)
         return True
@@ -242,3 +251,23 @@ def _acknowledge(committed: Iterable[_Waiting]) -> None:
 
 def _not_saved(message: str) -> Unavailable:
     return Unavailable(message, retry_after=RETRY_AFTER, reason="not_saved")
+
+
+@asynccontextmanager
+async def taking(ingest: Ingest, hub: Hub) -> AsyncIterator[None]:
+    """Take reports; at the end, streams are told first and what waits is still saved."""
+    taking = asyncio.create_task(ingest.run())
+    try:
+        yield
+    finally:
+        hub.close()
+        ingest.close()
+        await taking
+
+
+async def look_after(ingest: Ingest) -> None:
+    async def look() -> None:
+        ingest.give_up()
+        ingest.expire()
+
+    await every(LOOK_EVERY, look, "stale users and overdue commits could not be checked")

@@ -44,6 +44,8 @@ class Meters:
         self.push_lag = self._histogram(
             "push_lag_seconds", "Time from a change to its frames in the mailboxes", _SECONDS
         )
+        deliveries = self._counter("alert_deliveries", "Messages about alerts, by outcome of an attempt", ["outcome"])
+        self._deliveries = {outcome: deliveries.labels(outcome) for outcome in ("delivered", "failed", "given_up")}
         self.loop_lag = self._histogram("event_loop_lag_seconds", "How late the event loop runs a timer", _SECONDS)
 
     def _counter(self, name: str, words: str, labels: "list[str] | tuple[()]" = ()) -> Counter:
@@ -57,6 +59,10 @@ class Meters:
         self.frames.inc(frames)
         self.frames_dropped.inc(unread)
         self.push_lag.observe(lag)
+
+    def delivery(self, outcome: str) -> None:
+        """Count an attempt to deliver a message: delivered, failed (it is tried again) or given_up."""
+        self._deliveries[outcome].inc()
 
     async def watch_loop(self) -> None:
         loop = asyncio.get_running_loop()

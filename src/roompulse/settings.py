@@ -86,6 +86,12 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     proxy_user_header: str | None = None
     root_path: RootPath = RootPath()
     allowed_hosts: Names = Names()
+    public_url: str | None = None
+    max_rules: Count = 200
+    max_alerts: Count = 5_000
+    alert_private_targets: bool = False
+    smtp_url: str | None = None
+    smtp_from: str = "roompulse@localhost"
     session_idle: Seconds = 43_200
     session_lifetime: Seconds = 604_800
     log_format: Literal["text", "json"] = "text"

@@ -85,7 +85,7 @@ def decode_as_sent(body: bytes, largest: Largest | None = None) -> Report:
     except RecursionError:
         raise BadRequest("$: the body is nested too deeply") from None
     except msgspec.ValidationError as error:
-        raise BadRequest(_named_field(str(error))) from None
+        raise BadRequest(named_field(str(error))) from None
     except msgspec.DecodeError as error:
         raise BadRequest(f"$: {error}") from None
     if largest:
@@ -115,7 +115,7 @@ def _event_in_seconds(event: Event) -> Event:
     return replace(event, time=event.time // 1000)
 
 
-def _named_field(message: str) -> str:
+def named_field(message: str) -> str:
     """Turn msgspec's ``Expected `int` - at `$.a[0].b` `` into ``$.a[0].b: must be a whole number``."""
     # From the right, since the fault may quote what was sent.
     fault, separator, path = message.rpartition(" - at `")

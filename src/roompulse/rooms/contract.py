@@ -1,15 +1,24 @@
 """What the rest of the program needs of live rooms. `memory.py` keeps them in this process."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from roompulse.errors import Problem
-from roompulse.report.model import Received
+from roompulse.quality import StreamQuality
+from roompulse.report.model import Received, Stream
 from roompulse.rooms.links import Weakest
 from roompulse.rooms.model import RoomMetrics, RoomSummary, RoomTotals, UserMetrics
 from roompulse.rooms.ranking import Place
 from roompulse.rooms.same_id import TwoSdks
 from roompulse.rooms.verdict import Words
+
+
+class LiveStream(Protocol):
+    @property
+    def sample(self) -> Stream: ...
+
+    @property
+    def quality(self) -> StreamQuality: ...
 
 
 class LiveUser(Protocol):
@@ -25,6 +34,11 @@ class LiveUser(Protocol):
     def stale(self) -> bool: ...
 
     @property
+    def received_at(self) -> float:
+        """Time of the newest report by or about it (Unix seconds)."""
+        ...
+
+    @property
     def two_sdks(self) -> TwoSdks | None:
         """What tells that two SDKs report as this user; None if nothing does."""
         ...
@@ -35,6 +49,14 @@ class LiveUser(Protocol):
         ...
 
     def metrics(self) -> UserMetrics: ...
+
+    def score(self) -> float | None:
+        """The score that `metrics()` has, without its reasons; found once per change."""
+        ...
+
+    def rated(self) -> Iterator[LiveStream]:
+        """The streams that count for its score: what it sends, and what it reported to receive."""
+        ...
 
     def weakest(self) -> Weakest:
         """The streams that decide its score."""
@@ -55,6 +77,11 @@ class LiveRoom(Protocol):
     @property
     def heard_at(self) -> float:
         """Time of its newest report (Unix seconds)."""
+        ...
+
+    @property
+    def users(self) -> Mapping[str, LiveUser]:
+        """Its users by id; not to be kept, as it changes with them."""
         ...
 
     def metrics(self) -> RoomMetrics: ...

@@ -242,6 +242,11 @@ class UserState:
     def _reception(self, stream: StreamState) -> Reception:
         return Reception(None if stream.user_id == self.user_id else stream.user_id, stream.metrics())
 
+    def rated(self) -> Iterator[StreamState]:
+        """The streams that count for its score: what it sends, and what it reported to receive."""
+        sending = (one for one in self.streams() if one.sample.direction == "send")
+        return (one for one in chain(sending, self.receiving.values()) if not one.stale)
+
     def received(self) -> list[Receiving]:
         """What it receives, by sender and stream."""
         streams = [self.receiving[key] for key in sorted(self.receiving)]

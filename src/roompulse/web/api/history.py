@@ -86,7 +86,7 @@ async def _each(portions: list[bytes]) -> AsyncGenerator[bytes, None]:
 def history_query(room_id: str, request: AnyRequest) -> HistoryQuery:
     """The query parameters of a room's history; raises BadRequest that names an invalid one."""
     span = requested_span(request)
-    return HistoryQuery(room_id, span.start, span.end, _step(request), _limit(request))
+    return HistoryQuery(room_id, span.start, span.end, _step(request), requested_limit(request))
 
 
 def stream_query(room_id: str, user_id: str, request: AnyRequest, now: float) -> StreamQuery:
@@ -98,11 +98,11 @@ def stream_query(room_id: str, user_id: str, request: AnyRequest, now: float) ->
         user_id,
         start=end - DEFAULT_RANGE if span.start is None else span.start,
         end=end,
-        about=_id(request, "about"),
-        stream_id=_id(request, "stream_id"),
+        about=requested_id(request, "about"),
+        stream_id=requested_id(request, "stream_id"),
         direction=_direction(request),
         step=_step(request),
-        limit=_limit(request),
+        limit=requested_limit(request),
     )
 
 
@@ -130,11 +130,12 @@ def _step(request: AnyRequest) -> float | None:
     return _number(request, "step", low=1, high=10**9)
 
 
-def _limit(request: AnyRequest) -> int:
+def requested_limit(request: AnyRequest, default: int = DEFAULT_LIMIT) -> int:
+    """The parameter `limit`; raises BadRequest."""
     limit = _number(request, "limit", low=1, high=MAX_LIMIT)
     if limit is not None and not limit.is_integer():
         raise BadRequest(f"limit: must be a whole number, not {limit}")
-    return DEFAULT_LIMIT if limit is None else int(limit)
+    return default if limit is None else int(limit)
 
 
 def _number(request: AnyRequest, name: str, *, low: float, high: float) -> float | None:
@@ -150,7 +151,8 @@ def _number(request: AnyRequest, name: str, *, low: float, high: float) -> float
     return value
 
 
-def _id(request: AnyRequest, name: str) -> str | None:
+def requested_id(request: AnyRequest, name: str) -> str | None:
+    """A parameter that is an id; raises BadRequest."""
     text: str | None = request.query_params.get(name)
     if text is not None and (fault := id_fault(text)):
         raise BadRequest(f"{name}: {fault}")

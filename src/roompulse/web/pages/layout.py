@@ -52,6 +52,7 @@ class Layout:
             stream=stream,
             at=at,
             account=self._forms.account(request),
+            form_token=self._forms.token(request),
             wall=is_wall(request.query_params),
             heartbeat=HEARTBEAT,
             snapshot_interval=self._settings.snapshot_interval,

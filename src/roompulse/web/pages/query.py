@@ -76,7 +76,7 @@ def rooms_query(parameters: Mapping[str, str]) -> RoomsQuery:
     """The query of a URL; an invalid value counts as not given."""
     sort, level = parameters.get("sort", ""), parameters.get("level", "")
     return RoomsQuery(
-        q=_search(parameters),
+        q=search_of(parameters),
         sort=next((known for known in SORTS if known == sort), "score"),
         level=next((known for known in get_args(Level) if known == level), None),
         page=page_number(parameters),
@@ -119,7 +119,7 @@ def ended_query(parameters: Mapping[str, str]) -> EndedQuery | None:
         return None
     return EndedQuery(
         ended=1,
-        q=_search(parameters),
+        q=search_of(parameters),
         sort=next((known for known in ENDED_SORTS if known == parameters.get("sort")), "ended"),
         page=page_number(parameters),
     )
@@ -144,7 +144,7 @@ class UserQuery(PageQuery, frozen=True):
 
 
 def user_query(parameters: Mapping[str, str]) -> UserQuery:
-    return UserQuery(_search(parameters), page_number(parameters), _time(parameters.get("at", "")))
+    return UserQuery(search_of(parameters), page_number(parameters), _time(parameters.get("at", "")))
 
 
 def seconds_ago(parameters: Mapping[str, str]) -> float | None:
@@ -158,7 +158,8 @@ def _time(text: str) -> float | None:
     return parse_time("at", text, UTC) if text else None
 
 
-def _search(parameters: Mapping[str, str]) -> str:
+def search_of(parameters: Mapping[str, str]) -> str:
+    """The text that a URL searches for; empty if it does not."""
     return parameters.get("q", "").strip()[:LONGEST_SEARCH]
 
 

@@ -21,6 +21,7 @@ from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates, compact
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id, room_path
+from roompulse.web.pages.alerts import AlertBanners
 from roompulse.web.pages.layout import Layout, html_answer
 from roompulse.web.pages.past import Listed, Moment, Past, history_unavailable
 from roompulse.web.pages.query import UserQuery, user_query
@@ -146,8 +147,15 @@ def room_view(rooms: LiveRooms, sections: RoomSections, room_id: str, query: Use
 
 class RoomPage:
     def __init__(
-        self, rooms: LiveRooms, past: Past, sessions: SessionStore, templates: Templates, clock: Clock
+        self,
+        rooms: LiveRooms,
+        past: Past,
+        sessions: SessionStore,
+        banners: AlertBanners,
+        templates: Templates,
+        clock: Clock,
     ) -> None:
+        self._banners = banners
         self._rooms = rooms
         self._past = past
         self._sessions = sessions
@@ -159,7 +167,8 @@ class RoomPage:
         return self._rooms.get(room_id) is not None
 
     def view(self, room_id: str, query: UserQuery) -> PageView:
-        return room_view(self._rooms, self._sections, room_id, query)
+        view = room_view(self._rooms, self._sections, room_id, query)
+        return replace(view, sections=lambda: {**view.sections(), "room-alerts": self._banners.of_room(room_id)})
 
     async def moment(self, room_id: str, at: float, query: UserQuery) -> Moment:
         return await self._past.read(self._moment(room_id, at, query))

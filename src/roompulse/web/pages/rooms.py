@@ -1,5 +1,6 @@
 """/: the page of all live rooms, with totals and the rooms that match its filter."""
 
+from collections.abc import Callable
 from typing import Any
 
 from litestar import Response, route
@@ -29,10 +30,19 @@ _MAX_FRAGMENTS = 2_000
 
 
 class RoomsPage:
-    """Renders each row once per change of its room, for all viewers, orders and filters."""
+    """Renders each row once per change of its room, for all viewers, orders and filters. `alerts_now` is a section."""
 
-    def __init__(self, rooms: LiveRooms, trends: Trends, intake: Intake, templates: Templates, clock: Clock) -> None:
+    def __init__(
+        self,
+        rooms: LiveRooms,
+        trends: Trends,
+        intake: Intake,
+        alerts_now: Callable[[], str],
+        templates: Templates,
+        clock: Clock,
+    ) -> None:
         self._rooms = rooms
+        self._alerts_now = alerts_now
         self._trends = trends
         self._intake = intake
         self._templates = templates
@@ -43,7 +53,7 @@ class RoomsPage:
     def view(self, query: RoomsQuery) -> PageView:
         def sections() -> Sections:
             self._index.refresh()
-            return {"totals": self._totals(), "rooms": self._list(query)}
+            return {"alerts-now": self._alerts_now(), "totals": self._totals(), "rooms": self._list(query)}
 
         return PageView(("rooms", query), None, sections)
 
