@@ -46,7 +46,9 @@ async def test_the_past_is_shown_as_it_was(client: httpx.AsyncClient, clock: Clo
     clock.advance(300)
     separator = "&" if "?" in path else "?"
     assert sections(await page(client, f"{path}{separator}at={at}")) == sections(then)
-    assert "No active call" in words(await page(client, "/rooms/room-1", 404))
+    answer = await client.get("/rooms/room-1")
+    assert answer.status_code in (200, 404)  # whether its session was recorded meanwhile: see test_ended.py
+    assert "No active call" in words(answer.text)
 
 
 async def test_the_past_has_its_freezes_and_devices(client: httpx.AsyncClient, clock: Clock) -> None:

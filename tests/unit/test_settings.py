@@ -26,6 +26,7 @@ DEFAULTS = {
     "max_reported_users": 100,
     "max_user_streams": 64,
     "max_queue": 10000,
+    "max_reads": 16,
     "max_viewers": 5000,
     "max_address_viewers": 1000,
     "max_views": 1_000,

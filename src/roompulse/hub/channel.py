@@ -51,6 +51,10 @@ class Channel:
             frames = self.view.render()
         except Exception:
             logger.exception("the view %r could not be rendered", self.view.key)
+            if not self._frames:
+                # These viewers have nothing to look at: their streams end, and they connect again.
+                for mailbox in self.mailboxes:
+                    mailbox.close()
             return
         if self._frames and not frames:
             changed = self.view.gone

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from math import inf
-from typing import Any
 
 from roompulse.quality import Level, level_of, limitation, rate_user, worst
 from roompulse.report.model import Entry, Report
+from roompulse.rooms.given import Given
 from roompulse.rooms.links import Reception, Weakest
 from roompulse.rooms.model import Receiving, UserMetrics
 from roompulse.rooms.rated_samples import CLOCK_TOLERANCE, LATE
@@ -60,8 +60,7 @@ class UserState:
         self._by_itself: tuple[str, int] | None = None
         # The highest report_time of its own reports, and when it came.
         self._newest: tuple[int, float] = (0, -inf)
-        # The newest device, connection, labels and name that were given, when, and whether by the user itself.
-        self._given: dict[str, tuple[Any, float, bool]] | None = None
+        self._given = Given()
         self._metrics: UserMetrics | None = None
         self._score: float | None = None
         self._rank: float | None = None
@@ -74,33 +73,19 @@ class UserState:
         # One that is more than a second older was not late: nothing newer had come for long.
         if not self._newest[0] - 1 <= report.report_time < self._newest[0]:
             self._newest = (report.report_time, now)
-        if report.labels:
-            self._give("labels", report.labels, now, by_itself=True)
+        self._given.give("labels", report.labels, now, by_itself=True)
         self._refreshed(now, version)
 
     def reported_on(self, report: Report, entry: Entry, now: float, version: int) -> Reporting:
         """Note that `report` has an entry about this user, and return what its reporter says about it."""
         self._about = (report.sdk_version, report.report_time)
-        by_itself = report.user_id == self.user_id
-        if entry.device:
-            self._give("device", entry.device, now, by_itself=by_itself)
-        if entry.user_name:
-            self._give("user_name", entry.user_name, now, by_itself=by_itself)
-        if entry.connection:
-            self._give("connection", entry.connection, now, by_itself=by_itself)
+        self._given.give_entry(entry, now, by_itself=report.user_id == self.user_id)
         self._refreshed(now, version)
         reporting = self.reporters.get(report.user_id)
         if reporting is None:
             reporting = self.reporters[report.user_id] = Reporting()
         reporting.at = max(reporting.at, now)
         return reporting
-
-    def _give(self, name: str, value: Any, now: float, *, by_itself: bool) -> None:
-        """Keep what was given; what a user says of itself is not replaced by what others say of it."""
-        if self._given is None:
-            self._given = {}
-        if by_itself or not self._given.get(name, (None, 0.0, False))[2]:
-            self._given[name] = (value, now, by_itself)
 
     def _refreshed(self, now: float, version: int) -> None:
         # Never before what it holds: a user must not leave while one of its streams is still there.
@@ -117,8 +102,7 @@ class UserState:
         """Shift all times by so much, since the clock was set."""
         self.received_at += seconds
         self._newest = (self._newest[0], self._newest[1] + seconds)
-        if self._given:
-            self._given = {name: (value, at + seconds, own) for name, (value, at, own) in self._given.items()}
+        self._given.shift(seconds)
         for reporting in self.reporters.values():
             reporting.at += seconds
         for stream in self.streams():
@@ -147,10 +131,7 @@ class UserState:
             del self.reporters[reporter]
         if not self.reporters:
             self._about = None
-        given = self._given or {}
-        lost = [name for name, (_, at, _) in given.items() if at + leave_after <= now]
-        for name in lost:
-            del given[name]
+        lost = self._given.forget(now, leave_after)
         return bool(gone or dropped or lost), dropped
 
     def due(self, now: float, stale_after: float, leave_after: float) -> float:
@@ -165,7 +146,7 @@ class UserState:
         parts = chain(
             (stream.received_at for stream in self.streams()),
             (reporting.at for reporting in self.reporters.values()),
-            (at for _, at, _ in self._given.values()) if self._given else (),
+            self._given.times(),
         )
         return min(parts, default=self.received_at)
 
@@ -280,11 +261,11 @@ class UserState:
         sdk_version, report_time = self._about or self._by_itself or ("", 0)
         return UserMetrics(
             user_id=self.user_id,
-            user_name=self._last_given("user_name"),
+            user_name=self._given.get("user_name"),
             sdk_version=sdk_version,
-            device=self._last_given("device"),
-            connection=self._last_given("connection"),
-            labels=self._last_given("labels"),
+            device=self._given.get("device"),
+            connection=self._given.get("connection"),
+            labels=self._given.get("labels"),
             report_time=report_time,
             received_at=self.received_at,
             stale=self.stale,
@@ -298,9 +279,6 @@ class UserState:
             streams=[stream.metrics() for stream in streams],
             receiving=self.received(),
         )
-
-    def _last_given(self, name: str) -> Any:
-        return self._given[name][0] if self._given and name in self._given else None
 
 
 def _is_about(score: float | None, rank: float | None) -> bool:
