@@ -242,7 +242,7 @@ def test_head_takes_no_place_of_a_viewer(make_server: MakeServer) -> None:
 @pytest.mark.parametrize(
     ("path", "targets"),
     [
-        ("/stream", ["notice", "rooms", "totals"]),
+        ("/stream", ["alerts-now", "notice", "rooms", "totals"]),
         ("/rooms/room-1/stream", ["grid", "notice", "summary", "users"]),
         ("/rooms/room-1/users/u1/stream", ["notice", "user"]),
     ],
@@ -312,6 +312,10 @@ def test_a_viewer_that_leaves_does_no_harm(server: Server) -> None:
     assert "Traceback" not in server.log.read_text()
 
 
+ROOM = ("notice", "summary", "room-alerts", "users", "grid")
+LIST = ("notice", "alerts-now", "totals", "rooms")
+
+
 class TestOfManyViews:
     """What the windows of one browser share."""
 
@@ -324,10 +328,10 @@ class TestOfManyViews:
                 server.post(body(room_id=room))
             views = ["rooms/room-2/stream", "rooms/a%2Fb/stream", "stream?q=a"]
             with watching(server, self.path(*views)) as viewer:
-                assert self.sections(viewer, 11) == [
-                    *((0, section) for section in ("notice", "summary", "users", "grid")),
-                    *((1, section) for section in ("notice", "summary", "users", "grid")),
-                    *((2, section) for section in ("notice", "totals", "rooms")),
+                assert self.sections(viewer, 14) == [
+                    *((0, section) for section in ROOM),
+                    *((1, section) for section in ROOM),
+                    *((2, section) for section in LIST),
                 ]
                 server.post(body(room_id="a/b", user_id="new"))
                 assert set(self.sections(viewer, 5)) == {
@@ -380,10 +384,10 @@ class TestOfManyViews:
             if route.endswith("/stream") and route != "GET /views/stream"
         ]
         views = [path.replace("{room_id:str}", "room-1").replace("{user_id:str}", "u1") for path in own]
-        assert len(views) == 4
+        assert len(views) == 5
         assert httpx.head(server.url + self.path(*views)).status_code == 200
 
     def test_as_many_as_a_connection_may_have_come(self, server: Server) -> None:
         views = [f"rooms/{number}/stream" for number in range(32)]
         with watching(server, self.path(*views)) as viewer:
-            assert {view for view, _ in self.sections(viewer, 32 * 4)} == set(range(32))
+            assert {view for view, _ in self.sections(viewer, 32 * 5)} == set(range(32))

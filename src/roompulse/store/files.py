@@ -107,11 +107,14 @@ class OpenFiles:
     def wrote(self) -> None:
         """Note the main file as it is after a transaction, whose checkpoint may have changed it.
 
-        Raises DatabaseLostError if it was moved meanwhile: the transaction may be lost.
+        Raises DatabaseLostError if it was moved meanwhile, or is no database any more: the transaction may be lost.
         """
-        self._content = None
+        before, self._content = self._content, None
         self.check()
         self._content = _content(self._path)
+        if before and self._content != before and not _is_database(self._path):
+            self._content = before
+            raise DatabaseLostError(OVERWRITTEN)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -119,6 +122,13 @@ def _identity(path: Path) -> tuple[int, int] | None:
         found = os.stat(path)  # noqa: PTH116  (before each commit: half the time of Path.stat)
         return found.st_dev, found.st_ino
     return None
+
+
+def _is_database(path: Path) -> bool:
+    """Whether it begins as SQLite's files do (https://sqlite.org/fileformat.html, 1.3)."""
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
+    return False
 
 
 def _content(path: Path) -> tuple[int, int] | None:
