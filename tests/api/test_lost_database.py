@@ -100,10 +100,21 @@ WORDS: dict[Harm, str] = {
 }
 
 
+async def started(client: httpx.AsyncClient) -> None:
+    """Wait until what a first start writes, the default rules of alerts, is written: commits are made one by one."""
+
+    async def has_rules() -> bool:
+        return bool((await client.get("/report/alerts/rules")).json()["data"])
+
+    await soon(has_rules)
+    assert (await post(client, "u1")).status_code == 200
+
+
 @pytest.mark.parametrize("harm", WORDS, ids=lambda harm: harm.__name__)
 async def test_reports_are_refused_and_everybody_is_told(
     client: httpx.AsyncClient, settings: Settings, harm: Harm, caplog: pytest.LogCaptureFixture
 ) -> None:
+    await started(client)
     harm(settings.data)
     for number in range(3):
         answer = await post(client, f"u{number}")
@@ -127,6 +138,7 @@ async def test_reports_are_refused_and_everybody_is_told(
 
 @pytest.mark.parametrize("harm", WORDS, ids=lambda harm: harm.__name__)
 async def test_it_is_known_though_nobody_reports(client: httpx.AsyncClient, settings: Settings, harm: Harm) -> None:
+    await started(client)
     harm(settings.data)
 
     async def told() -> bool:
