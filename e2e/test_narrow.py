@@ -159,7 +159,7 @@ def operator(context: BrowserContext, inhabited: Server) -> Iterator[Page]:
 
 def open_filled(page: Page, server: Server, path: str) -> None:
     page.goto(server.url + path)
-    expect(page.locator("#connection-word")).to_have_text(re.compile("Live|History|As of"))
+    expect(page.locator("#connection-word")).to_have_text(re.compile("Live|History|As of|No active call"))
     if path == "/demo/call":
         room_id = page.locator("#call").get_attribute("data-room")
         server.post(body(user_id="ada", room_id=room_id, metrics=[Entry("ada", [stream(network=LOSSY)])]))

@@ -73,6 +73,7 @@ def test_an_operator_signs_in_and_works_under_a_path(
         page.get_by_role("button", name="Sign out", exact=True).click()
         expect(page).to_have_url(f"{address}sign-in")
         assert elsewhere == []
+        page.goto("about:blank")  # before the server stops, which the page would say
 
 
 def add_key(page: Page) -> None:
