@@ -4,8 +4,8 @@ Each scenario runs until it is cancelled, in a process of its own, beside the pr
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Protocol
 from urllib.parse import quote, urlsplit
@@ -92,14 +92,23 @@ async def pages(crowd: Crowd) -> None:
 
 
 async def _reload(url: str, reader: int) -> None:
-    parts, number = urlsplit(url), 0
+    number = 0
     while True:
         number += 1
-        streams, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        writer.write(f"GET /rooms/{ROOM}?q={reader}&page={number} HTTP/1.1\r\nHost: 127.0.0.1\r\n".encode())
-        writer.write(b"Connection: close\r\n\r\n")
+        async with _requested(url, f"/rooms/{ROOM}?q={reader}&page={number}") as answer:
+            await answer.read()
+
+
+@asynccontextmanager
+async def _requested(url: str, path: str) -> AsyncIterator[asyncio.StreamReader]:
+    """The answer to a GET on a connection of its own, which may end early."""
+    parts = urlsplit(url)
+    answer, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+    try:
         with suppress(ConnectionError):
-            await streams.read()
+            yield answer
+    finally:
         writer.close()
 
 
@@ -109,14 +118,11 @@ async def joining_and_leaving(crowd: Crowd) -> None:
 
 
 async def _hop(url: str, viewer: int) -> None:
-    parts, number = urlsplit(url), 0
+    number = 0
     while True:
         number += 1
-        streams, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        writer.write(f"GET /rooms/{ROOM}/stream?q={viewer}-{number} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
-        with suppress(ConnectionError):
-            await streams.read(1)
-        writer.close()
+        async with _requested(url, f"/rooms/{ROOM}/stream?q={viewer}-{number}") as answer:
+            await answer.read(1)
 
 
 SCENARIOS: dict[str, Pressure] = {

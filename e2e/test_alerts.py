@@ -45,7 +45,7 @@ def test_an_alert_arrives_live_and_is_acknowledged_by_keyboard(page: Page, serve
     visit(page, server)
     page.get_by_role("navigation", name="Overviews").get_by_role("link", name="Alerts").click()
     expect(page.locator("#connection-word")).to_have_text("Live")
-    expect(page.locator("#alerts")).to_contain_text("Nothing fires")
+    expect(page.locator("#alerts")).to_contain_text("No open alerts")
     with without_reload(page):
         post(server, 20)
         expect(page.locator("#alerts")).to_contain_text("u1 in room-1: score")

@@ -38,7 +38,7 @@ CONDITION = {"metric.0": "score", "op.0": "<", "value.0": "3.1", "clear.0": "3.5
 
 
 async def test_a_firing_alert_is_on_the_list_the_page_of_its_room_and_of_all_rooms(client: httpx.AsyncClient) -> None:
-    assert "Nothing fires" in await text(client, PAGE)
+    assert "No open alerts" in await text(client, PAGE)
     assert 'id="alerts-now"></div>' in await text(client, "/")
     await client.post("/report/alerts/rules", json=RULE | {"name": "<b>Poor</b>"})
     await client.post("/report/metrics", content=body(metrics=BAD))
@@ -48,7 +48,7 @@ async def test_a_firing_alert_is_on_the_list_the_page_of_its_room_and_of_all_roo
         assert "&lt;b&gt;Poor&lt;/b&gt;" in html
         assert f'name="id" value="{alert["id"]}"' in html
     assert "1 warning alert" in re.sub(r"\s+", " ", await text(client, "/"))
-    assert "Nothing fires" not in await text(client, PAGE)
+    assert "No open alerts" not in await text(client, PAGE)
 
 
 async def test_an_alert_is_acknowledged_and_silenced_there(client: httpx.AsyncClient) -> None:
