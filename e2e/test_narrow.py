@@ -38,6 +38,8 @@ PATHS = {
     "ended": "/?ended=1",
     "ingest": "/ingest",
     "access": "/access",
+    "alerts": "/alerts",
+    "alert rules": "/alerts/rules",
     "demo": "/demo/call",
     "wall": "/?wall=1",
     "wall of a room": f"{room_path(ROOM)}?wall=1",
@@ -52,6 +54,7 @@ MOST_LINES = {
     "refusals": 6,
     "operators": 4,
     "keys": 4,
+    "alerts": 8,
 }
 """Lines of a row, by the class of its table. Reasons of users, and figures of streams, are lists of their own."""
 

@@ -57,7 +57,7 @@ async def test_an_alert_is_acknowledged_and_silenced_there(client: httpx.AsyncCl
     (alert,) = await alerts(client, "?state=firing")
     answer = await submit(client, "/alerts/acknowledge?next=/rooms/room-1", id=alert["id"], note="on it")
     assert (answer.status_code, answer.headers["location"]) == (303, "/rooms/room-1")
-    assert "Acknowledged by anybody" in await text(client, PAGE)
+    assert "Acknowledged by anonymous" in await text(client, PAGE)
     answer = await submit(client, "/alerts/silence?next=https://evil.example", id=alert["id"])
     assert answer.headers["location"] == "/"
     assert "Silenced until" in await text(client, PAGE)

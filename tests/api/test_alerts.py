@@ -147,7 +147,7 @@ async def test_an_alert_is_found_acknowledged_and_silenced(client: httpx.AsyncCl
     assert alert["path"] == "rooms/room-1/users/u1"
     assert (await client.get("/report/alerts?severity=critical")).json()["data"] == []
     answer = await client.post(f"/report/alerts/{alert['id']}/acknowledge", json={"note": "on it"})
-    assert answer.json()["data"]["acknowledged"] == {"by": "anybody", "at": NOW, "note": "on it"}
+    assert answer.json()["data"]["acknowledged"] == {"by": "anonymous", "at": NOW, "note": "on it"}
     quiet = await client.post(SILENCES, json={"room_id": "room-1", "until": NOW + 60, "reason": "maintenance"})
     assert quiet.status_code == 201
     (alert,) = await alerts(client, "?room_id=room-1&state=firing")

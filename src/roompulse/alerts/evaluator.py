@@ -25,7 +25,7 @@ _LEFT, _ENDED, _REMOVED = ": the user left", ": the room ended", ": the rule was
 class Evaluator:
     """`most` alerts fire at once; further ones are counted, and fire when there is room for them.
 
-    While no report comes from anybody for `stale_after` seconds, alerts about rooms and users stay as they are:
+    While the server receives no report for `stale_after` seconds, alerts about rooms and users stay as they are:
     silence is neither good nor bad, and rules about `silent_for` tell of it. After that, and after a start, rooms and
     users have `leave_after` seconds to come back.
     """

@@ -25,7 +25,7 @@ MOST_ALERTS = 100
 """The newest alerts that an answer has."""
 
 SHORT = 60.0
-"""Seconds: an alert that was over by then came too early for anybody to do something about it."""
+"""Seconds: an alert that was over by then was too short to act on."""
 
 _AT_ONCE = 200
 """Reports or seconds that are replayed in one go; then other tasks run."""

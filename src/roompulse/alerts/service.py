@@ -1,4 +1,4 @@
-"""Alerts while the server runs: evaluated once a second, saved before anybody is told, changed by operators."""
+"""Alerts while the server runs: evaluated once a second, saved before they are sent, changed by operators."""
 
 import asyncio
 import logging

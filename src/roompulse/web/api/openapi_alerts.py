@@ -45,7 +45,7 @@ def alert_paths(history_parameters: list[Json]) -> Json:
             "Messages about an alert: what became of them", [alert_id], array(_schema(Delivery)), 503
         ),
         f"{base}/rules": {
-            **get("Rules of alerts", [], array(rule)),
+            **get("Alert rules", [], array(rule)),
             "post": _change("Add a rule", [], rule, body=Rule, status=201),
         },
         f"{base}/rules/{{rule_id}}": {

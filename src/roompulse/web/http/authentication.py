@@ -115,4 +115,4 @@ def caller_of(connection: AnyConnection) -> Caller:
 
 def name_of(caller: Caller) -> str:
     """Who did it; nobody has a name where there is no access control."""
-    return caller.name or "anybody"
+    return caller.name or "anonymous"
