@@ -95,8 +95,8 @@ OVERWRITTEN = [overwritten_by_another_database, overwritten_by_text, overwritten
 Harm = Callable[[Path], None]
 WORDS: dict[Harm, str] = {
     **dict.fromkeys(MOVED, "ts file was moved, deleted or replaced while the server was running"),
-    # A read may meet the damage before a write finds the cause.
-    **dict.fromkeys(OVERWRITTEN, "ts file (was overwritten while the server was running|is damaged)"),
+    # A read may meet the damage before a write finds the cause, and SQLite deletes the log of an emptied file.
+    **dict.fromkeys(OVERWRITTEN, "ts file (was (overwritten|moved, deleted or replaced) while|is damaged)"),
 }
 
 

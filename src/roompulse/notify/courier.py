@@ -75,6 +75,8 @@ class Courier:
 
     async def deliver(self) -> None:
         """Begin to send what is due, on all channels that are idle."""
+        if not self._channels.ids():
+            return  # What waited for a channel that was removed is given up.
         now, due = self._clock(), defaultdict[str, list[Delivery]](list)
         for delivery in await self._outbox.due(now):
             due[delivery.channel_id].append(delivery)
