@@ -29,6 +29,7 @@ ORDER = [
     {"quality"},
     {"rooms"},
     {"intake"},
+    {"overview"},
     {"store"},
     {"access"},
     {"alerts"},

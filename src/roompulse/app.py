@@ -30,6 +30,8 @@ from roompulse.notify.channels import Channels
 from roompulse.notify.courier import Courier
 from roompulse.notify.senders import all_senders
 from roompulse.notify.store import Outbox
+from roompulse.overview.overview import Overviews
+from roompulse.overview.rooms_index import RoomsIndex
 from roompulse.periodic import background
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -54,6 +56,7 @@ from roompulse.web.api.history import history_routes
 from roompulse.web.api.live_rooms import live_room_routes
 from roompulse.web.api.metrics import CurrentValues, Gauges, metrics_routes
 from roompulse.web.api.openapi import openapi_routes
+from roompulse.web.api.overview import overview_routes
 from roompulse.web.api.post_report import ReportEndpoint, report_route
 from roompulse.web.api.report_auth import ReportAuth
 from roompulse.web.api.stream import stream_routes
@@ -81,6 +84,7 @@ from roompulse.web.pages.rooms import RoomsPage, rooms_routes
 from roompulse.web.pages.shared_stream import PageViews, shared_stream_routes
 from roompulse.web.pages.sign_in import SignInPage, sign_in_routes, sign_out_routes
 from roompulse.web.pages.user import UserPage, user_routes
+from roompulse.web.pages.users import UsersPage, users_routes
 from roompulse.web.sse.events import slowdown_frames
 from roompulse.web.sse.stream import EventStreams
 
@@ -214,7 +218,8 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     epoch = secrets.token_hex(4)
     past = Past(core.past, core.reader, clock)
     banners, alerts_page = AlertBanners(core.alerts, templates), AlertsPage(core.alerts, templates)
-    rooms_page = RoomsPage(rooms, core.trends, ingest.intake, banners.of_all, templates, clock)
+    index, users_page = RoomsIndex(rooms), UsersPage(rooms, templates)
+    rooms_page = RoomsPage(rooms, index, users_page, core.trends, ingest.intake, banners.of_all, templates, clock)
     room_page = RoomPage(rooms, past, core.sessions, banners, templates, clock)
     user_page = UserPage(rooms, past, templates, clock, settings.leave_after)
     intake = IngestHealthPage(ingest.intake, templates)
@@ -224,13 +229,15 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
         *live_room_routes(rooms, epoch),
         *history_routes(core.store, core.past, core.reader, rooms, clock),
         *stream_routes(core.streams, rooms, epoch),
+        *overview_routes(Overviews(index, ingest.intake, clock), core.streams),
         *openapi_routes(settings),
         *rooms_routes(rooms_page, EndedPage(core.sessions, layout), layout),
         *room_routes(room_page, past, layout),
         *user_routes(user_page, past, layout),
         *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
+        *users_routes(users_page, layout),
         *ingest_health_routes(intake, layout),
-        *shared_stream_routes(PageViews(rooms_page, room_page, user_page, intake, alerts_page), layout),
+        *shared_stream_routes(PageViews(rooms_page, room_page, user_page, users_page, intake, alerts_page), layout),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
         *_alert_routes(core, forms, layout),

@@ -40,6 +40,8 @@ ADMINS = ReportAuth(303, 403, 403, 303)
 DOORS: dict[str, ReportAuth] = {
     "GET /": PAGE,
     "GET /stream": STREAM,
+    "GET /users": PAGE,
+    "GET /users/stream": STREAM,
     "GET /views/stream": ReportAuth(401, 400, 400, 400),  # of no view
     "GET /ingest": PAGE,
     "GET /ingest/stream": STREAM,
@@ -59,6 +61,8 @@ DOORS: dict[str, ReportAuth] = {
     "GET /demo/call": PAGE,
     "GET /demo/call/tokens/{room_id:str}": ReportAuth(303, 404, 404, 404),  # room-1 is no room of a demo
     "GET /report/rooms": SCRIPTS,
+    "GET /report/overview": SCRIPTS,
+    "GET /report/stream": STREAM,
     "GET /report/metrics/{room_id:str}": SCRIPTS,
     "GET /report/metrics/{room_id:str}/{user_id:str}": SCRIPTS,
     "GET /report/history/{room_id:str}": SCRIPTS,

@@ -21,6 +21,7 @@ ROUTES = [
     *("/rooms/{}/users/{}/stream", "/rooms/{}/users/{}/visits", "/rooms/{}/history.csv", "/rooms/{}/history.json"),
     *("/rooms/{}/users.csv", "/rooms/{}/users.json", "/report/rooms", "/report/metrics/{}", "/report/metrics/{}/{}"),
     *("/report/history/{}", "/report/history/{}/{}", "/report/stream/{}", "/report/{}", "/report/openapi.json"),
+    *("/users", "/users/stream", "/report/overview", "/report/stream"),
     *("/static/{}", "/static/css/{}", "/static/sdk/{}", "/assets/{}/{}", "/demo/call"),
 ]
 SEGMENTS = [

@@ -31,6 +31,11 @@ class LiveUser(Protocol):
     def user_id(self) -> str: ...
 
     @property
+    def user_name(self) -> str | None:
+        """The newest name that it was given."""
+        ...
+
+    @property
     def stale(self) -> bool: ...
 
     @property
@@ -67,6 +72,11 @@ class LiveRoom(Protocol):
     @property
     def version(self) -> int:
         """Changes whenever `metrics()` does, and is higher than that of every earlier change of any room."""
+        ...
+
+    @property
+    def room_name(self) -> str | None:
+        """The newest name that it was given."""
         ...
 
     @property

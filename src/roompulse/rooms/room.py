@@ -60,13 +60,13 @@ class RoomState:
     __slots__ = (
         "_index",
         "_metrics",
-        "_name",
         "_summary",
         "_timeouts",
         "brought_in",
         "departures",
         "heard_at",
         "room_id",
+        "room_name",
         "started_at",
         "updated_at",
         "users",
@@ -83,7 +83,7 @@ class RoomState:
         self.updated_at = 0.0
         self.version = 0
         self._timeouts = timeouts
-        self._name: str | None = None
+        self.room_name: str | None = None
         self._metrics: RoomMetrics | None = None
         self._summary: RoomSummary | None = None
         self._index: RoomIndex | None = None
@@ -116,7 +116,7 @@ class RoomState:
         self.heard_at = max(self.heard_at, now)
         self.departures.drop(report.user_id)
         if report.room_name:
-            self._name = report.room_name
+            self.room_name = report.room_name
         reporter = self._user(report.user_id)
         self.brought_in.remove(reporter)
         reporter.reports(report, now, version)
@@ -247,12 +247,12 @@ class RoomState:
         """The answer about this room; built once per change."""
         if self._metrics is None:
             users = [self.users[user_id].metrics() for user_id in sorted(self.users)]
-            self._metrics = RoomMetrics(self.room_id, self._name, self.updated_at, self.summary().aggregate, users)
+            self._metrics = RoomMetrics(self.room_id, self.room_name, self.updated_at, self.summary().aggregate, users)
         return self._metrics
 
     def totals(self) -> RoomTotals:
         """The answer about this room without its users."""
-        return RoomTotals(self.room_id, self._name, self.updated_at, self.summary().aggregate)
+        return RoomTotals(self.room_id, self.room_name, self.updated_at, self.summary().aggregate)
 
     def summary(self) -> RoomSummary:
         """The room without its users; built once per change."""
@@ -264,7 +264,7 @@ class RoomState:
             else:
                 whole = aggregate_of([user.score() for user in users], self._samples())
                 stale = all(user.stale for user in users)
-            self._summary = RoomSummary(self.room_id, whole, self.heard_at, stale)
+            self._summary = RoomSummary(self.room_id, self.room_name, whole, self.heard_at, stale)
         return self._summary
 
     def worst_first(self) -> Sequence[Place]:

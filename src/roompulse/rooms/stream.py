@@ -105,6 +105,11 @@ class StreamState:
     def order(self) -> tuple[str, Direction, str]:
         return self.sample.stream_id, self.sample.direction, self.reporter_id
 
+    def name_for(self, receiver_id: str) -> str:
+        """What a reason calls it; in an entry about the reporter itself the sender is not named."""
+        name = self.sample.stream_id
+        return name if self.user_id == receiver_id else f"{self.user_id}'s {name}"
+
     def metrics(self) -> StreamMetrics:
         sample = self.sample
         return StreamMetrics(

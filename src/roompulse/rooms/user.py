@@ -182,13 +182,18 @@ class UserState:
 
     def _find_missing(self) -> str:
         named = [one for key, one in sorted(self.receiving.items()) if not one.stale and one.user_id != self.user_id]
-        return next((_name_of(one, self.user_id) for one in named if self._is_sent(one)), "")
+        return next((one.name_for(self.user_id) for one in named if self._is_sent(one)), "")
 
     def _is_sent(self, received: StreamState) -> bool:
         """Whether the sender's own report says that it sends what this user names."""
         sender = self._users.get(received.user_id)
         own = sender.own_stream(received.sample.stream_id) if sender else None
         return own is not None and own.is_sent
+
+    @property
+    def user_name(self) -> str | None:
+        name: str | None = self._given.get("user_name")
+        return name
 
     def own_stream(self, stream_id: str) -> StreamState | None:
         """What this user itself reports to send under that id."""
@@ -261,7 +266,7 @@ class UserState:
         sdk_version, report_time = self._about or self._by_itself or ("", 0)
         return UserMetrics(
             user_id=self.user_id,
-            user_name=self._given.get("user_name"),
+            user_name=self.user_name,
             sdk_version=sdk_version,
             device=self._given.get("device"),
             connection=self._given.get("connection"),
@@ -272,7 +277,7 @@ class UserState:
             reporters=sorted(self.reporters),
             quality=rate_user(
                 ((one.sample.stream_id, one.quality) for one in sending),
-                ((_name_of(one, self.user_id), one.quality) for one in receiving),
+                ((one.name_for(self.user_id), one.quality) for one in receiving),
                 _limitations(sending),
                 self.missing,
             ),
@@ -285,12 +290,6 @@ def _is_about(score: float | None, rank: float | None) -> bool:
     if score is None or rank is None:
         return score is rank
     return abs(score - rank) <= DEAD_BAND and level_of(score) == level_of(rank)
-
-
-def _name_of(stream: StreamState, receiver_id: str) -> str:
-    # An entry about the reporter itself: it receives from a user that it does not name.
-    name = stream.sample.stream_id
-    return name if stream.user_id == receiver_id else f"{stream.user_id}'s {name}"
 
 
 def _limitations(sending: Iterable[StreamState]) -> Iterator[str]:

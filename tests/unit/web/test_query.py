@@ -1,9 +1,10 @@
 import pytest
 
+from roompulse.overview.query import ORDERS, Order
 from roompulse.report.model import Entry, Stream
 from roompulse.rooms.model import RoomSummary
 from roompulse.rooms.room import RoomState, Timeouts
-from roompulse.web.pages.query import ORDERS, RoomsQuery, Sort, page_number, rooms_query
+from roompulse.web.pages.query import RoomsQuery, page_number, rooms_query
 from tests.builders import NOW, network, report, stream
 
 LOSSY = stream(network=network(packet_loss=9))
@@ -32,7 +33,7 @@ def names(rooms: list[RoomSummary]) -> list[str]:
 
 
 def selected(query: RoomsQuery, rooms: list[RoomSummary]) -> list[RoomSummary]:
-    return query.select(rooms, ORDERS[query.sort])
+    return query.wanted.select(rooms, ORDERS[query.sort])
 
 
 class TestAUrl:
@@ -116,7 +117,7 @@ class TestAQuery:
             ("id", ["big", "lossy", "silent", "slow", "small"]),
         ],
     )
-    def test_orders_rooms_and_puts_what_is_not_known_last(self, sort: Sort, expected: list[str]) -> None:
+    def test_orders_rooms_and_puts_what_is_not_known_last(self, sort: Order, expected: list[str]) -> None:
         better = stream(network=network(rtt=10, packet_loss=0))
         rooms = [
             room("silent", SILENT),

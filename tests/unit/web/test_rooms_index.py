@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from sse_starlette import ServerSentEvent
 
+from roompulse.overview import rooms_index as listing
+from roompulse.overview.query import ORDERS, Order
+from roompulse.overview.rooms_index import RoomsIndex
 from roompulse.report.model import Entry
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.web.html.fragment_cache import FragmentCache
+from roompulse.web.html.paging import paged
 from roompulse.web.html.sparklines import LEVELS
-from roompulse.web.pages import rooms_index as listing
-from roompulse.web.pages.query import ORDERS, SORTS, RoomsQuery, Sort
-from roompulse.web.pages.rooms_index import RoomsIndex
+from roompulse.web.pages.query import SORTS, RoomsQuery
 from roompulse.web.sse.events import event
 from tests.builders import NOW, network, received, stream
 
@@ -39,7 +41,7 @@ class Step(Struct, frozen=True):
 queries = st.builds(
     RoomsQuery,
     q=st.sampled_from(["", "", "", "1"]),
-    sort=st.sampled_from(list[Sort](SORTS)),
+    sort=st.sampled_from(list[Order](SORTS)),
     level=st.sampled_from([None, None, None, "good", "poor"]),
     page=st.integers(1, 3),
 )
@@ -74,8 +76,8 @@ def test_a_page_of_the_list_is_that_of_all_rooms_put_in_order_anew(sequence: lis
             continue
         kept.refresh()
         live = [one.summary() for room_id in rooms.ids() if (one := rooms.get(room_id))]
-        shown = kept.page(query, per_page=4)
-        wanted = query.select(live, ORDERS[query.sort])
+        shown = paged(kept.listed(query.wanted), query.page, 4)
+        wanted = query.wanted.select(live, ORDERS[query.sort])
         assert (list(shown.rows), shown.total) == (wanted[4 * (shown.page - 1) :][:4], len(wanted))
         assert len(kept) == len(live)
         assert kept.users == sum(one.aggregate.user_count for one in live)
@@ -91,12 +93,12 @@ def test_rooms_whose_figures_are_about_equal_keep_their_places(
     rooms = no_rooms()
     kept = RoomsIndex(rooms)
 
-    def listed(sort: Sort, **losses: float) -> list[str]:
+    def listed(sort: Order, **losses: float) -> list[str]:
         for number, loss in losses.items():
             entry = Entry("u1", [stream(network=network(packet_loss=loss, rtt=45 + loss))])
             rooms.apply(received(NOW, room_id=f"room-{number}", metrics=[entry]))
         kept.refresh()
-        return [room.room_id[-1] for room in kept.page(RoomsQuery(q, sort), per_page=9).rows]
+        return [room.room_id[-1] for room in kept.listed(RoomsQuery(q, sort).wanted)]
 
     for sort in ("score", "worst", "loss", "rtt"):
         assert listed(sort, a=0.4, b=0.3, c=0) == ["a", "b", "c"]

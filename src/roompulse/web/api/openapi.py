@@ -13,8 +13,8 @@ from roompulse.settings import Settings
 from roompulse.store.contract import DEFAULT_LIMIT
 from roompulse.web.api.history import MAX_LIMIT
 from roompulse.web.api.openapi_alerts import ALERT_TYPES, alert_paths
+from roompulse.web.api.openapi_calls import CALL_TYPES, call_paths
 from roompulse.web.api.openapi_parts import (
-    FOR_READERS,
     Json,
     array,
     envelope,
@@ -23,7 +23,7 @@ from roompulse.web.api.openapi_parts import (
     get_whole,
     json,
     parameter,
-    with_head,
+    stream_of,
 )
 from roompulse.web.http.json_answer import JsonAnswer, hashed_answer
 from roompulse.web.http.routes import FOR_ANYBODY, GET, AnyRequest
@@ -93,7 +93,7 @@ def report_schema() -> Json:
 
 def openapi_document(settings: Settings) -> Json:
     references, schemas = msgspec.json.schema_components(
-        [Report, RoomMetrics, UserMetrics, Snapshot, StreamSample, *ALERT_TYPES],
+        [Report, RoomMetrics, UserMetrics, Snapshot, StreamSample, *ALERT_TYPES, *CALL_TYPES],
         ref_template="#/components/schemas/{name}",
     )
     report, room, user, snapshot, sample = references[:5]
@@ -120,7 +120,8 @@ def openapi_document(settings: Settings) -> Json:
                 404,
                 503,
             ),
-            "/report/stream/{room_id}": with_head(_stream()),
+            "/report/stream/{room_id}": _stream(),
+            **call_paths(),
             **alert_paths(history_parameters()),
             "/report/schema.json": get_whole("The JSON Schema of a report", [], {"type": "object"}),
         },
@@ -148,29 +149,14 @@ def _post(report: Json, settings: Settings) -> Json:
 
 
 def _stream() -> Json:
-    return FOR_READERS | {
-        "summary": "The room as server-sent events",
-        "description": (
-            "`event: room` carries a RoomMetrics, first at once and then after each change; `event: gone` says that "
-            "the room ended; `event: ping` comes at least every 10 s; `event: bye` when the server stops; "
-            "`event: denied` when the key was removed, `event: signed-out` when the sign-in has ended. "
-            "For a room that is not live yet, events begin when it is."
-        ),
-        "operationId": "stream_room",
-        "parameters": [
-            _ROOM_ID,
-            parameter(
-                "users", "0: without the users, for large rooms", {"type": "integer", "enum": [0, 1], "default": 1}
-            ),
-        ],
-        "responses": {
-            "200": {
-                "description": "A stream of events",
-                "content": {"text/event-stream": {"schema": {"type": "string"}}},
-            }
-        }
-        | errors(400, 401, 404, 429, 503),
-    }
+    wanted: Json = {"type": "integer", "enum": [0, 1], "default": 1}
+    return stream_of(
+        "The room as server-sent events",
+        "`event: room` carries a RoomMetrics, first at once (for a room that is not live, when it is), then after each "
+        "change; `event: gone` says that the room ended",
+        [_ROOM_ID, parameter("users", "0: without the users, for large rooms", wanted)],
+        404,
+    )
 
 
 def _stream_parameters() -> list[Json]:

@@ -5,7 +5,7 @@ from roompulse.alerts.preview import Preview
 from roompulse.notify.model import Channel, Delivery, ShownChannel
 from roompulse.web.api.alert_settings import PreviewBody, TestResult
 from roompulse.web.api.alerts import AcknowledgeBody, SilenceBody
-from roompulse.web.api.openapi_parts import Json, array, envelope, errors, get, json, parameter
+from roompulse.web.api.openapi_parts import Json, array, envelope, errors, get, json, parameter, schema_of
 
 ALERT_TYPES = [
     *(Alert, Rule, Silence, Preview, Channel, ShownChannel, Delivery),
@@ -15,10 +15,6 @@ ALERT_TYPES = [
 
 _FOR_MANAGERS: Json = {"security": [{}, {"manage_key": []}]}
 _NOTHING: Json = {"type": "null"}
-
-
-def _schema(kind: type) -> Json:
-    return {"$ref": f"#/components/schemas/{kind.__name__}"}
 
 
 def _id(name: str) -> Json:
@@ -33,7 +29,7 @@ def alert_paths(history_parameters: list[Json]) -> Json:
         parameter("severity", "Only of this severity", {"enum": list(SEVERITIES)}),
         parameter("room_id", "Only about this room and its users", {"$ref": "#/components/schemas/Id"}),
     ]
-    alert, rule, silence, channel = (_schema(kind) for kind in (Alert, Rule, Silence, ShownChannel))
+    alert, rule, silence, channel = (schema_of(kind) for kind in (Alert, Rule, Silence, ShownChannel))
     alert_id, rule_id, silence_id, channel_id = map(_id, ("alert_id", "rule_id", "silence_id", "channel_id"))
     base = "/report/alerts"
     return {
@@ -42,7 +38,7 @@ def alert_paths(history_parameters: list[Json]) -> Json:
             "post": _change("Acknowledge an alert that fires", [alert_id], alert, body=AcknowledgeBody)
         },
         f"{base}/{{alert_id}}/deliveries": get(
-            "Messages about an alert: what became of them", [alert_id], array(_schema(Delivery)), 503
+            "Messages about an alert: what became of them", [alert_id], array(schema_of(Delivery)), 503
         ),
         f"{base}/rules": {
             **get("Alert rules", [], array(rule)),
@@ -54,7 +50,7 @@ def alert_paths(history_parameters: list[Json]) -> Json:
             "delete": _change("Delete a rule", [rule_id], _NOTHING),
         },
         f"{base}/rules/preview": {
-            "post": _change("What a rule would have done in the past", [], _schema(Preview), body=PreviewBody)
+            "post": _change("What a rule would have done in the past", [], schema_of(Preview), body=PreviewBody)
         },
         f"{base}/silences": {
             **get("Silences", [], array(silence)),
@@ -71,7 +67,7 @@ def alert_paths(history_parameters: list[Json]) -> Json:
             "delete": _change("Delete a channel", [channel_id], _NOTHING),
         },
         f"{base}/channels/{{channel_id}}/test": {
-            "post": _change("Send a test message", [channel_id], _schema(TestResult))
+            "post": _change("Send a test message", [channel_id], schema_of(TestResult))
         },
     }
 
@@ -80,7 +76,7 @@ def _change(summary: str, parameters: list[Json], data: Json, *, body: type | No
     name = summary.partition(";")[0].lower().replace(" ", "_")
     given: Json = {}
     if body is not None:
-        given = {"requestBody": {"required": True, "content": {"application/json": {"schema": _schema(body)}}}}
+        given = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema_of(body)}}}}
     found = {str(status): json("OK", envelope(data))} | errors(400, 401, 403, 404, 408, 413, 415, 429, 503)
     operation = {"summary": summary, "operationId": name, "parameters": parameters, "responses": found}
     return _FOR_MANAGERS | operation | given

@@ -42,6 +42,28 @@ def with_head(operation: Json) -> Json:
     return {"get": operation, "head": head}
 
 
+def stream_of(summary: str, events: str, parameters: list[Json], *statuses: int) -> Json:
+    """A GET operation whose answer is a stream of server-sent events: those in `events`, and those of every stream."""
+    described = (
+        f"{events}; `event: ping` comes at least every 10 s; `event: bye` when the server stops; "
+        "`event: denied` when the key was removed, `event: signed-out` when the sign-in has ended."
+    )
+    content = {"text/event-stream": {"schema": {"type": "string"}}}
+    operation = {
+        "summary": summary,
+        "description": described,
+        "operationId": f"stream_{summary.partition(' as ')[0].lower().replace(' ', '_')}",
+        "parameters": parameters,
+        "responses": {"200": {"description": "A stream of events", "content": content}}
+        | errors(400, 401, *statuses, 429, 503),
+    }
+    return with_head(FOR_READERS | operation)
+
+
+def schema_of(kind: type) -> Json:
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}
+
+
 def parameter(name: str, description: str, schema: Json) -> Json:
     return {"name": name, "in": "query", "description": description, "schema": schema}
 

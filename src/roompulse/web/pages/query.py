@@ -1,23 +1,23 @@
 """The query of a page's URL, which its stream has too: search, level, order, page and time."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from roompulse.overview.query import ALL_LEVELS, LONGEST_SEARCH, Order, Wanted
+from roompulse.overview.users import WantedUsers
 from roompulse.quality import Level
-from roompulse.rooms.model import Figures, RoomSummary
+from roompulse.rooms.contract import LiveRoom
+from roompulse.rooms.names import is_named
 from roompulse.rooms.ranking import Place
-from roompulse.rooms.user import DEAD_BAND
 from roompulse.web.http.times import parse_time
 from roompulse.web.http.urls import number_in_url
 
-Sort = Literal["score", "worst", "affected", "users", "loss", "rtt", "newest", "id"]
-
-SORTS: Mapping[Sort, str] = {
+SORTS: Mapping[Order, str] = {
     "score": "Lowest score",
     "worst": "Worst user",
     "affected": "Most affected users",
@@ -27,13 +27,6 @@ SORTS: Mapping[Sort, str] = {
     "newest": "Latest report",
     "id": "Room name",
 }
-"""The first one is the default."""
-
-Key = tuple[bool, float, str]
-"""Unknown values come last, and equal ones are ordered by id."""
-
-LONGEST_SEARCH = 256
-"""Characters; an id is shorter, even where its upper case is longer."""
 
 
 class PageQuery(Struct, frozen=True):
@@ -51,36 +44,48 @@ def _text(value: object) -> object:
 
 
 class RoomsQuery(PageQuery, frozen=True):
-    """Which live rooms to list: those whose id contains `q`, ignoring case, with users of this `level` unless None."""
+    """Which live rooms to list: those whose id or name contains `q`, with users of this `level` unless None."""
 
     q: str = ""
-    sort: Sort = "score"
+    sort: Order = "score"
     level: Level | None = None
     page: int = 1
 
     @property
-    def is_filter(self) -> bool:
-        return bool(self.q or self.level)
-
-    def select(self, rooms: Iterable[RoomSummary], key: Callable[[RoomSummary], Key]) -> list[RoomSummary]:
-        """The rooms that match, in the order of `key`."""
-        if self.level:
-            rooms = [room for room in rooms if getattr(room.aggregate.quality, self.level)]
-        if self.q:
-            wanted = self.q.casefold()
-            rooms = [room for room in rooms if wanted in room.room_id.casefold()]
-        return sorted(rooms, key=key)
+    def wanted(self) -> Wanted:
+        return Wanted(self.q, self.sort, self.level)
 
 
 def rooms_query(parameters: Mapping[str, str]) -> RoomsQuery:
     """The query of a URL; an invalid value counts as not given."""
-    sort, level = parameters.get("sort", ""), parameters.get("level", "")
+    sort = parameters.get("sort", "")
     return RoomsQuery(
         q=search_of(parameters),
         sort=next((known for known in SORTS if known == sort), "score"),
-        level=next((known for known in get_args(Level) if known == level), None),
+        level=_level(parameters),
         page=page_number(parameters),
     )
+
+
+def _level(parameters: Mapping[str, str]) -> Level | None:
+    return next((known for known in ALL_LEVELS if known == parameters.get("level")), None)
+
+
+class UsersQuery(PageQuery, frozen=True):
+    """Which users of all rooms to list: those whose id or name contains `q`, and who are of this `level`."""
+
+    q: str = ""
+    level: Level | None = None
+    page: int = 1
+
+    @property
+    def wanted(self) -> WantedUsers:
+        return WantedUsers(self.q, self.level)
+
+
+def users_query(parameters: Mapping[str, str]) -> UsersQuery:
+    """The query of a URL; an invalid value counts as not given."""
+    return UsersQuery(search_of(parameters), _level(parameters), page_number(parameters))
 
 
 class IntakeQuery(PageQuery, frozen=True):
@@ -126,7 +131,7 @@ def ended_query(parameters: Mapping[str, str]) -> EndedQuery | None:
 
 
 class UserQuery(PageQuery, frozen=True):
-    """Which users of a room to list: those whose id contains `q`, ignoring case.
+    """Which users of a room to list: those whose id or name contains `q`, ignoring case.
 
     `at` is the time (Unix seconds) that a page is to show; None is the present.
     """
@@ -135,12 +140,12 @@ class UserQuery(PageQuery, frozen=True):
     page: int = 1
     at: float | None = None
 
-    def select(self, places: Sequence[Place]) -> Sequence[Place]:
+    def select(self, room: LiveRoom) -> Sequence[Place]:
         """The places of the users that match, in their order."""
-        if not self.q:
+        places, users, wanted = room.worst_first(), room.users, self.q.casefold()
+        if not wanted:
             return places
-        wanted = self.q.casefold()
-        return [place for place in places if wanted in place.user_id.casefold()]
+        return [place for place in places if is_named(wanted, place.user_id, users[place.user_id].user_name)]
 
 
 def user_query(parameters: Mapping[str, str]) -> UserQuery:
@@ -167,26 +172,3 @@ def page_number(parameters: Mapping[str, str]) -> int:
     """The page of a list that a URL asks for; an invalid number counts as the first page."""
     text = parameters.get("page", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 and int(text) else 1
-
-
-def _key(room: RoomSummary, value: float | None) -> Key:
-    return value is None, value or 0, room.room_id
-
-
-def _highest(room: RoomSummary, figures: Figures | None) -> Key:
-    return _key(room, -figures.p95 if figures else None)
-
-
-ORDERS: Mapping[Sort, Callable[[RoomSummary], Key]] = {
-    "score": lambda room: _key(room, room.aggregate.quality.score),
-    "worst": lambda room: _key(room, room.aggregate.quality.worst),
-    "affected": lambda room: _key(room, -room.aggregate.quality.fair - room.aggregate.quality.poor),
-    "users": lambda room: _key(room, -room.aggregate.user_count),
-    "loss": lambda room: _highest(room, room.aggregate.packet_loss),
-    "rtt": lambda room: _highest(room, room.aggregate.rtt),
-    "newest": lambda room: _key(room, -room.received_at),
-    "id": lambda room: _key(room, 0),
-}
-
-DEAD_BANDS: Mapping[Sort, float] = {"score": DEAD_BAND, "worst": DEAD_BAND, "loss": 0.5, "rtt": 10, "newest": 5}
-"""Differences (%, ms, s) up to which a room keeps its place in the list; by the other figures it always moves."""

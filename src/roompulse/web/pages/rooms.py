@@ -9,17 +9,19 @@ from markupsafe import Markup
 
 from roompulse.clock import Clock
 from roompulse.intake.intake import Intake
+from roompulse.overview.rooms_index import RoomsIndex
 from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
 from roompulse.rooms.trends import Trends
 from roompulse.web.html.fragment_cache import FragmentCache
-from roompulse.web.html.sparklines import stacked, trendline, users_by_level
+from roompulse.web.html.paging import paged
+from roompulse.web.html.sparklines import LEVELS, stacked, trendline, users_by_level
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.pages.ended import EndedPage
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import SORTS, RoomsQuery, ended_query, rooms_query
-from roompulse.web.pages.rooms_index import RoomsIndex
+from roompulse.web.pages.users import UsersPage
 from roompulse.web.pages.view import PageView, Sections
 from roompulse.web.sse.stream import EventStream
 
@@ -35,6 +37,8 @@ class RoomsPage:
     def __init__(
         self,
         rooms: LiveRooms,
+        index: RoomsIndex,
+        users: UsersPage,
         trends: Trends,
         intake: Intake,
         alerts_now: Callable[[], str],
@@ -42,18 +46,24 @@ class RoomsPage:
         clock: Clock,
     ) -> None:
         self._rooms = rooms
+        self._users = users
         self._alerts_now = alerts_now
         self._trends = trends
         self._intake = intake
         self._templates = templates
         self._clock = clock
-        self._index = RoomsIndex(rooms)
+        self._index = index
         self._fragments = FragmentCache(_MAX_FRAGMENTS)
 
     def view(self, query: RoomsQuery) -> PageView:
         def sections() -> Sections:
             self._index.refresh()
-            return {"alerts-now": self._alerts_now(), "totals": self._totals(), "rooms": self._list(query)}
+            return {
+                "alerts-now": self._alerts_now(),
+                "totals": self._totals(),
+                "rooms": self._list(query),
+                "found-users": self._users.found(query.q) if query.q else "",
+            }
 
         return PageView(("rooms", query), None, sections)
 
@@ -61,7 +71,7 @@ class RoomsPage:
         totals: dict[str, Any] = {
             "rooms": len(self._index),
             "users": self._index.users,
-            "levels": dict(self._index.levels),
+            "levels": {level: self._index.levels[level] for level in LEVELS},
             "rate": self._intake.rate(self._clock()),
             "newest": self._intake.newest,
         }
@@ -72,7 +82,7 @@ class RoomsPage:
         return self._fragments.fragment(None, tuple(totals.values()), render)
 
     def _list(self, query: RoomsQuery) -> str:
-        page = self._index.page(query, PER_PAGE)
+        page = paged(self._index.listed(query.wanted), query.page, PER_PAGE)
         return self._templates.render(
             "partials/rooms.html",
             list=page,

@@ -13,10 +13,11 @@ from roompulse.web.http.urls import decode_id
 from roompulse.web.pages.alerts import AlertsPage
 from roompulse.web.pages.ingest_health import IngestHealthPage
 from roompulse.web.pages.layout import Layout
-from roompulse.web.pages.query import IntakeQuery, page_number, rooms_query, user_query
+from roompulse.web.pages.query import IntakeQuery, page_number, rooms_query, user_query, users_query
 from roompulse.web.pages.room import RoomPage
 from roompulse.web.pages.rooms import RoomsPage
 from roompulse.web.pages.user import UserPage
+from roompulse.web.pages.users import UsersPage
 from roompulse.web.pages.view import PageView
 from roompulse.web.sse.multiplex import MAX_VIEWS
 from roompulse.web.sse.stream import EventStream
@@ -26,12 +27,19 @@ class PageViews:
     """The views of all pages that have a stream."""
 
     def __init__(
-        self, rooms: RoomsPage, room: RoomPage, user: UserPage, ingest: IngestHealthPage, alerts: AlertsPage
+        self,
+        rooms: RoomsPage,
+        room: RoomPage,
+        user: UserPage,
+        users: UsersPage,
+        ingest: IngestHealthPage,
+        alerts: AlertsPage,
     ) -> None:
         self._alerts = alerts
         self._rooms = rooms
         self._room = room
         self._user = user
+        self._users = users
         self._ingest = ingest
 
     def by_url(self, url: str) -> PageView:
@@ -49,6 +57,8 @@ class PageViews:
                 return self._user.view(decode_id("room_id", room_id), decode_id("user_id", user_id))
             case ["ingest", "stream"]:
                 return self._ingest.view(IntakeQuery(page=page_number(parameters)))
+            case ["users", "stream"]:
+                return self._users.view(users_query(parameters))
             case ["alerts", "stream"]:
                 return self._alerts.view()
         raise NotFound("view: not the URL of a page's stream")

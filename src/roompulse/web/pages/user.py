@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from markupsafe import escape
 
 from roompulse.clock import Clock
 from roompulse.errors import StoreError
@@ -58,7 +59,7 @@ def user_sections(
     html = templates.render(
         "partials/user.html", room_id=room_id, user_id=user_id, user=user, room_is_live=room is not None, at=at, **links
     )
-    return {"user": compact(html)}
+    return {"name": escape(user.user_name or "" if user else ""), "user": compact(html)}
 
 
 def _worst_first(one: Reception) -> tuple[bool, float]:
@@ -80,7 +81,8 @@ class UserSections:
 
         user = room.user(user_id) if room else None
         version = room is not None, user.version if user else None
-        return {"user": self._fragments.fragment((room_id, user_id), version, render)}
+        name = escape(user.user_name or "" if user else "")
+        return {"name": name, "user": self._fragments.fragment((room_id, user_id), version, render)}
 
 
 def user_view(rooms: LiveRooms, sections: UserSections, room_id: str, user_id: str) -> PageView:

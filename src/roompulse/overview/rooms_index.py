@@ -1,13 +1,13 @@
 """The summaries of all live rooms in each order that is in use: only the rooms that changed are placed again."""
 
+from collections.abc import Sequence
+
 from sortedcontainers import SortedKeyList
 
+from roompulse.overview.query import ALL_LEVELS, DEAD_BANDS, ORDERS, Key, Order, Wanted
 from roompulse.quality import Level
 from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
-from roompulse.web.html.paging import Rows, paged
-from roompulse.web.html.sparklines import LEVELS
-from roompulse.web.pages.query import DEAD_BANDS, ORDERS, Key, RoomsQuery, Sort
 
 _MOST_CHANGES = 8
 """One in this many rooms; past that share, sorting all rooms again is as fast as placing each."""
@@ -21,10 +21,10 @@ class RoomsIndex:
         self._version = 0
         self._summaries: dict[str, RoomSummary] = {}
         # Where rooms stand in each order that was asked for, by id.
-        self._places: dict[Sort, dict[str, Key]] = {}
-        self._orders: dict[Sort, SortedKeyList[RoomSummary, Key]] = {}
+        self._places: dict[Order, dict[str, Key]] = {}
+        self._orders: dict[Order, SortedKeyList[RoomSummary, Key]] = {}
         self.users = 0
-        self.levels: dict[Level, int] = dict.fromkeys(LEVELS, 0)
+        self.levels: dict[Level, int] = dict.fromkeys(ALL_LEVELS, 0)
 
     def __len__(self) -> int:
         return len(self._summaries)
@@ -46,43 +46,43 @@ class RoomsIndex:
         """Replace the summary of a room by its newest one, or remove it (None) when the room has ended."""
         if known := self._summaries.pop(room_id, None):
             self._count(known, -1)
-            for order in self._orders.values():
-                order.remove(known)
-        for sort, places in self._places.items():
-            _move(places, sort, room_id, summary)
+            for placed in self._orders.values():
+                placed.remove(known)
+        for order, places in self._places.items():
+            _move(places, order, room_id, summary)
         if summary:
             self._summaries[room_id] = summary
             self._count(summary, 1)
-            for order in self._orders.values():
-                order.add(summary)
+            for placed in self._orders.values():
+                placed.add(summary)
 
     def _count(self, summary: RoomSummary, by: int) -> None:
         aggregate = summary.aggregate
         self.users += by * aggregate.user_count
-        for level in LEVELS:
+        for level in ALL_LEVELS:
             self.levels[level] += by * getattr(aggregate.quality, level)
 
-    def page(self, query: RoomsQuery, per_page: int) -> Rows:
-        """One page of the rooms that match. A filter costs a pass over all rooms."""
-        sort = query.sort
-        if sort not in self._places:
-            self._places[sort] = {room_id: ORDERS[sort](summary) for room_id, summary in self._summaries.items()}
-        places = self._places[sort]
+    def listed(self, wanted: Wanted) -> Sequence[RoomSummary]:
+        """The rooms that match; not to be kept, as it changes with them. A filter costs a pass over all rooms."""
+        order = wanted.order
+        if order not in self._places:
+            self._places[order] = {room_id: ORDERS[order](summary) for room_id, summary in self._summaries.items()}
+        places = self._places[order]
 
         def place(room: RoomSummary) -> Key:
             return places[room.room_id]
 
-        if query.is_filter:
-            return paged(query.select(self._summaries.values(), place), query.page, per_page)
-        if sort not in self._orders:
-            self._orders[sort] = SortedKeyList(self._summaries.values(), key=place)
-        return paged(self._orders[sort], query.page, per_page)
+        if wanted.is_filter:
+            return wanted.select(self._summaries.values(), place)
+        if order not in self._orders:
+            self._orders[order] = SortedKeyList(self._summaries.values(), key=place)
+        return self._orders[order]
 
 
-def _move(places: dict[str, Key], sort: Sort, room_id: str, summary: RoomSummary | None) -> None:
+def _move(places: dict[str, Key], order: Order, room_id: str, summary: RoomSummary | None) -> None:
     """Place a room anew unless it changed by no more than the dead band, or remove it (None)."""
     before = places.pop(room_id, None)
     if summary:
-        now = ORDERS[sort](summary)
-        stays = before and before[0] == now[0] and abs(before[1] - now[1]) <= DEAD_BANDS.get(sort, 0)
+        now = ORDERS[order](summary)
+        stays = before and before[0] == now[0] and abs(before[1] - now[1]) <= DEAD_BANDS.get(order, 0)
         places[room_id] = before if before and stays else now
