@@ -31,6 +31,7 @@ ORDER = [
     {"intake"},
     {"overview"},
     {"store"},
+    {"calls"},
     {"access"},
     {"alerts"},
     {"notify"},

@@ -39,6 +39,9 @@ class LiveUser(Protocol):
     def stale(self) -> bool: ...
 
     @property
+    def joined_at(self) -> float: ...
+
+    @property
     def received_at(self) -> float:
         """Time of the newest report by or about it (Unix seconds)."""
         ...

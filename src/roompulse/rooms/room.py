@@ -117,7 +117,7 @@ class RoomState:
         self.departures.drop(report.user_id)
         if report.room_name:
             self.room_name = report.room_name
-        reporter = self._user(report.user_id)
+        reporter = self._user(report.user_id, now)
         self.brought_in.remove(reporter)
         reporter.reports(report, now, version)
         reporter.sources.note(report, now)
@@ -133,7 +133,7 @@ class RoomState:
 
     def _apply_entry(self, entry: Entry, report: Report, now: float, version: int) -> None:
         index = self._index
-        user = self._user(entry.user_id, brought_by=report.user_id)
+        user = self._user(entry.user_id, now, brought_by=report.user_id)
         reporting = user.reported_on(report, entry, now, version)
         for sample in entry.streams:
             key = (sample.stream_id, sample.direction)
@@ -153,10 +153,10 @@ class RoomState:
             if matters and stream.is_sent != was_sent:
                 self._receivers_changed(user, sample.stream_id, version)
 
-    def _user(self, user_id: str, brought_by: str = "") -> UserState:
+    def _user(self, user_id: str, now: float, brought_by: str = "") -> UserState:
         user = self.users.get(user_id)
         if user is None:
-            user = self.users[user_id] = UserState(user_id, self.users, brought_by)
+            user = self.users[user_id] = UserState(user_id, self.users, now, brought_by)
             self.brought_in.add(user)
         if self._index:
             self._index.user_changes(user_id)

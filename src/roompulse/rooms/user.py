@@ -35,6 +35,7 @@ class UserState:
         "_scored",
         "_users",
         "brought_by",
+        "joined_at",
         "received_at",
         "receiving",
         "reporters",
@@ -44,8 +45,9 @@ class UserState:
         "version",
     )
 
-    def __init__(self, user_id: str, users: "Mapping[str, UserState]", brought_by: str = "") -> None:
+    def __init__(self, user_id: str, users: "Mapping[str, UserState]", now: float, brought_by: str = "") -> None:
         self.user_id = user_id
+        self.joined_at = now
         # The first who reported on this user, until it reports itself.
         self.brought_by = brought_by
         self.reporters: dict[str, Reporting] = {}
@@ -101,6 +103,7 @@ class UserState:
     def shift(self, seconds: float, version: int) -> None:
         """Shift all times by so much, since the clock was set."""
         self.received_at += seconds
+        self.joined_at += seconds
         self._newest = (self._newest[0], self._newest[1] + seconds)
         self._given.shift(seconds)
         for reporting in self.reporters.values():
