@@ -12,9 +12,7 @@ from litestar.types import ControllerRouterHandler
 
 from roompulse.access.administration import Administration
 from roompulse.access.database import AccessDatabase
-from roompulse.access.exposure import remarks_at_start
 from roompulse.access.login import Login
-from roompulse.access.model import Known
 from roompulse.access.passwords import Passwords
 from roompulse.access.registry import AccessRegistry
 from roompulse.access.senders import Senders
@@ -22,11 +20,11 @@ from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import Throttle
 from roompulse.clock import Clock, system_clock
-from roompulse.errors import StartupError, StoreError
+from roompulse.events.detector import Detector
+from roompulse.events.timeline import Timeline
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest
 from roompulse.meters import Meters
-from roompulse.net import is_loopback
 from roompulse.periodic import every
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -34,6 +32,7 @@ from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
 from roompulse.store.availability import Availability
 from roompulse.store.engine import Database
+from roompulse.store.events import SqlEvents
 from roompulse.store.replay import Replay
 from roompulse.store.retention import Retention
 from roompulse.store.samples import SqlSamples
@@ -42,6 +41,7 @@ from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql_store import SqlStore
 from roompulse.web.access_log import AccessLog
 from roompulse.web.api.downloads import Downloads, export_routes
+from roompulse.web.api.events import event_routes
 from roompulse.web.api.health import ready_routes
 from roompulse.web.api.history import history_routes
 from roompulse.web.api.live_rooms import live_room_routes
@@ -115,22 +115,6 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Application:
     )
 
 
-async def exposure_remarks(settings: Settings) -> list[str]:
-    """What is to be said of access before a server listens on HOST.
-
-    Raises StartupError where others would have access by oversight, or the database of access cannot be used.
-    """
-    reachable, known = not is_loopback(settings.host), Known()
-    if reachable:
-        database = AccessDatabase(settings)
-        try:
-            async with database.open():
-                known = await AccessStore(database).load()
-        except StoreError as error:
-            raise StartupError(f"the database {database.path} failed: {error}") from None
-    return remarks_at_start(settings, known, reachable=reachable)
-
-
 @cache
 def _assets_and_templates() -> tuple[Assets, Templates]:
     """One pair for the process: neither has state, and compiling the templates costs more CPU than all else here."""
@@ -150,11 +134,14 @@ class _Core:
         self.meters = Meters()
         self.hub = LocalHub(settings.push_interval, settings.max_viewers, self.meters)
         self.health = Availability(self.database.probe, clock, partial(self.hub.refresh, everywhere=True))
+        detector = Detector(self.rooms, settings.event_hold, settings.stale_after)
+        self.timeline = Timeline(detector, SqlEvents(self.database), self.hub.publish, clock)
         self.ingest = Ingest(
             self.store,
             self.health,
             self.rooms,
             self.hub,
+            self.timeline,
             self.meters,
             clock,
             max_queue=settings.max_queue,
@@ -178,9 +165,11 @@ class _Core:
         async with self.database.open(), self.access.open():
             await self.registry.reload()
             await self.ingest.rebuild(self.settings.leave_after)
+            await self.timeline.resume({*await self.sessions.unfinished(), *self.rooms.ids()})
             await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
             async with _background(*self._jobs()), _taking(self.ingest, self.hub):
                 yield
+            await self.timeline.close()
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
         settings, store, clock = self.settings, self.store, self.clock
@@ -190,6 +179,7 @@ class _Core:
             self.health.run(),
             Snapshots(store, self.rooms, self.trends, clock, settings.snapshot_interval).run(),
             SessionRecorder(self.sessions, self.rooms).run(),
+            self.timeline.run(),
             retention.run(),
             self.registry.run(),
             self.sign_ins.run(),
@@ -211,7 +201,8 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     return [
         *live_room_routes(rooms, epoch),
         *history_routes(core.store, core.past, rooms, clock),
-        *stream_routes(core.streams, rooms, epoch),
+        *event_routes(core.timeline, core.store, rooms),
+        *stream_routes(core.streams, rooms, core.timeline, epoch),
         *openapi_routes(settings),
         *rooms_routes(rooms_page, EndedPage(core.sessions, layout), layout),
         *room_routes(room_page, past, layout),
@@ -221,7 +212,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
         *shared_stream_routes(PageViews(rooms_page, room_page, user_page, intake), layout),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
-        *export_routes(Downloads(core.store, core.past, clock, settings)),
+        *export_routes(Downloads(core.store, core.past, core.timeline, clock, settings)),
         *_operator_routes(core, templates, forms, layout),
     ]
 

@@ -14,7 +14,8 @@ import logging
 import os
 from typing import Any
 
-from roompulse.app import create_app, exposure_remarks
+from roompulse.access.exposure import exposure_remarks
+from roompulse.app import create_app
 from roompulse.errors import StartupError
 from roompulse.logs import set_up_own_logs
 from roompulse.settings import load_settings, unknown_names

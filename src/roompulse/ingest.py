@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from roompulse.clock import Clock
 from roompulse.errors import Problem, StoreError, Unavailable
+from roompulse.events.timeline import Timeline
 from roompulse.hub.contract import Hub
 from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
@@ -60,6 +61,7 @@ class Ingest:
         health: Availability,
         rooms: LiveRooms,
         hub: Hub,
+        timeline: Timeline,
         meters: Meters,
         clock: Clock,
         *,
@@ -70,6 +72,7 @@ class Ingest:
         self._health = health
         self._rooms = rooms
         self._hub = hub
+        self._timeline = timeline
         self._clock = clock
         self._max_queue = max_queue
         self._commit_timeout = commit_timeout
@@ -142,6 +145,7 @@ class Ingest:
         """Bring the live rooms and the intake to the present time, and publish the changes."""
         now = self._clock()
         self._hub.publish(self._rooms.expire(now))
+        self._timeline.look(now)
         version = self.intake.version(now)
         if version != self._shown:
             self._shown = version
@@ -205,6 +209,7 @@ class Ingest:
     def _show(self, committed: Sequence[_Waiting]) -> None:
         for waiting in committed:
             self._rooms.apply(waiting.received)
+            self._timeline.reported(waiting.received)
         self.intake.accepted([waiting.received for waiting in committed], self._rooms)
         self._hub.publish({waiting.received.report.room_id for waiting in committed})
         # After the next commit has begun, if reports wait for it: so the disk works while answers are written.

@@ -1,8 +1,27 @@
 """Whether a server may listen where other machines reach it, and warnings about access."""
 
+from roompulse.access.database import AccessDatabase
 from roompulse.access.model import Known
-from roompulse.errors import StartupError
+from roompulse.access.store import AccessStore
+from roompulse.errors import StartupError, StoreError
+from roompulse.net import is_loopback
 from roompulse.settings import Settings
+
+
+async def exposure_remarks(settings: Settings) -> list[str]:
+    """What is to be said of access before a server listens on HOST.
+
+    Raises StartupError where others would have access by oversight, or the database of access cannot be used.
+    """
+    reachable, known = not is_loopback(settings.host), Known()
+    if reachable:
+        database = AccessDatabase(settings)
+        try:
+            async with database.open():
+                known = await AccessStore(database).load()
+        except StoreError as error:
+            raise StartupError(f"the database {database.path} failed: {error}") from None
+    return remarks_at_start(settings, known, reachable=reachable)
 
 
 def remarks_at_start(settings: Settings, known: Known, *, reachable: bool) -> list[str]:

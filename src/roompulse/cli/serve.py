@@ -10,7 +10,8 @@ from functools import partial
 import click
 
 from roompulse import __version__
-from roompulse.app import create_app, exposure_remarks
+from roompulse.access.exposure import exposure_remarks
+from roompulse.app import create_app
 from roompulse.errors import StartupError
 from roompulse.logs import set_up_logs
 from roompulse.net import listen

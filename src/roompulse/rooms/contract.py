@@ -1,10 +1,10 @@
 """What the rest of the program needs of live rooms. `memory.py` keeps them in this process."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from roompulse.errors import Problem
-from roompulse.report.model import Received
+from roompulse.report.model import Connection, Device, Received, Stream
 from roompulse.rooms.links import Weakest
 from roompulse.rooms.model import RoomMetrics, RoomSummary, UserMetrics
 from roompulse.rooms.ranking import Place
@@ -36,7 +36,56 @@ class LiveUser(Protocol):
         ...
 
 
+class LiveStream(Protocol):
+    @property
+    def received_at(self) -> float: ...
+
+    @property
+    def sample(self) -> Stream:
+        """The newest report about it."""
+        ...
+
+
+class ChangedUser(LiveUser, Protocol):
+    """A user as it is after a change, or as it was when it left."""
+
+    @property
+    def joined_at(self) -> float: ...
+
+    @property
+    def left_at(self) -> float | None:
+        """None while it is in the room; of one who went without a word, when it had been silent for LEAVE_AFTER."""
+        ...
+
+    @property
+    def received_at(self) -> float:
+        """Time of the newest report by or about it (Unix seconds)."""
+        ...
+
+    @property
+    def device(self) -> Device | None: ...
+
+    @property
+    def connection(self) -> Connection | None: ...
+
+    def score(self) -> float | None:
+        """The score that `metrics()` has, without its reasons; found once per change."""
+        ...
+
+    def sending(self) -> Iterator[LiveStream]:
+        """What it sends by its own reports, without stale streams."""
+        ...
+
+
 class LiveRoom(Protocol):
+    @property
+    def room_id(self) -> str: ...
+
+    @property
+    def updated_at(self) -> float:
+        """Time of its newest change (Unix seconds)."""
+        ...
+
     @property
     def version(self) -> int:
         """Changes whenever `metrics()` does, and is higher than that of every earlier change of any room."""
@@ -88,6 +137,21 @@ class LiveRooms(Protocol):
 
     def ids(self, since: int = 0) -> Sequence[str]:
         """Ids of the rooms that are live, sorted; with `since`, only of those of a higher version, in any order."""
+        ...
+
+    def get(self, room_id: str) -> LiveRoom | None:
+        """The room as of the last `apply` or `expire`, or None if it is not live."""
+        ...
+
+
+class RoomChanges(Protocol):
+    """What changed in live rooms, for one reader."""
+
+    def take_changes(self) -> Sequence[tuple[LiveRoom, Sequence[ChangedUser]]]:
+        """Rooms that started, changed or ended since the previous call, each with the users who came, changed or left.
+
+        A room that ended comes before one that started under its id, a user who left before one who came under its id.
+        """
         ...
 
     def get(self, room_id: str) -> LiveRoom | None:

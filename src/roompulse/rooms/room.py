@@ -33,6 +33,7 @@ class RoomState:
         "_name",
         "_summary",
         "_timeouts",
+        "_touched",
         "departures",
         "heard_at",
         "room_id",
@@ -55,6 +56,8 @@ class RoomState:
         self._metrics: RoomMetrics | None = None
         self._summary: RoomSummary | None = None
         self._index: RoomIndex | None = None
+        # Users who came, changed or left since they were taken, in this order.
+        self._touched: dict[UserState, None] = {}
 
     def changed(self, now: float, version: int) -> None:
         self.updated_at = now
@@ -85,12 +88,15 @@ class RoomState:
         self.departures.drop(report.user_id)
         if report.room_name:
             self._name = report.room_name
-        reporter = self._user(report.user_id)
+        reporter = self._user(report.user_id, now)
+        self._touched[reporter] = None
         reporter.reports(report, now, version)
         reporter.sources.note(report, now)
         for entry in report.metrics:
             if entry.user_id == report.user_id or not self.departures.has(entry.user_id, now):
                 self._apply_entry(entry, report, now, version)
+                if _changes_its_user(entry):
+                    self._touched[self.users[entry.user_id]] = None
         new = len(self.users) - known
         users = list(islice(reversed(self.users.values()), new)) if new else []
         if report.events and any(event.type == LEFT for event in report.events):
@@ -100,7 +106,7 @@ class RoomState:
 
     def _apply_entry(self, entry: Entry, report: Report, now: float, version: int) -> None:
         index = self._index
-        user = self._user(entry.user_id)
+        user = self._user(entry.user_id, now)
         reporting = user.reported_on(report, entry, now, version)
         for sample in entry.streams:
             key = (sample.stream_id, sample.direction)
@@ -120,10 +126,13 @@ class RoomState:
             if matters and stream.is_sent != was_sent:
                 self._receivers_changed(user, sample.stream_id, version)
 
-    def _user(self, user_id: str) -> UserState:
+    def _user(self, user_id: str, now: float) -> UserState:
         user = self.users.get(user_id)
         if user is None:
-            user = self.users[user_id] = UserState(user_id, self.users)
+            user = self.users[user_id] = UserState(user_id, self.users, now)
+            self._touched[user] = None
+        if user.stale:
+            self._touched[user] = None
         if self._index:
             self._index.user_changes(user_id)
         return user
@@ -167,6 +176,7 @@ class RoomState:
         user_id = user.user_id
         self.departures.note(user_id, report_time, now)
         received = list(user.receiving.values())
+        user.left_at = now
         self.remove(user, version)
         for stream in received:
             sender = self.users.get(stream.user_id)
@@ -189,6 +199,7 @@ class RoomState:
     def user_changed(self, user: UserState, version: int) -> None:
         """Note that a user changed, or left."""
         user.changed(version)
+        self._touched[user] = None
         if self._index:
             self._index.user_changes(user.user_id)
 
@@ -199,6 +210,11 @@ class RoomState:
         for user in self.users.values():
             user.set_back(now, version)
         return list(self.users.values())
+
+    def take_touched(self) -> list[UserState]:
+        """The users who came, changed or left since the previous call: who left comes before who came under its id."""
+        touched, self._touched = list(self._touched), {}
+        return touched
 
     def user(self, user_id: str) -> UserState | None:
         return self.users.get(user_id)
@@ -246,3 +262,8 @@ class RoomState:
     def _samples(self) -> list[Stream]:
         """Those that count."""
         return [stream.sample for user in self.users.values() for stream in user.streams() if not stream.stale]
+
+
+def _changes_its_user(entry: Entry) -> bool:
+    """Whether it is about more than how others receive the user: else a report would change all whom it mentions."""
+    return bool(entry.device or entry.connection or any(sample.direction == "send" for sample in entry.streams))

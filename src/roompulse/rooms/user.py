@@ -1,12 +1,13 @@
 """What is kept of one user while it is live."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from math import inf
-from typing import Any
+from typing import cast
 
-from roompulse.quality import Level, limitation, rate_user, worst
-from roompulse.report.model import Direction, Entry, Report
+from roompulse.quality import Level, rate_user, worst
+from roompulse.report.model import Connection, Device, Direction, Entry, Report
+from roompulse.rooms.given import Given
 from roompulse.rooms.links import Reception, Weakest
 from roompulse.rooms.model import Receiving, UserMetrics
 from roompulse.rooms.same_id import WINDOW, Sources, TwoSdks
@@ -29,7 +30,8 @@ class Reporting:
 class UserState:
     """One user of one room: what is reported about it, and what it reported to receive from others.
 
-    `users` are all users of its room.
+    `users` are all users of its room. `joined_at` and `left_at` are when it came and went (Unix seconds); one who went
+    without a word left when it had been silent for LEAVE_AFTER.
     """
 
     __slots__ = (
@@ -42,6 +44,8 @@ class UserState:
         "_score",
         "_scored",
         "_users",
+        "joined_at",
+        "left_at",
         "received_at",
         "receiving",
         "reporters",
@@ -51,8 +55,10 @@ class UserState:
         "version",
     )
 
-    def __init__(self, user_id: str, users: "Mapping[str, UserState]") -> None:
+    def __init__(self, user_id: str, users: "Mapping[str, UserState]", now: float) -> None:
         self.user_id = user_id
+        self.joined_at = now
+        self.left_at: float | None = None
         self.reporters: dict[str, Reporting] = {}
         self.receiving: dict[tuple[str, str], StreamState] = {}
         self.received_at = 0.0
@@ -65,8 +71,7 @@ class UserState:
         self._by_itself: tuple[str, int] | None = None
         # The highest report_time of its own reports, and when it came.
         self._newest: tuple[int, float] = (0, -inf)
-        # The newest device, connection, labels and name that were given, and when; most users give none.
-        self._given: dict[str, tuple[Any, float]] | None = None
+        self._given = Given()
         self._metrics: UserMetrics | None = None
         self._score: float | None = None
         self._missing = ""
@@ -79,29 +84,24 @@ class UserState:
         if not self._newest[0] - 1 <= report.report_time < self._newest[0]:
             self._newest = (report.report_time, now)
         if report.labels:
-            self._give("labels", report.labels, now)
+            self._given.put("labels", report.labels, now)
         self._refreshed(now, version)
 
     def reported_on(self, report: Report, entry: Entry, now: float, version: int) -> Reporting:
         """Note that `report` has an entry about this user, and return what its reporter says about it."""
         self._about = (report.sdk_version, report.report_time)
         if entry.device:
-            self._give("device", entry.device, now)
+            self._given.put("device", entry.device, now)
         if entry.user_name:
-            self._give("user_name", entry.user_name, now)
+            self._given.put("user_name", entry.user_name, now)
         if entry.connection:
-            self._give("connection", entry.connection, now)
+            self._given.put("connection", entry.connection, now)
         self._refreshed(now, version)
         reporting = self.reporters.get(report.user_id)
         if reporting is None:
             reporting = self.reporters[report.user_id] = Reporting()
         reporting.at = max(reporting.at, now)
         return reporting
-
-    def _give(self, name: str, value: Any, now: float) -> None:
-        if self._given is None:
-            self._given = {}
-        self._given[name] = (value, now)
 
     def _refreshed(self, now: float, version: int) -> None:
         # Never before what it holds: a user must not leave while one of its streams is still there.
@@ -118,8 +118,7 @@ class UserState:
         """Date nothing later than `now`, since the clock was set back to there."""
         self.received_at = min(self.received_at, now)
         self._newest = (self._newest[0], min(self._newest[1], now))
-        if self._given:
-            self._given = {name: (value, min(at, now)) for name, (value, at) in self._given.items()}
+        self._given.set_back(now)
         for reporting in self.reporters.values():
             reporting.at = min(reporting.at, now)
         for stream in self.streams():
@@ -147,10 +146,7 @@ class UserState:
             del self.reporters[reporter]
         if not self.reporters:
             self._about = None
-        given = self._given or {}
-        lost = [name for name, (_, at) in given.items() if at + leave_after <= now]
-        for name in lost:
-            del given[name]
+        lost = self._given.forget(now - leave_after)
         return bool(gone or dropped or lost), dropped
 
     def due(self, now: float, stale_after: float, leave_after: float) -> float:
@@ -165,7 +161,7 @@ class UserState:
         parts = chain(
             (stream.received_at for stream in self.streams()),
             (reporting.at for reporting in self.reporters.values()),
-            (at for _, at in self._given.values()) if self._given else (),
+            self._given.times(),
         )
         return min(parts, default=self.received_at)
 
@@ -191,7 +187,7 @@ class UserState:
 
     def _find_missing(self) -> str:
         named = [one for key, one in sorted(self.receiving.items()) if not one.stale and one.user_id != self.user_id]
-        return next((_name_of(one, self.user_id) for one in named if self._is_sent(one)), "")
+        return next((one.name_for(self.user_id) for one in named if self._is_sent(one)), "")
 
     def _is_sent(self, received: StreamState) -> bool:
         """Whether the sender's own report says that it sends what this user names."""
@@ -243,6 +239,20 @@ class UserState:
         """The streams that entries about this user gave."""
         return chain.from_iterable(reporting.streams.values() for reporting in self.reporters.values())
 
+    def sending(self) -> Iterator[StreamState]:
+        """What it sends by its own reports, without stale streams."""
+        reporting = self.reporters.get(self.user_id)
+        own = reporting.streams.values() if reporting else ()
+        return (one for one in own if one.sample.direction == "send" and not one.stale)
+
+    @property
+    def device(self) -> Device | None:
+        return cast("Device | None", self._given.last("device"))
+
+    @property
+    def connection(self) -> Connection | None:
+        return cast("Connection | None", self._given.last("connection"))
+
     def stream_count(self) -> int:
         return sum(len(reporting.streams) for reporting in self.reporters.values())
 
@@ -259,36 +269,21 @@ class UserState:
         sdk_version, report_time = self._about or self._by_itself or ("", 0)
         return UserMetrics(
             user_id=self.user_id,
-            user_name=self._last_given("user_name"),
+            user_name=self._given.last("user_name"),
             sdk_version=sdk_version,
-            device=self._last_given("device"),
-            connection=self._last_given("connection"),
-            labels=self._last_given("labels"),
+            device=self.device,
+            connection=self.connection,
+            labels=self._given.last("labels"),
             report_time=report_time,
             received_at=self.received_at,
             stale=self.stale,
             reporters=sorted(self.reporters),
             quality=rate_user(
                 ((one.sample.stream_id, one.quality) for one in sending),
-                ((_name_of(one, self.user_id), one.quality) for one in receiving),
-                _limitations(sending),
+                ((one.name_for(self.user_id), one.quality) for one in receiving),
+                (words for one in sending if (words := one.limitation())),
                 self.missing,
             ),
             streams=[stream.metrics() for stream in streams],
             receiving=self.received(),
         )
-
-    def _last_given(self, name: str) -> Any:
-        return self._given[name][0] if self._given and name in self._given else None
-
-
-def _name_of(stream: StreamState, receiver_id: str) -> str:
-    # An entry about the reporter itself: it receives from a user that it does not name.
-    name = stream.sample.stream_id
-    return name if stream.user_id == receiver_id else f"{stream.user_id}'s {name}"
-
-
-def _limitations(sending: Iterable[StreamState]) -> Iterator[str]:
-    for one in sending:
-        if not one.stale and (words := limitation(one.sample.video, f"sending {one.sample.stream_id}")):
-            yield words

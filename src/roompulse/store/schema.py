@@ -60,6 +60,22 @@ sessions = Table(
     comment="a room from its first report until its last user left",
 )
 
+events = Table(
+    "event",
+    metadata,
+    Column("id", _RowId, primary_key=True, comment="grows with the time at which it was found"),
+    Column("room_id", Text, nullable=False),
+    Column("time", BigInteger, nullable=False, comment="when it began, Unix milliseconds"),
+    Column("kind", Text, nullable=False),
+    Column("user_id", Text),
+    Column("stream_id", Text),
+    Column("level", Text),
+    Column("text", Text, nullable=False),
+    Column("detail", Text),
+    Index("event_by_room", "room_id", "time"),
+    comment="what happened in a room",
+)
+
 beat = Table(
     "beat",
     metadata,

@@ -21,7 +21,7 @@ from roompulse.store.row_codec import (
     rows_of,
     snapshot_row,
 )
-from roompulse.store.schema import samples, sessions, snapshots
+from roompulse.store.schema import events, samples, sessions, snapshots
 from roompulse.store.sqlite import store_errors
 
 PRUNE_AT_ONCE = 500
@@ -83,6 +83,7 @@ class SqlStore:
         oldest = (
             _oldest(samples, "received_at", samples_before),
             _oldest(snapshots, "timestamp", snapshots_before),
+            _oldest(events, "time", snapshots_before),
             _ended(snapshots_before),
         )
         with store_errors():

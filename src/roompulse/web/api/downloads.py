@@ -1,4 +1,4 @@
-"""Downloads of a room's history and of what its users reported, as CSV and JSON.
+"""Downloads of a room's history, of what its users reported and of its events, as CSV and JSON.
 
 Each is read in short portions while it is sent, so that a slow client keeps no transaction open.
 """
@@ -16,6 +16,8 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from roompulse.clock import Clock
+from roompulse.events.model import TimelineEvent
+from roompulse.events.timeline import Timeline
 from roompulse.quality import StreamQuality, arithmetic
 from roompulse.rooms.model import Snapshot
 from roompulse.rooms.rated_samples import StreamSample
@@ -102,10 +104,23 @@ USERS_COLUMNS = {
 """The attribute of a StreamSample by column."""
 
 
+EVENTS_COLUMNS = {
+    "time_utc": "time",
+    "kind": "kind",
+    "user_id": "user_id",
+    "stream_id": "stream_id",
+    "level": "level",
+    "text": "text",
+    "detail": "detail",
+}
+"""The attribute of a TimelineEvent by column."""
+
+
 class Downloads:
-    def __init__(self, store: Store, past: Replay, clock: Clock, settings: Settings) -> None:
+    def __init__(self, store: Store, past: Replay, timeline: Timeline, clock: Clock, settings: Settings) -> None:
         self._store = store
         self._past = past
+        self._timeline = timeline
         self._clock = clock
         self._settings = settings
 
@@ -129,6 +144,10 @@ class Downloads:
         after = max(start or 0.0, now - self._settings.sample_retention)
         return self._past.all_samples(room_id, after, now if end is None else min(end, now))
 
+    def events(self, room_id: str, start: float | None, end: float | None) -> Portions:
+        now = self._clock()
+        return self._timeline.all(room_id, start or 0.0, now if end is None else min(end, now))
+
 
 def export_routes(exports: Downloads) -> list[HTTPRouteHandler]:
     @route("/rooms/{room_id:str}/history.csv", http_method=GET)
@@ -149,7 +168,16 @@ def export_routes(exports: Downloads) -> list[HTTPRouteHandler]:
     async def get_users_json(request: AnyRequest, room_id: FromPath[str]) -> Response[Any]:
         return await _download(request, room_id, "users.json", _json(exports.users(*_requested(request, room_id))))
 
-    return [get_history_csv, get_history_json, get_users_csv, get_users_json]
+    @route("/rooms/{room_id:str}/events.csv", http_method=GET)
+    async def get_events_csv(request: AnyRequest, room_id: FromPath[str]) -> Response[Any]:
+        portions = exports.events(*_requested(request, room_id))
+        return await _download(request, room_id, "events.csv", _csv(portions, EVENTS_COLUMNS))
+
+    @route("/rooms/{room_id:str}/events.json", http_method=GET)
+    async def get_events_json(request: AnyRequest, room_id: FromPath[str]) -> Response[Any]:
+        return await _download(request, room_id, "events.json", _json(exports.events(*_requested(request, room_id))))
+
+    return [get_history_csv, get_history_json, get_users_csv, get_users_json, get_events_csv, get_events_json]
 
 
 def _requested(request: AnyRequest, room_id: str) -> tuple[str, float | None, float | None]:
@@ -201,11 +229,11 @@ def _lines(rows: Sequence[Sequence[object]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _cell(one: Snapshot | StreamSample, path: Sequence[str]) -> object:
+def _cell(one: Snapshot | StreamSample | TimelineEvent, path: Sequence[str]) -> object:
     value: Any = one
     for name in path:
         value = getattr(value, name, None)
-    if path == ["timestamp"]:
+    if path in (["timestamp"], ["time"]):
         return datetime.fromtimestamp(value, UTC).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")
     if isinstance(value, StreamQuality):
         value = arithmetic(value)

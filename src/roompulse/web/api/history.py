@@ -51,7 +51,7 @@ def history_routes(store: Store, past: Replay, rooms: LiveRooms, clock: Clock) -
 def history_query(room_id: str, request: AnyRequest) -> HistoryQuery:
     """The query parameters of a room's history; raises BadRequest that names an invalid one."""
     span = requested_span(request)
-    return HistoryQuery(room_id, span.start, span.end, _step(request), _limit(request))
+    return HistoryQuery(room_id, span.start, span.end, _step(request), requested_limit(request))
 
 
 def stream_query(room_id: str, user_id: str, request: AnyRequest, now: float) -> StreamQuery:
@@ -63,11 +63,11 @@ def stream_query(room_id: str, user_id: str, request: AnyRequest, now: float) ->
         user_id,
         start=end - DEFAULT_RANGE if span.start is None else span.start,
         end=end,
-        about=_id(request, "about"),
-        stream_id=_id(request, "stream_id"),
+        about=requested_id(request, "about"),
+        stream_id=requested_id(request, "stream_id"),
         direction=_direction(request),
         step=_step(request),
-        limit=_limit(request),
+        limit=requested_limit(request),
     )
 
 
@@ -95,7 +95,8 @@ def _step(request: AnyRequest) -> float | None:
     return _number(request, "step", low=1, high=10**9)
 
 
-def _limit(request: AnyRequest) -> int:
+def requested_limit(request: AnyRequest) -> int:
+    """The parameter `limit`; raises BadRequest if it is invalid."""
     limit = _number(request, "limit", low=1, high=MAX_LIMIT)
     if limit is not None and not limit.is_integer():
         raise BadRequest(f"limit: must be a whole number, not {limit}")
@@ -109,13 +110,14 @@ def _number(request: AnyRequest, name: str, *, low: float, high: float) -> float
     try:
         value = msgspec.json.decode(text, type=float)
     except msgspec.DecodeError:
-        raise BadRequest(f"{name}: must be a number, not {_shown(text)}") from None
+        raise BadRequest(f"{name}: must be a number, not {shown(text)}") from None
     if not low <= value <= high:
-        raise BadRequest(f"{name}: must be between {low:g} and {high:g}, not {_shown(text)}")
+        raise BadRequest(f"{name}: must be between {low:g} and {high:g}, not {shown(text)}")
     return value
 
 
-def _id(request: AnyRequest, name: str) -> str | None:
+def requested_id(request: AnyRequest, name: str) -> str | None:
+    """The parameter `name`, an id; raises BadRequest if it is invalid."""
     text: str | None = request.query_params.get(name)
     if text is not None and (fault := id_fault(text)):
         raise BadRequest(f"{name}: {fault}")
@@ -129,8 +131,9 @@ def _direction(request: AnyRequest) -> Direction | None:
     for direction in get_args(Direction):
         if text == direction:
             return cast("Direction", direction)
-    raise BadRequest(f"direction: must be send or recv, not {_shown(text)}")
+    raise BadRequest(f"direction: must be send or recv, not {shown(text)}")
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """An invalid value as an error quotes it."""
     return repr(text[:_LONGEST_SHOWN])

@@ -1,0 +1,29 @@
+"""What the rest of the program needs of stored events. `store/events.py` implements it."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Protocol
+
+from roompulse.events.model import EventQuery, TimelineEvent
+
+
+class EventStore(Protocol):
+    """Methods raise StoreError when the database fails."""
+
+    async def add(self, events: Sequence[tuple[str, TimelineEvent]]) -> None:
+        """Commit these events of rooms, all or none."""
+        ...
+
+    async def find(self, query: EventQuery) -> list[TimelineEvent]:
+        """Stored events, oldest first."""
+        ...
+
+    def all(self, room_id: str, start: float, end: float) -> AsyncIterator[Sequence[TimelineEvent]]:
+        """All events of a room from `start` to `end` (Unix seconds, both included), oldest first, in portions.
+
+        Between two portions no transaction is open.
+        """
+        ...
+
+    async def states(self, room_ids: Collection[str]) -> Mapping[str, Sequence[TimelineEvent]]:
+        """Of each of these rooms the events of STATE_KINDS since it started; empty for one that never started."""
+        ...

@@ -1,0 +1,99 @@
+"""Stored events."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, insert, select, tuple_
+
+from roompulse.events.model import EventQuery, TimelineEvent
+from roompulse.events.tracks import STATE_KINDS
+from roompulse.store.engine import Database
+from roompulse.store.row_codec import FETCH_AT_ONCE
+from roompulse.store.schema import events
+from roompulse.store.sqlite import store_errors
+
+_ROOMS_AT_ONCE = 500
+"""Rooms in one statement: SQLite allows 32,766 values."""
+
+_EVENT = tuple(column for column in events.c if column.name not in ("id", "room_id"))
+
+
+class SqlEvents:
+    """Implements `EventStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._write = database.write
+        self._reader = database.reader
+
+    async def add(self, new: Sequence[tuple[str, TimelineEvent]]) -> None:
+        rows = [_row(room_id, event) for room_id, event in new]
+        with store_errors():
+            await self._write(lambda connection: connection.execute(insert(events), rows))
+
+    async def find(self, query: EventQuery) -> list[TimelineEvent]:
+        newest = _matching(query).order_by(events.c.time.desc(), events.c.id.desc()).limit(query.limit)
+        with store_errors():
+            async with self._reader.connect() as connection:
+                found = (await connection.execute(newest)).all()
+        return [_event(row) for row in reversed(found)]
+
+    async def all(self, room_id: str, start: float, end: float) -> AsyncIterator[Sequence[TimelineEvent]]:
+        matching = _matching(EventQuery(room_id, start, end)).add_columns(events.c.id)
+        portion = matching.order_by(events.c.time, events.c.id).limit(FETCH_AT_ONCE)
+        rows: Sequence[Any] | None = None
+        while rows is None or len(rows) == FETCH_AT_ONCE:
+            rest = portion.where(tuple_(events.c.time, events.c.id) > (rows[-1].time, rows[-1].id)) if rows else portion
+            with store_errors():
+                async with self._reader.connect() as connection:
+                    rows = (await connection.execute(rest)).all()
+            if rows:
+                yield [_event(row) for row in rows]
+
+    async def states(self, room_ids: Collection[str]) -> Mapping[str, Sequence[TimelineEvent]]:
+        found: dict[str, list[TimelineEvent]] = {room_id: [] for room_id in room_ids}
+        with store_errors():
+            async with self._reader.connect() as connection:
+                for start in range(0, len(found), _ROOMS_AT_ONCE):
+                    some = list(found)[start : start + _ROOMS_AT_ONCE]
+                    for row in await connection.run_sync(_since_start, some):
+                        found[row.room_id].append(_event(row))
+        return found
+
+
+def _row(room_id: str, event: TimelineEvent) -> dict[str, Any]:
+    return {
+        "room_id": room_id,
+        "time": round(event.time * 1000),
+        "kind": event.kind,
+        "user_id": event.user_id,
+        "stream_id": event.stream_id,
+        "level": event.level,
+        "text": event.text,
+        "detail": event.detail,
+    }
+
+
+def _event(row: Row[Any]) -> TimelineEvent:
+    return TimelineEvent(row.time / 1000, row.kind, row.user_id, row.stream_id, row.level, row.text, row.detail)
+
+
+def _matching(query: EventQuery) -> Select[Any]:
+    statement = select(*_EVENT).where(events.c.room_id == query.room_id)
+    if query.start is not None:
+        statement = statement.where(events.c.time >= query.start * 1000)
+    if query.end is not None:
+        statement = statement.where(events.c.time <= query.end * 1000)
+    if query.user_id is not None:
+        statement = statement.where(events.c.user_id == query.user_id)
+    if query.kind is not None:
+        statement = statement.where(events.c.kind == query.kind)
+    return statement
+
+
+def _since_start(connection: Connection, room_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    here = events.c.room_id.in_(room_ids)
+    starts = select(events.c.room_id, func.max(events.c.id).label("first"))
+    newest = starts.where(here, events.c.kind == "room_started").group_by(events.c.room_id).subquery()
+    since = select(events.c.room_id, *_EVENT).join(newest, newest.c.room_id == events.c.room_id)
+    kinds = events.c.kind.in_(STATE_KINDS)
+    return connection.execute(since.where(events.c.id >= newest.c.first, kinds).order_by(events.c.id)).all()

@@ -1,0 +1,49 @@
+"""GET /report/events/{room_id}: what happened in a room."""
+
+from typing import cast
+
+from litestar import route
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from roompulse.errors import BadRequest, NotFound
+from roompulse.events.model import KINDS, EventQuery, Kind
+from roompulse.events.timeline import Timeline
+from roompulse.rooms.contract import LiveRooms
+from roompulse.store.contract import HistoryQuery, Store
+from roompulse.web.api.history import requested_id, requested_limit, requested_span, shown
+from roompulse.web.http.compression import COMPRESSED
+from roompulse.web.http.json_answer import JsonAnswer, list_answer
+from roompulse.web.http.routes import GET, AnyRequest
+from roompulse.web.http.urls import decode_id
+
+
+def event_routes(timeline: Timeline, store: Store, rooms: LiveRooms) -> list[HTTPRouteHandler]:
+    @route("/report/events/{room_id:str}", http_method=GET, middleware=[COMPRESSED])
+    async def get_events(request: AnyRequest, room_id: FromPath[str]) -> JsonAnswer:
+        query = event_query(decode_id("room_id", room_id), request)
+        events, _ = await timeline.find(query)
+        if not events and rooms.get(query.room_id) is None and await store.history(_any(query.room_id)) is None:
+            raise NotFound(f"room_id: the room {query.room_id!r} has no retained history")
+        return await list_answer(request, events)
+
+    return [get_events]
+
+
+def event_query(room_id: str, request: AnyRequest) -> EventQuery:
+    """The query parameters; raises BadRequest that names an invalid one."""
+    span = requested_span(request)
+    return EventQuery(
+        room_id, span.start, span.end, requested_id(request, "user_id"), _kind(request), requested_limit(request)
+    )
+
+
+def _any(room_id: str) -> HistoryQuery:
+    return HistoryQuery(room_id, limit=1)
+
+
+def _kind(request: AnyRequest) -> Kind | None:
+    text = request.query_params.get("kind")
+    if text is None or text in KINDS:
+        return cast("Kind | None", text)
+    raise BadRequest(f"kind: must be one of {', '.join(KINDS)}, not {shown(text)}")
