@@ -165,7 +165,7 @@ class _Core:
         async with self.database.open(), self.access.open():
             await self.registry.reload()
             await self.ingest.rebuild(self.settings.leave_after)
-            await self.timeline.resume({*await self.sessions.unfinished(), *self.rooms.ids()})
+            await self.timeline.resume(await self.sessions.unfinished())
             await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
             async with _background(*self._jobs()), _taking(self.ingest, self.hub):
                 yield

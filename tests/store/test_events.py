@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from roompulse.events.model import EventQuery, TimelineEvent
 from roompulse.settings import Settings
@@ -81,8 +81,18 @@ async def test_the_state_of_a_room_is_of_its_newest_start(store: SqlEvents, monk
     kinds = ["room_started", "user_joined", "room_ended", "room_started", "note", "sdk", "user_joined"]
     events = [event(NOW + at, kind, text=str(at)) for at, kind in enumerate(kinds)]
     await store.add([(room, one) for room in ("room-1", "room-2", "room-3") for one in events])
-    found = await store.states(["room-1", "room-3", "new", "other"])
+    await store.add([(room, event(NOW + 9, "room_ended")) for room in ("room-2", "room-3")])
+    found = await store.states(["room-3", "new", "other"])
     assert found == {"room-1": [events[3], events[6]], "room-3": [events[3], events[6]], "new": [], "other": []}
+
+
+async def test_a_start_reads_only_how_calls_began_and_ended(database: Database) -> None:
+    def plan(connection: Connection) -> str:
+        query = str(module._UNENDED.compile(connection, compile_kwargs={"literal_binds": True}))
+        return str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all())
+
+    async with database.reader.connect() as connection:
+        assert "INDEX event_of_call" in await connection.run_sync(plan)
 
 
 async def test_they_are_pruned_with_the_snapshots(database: Database, store: SqlEvents) -> None:

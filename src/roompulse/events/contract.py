@@ -25,5 +25,8 @@ class EventStore(Protocol):
         ...
 
     async def states(self, room_ids: Collection[str]) -> Mapping[str, Sequence[TimelineEvent]]:
-        """Of each of these rooms the events of STATE_KINDS since it started; empty for one that never started."""
+        """Of these rooms, and of all that have not ended, the events of STATE_KINDS since they started.
+
+        Empty for a room that never started.
+        """
         ...

@@ -71,7 +71,7 @@ class Timeline:
             self._add(room_id, event)
 
     async def resume(self, room_ids: Iterable[str]) -> None:
-        """Continue after a restart: `room_ids` are the rooms that were live when the server ended, or are now.
+        """Continue after a restart: `room_ids` are rooms that were live when the server ended, with events or without.
 
         Raises StoreError when the database fails.
         """

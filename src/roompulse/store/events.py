@@ -3,19 +3,27 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, insert, select, tuple_
 
-from roompulse.events.model import EventQuery, TimelineEvent
+from roompulse.events.model import EventQuery, Kind, TimelineEvent
 from roompulse.events.tracks import STATE_KINDS
 from roompulse.store.engine import Database
 from roompulse.store.row_codec import FETCH_AT_ONCE
-from roompulse.store.schema import events
+from roompulse.store.schema import CALLS, events
 from roompulse.store.sqlite import store_errors
 
 _ROOMS_AT_ONCE = 500
 """Rooms in one statement: SQLite allows 32,766 values."""
 
 _EVENT = tuple(column for column in events.c if column.name not in ("id", "room_id"))
+
+
+def _newest(kind: Kind) -> ColumnElement[int]:
+    return func.max(case((events.c.kind == kind, events.c.id), else_=0))
+
+
+_UNENDED = select(events.c.room_id).where(CALLS).group_by(events.c.room_id)
+_UNENDED = _UNENDED.having(_newest("room_started") > _newest("room_ended"))
 
 
 class SqlEvents:
@@ -50,9 +58,10 @@ class SqlEvents:
                 yield [_event(row) for row in rows]
 
     async def states(self, room_ids: Collection[str]) -> Mapping[str, Sequence[TimelineEvent]]:
-        found: dict[str, list[TimelineEvent]] = {room_id: [] for room_id in room_ids}
         with store_errors():
             async with self._reader.connect() as connection:
+                unended = (await connection.execute(_UNENDED)).scalars()
+                found: dict[str, list[TimelineEvent]] = {room_id: [] for room_id in {*room_ids, *unended}}
                 for start in range(0, len(found), _ROOMS_AT_ONCE):
                     some = list(found)[start : start + _ROOMS_AT_ONCE]
                     for row in await connection.run_sync(_since_start, some):

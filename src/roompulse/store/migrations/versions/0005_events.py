@@ -21,3 +21,5 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text),
     )
     op.create_index("event_by_room", "event", ["room_id", "time"])
+    calls = sa.text("kind IN ('room_started', 'room_ended')")
+    op.create_index("event_of_call", "event", ["room_id", "kind"], sqlite_where=calls, postgresql_where=calls)
