@@ -72,6 +72,7 @@ from roompulse.web.pages.room import RoomPage, room_routes
 from roompulse.web.pages.rooms import RoomsPage, rooms_routes
 from roompulse.web.pages.shared_stream import PageViews, shared_stream_routes
 from roompulse.web.pages.sign_in import SignInPage, sign_in_routes, sign_out_routes
+from roompulse.web.pages.timeline import Timelines
 from roompulse.web.pages.user import UserPage, user_routes
 from roompulse.web.sse.stream import EventStreams
 
@@ -193,8 +194,9 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     epoch = secrets.token_hex(4)
     past = Past(core.past, clock)
     rooms_page = RoomsPage(rooms, core.trends, ingest.intake, templates, clock)
-    room_page = RoomPage(rooms, past, core.sessions, templates, clock)
-    user_page = UserPage(rooms, past, templates, clock, settings.leave_after)
+    timelines = Timelines(core.timeline, templates)
+    room_page = RoomPage(rooms, past, core.sessions, timelines, templates, clock)
+    user_page = UserPage(rooms, past, timelines, templates, clock, settings.leave_after)
     intake = IngestHealthPage(ingest.intake, templates)
     notice, forms = DatabaseNotice(core.health, templates), Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, notice, forms, core.streams, clock, settings)

@@ -25,7 +25,8 @@ from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id, room_path
 from roompulse.web.pages.layout import Layout, html_answer
 from roompulse.web.pages.past import Moment, Past, history_unavailable
-from roompulse.web.pages.query import UserQuery, user_query
+from roompulse.web.pages.query import UserQuery, present_query
+from roompulse.web.pages.timeline import KIND_NAMES, Timelines
 from roompulse.web.pages.view import PageView, Sections
 from roompulse.web.sse.stream import EventStream
 
@@ -129,9 +130,16 @@ def room_view(rooms: LiveRooms, sections: RoomSections, room_id: str, query: Use
 
 class RoomPage:
     def __init__(
-        self, rooms: LiveRooms, past: Past, sessions: SessionStore, templates: Templates, clock: Clock
+        self,
+        rooms: LiveRooms,
+        past: Past,
+        sessions: SessionStore,
+        timelines: Timelines,
+        templates: Templates,
+        clock: Clock,
     ) -> None:
         self._rooms = rooms
+        self._timelines = timelines
         self._past = past
         self._sessions = sessions
         self._templates = templates
@@ -141,15 +149,24 @@ class RoomPage:
     def is_live(self, room_id: str) -> bool:
         return self._rooms.get(room_id) is not None
 
-    def view(self, room_id: str, query: UserQuery) -> PageView:
-        return room_view(self._rooms, self._sections, room_id, query)
+    async def view(self, room_id: str, query: UserQuery) -> PageView:
+        timeline = await self._timelines.of(room_id, query)
+        of_room = room_view(self._rooms, self._sections, room_id, query)
+
+        def sections() -> Sections:
+            return {**of_room.sections(), "timeline": timeline(self._rooms.get(room_id), self._clock())}
+
+        return replace(of_room, sections=sections)
 
     async def moment(self, room_id: str, at: float, query: UserQuery) -> Moment:
+        timeline = await self._timelines.of(room_id, query)
         if not self._past.has_users(at) and (totals := await self._past.totals(room_id, at)):
-            return Moment(200, totals_sections(self._templates, room_id, totals, query))
+            room, sections = None, totals_sections(self._templates, room_id, totals, query)
+            return Moment(200, {**sections, "timeline": timeline(room, at)})
         room = await self._past.room(room_id, at)
         # Each replay has versions of its own, so that no fragment of it can be used again.
-        return Moment(200 if room else 404, RoomSections(self._templates).of(room_id, room, query))
+        sections = RoomSections(self._templates).of(room_id, room, query)
+        return Moment(200 if room else 404, {**sections, "timeline": timeline(room, at)})
 
     async def sessions(self, room_id: str, query: UserQuery) -> str:
         """The newest sessions of the room as HTML."""
@@ -169,10 +186,11 @@ def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHan
         query, path = past.query(request), room_path(decoded)
         sessions = await page.sessions(decoded, query)
         context: dict[str, Any] = {"room_id": decoded, "path": path, "query": query, "sessions": sessions}
+        context["kinds"] = KIND_NAMES
         if query.at is not None:
             moment = await page.moment(decoded, query.at, query)
             return layout.answer(request, "room.html", moment.sections, at=query.at, status=moment.status, **context)
-        sections = page.view(decoded, query).sections()
+        sections = (await page.view(decoded, query)).sections()
         stream, status = query.url(f"{path}/stream"), 200 if page.is_live(decoded) else 404
         return layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
 
@@ -182,8 +200,7 @@ def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHan
 
     @route("/rooms/{room_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
-        # A page of the past has no stream: what is asked for here is the present.
-        query = replace(user_query(request.query_params), at=None)
-        return layout.stream(page.view(decode_id("room_id", room_id), query))
+        query = present_query(request.query_params)
+        return layout.stream(await page.view(decode_id("room_id", room_id), query))
 
     return [get_room_page, get_sessions, stream_room_page]

@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from msgspec.structs import replace
 
 from roompulse.clock import Clock
 from roompulse.errors import StoreError
@@ -19,7 +20,8 @@ from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id, user_path
 from roompulse.web.pages.layout import Layout, html_answer
 from roompulse.web.pages.past import Moment, Past, history_unavailable
-from roompulse.web.pages.query import UserQuery
+from roompulse.web.pages.query import UserQuery, present_query
+from roompulse.web.pages.timeline import KIND_NAMES, Timelines
 from roompulse.web.pages.view import PageView, Sections
 from roompulse.web.sse.stream import EventStream
 
@@ -69,8 +71,17 @@ def user_view(rooms: LiveRooms, templates: Templates, room_id: str, user_id: str
 
 
 class UserPage:
-    def __init__(self, rooms: LiveRooms, past: Past, templates: Templates, clock: Clock, leave_after: float) -> None:
+    def __init__(
+        self,
+        rooms: LiveRooms,
+        past: Past,
+        timelines: Timelines,
+        templates: Templates,
+        clock: Clock,
+        leave_after: float,
+    ) -> None:
         self._rooms = rooms
+        self._timelines = timelines
         self._past = past
         self._templates = templates
         self._clock = clock
@@ -80,13 +91,21 @@ class UserPage:
         room = self._rooms.get(room_id)
         return room is not None and room.user(user_id) is not None
 
-    def view(self, room_id: str, user_id: str) -> PageView:
-        return user_view(self._rooms, self._templates, room_id, user_id)
+    async def view(self, room_id: str, user_id: str, query: UserQuery) -> PageView:
+        timeline = await self._timelines.of(room_id, query, user_id)
+        of_user = user_view(self._rooms, self._templates, room_id, user_id)
 
-    async def moment(self, room_id: str, user_id: str, at: float) -> Moment:
+        def sections() -> Sections:
+            return {**of_user.sections(), "timeline": timeline(self._rooms.get(room_id), self._clock())}
+
+        return replace(of_user, key=("user", room_id, user_id, query.kind), sections=sections)
+
+    async def moment(self, room_id: str, user_id: str, at: float, query: UserQuery) -> Moment:
+        timeline = await self._timelines.of(room_id, query, user_id)
         room = await self._past.room(room_id, at)
         found = room is not None and room.user(user_id) is not None
-        return Moment(200 if found else 404, user_sections(self._templates, room_id, user_id, room, at))
+        sections = user_sections(self._templates, room_id, user_id, room, at)
+        return Moment(200 if found else 404, {**sections, "timeline": timeline(room, at)})
 
     async def visits(self, room_id: str, user_id: str, query: UserQuery) -> str:
         """When the user was in the room, as HTML."""
@@ -118,11 +137,13 @@ def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHan
         query, path = past.query(request), user_path(*ids)
         visits = await page.visits(*ids, query)
         context: dict[str, Any] = {"room_id": ids[0], "user_id": ids[1], "path": path, "query": query, "visits": visits}
+        context["kinds"] = KIND_NAMES
         if query.at is not None:
-            moment = await page.moment(*ids, query.at)
+            moment = await page.moment(*ids, query.at, query)
             return layout.answer(request, "user.html", moment.sections, at=query.at, status=moment.status, **context)
-        sections, status = page.view(*ids).sections(), 200 if page.is_live(*ids) else 404
-        return layout.answer(request, "user.html", sections, stream=f"{path}/stream", status=status, **context)
+        sections, status = (await page.view(*ids, query)).sections(), 200 if page.is_live(*ids) else 404
+        stream = query.url(f"{path}/stream")
+        return layout.answer(request, "user.html", sections, stream=stream, status=status, **context)
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET, middleware=[COMPRESSED])
     async def get_visits(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
@@ -130,7 +151,8 @@ def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHan
         return html_answer(await page.visits(*ids, past.query(request)))
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET, opt=STREAM)
-    async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> EventStream:
-        return layout.stream(page.view(decode_id("room_id", room_id), decode_id("user_id", user_id)))
+    async def stream_user_page(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> EventStream:
+        ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
+        return layout.stream(await page.view(*ids, present_query(request.query_params)))
 
     return [get_user_page, get_visits, stream_user_page]
