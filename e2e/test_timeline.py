@@ -9,6 +9,7 @@ from tests.builders import body, network, stream
 from tests.server import Server
 
 from e2e import axe
+from e2e.conftest import Watch
 from e2e.pages import room_path, user_path, visit
 from roompulse.report.model import Entry, Event
 
@@ -60,7 +61,8 @@ def test_what_happens_appears_at_the_top_and_is_a_link_to_its_moment(page: Page,
     assert not [row for row in rows(page) if "poor" in row]
 
 
-def test_who_left_stays_visible(page: Page, server: Server) -> None:
+def test_who_left_stays_visible(page: Page, server: Server, watch: Watch) -> None:
+    watch.allow("404")  # the page of a user who is not there
     say(server, "bob")
     say(server, "ann")
     visit(page, server, room_path(ROOM))
