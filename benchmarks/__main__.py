@@ -12,7 +12,21 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from benchmarks import bulk, capacity, fan_out, growth, ingest, lag, machine, memory, reads, soak, start
+from benchmarks import (
+    alerts,
+    bulk,
+    capacity,
+    fan_out,
+    growth,
+    ingest,
+    lag,
+    machine,
+    memory,
+    pressure,
+    reads,
+    soak,
+    start,
+)
 from benchmarks.bench import Bench, Benchmark
 from benchmarks.results import DOCS, Outcome, Results, read, summary, write
 
@@ -23,8 +37,10 @@ BENCHMARKS: dict[str, Benchmark] = {
     "lag": lag.run,
     "growth": growth.run,
     "reads": reads.run,
+    "pressure": pressure.run,
     "memory": memory.run,
     "start": start.run,
+    "alerts": alerts.run,
     "soak": soak.run,
 }
 """In the order of the table."""

@@ -55,6 +55,11 @@ def _room_of(reports: Iterator[Received], room_id: str) -> RoomMetrics:
     return room.metrics()
 
 
+def aggregate_of_call() -> Aggregate:
+    """Of a room of PAST_USERS users."""
+    return _room_of(past_reports(0), "past").aggregate
+
+
 async def _seed(settings: Settings, at: float, aggregate: Aggregate) -> None:
     """A day of snapshots, and the reports of two minutes."""
     database = Database(settings)

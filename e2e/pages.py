@@ -1,5 +1,6 @@
 """What the tests do with pages."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
@@ -37,7 +38,8 @@ def state(page: Page) -> Locator:
 
 
 def expect_live(page: Page, timeout: float | None = None) -> None:
-    expect(page.locator("#connection-word")).to_have_text("Live", timeout=timeout)
+    """The page is kept up to date, whether or not what it shows is live."""
+    expect(state(page)).to_have_attribute("data-state", re.compile("live|waiting"), timeout=timeout)
 
 
 def expect_lost(page: Page, timeout: float | None = None) -> None:

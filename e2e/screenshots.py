@@ -23,6 +23,7 @@ from tests.server import Server
 
 from e2e.chromium import ARGUMENTS, find_chromium
 from roompulse.client import Report
+from roompulse.clock import WallClock
 from roompulse.report.decode import decode_report
 from roompulse.report.model import Received
 from roompulse.rooms.admission import Limits
@@ -83,7 +84,7 @@ async def store_past(data: Path, played: Iterator[tuple[float, Report]], begin: 
     database = Database(settings)
     rooms = RoomsInMemory(Limits(99, 999, 99), stale_after=settings.stale_after, leave_after=settings.leave_after)
     store = SqlStore(database)
-    recorder = SessionRecorder(SqlSessions(database), rooms)
+    recorder = SessionRecorder(SqlSessions(database), rooms, WallClock())
     snapshots = Snapshots(store, rooms, Trends(STEP, 99), time.time, STEP)
     async with database.open():
         while begin < time.time():

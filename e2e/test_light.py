@@ -20,7 +20,7 @@ AT_MOST = 150_000
 """Bytes on the wire, headers included, of a page of 50 rooms, 20 SDKs, or 20 users who all receive each other."""
 
 
-WORTH_IT = 500
+WORTH_IT = 1_024
 """Bytes of a body: a smaller one is not compressed."""
 
 

@@ -1,6 +1,7 @@
 """Open pages change by themselves, without a reload."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -9,7 +10,7 @@ from tests.server import Server
 
 from e2e.conftest import NETWORK_FAULTS, Watch
 from e2e.pages import HIDEABLE, expect_live, hide, look_at, row, rows, user_path, visit, without_reload
-from roompulse.report.model import Entry
+from roompulse.report.model import LEFT, Entry, Event
 
 BAD = network(rtt=300, jitter=30, packet_loss=5)
 
@@ -51,6 +52,31 @@ def test_a_user_page_shows_the_arithmetic_of_each_report(page: Page, server: Ser
         server.post(bad())
         expect(page.locator("td.arithmetic")).to_contain_text("2.30 = 4.44")
         expect(page.locator(".reasons")).to_contain_text("370 ms delay sending camera")
+
+
+@pytest.mark.parametrize("path", ["/rooms/room-1", "/rooms/room-1/users/u1"])
+def test_a_page_whose_room_is_not_live_does_not_say_live(
+    page: Page, make_server: Callable[..., Server], watch: Watch, path: str
+) -> None:
+    watch.allow(NETWORK_FAULTS)
+    with make_server(STALE_AFTER=3, LEAVE_AFTER=6).running() as server:
+        server.post(REFERENCE)
+        page.goto(server.url + path)
+        word = page.locator("#connection-word")
+        for expected in ("Live", "Stale", "No active call"):
+            expect(word).to_have_text(expected)
+        with without_reload(page):
+            server.post(REFERENCE)
+            expect(word).to_have_text("Live")
+
+
+def test_a_user_that_left_a_live_room_is_not_live(page: Page, server: Server) -> None:
+    for user_id in ("u1", "u2"):
+        server.post(body(user_id=user_id))
+    visit(page, server, user_path("room-1", "u1"))
+    expect(page.locator("#connection-word")).to_have_text("Live")
+    server.post(body(metrics=[], events=[Event(LEFT)]))
+    expect(page.locator("#connection-word")).to_have_text("Not in the room")
 
 
 @pytest.mark.parametrize("path", ["/rooms/room-1", "/rooms/room-1/users/u1"])

@@ -73,6 +73,7 @@ def test_an_operator_signs_in_and_works_under_a_path(
         page.get_by_role("button", name="Sign out", exact=True).click()
         expect(page).to_have_url(f"{address}sign-in")
         assert elsewhere == []
+        page.goto("about:blank")  # before the server stops, which the page would say
 
 
 def add_key(page: Page) -> None:
@@ -90,6 +91,7 @@ def test_the_sdk_posts_under_a_path(make_server: Callable[..., Server], page: Pa
             page.evaluate(POST, address.rstrip("/"))
         assert posted.value.status == 200
         expect(row(page, "room-1")).to_be_visible()
+        page.goto("about:blank")  # before the server stops, which the page would say
 
 
 POST = """

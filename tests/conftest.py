@@ -8,6 +8,7 @@ import pytest
 from litestar import Litestar
 
 from roompulse.app import create_app
+from roompulse.clock import WallClock
 from roompulse.settings import Settings
 from roompulse.web.application import Application
 from tests.builders import NOW
@@ -15,17 +16,20 @@ from tests.databases import make_databases
 from tests.server import Server
 
 
-class Clock:
-    """A clock that only a test moves."""
+class Clock(WallClock):
+    """A clock that only a test moves. A change of `now` is time that passes; `set_by` sets the clock."""
 
     def __init__(self, now: float = NOW) -> None:
         self.now = now
-
-    def __call__(self) -> float:
-        return self.now
+        self._set = 0.0
+        super().__init__(lambda: self.now, lambda: self.now - self._set)
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
+
+    def set_by(self, seconds: float) -> None:
+        self.now += seconds
+        self._set += seconds
 
 
 @pytest.hookimpl(trylast=True)

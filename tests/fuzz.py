@@ -27,7 +27,7 @@ from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.rated_samples import SampleRater
 from roompulse.rooms.trends import Trends
 from roompulse.store.packing import pack_entry, unpack_entry
-from roompulse.web.api.downloads import USERS_COLUMNS, _cell
+from roompulse.web.api.downloads import USERS_COLUMNS, _row_of
 from roompulse.web.api.stream import RoomJsonView
 from roompulse.web.html.assets import Assets
 from roompulse.web.html.templates import Templates
@@ -36,7 +36,7 @@ from roompulse.web.pages.ingest_health import IngestHealthPage
 from roompulse.web.pages.query import IntakeQuery, RoomsQuery, UserQuery
 from roompulse.web.pages.room import RoomSections, room_view
 from roompulse.web.pages.rooms import RoomsPage
-from roompulse.web.pages.user import user_view
+from roompulse.web.pages.user import UserSections, user_view
 from tests.api.test_schema import FULL
 from tests.builders import NOW
 from tests.timelines import timeline_of
@@ -259,8 +259,7 @@ class World:
         self._show_intake(intake)
         for sample in SampleRater().rate(received):
             assert isinstance(arithmetic(sample.quality), str)
-            for path in USERS_COLUMNS.values():
-                _cell(sample, path.split("."))
+            assert _row_of(USERS_COLUMNS.values())(sample)
 
     def _show(self, rooms: RoomsInMemory, report: Report) -> None:
         room = rooms.get(report.room_id)
@@ -268,13 +267,16 @@ class World:
         assert json.loads(success(room.metrics()))["data"]["room_id"] == report.room_id
         timeline = timeline_of(rooms, lambda: NOW)
         timeline.look(NOW)
-        rooms_page = RoomsPage(rooms, Trends(10, 10), self._new_intake(), self._templates, lambda: NOW)
+        rooms_page = RoomsPage(rooms, Trends(10, 10), self._new_intake(), str, self._templates, lambda: NOW)
         shown: list[View] = [
             RoomJsonView(rooms, timeline, report.room_id, "epoch"),
             room_view(rooms, RoomSections(self._templates), report.room_id, UserQuery()),
             rooms_page.view(RoomsQuery()),
         ]
-        shown += [user_view(rooms, self._templates, report.room_id, user.user_id) for user in room.metrics().users]
+        shown += [
+            user_view(rooms, UserSections(self._templates), report.room_id, user.user_id)
+            for user in room.metrics().users
+        ]
         for view in shown:
             for frame in view.render().values():
                 assert_one_event(frame)

@@ -22,6 +22,7 @@ from roompulse.report.model import Audio, Connection, Device, Entry, Event, Netw
 from roompulse.settings import Settings
 from roompulse.web.http.headers import COMMON_HEADERS, INGEST_HEADERS, OPEN_HEADERS, PAGE_HEADERS, PREFLIGHT_HEADERS
 from roompulse.web.server import protocol as connection
+from roompulse.web.server.connection_limit import RESERVE
 from tests.builders import REFERENCE
 
 ROOT = Path(__file__).parents[1]
@@ -65,9 +66,11 @@ def test_the_table_of_what_other_sites_may_is_what_they_may() -> None:
 
 def test_the_bounds_of_a_connection_are_documented() -> None:
     text = (ROOT / "docs" / "security.md").read_text()
-    for bound in (f"{connection.MAX_HEAD // 1024} KiB", f"{connection.KEEP_ALIVE} s", f"{connection.LINGER} s"):
-        assert bound in text
+    assert f"{connection.MAX_HEAD // 1024} KiB" in text
+    for seconds in (connection.KEEP_ALIVE, connection.HEAD_TIMEOUT, connection.LINGER):
+        assert f"{seconds} s" in text
     assert f"{connection.MAX_PIPELINED} requests wait" in text
+    assert f"less {RESERVE} for files" in text
 
 
 def test_the_help_of_serve_tells_its_defaults() -> None:
@@ -79,7 +82,7 @@ def test_the_help_of_serve_tells_its_defaults() -> None:
 
 
 def test_the_table_of_routes_is_the_routes(tmp_path: Path) -> None:
-    documented = {re.sub(r"{(\w+)}", r"{\1:str}", row[0].split()[1]) for row in table("api.md", "# The /report API")}
+    documented = {re.sub(r"{(\w+)}", r"{\1:str}", row[0].split()[-1]) for row in table("api.md", "# The /report API")}
     app = create_app(Settings(data=tmp_path))
     assert documented == {route.path for route in app.routed.routes if route.path.startswith("/report")}
 

@@ -1,6 +1,6 @@
 """Timelines in a small world: events of live rooms, kept in a list."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from roompulse.clock import Clock
 from roompulse.errors import StoreError
@@ -23,11 +23,14 @@ class FakeEvents:
         self.kept += events
 
     async def find(self, query: EventQuery) -> list[TimelineEvent]:
+        return self._find(query)
+
+    def _find(self, query: EventQuery) -> list[TimelineEvent]:
         found = [event for room_id, event in self.kept if query.matches(room_id, event)]
         return sorted(found, key=lambda event: event.time)[-query.limit :]
 
-    async def all(self, room_id: str, start: float, end: float) -> AsyncIterator[Sequence[TimelineEvent]]:
-        if found := await self.find(EventQuery(room_id, start, end)):
+    def all(self, room_id: str, start: float, end: float) -> Iterator[Sequence[TimelineEvent]]:
+        if found := self._find(EventQuery(room_id, start, end)):
             yield found
 
     async def states(self, room_ids: Collection[str]) -> Mapping[str, Sequence[TimelineEvent]]:

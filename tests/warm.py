@@ -5,13 +5,14 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 import roompulse.cli
-from roompulse.app import _assets_and_templates, create_app
+from roompulse.app import create_app
 from roompulse.settings import Settings
+from roompulse.web.html.templates import assets_and_templates
 
 for command in iter_modules(roompulse.cli.__path__, "roompulse.cli."):
     import_module(command.name)
 
 create_app(Settings(data=Path("never-opened")))
-_, templates = _assets_and_templates()
+_, templates = assets_and_templates()
 for name in templates._environment.list_templates():
     templates._environment.get_template(name)

@@ -14,7 +14,7 @@ import logging
 import os
 from typing import Any
 
-from roompulse.access.exposure import exposure_remarks
+from roompulse.access.exposure_at_start import exposure_remarks
 from roompulse.app import create_app
 from roompulse.errors import StartupError
 from roompulse.logs import set_up_own_logs

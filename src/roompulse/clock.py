@@ -2,11 +2,62 @@
 
 import time
 from collections.abc import Callable
+from math import inf
 
 Clock = Callable[[], float]
 """Returns the time now in Unix seconds."""
+
+JUMP = 2.0
+"""Seconds by which a clock must be set to count as set: a leap second and a slow adjustment do not."""
 
 
 def system_clock() -> float:
     """Unix seconds with milliseconds, the precision that answers and the database keep."""
     return round(time.time(), 3)
+
+
+def since_boot() -> float:
+    """Seconds that pass whatever the clock is set to, those while the machine is suspended included."""
+    # Python's monotonic clock stands still on Linux while the machine is suspended.
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class WallClock:
+    """A clock that notices when it is set, by comparison with one that only passes.
+
+    `jumped` is by how many seconds it was set in all.
+    """
+
+    def __init__(self, wall: Clock = system_clock, passed: Clock = since_boot) -> None:
+        self.jumped = 0.0
+        self._wall = wall
+        self._passed = passed
+        self._started = passed()
+        self._set_at = -inf
+        self._offset = wall() - self._started
+        self._followers: list[Callable[[float, float], None]] = []
+
+    def on_jump(self, follow: Callable[[float, float], None]) -> None:
+        """Let `follow` be called with the whole seconds by which the clock was set, and the time now.
+
+        It is called before whoever read the clock gets that time: so ages may be kept by adding the seconds to times.
+        """
+        self._followers.append(follow)
+
+    def __call__(self) -> float:
+        """The time now in Unix seconds."""
+        now, passed = self._wall(), self._passed()
+        jump, self._offset = now - passed - self._offset, now - passed
+        if abs(jump) >= JUMP:
+            self.jumped += round(jump)
+            self._set_at = passed
+            for follow in self._followers:
+                follow(round(jump), now)
+        return now
+
+    def steady_for(self) -> float:
+        """Seconds since it was set, or since the start if it was not."""
+        return self._passed() - max(self._started, self._set_at)
+
+    def was_set_within(self, seconds: float) -> bool:
+        return self._passed() - self._set_at < seconds

@@ -14,6 +14,7 @@ Reason = Literal[
     "sender_rate",
     "sender_rooms",
     "room_full",
+    "reported_users_full",
     "streams_full",
     "unavailable",
     "rooms_full",
@@ -115,3 +116,14 @@ class Unavailable(Problem):
 
 class StoreError(Exception):
     """The database failed; nothing of the operation took effect."""
+
+
+class DatabaseLostError(StoreError):
+    """The file of the database is not the one that was opened: retrying does not help until an operator acts.
+
+    The message, which pages show, says what happened and what to do.
+    """
+
+
+class DatabaseDamagedError(DatabaseLostError):
+    """The file is damaged: it is not written any more, which could make it worse."""

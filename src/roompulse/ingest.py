@@ -6,17 +6,20 @@ So no unsaved report is ever shown or acknowledged, and the cost of a commit is 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from itertools import islice
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from roompulse.clock import Clock
-from roompulse.errors import Problem, StoreError, Unavailable
+from roompulse.clock import WallClock
+from roompulse.errors import DatabaseLostError, Problem, StoreError, Unavailable
 from roompulse.events.timeline import Timeline
 from roompulse.hub.contract import Hub
 from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
+from roompulse.periodic import every
 from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received, Report
 from roompulse.rooms.contract import LiveRooms
@@ -24,6 +27,9 @@ from roompulse.store.availability import Availability
 from roompulse.store.contract import Store
 
 logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds between two checks for users who are stale or have left, and for commits that are overdue."""
 
 MAX_BATCH = 500
 """Reports in one commit: with bulk reports of hundreds of streams each, one commit still takes well under a second."""
@@ -63,7 +69,7 @@ class Ingest:
         hub: Hub,
         timeline: Timeline,
         meters: Meters,
-        clock: Clock,
+        clock: WallClock,
         *,
         max_queue: int,
         commit_timeout: float,
@@ -82,7 +88,11 @@ class Ingest:
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._saving_since: float | None = None
+        self.commit_ms: float | None = None
+        """How long the newest commit of reports took."""
         self._closed = False
+        self._shifted: set[str] = set()
+        clock.on_jump(self._clock_was_set)
 
     async def rebuild(self, leave_after: float) -> None:
         """Fill the live rooms from stored reports after a restart, as far back as reports still have an effect."""
@@ -94,10 +104,16 @@ class Ingest:
             self.intake.newest = received.at
         self._rooms.expire(now)
 
-    async def submit(self, report: Report, sender: str = "") -> None:
-        """Return once the report is committed and shown; `sender` is the key of its limits, empty: none.
+    async def submit(self, report: Report, sender: str = "", *, by_token: bool = False) -> None:
+        """Return once the report is committed and shown; raises what `begin` raises, and what its future does."""
+        await self.begin(report, sender, by_token=by_token)
 
-        Raises:
+    def begin(self, report: Report, sender: str = "", *, by_token: bool = False) -> asyncio.Future[None]:
+        """Let the report be committed and shown, and return a future that is done then.
+
+        `sender` and `by_token` are as in `Received`.
+
+        Raises, or fails the future with:
             Unavailable: too many reports wait, a limit of the server is reached, or the store failed. After a commit
                 that was too slow, the report may still be saved.
             TooManyRequests: a limit of the room, the user or the sender is reached.
@@ -109,10 +125,12 @@ class Ingest:
             raise _not_saved(NOTHING_SAVED)
         if len(self._queue) >= self._max_queue:
             raise Unavailable("too many reports wait to be saved", retry_after=RETRY_AFTER, reason="queue_full")
-        waiting = _Waiting(Received(report, self._clock(), sender), asyncio.get_running_loop().create_future())
+        waiting = _Waiting(
+            Received(report, self._clock(), sender, by_token), asyncio.get_running_loop().create_future()
+        )
         self._queue.append(waiting)
         self._wake.set()
-        await waiting.answered
+        return waiting.answered
 
     async def run(self) -> None:
         """Commit batches until closed and empty."""
@@ -144,12 +162,22 @@ class Ingest:
     def expire(self) -> None:
         """Bring the live rooms and the intake to the present time, and publish the changes."""
         now = self._clock()
-        self._hub.publish(self._rooms.expire(now))
+        changed, self._shifted = self._rooms.expire(now) | self._shifted, set()
+        self._hub.publish(changed)
         self._timeline.look(now)
         version = self.intake.version(now)
         if version != self._shown:
             self._shown = version
             self._hub.refresh()
+
+    def _clock_was_set(self, jump: float, now: float) -> None:
+        """Keep the age of everything: nobody was silent, and no report waits for longer, because a clock was set."""
+        for waiting in self._queue:
+            waiting.received = replace(waiting.received, at=waiting.received.at + jump)
+        if self._saving_since is not None:
+            self._saving_since += jump
+        self.intake.clock_was_set(jump)
+        self._shifted |= self._rooms.expire(now, jump)
 
     def give_up(self) -> None:
         """Reject the reports whose commit is overdue. Those of the commit under way may still be saved."""
@@ -183,10 +211,15 @@ class Ingest:
         try:
             with self._meters.commit.time():
                 await self._store.append([waiting.received for waiting in batch])
+        except DatabaseLostError as error:
+            self._health.failed(error)
+            return False
         except Exception as error:
             log = logger.error if isinstance(error, StoreError) else logger.exception
             log("%d reports could not be saved: %s", len(batch), error)
             return False
+        if self._saving_since is not None:
+            self.commit_ms = 1000 * (self._clock() - self._saving_since)
         self._health.wrote()
         self._show(batch)
         return True
@@ -223,3 +256,23 @@ def _acknowledge(committed: Iterable[_Waiting]) -> None:
 
 def _not_saved(message: str) -> Unavailable:
     return Unavailable(message, retry_after=RETRY_AFTER, reason="not_saved")
+
+
+@asynccontextmanager
+async def taking(ingest: Ingest, hub: Hub) -> AsyncIterator[None]:
+    """Take reports; at the end, streams are told first and what waits is still saved."""
+    taking = asyncio.create_task(ingest.run())
+    try:
+        yield
+    finally:
+        hub.close()
+        ingest.close()
+        await taking
+
+
+async def look_after(ingest: Ingest) -> None:
+    async def look() -> None:
+        ingest.give_up()
+        ingest.expire()
+
+    await every(LOOK_EVERY, look, "stale users and overdue commits could not be checked")

@@ -32,15 +32,20 @@ class Meters:
         self.bytes = self._counter("report_bytes", "Bytes of the bodies of accepted reports")
         self.samples = self._counter("samples", "Samples of streams in accepted reports")
         self.commit = self._histogram("commit_seconds", "Duration of a commit of reports", _SECONDS)
+        self.clock_jumps = self._counter("clock_jumps", "How often the system's clock was set while the server ran")
+        self.read_errors = self._counter("store_read_errors", "Reads of the database that failed")
         self.batch = self._histogram("batch_reports", "Reports in a commit", _REPORTS)
         self.frames = self._counter("frames", "Parts of pages and rooms that were put into mailboxes of viewers")
         self.frames_dropped = self._counter(
             "frames_dropped", "Frames that were replaced by a newer one before they were read"
         )
         self.readers_dropped = self._counter("readers_dropped", "Clients disconnected because they did not read")
+        self.connections_refused = self._counter("connections_refused", "Connections that were too many")
         self.push_lag = self._histogram(
             "push_lag_seconds", "Time from a change to its frames in the mailboxes", _SECONDS
         )
+        deliveries = self._counter("alert_deliveries", "Messages about alerts, by outcome of an attempt", ["outcome"])
+        self._deliveries = {outcome: deliveries.labels(outcome) for outcome in ("delivered", "failed", "given_up")}
         self.loop_lag = self._histogram("event_loop_lag_seconds", "How late the event loop runs a timer", _SECONDS)
 
     def _counter(self, name: str, words: str, labels: "list[str] | tuple[()]" = ()) -> Counter:
@@ -54,6 +59,10 @@ class Meters:
         self.frames.inc(frames)
         self.frames_dropped.inc(unread)
         self.push_lag.observe(lag)
+
+    def delivery(self, outcome: str) -> None:
+        """Count an attempt to deliver a message: delivered, failed (it is tried again) or given_up."""
+        self._deliveries[outcome].inc()
 
     async def watch_loop(self) -> None:
         loop = asyncio.get_running_loop()

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import NoReturn
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn
 
 from roompulse.errors import StoreError
 
@@ -17,19 +18,43 @@ async def every(seconds: float, work: Work, failure: str, *, at_once: bool = Fal
 
     `failure` says in the log what a failed run means, e.g. "old rows could not be deleted".
     """
+    attempt = Attempts(work, failure)
     if at_once:
-        await attempt(work, failure)
+        await attempt()
     while True:
         await asyncio.sleep(seconds)
-        await attempt(work, failure)
+        await attempt()
 
 
-async def attempt(work: Work, failure: str) -> None:
-    """Run `work` once, for a loop with a schedule of its own; log `failure` and the exception if there is one."""
+class Attempts:
+    """Runs `work` when it is called, for a loop with a schedule of its own, and logs `failure` and the exception."""
+
+    def __init__(self, work: Callable[..., Awaitable[object]], failure: str) -> None:
+        self._work = work
+        self._failure = failure
+        self._logged = ""
+
+    async def __call__(self, *arguments: object) -> None:
+        try:
+            await self._work(*arguments)
+        except StoreError as error:
+            # A failing database fails at every run: it is logged once, until it is well again or fails otherwise.
+            if str(error) != self._logged:
+                logger.error("%s, retrying later: %s", self._failure, error)  # noqa: TRY400
+            self._logged = str(error)
+        except Exception:
+            logger.exception("%s, retrying later", self._failure)
+        else:
+            self._logged = ""
+
+
+@asynccontextmanager
+async def background(*jobs: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run these jobs, which have no end of their own, until the context ends."""
+    tasks = [asyncio.create_task(job) for job in jobs]
     try:
-        await work()
-    except StoreError as error:
-        # A failing database fails at every run: a line each is enough, and the traceback would say nothing more.
-        logger.error("%s, retrying later: %s", failure, error)  # noqa: TRY400
-    except Exception:
-        logger.exception("%s, retrying later", failure)
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
 
 from roompulse.errors import StartupError
 from roompulse.net import Networks
+from roompulse.validation import plain_fault
 
 PREFIX = "ROOMPULSE_"
 
@@ -43,7 +44,7 @@ class RootPath(str):
     def __new__(cls, text: str = "") -> Self:
         path = text.rstrip("/")
         if not _ROOT_PATH.fullmatch(path):
-            raise ValueError("expected a path such as /pulse")
+            raise ValueError("must be a path such as /pulse")
         return super().__new__(cls, path)
 
 
@@ -67,10 +68,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_report_streams: Count = 10_000
     max_rooms: Count = 20_000
     max_room_users: Count = 20_000
+    max_reported_users: Count = 100
     max_user_streams: Count = 64
     max_queue: Count = 10_000
     max_viewers: Count = 5_000
     max_address_viewers: Count = 1_000
+    max_reads: Count = 16
+    max_views: Count = 1_000
+    max_address_views: Count = 200
     sender_rate: Annotated[float, Meta(ge=0, le=10**9)] = 200
     sender_rooms: Count = 1_000
     body_timeout: Seconds = 20
@@ -82,6 +87,12 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     proxy_user_header: str | None = None
     root_path: RootPath = RootPath()
     allowed_hosts: Names = Names()
+    public_url: str | None = None
+    max_rules: Count = 200
+    max_alerts: Count = 5_000
+    alert_private_targets: bool = False
+    smtp_url: str | None = None
+    smtp_from: str = "roompulse@localhost"
     session_idle: Seconds = 43_200
     session_lifetime: Seconds = 604_800
     log_format: Literal["text", "json"] = "text"
@@ -89,7 +100,16 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     demo: bool = False
 
 
-LOCAL_URL = f"http://{Settings().host}:{Settings().port}"
+def url_of(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def local_url(host: str, port: int) -> str:
+    """The URL at which a program on the same machine reaches a server that listens there."""
+    return url_of({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)  # noqa: S104  (not to listen there)
+
+
+LOCAL_URL = local_url(Settings().host, Settings().port)
 """The address of `roompulse serve` with default settings."""
 
 
@@ -120,6 +140,9 @@ def _convert(name: str, value: str, source: str) -> Any:
     try:
         settings = msgspec.convert({name: value}, Settings, strict=False, dec_hook=lambda kind, text: kind(text))
     except msgspec.ValidationError as error:
-        expected = str(error).partition(" - at `")[0].partition(", got")[0]
-        raise StartupError(f"{source}: {expected[0].lower()}{expected[1:]}, not {value!r}") from None
+        kind: Any = Settings.__annotations__[name]
+        if get_origin(kind) is Literal:
+            raise StartupError(f"{source}: must be {' or '.join(get_args(kind))}, not {value!r}") from None
+        fault = plain_fault(str(error).partition(" - at `")[0].partition(", got")[0])
+        raise StartupError(f"{source}: {fault}, not {value!r}") from None
     return getattr(settings, name)

@@ -27,4 +27,6 @@ class Buckets:
 
     def _tokens(self, key: str, now: float) -> float:
         tokens, since = self._buckets.peek(key) or (self._size, now)
+        if since > now:  # the clock was set back: without this, no token would be added until it is as late again
+            self._buckets.put(key, (tokens, now))
         return min(self._size, tokens + max(0.0, now - since) * self.rate)

@@ -140,7 +140,7 @@ class Participant {
     }
     this.sources.forEach(({ end }) => end());
     this.card.remove();
-    if (!participants.size) showNote({ message: "Call ended. The participants become stale, then leave the room." });
+    if (!participants.size) showNote({ message: "Call ended." });
   }
 
   lose(name) {
@@ -154,6 +154,16 @@ class Participant {
 
 function showNote({ message }) {
   note.textContent = message;
+}
+
+// Resolves once the page shows a user with a score.
+function firstResults() {
+  const users = document.getElementById("users");
+  const isThere = () => users.querySelector("tbody [data-level]:not([data-level=unknown])");
+  return new Promise((resolve) => {
+    const observer = new MutationObserver(() => isThere() && (observer.disconnect(), resolve()));
+    observer.observe(users, { childList: true, subtree: true });
+  });
 }
 
 async function renewTokens() {
@@ -219,6 +229,7 @@ start.addEventListener("submit", async (event) => {
       participants.set(newcomer.name, newcomer);
     }
     showNote({ message: `First results within ${3 * INTERVAL} seconds.` });
+    firstResults().then(() => showNote({ message: "" }));
   } catch (error) {
     form.hidden = false;
     for (const participant of participants.values()) participant.leave();

@@ -45,6 +45,7 @@ let connection = null; // htmx's, while a stream is open
 let requested = false; // a request for the stream waits for its response
 let failures = 0;
 let retry = 0;
+let slowdown = 0; // seconds between two updates while the server is busy, else 0
 let receivedAt = Date.now(); // the last message, by this machine's clock
 let quietSince = receivedAt; // the same, or when the stream was opened
 const newest = new Map(); // the state of each section
@@ -69,12 +70,16 @@ function show() {
     showSignedOut();
     return;
   }
-  pill.dataset.state = shown;
-  setText(word, WORDS[shown]);
+  // A page that is up to date may show a room or a user that is not live: its sections name what it is instead.
+  const notLive = shown === "live" && document.querySelector("main [data-not-live]")?.dataset.notLive;
+  pill.dataset.state = notLive ? "waiting" : shown;
+  pill.toggleAttribute("data-busy", shown === "live" && slowdown > 0);
+  setText(word, notLive || WORDS[shown]);
   document.body.classList.toggle("out-of-date", shown === "lost" || shown === "refused");
   const now = Date.now();
   const lastUpdate = `last update ${age((now - receivedAt) / 1_000)}`;
   const details = {
+    live: slowdown ? `updates every ${slowdown} s: busy` : "",
     lost: lastUpdate,
     refused: `${reason}, ${lastUpdate}`,
     connecting: now - receivedAt < 2_000 ? "" : lastUpdate,
@@ -110,6 +115,7 @@ stream.addEventListener("htmx:before:request", ({ detail }) => {
 // A stream opens: hx-sse has its response and is about to read it.
 stream.addEventListener("htmx:sse:before:connection", (event) => {
   connection = event.detail.connection;
+  slowdown = 0;
   quietSince = Date.now();
   if (document.hidden) event.preventDefault();
 });
@@ -147,6 +153,11 @@ stream.addEventListener("htmx:sse:before:message", (event) => {
 
 stream.addEventListener("ping", (event) => {
   setServerTime(Number(event.detail.data));
+  show();
+});
+
+stream.addEventListener("interval", (event) => {
+  slowdown = Number(event.detail.data);
   show();
 });
 
@@ -211,9 +222,8 @@ document.addEventListener("htmx:before:swap", () => {
 document.addEventListener("htmx:after:swap", () => {
   if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
   focused = null;
-  showTimes();
+  show();
   showAddress();
-  showInTab(state === "live" && !isFrozen());
 });
 
 // A tab in the background closes its stream: the server renders nothing for it.

@@ -72,6 +72,13 @@ async def test_every_route_of_figures_asks(reading: httpx.AsyncClient, path: str
         assert answer.status_code in {200, 404}
 
 
+async def test_metrics_without_a_key_are_refused_in_plain_text(reading: httpx.AsyncClient) -> None:
+    answer = await reading.get("/metrics")
+    assert (answer.status_code, answer.headers["content-type"]) == (401, "text/plain; charset=utf-8")
+    assert "read key" in answer.text
+    assert "<" not in answer.text
+
+
 async def test_what_describes_the_api_is_for_anybody(reading: httpx.AsyncClient) -> None:
     for path in ("/report/openapi.json", "/report/schema.json", "/static/sdk/roompulse.js"):
         assert (await reading.get(path)).status_code == 200

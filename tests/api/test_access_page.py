@@ -37,7 +37,7 @@ async def rows(client: httpx.AsyncClient, operator: str = "ada") -> dict[str, tu
     """Operators as the page lists them: role, and where they are signed in."""
     html = await page(client, operator)
     found = re.findall(
-        r'<th scope="row"><span class="id">(.*?)</span>.*?"Role">(.*?)<.*?"Sessions">(.*?)<', html, re.DOTALL
+        r'<th scope="row"><span class="id"[^>]*>(.*?)</span>.*?"Role">(.*?)<.*?"Sessions">(.*?)<', html, re.DOTALL
     )
     return {name: (role, where) for name, role, where in found}
 

@@ -32,6 +32,8 @@ PAGE = ReportAuth(303, 200, 200, 200)
 DOWNLOAD = PAGE
 STREAM = ReportAuth(401, 200, 200, 200)
 OPEN = ReportAuth(200, 200, 200, 200)
+MANAGED = ReportAuth(401, 403, 403, 415)  # what is sent is a form, not JSON
+MANAGED_MISSING = ReportAuth(401, 403, 403, 404)
 SIGNED_IN = ReportAuth(303, 403, 303, 303)
 ADMINS = ReportAuth(303, 403, 403, 303)
 
@@ -67,6 +69,37 @@ DOORS: dict[str, ReportAuth] = {
     "GET /report/stream/{room_id:str}": STREAM,
     "GET /report/openapi.json": OPEN,
     "GET /report/schema.json": OPEN,
+    "GET /alerts": PAGE,
+    "GET /alerts/stream": STREAM,
+    "POST /alerts/acknowledge": ReportAuth(303, 403, 403, 404),
+    "POST /alerts/silence": ReportAuth(303, 403, 403, 400),
+    "GET /alerts/rules": ReportAuth(303, 403, 403, 200),
+    "POST /alerts/rules/save": ReportAuth(303, 403, 403, 400),
+    "POST /alerts/rules/preview": ReportAuth(303, 403, 403, 400),
+    "POST /alerts/rules/remove": ReportAuth(303, 403, 403, 404),
+    "POST /alerts/silences/add": ReportAuth(303, 403, 403, 400),
+    "POST /alerts/silences/remove": ReportAuth(303, 403, 403, 404),
+    "POST /alerts/channels/add": ReportAuth(303, 403, 403, 400),
+    "POST /alerts/channels/test": ReportAuth(303, 403, 403, 404),
+    "POST /alerts/channels/remove": ReportAuth(303, 403, 403, 404),
+    "GET /report/alerts": SCRIPTS,
+    "GET /report/alerts/{alert_id:str}/deliveries": SCRIPTS,
+    "POST /report/alerts/{alert_id:str}/acknowledge": MANAGED,
+    "GET /report/alerts/silences": SCRIPTS,
+    "POST /report/alerts/silences": MANAGED,
+    "DELETE /report/alerts/silences/{silence_id:str}": MANAGED_MISSING,
+    "GET /report/alerts/rules": SCRIPTS,
+    "POST /report/alerts/rules": MANAGED,
+    "GET /report/alerts/rules/{rule_id:str}": ReportAuth(401, 404, 404, 404),
+    "PUT /report/alerts/rules/{rule_id:str}": MANAGED,
+    "DELETE /report/alerts/rules/{rule_id:str}": MANAGED_MISSING,
+    "POST /report/alerts/rules/preview": MANAGED,
+    "GET /report/alerts/channels": SCRIPTS,
+    "POST /report/alerts/channels": MANAGED,
+    "GET /report/alerts/channels/{channel_id:str}": ReportAuth(401, 404, 404, 404),
+    "PUT /report/alerts/channels/{channel_id:str}": MANAGED,
+    "DELETE /report/alerts/channels/{channel_id:str}": MANAGED_MISSING,
+    "POST /report/alerts/channels/{channel_id:str}/test": MANAGED_MISSING,
     "POST /report/metrics": OPEN,  # asks senders, not readers: see test_posting.py
     "GET /sign-in": ReportAuth(200, 200, 303, 303),
     "POST /sign-in": ReportAuth(401, 401, 401, 401),

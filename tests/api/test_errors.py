@@ -16,6 +16,7 @@ from tests.access import new_key
 from tests.api import assert_problem, serving, without_table
 from tests.builders import NOW, REFERENCE
 from tests.conftest import Clock
+from tests.process import DEADLINE
 
 Producer = Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]
 
@@ -146,7 +147,6 @@ def mistake(*_: object, **__: object) -> None:
         ("roompulse.rooms.memory.RoomsInMemory.ids", get("/report/rooms")),
         ("roompulse.rooms.memory.RoomsInMemory.get", get("/report/metrics/room-1")),
         ("roompulse.store.sql_store.SqlStore.history", get("/report/history/room-1")),
-        ("roompulse.web.api.stream.RoomJsonView.render", get("/report/stream/room-1")),
         ("roompulse.intake.intake.decode_as_sent", post()),
     ],
 )
@@ -163,6 +163,16 @@ async def test_a_mistake_is_500_and_in_the_log_alone(
     assert "secret" not in answer.text
     logged = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert any(record.exc_info and "secret" in str(record.exc_info[1]) for record in logged)
+
+
+async def test_a_stream_that_cannot_be_rendered_ends(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("roompulse.web.api.stream.RoomJsonView.render", mistake)
+    async with asyncio.timeout(DEADLINE):
+        answer = await client.get("/report/stream/room-1")
+    assert "secret" not in answer.text
+    assert "secret" in caplog.text
 
 
 @pytest.mark.parametrize(

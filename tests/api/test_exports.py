@@ -11,7 +11,7 @@ import pytest
 
 from roompulse.report.model import Device, Entry, Event
 from roompulse.settings import Settings
-from roompulse.web.api import downloads as exports
+from roompulse.store import sql_store
 from roompulse.web.api.downloads import spreadsheet_safe
 from tests.api import data, serving, url
 from tests.api.test_history import aggregate, keep
@@ -113,10 +113,10 @@ async def test_history_is_every_snapshot(settings: Settings, clock: Clock) -> No
         assert len(await table(client, f"/rooms/room-1/history.csv{span}")) == 3
 
 
-async def test_history_of_when_the_interval_was_shorter_is_whole_too(
+async def test_history_that_takes_several_portions_is_whole_too(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exports, "MAX_LIMIT", 3)
+    monkeypatch.setattr(sql_store, "FETCH_AT_ONCE", 3)
     every = [(NOW - 400 + 7 * number, aggregate()) for number in range(30)]
     await keep(settings, *every)
     async with serving(settings, clock) as client:

@@ -113,7 +113,7 @@ async def test_a_form_has_so_many_bytes_and_none_more(client: httpx.AsyncClient,
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("body", [b"name=%FF", b"name=\xff", "näme=x".encode(), b"&".join([b"a=b"] * 100)])
+@pytest.mark.parametrize("body", [b"name=%FF", b"name=\xff", "näme=x".encode(), b"&".join([b"a=b"] * 200)])
 async def test_what_is_malformed_is_refused(client: httpx.AsyncClient, path: str, body: bytes) -> None:
     assert (await send(client, path, body, FORM)).status_code == 400
 

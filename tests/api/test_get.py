@@ -289,7 +289,10 @@ async def test_head_answers_like_get_without_the_body(client: httpx.AsyncClient,
     await post(client)
     get, head = await client.get(path), await client.head(path)
     assert (head.status_code, head.content) == (get.status_code, b"") == (200, b"")
-    assert dict(head.headers) == dict(get.headers)
+    expected = dict(get.headers)
+    if get.headers.get("content-encoding"):
+        del expected["content-length"]  # nothing is compressed for it
+    assert dict(head.headers) == expected
 
 
 async def test_head_of_what_is_not_there_is_404(client: httpx.AsyncClient) -> None:
@@ -306,12 +309,14 @@ async def test_they_can_only_be_read(client: httpx.AsyncClient, path: str) -> No
 
 
 @pytest.mark.parametrize("path", EVERY_ANSWER)
-@pytest.mark.parametrize("known", ["{}", "W/{}", '"other", {}', '"a","b", W/{} ,"c"', "*"])
+@pytest.mark.parametrize("known", ["{}", "W/{}", '"other", {}', 'W/"other", W/{}', '"a","b", W/{} ,"c"', "*"])
 async def test_what_the_client_has_already_is_not_sent_again(client: httpx.AsyncClient, path: str, known: str) -> None:
     await post(client)
     etag = (await client.get(path)).headers["etag"]
+    assert etag.startswith('W/"')
     for method in ("GET", "HEAD"):
-        answer = await client.request(method, path, headers={"if-none-match": known.format(etag)})
+        seen = known.format(etag.removeprefix("W/"))
+        answer = await client.request(method, path, headers={"if-none-match": seen})
         assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
 
 

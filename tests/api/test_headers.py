@@ -69,7 +69,8 @@ async def start(
 
 def paths(app: Application) -> list[str]:
     """A path for each route, of what is live where it is about rooms and users."""
-    known = {"room_id": "room-1", "user_id": "u1"}
+    known = {"room_id": "room-1", "user_id": "u1", "rule_id": "user-poor", "alert_id": "a"}
+    known |= {"silence_id": "s", "channel_id": "c"}
 
     def fill(template: str) -> str:
         known["file_path"] = "roompulse.js" if "/sdk/" in template else "css/roompulse.css"

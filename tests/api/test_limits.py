@@ -20,7 +20,7 @@ from tests.conftest import Clock
 from tests.process import DEADLINE
 from tests.test_docs import table
 
-VIEWED = "/report/stream/room-1"
+VIEWED, OTHER = "/report/stream/room-1", "/report/stream/room-2"
 COMMIT_TIMEOUT = 0.02
 
 
@@ -36,7 +36,7 @@ class World:
         return await self.client.post("/report/metrics", content=content)
 
     @asynccontextmanager
-    async def viewing(self) -> AsyncIterator[None]:
+    async def viewing(self, path: str = VIEWED) -> AsyncIterator[None]:
         """A stream that is open; httpx would first read it to its end."""
         opened = asyncio.Event()
 
@@ -49,8 +49,8 @@ class World:
         scope: dict[str, Any] = {
             "type": "http",
             "method": "GET",
-            "path": VIEWED,
-            "raw_path": VIEWED.encode(),
+            "path": path,
+            "raw_path": path.encode(),
             "query_string": b"",
         }
         scope |= {
@@ -134,6 +134,19 @@ async def view_three_times(world: World) -> list[httpx.Response]:
     return [refused]
 
 
+async def view_two_rooms(world: World) -> list[httpx.Response]:
+    """Two viewers of each."""
+    async with world.viewing(), world.viewing(), world.viewing(OTHER), world.viewing(OTHER):
+        return []
+
+
+async def view_three_rooms(world: World) -> list[httpx.Response]:
+    async with world.viewing(), world.viewing(OTHER):
+        refused = await world.client.get("/report/stream/room-3")
+    await view_two_rooms(world)
+    return [refused]
+
+
 async def send_in_time(world: World) -> list[httpx.Response]:
     async def pieces() -> AsyncIterator[bytes]:
         for byte in REFERENCE:
@@ -175,6 +188,8 @@ LIMITS = {
     "MAX_QUEUE": Limit(2, "too many reports wait", posts(REFERENCE), fill_the_queue),
     "MAX_VIEWERS": Limit(2, "the maximum of 2 viewers", view_twice, view_three_times),
     "MAX_ADDRESS_VIEWERS": Limit(2, "2 streams open already", view_twice, view_three_times),
+    "MAX_VIEWS": Limit(2, "the maximum of 2 different views", view_two_rooms, view_three_rooms),
+    "MAX_ADDRESS_VIEWS": Limit(2, "streams of 2 different views open already", view_two_rooms, view_three_rooms),
     "SENDER_RATE": Limit(1, "more than 1 reports a second", posts(*[REFERENCE] * 5), posts(REFERENCE)),
     "SENDER_ROOMS": Limit(
         2,
@@ -193,8 +208,8 @@ STATUS = {row[0]: int(row[1]) if row[1].isdigit() else None for row in table("ap
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     faults = Faults()
-    monkeypatch.setattr("roompulse.app.Database", faults.database)
-    monkeypatch.setattr("roompulse.app.LOOK_EVERY", 0.01)
+    monkeypatch.setattr("roompulse.core.Database", faults.database)
+    monkeypatch.setattr("roompulse.ingest.LOOK_EVERY", 0.01)
     return faults
 
 
@@ -214,8 +229,10 @@ def test_every_limit_is_tested_and_documented() -> None:
         for name in Settings.__struct_fields__
         if name.startswith(("max_", "sender_")) or name in {"body_timeout", "send_timeout", "commit_timeout"}
     }
-    of_connections = {"SEND_TIMEOUT"}  # tests/process/test_slow.py
-    assert limits == set(LIMITS) | of_connections == set(STATUS)
+    limits -= {"MAX_RULES", "MAX_ALERTS"}  # of what operators set up: tests/alerts/test_service.py
+    # tests/process/test_slow.py, tests/api/test_reads.py, tests/api/test_posting.py
+    elsewhere = {"SEND_TIMEOUT", "MAX_READS", "MAX_REPORTED_USERS"}
+    assert limits == set(LIMITS) | elsewhere == set(STATUS)
 
 
 @pytest.mark.parametrize("name", LIMITS)

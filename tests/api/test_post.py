@@ -457,6 +457,7 @@ async def test_it_has_no_more_rooms_than_its_limit(settings: Settings, clock: Cl
 async def test_a_room_has_no_more_users_than_its_limit(settings: Settings, clock: Clock) -> None:
     async with serving(msgspec.structs.replace(settings, max_room_users=2), clock) as client:
         assert (await post(client, body(metrics=[Entry("u2", [])]))).status_code == 200
+        assert (await post(client, body(user_id="u2"))).status_code == 200
         answer = await post(client, body(user_id="u3"))
         assert_problem(answer, 429, "2 users")
         assert (await data(client, "/report/metrics/room-1"))["aggregate"]["user_count"] == 2

@@ -12,7 +12,7 @@ import pytest
 from roompulse.access.keys import make_key
 from roompulse.access.model import Key
 from roompulse.access.tokens import sign_token
-from roompulse.report.model import Entry
+from roompulse.report.model import Connection, Device, Entry
 from roompulse.settings import Settings
 from tests.access import bearer, new_key, remove_key, stored
 from tests.api import assert_problem, serving
@@ -70,7 +70,7 @@ async def slow(settings: Settings, clock: Clock) -> AsyncIterator[Access]:
         yield access
 
 
-Show = Callable[[Access, Any], Awaitable[httpx.Response]]
+Show = Callable[..., Awaitable[httpx.Response]]
 WAYS = [pytest.param(Access.post, id="header"), pytest.param(Access.post_with, id="body")]
 
 
@@ -108,6 +108,41 @@ async def test_a_token_for_somebody_else_is_403_that_names_the_field(
 async def test_a_token_lets_report_what_is_received_of_others(access: Access) -> None:
     content = body(metrics=[Entry("u2", [stream(direction="recv")])])
     assert (await access.post(access.token(), content)).status_code == 200
+
+
+@pytest.mark.parametrize("show", WAYS)
+async def test_a_token_sends_for_its_own_user_alone(access: Access, show: Show) -> None:
+    victim = [stream("cam", "recv"), stream("cam", "send")]
+    content = body(metrics=[Entry(USER, [stream()]), Entry("victim", victim)])
+    assert_problem(await show(access, access.token(), content), 403, "$.metrics[1].streams[1].direction: ")
+    assert await rooms(access) == []
+    assert (await show(access, access.ingest, content)).status_code == 200
+
+
+async def test_users_that_a_token_makes_up_are_bounded_and_keep_no_user_out(settings: Settings, clock: Clock) -> None:
+    async for access in build(msgspec.structs.replace(settings, max_reported_users=2, max_room_users=4), clock):
+        made_up = [body(metrics=[Entry(f"x{number}", [])]) for number in range(3)]
+        answers = [await access.post(access.token(), content) for content in made_up]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert_problem(answers[2], 429, "$.metrics: a room token brings in no more than 2 users")
+        answers = [await access.post(access.token(user=user), body(user_id=user)) for user in ("u2", "u3", "u4", "u5")]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+
+
+async def test_what_a_user_says_of_itself_is_not_replaced_by_others(access: Access) -> None:
+    own = Entry("u2", [], device=Device(type="phone"), user_name="Ada", connection=Connection(protocol="tcp"))
+    others = Entry("u2", [], device=Device(type="desktop"), user_name="Eve", connection=Connection(protocol="udp"))
+
+    async def shown() -> list[Any]:
+        answer = await access.client.get(f"/report/metrics/{ROOM}/u2", headers=bearer(access.read))
+        user = answer.json()["data"]
+        return [user["user_name"], user["device"]["type"], user["connection"]["protocol"]]
+
+    await access.post(access.token(), body(metrics=[others]))
+    assert await shown() == ["Eve", "desktop", "udp"]
+    await access.post(access.token(user="u2"), body(user_id="u2", metrics=[own]))
+    await access.post(access.token(), body(metrics=[others]))
+    assert await shown() == ["Ada", "phone", "tcp"]
 
 
 @pytest.mark.parametrize("show", WAYS)

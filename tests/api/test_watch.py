@@ -28,6 +28,7 @@ from tests.process import soon
 
 class Store:
     failing_since: float | None = None
+    lost = ""
 
 
 class Stopping:

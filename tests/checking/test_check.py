@@ -235,14 +235,25 @@ async def test_a_disk_that_will_be_full_before_reports_are_deleted_is_named(
 ) -> None:
     database = Database(settings)
     async with database.open():
-        # Some 20 reports a second.
-        await SqlStore(database).append([received(NOW + number / 20) for number in range(2_000)])
+        await SqlStore(database).append([received(NOW + 2 * number) for number in range(2_000)])
     free(monkeypatch, 100_000_000)
-    found = findings(settings, now=NOW + 100)
+    a_month = {"SAMPLE_RETENTION": "2592000", "SNAPSHOT_RETENTION": "2592000"}
+    found = findings(settings, a_month, now=NOW + 4000)
     assert_found(found, "warning", "free disk space: 100 MB", "growth at the present rate", "SAMPLE_RETENTION")
-    assert_fine(findings(settings, {"SAMPLE_RETENTION": "3600"}, now=NOW + 100))
+    assert_fine(findings(settings, now=NOW + 4000))
     free(monkeypatch, 10**12)
-    assert_fine(findings(settings, now=NOW + 100))
+    assert_fine(findings(settings, a_month, now=NOW + 4000))
+
+
+async def test_a_day_is_estimated_from_an_hour_at_least(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    free(monkeypatch, 100_000_000)
+    database = Database(settings)
+    async with database.open():
+        # Some 500 reports a second, for 10 s: a burst would fill the disk if it lasted for a day.
+        await SqlStore(database).append([received(NOW + number / 500) for number in range(5_000)])
+        assert_found(findings(settings, now=NOW + 10), "ok", "growth: not known before there are reports of an hour")
+        await SqlStore(database).append([received(NOW + 3600 + number / 500) for number in range(5_000)])
+        assert_found(findings(settings, now=NOW + 3611), "ok", "growth at the present rate: ")
 
 
 # The database
@@ -294,6 +305,17 @@ async def test_rows_of_the_future_are_named(settings: Settings) -> None:
     await fill(settings, NOW, NOW + 3600)
     assert_found(findings(settings), "warning", "samples with a time in the future: 1;")
     assert_fine(findings(settings, now=NOW + 3600 - 59))
+
+
+async def test_a_clock_that_was_set_back_is_named(settings: Settings) -> None:
+    await fill(settings, NOW - 600, NOW - 300, NOW - 500)
+    assert_found(findings(settings), "warning", "the clock was set back by 200 s at 2027-01-15 07:51:40 UTC")
+
+
+async def test_a_clock_that_was_set_forward_is_named_where_a_server_does_not_delete(settings: Settings) -> None:
+    await fill(settings, NOW - 200_000, NOW)
+    async with Database(settings).open():
+        assert_found(findings(settings), "warning", "200000 s old", "waits: for an hour, as the clock was set")
 
 
 async def test_a_time_beyond_all_calendars_is_no_failure(settings: Settings, path: Path) -> None:

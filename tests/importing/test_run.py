@@ -32,6 +32,7 @@ from roompulse.store.sql_store import SqlStore
 from tests.builders import NOW, received
 from tests.conftest import Clock
 from tests.importing.dumps import call, file, internals
+from tests.store import done
 from tests.timelines import timeline_of
 
 IMPORTED_AT = NOW + 100_000
@@ -61,7 +62,7 @@ async def live_through(database: Database, reports: Sequence[Received]) -> None:
     rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
     store, clock, sessions = SqlStore(database), Clock(reports[0].at), SqlSessions(database)
     taking = Snapshots(store, rooms, Trends(10, 9), clock, 10)
-    recorder, due = SessionRecorder(sessions, rooms), list(reports)
+    recorder, due = SessionRecorder(sessions, rooms, Clock()), list(reports)
     for second in range(int(reports[0].at) // 10 * 10, int(reports[-1].at) + 62):
         while due and due[0].at <= second:
             rooms.expire(due[0].at)
@@ -77,8 +78,8 @@ async def live_through(database: Database, reports: Sequence[Received]) -> None:
 async def kept(database: Database, room_id: str = "room-1") -> tuple[list[Received], Any, list[Session]]:
     """Reports, snapshots and sessions of a room."""
     found = SqlSamples(database).reports(SampleQuery(room_id, 0, IMPORTED_AT * 2))
-    history = await SqlStore(database).history(HistoryQuery(room_id))
-    return [one async for one in found], history, await SqlSessions(database).of_room(room_id, 9)
+    history = done(SqlStore(database).history(HistoryQuery(room_id)))
+    return [one for portion in found for one in portion], history, await SqlSessions(database).of_room(room_id, 9)
 
 
 @pytest.mark.parametrize("seconds", [range(61), [*range(40), *range(70, 120)], [*range(40), *range(300, 340)]])
@@ -126,21 +127,21 @@ async def test_a_server_that_starts_at_once_does_not_take_it_for_live(settings: 
     database = Database(settings)
     async with database.open():
         rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
-        clock, hub = Clock(IMPORTED_AT), LocalHub(1, 9, Meters())
-        health = Availability(database.probe, clock, hub.refresh)
+        clock, hub = Clock(IMPORTED_AT), LocalHub(1, 9, 9, Meters(), lambda _: {})
+        health = Availability(database, Meters(), clock, hub.refresh)
         timeline = timeline_of(rooms, clock)
         ingest = Ingest(
             SqlStore(database), health, rooms, hub, timeline, Meters(), clock, max_queue=9, commit_timeout=9
         )
         await ingest.rebuild(60)
         assert rooms.ids() == []
-        await SessionRecorder(SqlSessions(database), rooms).record()
+        await SessionRecorder(SqlSessions(database), rooms, clock).record()
         found, total = await SqlSessions(database).ended(SessionQuery())
         assert ([one.room_id for one in found], total) == (["room-1"], 1)
 
 
 async def ids_in_order(database: Database, table: Table, column: str) -> bool:
-    async with database.reader.connect() as connection:
+    async with database.reading() as connection:
         times = list((await connection.execute(select(table.c[column]).order_by(table.c.id))).scalars())
     return len(times) > 1 and times == sorted(times)
 

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Self
 
 from msgspec import Struct
@@ -21,8 +22,8 @@ class Answer(Struct, frozen=True):
 class Raw:
     """One connection to a server."""
 
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
+    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE, source_address=(source, 0))
         self._file = self._socket.makefile("rb")
 
     def __enter__(self) -> Self:
@@ -35,6 +36,11 @@ class Raw:
     def send(self, data: bytes) -> Self:
         self._socket.sendall(data)
         return self
+
+    def send_if_open(self, data: bytes) -> None:
+        """Send what the server may have refused to read before it came."""
+        with suppress(ConnectionError):
+            self._socket.sendall(data)
 
     def answer(self, *, method: str = "GET") -> Answer:
         """The next answer; fails if there is none, or it is no HTTP."""

@@ -92,7 +92,7 @@ def ended(under: AsgiServer, data: Path, **settings: str) -> str:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"PORT": "many"}, "ROOMPULSE_PORT: expected `int`, not 'many'"),
+        ({"PORT": "many"}, "ROOMPULSE_PORT: must be a whole number, not 'many'"),
         ({"HOST": "0.0.0.0"}, "0.0.0.0 can be reached from other machines"),  # noqa: S104
     ],
 )

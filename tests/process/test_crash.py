@@ -44,7 +44,10 @@ def fill_with_old_reports(data: Path, count: int) -> None:
     async def fill() -> None:
         database = Database(Settings(data=data))
         async with database.open():
-            await SqlStore(database).append([received(time.time() - A_DAY_AND_MORE, room_id="old")] * count)
+            store = SqlStore(database)
+            await store.append([received(time.time() - A_DAY_AND_MORE, room_id="old")] * count)
+            # After a longer pause than this, a start would not delete anything for an hour.
+            await store.append([received(time.time() - 5400, room_id="recent")])
 
     asyncio.run(fill())
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from unittest.mock import patch
 
 import click
 import pytest
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 from roompulse.cli import main
 from roompulse.cli.serve import _how_to_simulate
+from roompulse.cli.simulate import _served_here
 from roompulse.settings import LOCAL_URL
 from tests.process import DEADLINE, eventually
 from tests.process.test_keys import add_key
@@ -135,6 +137,25 @@ def test_serve_says_how_to_start_it(server: Server) -> None:
     assert server._process.stdout
     second = server._process.stdout.readline().decode()
     assert second == f"Fill it with simulated calls: python -m roompulse simulate {server.url}\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "url"),
+    [
+        ({"HOST": "::1", "PORT": "1"}, "http://[::1]:1"),
+        ({"HOST": "0.0.0.0", "PORT": "2"}, "http://127.0.0.1:2"),  # noqa: S104  (not to listen there)
+        ({}, LOCAL_URL),
+    ],
+)
+def test_without_a_url_it_is_the_server_of_the_settings(variables: dict[str, str], url: str) -> None:
+    with patch.dict(os.environ, {f"ROOMPULSE_{name}": value for name, value in variables.items()}):
+        assert _served_here() == url
+
+
+def test_a_wrong_setting_is_named() -> None:
+    with patch.dict(os.environ, {"ROOMPULSE_PORT": "http"}):
+        ended = CliRunner().invoke(main, ["simulate"])
+    assert (ended.exit_code, ended.output) == (1, "Error: ROOMPULSE_PORT: must be a whole number, not 'http'\n")
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,12 @@ import httpx
 import pytest
 
 from roompulse import __version__
+from tests.databases import make_databases
 from tests.forked import run_forked
 from tests.process import DEADLINE
 from tests.server import Server
+
+DATABASES = ["roompulse.db", "roompulse-access.db"]
 
 COMMAND = [sys.executable, "-m", "roompulse"]
 
@@ -149,25 +152,67 @@ def test_a_data_folder_that_is_a_file_ends_the_start(data: Path) -> None:
     assert data.read_text() == "a file"
 
 
-def test_a_database_that_is_a_folder_ends_the_start(data: Path) -> None:
-    (data / "roompulse.db").mkdir(parents=True)
-    assert_one_line(run("serve", "--port", "0", "--data", str(data)), "roompulse.db")
+@pytest.mark.parametrize("name", DATABASES)
+def test_a_database_that_is_a_folder_ends_the_start(data: Path, name: str) -> None:
+    (data / name).mkdir(parents=True)
+    assert_one_line(run("serve", "--port", "0", "--data", str(data)), name)
 
 
+@pytest.mark.parametrize("name", DATABASES)
 @pytest.mark.parametrize("content", [b"not a database " * 100, b"SQLite format 3\0" + b"\xff" * 5000])
-def test_a_database_that_is_none_ends_the_start_untouched(data: Path, content: bytes) -> None:
+def test_a_database_that_is_none_ends_the_start_untouched(data: Path, name: str, content: bytes) -> None:
     data.mkdir()
-    (data / "roompulse.db").write_bytes(content)
-    assert_one_line(run("serve", "--port", "0", "--data", str(data)), "roompulse.db")
-    assert (data / "roompulse.db").read_bytes() == content
+    (data / name).write_bytes(content)
+    assert_one_line(run("serve", "--port", "0", "--data", str(data)), name, "is damaged", "run roompulse check")
+    assert (data / name).read_bytes() == content
 
 
-def test_a_database_of_a_newer_version_ends_the_start(data: Path) -> None:
-    with started("--port", "0", "--data", str(data)):
-        pass
-    with closing(sqlite3.connect(data / "roompulse.db")) as connection, connection:
+@pytest.mark.parametrize("name", DATABASES)
+def test_a_database_of_which_the_end_is_missing_ends_the_start(data: Path, name: str) -> None:
+    make_databases(data)
+    content = (data / name).read_bytes()
+    (data / name).write_bytes(content[: len(content) // 2])
+    assert_one_line(run("serve", "--port", "0", "--data", str(data)), name, "is damaged", "run roompulse check")
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_a_database_of_another_program_ends_the_start_untouched(data: Path, name: str) -> None:
+    data.mkdir()
+    with closing(sqlite3.connect(data / name)) as connection, connection:
+        connection.execute("CREATE TABLE song (title TEXT)")
+    ended = run("serve", "--port", "0", "--data", str(data))
+    assert_one_line(ended, name, "not one of roompulse", "song", "move it away")
+    with closing(sqlite3.connect(data / name)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("song",)]
+
+
+@pytest.mark.parametrize("name", DATABASES)
+@pytest.mark.parametrize("mode", [0, 0o400])
+def test_a_database_that_must_not_be_written_ends_the_start(data: Path, name: str, mode: int) -> None:
+    make_databases(data)
+    (data / name).chmod(mode)
+    command = [*COMMAND, "serve", "--port", "0", "--data", str(data)]
+    if os.geteuid() == 0:  # root may otherwise read and write every file
+        rights = "-dac_override,-dac_read_search"
+        command = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}", *command]
+    ended = subprocess.run(command, env=environment({}), capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert_one_line(ended, name)
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_an_empty_file_becomes_the_database(data: Path, name: str) -> None:
+    data.mkdir()
+    (data / name).touch()
+    with started("--port", "0", "--data", str(data)) as line:
+        assert "serves" in line
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_a_database_of_a_newer_version_ends_the_start(data: Path, name: str) -> None:
+    make_databases(data)
+    with closing(sqlite3.connect(data / name)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'from_the_future'")
-    assert_one_line(run("serve", "--port", "0", "--data", str(data)), "newer roompulse", "from_the_future")
+    assert_one_line(run("serve", "--port", "0", "--data", str(data)), name, "newer roompulse", "from_the_future")
 
 
 def test_a_second_process_on_the_same_data_ends(server: Server) -> None:
@@ -194,7 +239,7 @@ def test_it_serves_under_the_path_of_a_proxy(data: Path) -> None:
     with started("--port", "0", "--data", str(data), "--root-path", "/pulse") as line:
         (address,) = re.findall(r"http://\S+:\d+", line)
         assert '<base href="/pulse/">' in httpx.get(f"{address}/pulse/").text
-    assert_one_line(run("serve", "--root-path", "pulse"), "--root-path", "expected a path such as /pulse")
+    assert_one_line(run("serve", "--root-path", "pulse"), "--root-path", "must be a path such as /pulse")
 
 
 def test_the_database_may_lie_elsewhere(data: Path, tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def test_events_have_ids_of_epoch_and_version(server: Server) -> None:
         etag = server.get("/report/metrics/room-1").headers["etag"]
         server.post(lossy(5))
         ids.append(viewer.next("room").id.split("-"))
-    assert etag == f'"{"-".join(ids[0])}"'
+    assert etag == f'W/"{"-".join(ids[0])}"'
     (epoch, version), (same_epoch, next_version) = ids
     assert epoch == same_epoch
     assert int(version) < int(next_version)
@@ -242,7 +242,7 @@ def test_head_takes_no_place_of_a_viewer(make_server: MakeServer) -> None:
 @pytest.mark.parametrize(
     ("path", "targets"),
     [
-        ("/stream", ["notice", "rooms", "totals"]),
+        ("/stream", ["alerts-now", "notice", "rooms", "totals"]),
         ("/rooms/room-1/stream", ["grid", "notice", "summary", "users"]),
         ("/rooms/room-1/users/u1/stream", ["notice", "user"]),
     ],
@@ -312,6 +312,10 @@ def test_a_viewer_that_leaves_does_no_harm(server: Server) -> None:
     assert "Traceback" not in server.log.read_text()
 
 
+ROOM = ("notice", "summary", "room-alerts", "users", "grid")
+LIST = ("notice", "alerts-now", "totals", "rooms")
+
+
 class TestOfManyViews:
     """What the windows of one browser share."""
 
@@ -324,11 +328,13 @@ class TestOfManyViews:
                 server.post(body(room_id=room))
             views = ["rooms/room-2/stream", "rooms/a%2Fb/stream", "stream?q=a"]
             with watching(server, self.path(*views)) as viewer:
-                assert self.sections(viewer, 11) == [
-                    *((0, section) for section in ("notice", "summary", "users", "grid")),
-                    *((1, section) for section in ("notice", "summary", "users", "grid")),
-                    *((2, section) for section in ("notice", "totals", "rooms")),
-                ]
+                assert sorted(self.sections(viewer, 14)) == sorted(
+                    [
+                        *((0, section) for section in ROOM),
+                        *((1, section) for section in ROOM),
+                        *((2, section) for section in LIST),
+                    ]
+                )
                 server.post(body(room_id="a/b", user_id="new"))
                 assert set(self.sections(viewer, 5)) == {
                     *((1, section) for section in ("summary", "users", "grid")),
@@ -380,10 +386,10 @@ class TestOfManyViews:
             if route.endswith("/stream") and route != "GET /views/stream"
         ]
         views = [path.replace("{room_id:str}", "room-1").replace("{user_id:str}", "u1") for path in own]
-        assert len(views) == 4
+        assert len(views) == 5
         assert httpx.head(server.url + self.path(*views)).status_code == 200
 
     def test_as_many_as_a_connection_may_have_come(self, server: Server) -> None:
         views = [f"rooms/{number}/stream" for number in range(32)]
         with watching(server, self.path(*views)) as viewer:
-            assert {view for view, _ in self.sections(viewer, 32 * 4)} == set(range(32))
+            assert {view for view, _ in self.sections(viewer, 32 * 5)} == set(range(32))

@@ -1,6 +1,6 @@
 """Stored events: found by room, time, user and kind, pruned with snapshots, and kept through a migration."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from roompulse.store import events as module
 from roompulse.store.engine import Database
 from roompulse.store.events import SqlEvents
 from roompulse.store.migrate import MIGRATIONS, VERSIONS, known_revisions
+from roompulse.store.reader import Reader
 from roompulse.store.sql_store import SqlStore
 from tests.builders import NOW
 
@@ -26,8 +27,15 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def store(database: Database) -> SqlEvents:
-    return SqlEvents(database)
+def reader() -> Iterator[Reader]:
+    reader = Reader(1, lambda _error: None)
+    with reader.running():
+        yield reader
+
+
+@pytest.fixture
+def store(database: Database, reader: Reader) -> SqlEvents:
+    return SqlEvents(database, reader)
 
 
 def event(at: float = NOW, kind: Any = "note", user_id: str | None = None, **fields: Any) -> TimelineEvent:
@@ -66,14 +74,22 @@ async def test_they_are_found_by_time_user_and_kind(store: SqlEvents, query: dic
     assert [one for one in events if asked.matches("room-1", one)] == [events[at] for at in found]
 
 
+async def test_many_are_read_in_steps(store: SqlEvents, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FETCH_AT_ONCE", 4)
+    events = [event(NOW + at // 3, text=str(at)) for at in range(10)]
+    await store.add([("room-1", one) for one in events])
+    assert await store.find(EventQuery("room-1", limit=9)) == events[1:]
+    assert await store.find(EventQuery("room-1")) == events
+
+
 async def test_all_come_in_portions(store: SqlEvents, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FETCH_AT_ONCE", 4)
     events = [event(NOW + at // 3, text=str(at)) for at in range(10)]
     await store.add([("room-1", one) for one in events])
-    portions = [portion async for portion in store.all("room-1", NOW, NOW + 2)]
+    portions = list(store.all("room-1", NOW, NOW + 2))
     assert [len(portion) for portion in portions] == [4, 4, 1]
     assert [one for portion in portions for one in portion] == events[:9]
-    assert [portion async for portion in store.all("room-2", NOW, NOW + 2)] == []
+    assert list(store.all("room-2", NOW, NOW + 2)) == []
 
 
 async def test_the_state_of_a_room_is_of_its_newest_start(store: SqlEvents, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +107,7 @@ async def test_a_start_reads_only_how_calls_began_and_ended(database: Database) 
         query = str(module._UNENDED.compile(connection, compile_kwargs={"literal_binds": True}))
         return str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all())
 
-    async with database.reader.connect() as connection:
+    async with database.reading() as connection:
         assert "INDEX event_of_call" in await connection.run_sync(plan)
 
 
@@ -102,15 +118,15 @@ async def test_they_are_pruned_with_the_snapshots(database: Database, store: Sql
 
 
 @pytest.mark.parametrize("revision", known_revisions()[1:])
-async def test_an_older_database_keeps_all_and_takes_events(settings: Settings, revision: str) -> None:
+async def test_an_older_database_keeps_all_and_takes_events(settings: Settings, reader: Reader, revision: str) -> None:
     database = Database(settings)
     database.path.unlink()
     _older(database, revision)
     async with database.open():
-        async with database.reader.connect() as connection:
+        async with database.reading() as connection:
             assert (await connection.execute(text("SELECT room_id, timestamp FROM snapshot"))).all() == [("room-1", 5)]
             assert (await connection.execute(text("SELECT user_id, report_time FROM sample"))).all() == [("u1", 7)]
-        store = SqlEvents(database)
+        store = SqlEvents(database, reader)
         await store.add([("room-1", event())])
         assert await store.find(EventQuery("room-1")) == [event()]
 

@@ -33,7 +33,7 @@ def differences(connection: Connection, schema: MetaData = metadata) -> list[Any
 
 async def test_the_migrations_make_the_schema(settings: Settings) -> None:
     database = Database(settings)
-    async with database.open(), database.reader.connect() as connection:
+    async with database.open(), database.reading() as connection:
         assert await connection.run_sync(differences) == []
 
 
@@ -57,7 +57,7 @@ async def test_a_difference_would_be_noticed(settings: Settings) -> None:
         await database.write(
             lambda connection: connection.exec_driver_sql("ALTER TABLE sample DROP COLUMN sdk_version")
         )
-        async with database.reader.connect() as connection:
+        async with database.reading() as connection:
             assert len(await connection.run_sync(differences)) == 2
 
 
@@ -70,7 +70,7 @@ async def test_a_database_that_is_up_to_date_stays_as_it_is(settings: Settings) 
                 await store.append([received()])
             await database.write(migrate)
             assert [one async for one in store.recent(0)] == [received()]
-            async with database.reader.connect() as connection:
+            async with database.reading() as connection:
                 assert await connection.run_sync(differences) == []
 
 
@@ -101,7 +101,7 @@ async def test_a_migration_that_fails_leaves_nothing_behind(
             async with Database(settings).open():
                 pass
     database = Database(settings)
-    async with database.open(), database.reader.connect() as connection:
+    async with database.open(), database.reading() as connection:
         assert await connection.run_sync(differences) == []
 
 

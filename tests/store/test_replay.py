@@ -18,6 +18,7 @@ from roompulse.store.replay import Replay
 from roompulse.store.samples import SqlSamples, _samples
 from roompulse.store.sql_store import SqlStore
 from tests.builders import NOW, network, received, stream
+from tests.store import done
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def past(archive: SampleArchive, store: SqlStore, settings: Settings) -> Replay:
 
 
 async def found(archive: SampleArchive, query: SampleQuery) -> list[Received]:
-    return [one async for one in archive.reports(query)]
+    return [one for portion in archive.reports(query) for one in portion]
 
 
 class TestReports:
@@ -82,8 +83,8 @@ class TestReports:
 
     async def test_are_found_by_the_index(self, database: Database) -> None:
         """Neither what other rooms reported nor what this one did at other times may have to be looked through."""
-        async with database.reader.connect() as connection:
-            dialect = database.reader.dialect
+        async with database.reading() as connection:
+            dialect = connection.dialect
             statement = _samples(SampleQuery("room-1", 0, NOW)).compile(dialect=dialect)
             parameters = tuple(statement.params[name] for name in statement.positiontup or ())
             plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
@@ -140,7 +141,7 @@ class TestPast:
             then[now] = metrics_of(live.get("room-1"))
         assert then[NOW + 195] is None
         for now, metrics in then.items():
-            assert metrics_of(await past.room("room-1", now)) == metrics, now - NOW
+            assert metrics_of(done(past.room("room-1", now))) == metrics, now - NOW
 
     @staticmethod
     def metrics(second: int) -> list[Entry]:
@@ -154,20 +155,20 @@ class TestPast:
         await store.add_snapshots(NOW, [("room-1", room.summary().aggregate)])
         # The newest one counts for as long as users stay without being heard of.
         for later in (0, 69):
-            snapshot = await past.snapshot("room-1", NOW + later)
+            snapshot = done(past.snapshot("room-1", NOW + later))
             assert snapshot
             assert snapshot.timestamp == NOW
-        assert await past.snapshot("room-1", NOW + 71) is None
-        assert await past.snapshot("room-1", NOW - 1) is None
+        assert done(past.snapshot("room-1", NOW + 71)) is None
+        assert done(past.snapshot("room-1", NOW - 1)) is None
 
     async def test_a_room_that_began_just_before_its_first_snapshot_was_taken_is_in_it(
         self, past: Replay, store: SqlStore
     ) -> None:
         await store.append([received(NOW + 0.02)])
-        assert await past.room("room-1", NOW) is None
+        assert done(past.room("room-1", NOW)) is None
         await store.add_snapshots(NOW, [("room-1", aggregate_of([], []))])
-        assert await past.room("room-1", NOW)
-        assert await past.room("room-1", NOW - 0.5) is None
+        assert done(past.room("room-1", NOW))
+        assert done(past.room("room-1", NOW - 0.5)) is None
 
     async def test_knows_users_while_all_that_shows_is_kept(self, past: Replay, settings: Settings) -> None:
         assert past.users_since(NOW) == NOW - settings.sample_retention + settings.leave_after + 60

@@ -26,6 +26,7 @@ from roompulse.store.row_codec import snapshot_row
 from roompulse.store.schema import snapshots
 from roompulse.store.sql_store import PRUNE_AT_ONCE, SqlStore
 from tests.builders import NOW, audio, received, stream, video
+from tests.store import done
 
 ROOM = HistoryQuery("room-1")
 
@@ -63,7 +64,7 @@ async def recent(store: Store, since: float = 0) -> list[Received]:
 
 
 async def times(store: Store, query: HistoryQuery = ROOM) -> list[float] | None:
-    history = await store.history(query)
+    history = done(store.history(query))
     return None if history is None else [snapshot.timestamp for snapshot in history]
 
 
@@ -146,7 +147,7 @@ async def test_recent_reports_are_found_behind_many_that_are_older(store: Store)
 
 async def test_an_empty_store_has_nothing(store: Store) -> None:
     assert await recent(store) == []
-    assert await store.history(ROOM) is None
+    assert done(store.history(ROOM)) is None
     assert await store.prune(NOW, NOW) == 0
 
 
@@ -176,7 +177,7 @@ async def test_history_is_that_of_the_room_oldest_first(store: Store) -> None:
 async def test_a_snapshot_comes_back_with_every_field(store: Store) -> None:
     for timestamp, one in ((NOW + 0.125, aggregate()), (NOW + 1, aggregate_of([], []))):
         await store.add_snapshots(timestamp, [("room-1", one)])
-        history = await store.history(HistoryQuery("room-1", start=timestamp))
+        history = done(store.history(HistoryQuery("room-1", start=timestamp)))
         fields = {name: getattr(one, name) for name in Aggregate.__struct_fields__}
         assert history == [Snapshot(**fields, timestamp=timestamp)]
 
@@ -202,8 +203,8 @@ async def test_history_is_what_is_asked_for(store: Store, query: HistoryQuery, e
 
 async def test_a_room_with_reports_alone_has_an_empty_history(store: Store) -> None:
     await store.append([received()])
-    assert await store.history(ROOM) == []
-    assert await store.history(HistoryQuery("room-2")) is None
+    assert done(store.history(ROOM)) == []
+    assert done(store.history(HistoryQuery("room-2"))) is None
 
 
 async def test_it_prunes_what_is_old_and_nothing_else(store: Store) -> None:
@@ -259,7 +260,7 @@ async def test_a_room_is_forgotten_with_its_last_row(store: Store) -> None:
     await store.prune(NOW + 1, NOW)
     assert await times(store) == [NOW]
     await store.prune(NOW, NOW + 1)
-    assert await store.history(ROOM) is None
+    assert done(store.history(ROOM)) is None
 
 
 # SQL
@@ -286,7 +287,7 @@ async def test_a_database_that_fails_is_a_store_error(database: Database, table:
     with pytest.raises(StoreError, match="no such table"):
         await store.prune(NOW, NOW)
     with pytest.raises(StoreError, match="no such table"):
-        await store.history(ROOM)
+        done(store.history(ROOM))
     if table == "sample":
         with pytest.raises(StoreError, match="no such table"):
             await store.append([received()])
@@ -393,7 +394,7 @@ async def test_a_write_that_was_given_up_is_whole(database: Database) -> None:
 
 
 async def test_readers_cannot_write(database: Database) -> None:
-    async with database.reader.connect() as connection:
+    async with database.reading() as connection:
         with pytest.raises(OperationalError, match="readonly"):
             await connection.exec_driver_sql("DELETE FROM sample")
 
@@ -408,7 +409,7 @@ async def test_several_can_read_beside_a_writer(database: Database) -> None:
 
     writing = asyncio.create_task(database.write(slowly))
     await asyncio.to_thread(begun.wait)
-    async with database.reader.connect() as first, database.reader.connect() as second:
+    async with database.reading() as first, database.reading() as second:
         for reader in (first, second):
             assert (await reader.exec_driver_sql("SELECT count(*) FROM sample")).scalar_one() == 0
     go_on.set()

@@ -1,7 +1,8 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
+from typing import TypeVar
 
 import pytest
 
@@ -15,7 +16,7 @@ from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import Aggregate, Snapshot, UserMetrics
 from roompulse.store.availability import Availability
-from roompulse.store.contract import HistoryQuery
+from roompulse.store.contract import HistoryQuery, Steps
 from tests.builders import NOW, network, received, report, stream, video
 from tests.conftest import Clock
 from tests.timelines import timeline_of
@@ -45,6 +46,9 @@ class FakeStore:
             raise self.failure("the database failed")
         self.kept += reports
 
+    async def check(self) -> None:
+        raise NotImplementedError
+
     async def probe(self) -> None:
         self.probes += 1
         if self.out:
@@ -58,11 +62,17 @@ class FakeStore:
     async def add_snapshots(self, timestamp: float, aggregates: Iterable[tuple[str, Aggregate]]) -> None:
         raise NotImplementedError
 
-    async def history(self, query: HistoryQuery) -> list[Snapshot] | None:
+    def history(self, query: HistoryQuery) -> Steps[Sequence[Snapshot] | None]:
+        raise NotImplementedError
+
+    def snapshots(self, room_id: str, start: float, end: float) -> Iterator[Sequence[Snapshot]]:
         raise NotImplementedError
 
     async def prune(self, samples_before: float, snapshots_before: float) -> int:
         raise NotImplementedError
+
+
+T = TypeVar("T")
 
 
 class FakeHub:
@@ -73,6 +83,9 @@ class FakeHub:
         self.refreshed_everywhere = 0
 
     def subscribe(self, view: View) -> AbstractContextManager[Mailbox]:
+        raise NotImplementedError
+
+    async def render(self, render: Callable[[], T]) -> T:
         raise NotImplementedError
 
     def publish(self, room_ids: Iterable[str]) -> None:
@@ -97,7 +110,7 @@ class World:
         self.start(max_queue)
 
     def start(self, max_queue: int) -> None:
-        self.health = Availability(self.store.probe, self.clock, partial(self.hub.refresh, everywhere=True))
+        self.health = Availability(self.store, self.meters, self.clock, partial(self.hub.refresh, everywhere=True))
         self.ingest = Ingest(
             self.store,
             self.health,

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from roompulse.errors import StoreError
-from roompulse.periodic import attempt, every
+from roompulse.periodic import Attempts, every
 
 
 class Enough(BaseException):
@@ -57,9 +57,18 @@ async def test_it_goes_on_after_a_failure(monkeypatch: pytest.MonkeyPatch, caplo
     ]
 
 
+async def test_a_database_that_goes_on_failing_is_one_line_until_it_is_well(caplog: pytest.LogCaptureFixture) -> None:
+    full, locked = StoreError("disk is full"), StoreError("database is locked")
+    attempt = Attempts(Work(full, full, locked, locked, None, locked), "it failed")
+    for _ in range(6):
+        await attempt()
+    said = [record.message.removeprefix("it failed, retrying later: ") for record in caplog.records]
+    assert said == ["disk is full", "database is locked", "database is locked"]
+
+
 async def test_a_mistake_has_a_traceback_and_a_failing_database_has_none(caplog: pytest.LogCaptureFixture) -> None:
     for error in (ValueError("a mistake"), StoreError("disk is full")):
-        await attempt(Work(error), "it failed")
+        await Attempts(Work(error), "it failed")()
     assert [(record.levelno, record.exc_info is not None) for record in caplog.records] == [
         (logging.ERROR, True),
         (logging.ERROR, False),

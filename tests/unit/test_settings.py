@@ -16,6 +16,7 @@ DEFAULTS = {
     "leave_after": 60,
     "push_interval": 0.25,
     "snapshot_interval": 10,
+    "event_hold": 10,
     "sample_retention": 86400,
     "snapshot_retention": 2592000,
     "max_body": 1048576,
@@ -23,10 +24,14 @@ DEFAULTS = {
     "max_report_streams": 10000,
     "max_rooms": 20000,
     "max_room_users": 20000,
+    "max_reported_users": 100,
     "max_user_streams": 64,
     "max_queue": 10000,
+    "max_reads": 16,
     "max_viewers": 5000,
     "max_address_viewers": 1000,
+    "max_views": 1_000,
+    "max_address_views": 200,
     "sender_rate": 200,
     "sender_rooms": 1000,
     "body_timeout": 20,
@@ -38,6 +43,12 @@ DEFAULTS = {
     "proxy_user_header": None,
     "root_path": "",
     "allowed_hosts": frozenset(),
+    "public_url": None,
+    "max_rules": 200,
+    "max_alerts": 5000,
+    "alert_private_targets": False,
+    "smtp_url": None,
+    "smtp_from": "roompulse@localhost",
     "session_idle": 43200,
     "session_lifetime": 604800,
     "log_format": "text",
@@ -117,9 +128,9 @@ def test_networks_hold_addresses_whatever_their_version() -> None:
 
 
 def test_the_message_says_what_is_expected() -> None:
-    with pytest.raises(StartupError, match=r"\AROOMPULSE_PORT: expected `int` <= 65535, not '70000'\Z"):
+    with pytest.raises(StartupError, match=r"\AROOMPULSE_PORT: must be at most 65535, not '70000'\Z"):
         from_environment("port", "70000")
-    with pytest.raises(StartupError, match=r"\AROOMPULSE_STALE_AFTER: expected `float`, not 'soon'\Z"):
+    with pytest.raises(StartupError, match=r"\AROOMPULSE_STALE_AFTER: must be a number, not 'soon'\Z"):
         from_environment("stale_after", "soon")
 
 
@@ -135,7 +146,7 @@ def test_a_flag_hides_a_wrong_value_in_the_environment() -> None:
 
 
 def test_a_wrong_flag_is_named_as_a_flag() -> None:
-    with pytest.raises(StartupError, match=r"\A--port: expected `int`, not 'http'\Z"):
+    with pytest.raises(StartupError, match=r"\A--port: must be a whole number, not 'http'\Z"):
         load_settings({"ROOMPULSE_PORT": "1"}, {"port": "http"})
 
 

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import URL, Connection, create_engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from roompulse.errors import StartupError
 from roompulse.settings import Settings
 from roompulse.store.files import access_path
 from roompulse.store.migrate import migrate
-from roompulse.store.sqlite import set_pragmas, store_errors
+from roompulse.store.sqlite import set_pragmas, startup_errors, store_errors
 
 VERSIONS = Path(__file__).parent / "migrations"
 _PRAGMAS = ("busy_timeout=5000", "journal_mode=DELETE", "synchronous=EXTRA", "foreign_keys=ON", "secure_delete=ON")
@@ -69,10 +68,10 @@ class AccessDatabase:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # Only for its owner: it contains password hashes, and the keys that sign tokens.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise StartupError(f"the database {self.path} cannot be used: {error.strerror}") from None
+        with startup_errors(self.path):
             await self._in_thread(partial(self._transact, partial(migrate, versions=VERSIONS), "BEGIN IMMEDIATE"))
-        except (SQLAlchemyError, OSError) as error:
-            cause = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
-            raise StartupError(f"the database {self.path} cannot be used: {cause}") from None
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

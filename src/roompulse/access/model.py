@@ -4,8 +4,8 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
-KeyKind = Literal["ingest", "read", "token"]
-"""What a key permits: to post reports, to read JSON, or to sign room tokens, with which browsers post."""
+KeyKind = Literal["ingest", "read", "token", "manage"]
+"""What a key permits: to post reports, to read JSON, to sign room tokens, with which browsers post, or to manage."""
 
 KEY_KINDS: tuple[KeyKind, ...] = get_args(KeyKind)
 
@@ -58,13 +58,18 @@ class Known(Struct, frozen=True):
 class Caller(Struct, frozen=True):
     """An authenticated caller: an operator, by a sign-in or by the proxy in front, or the holder of a key.
 
-    `role` is None for a program. `proof` is what the caller is admitted by: the digest of the sign-in, or the id of the
-    key.
+    `role` is None for a program, which `manages` if it has a key for that. `proof` is what the caller is admitted by:
+    the digest of the sign-in, or the id of the key.
     """
 
     name: str
     role: Role | None = None
     proof: bytes | str | None = None
+    manages: bool = False
+
+    @property
+    def may_manage(self) -> bool:
+        return self.manages or self.role == "admin"
 
 
 ANYBODY = Caller("", "admin")

@@ -12,6 +12,9 @@ from roompulse.net import is_loopback
 from roompulse.periodic import every
 from roompulse.settings import Settings
 
+READING: tuple[KeyKind, ...] = ("read", "manage")
+"""Keys that permit to read JSON."""
+
 RELOAD_EVERY = 2.0
 """Seconds until a running server applies a change made by a command."""
 
@@ -81,7 +84,8 @@ class AccessRegistry:
     @property
     def asks_readers(self) -> bool:
         """Whether JSON and pages need a key or a sign-in."""
-        asks = self._asks_anyway or self._signed_on or "read" in self._kinds or bool(self.known.operators)
+        for_readers = self._signed_on or bool(self.known.operators) or not self._kinds.isdisjoint(READING)
+        asks = self._asks_anyway or for_readers
         return asks and not self._open
 
     def admits(self, caller: Caller) -> bool:
@@ -90,7 +94,7 @@ class AccessRegistry:
             return True
         if isinstance(caller.proof, str):
             key = self.known.keys.get(caller.proof)
-            return key is not None and key.kind == "read"
+            return key is not None and key.kind in READING
         if caller.proof is not None:
             return self.sign_in(caller.proof) is not None
         return caller != ANYBODY  # such as a caller signed in by the proxy
@@ -113,10 +117,10 @@ class AccessRegistry:
         found = self.known.operators.get(operator)
         return found.role if found else None
 
-    def key(self, shown: str, kind: KeyKind) -> Key | None:
-        """The key that a caller presents, if it is valid and of this kind."""
+    def key(self, shown: str, *kinds: KeyKind) -> Key | None:
+        """The key that a caller presents, if it is valid and of one of these kinds."""
         _, _, rest = shown.partition("_")
         key = self.known.keys.get(rest.partition("_")[0])
-        if key is None or key.kind != kind or not hmac.compare_digest(key.secret, digest_of(shown)):
+        if key is None or key.kind not in kinds or not hmac.compare_digest(key.secret, digest_of(shown)):
             return None
         return key

@@ -12,7 +12,7 @@ KEY_PREFIX = "rp_"
 
 
 class Sender(Struct, frozen=True):
-    """An authenticated sender. `room` and `user` are those that it may report on, None: all of them.
+    """An authenticated sender. `room` and `user` are those that a room token is for; None without one.
 
     `bucket` is the key of its rate limit: its address without access control; the id of its key; or its user and room,
     so that a stolen token posts no more from many addresses than from one, and many users can share an address.
@@ -26,8 +26,17 @@ class Sender(Struct, frozen=True):
         """Raises Forbidden for a report that this sender may not post."""
         if self.room not in (None, report.room_id):
             raise Forbidden("$.room_id: the token is for another room")
-        if self.user not in (None, report.user_id):
+        if self.user is None:
+            return
+        if report.user_id != self.user:
             raise Forbidden("$.user_id: the token is for another user")
+        for index, entry in enumerate(report.metrics):
+            if entry.user_id == self.user:
+                continue
+            for position, stream in enumerate(entry.streams):
+                if stream.direction == "send":
+                    where = f"$.metrics[{index}].streams[{position}].direction"
+                    raise Forbidden(f"{where}: with a room token, `send` is for the token's own user alone")
 
 
 class Senders:

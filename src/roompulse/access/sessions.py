@@ -6,9 +6,10 @@ from roompulse.access.keys import digest_of
 from roompulse.access.model import SignIn
 from roompulse.access.registry import AccessRegistry
 from roompulse.access.store import AccessStore
-from roompulse.clock import Clock
+from roompulse.clock import WallClock
 from roompulse.periodic import every
 from roompulse.settings import Settings
+from roompulse.store.retention import WAIT
 
 MAX_PER_OPERATOR = 50
 """Active sessions of one operator; the least recently used one is ended for a new one."""
@@ -18,7 +19,7 @@ SAVE_EVERY = 60.0
 
 
 class OperatorSessions:
-    def __init__(self, registry: AccessRegistry, store: AccessStore, clock: Clock, settings: Settings) -> None:
+    def __init__(self, registry: AccessRegistry, store: AccessStore, clock: WallClock, settings: Settings) -> None:
         self._registry = registry
         self._store = store
         self._clock = clock
@@ -49,11 +50,11 @@ class OperatorSessions:
         await every(self._save_every, self.save, "the last use of sign-ins could not be saved")
 
     async def save(self) -> None:
-        """Save the last use of sign-ins, and delete those that have expired."""
+        """Save the last use of sign-ins, and delete those that have expired by a clock that was not set lately."""
         sign_ins = self._registry.known.sign_ins.values()
         used = [(one.digest, at) for one in sign_ins if (at := self._registry.used_at(one)) > one.used_at]
         expired = [one.digest for one in sign_ins if self._registry.sign_in(one.digest) is None]
         if used:
             await self._store.used(used)
-        if expired:
+        if expired and not self._clock.was_set_within(WAIT):
             await self._store.end(*expired)

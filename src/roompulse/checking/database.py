@@ -16,6 +16,10 @@ RETENTION_SLACK = 600
 """Seconds by which rows may be older than their retention while a server deletes them."""
 
 
+NEWEST = 100_000
+"""Samples among which a clock that was set is looked for."""
+
+
 def database(subject: Subject) -> Iterator[Finding]:
     path = subject.path
     if not path.exists():
@@ -62,6 +66,7 @@ def _times(connection: sqlite3.Connection, subject: Subject) -> Iterator[Finding
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if "sample" in tables:
         yield from _times_of(connection, "sample", "received_at", settings.sample_retention, subject)
+        yield from _clock_set_back(connection)
     if "snapshot" in tables:
         yield from _times_of(connection, "snapshot", "timestamp", settings.snapshot_retention, subject)
 
@@ -84,8 +89,18 @@ def _times_of(
     if subject.serving and age > retention + RETENTION_SLACK:
         yield warning(
             f"the oldest {table} is {age:.0f} s old, while {table.upper()}_RETENTION is {retention:g} s: "
-            "deletion does not keep up, or waits for rows with a time in the future"
+            "deletion does not keep up, or waits: for an hour, as the clock was set or no report had come before the "
+            "start, or for rows with a time in the future"
         )
+
+
+def _clock_set_back(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """Ids grow with the time of receipt. That the clock was set forward looks like a pause, and is not named."""
+    newest = "SELECT id, received_at FROM sample ORDER BY id DESC LIMIT ?"
+    pairs = f"SELECT received_at AS at, lag(received_at) OVER (ORDER BY id) AS before FROM ({newest})"  # noqa: S608
+    last = f"SELECT {_time('at')}, (before - at) / 1000 FROM ({pairs}) WHERE before - at > ? ORDER BY at DESC"  # noqa: S608
+    for start, seconds in connection.execute(f"{last} LIMIT 1", [NEWEST, CLOCK_SLACK * 1000]):
+        yield warning(f"the clock was set back by {seconds} s at {start} UTC, or is right since then")
 
 
 def _time(column: str) -> str:

@@ -33,8 +33,8 @@ FLEETING = {"tmpfs": "the next boot", "ramfs": "the next boot", "overlay": "the 
 LEAST_ROOM = 100_000_000
 """Bytes for the log, and for temporary files of SQLite."""
 
-RATE_OF, RATE_FOR, ENOUGH = 10_000, 60, 1_000
-"""Newest samples for the present rate, the fewest seconds they are counted as, and the fewest samples for a rate."""
+RATE_OF, RATE_FOR = 1_000, 3_600
+"""The fewest newest samples, and the fewest seconds of them, from which the growth of a day is estimated."""
 
 MOUNTS = Path("/proc/mounts")
 
@@ -73,6 +73,8 @@ def room(subject: Subject) -> Iterator[Finding]:
     said = f"free disk space: {in_bytes(free)}; size of the database: {in_bytes(size)}"
     if rate:
         said += f"; growth at the present rate: {in_bytes(rate * 86_400)} a day"
+    elif size:
+        said += "; growth: not known before there are reports of an hour"
     if free < LEAST_ROOM:
         yield error(f"{said}: the disk is almost full")
     elif kept - size > free:
@@ -96,10 +98,21 @@ def _size_and_rate(path: Path) -> tuple[int, float]:
     size = sum(file.stat().st_size for file in (path, path.with_name(f"{path.name}-wal")) if file.exists())
     try:
         with closing(reading(path)) as connection:
-            newest, count = connection.execute("SELECT max(id), max(id) - min(id) + 1 FROM sample").fetchone()
-            ends = "SELECT min(received_at), max(received_at), count(*) FROM sample WHERE id > ?"
-            start, end, some = connection.execute(ends, [(newest or 0) - RATE_OF]).fetchone()
+            return size, size * _share_per_second(connection)
     except sqlite3.Error:
         return size, 0.0
-    # The whole size is attributed to the samples, which are most of it.
-    return size, size / count * some / max((end - start) / 1000, RATE_FOR) if some >= ENOUGH else 0.0
+
+
+def _share_per_second(connection: sqlite3.Connection) -> float:
+    """The samples of a second at the present rate, as a share of all samples; 0 where they are too few to tell.
+
+    The whole size of the database is attributed to the samples, which are most of it.
+    """
+    oldest, newest = connection.execute("SELECT min(id), max(id) FROM sample").fetchone()
+    time_of = "SELECT received_at FROM sample WHERE id <= ? ORDER BY id DESC LIMIT 1"
+    every = 0 if newest is None else newest - oldest
+    for some in (min(RATE_OF << doubled, every) for doubled in range(every.bit_length())):
+        start, end = (connection.execute(time_of, [row_id]).fetchone()[0] for row_id in (newest - some, newest))
+        if some >= RATE_OF and end - start >= RATE_FOR * 1000:
+            return float(some / (every + 1) / ((end - start) / 1000))
+    return 0.0

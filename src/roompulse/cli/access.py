@@ -48,4 +48,4 @@ def in_access(settings: Settings, work: Callable[["AccessStore"], Awaitable[T]])
     try:
         return asyncio.run(run())
     except StoreError as error:
-        raise StartupError(f"the database {database.path} failed: {error}") from None
+        raise StartupError(f"the database {database.path} cannot be used: {error}") from None

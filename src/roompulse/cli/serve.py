@@ -10,12 +10,12 @@ from functools import partial
 import click
 
 from roompulse import __version__
-from roompulse.access.exposure import exposure_remarks
+from roompulse.access.exposure_at_start import exposure_remarks
 from roompulse.app import create_app
 from roompulse.errors import StartupError
 from roompulse.logs import set_up_logs
 from roompulse.net import listen
-from roompulse.settings import LOCAL_URL, PREFIX, Settings, load_settings, unknown_names
+from roompulse.settings import LOCAL_URL, PREFIX, Settings, load_settings, local_url, unknown_names, url_of
 from roompulse.web.server.serve import run
 
 
@@ -59,10 +59,10 @@ def serve(
         raise click.ClickException(str(error)) from None
 
 
-def _announce(settings: Settings, url: str) -> None:
+def _announce(settings: Settings, host: str, port: int) -> None:
     click.echo(
-        f"roompulse {__version__} serves {url}, data in {settings.data.resolve()}\n"
-        f"Fill it with simulated calls: {_how_to_simulate(url)}"
+        f"roompulse {__version__} serves {url_of(host, port)}, data in {settings.data.resolve()}\n"
+        f"Fill it with simulated calls: {_how_to_simulate(local_url(host, port))}"
     )
 
 

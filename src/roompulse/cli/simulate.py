@@ -1,11 +1,13 @@
 """`roompulse simulate`."""
 
 import asyncio
+import os
 
 import click
 
 from roompulse.client import AsyncReporter
-from roompulse.settings import LOCAL_URL
+from roompulse.errors import StartupError
+from roompulse.settings import load_settings, local_url
 from roompulse.simulate.progress import Progress
 from roompulse.simulate.rooms import Plan
 from roompulse.simulate.run import Tally
@@ -13,8 +15,17 @@ from roompulse.simulate.run import simulate as run_simulation
 from roompulse.simulate.troubles import TROUBLES
 
 
+def _served_here() -> str:
+    """The URL of a server on this machine with the settings of the environment."""
+    try:
+        settings = load_settings(os.environ, {})
+    except StartupError as error:
+        raise click.ClickException(str(error)) from None
+    return local_url(settings.host, settings.port)
+
+
 @click.command(context_settings={"show_default": True})
-@click.argument("url", default=LOCAL_URL)
+@click.argument("url", default=_served_here)
 @click.option("--rooms", metavar="N", default=12, type=click.IntRange(1, 10_000), help="Number of rooms.")
 @click.option("--users", metavar="N", default=6, type=click.IntRange(1, 10_000), help="Most users of a room.")
 @click.option(
@@ -51,7 +62,7 @@ def simulate(
 ) -> None:
     """Fill a server with simulated calls.
 
-    URL is the address of the server.  [default: http://127.0.0.1:8180]
+    URL is the address of the server.  [default: where ROOMPULSE_HOST and ROOMPULSE_PORT say, http://127.0.0.1:8180]
 
     A server accepts 200 reports a second from one address, unless ROOMPULSE_SENDER_RATE is set otherwise there.
     """

@@ -59,7 +59,7 @@ def _sent(sample: Stream, before: Sent) -> Sent:
 
 
 def _connection(known: UserTrack, user: ChangedUser) -> Iterator[TimelineEvent]:
-    device, connection = user.device, user.connection
+    device, connection = user.given.device, user.given.connection
     network = device.network_type if device else None
     if network and network != known.network_type:
         if known.network_type:

@@ -1,6 +1,6 @@
 """What the rest of the program needs of stored events. `store/events.py` implements it."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from roompulse.events.model import EventQuery, TimelineEvent
@@ -14,13 +14,13 @@ class EventStore(Protocol):
         ...
 
     async def find(self, query: EventQuery) -> list[TimelineEvent]:
-        """Stored events, oldest first."""
+        """Stored events, oldest first. Raises Unavailable for more than a portion where there is no place to read."""
         ...
 
-    def all(self, room_id: str, start: float, end: float) -> AsyncIterator[Sequence[TimelineEvent]]:
+    def all(self, room_id: str, start: float, end: float) -> Iterator[Sequence[TimelineEvent]]:
         """All events of a room from `start` to `end` (Unix seconds, both included), oldest first, in portions.
 
-        Between two portions no transaction is open.
+        To be read in the thread of the reader; between two portions no transaction is open.
         """
         ...
 

@@ -42,11 +42,17 @@ class Detector:
                 told = TimelineEvent(at, "sdk", report.user_id, event.stream_id, None, event.type, event.detail)
                 self._reported.append((report.room_id, told))
 
+    def shift(self, seconds: float) -> None:
+        """Shift all times by so much, since the clock was set: what has lasted for a while still has."""
+        self._looked += seconds
+        for held in self._pending.values():
+            held.since += seconds
+        for track in self._tracks.values():
+            for user in track.users.values():
+                user.heard_at += seconds
+
     def look(self, now: float) -> Sequence[Found]:
         """What happened since the previous call, in the order of its time."""
-        if now < self._looked:
-            for held in self._pending.values():
-                held.since = min(held.since, now)
         for room, users in self._rooms.take_changes():
             self._compare(room, users)
         self._settle(now)

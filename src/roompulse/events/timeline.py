@@ -1,7 +1,8 @@
 """The timelines of all rooms: events are found a few times a second, shown at once and saved shortly after."""
 
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -12,7 +13,7 @@ from roompulse.events import words
 from roompulse.events.contract import EventStore
 from roompulse.events.detector import Detector
 from roompulse.events.model import REPORTED, EventQuery, TimelineEvent
-from roompulse.periodic import attempt, every
+from roompulse.periodic import Attempts, every
 from roompulse.report.model import Received
 
 LOOK_EVERY = 0.25
@@ -32,8 +33,13 @@ TAIL = 50
 
 _ROOMS_WITH_TAIL = 2_000
 
-Numbered = tuple[int, TimelineEvent]
-"""An event with its number, which grows."""
+
+class Recorded(NamedTuple):
+    """An event with its number, which grows, and its place in the tail of its room, that of the one TAIL before."""
+
+    number: int
+    place: int
+    event: TimelineEvent
 
 
 class Timeline:
@@ -49,7 +55,7 @@ class Timeline:
         self._looked = 0.0
         self._unsaved: deque[tuple[str, TimelineEvent]] = deque(maxlen=MOST_UNSAVED)
         self._saving: list[tuple[str, TimelineEvent]] = []
-        self._tails: BoundedMap[str, deque[Numbered]] = BoundedMap(_ROOMS_WITH_TAIL)
+        self._tails: BoundedMap[str, deque[Recorded]] = BoundedMap(_ROOMS_WITH_TAIL)
         self._count = 0
         self._budget = _Budget()
 
@@ -88,22 +94,22 @@ class Timeline:
 
     def _add(self, room_id: str, event: TimelineEvent) -> None:
         tail = self._tails.get(room_id) or deque(maxlen=TAIL)
-        if any(event == known for _, known in tail):
+        if any(event == known.event for known in tail):
             return
         self._count += 1
-        tail.append((self._count, event))
+        tail.append(Recorded(self._count, (tail[-1].place + 1) % TAIL if tail else 0, event))
         self._tails.put(room_id, tail)
         self._unsaved.append((room_id, event))
         self._publish([room_id])
 
-    def tail(self, room_id: str, after: int = 0) -> Sequence[Numbered]:
+    def tail(self, room_id: str, after: int = 0) -> Sequence[Recorded]:
         """The newest events of a room that were recorded since the start, or after the event of this number."""
-        return [one for one in self._tails.peek(room_id) or () if one[0] > after]
+        return [one for one in self._tails.peek(room_id) or () if one.number > after]
 
     async def find(self, query: EventQuery) -> tuple[list[TimelineEvent], int]:
         """Events of a room, oldest first, and the number after which `tail` has those recorded since.
 
-        Raises StoreError when the database fails.
+        Raises StoreError when the database fails, and Unavailable for many of them while others are read.
         """
         waiting, number = self._waiting(query), self._count
         stored = await self._store.find(query)
@@ -111,17 +117,13 @@ class Timeline:
         new = [event for event in waiting if event not in known]
         return sorted([*stored, *new], key=lambda event: event.time)[-query.limit :], number
 
-    async def all(self, room_id: str, start: float, end: float) -> AsyncIterator[Sequence[TimelineEvent]]:
+    def all(self, room_id: str, start: float, end: float) -> Iterator[Sequence[TimelineEvent]]:
         """All events of a room from `start` to `end` (Unix seconds, both included), oldest first, in portions.
 
-        Raises StoreError when the database fails.
+        To be read in the thread of the reader; raises StoreError there when the database fails.
         """
         waiting = self._waiting(EventQuery(room_id, start, end))
-        async for portion in self._store.all(room_id, start, end):
-            waiting = [event for event in waiting if event not in portion]
-            yield portion
-        if waiting:
-            yield waiting
+        return _then(self._store.all(room_id, start, end), waiting)
 
     def _waiting(self, query: EventQuery) -> list[TimelineEvent]:
         """Events until now that are not known to be saved; to be asked for before stored ones are read."""
@@ -134,7 +136,7 @@ class Timeline:
     async def close(self) -> None:
         """Record and save what happened until now."""
         self._look(self._clock())
-        await attempt(self.save, "the last events could not be saved")
+        await Attempts(self.save, "the last events could not be saved")()
 
     async def save(self) -> None:
         """Save the events that are not saved yet; raises StoreError, and they wait for the next call."""
@@ -150,6 +152,17 @@ class Timeline:
             raise
         finally:
             self._saving = []
+
+
+def _then(
+    portions: Iterator[Sequence[TimelineEvent]], waiting: Sequence[TimelineEvent]
+) -> Iterator[Sequence[TimelineEvent]]:
+    """Portions of stored events, and then those that waited and are not among them."""
+    for portion in portions:
+        waiting = [event for event in waiting if event not in portion]
+        yield portion
+    if waiting:
+        yield waiting
 
 
 class _Budget:

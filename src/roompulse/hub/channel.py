@@ -5,57 +5,57 @@ import logging
 
 from roompulse.hub.contract import Frames, View
 from roompulse.hub.mailbox import Mailbox
+from roompulse.hub.renderer import Renderer
 from roompulse.meters import Meters
 
 logger = logging.getLogger(__name__)
-
-REST = 4
-"""A view rests for so many times the duration of its rendering, so that none takes more than a fifth of the time."""
 
 
 class Channel:
     """To be used on the event loop in which it was created."""
 
-    def __init__(self, view: View, push_interval: float, meters: Meters) -> None:
+    def __init__(self, view: View, renderer: Renderer, push_interval: float, meters: Meters) -> None:
         self.view = view
         self.mailboxes: set[Mailbox] = set()
+        self._renderer = renderer
         self._push_interval = push_interval
         self._meters = meters
         self._loop = asyncio.get_running_loop()
-        self._due: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_due = False
         self._changed_at = 0.0
-        started = self._loop.time()
-        self._frames: Frames = view.render()
-        self._rest(started)
+        self._rested_at = 0.0
+        self._frames: Frames = {}
 
     def join(self) -> Mailbox:
-        """Add a viewer, whose mailbox begins with the whole view. Later changes are already due and will follow."""
+        """Add a viewer, whose mailbox has the whole view as soon as it is rendered. Later changes will follow."""
         mailbox = Mailbox()
+        self.mailboxes.add(mailbox)
         if self._frames:
             mailbox.put(self._frames)
             self._meters.frames.inc(len(self._frames))
-        self.mailboxes.add(mailbox)
+        else:
+            self.changed()
         return mailbox
 
     def changed(self) -> None:
-        if self._due is None:
+        if not self._is_due:
+            self._is_due = True
             self._changed_at = self._loop.time()
-            self._due = self._loop.call_later(max(0.0, self._rested_at - self._changed_at), self._push)
+            self._timer = self._loop.call_at(self._rested_at, self._renderer.add, self)
 
-    def _rest(self, started: float) -> None:
-        now = self._loop.time()
-        self._rested_at = max(started + self._push_interval, now + REST * (now - started))
-
-    def _push(self) -> None:
-        self._due = None
-        started = self._loop.time()
+    def push(self) -> None:
+        self._is_due = False
+        self._rested_at = self._loop.time() + self._push_interval
         try:
             frames = self.view.render()
         except Exception:
             logger.exception("the view %r could not be rendered", self.view.key)
+            if not self._frames:
+                # These viewers have nothing to look at: their streams end, and they connect again.
+                for mailbox in self.mailboxes:
+                    mailbox.close()
             return
-        finally:
-            self._rest(started)
         if self._frames and not frames:
             changed = self.view.gone
         else:
@@ -67,7 +67,8 @@ class Channel:
             self._meters.pushed(len(changed) * len(self.mailboxes), unread, self._loop.time() - self._changed_at)
 
     def close(self) -> None:
-        if self._due:
-            self._due.cancel()
+        if self._timer:
+            self._timer.cancel()
+        self._renderer.discard(self)
         for mailbox in self.mailboxes:
             mailbox.close()

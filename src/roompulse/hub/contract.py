@@ -1,10 +1,12 @@
 """What the rest of the program needs of a hub. `local.py` serves the viewers of this process."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from roompulse.hub.mailbox import Mailbox
+
+T = TypeVar("T")
 
 Frames = Mapping[str, bytes]
 """Server-sent events by target. Each is the whole state of its target, so that only the newest one counts."""
@@ -40,7 +42,14 @@ class Hub(Protocol):
     def subscribe(self, view: View) -> AbstractContextManager[Mailbox]:
         """A mailbox with the whole view first, and then each change, until the context ends.
 
-        Raises Unavailable when there are too many viewers, or the hub is closed.
+        Raises Unavailable when there are too many viewers or different views, or the hub is closed.
+        """
+        ...
+
+    async def render(self, render: Callable[[], T]) -> T:
+        """What `render` returns, in its turn among the views, so that requests leave as much time as streams do.
+
+        Raises Unavailable when too many requests wait, or the hub is closed.
         """
         ...
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from roompulse.intake.refusals import WINDOW_MINUTES, Refusal, Refusals
 from roompulse.intake.units import Units
 from roompulse.report.model import Received, Report
-from roompulse.rooms.rated_samples import CLOCK_TOLERANCE
+from roompulse.rooms.rated_samples import CLOCK_TOLERANCE, LATE
 
 MOST_VERSIONS = 100
 """SDK versions that are counted apart; further ones are counted together."""
@@ -21,6 +21,9 @@ SAMPLED_REPORTS = 30
 
 SAMPLED_STREAMS = 20
 """Streams of each of these reports that are checked."""
+
+_FEW_LATE = 0.05
+"""The share of late reports that is normal: devices that were offline, and clocks that are slow."""
 
 MOST_SAME_IDS = 20
 """Users of a version as whom two SDKs report: the newest of them."""
@@ -49,15 +52,18 @@ class SameId(NamedTuple):
 class VersionHealth(Struct, frozen=True):
     """The reports of one SDK version in the window. `version` is empty if unknown, None for all further versions.
 
-    `newest` is the time of receipt of the newest report, rejected or not (Unix seconds). `late` are reports whose
-    `report_time` is so far off that history places them at their receipt.
+    `newest` is the time of receipt of the newest report, rejected or not (Unix seconds). `outside` are reports whose
+    `report_time` is so far off that history places them at their receipt, `late` those that came LATE or more after it,
+    and `late_by` is the age of the oldest of these (seconds).
     """
 
     version: str | None
     newest: float
     taken: int
     refused: int
+    outside: int
     late: int
+    late_by: float
     repeated: int
     milliseconds: bool
     skew: Skew | None
@@ -67,17 +73,23 @@ class VersionHealth(Struct, frozen=True):
 
     @property
     def is_odd(self) -> bool:
-        return bool(self.refusals or self.questions or self.same_ids)
+        return bool(self.refusals or self.questions or self.same_ids or self.is_late)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether so many reports are late that it is no matter of single devices and moments."""
+        return self.late > _FEW_LATE * self.taken
 
 
 class _Minute:
     """The accepted reports of one version in one minute."""
 
-    __slots__ = ("late", "least", "minute", "most", "repeated", "skews", "taken", "units")
+    __slots__ = ("late", "late_by", "least", "minute", "most", "outside", "repeated", "skews", "taken", "units")
 
     def __init__(self, minute: int) -> None:
         self.minute = minute
-        self.taken = self.late = self.repeated = 0
+        self.taken = self.outside = self.late = self.repeated = 0
+        self.late_by = 0.0
         self.least, self.most = float("inf"), float("-inf")
         self.skews: list[float] = []
         self.units = Units()
@@ -90,7 +102,10 @@ class _Minute:
         if skew > self.most:
             self.most = skew
         if not -CLOCK_TOLERANCE <= skew <= CLOCK_TOLERANCE:
+            self.outside += 1
+        elif skew <= -LATE:
             self.late += 1
+            self.late_by = max(self.late_by, -skew)
         if self.taken <= SAMPLED_REPORTS:
             self.skews.append(skew)
             streams = chain.from_iterable(entry.streams for entry in report.metrics)
@@ -144,7 +159,9 @@ class _Version:
             newest=self.newest,
             taken=sum(minute.taken for minute in self.minutes),
             refused=sum(refusal.count for refusal in refusals),
+            outside=sum(minute.outside for minute in self.minutes),
             late=sum(minute.late for minute in self.minutes),
+            late_by=max((minute.late_by for minute in self.minutes), default=0.0),
             repeated=sum(minute.repeated for minute in self.minutes),
             milliseconds=abs(now - self.milliseconds_at) <= 60 * WINDOW_MINUTES,
             skew=_skew(self.minutes),

@@ -6,6 +6,7 @@ from math import floor
 from roompulse.clock import Clock
 from roompulse.errors import Problem
 from roompulse.intake.by_version import HealthByVersion, SameId, VersionHealth
+from roompulse.intake.outcomes import Outcomes
 from roompulse.intake.refusals import sdk_version_of
 from roompulse.intake.window import SlidingCount
 from roompulse.meters import Meters
@@ -26,6 +27,7 @@ class Intake:
         self._clock = clock
         self._shown = SlidingCount(1, RATE_WINDOW)
         self._health = HealthByVersion()
+        self._outcomes = Outcomes()
         self._refused = 0
 
     def decode(self, body: bytes, largest: Largest) -> Report:
@@ -43,7 +45,9 @@ class Intake:
     def accepted(self, batch: Sequence[Received], rooms: LiveRooms) -> None:
         """Count reports that are committed, and shown in these rooms."""
         self.newest = batch[-1].at
-        self._shown.note(len(batch), self._clock())
+        now = self._clock()
+        self._shown.note(len(batch), now)
+        self._outcomes.accepted(batch, now)
         self._health.accepted(batch)
         for received in batch:
             self._note_same_id(received, rooms)
@@ -61,16 +65,27 @@ class Intake:
     def refused(self, problem: Problem, body: bytes) -> None:
         """Count a rejected report; the body is what was received of it, and may be anything."""
         self._refused += 1
-        self._health.refused(sdk_version_of(body), problem.status, problem.message, self._clock())
+        version, now = sdk_version_of(body), self._clock()
+        self._outcomes.refused(version, now)
+        self._health.refused(version, problem.status, problem.message, now)
         self._meters.refused[problem.reason].inc()
 
     def left(self) -> None:
         """Count a sender that disconnected before its report was complete."""
         self._meters.left.inc()
 
+    def clock_was_set(self, jump: float) -> None:
+        """Keep the age of the newest report; counts of the minutes before a jump are lost."""
+        if self.newest is not None:
+            self.newest += jump
+
     def rate(self, now: float) -> float:
         """Reports per second."""
         return self._shown.total(now) / RATE_WINDOW
+
+    def refused_shares(self, now: float) -> dict[str, float]:
+        """Percent of the last minute's reports that were rejected, by SDK version; of those that sent enough to say."""
+        return self._outcomes.refused_shares(now)
 
     def version(self, now: float) -> tuple[float, int, int]:
         """Changes whenever the pages of all rooms may show another intake although no report was shown."""

@@ -1,7 +1,7 @@
 """Bytes to `Report`, or a BadRequest that names the field."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct
@@ -9,7 +9,21 @@ from msgspec.structs import replace
 
 from roompulse.errors import BadRequest, BodyTooLarge
 from roompulse.report.ids import id_fault, label_fault, text_fault
-from roompulse.report.model import MILLISECONDS_FROM, Connection, Device, Entry, Event, Report, Stream
+from roompulse.report.model import (
+    MILLISECONDS_FROM,
+    CandidateType,
+    Connection,
+    Content,
+    Device,
+    Direction,
+    Entry,
+    Event,
+    LimitedBy,
+    Protocol,
+    Report,
+    Stream,
+)
+from roompulse.validation import plain_fault
 
 
 def _whole_to_int(number: str) -> int | float:
@@ -20,6 +34,15 @@ def _whole_to_int(number: str) -> int | float:
 _NO_LABELS: Mapping[str, str] = {}
 _LONGEST_FAULT = 200
 """Characters of a message about a field."""
+
+_CHOICES = {
+    "direction": " or ".join(get_args(Direction)),
+    "candidate_type": ", ".join(get_args(CandidateType)),
+    "protocol": ", ".join(get_args(Protocol)),
+    "content": " or ".join(get_args(Content)),
+    "limited_by": ", ".join(get_args(LimitedBy)),
+}
+"""The values of a field that has few."""
 
 _decoder = msgspec.json.Decoder(Report)
 _untyped_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_whole_to_int)
@@ -62,7 +85,7 @@ def decode_as_sent(body: bytes, largest: Largest | None = None) -> Report:
     except RecursionError:
         raise BadRequest("$: the body is nested too deeply") from None
     except msgspec.ValidationError as error:
-        raise BadRequest(_named_field(str(error))) from None
+        raise BadRequest(named_field(str(error))) from None
     except msgspec.DecodeError as error:
         raise BadRequest(f"$: {error}") from None
     if largest:
@@ -92,8 +115,8 @@ def _event_in_seconds(event: Event) -> Event:
     return replace(event, time=event.time // 1000)
 
 
-def _named_field(message: str) -> str:
-    """Turn msgspec's ``Expected `int` - at `$.a[0].b` `` into ``$.a[0].b: expected `int` ``."""
+def named_field(message: str) -> str:
+    """Turn msgspec's ``Expected `int` - at `$.a[0].b` `` into ``$.a[0].b: must be a whole number``."""
     # From the right, since the fault may quote what was sent.
     fault, separator, path = message.rpartition(" - at `")
     fault, path = (fault, path.rstrip("`")) if separator else (message, "$")
@@ -101,7 +124,9 @@ def _named_field(message: str) -> str:
     path = path.removeprefix("key` in `")
     if fault.startswith("Object missing required field `"):
         return f"{path}.{fault.split('`')[1]}: required"
-    return f"{path}: {fault[0].lower()}{fault[1:_LONGEST_FAULT]}"
+    if fault.startswith("Invalid enum value ") and (choices := _CHOICES.get(path.rpartition(".")[2])):
+        return f"{path}: must be {choices}, not {fault.removeprefix('Invalid enum value ')[:_LONGEST_FAULT]}"
+    return f"{path}: {plain_fault(fault)[:_LONGEST_FAULT]}"
 
 
 def _check_size(report: Report, largest: Largest) -> None:

@@ -154,9 +154,11 @@ class Report(Struct, frozen=True, gc=False):
 class Received(Struct, frozen=True, gc=False):
     """A report and the server's time at its receipt (Unix seconds), which decides liveness.
 
-    `sender` is the key of the limits that it counts against, empty: none; it is not stored.
+    `sender` is the key of the limits that it counts against, empty: none; `by_token` says that the sender showed a room
+    token, which speaks for one user alone. Neither is stored.
     """
 
     report: Report
     at: float
     sender: str = ""
+    by_token: bool = False

@@ -2,27 +2,31 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from math import ceil
+from math import ceil, inf
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
 from roompulse.errors import Problem, TooManyRequests, Unavailable
-from roompulse.report.model import Entry, Received, Report
+from roompulse.report.model import Entry, Received
 from roompulse.rooms.room import RoomState
-from roompulse.rooms.stream import StreamState
-from roompulse.rooms.user import StreamKey
+from roompulse.rooms.stream import StreamKey, StreamState
+from roompulse.rooms.user import UserState
 from roompulse.token_buckets import Buckets
 
 
 class Limits(Struct, frozen=True):
-    """`user_streams` bounds the streams that one reporter gives about one user.
+    """`room_users` bounds the users of a room who report, and from how many on no others are taken.
 
-    `sender_rooms` are the rooms that one sender may start in a minute; None is no limit.
+    `user_streams` bounds the streams that one reporter gives about one user; `reported_users`, the users that do not
+    report themselves and that one room token brings in; `sender_rooms`, the rooms that one sender may start in a
+    minute. None is no limit.
     """
 
     rooms: int
     room_users: int
     user_streams: int
+    reported_users: int | None = None
     sender_rooms: int | None = None
 
 
@@ -46,8 +50,16 @@ class Starts:
             self._buckets.take(sender, now)
 
 
-Scope = tuple[str, ...]
-"""() holds rooms, (room,) holds users, (room, reporter, user) holds streams."""
+class Scope(NamedTuple):
+    """What has a limit of its own: all rooms, the users of a room or those of them who report, and so on."""
+
+    kind: Literal["rooms", "reporters", "users", "brought_in", "streams"]
+    room: str = ""
+    reporter: str = ""
+    user: str = ""
+
+
+_ROOMS = Scope("rooms")
 
 
 class Admission:
@@ -64,53 +76,73 @@ class Admission:
 
     def check(self, received: Received) -> Problem | None:
         """Say why the report does not fit, or count it as applied and return None."""
-        newcomers = self._newcomers(received.report)
+        newcomers = self._newcomers(received)
         for scope, new in newcomers.items():
             admitted = self._admitted.get(scope, set())
             limit, refusal = self._limit(scope)
             if self._live(scope) + len(admitted | new) > limit:
                 return refusal
-        if () in newcomers and not newcomers[()] <= self._admitted[()]:
+        if _ROOMS in newcomers and not newcomers[_ROOMS] <= self._admitted[_ROOMS]:
             starting = self._starting[received.sender] + 1
             if problem := self._starts.refusal(received.sender, received.at, starting):
                 return problem
             self._starting[received.sender] = starting
         for scope, new in newcomers.items():
             self._admitted[scope] |= new
+            if scope.kind == "reporters":
+                # Others who report on it bring in nobody new.
+                self._admitted[Scope("users", scope.room)] |= new
         return None
 
-    def _newcomers(self, report: Report) -> dict[Scope, set[object]]:
+    def _newcomers(self, received: Received) -> dict[Scope, set[object]]:
+        report = received.report
         room_id, reporter = report.room_id, report.user_id
         room = self._rooms.get(room_id)
+        users: Mapping[str, UserState] = room.users if room else {}
         newcomers: defaultdict[Scope, set[object]] = defaultdict(set)
         if room is None:
-            newcomers[()].add(room_id)
-        if room is None or reporter not in room.users:
-            newcomers[room_id,].add(reporter)
+            newcomers[_ROOMS].add(room_id)
+        known = users.get(reporter)
+        if known is None or known.brought_by:
+            newcomers[Scope("reporters", room_id)].add(reporter)
         for entry in report.metrics:
-            if room is None or entry.user_id not in room.users:
-                newcomers[room_id,].add(entry.user_id)
-            known = self._streams(room, reporter, entry.user_id)
-            if new := _new_streams(entry, known):
-                newcomers[room_id, reporter, entry.user_id] |= new
+            if entry.user_id != reporter and entry.user_id not in users:
+                newcomers[Scope("users", room_id)].add(entry.user_id)
+                if received.by_token:
+                    newcomers[Scope("brought_in", room_id, reporter)].add(entry.user_id)
+            streams = self._streams(room, reporter, entry.user_id)
+            if new := _new_streams(entry, streams):
+                newcomers[Scope("streams", room_id, reporter, entry.user_id)] |= new
+        if known is None and (others := Scope("users", room_id)) in newcomers:
+            newcomers[others].add(reporter)
         return newcomers
 
     def _live(self, scope: Scope) -> int:
-        if not scope:
+        if scope.kind == "rooms":
             return len(self._rooms)
-        room = self._rooms.get(scope[0])
-        if len(scope) == 1:
-            return len(room.users) if room else 0
-        return len(self._streams(room, scope[1], scope[2]))
+        room = self._rooms.get(scope.room)
+        if room is None:
+            return 0
+        if scope.kind == "users":
+            return len(room.users)
+        if scope.kind == "reporters":
+            return len(room.users) - room.brought_in.total
+        if scope.kind == "brought_in":
+            return room.brought_in.by(scope.reporter)
+        return len(self._streams(room, scope.reporter, scope.user))
 
-    def _limit(self, scope: Scope) -> tuple[int, Problem]:
+    def _limit(self, scope: Scope) -> tuple[float, Problem]:
         limits, retry_after = self._limits, self._retry_after
-        if not scope:
+        if scope.kind == "rooms":
             message = f"$.room_id: all {limits.rooms} rooms are taken"
             return limits.rooms, Unavailable(message, retry_after=retry_after, reason="rooms_full")
-        if len(scope) == 1:
+        if scope.kind in ("users", "reporters"):
             message = f"$.metrics: a room has no place for more than {limits.room_users} users"
             return limits.room_users, TooManyRequests(message, retry_after=retry_after, reason="room_full")
+        if scope.kind == "brought_in":
+            most = inf if limits.reported_users is None else limits.reported_users
+            message = f"$.metrics: a room token brings in no more than {most} users that do not report themselves"
+            return most, TooManyRequests(message, retry_after=retry_after, reason="reported_users_full")
         message = f"$.metrics: one reporter can give no more than {limits.user_streams} streams about one user"
         return limits.user_streams, TooManyRequests(message, retry_after=retry_after, reason="streams_full")
 

@@ -1,8 +1,7 @@
 """Aggregates: many users into one room, and many snapshots into one step."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from math import floor, fsum
-from statistics import fmean
+from collections.abc import Generator, Iterable, Sequence
+from math import floor, fsum, inf
 from typing import Protocol
 
 from msgspec import Struct
@@ -160,61 +159,117 @@ def step_start(timestamp: float, step: float) -> float:
     return _rounded(floor(timestamp / step) * step)
 
 
-def merge_snapshots(start: float, snapshots: Sequence[Snapshot]) -> Snapshot:
-    """Merge the snapshots of one step into one at `start`, without hiding its worst moment.
+class _Mean:
+    __slots__ = ("_count", "_total")
+
+    def __init__(self) -> None:
+        self._total = 0.0
+        self._count = 0
+
+    def add(self, value: float) -> None:
+        self._total += value
+        self._count += 1
+
+    @property
+    def value(self) -> float:
+        return _rounded(self._total / self._count)
+
+
+class _MergedFigures:
+    __slots__ = ("_avg", "_max", "_medians", "_p95")
+
+    def __init__(self) -> None:
+        self._avg = _Mean()
+        self._medians: list[float] = []
+        self._p95 = self._max = -inf
+
+    def add(self, figures: Figures) -> None:
+        self._avg.add(figures.avg)
+        self._p95, self._max = max(self._p95, figures.p95), max(self._max, figures.max)
+        if figures.median is not None:
+            self._medians.append(figures.median)
+
+    def merged(self) -> Figures | None:
+        if self._max == -inf:
+            return None
+        median = nearest_rank(sorted(self._medians), 50) if self._medians else None
+        return Figures(avg=self._avg.value, median=median, p95=self._p95, max=self._max)
+
+
+class Step:
+    """The snapshots of one step, merged into one at its `start` without hiding its worst moment.
 
     Users, streams and quality are those of the snapshot with the lowest score (the newest of equals), so that they
     agree with each other. Averages and bitrates are averaged, and the median is that of the medians; p95 and max are
     the largest, the lowest frame rate the smallest.
+
+    They are merged as they come, newest first: unmerged, those of a long step would take hundreds of megabytes.
     """
-    worst = min(reversed(snapshots), key=lambda one: (one.quality.score is None, one.quality.score or 0))
-    rates = [one.video.frame_rate for one in snapshots if one.video.frame_rate]
-    return replace(
-        worst,
-        timestamp=start,
-        rtt=_merge_figures(one.rtt for one in snapshots),
-        packet_loss=_merge_figures(one.packet_loss for one in snapshots),
-        jitter=_merge_figures(one.jitter for one in snapshots),
-        video=VideoTotals(
-            stream_count=worst.video.stream_count,
-            frame_rate=_merge_frame_rates(rates),
-            send_bitrate=_rounded(fmean(one.video.send_bitrate for one in snapshots)),
-            recv_bitrate=_rounded(fmean(one.video.recv_bitrate for one in snapshots)),
-        ),
-        audio=AudioTotals(
-            stream_count=worst.audio.stream_count,
-            send_bitrate=_rounded(fmean(one.audio.send_bitrate for one in snapshots)),
-            recv_bitrate=_rounded(fmean(one.audio.recv_bitrate for one in snapshots)),
-        ),
-    )
+
+    __slots__ = ("_bitrates", "_figures", "_frame_rate", "_lowest", "_worst", "start")
+
+    def __init__(self, start: float, first: Snapshot) -> None:
+        self.start = start
+        self._worst = first
+        self._figures = _MergedFigures(), _MergedFigures(), _MergedFigures()
+        self._bitrates = _Mean(), _Mean(), _Mean(), _Mean()
+        self._frame_rate = _Mean()
+        self._lowest = inf
+        self.add(first)
+
+    def add(self, one: Snapshot) -> None:
+        if _badness(one) < _badness(self._worst):
+            self._worst = one
+        for merged, figures in zip(self._figures, (one.rtt, one.packet_loss, one.jitter), strict=True):
+            if figures:
+                merged.add(figures)
+        video, audio = one.video, one.audio
+        bitrates = video.send_bitrate, video.recv_bitrate, audio.send_bitrate, audio.recv_bitrate
+        for mean, bitrate in zip(self._bitrates, bitrates, strict=True):
+            mean.add(bitrate)
+        if video.frame_rate:
+            self._frame_rate.add(video.frame_rate.avg)
+            self._lowest = min(self._lowest, video.frame_rate.min)
+
+    def merged(self) -> Snapshot:
+        worst = self._worst
+        rtt, packet_loss, jitter = (figures.merged() for figures in self._figures)
+        video_sent, video_received, audio_sent, audio_received = (mean.value for mean in self._bitrates)
+        frame_rate = None if self._lowest == inf else FrameRate(avg=self._frame_rate.value, min=self._lowest)
+        return replace(
+            worst,
+            timestamp=self.start,
+            rtt=rtt,
+            packet_loss=packet_loss,
+            jitter=jitter,
+            video=VideoTotals(worst.video.stream_count, frame_rate, video_sent, video_received),
+            audio=AudioTotals(worst.audio.stream_count, audio_sent, audio_received),
+        )
 
 
-def _merge_figures(spreads: Iterable[Figures | None]) -> Figures | None:
-    known = [spread for spread in spreads if spread]
-    if not known:
-        return None
-    medians = sorted(one.median for one in known if one.median is not None)
-    return Figures(
-        avg=_rounded(fmean(one.avg for one in known)),
-        median=nearest_rank(medians, 50) if medians else None,
-        p95=max(one.p95 for one in known),
-        max=max(one.max for one in known),
-    )
+def _badness(one: Snapshot) -> tuple[bool, float]:
+    score = one.quality.score
+    return score is None, score or 0
 
 
-def _merge_frame_rates(rates: Sequence[FrameRate]) -> FrameRate | None:
-    if not rates:
-        return None
-    return FrameRate(avg=_rounded(fmean(one.avg for one in rates)), min=min(one.min for one in rates))
-
-
-async def newest_steps(newest_first: AsyncIterator[Sequence[Snapshot]], step: float, limit: int) -> list[Snapshot]:
+def newest_steps(
+    newest_first: Iterable[Sequence[Snapshot]], step: float, limit: int
+) -> Generator[None, None, list[Snapshot]]:
     """Merge snapshots while they are read: the newest `limit` steps of `step` seconds, oldest first."""
-    steps: dict[float, list[Snapshot]] = {}
-    async for snapshots in newest_first:
+    merged: list[Snapshot] = []
+    current: Step | None = None
+    for place, snapshots in enumerate(newest_first):
+        if place:
+            yield
         for snapshot in snapshots:
-            steps.setdefault(step_start(snapshot.timestamp, step), []).append(snapshot)
-        if len(steps) > limit:  # the last one may be incomplete, the others are not
-            break
-    newest = list(steps.items())[:limit]
-    return [merge_snapshots(start, group[::-1]) for start, group in reversed(newest)]
+            start = step_start(snapshot.timestamp, step)
+            if current and current.start != start:
+                merged.append(current.merged())
+                current = None
+                if len(merged) == limit:
+                    return merged[::-1]
+            if current is None:
+                current = Step(start, snapshot)
+            else:
+                current.add(snapshot)
+    return [*([current.merged()] if current else []), *merged[::-1]]

@@ -1,15 +1,30 @@
 """What the rest of the program needs of live rooms. `memory.py` keeps them in this process."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from roompulse.errors import Problem
-from roompulse.report.model import Connection, Device, Received, Stream
+from roompulse.quality import StreamQuality
+from roompulse.report.model import Received, Stream
+from roompulse.rooms.given import Given
 from roompulse.rooms.links import Weakest
-from roompulse.rooms.model import RoomMetrics, RoomSummary, UserMetrics
+from roompulse.rooms.model import RoomMetrics, RoomSummary, RoomTotals, UserMetrics
 from roompulse.rooms.ranking import Place
 from roompulse.rooms.same_id import TwoSdks
 from roompulse.rooms.verdict import Words
+
+
+class LiveStream(Protocol):
+    @property
+    def received_at(self) -> float: ...
+
+    @property
+    def sample(self) -> Stream:
+        """The newest report about it."""
+        ...
+
+    @property
+    def quality(self) -> StreamQuality: ...
 
 
 class LiveUser(Protocol):
@@ -25,24 +40,32 @@ class LiveUser(Protocol):
     def stale(self) -> bool: ...
 
     @property
+    def received_at(self) -> float:
+        """Time of the newest report by or about it (Unix seconds)."""
+        ...
+
+    @property
     def two_sdks(self) -> TwoSdks | None:
         """What tells that two SDKs report as this user; None if nothing does."""
         ...
 
+    @property
+    def late_by(self) -> float | None:
+        """How old its own newest report was at its receipt, by its own clock (seconds); None if it was not late."""
+        ...
+
     def metrics(self) -> UserMetrics: ...
+
+    def score(self) -> float | None:
+        """The score that `metrics()` has, without its reasons; found once per change."""
+        ...
+
+    def rated(self) -> Iterator[LiveStream]:
+        """The streams that count for its score: what it sends, and what it reported to receive."""
+        ...
 
     def weakest(self) -> Weakest:
         """The streams that decide its score."""
-        ...
-
-
-class LiveStream(Protocol):
-    @property
-    def received_at(self) -> float: ...
-
-    @property
-    def sample(self) -> Stream:
-        """The newest report about it."""
         ...
 
 
@@ -58,19 +81,7 @@ class ChangedUser(LiveUser, Protocol):
         ...
 
     @property
-    def received_at(self) -> float:
-        """Time of the newest report by or about it (Unix seconds)."""
-        ...
-
-    @property
-    def device(self) -> Device | None: ...
-
-    @property
-    def connection(self) -> Connection | None: ...
-
-    def score(self) -> float | None:
-        """The score that `metrics()` has, without its reasons; found once per change."""
-        ...
+    def given(self) -> Given: ...
 
     def sending(self) -> Iterator[LiveStream]:
         """What it sends by its own reports, without stale streams."""
@@ -101,7 +112,16 @@ class LiveRoom(Protocol):
         """Time of its newest report (Unix seconds)."""
         ...
 
+    @property
+    def users(self) -> Mapping[str, LiveUser]:
+        """Its users by id; not to be kept, as it changes with them."""
+        ...
+
     def metrics(self) -> RoomMetrics: ...
+
+    def totals(self) -> RoomTotals:
+        """What `metrics()` has without the users."""
+        ...
 
     def summary(self) -> RoomSummary:
         """The room without its users: several times as fast as `metrics()` where the room has changed."""
@@ -131,8 +151,11 @@ class LiveRooms(Protocol):
         """
         ...
 
-    def expire(self, now: float) -> set[str]:
-        """Mark who is stale, drop who left, and return the ids of the rooms that this changed or ended."""
+    def expire(self, now: float, jumped: float = 0.0) -> set[str]:
+        """Mark who is stale, drop who left, and return the ids of the rooms that this changed or ended.
+
+        `jumped` is by how many seconds the clock was set since the previous call: ages stay as they are.
+        """
         ...
 
     def ids(self, since: int = 0) -> Sequence[str]:

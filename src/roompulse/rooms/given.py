@@ -1,37 +1,64 @@
-"""What reports say of a user now and then: device, connection, labels and name. The newest of each holds."""
+"""What reports give of a user as a whole: its device, connection, labels and name."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
+
+from roompulse.report.model import Connection, Device, Entry
 
 
 class Given:
-    """Values with the times at which they were given (Unix seconds). Most users give none."""
+    """The newest of each, when it came, and whether from the user itself: others do not replace what that gave."""
 
     __slots__ = ("_values",)
 
     def __init__(self) -> None:
-        self._values: dict[str, tuple[Any, float]] | None = None
+        # Most users give none.
+        self._values: dict[str, tuple[Any, float, bool]] | None = None
 
-    def put(self, name: str, value: Any, now: float) -> None:
-        if self._values is None:
-            self._values = {}
-        self._values[name] = (value, now)
+    @property
+    def user_name(self) -> str | None:
+        return cast("str | None", self._get("user_name"))
 
-    def last(self, name: str) -> Any:
-        """The newest value of this name, or None."""
+    @property
+    def device(self) -> Device | None:
+        return cast("Device | None", self._get("device"))
+
+    @property
+    def connection(self) -> Connection | None:
+        return cast("Connection | None", self._get("connection"))
+
+    @property
+    def labels(self) -> dict[str, str] | None:
+        return cast("dict[str, str] | None", self._get("labels"))
+
+    def _get(self, name: str) -> Any:
         return self._values[name][0] if self._values and name in self._values else None
 
-    def times(self) -> Iterable[float]:
-        return (at for _, at in self._values.values()) if self._values else ()
+    def times(self) -> Iterator[float]:
+        return (at for _, at, _ in self._values.values()) if self._values else iter(())
 
-    def set_back(self, now: float) -> None:
-        """Date nothing later than `now`."""
+    def give(self, name: str, value: Any, now: float, *, by_itself: bool) -> None:
+        """Keep a value, unless it is empty."""
+        if not value:
+            return
+        if self._values is None:
+            self._values = {}
+        if by_itself or not self._values.get(name, (None, 0.0, False))[2]:
+            self._values[name] = (value, now, by_itself)
+
+    def give_entry(self, entry: Entry, now: float, *, by_itself: bool) -> None:
+        if entry.device or entry.user_name or entry.connection:
+            for name in ("device", "user_name", "connection"):
+                self.give(name, getattr(entry, name), now, by_itself=by_itself)
+
+    def shift(self, seconds: float) -> None:
         if self._values:
-            self._values = {name: (value, min(at, now)) for name, (value, at) in self._values.items()}
+            self._values = {name: (value, at + seconds, own) for name, (value, at, own) in self._values.items()}
 
-    def forget(self, until: float) -> bool:
-        """Drop what was given at `until` or before; whether there was any."""
-        old = [name for name, (_, at) in self._values.items() if at <= until] if self._values else []
-        for name in old:
-            del self._values[name]  # type: ignore[union-attr]
-        return bool(old)
+    def forget(self, now: float, leave_after: float) -> bool:
+        """Drop what was not given for `leave_after` seconds; whether there was any."""
+        values = self._values or {}
+        lost = [name for name, (_, at, _) in values.items() if at + leave_after <= now]
+        for name in lost:
+            del values[name]
+        return bool(lost)

@@ -13,6 +13,9 @@ MOST = 20
 """Senders and receivers of a grid: what a page can show, and what a push can carry."""
 
 
+_WORST_FIRST: tuple[Level, ...] = ("poor", "fair", "good", "unknown")
+
+
 class Cell(Struct, frozen=True):
     """One pair by its worst stream; `stale` where either of the two has not been heard of lately."""
 
@@ -47,7 +50,7 @@ def grid_of(users: Sequence[UserMetrics], find: Callable[[str], Sender | None]) 
     """The grid of the first MOST of `users`, and of whom they receive.
 
     A cell on the diagonal is what the user sends, by its own measure. Rows are in the order of the receivers, then
-    come senders who are none of them. If there are more than MOST, those with the worst cells stay.
+    come senders who are none of them, by level and id. If there are more than MOST, those with the worst cells stay.
     """
     receivers = list(users[:MOST])
     senders: dict[str, Sender] = {user.user_id: user for user in receivers}
@@ -96,5 +99,6 @@ def _worst_row_first(row: tuple[str, Cells]) -> tuple[bool, float]:
     return score is None, score or 0
 
 
-def _place(row: tuple[str, Cells], place: dict[str, int]) -> tuple[int, bool, float, str]:
-    return place.get(row[0], len(place)), *_worst_row_first(row), row[0]
+def _place(row: tuple[str, Cells], place: dict[str, int]) -> tuple[int, int, str]:
+    level = level_of(worst([cell.score for cell in row[1].values()]))
+    return place.get(row[0], len(place)), _WORST_FIRST.index(level), row[0]

@@ -60,8 +60,10 @@ class RoomsInMemory:
         if not room.users:
             self._end(report.room_id)
 
-    def expire(self, now: float) -> set[str]:
-        changed = self._set_back(now) if now < self._latest else set()
+    def expire(self, now: float, jumped: float = 0.0) -> set[str]:
+        # Where times go back although no jump is known of, as in stored reports, no time passed in between.
+        jumped += min(0.0, now - self._latest - jumped)
+        changed = self._shift(jumped) if jumped else set()
         self._latest = now
         while self._due and self._due[0][0] <= now:
             _, _, room, user = heapq.heappop(self._due)
@@ -79,13 +81,13 @@ class RoomsInMemory:
         self._ids.remove(room_id)
         self._listed = None
 
-    def _set_back(self, now: float) -> set[str]:
-        """The clock was set back: without this, no user would turn stale or leave until it is as late again."""
+    def _shift(self, seconds: float) -> set[str]:
+        """The clock was set: shift everything by so much, so that its age stays."""
         self._version += 1
         self._due = []
         for room in self._rooms.values():
-            for user in room.set_back(now, self._version):
-                self._schedule(now, room, user)
+            for user in room.shift(seconds, self._version):
+                self._schedule(user.received_at, room, user)
         return set(self._rooms)
 
     def _update(self, user: UserState, room: RoomState, now: float) -> bool:
@@ -99,8 +101,7 @@ class RoomsInMemory:
         room.forget_streams(streams, version)
         streams_turned_stale = room.turn_stale(user, now, version)
         if left:
-            del room.users[user.user_id]
-            user.left_at = user.received_at + leave_after
+            room.forget_user(user, left_at=user.received_at + leave_after)
         else:
             user.stale = user.stale or turned_stale
             self._schedule(user.due(now, stale_after, leave_after), room, user)

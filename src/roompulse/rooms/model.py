@@ -119,9 +119,14 @@ class RoomSummary(Struct, frozen=True, gc=False):
     stale: bool
 
 
-class RoomMetrics(Struct, frozen=True, gc=False):
+class RoomTotals(Struct, frozen=True, gc=False):
+    """A room without its users."""
+
     room_id: str
     room_name: str | None
     updated_at: float
     aggregate: Aggregate
+
+
+class RoomMetrics(RoomTotals, frozen=True, gc=False):
     users: list[UserMetrics]

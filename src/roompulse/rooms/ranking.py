@@ -11,16 +11,17 @@ from roompulse.rooms.user import UserState
 
 
 class Place(NamedTuple):
-    """Where a user stands. Those without a score come last, and equals by their ids."""
+    """Where a user stands: by its rank, which is about its score. Those without one come last, equals by their ids."""
 
     unrated: bool
-    score: float
+    rank: float
     user_id: str
+    score: float
 
 
 def place_of(user: UserState) -> Place:
     score = user.score()
-    return Place(score is None, score or 0, user.user_id)
+    return Place(score is None, user.rank() or 0, user.user_id, score or 0)
 
 
 class Ranking:

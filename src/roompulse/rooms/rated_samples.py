@@ -1,6 +1,7 @@
 """Samples of earlier, rated as they were at their receipt."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from math import inf
 
 from msgspec import Struct
@@ -12,6 +13,10 @@ from roompulse.rooms.stream import StreamState
 
 CLOCK_TOLERANCE = 600.0
 """Seconds that a report which could not be sent earlier may be behind the server's clock to be placed at its time."""
+
+LATE = 10.0
+"""Seconds from a report's `report_time` to its receipt from which on it is late. By more than CLOCK_TOLERANCE, the
+sender's clock is wrong."""
 
 _SLOW_FROM, _STEADY, _LONG_ENOUGH = 5.0, 2.0, 10.0
 """Seconds: a clock is slow, by more than the first, if all reports of the third are behind by the same, give or take
@@ -109,16 +114,59 @@ class ReporterClock:
         return place_in_history(report_time, received_at)
 
 
-def worst_of_steps(samples: Iterable[StreamSample], step: float) -> list[StreamSample]:
-    """Of each stream and step of `step` seconds the sample with the lowest score, the newest of equals."""
-    worst: dict[tuple[object, ...], StreamSample] = {}
-    for sample in samples:
-        start = step_start(sample.timestamp, step)
-        key = (start, sample.user_id, sample.reporter_id, sample.stream_id, sample.direction)
-        known = worst.get(key)
-        if known is None or not _is_worse(known, sample):
-            worst[key] = sample
-    return list(worst.values())
+class WorstOfSteps:
+    """Of each stream and step of `step` seconds the sample with the lowest score, the newest of equals.
+
+    Kept are the newest steps that hold at least `limit` samples.
+    """
+
+    def __init__(self, step: float, limit: int) -> None:
+        self._step = step
+        self._limit = limit
+        self._steps: dict[float, dict[tuple[str, str, str, Direction], StreamSample]] = {}
+        self._count = 0
+
+    def extend(self, samples: Iterable[StreamSample]) -> None:
+        for sample in samples:
+            worst = self._steps.setdefault(step_start(sample.timestamp, self._step), {})
+            key = (sample.user_id, sample.reporter_id, sample.stream_id, sample.direction)
+            known = worst.get(key)
+            if known is None or not _is_worse(known, sample):
+                worst[key] = sample
+                self._count += known is None
+        self._forget()
+
+    def __iter__(self) -> Iterator[StreamSample]:
+        return chain.from_iterable(worst.values() for worst in self._steps.values())
+
+    def _forget(self) -> None:
+        for oldest in sorted(self._steps):
+            count = self._count - len(self._steps[oldest])
+            if count < self._limit:
+                break
+            del self._steps[oldest]
+            self._count = count
+
+
+class Newest:
+    """The newest `limit` samples by their time in history, and some more."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._samples: list[StreamSample] = []
+
+    def extend(self, samples: Iterable[StreamSample]) -> None:
+        self._samples.extend(samples)
+        if len(self._samples) > 2 * self._limit:
+            self._samples = newest(self._samples, self._limit)
+
+    def __iter__(self) -> Iterator[StreamSample]:
+        return iter(self._samples)
+
+
+def newest(samples: Iterable[StreamSample], limit: int) -> list[StreamSample]:
+    """The newest samples by their time in history, oldest first."""
+    return sorted(samples, key=lambda sample: sample.timestamp)[-limit:]
 
 
 def _is_worse(one: StreamSample, other: StreamSample) -> bool:

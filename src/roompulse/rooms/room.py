@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from roompulse.report.model import LEFT, Entry, Report, Stream
 from roompulse.rooms.aggregate import aggregate, aggregate_of
-from roompulse.rooms.departures import Departures
-from roompulse.rooms.model import RoomMetrics, RoomSummary
+from roompulse.rooms.model import RoomMetrics, RoomSummary, RoomTotals
+from roompulse.rooms.presence import BroughtIn, Departures
 from roompulse.rooms.ranking import Place, place_of
 from roompulse.rooms.room_index import RoomIndex, words_of
 from roompulse.rooms.stream import StreamState
@@ -34,6 +34,7 @@ class RoomState:
         "_summary",
         "_timeouts",
         "_touched",
+        "brought_in",
         "departures",
         "heard_at",
         "room_id",
@@ -48,6 +49,7 @@ class RoomState:
         self.started_at = now
         self.heard_at = now
         self.users: dict[str, UserState] = {}
+        self.brought_in = BroughtIn()
         self.departures = Departures(timeouts.leave_after)
         self.updated_at = 0.0
         self.version = 0
@@ -90,6 +92,7 @@ class RoomState:
             self._name = report.room_name
         reporter = self._user(report.user_id, now)
         self._touched[reporter] = None
+        self.brought_in.remove(reporter)
         reporter.reports(report, now, version)
         reporter.sources.note(report, now)
         for entry in report.metrics:
@@ -106,7 +109,7 @@ class RoomState:
 
     def _apply_entry(self, entry: Entry, report: Report, now: float, version: int) -> None:
         index = self._index
-        user = self._user(entry.user_id, now)
+        user = self._user(entry.user_id, now, brought_by=report.user_id)
         reporting = user.reported_on(report, entry, now, version)
         for sample in entry.streams:
             key = (sample.stream_id, sample.direction)
@@ -126,10 +129,11 @@ class RoomState:
             if matters and stream.is_sent != was_sent:
                 self._receivers_changed(user, sample.stream_id, version)
 
-    def _user(self, user_id: str, now: float) -> UserState:
+    def _user(self, user_id: str, now: float, brought_by: str = "") -> UserState:
         user = self.users.get(user_id)
         if user is None:
-            user = self.users[user_id] = UserState(user_id, self.users, now)
+            user = self.users[user_id] = UserState(user_id, self.users, now, brought_by)
+            self.brought_in.add(user)
             self._touched[user] = None
         if user.stale:
             self._touched[user] = None
@@ -176,8 +180,9 @@ class RoomState:
         user_id = user.user_id
         self.departures.note(user_id, report_time, now)
         received = list(user.receiving.values())
-        user.left_at = now
-        self.remove(user, version)
+        self.forget_user(user, left_at=now)
+        self.forget_streams(list(user.streams()), version)
+        self.user_changed(user, version)
         for stream in received:
             sender = self.users.get(stream.user_id)
             reporting = sender.reporters.get(user_id) if sender else None
@@ -190,11 +195,10 @@ class RoomState:
                 self._ends(stream, version)
             self.user_changed(sender, version)
 
-    def remove(self, user: UserState, version: int) -> None:
-        """Remove a user and its streams."""
+    def forget_user(self, user: UserState, left_at: float) -> None:
         del self.users[user.user_id]
-        self.forget_streams(list(user.streams()), version)
-        self.user_changed(user, version)
+        self.brought_in.remove(user)
+        user.left_at = left_at
 
     def user_changed(self, user: UserState, version: int) -> None:
         """Note that a user changed, or left."""
@@ -203,12 +207,14 @@ class RoomState:
         if self._index:
             self._index.user_changes(user.user_id)
 
-    def set_back(self, now: float, version: int) -> list[UserState]:
-        """Date nothing later than `now`, since the clock was set back to there."""
-        self.changed(now, version)
-        self.heard_at = min(self.heard_at, now)
+    def shift(self, seconds: float, version: int) -> list[UserState]:
+        """Shift all times by so much, since the clock was set; returns all users."""
+        self.changed(self.updated_at + seconds, version)
+        self.started_at += seconds
+        self.heard_at += seconds
+        self.departures.shift(seconds)
         for user in self.users.values():
-            user.set_back(now, version)
+            user.shift(seconds, version)
         return list(self.users.values())
 
     def take_touched(self) -> list[UserState]:
@@ -225,6 +231,10 @@ class RoomState:
             users = [self.users[user_id].metrics() for user_id in sorted(self.users)]
             self._metrics = RoomMetrics(self.room_id, self._name, self.updated_at, self.summary().aggregate, users)
         return self._metrics
+
+    def totals(self) -> RoomTotals:
+        """The answer about this room without its users."""
+        return RoomTotals(self.room_id, self._name, self.updated_at, self.summary().aggregate)
 
     def summary(self) -> RoomSummary:
         """The room without its users; built once per change."""

@@ -80,6 +80,14 @@ class Sources:
         if report.report_time != self._time:  # else it is a report that is sent again
             self._note_time(report, own.streams if own else (), now)
 
+    def shift(self, seconds: float) -> None:
+        """Shift all times of receipt by so much, since the clock was set."""
+        self._at += seconds
+        if self.found:
+            self.found = self.found._replace(at=self.found.at + seconds)
+        if self._before:
+            self._before = self._before._replace(at=self._before.at + seconds)
+
     def _note_time(self, report: Report, streams: Sequence[Stream], now: float) -> None:
         gap = report.report_time - self._time
         before, last = self._gaps

@@ -108,9 +108,9 @@ class StreamState:
             del rates[0]
         self._highest_frame_rate = rates[0][1] if rates else 0.0
 
-    def set_back(self, now: float) -> None:
-        self.received_at = min(self.received_at, now)
-        self._frame_rates = [(min(at, now), fps) for at, fps in self._frame_rates]
+    def shift(self, seconds: float) -> None:
+        self.received_at += seconds
+        self._frame_rates = [(at + seconds, fps) for at, fps in self._frame_rates]
 
     def order(self) -> tuple[str, Direction, str]:
         return self.sample.stream_id, self.sample.direction, self.reporter_id
@@ -127,3 +127,17 @@ class StreamState:
             network=sample.network,
             quality=self.quality,
         )
+
+
+StreamKey = tuple[str, Direction]
+"""Stream and direction: what tells the streams apart that one reporter gives about one user."""
+
+
+class Reporting:
+    """What one reporter last said about one user, and when."""
+
+    __slots__ = ("at", "streams")
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.streams: dict[StreamKey, StreamState] = {}

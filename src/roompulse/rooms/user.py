@@ -3,28 +3,18 @@
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from math import inf
-from typing import cast
 
-from roompulse.quality import Level, rate_user, worst
-from roompulse.report.model import Connection, Device, Direction, Entry, Report
+from roompulse.quality import Level, level_of, rate_user, worst
+from roompulse.report.model import Entry, Report
 from roompulse.rooms.given import Given
 from roompulse.rooms.links import Reception, Weakest
 from roompulse.rooms.model import Receiving, UserMetrics
+from roompulse.rooms.rated_samples import CLOCK_TOLERANCE, LATE
 from roompulse.rooms.same_id import WINDOW, Sources, TwoSdks
-from roompulse.rooms.stream import StreamState
+from roompulse.rooms.stream import Reporting, StreamState
 
-StreamKey = tuple[str, Direction]
-"""Stream and direction: what tells the streams apart that one reporter gives about one user."""
-
-
-class Reporting:
-    """What one reporter last said about one user, and when."""
-
-    __slots__ = ("at", "streams")
-
-    def __init__(self) -> None:
-        self.at = 0.0
-        self.streams: dict[StreamKey, StreamState] = {}
+DEAD_BAND = 0.05
+"""Difference of scores up to which a user keeps its place in a list."""
 
 
 class UserState:
@@ -37,13 +27,15 @@ class UserState:
     __slots__ = (
         "_about",
         "_by_itself",
-        "_given",
         "_metrics",
         "_missing",
         "_newest",
+        "_rank",
         "_score",
         "_scored",
         "_users",
+        "brought_by",
+        "given",
         "joined_at",
         "left_at",
         "received_at",
@@ -55,10 +47,12 @@ class UserState:
         "version",
     )
 
-    def __init__(self, user_id: str, users: "Mapping[str, UserState]", now: float) -> None:
+    def __init__(self, user_id: str, users: "Mapping[str, UserState]", now: float, brought_by: str = "") -> None:
         self.user_id = user_id
         self.joined_at = now
         self.left_at: float | None = None
+        # The first who reported on this user, until it reports itself.
+        self.brought_by = brought_by
         self.reporters: dict[str, Reporting] = {}
         self.receiving: dict[tuple[str, str], StreamState] = {}
         self.received_at = 0.0
@@ -71,9 +65,10 @@ class UserState:
         self._by_itself: tuple[str, int] | None = None
         # The highest report_time of its own reports, and when it came.
         self._newest: tuple[int, float] = (0, -inf)
-        self._given = Given()
+        self.given = Given()
         self._metrics: UserMetrics | None = None
         self._score: float | None = None
+        self._rank: float | None = None
         self._missing = ""
         self._scored = False
 
@@ -83,19 +78,13 @@ class UserState:
         # One that is more than a second older was not late: nothing newer had come for long.
         if not self._newest[0] - 1 <= report.report_time < self._newest[0]:
             self._newest = (report.report_time, now)
-        if report.labels:
-            self._given.put("labels", report.labels, now)
+        self.given.give("labels", report.labels, now, by_itself=True)
         self._refreshed(now, version)
 
     def reported_on(self, report: Report, entry: Entry, now: float, version: int) -> Reporting:
         """Note that `report` has an entry about this user, and return what its reporter says about it."""
         self._about = (report.sdk_version, report.report_time)
-        if entry.device:
-            self._given.put("device", entry.device, now)
-        if entry.user_name:
-            self._given.put("user_name", entry.user_name, now)
-        if entry.connection:
-            self._given.put("connection", entry.connection, now)
+        self.given.give_entry(entry, now, by_itself=report.user_id == self.user_id)
         self._refreshed(now, version)
         reporting = self.reporters.get(report.user_id)
         if reporting is None:
@@ -114,15 +103,17 @@ class UserState:
         self._metrics = None
         self._scored = False
 
-    def set_back(self, now: float, version: int) -> None:
-        """Date nothing later than `now`, since the clock was set back to there."""
-        self.received_at = min(self.received_at, now)
-        self._newest = (self._newest[0], min(self._newest[1], now))
-        self._given.set_back(now)
+    def shift(self, seconds: float, version: int) -> None:
+        """Shift all times by so much, since the clock was set."""
+        self.joined_at += seconds
+        self.received_at += seconds
+        self._newest = (self._newest[0], self._newest[1] + seconds)
+        self.given.shift(seconds)
         for reporting in self.reporters.values():
-            reporting.at = min(reporting.at, now)
+            reporting.at += seconds
         for stream in self.streams():
-            stream.set_back(now)
+            stream.shift(seconds)
+        self.sources.shift(seconds)
         self.changed(version)
 
     def turn_stale(self, now: float, stale_after: float) -> list[StreamState]:
@@ -146,7 +137,7 @@ class UserState:
             del self.reporters[reporter]
         if not self.reporters:
             self._about = None
-        lost = self._given.forget(now - leave_after)
+        lost = self.given.forget(now, leave_after)
         return bool(gone or dropped or lost), dropped
 
     def due(self, now: float, stale_after: float, leave_after: float) -> float:
@@ -161,7 +152,7 @@ class UserState:
         parts = chain(
             (stream.received_at for stream in self.streams()),
             (reporting.at for reporting in self.reporters.values()),
-            self._given.times(),
+            self.given.times(),
         )
         return min(parts, default=self.received_at)
 
@@ -169,6 +160,14 @@ class UserState:
         """The score that `metrics()` has, without its reasons; found once per change."""
         self._rate()
         return self._score
+
+    def rank(self) -> float | None:
+        """The score by which it is listed: not the newest one unless its level or more than DEAD_BAND differs.
+
+        So users whose scores are about equal do not change places with each report.
+        """
+        self._rate()
+        return self._rank
 
     @property
     def missing(self) -> str:
@@ -183,6 +182,8 @@ class UserState:
         downlink = worst(one.quality.score for one in self.receiving.values()) if self.receiving else None
         self._missing = self._find_missing() if self.receiving and downlink is None else ""
         self._score = None if self._missing else worst(chain(sending, (downlink,)))
+        if not _is_about(self._score, self._rank):
+            self._rank = self._score
         self._scored = True
 
     def _find_missing(self) -> str:
@@ -211,6 +212,12 @@ class UserState:
         found = self.sources.found
         return found if found and self.received_at - found.at < WINDOW else None
 
+    @property
+    def late_by(self) -> float | None:
+        """How old its own newest report was at its receipt, by its own clock (seconds); None if it was not late."""
+        report_time, at = self._newest
+        return at - report_time if LATE <= at - report_time <= CLOCK_TOLERANCE else None
+
     def weakest(self) -> Weakest:
         """The streams that decide its score, found without `metrics()`."""
         sending = [one for one in self.streams() if one.sample.direction == "send" and one.quality.score is not None]
@@ -221,6 +228,11 @@ class UserState:
 
     def _reception(self, stream: StreamState) -> Reception:
         return Reception(None if stream.user_id == self.user_id else stream.user_id, stream.metrics())
+
+    def rated(self) -> Iterator[StreamState]:
+        """The streams that count for its score: what it sends, and what it reported to receive."""
+        sending = (one for one in self.streams() if one.sample.direction == "send")
+        return (one for one in chain(sending, self.receiving.values()) if not one.stale)
 
     def received(self) -> list[Receiving]:
         """What it receives, by sender and stream."""
@@ -245,14 +257,6 @@ class UserState:
         own = reporting.streams.values() if reporting else ()
         return (one for one in own if one.sample.direction == "send" and not one.stale)
 
-    @property
-    def device(self) -> Device | None:
-        return cast("Device | None", self._given.last("device"))
-
-    @property
-    def connection(self) -> Connection | None:
-        return cast("Connection | None", self._given.last("connection"))
-
     def stream_count(self) -> int:
         return sum(len(reporting.streams) for reporting in self.reporters.values())
 
@@ -269,11 +273,11 @@ class UserState:
         sdk_version, report_time = self._about or self._by_itself or ("", 0)
         return UserMetrics(
             user_id=self.user_id,
-            user_name=self._given.last("user_name"),
+            user_name=self.given.user_name,
             sdk_version=sdk_version,
-            device=self.device,
-            connection=self.connection,
-            labels=self._given.last("labels"),
+            device=self.given.device,
+            connection=self.given.connection,
+            labels=self.given.labels,
             report_time=report_time,
             received_at=self.received_at,
             stale=self.stale,
@@ -287,3 +291,9 @@ class UserState:
             streams=[stream.metrics() for stream in streams],
             receiving=self.received(),
         )
+
+
+def _is_about(score: float | None, rank: float | None) -> bool:
+    if score is None or rank is None:
+        return score is rank
+    return abs(score - rank) <= DEAD_BAND and level_of(score) == level_of(rank)

@@ -1,12 +1,17 @@
 """What the rest of the program needs of a store. `sql_store.py`, `samples.py` and `sessions.py` implement it."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Literal, Protocol
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
+from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
 from roompulse.report.model import Received
 from roompulse.rooms.model import Aggregate, Snapshot
+
+T = TypeVar("T")
+
+Steps = Generator[None, None, T]
+"""A read in steps of at most FETCH_AT_ONCE rows, which `Reader` does. It holds no transaction between two of them."""
 
 DEFAULT_LIMIT = 720
 """Snapshots: two hours of them, ten seconds apart."""
@@ -75,8 +80,11 @@ class SessionQuery(Struct, frozen=True):
 class SampleArchive(Protocol):
     """Stored reports. Methods raise StoreError when the database fails."""
 
-    def reports(self, query: SampleQuery) -> AsyncIterator[Received]:
-        """Reports in the order of their receipt; one may be split, or several merged, if that has the same effect."""
+    def reports(self, query: SampleQuery) -> Iterator[Sequence[Received]]:
+        """Reports in the order of their receipt, a step for each portion, which may be empty.
+
+        One may be split, or several merged, if that has the same effect.
+        """
         ...
 
     async def visits(self, room_id: str, user_id: str, since: float, until: float, gap: float) -> list[Visit]:
@@ -98,8 +106,11 @@ class SessionStore(Protocol):
         """Rooms whose session is not ended."""
         ...
 
-    async def end(self, room_id: str, ended_at: float | None) -> None:
-        """End the session of a room; None: at the time of its last snapshot."""
+    async def end(self, room_id: str, ended_at: float | None, jumped: float = 0.0) -> None:
+        """End the session of a room; None: at the time of its last snapshot.
+
+        `jumped` is by how many seconds the clock was set meanwhile, by which its start is shifted.
+        """
         ...
 
     async def of_room(self, room_id: str, limit: int) -> list[Session]:
@@ -116,6 +127,17 @@ class ScoreHistory(Protocol):
 
     def scores(self, since: float) -> AsyncIterator[list[tuple[str, float, float | None]]]:
         """Room, time and score of the snapshots of all rooms after `since` (Unix seconds), newest first, in portions.
+
+        Raises StoreError when the database fails.
+        """
+        ...
+
+
+class Chronology(Protocol):
+    """Which times are stored, to compare a clock with."""
+
+    async def newest(self, before: float | None = None) -> float | None:
+        """The time of the newest report or snapshot, or of the newest one before a time (Unix seconds).
 
         Raises StoreError when the database fails.
         """
@@ -140,8 +162,12 @@ class Store(Protocol):
         """Commit the aggregates of these rooms at `timestamp`."""
         ...
 
-    async def history(self, query: HistoryQuery) -> Sequence[Snapshot] | None:
+    def history(self, query: HistoryQuery) -> Steps[Sequence[Snapshot] | None]:
         """Snapshots, oldest first; None if neither a snapshot nor a report of the room is stored."""
+        ...
+
+    def snapshots(self, room_id: str, start: float, end: float) -> Iterator[Sequence[Snapshot]]:
+        """All snapshots of a room from `start` to `end` (Unix seconds), oldest first, a step for each portion."""
         ...
 
     async def prune(self, samples_before: float, snapshots_before: float) -> int:

@@ -7,23 +7,23 @@ would take twice as long as the commit itself.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, create_engine, make_url, update
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import URL, Connection, Executable, create_engine, make_url, select, update
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from roompulse.errors import StartupError
+from roompulse.errors import DatabaseDamagedError, StartupError, StoreError
 from roompulse.settings import Settings
-from roompulse.store.files import LOG_KEPT, only_process_on
+from roompulse.store.files import LOG_KEPT, OpenFiles, only_process_on
 from roompulse.store.migrate import migrate
-from roompulse.store.schema import beat
-from roompulse.store.sqlite import set_pragmas, store_errors
+from roompulse.store.schema import beat, metadata
+from roompulse.store.sqlite import set_pragmas, startup_errors, store_errors
 
 _READER_PRAGMAS = ("busy_timeout=5000", "query_only=ON")
 _READERS = 4
@@ -39,26 +39,61 @@ T = TypeVar("T")
 
 
 class Database:
-    """Reads go to `reader`, writes to `write`. Errors are logged without parameters: they are the users' data."""
+    """Writes go to `write`, reads to `reading` or, where they may be long, to `fetch`.
+
+    Errors are logged without parameters: they are the users' data. `read_failed` is called with each error of
+    `reading`. A file that is found to be damaged is not written any more.
+    """
+
+    read_failed: Callable[[StoreError], None] = staticmethod(lambda _error: None)
 
     def __init__(self, settings: Settings) -> None:
         url = database_url(settings)
         self.path = Path(url.database or "")
         self._writer = create_engine(url.set(drivername="sqlite"), pool_size=1, max_overflow=0, hide_parameters=True)
-        self.reader = create_async_engine(
+        self._reader = create_async_engine(
             url, pool_size=_READERS, max_overflow=0, pool_timeout=60, hide_parameters=True
         )
+        self._steps = create_engine(url.set(drivername="sqlite"), pool_size=1, max_overflow=0, hide_parameters=True)
         self._connection: Connection | None = None
         set_pragmas(self._writer, _writer_pragmas(settings))
-        set_pragmas(self.reader.sync_engine, _READER_PRAGMAS)
+        set_pragmas(self._steps, _READER_PRAGMAS)
+        set_pragmas(self._reader.sync_engine, _READER_PRAGMAS)
+
+    def fetch(self, statement: Executable) -> Sequence[Any]:
+        """All rows of a statement, read here and now; raises StoreError. For the steps of a `Reader` and its thread."""
+        with self._errors(), self._steps.connect() as connection:
+            return connection.execute(statement).all()
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction of its own, after those requested before, and return its result.
 
         It runs in another thread, and to its end even if the caller is cancelled. Raises what it raises, and
-        SQLAlchemyError when the database fails; the transaction is then rolled back.
+        StoreError when the database fails; the transaction is then rolled back. With DatabaseLostError it may have
+        been committed, to a file that is not at its path any more.
         """
-        return await self._in_thread(partial(self._transact, work))
+        with self._errors():
+            return await self._in_thread(partial(self._transact, work))
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection that only reads. Raises StoreError when the database fails, or a row cannot be decoded."""
+        try:
+            with self._errors():
+                async with self._reader.connect() as connection:
+                    yield connection
+        except StoreError as error:
+            self.read_failed(error)
+            raise
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            with store_errors():
+                yield
+        except DatabaseDamagedError as error:
+            self._damage = str(error)
+            raise
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         done = asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -74,15 +109,23 @@ class Database:
 
     def _transact(self, work: Callable[[Connection], T]) -> T:
         # Kept between transactions: getting it from the pool and returning it is an eighth of a commit of 32 reports.
+        self._check()
         if self._connection is None:
             self._connection = self._writer.connect()
         try:
             with self._connection.begin():
-                return work(self._connection)
+                result = work(self._connection)
+            self._files.wrote()
         except BaseException:
             # After a failed commit only the pool rolls back: else its changes would be in the next transaction.
             self._disconnect()
             raise
+        return result
+
+    def _check(self) -> None:
+        self._files.check()
+        if self._damage:
+            raise DatabaseDamagedError(self._damage)
 
     def _close(self) -> None:
         self._disconnect()
@@ -96,26 +139,29 @@ class Database:
             StartupError: the database cannot be used; the message has the reason.
 
         """
+        self._files, self._damage = OpenFiles(self.path), ""
         with only_process_on(self.path), ThreadPoolExecutor(1, "roompulse-writer") as self._thread:
             try:
                 await self._prepare()
                 yield
             finally:
                 # The connection that closes last checkpoints, so it must be the writer.
-                await self.reader.dispose()
+                await self._reader.dispose()
+                self._steps.dispose()
                 await self._in_thread(self._close)
 
     async def probe(self) -> None:
         """Try a write; raises StoreError if it fails."""
-        with store_errors():
-            await self.write(lambda connection: connection.execute(update(beat).values(count=beat.c.count + 1)))
+        await self.write(lambda connection: connection.execute(update(beat).values(count=beat.c.count + 1)))
+
+    async def check(self) -> None:
+        """Raises DatabaseLostError if its files are lost, without a write."""
+        await self._in_thread(self._check)
 
     async def _prepare(self) -> None:
-        try:
+        with startup_errors(self.path):
             await self.write(_migrate)
-        except SQLAlchemyError as error:
-            cause = getattr(error, "orig", None) or error
-            raise StartupError(f"the database {self.path} cannot be used: {cause}") from None
+            await self._in_thread(self._files.opened)
 
 
 def database_url(settings: Settings) -> URL:
@@ -146,3 +192,6 @@ def _migrate(connection: Connection) -> None:
     # A file that cannot be written fails here, not at the first report.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     migrate(connection)
+    # Damage where the next rows go is better found now than by the first report.
+    for table in metadata.sorted_tables:
+        connection.execute(select(table).order_by(table.c.id.desc()).limit(1)).first()

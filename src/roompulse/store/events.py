@@ -1,16 +1,17 @@
 """Stored events."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, insert, select, tuple_
 
 from roompulse.events.model import EventQuery, Kind, TimelineEvent
 from roompulse.events.tracks import STATE_KINDS
+from roompulse.store.contract import Steps
 from roompulse.store.engine import Database
+from roompulse.store.reader import Reader
 from roompulse.store.row_codec import FETCH_AT_ONCE
 from roompulse.store.schema import CALLS, events
-from roompulse.store.sqlite import store_errors
 
 _ROOMS_AT_ONCE = 500
 """Rooms in one statement: SQLite allows 32,766 values."""
@@ -29,43 +30,52 @@ _UNENDED = _UNENDED.having(_newest("room_started") > _newest("room_ended"))
 class SqlEvents:
     """Implements `EventStore`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, reader: Reader) -> None:
         self._write = database.write
-        self._reader = database.reader
+        self._reading = database.reading
+        self._fetch = database.fetch
+        self._reader = reader
 
     async def add(self, new: Sequence[tuple[str, TimelineEvent]]) -> None:
         rows = [_row(room_id, event) for room_id, event in new]
-        with store_errors():
-            await self._write(lambda connection: connection.execute(insert(events), rows))
+        await self._write(lambda connection: connection.execute(insert(events), rows))
 
     async def find(self, query: EventQuery) -> list[TimelineEvent]:
-        newest = _matching(query).order_by(events.c.time.desc(), events.c.id.desc()).limit(query.limit)
-        with store_errors():
-            async with self._reader.connect() as connection:
-                found = (await connection.execute(newest)).all()
-        return [_event(row) for row in reversed(found)]
+        return await self._reader.result(self._newest(query))
 
-    async def all(self, room_id: str, start: float, end: float) -> AsyncIterator[Sequence[TimelineEvent]]:
-        matching = _matching(EventQuery(room_id, start, end)).add_columns(events.c.id)
-        portion = matching.order_by(events.c.time, events.c.id).limit(FETCH_AT_ONCE)
-        rows: Sequence[Any] | None = None
-        while rows is None or len(rows) == FETCH_AT_ONCE:
-            rest = portion.where(tuple_(events.c.time, events.c.id) > (rows[-1].time, rows[-1].id)) if rows else portion
-            with store_errors():
-                async with self._reader.connect() as connection:
-                    rows = (await connection.execute(rest)).all()
-            if rows:
-                yield [_event(row) for row in rows]
+    def _newest(self, query: EventQuery) -> Steps[list[TimelineEvent]]:
+        found: list[TimelineEvent] = []
+        for portion in self._portions(query, newest_first=True):
+            if found:
+                yield
+            found += portion
+            if len(found) >= query.limit:
+                break
+        return found[: query.limit][::-1]
+
+    def all(self, room_id: str, start: float, end: float) -> Iterator[Sequence[TimelineEvent]]:
+        return self._portions(EventQuery(room_id, start, end, limit=FETCH_AT_ONCE), newest_first=False)
+
+    def _portions(self, query: EventQuery, *, newest_first: bool) -> Iterator[Sequence[TimelineEvent]]:
+        """All events that match, by time, at most `query.limit` at once."""
+        place, size = tuple_(events.c.time, events.c.id), min(query.limit, FETCH_AT_ONCE)
+        order = (events.c.time.desc(), events.c.id.desc()) if newest_first else (events.c.time, events.c.id)
+        matching = rest = _matching(query).add_columns(events.c.id).order_by(*order).limit(size)
+        while rows := self._fetch(rest):
+            yield [_event(row) for row in rows]
+            if len(rows) < size:
+                return
+            passed = rows[-1].time, rows[-1].id
+            rest = matching.where(place < passed if newest_first else place > passed)
 
     async def states(self, room_ids: Collection[str]) -> Mapping[str, Sequence[TimelineEvent]]:
-        with store_errors():
-            async with self._reader.connect() as connection:
-                unended = (await connection.execute(_UNENDED)).scalars()
-                found: dict[str, list[TimelineEvent]] = {room_id: [] for room_id in {*room_ids, *unended}}
-                for start in range(0, len(found), _ROOMS_AT_ONCE):
-                    some = list(found)[start : start + _ROOMS_AT_ONCE]
-                    for row in await connection.run_sync(_since_start, some):
-                        found[row.room_id].append(_event(row))
+        async with self._reading() as connection:
+            unended = (await connection.execute(_UNENDED)).scalars()
+            found: dict[str, list[TimelineEvent]] = {room_id: [] for room_id in {*room_ids, *unended}}
+            for start in range(0, len(found), _ROOMS_AT_ONCE):
+                some = list(found)[start : start + _ROOMS_AT_ONCE]
+                for row in await connection.run_sync(_since_start, some):
+                    found[row.room_id].append(_event(row))
         return found
 
 

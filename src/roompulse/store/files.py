@@ -3,13 +3,14 @@
 No import of SQLAlchemy here: it takes longer than most commands run.
 """
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from roompulse.errors import StartupError
+from roompulse.errors import DatabaseLostError, StartupError
 from roompulse.settings import Settings
 
 LOG_KEPT = 67_108_864
@@ -63,6 +64,79 @@ def only_process_on(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+MOVED = (
+    "its file was moved, deleted or replaced while the server was running; put the file back, or restart the server to "
+    "use what is in its place"
+)
+OVERWRITTEN = (
+    "its file was overwritten while the server was running; stop the server, restore a backup, and start the server"
+)
+
+
+class OpenFiles:
+    """Whether the files of an open database are still those at its path.
+
+    SQLite does not look: it goes on writing to a file that was moved, deleted or overwritten, and reports success. Not
+    to be used by two threads at once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._paths = path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
+        self._identities: list[tuple[int, int] | None] = []
+        self._content: tuple[int, int] | None = None
+
+    def opened(self) -> None:
+        """Take those at the path for those that are open; to be called right after they were opened."""
+        self._identities = [_identity(path) for path in self._paths]
+        self.wrote()
+
+    def check(self) -> None:
+        """Raises DatabaseLostError; also where another program wrote to the main file since `wrote` was called.
+
+        The log is not compared so: with a newer SQLite, other programs may write to it.
+        """
+        for path, identity in zip(self._paths, self._identities, strict=False):
+            if identity and _identity(path) != identity:
+                raise DatabaseLostError(MOVED)
+        if self._content and _content(self._path) != self._content:
+            raise DatabaseLostError(OVERWRITTEN)
+
+    def wrote(self) -> None:
+        """Note the main file as it is after a transaction, whose checkpoint may have changed it.
+
+        Raises DatabaseLostError if it was moved meanwhile, or is no database any more: the transaction may be lost.
+        """
+        before, self._content = self._content, None
+        self.check()
+        self._content = _content(self._path)
+        if before and self._content != before and not _is_database(self._path):
+            self._content = before
+            raise DatabaseLostError(OVERWRITTEN)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = os.stat(path)  # noqa: PTH116  (before each commit: half the time of Path.stat)
+        return found.st_dev, found.st_ino
+    return None
+
+
+def _is_database(path: Path) -> bool:
+    """Whether it begins as SQLite's files do (https://sqlite.org/fileformat.html, 1.3)."""
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
+    return False
+
+
+def _content(path: Path) -> tuple[int, int] | None:
+    """What changes whenever a file is written."""
+    with suppress(OSError):
+        found = os.stat(path)  # noqa: PTH116
+        return found.st_size, found.st_mtime_ns
+    return None
 
 
 def _lock(path: Path) -> FileLock:

@@ -20,10 +20,16 @@ def migrate(connection: "Connection", versions: Path = VERSIONS) -> None:
     """Run the migrations in the folder `versions` that were not run on the database yet.
 
     Raises:
-        StartupError: the database was written by a newer version, whose migrations this one does not know.
+        StartupError: the database is of another program, or was written by a newer version, whose migrations this one
+            does not know.
 
     """
     known, current = known_revisions(versions), _revisions_of(connection)
+    if not current and (tables := connection.dialect.get_table_names(connection)):
+        raise StartupError(
+            f"the database {connection.engine.url.database} is not one of roompulse: it has the tables "
+            f"{', '.join(tables[:3])}; move it away, or set another DATA"
+        )
     if unknown := current - set(known):
         raise StartupError(
             f"the database {connection.engine.url.database} is of a newer roompulse (schema {', '.join(unknown)}); "

@@ -12,7 +12,6 @@ from roompulse.store.engine import Database
 from roompulse.store.row_codec import insert_reports, rows_of, session_row, snapshot_row
 from roompulse.store.schema import samples, sessions, snapshots
 from roompulse.store.sessions import worst_and_most
-from roompulse.store.sqlite import store_errors
 
 
 class Call(Struct, frozen=True):
@@ -29,19 +28,17 @@ class SqlRecordings:
 
     def __init__(self, database: Database) -> None:
         self._write = database.write
-        self._reader = database.reader
+        self._reading = database.reading
 
     async def is_known(self, room_id: str) -> bool:
         """Whether anything is stored about a room."""
         kept = [exists().where(table.c.room_id == room_id) for table in (samples, snapshots, sessions)]
-        with store_errors():
-            async with self._reader.connect() as connection:
-                return bool(await connection.scalar(select(or_(*kept))))
+        async with self._reading() as connection:
+            return bool(await connection.scalar(select(or_(*kept))))
 
     async def add(self, room_id: str, calls: Sequence[Call]) -> None:
         """Save all calls of a room that is not known yet, or none of them."""
-        with store_errors():
-            await self._write(partial(_add_all, room_id=room_id, calls=calls))
+        await self._write(partial(_add_all, room_id=room_id, calls=calls))
 
 
 def _add_all(connection: Connection, room_id: str, calls: Sequence[Call]) -> None:

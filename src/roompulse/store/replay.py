@@ -1,23 +1,24 @@
 """Replay: a room as it was at a past moment, by applying its stored reports again with the clock of that time."""
 
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Direction
+from roompulse.rooms.aggregate import step_start
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.rooms.model import Snapshot
-from roompulse.rooms.rated_samples import CLOCK_TOLERANCE, SampleRater, StreamSample, worst_of_steps
+from roompulse.rooms.rated_samples import CLOCK_TOLERANCE, Newest, SampleRater, StreamSample, WorstOfSteps, newest
 from roompulse.settings import Settings
-from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, SampleArchive, SampleQuery, Store, Visit
+from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, SampleArchive, SampleQuery, Steps, Store, Visit
 
-_FIRST_SPAN, _LONGEST_SPAN = 60.0, 7200.0
-"""Seconds of a room's reports that are read in one query when all of its samples are exported."""
+_FIRST_SPAN, _LONGER = 60.0, 4
+"""Seconds before the end that are searched for the newest samples, and by what factor more if they are too few."""
 
-_ENOUGH = 1000
-"""Samples in one query: the next span is shorter after more samples than this, and longer after fewer."""
+_RATED_AT_ONCE = 25
+"""Reports of an export: some milliseconds."""
 
 
 class StreamQuery(Struct, frozen=True):
@@ -61,27 +62,30 @@ class Replay:
         """The earliest time (Unix seconds) for `room`: samples are retained for a shorter time than snapshots."""
         return now - self._settings.sample_retention + self._lead
 
-    async def room(self, room_id: str, at: float) -> LiveRoom | None:
+    def room(self, room_id: str, at: float) -> Steps[LiveRoom | None]:
         """The room as it was at `at`; None if it was not live."""
-        room = await self._replay(room_id, at)
-        if room is None and (snapshot := await self.snapshot(room_id, at)) and snapshot.timestamp == at:
+        room = yield from self._replay(room_id, at)
+        if room is None and (snapshot := (yield from self.snapshot(room_id, at))) and snapshot.timestamp == at:
             # A snapshot is computed a moment after its time: the room may have started in between.
-            room = await self._replay(room_id, at + 1)
+            room = yield from self._replay(room_id, at + 1)
         return room
 
-    async def _replay(self, room_id: str, at: float) -> LiveRoom | None:
+    def _replay(self, room_id: str, at: float) -> Steps[LiveRoom | None]:
         rooms = self._no_rooms()
-        async for received in self._archive.reports(SampleQuery(room_id, at - self._lead, at)):
-            rooms.expire(received.at)
-            rooms.apply(received)
+        for place, reports in enumerate(self._archive.reports(SampleQuery(room_id, at - self._lead, at))):
+            if place:
+                yield
+            for received in reports:
+                rooms.expire(received.at)
+                rooms.apply(received)
         rooms.expire(at)
         return rooms.get(room_id)
 
-    async def snapshot(self, room_id: str, at: float) -> Snapshot | None:
+    def snapshot(self, room_id: str, at: float) -> Steps[Snapshot | None]:
         """The room's figures at `at`; None if it was not live."""
         # While no report comes, there is no new snapshot until the last user leaves.
         oldest = at - self._settings.leave_after - self._settings.snapshot_interval
-        found = await self._store.history(HistoryQuery(room_id, start=max(0.0, oldest), end=at, limit=1))
+        found = yield from self._store.history(HistoryQuery(room_id, start=max(0.0, oldest), end=at, limit=1))
         return found[0] if found else None
 
     async def visits(self, room_id: str, user_id: str, until: float) -> list[Visit]:
@@ -89,27 +93,33 @@ class Replay:
         since = until - self._settings.sample_retention
         return await self._archive.visits(room_id, user_id, since, until, self._settings.leave_after)
 
-    async def samples(self, query: StreamQuery) -> list[StreamSample]:
+    def samples(self, query: StreamQuery) -> Steps[list[StreamSample]]:
         """Samples by their time in history, oldest first."""
-        # The time of a sample in history may differ by so much from its receipt.
-        after, until = query.start - CLOCK_TOLERANCE - FRAME_RATE_WINDOW, query.end + CLOCK_TOLERANCE
+        span = _FIRST_SPAN
+        while True:
+            # From the beginning of a step, so that none of those found is incomplete.
+            start = max(query.start, step_start(query.end - span, query.step or 1.0))
+            found = yield from self._samples(replace(query, start=start))
+            if len(found) == query.limit or start == query.start:
+                return found
+            span *= _LONGER
+
+    def _samples(self, query: StreamQuery) -> Steps[list[StreamSample]]:
+        # No sample is later in history than its receipt, and those before it decide how the first one rates.
+        after, until = query.start - FRAME_RATE_WINDOW, query.end + CLOCK_TOLERANCE
         asked = SampleQuery(query.room_id, after, until, query.reporter_id, query.about)
         rater = SampleRater()
-        found: deque[StreamSample] = deque(maxlen=None if query.step else query.limit)
-        async for received in self._archive.reports(asked):
-            found.extend(sample for sample in rater.rate(received) if query.matches(sample))
-        kept: Iterable[StreamSample] = worst_of_steps(found, query.step) if query.step else found
-        return sorted(kept, key=lambda sample: sample.timestamp)[-query.limit :]
+        found = WorstOfSteps(query.step, query.limit) if query.step else Newest(query.limit)
+        for place, reports in enumerate(self._archive.reports(asked)):
+            if place:
+                yield
+            found.extend(sample for one in reports for sample in rater.rate(one) if query.matches(sample))
+        return newest(found, query.limit)
 
-    async def all_samples(self, room_id: str, start: float, end: float) -> AsyncIterator[Sequence[StreamSample]]:
-        """All samples of a room that were received from `start` to `end`, in the order of their receipt."""
+    def all_samples(self, room_id: str, start: float, end: float) -> Iterator[list[StreamSample]]:
+        """All samples of a room received from `start` to `end`, by time of receipt; a portion may be empty."""
         rater = SampleRater()
-        after, span = start - FRAME_RATE_WINDOW, _FIRST_SPAN
-        while after < end:
-            until = min(end, after + span)
-            samples: list[StreamSample] = []
-            async for received in self._archive.reports(SampleQuery(room_id, after, until)):
-                samples.extend(sample for sample in rater.rate(received) if sample.received_at >= start)
-            if samples:
-                yield samples
-            after, span = until, span / 2 if len(samples) > _ENOUGH else min(2 * span, _LONGEST_SPAN)
+        for reports in self._archive.reports(SampleQuery(room_id, start - FRAME_RATE_WINDOW, end)):
+            for place in range(0, len(reports), _RATED_AT_ONCE):
+                some = reports[place : place + _RATED_AT_ONCE]
+                yield [sample for one in some for sample in rater.rate(one) if sample.received_at >= start]

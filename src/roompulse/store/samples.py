@@ -1,9 +1,10 @@
 """Stored reports of one room, read from its samples."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Select, func, select
 
 from roompulse.report.model import Received
@@ -11,50 +12,84 @@ from roompulse.store.contract import SampleQuery, Visit
 from roompulse.store.engine import Database
 from roompulse.store.row_codec import FETCH_AT_ONCE, REPORT_COLUMNS, reports_of
 from roompulse.store.schema import samples
-from roompulse.store.sqlite import store_errors
 
 _MOST_REPORTERS = 8
 """Reporters that are read for the visits of a user who reports nothing: so few tell as much as all of them."""
+
+
+_SHORTEST_SPAN, _FIRST_SPAN, _LONGEST_SPAN = 0.05, 1.0, 120.0
+"""Seconds of reports that are read at once. They follow the number of rows, since all rows of a span are sorted."""
 
 
 class SqlSamples:
     """Implements `SampleArchive`."""
 
     def __init__(self, database: Database) -> None:
-        self._reader = database.reader
+        self._reading = database.reading
+        self._fetch = database.fetch
 
-    async def reports(self, query: SampleQuery) -> AsyncIterator[Received]:
-        with store_errors():
-            async with self._reader.connect() as connection, connection.stream(_samples(query)) as result:
-                async for rows in result.partitions(FETCH_AT_ONCE):
-                    for received in reports_of(rows):
-                        yield received
+    def reports(self, query: SampleQuery) -> Iterator[Sequence[Received]]:
+        span, last_id, portion = _FIRST_SPAN, 0, list[Any]()
+        while query.after < query.until:
+            until, most = min(query.until, query.after + span), FETCH_AT_ONCE - len(portion)
+            rows = self._fetch(_samples(replace(query, until=until), last_id).limit(most))
+            is_whole = len(rows) < most
+            if not is_whole and span > _SHORTEST_SPAN:
+                span /= 2
+                continue
+            portion += rows
+            if is_whole:
+                query, last_id = replace(query, after=until if rows else self._last_silent(query, until)), 0
+                span = min(2 * span, _LONGEST_SPAN) if len(rows) < FETCH_AT_ONCE / 4 else span
+            else:
+                last_id = rows[-1].id
+            if len(portion) > FETCH_AT_ONCE / 2:
+                yield reports_of(row[1:] for row in portion)
+                portion = []
+        if portion:
+            yield reports_of(row[1:] for row in portion)
+
+    def _last_silent(self, query: SampleQuery, after: float) -> float:
+        """The latest time up to which nothing was received since `after`, so that gaps are passed over."""
+        ((received_at,),) = self._fetch(_first_time(replace(query, after=after)))
+        return query.until if received_at is None else received_at / 1000 - 0.001
 
     async def visits(self, room_id: str, user_id: str, since: float, until: float, gap: float) -> list[Visit]:
         within = _within(room_id, since, until)
-        with store_errors():
-            async with self._reader.connect() as connection:
+        async with self._reading() as connection:
 
-                async def visits(*heard: ColumnElement[bool]) -> list[Visit]:
-                    rows = await connection.execute(_silences(gap, *within, *heard))
-                    last = await connection.scalar(select(func.max(samples.c.received_at)).where(*within, *heard))
-                    return _visits(rows.all(), last)
+            async def visits(*heard: ColumnElement[bool]) -> list[Visit]:
+                rows = await connection.execute(_silences(gap, *within, *heard))
+                last = await connection.scalar(select(func.max(samples.c.received_at)).where(*within, *heard))
+                return _visits(rows.all(), last)
 
-                if own := await visits(samples.c.reporter_id == user_id):
-                    return own
-                some = select(_reporters(room_id).c.id).limit(_MOST_REPORTERS)
-                return await visits(samples.c.reporter_id.in_(some), samples.c.user_id == user_id)
+            if own := await visits(samples.c.reporter_id == user_id):
+                return own
+            some = select(_reporters(room_id).c.id).limit(_MOST_REPORTERS)
+            return await visits(samples.c.reporter_id.in_(some), samples.c.user_id == user_id)
 
 
-def _samples(query: SampleQuery) -> Select[Any]:
+def _samples(query: SampleQuery, last_id: int = 0) -> Select[Any]:
+    """Rows of the query after `last_id`, by id."""
     within = _within(query.room_id, query.after, query.until)
-    statement = select(*REPORT_COLUMNS).where(*within).order_by(samples.c.id)
+    statement = select(samples.c.id, *REPORT_COLUMNS).where(*within, samples.c.id > last_id)
+    statement = statement.order_by(samples.c.id)
     if query.about is not None:
         statement = statement.where(samples.c.user_id == query.about)
     if query.reporter_id is not None:
         return statement.where(samples.c.reporter_id == query.reporter_id)
     reporters = _reporters(query.room_id)
     return statement.join(reporters, samples.c.reporter_id == reporters.c.id)
+
+
+def _first_time(query: SampleQuery) -> Select[Any]:
+    """When the first report was received, of any user it may be about."""
+    first = select(func.min(samples.c.received_at)).where(*_within(query.room_id, query.after, query.until))
+    if query.reporter_id is not None:
+        return first.where(samples.c.reporter_id == query.reporter_id)
+    reporters = _reporters(query.room_id)
+    of_each = first.where(samples.c.reporter_id == reporters.c.id).scalar_subquery()
+    return select(func.min(of_each)).select_from(reporters)
 
 
 def _within(room_id: str, after: float, until: float) -> Sequence[ColumnElement[bool]]:

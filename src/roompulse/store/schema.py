@@ -81,6 +81,67 @@ events = Table(
     comment="what happened in a room",
 )
 
+alert_rules = Table(
+    "alert_rule",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("rule", Packed, comment="JSON; NULL once it is deleted, so that default rules do not come back"),
+    comment="what alerts are raised about",
+)
+
+alerts = Table(
+    "alert",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("room_id", Text),
+    Column("started_at", BigInteger, nullable=False, comment="Unix milliseconds, as are the following"),
+    Column("resolved_at", BigInteger),
+    Column("told_at", BigInteger, comment="when it was last sent"),
+    Column("alert", Packed, nullable=False, comment="JSON"),
+    Index("alert_by_room", "room_id", "started_at"),
+    Index("alert_by_end", "resolved_at"),
+    comment="one incident",
+)
+
+silences = Table(
+    "silence",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("until", BigInteger, nullable=False, comment="Unix milliseconds"),
+    Column("silence", Packed, nullable=False, comment="JSON"),
+)
+
+channels = Table(
+    "channel",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("enabled", Integer, nullable=False),
+    Column("channel", Packed, nullable=False, comment="JSON, with its secrets"),
+    comment="where alerts are sent",
+)
+
+deliveries = Table(
+    "delivery",
+    metadata,
+    Column("id", _RowId, primary_key=True, comment="those of an alert are sent in this order"),
+    Column("channel_id", Text, nullable=False),
+    Column("alert_id", Text, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("type", Text, nullable=False, comment="alert.firing, alert.resolved"),
+    Column("alert", Packed, nullable=False, comment="JSON"),
+    Column("created_at", BigInteger, nullable=False, comment="Unix milliseconds, as are the following"),
+    Column("next_at", BigInteger, comment="next attempt; NULL when there is none"),
+    Column("done_at", BigInteger, comment="delivered or given up"),
+    Column("attempts", Integer, nullable=False),
+    Column("outcome", Text, comment="delivered, given_up; NULL while it waits"),
+    Column("detail", Text, nullable=False, comment="what the last attempt came to"),
+    Index("delivery_due", "next_at"),
+    Index("delivery_by_alert", "alert_id"),
+    comment="the outbox: messages that wait, and what became of the others",
+)
+
 beat = Table(
     "beat",
     metadata,

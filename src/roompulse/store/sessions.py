@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, update
 
+from roompulse.clock import WallClock
 from roompulse.periodic import every
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.store.contract import Session, SessionOrder, SessionQuery, SessionStore
@@ -12,7 +13,6 @@ from roompulse.store.engine import Database
 from roompulse.store.packing import unpack_score_and_users
 from roompulse.store.row_codec import FETCH_AT_ONCE, session_row
 from roompulse.store.schema import sessions, snapshots
-from roompulse.store.sqlite import store_errors
 
 RECORD_EVERY = 1.0
 
@@ -29,46 +29,43 @@ class SqlSessions:
 
     def __init__(self, database: Database) -> None:
         self._write = database.write
-        self._reader = database.reader
+        self._reading = database.reading
 
     async def begin(self, started: Sequence[tuple[str, float]]) -> None:
         rows = [session_row(room_id, at) for room_id, at in started]
-        with store_errors():
-            await self._write(lambda connection: connection.execute(insert(sessions), rows))
+        await self._write(lambda connection: connection.execute(insert(sessions), rows))
 
     async def unfinished(self) -> list[str]:
-        with store_errors():
-            async with self._reader.connect() as connection:
-                found = await connection.execute(select(sessions.c.room_id).where(sessions.c.ended_at.is_(None)))
-                return list(found.scalars())
+        async with self._reading() as connection:
+            found = await connection.execute(select(sessions.c.room_id).where(sessions.c.ended_at.is_(None)))
+            return list(found.scalars())
 
-    async def end(self, room_id: str, ended_at: float | None) -> None:
+    async def end(self, room_id: str, ended_at: float | None, jumped: float = 0.0) -> None:
         unfinished = (sessions.c.room_id == room_id) & sessions.c.ended_at.is_(None)
-        with store_errors():
-            async with self._reader.connect() as connection:
-                started = await connection.scalar(select(func.min(sessions.c.started_at)).where(unfinished))
-                if started is None:
-                    return
-                values = await connection.run_sync(worst_and_most, room_id, started)
-            last = values.pop("last", None) or started
-            values["ended_at"] = last if ended_at is None else round(ended_at * 1000)
-            await self._write(lambda connection: connection.execute(update(sessions).where(unfinished).values(values)))
+        async with self._reading() as connection:
+            started = await connection.scalar(select(func.min(sessions.c.started_at)).where(unfinished))
+            if started is None:
+                return
+            shifted = started + round(jumped * 1000)
+            values = await connection.run_sync(worst_and_most, room_id, min(started, shifted))
+        last = values.pop("last", None) or started
+        values |= {"started_at": shifted, "ended_at": last if ended_at is None else round(ended_at * 1000)}
+        _date_within(values)
+        await self._write(lambda connection: connection.execute(update(sessions).where(unfinished).values(values)))
 
     async def of_room(self, room_id: str, limit: int) -> list[Session]:
         newest = select(sessions).where(sessions.c.room_id == room_id).order_by(sessions.c.started_at.desc())
-        with store_errors():
-            async with self._reader.connect() as connection:
-                return [_session(row) for row in await connection.execute(newest.limit(limit))]
+        async with self._reading() as connection:
+            return [_session(row) for row in await connection.execute(newest.limit(limit))]
 
     async def ended(self, query: SessionQuery) -> tuple[list[Session], int]:
         wanted = sessions.c.searched.contains(query.search.casefold(), autoescape=True)
         where = sessions.c.ended_at.is_not(None) & wanted
         order = _ORDERS[query.order], sessions.c.id.desc()
-        with store_errors():
-            async with self._reader.connect() as connection:
-                total = await connection.scalar(select(func.count()).select_from(sessions).where(where))
-                page = select(sessions).where(where).order_by(*order).offset(query.offset).limit(query.limit)
-                return [_session(row) for row in await connection.execute(page)], total or 0
+        async with self._reading() as connection:
+            total = await connection.scalar(select(func.count()).select_from(sessions).where(where))
+            page = select(sessions).where(where).order_by(*order).offset(query.offset).limit(query.limit)
+            return [_session(row) for row in await connection.execute(page)], total or 0
 
 
 def _snapshots(room_id: str, since: int) -> Select[Any]:
@@ -91,6 +88,12 @@ def worst_and_most(connection: Connection, room_id: str, since: int) -> dict[str
     return values
 
 
+def _date_within(session: dict[str, Any]) -> None:
+    """Date the worst moment within the session: a snapshot after its last report shows what that report said."""
+    if session["worst_at"] is not None:
+        session["worst_at"] = max(session["started_at"], min(session["worst_at"], session["ended_at"]))
+
+
 def _session(row: Row[Any]) -> Session:
     def seconds(milliseconds: int | None) -> float | None:
         return None if milliseconds is None else milliseconds / 1000
@@ -108,10 +111,13 @@ def _session(row: Row[Any]) -> Session:
 class SessionRecorder:
     """Records when rooms start and end."""
 
-    def __init__(self, store: SessionStore, rooms: LiveRooms) -> None:
+    def __init__(self, store: SessionStore, rooms: LiveRooms, clock: WallClock) -> None:
         self._store = store
         self._rooms = rooms
+        self._clock = clock
         self._live: dict[str, LiveRoom] | None = None
+        # By how much the clock had been set when the session of a room began.
+        self._jumped: dict[str, float] = {}
 
     async def run(self) -> None:
         await every(RECORD_EVERY, self.record, "sessions of rooms could not be saved", at_once=True)
@@ -122,11 +128,14 @@ class SessionRecorder:
             self._live = await self._resumed()
         live = {room_id: room for room_id in self._rooms.ids() if (room := self._rooms.get(room_id))}
         for room_id, room in _missing(self._live, live):
-            await self._store.end(room_id, room.heard_at)
+            await self._store.end(room_id, room.heard_at, self._clock.jumped - self._jumped.get(room_id, 0.0))
             del self._live[room_id]
+            self._jumped.pop(room_id, None)
         if started := _missing(live, self._live):
-            await self._store.begin([(room_id, room.started_at) for room_id, room in started])
+            begun = [(room_id, room.started_at, self._clock.jumped) for room_id, room in started]
+            await self._store.begin([(room_id, at) for room_id, at, _ in begun])
             self._live |= started
+            self._jumped |= {room_id: jumped for room_id, _, jumped in begun}
 
     async def _resumed(self) -> dict[str, LiveRoom]:
         """The rooms that are live again after a restart; the sessions of the others are ended."""

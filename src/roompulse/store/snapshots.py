@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 
 from roompulse.clock import Clock
-from roompulse.periodic import attempt
+from roompulse.periodic import Attempts
 from roompulse.rooms.aggregate import step_start
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.rooms.model import Aggregate
@@ -35,7 +34,7 @@ class Snapshots:
         self._saved_version = 0
 
     async def run(self) -> None:
-        previous = 0.0
+        previous, attempt = 0.0, Attempts(self.save, "a snapshot could not be saved")
         while True:
             now = self._clock()
             due = step_start(now, self._interval) + self._interval
@@ -43,7 +42,7 @@ class Snapshots:
             if due == previous:  # the timer fired a moment early by the clock
                 continue
             previous = due
-            await attempt(partial(self.save, due), "a snapshot could not be saved")
+            await attempt(due)
 
     async def save(self, timestamp: float) -> None:
         """Save the aggregates of the rooms that changed since the previous snapshot."""

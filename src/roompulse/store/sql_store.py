@@ -1,16 +1,15 @@
 """The store in an SQL database, by SQLAlchemy Core."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, func, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, func, insert, select, tuple_
 
 from roompulse.report.model import Received
 from roompulse.rooms.aggregate import newest_steps
 from roompulse.rooms.model import Aggregate, Snapshot
-from roompulse.store.contract import HistoryQuery
+from roompulse.store.contract import HistoryQuery, Steps
 from roompulse.store.engine import Database
 from roompulse.store.packing import PackedSnapshots, unpack_score_and_users, unpack_snapshots
 from roompulse.store.row_codec import (
@@ -22,62 +21,98 @@ from roompulse.store.row_codec import (
     snapshot_row,
 )
 from roompulse.store.schema import events, samples, sessions, snapshots
-from roompulse.store.sqlite import store_errors
 
 PRUNE_AT_ONCE = 500
 """Rows of each table that one call of `prune` deletes: few enough not to delay ingest."""
+
+_FIRST_ROWS = 250
+"""Snapshots that are read first to be merged into steps: nobody knows how many these take."""
 
 _FARTHEST = 40
 """2 to this power is more rows than there will ever be."""
 
 
 class SqlStore:
-    """Implements `Store` and `ScoreHistory`."""
+    """Implements `Store`, `ScoreHistory` and `Chronology`."""
 
     def __init__(self, database: Database) -> None:
         self._write = database.write
-        self._reader = database.reader
+        self._reading = database.reading
+        self._fetch = database.fetch
 
     async def append(self, reports: Sequence[Received]) -> None:
         rows = rows_of(reports)
-        with store_errors():
-            await self._write(partial(insert_reports, rows=rows))
+        await self._write(partial(insert_reports, rows=rows))
 
     async def recent(self, since: float) -> AsyncIterator[Received]:
-        with store_errors():
-            async with self._reader.connect() as connection:
-                first = await connection.run_sync(_first_since, since * 1000)
-                recent = (samples.c.id >= first) & (samples.c.received_at > since * 1000)
-                async with connection.stream(select(*REPORT_COLUMNS).where(recent).order_by(samples.c.id)) as result:
-                    async for rows in result.partitions(FETCH_AT_ONCE):
-                        for received in reports_of(rows):
-                            yield received
+        async with self._reading() as connection:
+            first = await connection.run_sync(_first_since, samples, samples.c.received_at, since * 1000)
+            recent = (samples.c.id >= first) & (samples.c.received_at > since * 1000)
+            async with connection.stream(select(*REPORT_COLUMNS).where(recent).order_by(samples.c.id)) as result:
+                async for rows in result.partitions(FETCH_AT_ONCE):
+                    for received in reports_of(rows):
+                        yield received
 
     async def add_snapshots(self, timestamp: float, aggregates: Iterable[tuple[str, Aggregate]]) -> None:
         rows = [snapshot_row(room_id, timestamp, aggregate) for room_id, aggregate in aggregates]
-        with store_errors():
-            await self._write(lambda connection: connection.execute(insert(snapshots), rows))
+        await self._write(lambda connection: connection.execute(insert(snapshots), rows))
 
-    async def history(self, query: HistoryQuery) -> Sequence[Snapshot] | None:
-        with store_errors():
-            async with self._reader.connect() as connection:
-                async with connection.stream(_newest_snapshots(query)) as result:
-                    found = await _oldest_first(result.partitions(FETCH_AT_ONCE), query)
-                if found:
-                    return found
-                return [] if await _is_kept(connection, query.room_id) else None
+    def history(self, query: HistoryQuery) -> Steps[Sequence[Snapshot] | None]:
+        if query.step is not None:
+            portions = map(
+                unpack_snapshots, self._portions(query, max(query.limit + 1, _FIRST_ROWS), newest_first=True)
+            )
+            found: Sequence[Snapshot] = yield from newest_steps(portions, query.step, query.limit)
+        else:
+            found = PackedSnapshots((yield from self._newest(query))[::-1])
+        if found:
+            return found
+        ((is_kept,),) = self._fetch(_is_kept(query.room_id))
+        return [] if is_kept else None
+
+    def snapshots(self, room_id: str, start: float, end: float) -> Iterator[Sequence[Snapshot]]:
+        return map(
+            unpack_snapshots, self._portions(HistoryQuery(room_id, start, end), FETCH_AT_ONCE, newest_first=False)
+        )
+
+    def _newest(self, query: HistoryQuery) -> Steps[list[Any]]:
+        found: list[Any] = []
+        for rows in self._portions(query, query.limit, newest_first=True):
+            if found:
+                yield
+            found += rows
+            if len(found) >= query.limit:
+                break
+        return found[: query.limit]
+
+    def _portions(self, query: HistoryQuery, size: int, *, newest_first: bool) -> Iterator[Sequence[Any]]:
+        """Times and packed aggregates of all snapshots of a query, by time; `size` is that of the first portion."""
+        last: Any = None
+        while True:
+            size = min(size, FETCH_AT_ONCE)
+            rows = self._fetch(_snapshots(query, last, newest_first=newest_first).limit(size))
+            if rows:
+                yield [row[1:] for row in rows]
+            if len(rows) < size:
+                return
+            last, size = rows[-1], 4 * size
 
     async def scores(self, since: float) -> AsyncIterator[list[tuple[str, float, float | None]]]:
         newest_first = select(snapshots).order_by(snapshots.c.id.desc())
-        with store_errors():
-            async with self._reader.connect() as connection, connection.stream(newest_first) as result:
-                async for rows in result.partitions(FETCH_AT_ONCE):
-                    recent = [row for row in rows if row.timestamp > since * 1000]
-                    yield [
-                        (row.room_id, row.timestamp / 1000, unpack_score_and_users(row.aggregate)[0]) for row in recent
-                    ]
-                    if len(recent) < len(rows):
-                        break
+        async with self._reading() as connection, connection.stream(newest_first) as result:
+            async for rows in result.partitions(FETCH_AT_ONCE):
+                recent = [row for row in rows if row.timestamp > since * 1000]
+                yield [(row.room_id, row.timestamp / 1000, unpack_score_and_users(row.aggregate)[0]) for row in recent]
+                if len(recent) < len(rows):
+                    break
+
+    async def newest(self, before: float | None = None) -> float | None:
+        async with self._reading() as connection:
+            found = [
+                await connection.run_sync(_newest, table, time, before)
+                for table, time in ((samples, samples.c.received_at), (snapshots, snapshots.c.timestamp))
+            ]
+        return max((at / 1000 for at in found if at is not None), default=None)
 
     async def prune(self, samples_before: float, snapshots_before: float) -> int:
         oldest = (
@@ -86,50 +121,51 @@ class SqlStore:
             _oldest(events, "time", snapshots_before),
             _ended(snapshots_before),
         )
-        with store_errors():
-            return await self._write(lambda connection: sum(connection.execute(rows).rowcount for rows in oldest))
+        return await self._write(lambda connection: sum(connection.execute(rows).rowcount for rows in oldest))
 
 
-def _newest_snapshots(query: HistoryQuery) -> Select[Any]:
-    timestamp = snapshots.c.timestamp
-    statement = select(timestamp, snapshots.c.aggregate).where(snapshots.c.room_id == query.room_id)
+def _snapshots(query: HistoryQuery, last: Any, *, newest_first: bool) -> Select[Any]:
+    """Id, time and packed aggregate of the next snapshots after the row `last`, or the first ones."""
+    row_id, timestamp = snapshots.c.id, snapshots.c.timestamp
+    statement = select(row_id, timestamp, snapshots.c.aggregate).where(snapshots.c.room_id == query.room_id)
     if query.start is not None:
         statement = statement.where(timestamp >= query.start * 1000)
     if query.end is not None:
         statement = statement.where(timestamp <= query.end * 1000)
-    if query.step is None:
-        statement = statement.limit(query.limit)
-    return statement.order_by(timestamp.desc())
+    place = tuple_(timestamp, row_id)
+    if last is not None:
+        passed = last.timestamp, last.id
+        statement = statement.where(place < passed if newest_first else place > passed)
+    order = (timestamp.desc(), row_id.desc()) if newest_first else (timestamp, row_id)
+    return statement.order_by(*order)
 
 
-async def _oldest_first(newest_first: AsyncIterator[Sequence[Any]], query: HistoryQuery) -> Sequence[Snapshot]:
-    if query.step is not None:
-        return await newest_steps((unpack_snapshots(rows) async for rows in newest_first), query.step, query.limit)
-    found: list[Any] = []
-    async for rows in newest_first:
-        found += rows
-    return PackedSnapshots(found[::-1])
+def _newest(connection: Connection, table: Table, time: ColumnElement[int], before: float | None) -> int | None:
+    if before is None:
+        return connection.scalar(select(time).order_by(table.c.id.desc()).limit(1))
+    first = _first_since(connection, table, time, before * 1000)
+    near = table.c.id.between(first, first + FETCH_AT_ONCE)
+    return connection.scalar(select(func.max(time)).where(near, time <= before * 1000))
 
 
-def _first_since(connection: Connection, since: float) -> int:
-    """The id from which on rows may have been received after `since` (Unix milliseconds).
+def _first_since(connection: Connection, table: Table, time: ColumnElement[int], since: float) -> int:
+    """The id from which on rows may have a time after `since` (Unix milliseconds).
 
-    Ids grow with the time of receipt, so this needs no index: from the newest row back, one row in FETCH_AT_ONCE is
+    Ids grow with the time, so this needs no index: from the newest row back, one row in FETCH_AT_ONCE is
     read, until one is too old.
     """
-    row_id = connection.scalar(select(func.max(samples.c.id))) or 0
-    read = select(samples.c.id, samples.c.received_at).order_by(samples.c.id.desc()).limit(1)
-    while row := connection.execute(read.where(samples.c.id <= row_id)).first():
-        row_id, received_at = row
-        if received_at <= since:
+    row_id = connection.scalar(select(func.max(table.c.id))) or 0
+    read = select(table.c.id, time).order_by(table.c.id.desc()).limit(1)
+    while row := connection.execute(read.where(table.c.id <= row_id)).first():
+        row_id, at = row
+        if at <= since:
             break
         row_id -= FETCH_AT_ONCE
     return row_id
 
 
-async def _is_kept(connection: AsyncConnection, room_id: str) -> bool:
-    kept = exists().where(snapshots.c.room_id == room_id) | exists().where(samples.c.room_id == room_id)
-    return bool(await connection.scalar(select(kept)))
+def _is_kept(room_id: str) -> Select[Any]:
+    return select(exists().where(snapshots.c.room_id == room_id) | exists().where(samples.c.room_id == room_id))
 
 
 def _oldest(table: Table, column: str, before: float) -> Any:

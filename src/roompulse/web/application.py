@@ -12,9 +12,10 @@ from roompulse.errors import Problem, StartupError
 from roompulse.hub.contract import Hub
 from roompulse.meters import Meters
 from roompulse.web.access_log import AccessLog
-from roompulse.web.api.post_report import PATH, ReportEndpoint
+from roompulse.web.api.post_report import PATH, Answer, ReportEndpoint
 from roompulse.web.http.allowed_hosts import AllowedHosts
 from roompulse.web.http.client_address import ClientAddresses
+from roompulse.web.http.compression import compressing
 from roompulse.web.http.headers import with_headers
 from roompulse.web.http.problems import ProblemAnswers
 
@@ -100,9 +101,22 @@ class Application:
             else:
                 # Here, so that no route has to: what it reads of the live rooms is of now.
                 self._catch_up()
-                await self.routed(scope, receive, with_headers(send, scope["state"]["prefix"]))
+                await self.routed(scope, receive, _sending(scope, send))
         except Exception as error:
             await self._answer_error(error, scope, receive, send)
+
+    def take(self, scope: Any, body: bytes, answer: Answer) -> None:
+        """Answer a POST to PATH, spelled so, whose body is there as a whole: see `ReportEndpoint.take`."""
+        try:
+            self._hosts.check(scope)
+            self._reports.take(scope, body, answer)
+        except Exception as error:
+            failure = error
+
+            async def fail(scope: Any, receive: Any, send: Any) -> None:
+                await self._answer_error(failure, normalized(scope, "", self._names), receive, send)
+
+            answer(fail)
 
     async def _answer_error(self, error: Exception, scope: Any, receive: Any, send: Any) -> None:
         request: Request[Any, Any, Any] = Request(scope)
@@ -110,7 +124,12 @@ class Application:
             answer = self._problems.on_problem(request, error)
         else:
             answer = self._problems.on_mistake(request, error)
-        await answer.to_asgi_response(None, request)(scope, receive, with_headers(send, scope["state"]["prefix"]))
+        await answer.to_asgi_response(None, request)(scope, receive, _sending(scope, send))
+
+
+def _sending(scope: Any, send: Any) -> Any:
+    """What an answer is sent by: with headers, and compressed where it is worth it."""
+    return with_headers(compressing(scope, send), scope["state"]["prefix"])
 
 
 def normalized(scope: Any, prefix: str, names: frozenset[str]) -> Any:

@@ -61,7 +61,7 @@ def said(settings: Settings, some: Known, *, reachable: bool = True) -> str:
 def test_it_says_where_nobody_can_look_or_post(some: Known) -> None:
     kinds = {key.kind for key in some.keys.values()}
     text = said(Settings(), some)
-    assert ("no one can read" in text) == (not some.operators and "read" not in kinds)
+    assert ("no one can read" in text) == (not some.operators and not kinds & {"read", "manage"})
     assert ("no client can post" in text) == (not kinds & {"ingest", "token"})
 
 

@@ -138,11 +138,18 @@ async def test_the_tail_has_what_came_after_a_search(world: World) -> None:
     _, number = await world.timeline.find(EventQuery("room-1"))
     world.timeline.record("room-2", note("elsewhere"))
     world.timeline.record("room-1", note("after"))
-    assert [event.text for _, event in world.timeline.tail("room-1", number)] == ["after"]
-    assert [event.text for _, event in world.timeline.tail("room-1")] == ["before", "after"]
+    assert [one.event.text for one in world.timeline.tail("room-1", number)] == ["after"]
+    assert [one.event.text for one in world.timeline.tail("room-1")] == ["before", "after"]
 
 
 async def test_the_tail_of_a_room_is_bounded(world: World) -> None:
     for number in range(module.TAIL + 10):
         world.timeline.record("room-1", note(str(number)))
-    assert [event.text for _, event in world.timeline.tail("room-1")] == [str(10 + one) for one in range(module.TAIL)]
+    assert [one.event.text for one in world.timeline.tail("room-1")] == [str(10 + one) for one in range(module.TAIL)]
+
+
+async def test_events_of_a_room_have_different_places_whatever_happens_elsewhere(world: World) -> None:
+    for number in range(module.TAIL + 10):
+        world.timeline.record("room-1", note(str(number)))
+        world.timeline.record("room-2", note("elsewhere"))
+    assert len({one.place for one in world.timeline.tail("room-1")}) == module.TAIL

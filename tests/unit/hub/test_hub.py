@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Hashable
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -8,6 +9,7 @@ from roompulse.errors import Unavailable
 from roompulse.hub.contract import Frames
 from roompulse.hub.local import LocalHub
 from roompulse.hub.mailbox import Mailbox
+from roompulse.hub.renderer import MAX_WAITING
 from roompulse.meters import Meters
 from tests.conftest import Clock
 
@@ -33,8 +35,8 @@ class Board:
 class SlowBoard(Board):
     """Takes `takes` seconds to render."""
 
-    def __init__(self, time: Clock, takes: float) -> None:
-        super().__init__(a=b"1")
+    def __init__(self, time: Clock, takes: float, key: Hashable = "board") -> None:
+        super().__init__(key=key, a=b"1")
         self._time = time
         self._takes = takes
 
@@ -43,9 +45,17 @@ class SlowBoard(Board):
         return super().render()
 
 
+def hub_of(
+    *, push_interval: float = 0, max_viewers: int = 100, max_views: int = 100, meters: Meters | None = None
+) -> LocalHub:
+    return LocalHub(
+        push_interval, max_viewers, max_views, meters or Meters(), lambda seconds: {"pace": b"%d s" % seconds}
+    )
+
+
 @pytest.fixture
 def hub() -> LocalHub:
-    return LocalHub(push_interval=0, max_viewers=100, meters=Meters())
+    return hub_of()
 
 
 @pytest.fixture
@@ -99,7 +109,7 @@ class TestWhatIsCounted:
 
     @pytest.fixture
     def hub(self, meters: Meters) -> LocalHub:
-        return LocalHub(push_interval=0, max_viewers=100, meters=meters)
+        return hub_of(meters=meters)
 
     async def test_is_every_frame_that_a_viewer_gets(self, hub: LocalHub, meters: Meters) -> None:
         board = Board(a=b"1", b=b"1")
@@ -130,7 +140,7 @@ class TestWhatIsCounted:
             hub.publish(["room-1"])
             time.advance(0.2)
             assert await taken(mailbox) == b"2"
-        assert counted(meters, "push_lag_seconds_count") == 1
+        assert counted(meters, "push_lag_seconds_count") == 2  # with the first one, at once
         assert counted(meters, "push_lag_seconds_sum") == pytest.approx(0.2)
 
 
@@ -187,6 +197,7 @@ class TestViewers:
     async def test_of_one_view_share_its_rendering(self, hub: LocalHub) -> None:
         board = Board(a=b"1")
         with hub.subscribe(board) as one, hub.subscribe(board) as two, hub.subscribe(Board(a=b"other")) as three:
+            await settled()
             board.frames["a"] = b"2"
             hub.publish(["room-1"])
             await settled()
@@ -243,6 +254,7 @@ class TestTheEndOfAView:
     async def test_takes_the_place_of_a_state_that_nobody_read(self, hub: LocalHub) -> None:
         board = Board(a=b"1")
         with hub.subscribe(board) as mailbox:
+            await settled()
             board.frames = {}
             hub.publish(["room-1"])
             await settled()
@@ -262,6 +274,7 @@ class TestTheEndOfAView:
     async def test_is_not_the_last_word_when_it_began_anew_before_anybody_read(self, hub: LocalHub) -> None:
         board = Board(a=b"1", b=b"x")
         with hub.subscribe(board) as mailbox:
+            await settled()
             for frames in ({}, {"a": b"2"}):
                 board.frames = frames
                 hub.publish(["room-1"])
@@ -302,7 +315,7 @@ class TestWhatEveryViewShows:
 
 class TestPushing:
     async def test_happens_at_once_when_it_was_quiet(self, time: Clock) -> None:
-        hub, board = LocalHub(push_interval=60, max_viewers=1, meters=Meters()), Board(a=b"1")
+        hub, board = hub_of(push_interval=60), Board(a=b"1")
         with hub.subscribe(board) as mailbox:
             await taken(mailbox)
             time.advance(60)
@@ -312,7 +325,7 @@ class TestPushing:
             assert await taken(mailbox) == b"2"
 
     async def test_happens_at_most_once_per_interval_and_then_with_the_newest(self, time: Clock) -> None:
-        hub, board = LocalHub(push_interval=60, max_viewers=1, meters=Meters()), Board(a=b"1")
+        hub, board = hub_of(push_interval=60), Board(a=b"1")
         with hub.subscribe(board) as mailbox:
             await taken(mailbox)
             for second in range(60):
@@ -330,8 +343,9 @@ class TestPushing:
             assert board.renders == 2
 
     async def test_begins_the_next_interval(self, time: Clock) -> None:
-        hub, board = LocalHub(push_interval=60, max_viewers=1, meters=Meters()), Board(a=b"1")
+        hub, board = hub_of(push_interval=60), Board(a=b"1")
         with hub.subscribe(board):
+            await settled()
             time.advance(1000)
             hub.publish(["room-1"])
             await settled()
@@ -343,16 +357,29 @@ class TestPushing:
             await settled()
             assert board.renders == 3
 
-    async def test_rests_after_a_view_that_takes_long_to_render(self, time: Clock) -> None:
-        hub, board = LocalHub(push_interval=0.25, max_viewers=1, meters=Meters()), SlowBoard(time, takes=1)
-        with hub.subscribe(board):
-            hub.publish(["room-1"])
-            time.advance(3.99)
+    async def test_of_a_few_small_views_does_not_wait(self, time: Clock) -> None:
+        hub, boards = hub_of(), [SlowBoard(time, takes=0.002, key=number) for number in range(10)]
+        with ExitStack() as stack:
+            for board in boards:
+                stack.enter_context(hub.subscribe(board))
+            for _ in boards:
+                await settled()
+            assert [board.renders for board in boards] == [1] * 10
+
+    async def test_leaves_everything_else_a_turn_between_two_views(self, time: Clock) -> None:
+        order: list[str] = []
+
+        class Noted(Board):
+            def render(self) -> Frames:
+                order.append("view")
+                asyncio.get_running_loop().call_soon(order.append, "other")
+                return super().render()
+
+        hub = hub_of()
+        with hub.subscribe(Noted(key=1)), hub.subscribe(Noted(key=2)):
             await settled()
-            assert board.renders == 1
-            time.advance(0.02)
             await settled()
-            assert board.renders == 2
+        assert order == ["view", "other"] * 2
 
     async def test_goes_on_after_a_view_was_broken(self, hub: LocalHub, caplog: pytest.LogCaptureFixture) -> None:
         board = Board(a=b"1")
@@ -375,9 +402,22 @@ class TestPushing:
             assert await taken(mailbox) == b"2"
 
 
+async def test_all_views_together_are_rendered_in_a_quarter_of_the_time(time: Clock) -> None:
+    hub, boards = hub_of(), [SlowBoard(time, takes=0.01, key=number) for number in range(100)]
+    with ExitStack() as stack:
+        for board in boards:
+            stack.enter_context(hub.subscribe(board))
+        for _ in range(400):
+            await settled()
+            hub.publish(["room-1"])
+            time.advance(0.01)
+    assert sum(board.renders for board in boards) == pytest.approx(133, abs=5)
+    assert max(board.renders for board in boards) - min(board.renders for board in boards) <= 1
+
+
 class TestPlaces:
     async def test_are_bounded(self) -> None:
-        hub = LocalHub(push_interval=0, max_viewers=2, meters=Meters())
+        hub = hub_of(max_viewers=2)
         with hub.subscribe(Board()), hub.subscribe(Board(key="other")):
             assert hub.viewers == 2
             third = hub.subscribe(Board())
@@ -393,22 +433,110 @@ class TestPlaces:
             raise ConnectionError
         assert hub.viewers == 0
 
-    async def test_are_not_taken_by_one_whose_view_is_broken_from_the_start(self, hub: LocalHub) -> None:
+    async def test_of_different_views_are_bounded(self) -> None:
+        hub = hub_of(max_views=2)
+        with hub.subscribe(Board()), hub.subscribe(Board(key="other")), hub.subscribe(Board()):
+            assert (hub.viewers, hub.views) == (3, 2)
+            third = hub.subscribe(Board(key="third"))
+            with pytest.raises(Unavailable, match="the maximum of 2 different views is reached") as refused, third:
+                pass
+            assert refused.value.retry_after
+        assert (hub.viewers, hub.views) == (0, 0)
+        with hub.subscribe(Board(key="third")):
+            assert hub.views == 1
+
+
+class TestAViewThatIsBrokenFromTheStart:
+    async def test_ends_the_streams_and_is_rendered_anew_for_the_next_viewer(self, hub: LocalHub) -> None:
         board = Board(a=b"1")
         board.broken = True
-        with pytest.raises(RuntimeError), hub.subscribe(board):
-            pass
-        assert hub.viewers == 0
-        board.broken = False
+        with hub.subscribe(board) as early:
+            await settled()
+            assert early.ended
+            board.broken = False
+            with hub.subscribe(board) as late:
+                assert await taken(late) == b"1"
+
+
+class TestRequestsForPages:
+    async def test_are_rendered_in_their_turn_among_the_views(self, hub: LocalHub) -> None:
+        order: list[str] = []
+
+        class Noted(Board):
+            def render(self) -> Frames:
+                order.append("view")
+                return super().render()
+
+        with hub.subscribe(Noted(key=1)), hub.subscribe(Noted(key=2)):
+            requests = [hub.render(lambda: order.append("page")) for _ in range(2)]
+            await asyncio.gather(*requests)
+        assert sorted(order[:2]) == sorted(order[2:]) == ["page", "view"]
+
+    async def test_take_a_quarter_of_the_time_too(self, hub: LocalHub, time: Clock) -> None:
+        pages = [asyncio.create_task(hub.render(partial(time.advance, 0.01))) for _ in range(100)]
+        for _ in range(100):
+            await settled()
+            time.advance(0.01)
+        assert sum(page.done() for page in pages) == pytest.approx(37, abs=3)
+        for page in pages:
+            page.cancel()
+
+    async def test_are_answered_with_the_error_of_one_that_fails(self, hub: LocalHub) -> None:
+        board = Board()
+        board.broken = True
+        with pytest.raises(RuntimeError, match="the view is broken"):
+            await hub.render(board.render)
+
+    async def test_are_bounded(self, hub: LocalHub) -> None:
+        waiting = [asyncio.create_task(hub.render(lambda: "page")) for _ in range(MAX_WAITING)]
+        await asyncio.sleep(0)
+        with pytest.raises(Unavailable, match="too many pages wait") as refused:
+            await hub.render(lambda: "page")
+        assert refused.value.retry_after
+        assert await asyncio.gather(*waiting) == ["page"] * MAX_WAITING
+
+    async def test_are_answered_though_the_hub_is_closed_meanwhile_and_refused_later(self, hub: LocalHub) -> None:
+        waiting = asyncio.create_task(hub.render(lambda: "page"))
+        await asyncio.sleep(0)
+        hub.close()
+        assert await waiting == "page"
+        with pytest.raises(Unavailable, match="shutting down"):
+            await hub.render(lambda: "page")
+
+
+class TestViewersAreToldThat:
+    async def test_views_are_slowed_down_and_that_it_is_over(self, time: Clock) -> None:
+        hub, boards = hub_of(push_interval=0.25), [SlowBoard(time, takes=0.05, key=number) for number in range(10)]
+        with ExitStack() as stack:
+            mailboxes = [stack.enter_context(hub.subscribe(board)) for board in boards]
+            for _ in range(100):
+                await settled()
+                hub.publish(["room-1"])
+                time.advance(0.05)
+            # 10 views of 50 ms in a quarter of the time
+            assert {mailbox._frames["pace"] for mailbox in mailboxes} == {b"2 s"}
+            with hub.subscribe(Board(key="late")) as late:
+                assert late._frames["pace"] == b"2 s"
+            for _ in range(200):
+                await settled()
+                time.advance(0.05)
+            assert {mailbox._frames["pace"] for mailbox in mailboxes} == {b"0 s"}
+
+    async def test_views_are_slowed_down_is_nothing_to_say_while_they_are_not(self, time: Clock) -> None:
+        hub, board = hub_of(push_interval=0.25), SlowBoard(time, takes=0.005)
         with hub.subscribe(board) as mailbox:
-            assert await taken(mailbox) == b"1"
+            for _ in range(200):
+                await settled()
+                hub.publish(["room-1"])
+                time.advance(0.05)
+            assert "pace" not in mailbox._frames
 
 
 class TestARoomThatNobodyWatches:
     async def test_is_not_rendered(self, hub: LocalHub) -> None:
         board = Board(a=b"1")
         with hub.subscribe(board):
-            pass
+            await settled()
         hub.publish(["room-1"])
         await settled()
         assert board.renders == 1
@@ -416,9 +544,17 @@ class TestARoomThatNobodyWatches:
     async def test_is_not_rendered_for_a_change_that_was_due_when_the_last_one_left(self, hub: LocalHub) -> None:
         board = Board(a=b"1")
         with hub.subscribe(board):
+            await settled()
             hub.publish(["room-1"])
         await settled()
         assert board.renders == 1
+
+    async def test_is_not_rendered_for_one_who_left_before_its_turn(self, hub: LocalHub) -> None:
+        board = Board(a=b"1")
+        with hub.subscribe(board):
+            pass
+        await settled()
+        assert board.renders == 0
 
     async def test_is_rendered_anew_for_the_next_one(self, hub: LocalHub) -> None:
         board = Board(a=b"1")
@@ -442,6 +578,7 @@ class TestARoomThatNobodyWatches:
 class TestClosing:
     async def test_ends_mailboxes_after_what_is_in_them(self, hub: LocalHub) -> None:
         with hub.subscribe(Board(a=b"1")) as mailbox, hub.subscribe(Board(key="other", room_id=None)) as empty:
+            await settled()
             hub.close()
             assert await taken(mailbox) == b"1"
             assert await taken(mailbox) is None

@@ -242,7 +242,7 @@ class TestTheHealthOfAVersion:
     def test_calls_late_what_history_places_at_its_receipt(self) -> None:
         health = HealthByVersion()
         health.accepted(received(NOW, report_time=int(NOW) + ahead) for ahead in (-601, -600, 600, 601))
-        assert of(health, "1.2.0").late == 2
+        assert of(health, "1.2.0").outside == 2
 
     def test_calls_repeated_what_comes_again(self) -> None:
         health = HealthByVersion()

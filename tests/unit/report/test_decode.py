@@ -109,7 +109,7 @@ def test_it_names_a_field_that_is_missing(path: str) -> None:
 
 @pytest.mark.parametrize("path", REQUIRED)
 def test_it_refuses_null_for_what_is_required(path: str) -> None:
-    assert refusal(having(path, "null")).startswith(f"{path}: expected ")
+    assert refusal(having(path, "null")).startswith(f"{path}: must be ")
 
 
 @pytest.mark.parametrize("path", OPTIONAL)
@@ -122,16 +122,16 @@ def test_figures_and_parts_may_be_null_or_absent(path: str) -> None:
 def test_it_takes_figures_within_their_range_and_names_those_beyond(path: str, most: int) -> None:
     for figure in {0, most}:
         assert at(path, decode_report(having(path, str(figure)))) == figure
-    assert refusal(having(path, "-1")) == f"{path}: expected `int` >= 0"
-    assert refusal(having(path, str(most + 1))) == f"{path}: expected `int` <= {most}"
+    assert refusal(having(path, "-1")) == f"{path}: must be at least 0"
+    assert refusal(having(path, str(most + 1))) == f"{path}: must be at most {most}"
 
 
 @pytest.mark.parametrize(("path", "most"), FIGURES)
 def test_measured_figures_may_have_a_fraction(path: str, most: int) -> None:
     assert at(path, decode_report(having(path, "0.125"))) == 0.125
     assert at(path, decode_report(having(path, f"{most}.0"))) == most
-    assert refusal(having(path, f"{most}.001")).startswith(f"{path}: expected `float` <= {most}")
-    assert refusal(having(path, "-0.001")).startswith(f"{path}: expected `float` >= 0")
+    assert refusal(having(path, f"{most}.001")) == f"{path}: must be at most {most}"
+    assert refusal(having(path, "-0.001")) == f"{path}: must be at least 0"
 
 
 @pytest.mark.parametrize(("path", "most"), [*WHOLE_FIGURES, ("$.report_time", 10**11 - 1)])
@@ -140,19 +140,19 @@ def test_a_whole_number_may_be_written_with_a_point_but_have_no_fraction(path: s
         figure = at(path, decode_report(having(path, token)))
         assert figure == number
         assert isinstance(figure, int)
-    assert refusal(having(path, "42.5")).startswith(f"{path}: expected `int")
+    assert refusal(having(path, "42.5")).startswith(f"{path}: must be a ")
 
 
 @pytest.mark.parametrize("path", [path for path, _ in WHOLE_FIGURES + FIGURES] + ["$.report_time"])
 @pytest.mark.parametrize("token", ['"5"', "true", "[]", "{}"])
 def test_it_refuses_what_is_no_number(path: str, token: str) -> None:
-    assert refusal(having(path, token)).startswith(f"{path}: expected `int")
+    assert refusal(having(path, token)).startswith(f"{path}: must be a ")
 
 
 @pytest.mark.parametrize("path", [path for path, _ in WHOLE_FIGURES + FIGURES] + ["$.report_time"])
 @pytest.mark.parametrize("token", [str(2**63), str(2**64), str(-(2**63) - 1), "9" * 400, "1e30", "1e999", "-1e999"])
 def test_it_names_the_field_of_a_number_that_no_computer_holds(path: str, token: str) -> None:
-    assert refusal(having(path, token)).startswith(f"{path}: expected ")
+    assert refusal(having(path, token)).startswith(f"{path}: must be ")
 
 
 @pytest.mark.parametrize("token", ["NaN", "Infinity", "-Infinity", "01", "+1", ".5", "5.", "0x10", "1_000", "None"])
@@ -163,19 +163,19 @@ def test_it_refuses_numbers_that_are_not_of_json(token: str) -> None:
 @pytest.mark.parametrize("path", [*REQUIRED_IDS, "$.sdk_version", f"{STREAM}.direction"])
 @pytest.mark.parametrize("token", ["5", "[]", "{}", "false"])
 def test_it_refuses_what_is_no_text(path: str, token: str) -> None:
-    assert refusal(having(path, token)).startswith(f"{path}: expected `str`")
+    assert refusal(having(path, token)).startswith(f"{path}: must be a string")
 
 
 @pytest.mark.parametrize("path", REQUIRED_LISTS)
 @pytest.mark.parametrize("token", ["5", "{}", '"[]"'])
 def test_it_refuses_what_is_no_list(path: str, token: str) -> None:
-    assert refusal(having(path, token)).startswith(f"{path}: expected `array`")
+    assert refusal(having(path, token)).startswith(f"{path}: must be an array")
 
 
 @pytest.mark.parametrize("path", ["$.metrics[0]", STREAM, *PARTS, DEVICE])
 @pytest.mark.parametrize("token", ["5", "[]", '"{}"'])
 def test_it_refuses_what_is_no_object(path: str, token: str) -> None:
-    assert refusal(having(path, token)).startswith(f"{path}: expected `object")
+    assert refusal(having(path, token)).startswith(f"{path}: must be an object")
 
 
 @pytest.mark.parametrize("path", REQUIRED_IDS)
@@ -198,7 +198,7 @@ def test_it_names_the_stream_among_several() -> None:
 
 @pytest.mark.parametrize(("token", "shown"), [(r'"a\nb"', r"a\nb"), (r'"\u202e"', r"\u202e"), (r'"\u2028"', r"\u2028")])
 def test_what_is_quoted_of_a_report_stays_in_its_line_and_order(token: str, shown: str) -> None:
-    assert refusal(having(f"{STREAM}.direction", token)) == f"{STREAM}.direction: invalid enum value '{shown}'"
+    assert refusal(having(f"{STREAM}.direction", token)) == f"{STREAM}.direction: must be send or recv, not '{shown}'"
 
 
 @pytest.mark.parametrize("path", [f"{STREAM}.network.rtt", f"{STREAM}.video.width", "$.report_time"])
@@ -209,7 +209,7 @@ def test_it_names_the_field_of_a_number_longer_than_python_reads(path: str) -> N
 
 @pytest.mark.parametrize("token", ['"up"', '"SEND"', '""', '"send "', '"up - at `$.x`"'])
 def test_a_direction_is_send_or_recv(token: str) -> None:
-    fault = f"invalid enum value '{json.loads(token)}'"
+    fault = f"must be send or recv, not '{json.loads(token)}'"
     assert refusal(having(f"{STREAM}.direction", token)) == f"{STREAM}.direction: {fault}"
 
 
@@ -217,10 +217,10 @@ def test_a_direction_is_send_or_recv(token: str) -> None:
 def test_other_texts_have_1_to_64_characters_and_are_named_where_they_have_not(path: str) -> None:
     for text in ("x", "é" * 64, "<b>"):
         assert at(path, decode_report(having(path, json.dumps(text)))) == text
-    assert refusal(having(path, '""')) == f"{path}: expected `str` of length >= 1"
-    assert refusal(having(path, json.dumps("é" * 65))) == f"{path}: expected `str` of length <= 64"
+    assert refusal(having(path, '""')) == f"{path}: must not be empty"
+    assert refusal(having(path, json.dumps("é" * 65))) == f"{path}: must have at most 64 characters"
     for token in ("5", "[]", "true"):
-        assert refusal(having(path, token)).startswith(f"{path}: expected `str")
+        assert refusal(having(path, token)).startswith(f"{path}: must be a string")
 
 
 @pytest.mark.parametrize("path", ["$.sdk_version", *TEXTS])
@@ -267,8 +267,8 @@ def test_content_is_camera_or_screen() -> None:
     for content in ("camera", "screen"):
         assert at(path, decode_report(having(path, f'"{content}"'))) == content
     for token in ('"Screen"', '""', '"detail"'):
-        assert refusal(having(path, token)) == f"{path}: invalid enum value '{json.loads(token)}'"
-    assert refusal(having(path, "5")).startswith(f"{path}: expected `str")
+        assert refusal(having(path, token)) == f"{path}: must be camera or screen, not '{json.loads(token)}'"
+    assert refusal(having(path, "5")).startswith(f"{path}: must be a string")
 
 
 def test_muted_is_true_or_false() -> None:
@@ -276,7 +276,7 @@ def test_muted_is_true_or_false() -> None:
     for token in ("true", "false"):
         assert at(path, decode_report(having(path, token))) is json.loads(token)
     for token in ("0", "1", '"true"', "[]"):
-        assert refusal(having(path, token)).startswith(f"{path}: expected `bool")
+        assert refusal(having(path, token)).startswith(f"{path}: must be true or false")
 
 
 def test_an_sdk_version_has_1_to_64_characters() -> None:
@@ -302,7 +302,7 @@ def test_a_report_time_in_milliseconds_becomes_seconds(sent: int, seconds: int) 
 
 @pytest.mark.parametrize("sent", [-1, 10**14 + 1])
 def test_it_refuses_a_report_time_out_of_range(sent: int) -> None:
-    assert refusal(body(report_time=sent)).startswith("$.report_time: expected `int`")
+    assert refusal(body(report_time=sent)).startswith("$.report_time: must be at ")
 
 
 def test_an_empty_report_is_a_sign_of_life() -> None:
@@ -396,7 +396,7 @@ def test_it_takes_the_words_of_webrtc_for_a_limit_and_a_connection() -> None:
     for path, some in words.items():
         for word in some:
             assert at(path, decode_report(having(path, f'"{word}"'))) == word
-        assert refusal(having(path, '"up"')) == f"{path}: invalid enum value 'up'"
+        assert re.fullmatch(rf"{re.escape(path)}: must be .+, not 'up'", refusal(having(path, '"up"')))
 
 
 @pytest.mark.parametrize("path", NAMES)

@@ -1,5 +1,7 @@
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from roompulse import token_buckets
 from roompulse.errors import Problem, TooManyRequests, Unavailable
 from roompulse.report.model import Entry, Received
@@ -10,9 +12,11 @@ from tests.builders import NOW, received, stream
 ANY = 1000
 
 
-def live(*reports: Received, rooms: int = ANY, users: int = ANY, streams: int = ANY) -> RoomsInMemory:
+def live(
+    *reports: Received, rooms: int = ANY, users: int = ANY, streams: int = ANY, reported_users: int = ANY
+) -> RoomsInMemory:
     """Rooms of these limits, to which `reports` were applied."""
-    live = RoomsInMemory(Limits(rooms, users, streams), stale_after=15, leave_after=60)
+    live = RoomsInMemory(Limits(rooms, users, streams, reported_users), stale_after=15, leave_after=60)
     for one in reports:
         live.apply(one)
     return live
@@ -24,6 +28,10 @@ def admitted(rooms: RoomsInMemory, *reports: Received) -> list[bool]:
 
 def about(*user_ids: str, by: str = "u1", room_id: str = "room-1") -> Received:
     return received(user_id=by, room_id=room_id, metrics=[Entry(user_id, []) for user_id in user_ids])
+
+
+def by_token(one: Received) -> Received:
+    return replace(one, by_token=True)
 
 
 def giving(*stream_ids: str, by: str = "u1", of: str = "u1") -> Received:
@@ -97,6 +105,45 @@ class TestUsers:
     def test_of_one_room_do_not_crowd_another(self) -> None:
         rooms = live(about(by="u1", room_id="a"), users=1)
         assert admitted(rooms, about(by="u2", room_id="b"), about(by="u2", room_id="a")) == [True, False]
+
+
+class TestUsersThatDoNotReport:
+    def test_never_take_the_place_of_one_that_reports(self) -> None:
+        rooms = live(about("x", "y", by="u1"), users=3)
+        assert admitted(rooms, about(by="u2"), about(by="u3"), about(by="u4")) == [True, True, False]
+
+    def test_have_no_place_in_a_room_that_is_full(self) -> None:
+        rooms = live(about("x", "y", by="u1"), users=3)
+        assert admitted(rooms, about("z", by="u1"), about("z", by="u2")) == [False, False]
+
+    def test_hold_a_place_of_those_who_report_once_they_do(self) -> None:
+        rooms = live(about("x", by="u1"), users=2)
+        assert admitted(rooms, about(by="x"), about(by="u2")) == [True, False]
+        rooms.apply(about(by="x"))
+        assert admitted(rooms, about(by="u2"), about(by="x")) == [False, True]
+
+    def test_are_bounded_for_each_room_token(self) -> None:
+        rooms = live(reported_users=2)
+        batch = [about("x", by="u1"), about("x", "y", by="u1"), about("z", by="u1"), about("z", by="u2")]
+        assert admitted(rooms, *map(by_token, batch)) == [True, True, False, True]
+
+    def test_past_the_limit_are_refused_until_one_may_have_left(self) -> None:
+        problem = refusal(live(about("x", by="u1"), reported_users=1).admit([by_token(about("y", by="u1"))]))
+        assert isinstance(problem, TooManyRequests)
+        assert problem.message == "$.metrics: a room token brings in no more than 1 users that do not report themselves"
+        assert problem.retry_after == 60
+
+    def test_make_place_when_they_report_or_leave(self) -> None:
+        rooms = live(about("x", "y", by="u1"), reported_users=2)
+        assert admitted(rooms, by_token(about("z", by="u1"))) == [False]
+        rooms.apply(about(by="x"))
+        assert admitted(rooms, by_token(about("z", by="u1"))) == [True]
+        rooms = live(about("x", "y", by="u1"), received(NOW + 59, user_id="u1"), reported_users=2)
+        rooms.expire(NOW + 60)
+        assert admitted(rooms, by_token(about("z", "w", by="u1"))) == [True]
+
+    def test_are_not_bounded_for_a_key(self) -> None:
+        assert admitted(live(reported_users=1), about("x", "y", "z", by="u1")) == [True]
 
 
 class TestStreams:
@@ -242,6 +289,7 @@ def test_what_was_admitted_keeps_to_the_limits_once_it_is_applied() -> None:
     for room_id in rooms.ids():
         room = rooms.get(room_id)
         assert room
-        assert len(room.users) <= 3
+        assert len(room.users) - room.brought_in.total <= 3
+        assert room.brought_in.total <= 3
         for user in room.users.values():
             assert all(len(reporting.streams) <= 2 for reporting in user.reporters.values())

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -5,7 +6,7 @@ from msgspec.structs import replace
 
 from roompulse.quality import level_of, rate_stream, rate_user
 from roompulse.report.model import Network, Stream, Video
-from roompulse.rooms.aggregate import aggregate_of, merge_snapshots, step_start
+from roompulse.rooms.aggregate import Step, aggregate_of, step_start
 from roompulse.rooms.model import (
     Aggregate,
     AudioTotals,
@@ -124,6 +125,14 @@ def test_it_tells_the_average_and_the_lowest_frame_rate() -> None:
 )
 def test_steps_lie_on_the_grid_of_the_wall_clock(timestamp: float, step: float, start: float) -> None:
     assert step_start(timestamp, step) == start
+
+
+def merge_snapshots(start: float, oldest_first: Sequence[Snapshot]) -> Snapshot:
+    newest, *others = reversed(oldest_first)
+    step = Step(start, newest)
+    for one in others:
+        step.add(one)
+    return step.merged()
 
 
 def test_merging_one_snapshot_only_moves_it() -> None:

@@ -1,11 +1,21 @@
 """Samples of earlier."""
 
+from collections.abc import Iterable
+
 import pytest
 
 from roompulse.report.model import Entry
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
-from roompulse.rooms.rated_samples import ReporterClock, SampleRater, StreamSample, place_in_history, worst_of_steps
+from roompulse.rooms.rated_samples import (
+    Newest,
+    ReporterClock,
+    SampleRater,
+    StreamSample,
+    WorstOfSteps,
+    newest,
+    place_in_history,
+)
 from tests.builders import NOW, network, received, stream, video
 
 
@@ -97,6 +107,13 @@ def test_streams_that_ended_are_forgotten() -> None:
     assert len(rater._streams) <= 122
 
 
+def worst_of_steps(samples: Iterable[StreamSample], step: float, limit: int = 99) -> list[StreamSample]:
+    worst = WorstOfSteps(step, limit)
+    for sample in samples:
+        worst.extend([sample])
+    return list(worst)
+
+
 def test_the_worst_of_a_step_stands_for_it_and_of_equals_the_newest() -> None:
     kept = worst_of_steps(samples(1, 7, 7, 2, 3), step=20)
     assert [sample.timestamp - NOW for sample in kept] == [10, 20]
@@ -110,3 +127,20 @@ def test_an_unknown_score_gives_way_to_any_known_one() -> None:
     assert worst_of_steps(both, 10) == both[:1]
     assert worst_of_steps(both[::-1], 10) == both[:1]
     assert worst_of_steps(both[1:], 10) == both[1:]
+
+
+def test_only_the_newest_steps_are_kept_that_hold_as_many_as_are_wanted() -> None:
+    kept = worst_of_steps(samples(*range(50)), step=10, limit=3)
+    assert [sample.timestamp for sample in kept] == [
+        sample.timestamp for sample in worst_of_steps(samples(*range(50)), 10)
+    ][-3:]
+
+
+def test_the_newest_samples_are_those_by_their_time_in_history_in_whatever_order_they_come() -> None:
+    every = samples(*range(50))
+    for order in (every, every[::-1]):
+        kept = Newest(limit=7)
+        for sample in order:
+            kept.extend([sample])
+        assert len(list(kept)) <= 14
+        assert newest(kept, 7) == every[-7:]

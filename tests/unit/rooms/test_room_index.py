@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from roompulse.hub.contract import Frames
+from roompulse.quality import level_of
 from roompulse.report.model import Audio, Entry, Event, Network, Received, Report, Stream, Video
 from roompulse.rooms import room
 from roompulse.rooms import room_index as kept
@@ -19,11 +21,12 @@ from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.room import RoomState
 from roompulse.rooms.room_index import words_of
 from roompulse.rooms.running_totals import RunningTotals, Sum
-from roompulse.rooms.user import UserState
+from roompulse.rooms.user import DEAD_BAND, UserState
 from roompulse.web.html.assets import Assets
 from roompulse.web.html.templates import Templates
 from roompulse.web.pages.query import UserQuery
 from roompulse.web.pages.room import RoomSections, room_view
+from roompulse.web.pages.user import UserSections, user_view
 from tests.builders import NOW, network, received, report, stream
 
 MANY = Limits(rooms=100, room_users=1000, user_streams=100)
@@ -83,7 +86,7 @@ def every_room_is_kept(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 @given(st.lists(steps, max_size=12))
 def test_after_any_changes_it_is_what_is_found_by_going_through_all_users(sequence: list[Step]) -> None:
     rooms, now = RoomsInMemory(MANY, stale_after=15, leave_after=60), NOW
-    kept = RoomSections(TEMPLATES)
+    kept, kept_users = RoomSections(TEMPLATES), UserSections(TEMPLATES)
     for step in sequence:
         now += step.seconds
         rooms.expire(now)
@@ -91,11 +94,16 @@ def test_after_any_changes_it_is_what_is_found_by_going_through_all_users(sequen
             rooms.apply(Received(one, now))
         if step.looks and (live := rooms.get("room-1")):
             assert_is_as_gone_through(live)
-            assert page(rooms, kept) == page(rooms, RoomSections(TEMPLATES))
+            assert pages(rooms, kept, kept_users) == pages(rooms, RoomSections(TEMPLATES), UserSections(TEMPLATES))
 
 
-def page(rooms: RoomsInMemory, sections: RoomSections) -> dict[str, bytes]:
-    return dict(room_view(rooms, sections, "room-1", UserQuery()).render())
+def pages(rooms: RoomsInMemory, sections: RoomSections, of_users: UserSections) -> list[Frames]:
+    """The pages of a room, of a search in it, and of each user."""
+    live = rooms.get("room-1")
+    assert live
+    searches = [room_view(rooms, sections, "room-1", UserQuery(q)) for q in ("", "1")]
+    users = [user_view(rooms, of_users, "room-1", user_id) for user_id in sorted(live.users)]
+    return [view.render() for view in (*searches, *users)]
 
 
 def assert_is_as_gone_through(live: RoomState) -> None:
@@ -105,10 +113,10 @@ def assert_is_as_gone_through(live: RoomState) -> None:
     assert summary.aggregate == aggregate_of([user.quality.score for user in told.users], samples)
     assert summary.received_at >= max(user.received_at for user in told.users)
     assert summary.stale == all(user.stale for user in told.users)
-    worst_first = sorted(
-        told.users, key=lambda user: (user.quality.score is None, user.quality.score or 0, user.user_id)
-    )
+    worst_first = sorted(live.users.values(), key=lambda user: (user.rank() is None, user.rank() or 0, user.user_id))
     assert [place.user_id for place in live.worst_first()] == [user.user_id for user in worst_first]
+    assert all(level_of(user.score()) == level_of(user.rank()) for user in live.users.values())
+    assert all(abs((user.score() or 0) - (user.rank() or 0)) <= DEAD_BAND for user in live.users.values())
     assert live.verdict() == words_of(live.users)
     assert all(user.metrics().quality.score == user.score() for user in live.users.values())
 

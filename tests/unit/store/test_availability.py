@@ -3,7 +3,8 @@ import logging
 
 import pytest
 
-from roompulse.errors import StoreError
+from roompulse.errors import DatabaseLostError, StoreError
+from roompulse.meters import Meters
 from roompulse.store.availability import Availability
 from tests.builders import NOW
 from tests.conftest import Clock
@@ -14,14 +15,20 @@ class World:
     def __init__(self) -> None:
         self.clock = Clock()
         self.out = False
+        self.lost = ""
         self.probes = 0
         self.seen: list[float | None] = []
-        self.health = Availability(self.probe, self.clock, lambda: self.seen.append(self.health.failing_since))
+        self.health = Availability(self, Meters(), self.clock, lambda: self.seen.append(self.health.failing_since))
 
     async def probe(self) -> None:
         self.probes += 1
+        await self.check()
         if self.out:
             raise StoreError("database or disk is full")
+
+    async def check(self) -> None:
+        if self.lost:
+            raise DatabaseLostError(self.lost)
 
 
 @pytest.fixture
@@ -90,6 +97,24 @@ async def test_one_that_was_not_written_for_long_is_probed_though_nothing_is_to_
     world.clock.advance(seconds)
     await world.health.check()
     assert world.health.failing_since == NOW + seconds
+
+
+async def test_files_that_are_lost_are_found_without_a_write(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.lost = "its file was moved"
+    for _ in range(3):
+        await world.health.check()
+        world.health.failed(DatabaseLostError("its file was moved"))
+    assert (world.health.failing_since, world.health.lost) == (NOW, "its file was moved")
+    assert len(caplog.records) == 1
+
+
+async def test_files_that_are_lost_while_the_disk_is_full_are_told_too(world: World) -> None:
+    world.health.failed(StoreError("database or disk is full"))
+    world.health.failed(DatabaseLostError("its file was moved"))
+    assert world.health.lost == "its file was moved"
+    world.health.wrote()
+    assert (world.health.failing_since, world.health.lost) == (None, "")
+    assert world.seen == [NOW, NOW, None]
 
 
 async def test_one_that_fails_is_probed_until_it_is_well(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,10 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from roompulse.web.server.protocol import KEEP_ALIVE, LINGER, BoundedProtocol
+from roompulse.meters import Meters
+from roompulse.settings import Settings
+from roompulse.web.server.connection_limit import MAX_LINGERING, ConnectionLimit
+from roompulse.web.server.protocol import HEAD_TIMEOUT, KEEP_ALIVE, LINGER, BoundedProtocol
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -57,9 +60,10 @@ class Loop:
 
 class Transport:
     closed = False
+    written = b""
 
-    def get_extra_info(self, _name: str) -> None:
-        return None
+    def get_extra_info(self, name: str) -> Any:
+        return ("192.0.2.1", 1234) if name == "peername" else None
 
     def is_closing(self) -> bool:
         return self.closed
@@ -67,7 +71,13 @@ class Transport:
     def close(self) -> None:
         self.closed = True
 
-    def write(self, data: bytes) -> None: ...
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def abort(self) -> None:
+        self.closed = True
+
+    def write_eof(self) -> None: ...
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
 
@@ -75,10 +85,15 @@ class Transport:
 async def application(_scope: Any, _receive: Any, _send: Any) -> None: ...
 
 
-def connected() -> tuple[Any, Loop, Transport]:
+def limit(most: int) -> ConnectionLimit:
+    return ConnectionLimit(Settings(), Meters(), most)
+
+
+def connected(one: ConnectionLimit | None = None) -> tuple[Any, Loop, Transport]:
     loop, transport = Loop(), Transport()
     config = uvicorn.Config(application, timeout_keep_alive=KEEP_ALIVE, log_config=None)
-    connection: Any = BoundedProtocol(config, ServerState(), {}, loop)  # type: ignore[arg-type]
+    protocol = type("Limited", (BoundedProtocol,), {"limit": one or limit(most=9)})
+    connection: Any = protocol(config, ServerState(), {}, loop)
     connection.connection_made(transport)
     return connection, loop, transport
 
@@ -90,6 +105,16 @@ async def answer(connection: Any) -> None:
 
 async def test_a_connection_that_asks_for_nothing_is_closed() -> None:
     _, loop, transport = connected()
+    loop.advance(HEAD_TIMEOUT - 1)
+    assert not transport.closed
+    loop.advance(1)
+    assert transport.closed
+
+
+async def test_a_connection_that_asks_for_nothing_more_is_closed_later() -> None:
+    connection, loop, transport = connected()
+    connection.data_received(GET + b"\r\n")
+    await answer(connection)
     loop.advance(KEEP_ALIVE - 1)
     assert not transport.closed
     loop.advance(1)
@@ -100,20 +125,63 @@ async def test_bytes_of_a_head_that_never_ends_win_no_time() -> None:
     connection, loop, transport = connected()
     for byte in GET:
         connection.data_received(bytes([byte]))
-        loop.advance(1 + KEEP_ALIVE / len(GET))
+        loop.advance(1 + HEAD_TIMEOUT / len(GET))
     assert transport.closed
+
+
+async def test_a_head_that_began_while_another_request_was_answered_has_as_long() -> None:
+    connection, loop, transport = connected()
+    connection.data_received(GET + b"\r\n")
+    connection.data_received(GET)
+    loop.advance(10 * KEEP_ALIVE)
+    await answer(connection)
+    loop.advance(HEAD_TIMEOUT - 1)
+    assert not transport.closed
+    loop.advance(1)
+    assert transport.closed
+
+
+async def test_a_connection_that_is_one_too_many_reads_why_and_is_closed() -> None:
+    one = limit(most=2)
+    connection, _, first = connected(one)
+    refused, loop, transport = connected(one)
+    loop.advance(0)
+    assert transport.written.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
+    assert b"Retry-After: 10\r\n" in transport.written
+    assert b"this address has 1 connections open already" in transport.written
+    refused.data_received(GET + b"\r\n")
+    loop.advance(LINGER)
+    assert (transport.closed, first.closed) == (True, False)
+    refused.connection_lost(None)
+    connection.connection_lost(None)
+    assert connected(one)[2].written == b""
+
+
+async def test_refused_connections_that_linger_are_bounded() -> None:
+    one = limit(most=1)
+    kept, *_ = connected(one)
+    lingering = [connected(one) for _ in range(MAX_LINGERING)]
+    assert not any(transport.closed for *_, transport in lingering)
+    _, loop, transport = connected(one)
+    loop.advance(0)
+    assert (transport.closed, transport.written) == (True, b"")
+    for connection, *_ in [*lingering, (kept,)]:
+        connection.connection_lost(None)
+    assert one.lingering == set()
 
 
 async def test_an_answer_may_take_its_time_and_a_next_request_has_as_long_as_the_first() -> None:
     connection, loop, transport = connected()
     for _ in range(3):
-        loop.advance(KEEP_ALIVE - 1)
-        connection.data_received(GET + b"\r\n")
+        connection.data_received(GET)
+        loop.advance(HEAD_TIMEOUT - 1)
+        connection.data_received(b"\r\n")
         loop.advance(10 * KEEP_ALIVE)
         await answer(connection)
+        loop.advance(KEEP_ALIVE - 1)
         assert not transport.closed
     connection.data_received(GET)
-    loop.advance(KEEP_ALIVE)
+    loop.advance(HEAD_TIMEOUT)
     assert transport.closed
 
 

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from roompulse.report.model import Entry
+from roompulse.rooms.ranking import Place
 from roompulse.web.pages.query import UserQuery, user_query
 from tests.builders import body, network, stream
 
@@ -42,9 +43,15 @@ async def call(client: httpx.AsyncClient) -> None:
 
 class TestQuery:
     def test_it_matches_a_part_of_the_id_in_any_case(self) -> None:
-        assert UserQuery("AnN").matches("johann@example")
-        assert UserQuery("straße").matches("STRASSE 7")
-        assert not UserQuery("x").matches("johann")
+        users = [
+            Place(unrated=False, rank=4.0, user_id=user_id, score=4.0)
+            for user_id in ("STRASSE 7", "johann@example", "u1")
+        ]
+        assert UserQuery("AnN").select(users) == users[1:2]
+        assert UserQuery("straße").select(users) == users[:1]
+        assert UserQuery("x").select(users) == users[1:2]
+        assert UserQuery("johannes").select(users) == []
+        assert UserQuery().select(users) == users
 
     @pytest.mark.parametrize("page", ["", "0", "-1", "x", "²", "1e3", "99999999"])
     def test_nonsense_is_the_first_page(self, page: str) -> None:

@@ -14,7 +14,7 @@ from roompulse.rooms.memory import RoomsInMemory
 from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.sparklines import LEVELS
 from roompulse.web.pages import rooms_index as listing
-from roompulse.web.pages.query import SORTS, RoomsQuery, Sort
+from roompulse.web.pages.query import ORDERS, SORTS, RoomsQuery, Sort
 from roompulse.web.pages.rooms_index import RoomsIndex
 from roompulse.web.sse.events import event
 from tests.builders import NOW, network, received, stream
@@ -57,6 +57,7 @@ steps = st.builds(
 def orders_are_kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """From one look to the next, however many rooms changed, or only where these are few."""
     monkeypatch.setattr(listing, "_MOST_CHANGES", request.param)
+    monkeypatch.setattr(listing, "DEAD_BANDS", dict.fromkeys(SORTS, 0))
 
 
 @pytest.mark.usefixtures("orders_are_kept")
@@ -74,11 +75,35 @@ def test_a_page_of_the_list_is_that_of_all_rooms_put_in_order_anew(sequence: lis
         kept.refresh()
         live = [one.summary() for room_id in rooms.ids() if (one := rooms.get(room_id))]
         shown = kept.page(query, per_page=4)
-        wanted = query.select(live)
+        wanted = query.select(live, ORDERS[query.sort])
         assert (list(shown.rows), shown.total) == (wanted[4 * (shown.page - 1) :][:4], len(wanted))
         assert len(kept) == len(live)
         assert kept.users == sum(one.aggregate.user_count for one in live)
         assert kept.levels == {level: sum(getattr(one.aggregate.quality, level) for one in live) for level in LEVELS}
+
+
+@pytest.mark.parametrize("most_changes", [0, 8], ids=["orders are kept", "and put in order anew"])
+@pytest.mark.parametrize("q", ["", "room"])
+def test_rooms_whose_figures_are_about_equal_keep_their_places(
+    monkeypatch: pytest.MonkeyPatch, most_changes: int, q: str
+) -> None:
+    monkeypatch.setattr(listing, "_MOST_CHANGES", most_changes)
+    rooms = no_rooms()
+    kept = RoomsIndex(rooms)
+
+    def listed(sort: Sort, **losses: float) -> list[str]:
+        for number, loss in losses.items():
+            entry = Entry("u1", [stream(network=network(packet_loss=loss, rtt=45 + loss))])
+            rooms.apply(received(NOW, room_id=f"room-{number}", metrics=[entry]))
+        kept.refresh()
+        return [room.room_id[-1] for room in kept.page(RoomsQuery(q, sort), per_page=9).rows]
+
+    for sort in ("score", "worst", "loss", "rtt"):
+        assert listed(sort, a=0.4, b=0.3, c=0) == ["a", "b", "c"]
+        assert listed(sort, a=0.3, b=0.4) == ["a", "b", "c"]
+        assert listed(sort, b=20) == ["b", "a", "c"]
+    rooms.expire(NOW + 60)
+    assert listed("score") == []
 
 
 def test_ids_are_of_rooms_that_changed_since_a_version() -> None:

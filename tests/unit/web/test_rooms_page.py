@@ -34,7 +34,7 @@ async def page(client: httpx.AsyncClient, **query: str) -> str:
 
 
 def names(html: str) -> list[str]:
-    return re.findall(r'<th scope="row"><a class="id" href="[^"]*">([^<]*)</a>', html)
+    return re.findall(r'<th scope="row"><a class="id"[^>]*>([^<]*)</a>', html)
 
 
 def words(html: str) -> str:

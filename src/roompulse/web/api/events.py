@@ -1,31 +1,36 @@
 """GET /report/events/{room_id}: what happened in a room."""
 
+from collections.abc import Sequence
 from typing import cast
 
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from litestar.types import ASGIApp
 
 from roompulse.errors import BadRequest, NotFound
 from roompulse.events.model import KINDS, EventQuery, Kind
 from roompulse.events.timeline import Timeline
 from roompulse.rooms.contract import LiveRooms
+from roompulse.rooms.model import Snapshot
 from roompulse.store.contract import HistoryQuery, Store
-from roompulse.web.api.history import requested_id, requested_limit, requested_span, shown
-from roompulse.web.http.compression import COMPRESSED
-from roompulse.web.http.json_answer import JsonAnswer, list_answer
+from roompulse.store.reader import Reader
+from roompulse.web.api.history import list_answer, requested_id, requested_limit, requested_span, shown
 from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.urls import decode_id
 
 
-def event_routes(timeline: Timeline, store: Store, rooms: LiveRooms) -> list[HTTPRouteHandler]:
-    @route("/report/events/{room_id:str}", http_method=GET, middleware=[COMPRESSED])
-    async def get_events(request: AnyRequest, room_id: FromPath[str]) -> JsonAnswer:
+def event_routes(timeline: Timeline, store: Store, reader: Reader, rooms: LiveRooms) -> list[HTTPRouteHandler]:
+    async def snapshots(room_id: str) -> Sequence[Snapshot] | None:
+        return await reader.result(store.history(HistoryQuery(room_id, limit=1)))
+
+    @route("/report/events/{room_id:str}", http_method=GET)
+    async def get_events(request: AnyRequest, room_id: FromPath[str]) -> ASGIApp:
         query = event_query(decode_id("room_id", room_id), request)
         events, _ = await timeline.find(query)
-        if not events and rooms.get(query.room_id) is None and await store.history(_any(query.room_id)) is None:
+        if not events and rooms.get(query.room_id) is None and await snapshots(query.room_id) is None:
             raise NotFound(f"room_id: the room {query.room_id!r} has no retained history")
-        return await list_answer(request, events)
+        return await list_answer(request, reader, events)
 
     return [get_events]
 
@@ -36,10 +41,6 @@ def event_query(room_id: str, request: AnyRequest) -> EventQuery:
     return EventQuery(
         room_id, span.start, span.end, requested_id(request, "user_id"), _kind(request), requested_limit(request)
     )
-
-
-def _any(room_id: str) -> HistoryQuery:
-    return HistoryQuery(room_id, limit=1)
 
 
 def _kind(request: AnyRequest) -> Kind | None:

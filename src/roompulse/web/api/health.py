@@ -21,6 +21,11 @@ class Writing(Protocol):
         """When writes to the database began to fail (Unix seconds); None while they succeed."""
         ...
 
+    @property
+    def lost(self) -> str:
+        """What happened to its file and what to do, where retrying does not help; else empty."""
+        ...
+
 
 def ready_routes(store: Writing, is_closing: Callable[[], bool], clock: Clock) -> list[HTTPRouteHandler]:
     """The routes. Neither writes: a probe that asks often would cost commits."""
@@ -35,7 +40,8 @@ def ready_routes(store: Writing, is_closing: Callable[[], bool], clock: Clock) -
             return _answer(503, {"status": "stopping", "reason": "the server is shutting down"})
         if (since := store.failing_since) is not None:
             seconds = max(0, round(clock() - since))
-            return _answer(503, {"status": "failing", "reason": f"the database cannot be written, since {seconds} s"})
+            reason = f"the database cannot be written, since {seconds} s"
+            return _answer(503, {"status": "failing", "reason": f"{reason}: {store.lost}" if store.lost else reason})
         return _answer(200, {"status": "ok"})
 
     return [get_health, get_readiness]

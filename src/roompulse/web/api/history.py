@@ -1,11 +1,13 @@
 """GET /report/history: the snapshots of a room, and the samples that one of its users reported."""
 
-from typing import cast, get_args
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, cast, get_args
 
 import msgspec
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from litestar.types import ASGIApp
 from msgspec import Struct
 
 from roompulse.clock import Clock
@@ -13,10 +15,12 @@ from roompulse.errors import BadRequest, NotFound
 from roompulse.report.ids import id_fault
 from roompulse.report.model import Direction
 from roompulse.rooms.contract import LiveRooms
-from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, Store
+from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, Steps, Store
+from roompulse.store.reader import Reader
 from roompulse.store.replay import Replay, StreamQuery
-from roompulse.web.http.compression import COMPRESSED
-from roompulse.web.http.json_answer import JsonAnswer, list_answer
+from roompulse.web.api.portions_answer import PortionsAnswer
+from roompulse.web.http.envelope import success_in_portions
+from roompulse.web.http.json_answer import JsonAnswer, etag_of, not_modified, tagged
 from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.times import parse_time
 from roompulse.web.http.urls import decode_id
@@ -27,25 +31,57 @@ DEFAULT_RANGE = 900.0
 
 _LONGEST_SHOWN = 100
 
+_ENCODED_AT_ONCE, _PORTIONS_OF_A_STEP = 250, 4
+"""Elements of a list: some hundred microseconds, in which no other thread runs."""
 
-def history_routes(store: Store, past: Replay, rooms: LiveRooms, clock: Clock) -> list[HTTPRouteHandler]:
-    @route("/report/history/{room_id:str}", http_method=GET, middleware=[COMPRESSED])
-    async def get_history(request: AnyRequest, room_id: FromPath[str]) -> JsonAnswer:
+
+def history_routes(
+    store: Store, past: Replay, reader: Reader, rooms: LiveRooms, clock: Clock
+) -> list[HTTPRouteHandler]:
+    @route("/report/history/{room_id:str}", http_method=GET)
+    async def get_history(request: AnyRequest, room_id: FromPath[str]) -> ASGIApp:
         query = history_query(decode_id("room_id", room_id), request)
-        snapshots = await store.history(query)
+        snapshots = await reader.result(store.history(query))
         if snapshots is None and rooms.get(query.room_id) is None:
             raise NotFound(f"room_id: the room {query.room_id!r} has no retained history")
-        return await list_answer(request, snapshots or [])
+        return await list_answer(request, reader, snapshots or [])
 
-    @route("/report/history/{room_id:str}/{user_id:str}", http_method=GET, middleware=[COMPRESSED])
-    async def get_user_history(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> JsonAnswer:
+    @route("/report/history/{room_id:str}/{user_id:str}", http_method=GET)
+    async def get_user_history(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> ASGIApp:
         query = stream_query(decode_id("room_id", room_id), decode_id("user_id", user_id), request, clock())
-        samples = await past.samples(query)
+        samples = await reader.result(past.samples(query))
         if not samples and not await past.visits(query.room_id, query.reporter_id, clock()):
             raise NotFound(f"user_id: no data of {query.reporter_id!r} in this room is retained")
-        return await list_answer(request, samples)
+        return await list_answer(request, reader, samples)
 
     return [get_history, get_user_history]
+
+
+async def list_answer(request: AnyRequest, reader: Reader, data: Sequence[Any]) -> ASGIApp:
+    """A list as `data`, which may be long: encoded in the thread of the reader, and sent in portions."""
+    etag, portions = await reader.result(_encoded(data))
+    if answer := not_modified(request, etag):
+        return answer
+    if len(portions) <= _PORTIONS_OF_A_STEP:
+        return JsonAnswer(b"".join(portions), headers=tagged(etag))
+    # It takes megabytes until it is sent, so it is bounded how many there are.
+    headers = {"Content-Type": "application/json", **tagged(etag)}
+    return PortionsAnswer(reader.place(), _each(portions), headers)
+
+
+def _encoded(data: Sequence[Any]) -> Steps[tuple[str, list[bytes]]]:
+    """The tag and the portions of an answer."""
+    portions: list[bytes] = []
+    for portion in success_in_portions(data, _ENCODED_AT_ONCE):
+        if portions and len(portions) % _PORTIONS_OF_A_STEP == 0:
+            yield
+        portions.append(portion)
+    return etag_of(portions), portions
+
+
+async def _each(portions: list[bytes]) -> AsyncGenerator[bytes, None]:
+    for portion in portions:
+        yield portion
 
 
 def history_query(room_id: str, request: AnyRequest) -> HistoryQuery:
@@ -95,12 +131,12 @@ def _step(request: AnyRequest) -> float | None:
     return _number(request, "step", low=1, high=10**9)
 
 
-def requested_limit(request: AnyRequest) -> int:
-    """The parameter `limit`; raises BadRequest if it is invalid."""
+def requested_limit(request: AnyRequest, default: int = DEFAULT_LIMIT) -> int:
+    """The parameter `limit`; raises BadRequest."""
     limit = _number(request, "limit", low=1, high=MAX_LIMIT)
     if limit is not None and not limit.is_integer():
         raise BadRequest(f"limit: must be a whole number, not {limit}")
-    return DEFAULT_LIMIT if limit is None else int(limit)
+    return default if limit is None else int(limit)
 
 
 def _number(request: AnyRequest, name: str, *, low: float, high: float) -> float | None:
@@ -117,7 +153,7 @@ def _number(request: AnyRequest, name: str, *, low: float, high: float) -> float
 
 
 def requested_id(request: AnyRequest, name: str) -> str | None:
-    """The parameter `name`, an id; raises BadRequest if it is invalid."""
+    """A parameter that is an id; raises BadRequest."""
     text: str | None = request.query_params.get(name)
     if text is not None and (fault := id_fault(text)):
         raise BadRequest(f"{name}: {fault}")
@@ -135,5 +171,6 @@ def _direction(request: AnyRequest) -> Direction | None:
 
 
 def shown(text: str) -> str:
+    """An invalid value as an error quotes it."""
     """An invalid value as an error quotes it."""
     return repr(text[:_LONGEST_SHOWN])

@@ -26,7 +26,7 @@ class _EncodedIds:
         """ETag and body."""
         if ids is not self._ids:
             body = success(ids)
-            self._ids, self._encoded = ids, (etag_of(body), body)
+            self._ids, self._encoded = ids, (etag_of([body]), body)
         return self._encoded
 
 

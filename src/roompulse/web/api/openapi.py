@@ -1,8 +1,5 @@
 """The OpenAPI document and JSON Schema of /report, generated from the types of reports and answers."""
 
-from http import HTTPStatus
-from typing import Any
-
 import msgspec
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
@@ -16,11 +13,22 @@ from roompulse.rooms.rated_samples import StreamSample
 from roompulse.settings import Settings
 from roompulse.store.contract import DEFAULT_LIMIT
 from roompulse.web.api.history import MAX_LIMIT
+from roompulse.web.api.openapi_alerts import ALERT_TYPES, alert_paths
+from roompulse.web.api.openapi_parts import (
+    FOR_READERS,
+    Json,
+    array,
+    envelope,
+    errors,
+    get,
+    get_whole,
+    json,
+    parameter,
+    with_head,
+)
 from roompulse.web.http.json_answer import JsonAnswer, hashed_answer
 from roompulse.web.http.routes import FOR_ANYBODY, GET, AnyRequest
 from roompulse.web.http.urls import base_of
-
-Json = dict[str, Any]
 
 ID_DESCRIPTION = (
     "1-128 characters of any script, spaces and `/` included; no control or format characters and no separators of "
@@ -36,12 +44,6 @@ _ID: Json = {
 }
 _ROOM_ID: Json = {"name": "room_id", "in": "path", "required": True, "schema": {"$ref": "#/components/schemas/Id"}}
 _USER_ID: Json = _ROOM_ID | {"name": "user_id"}
-_CONDITION: Json = {
-    "name": "If-None-Match",
-    "in": "header",
-    "schema": {"type": "string"},
-    "description": "An `ETag` from an earlier answer: 304 follows where nothing has changed since.",
-}
 
 _SECURITY: Json = {
     "ingest_key": {
@@ -56,10 +58,9 @@ _SECURITY: Json = {
         "description": "HS256, with `kid`; claims `room`, `user`, `exp`. Also accepted as `token` in the body.",
     },
     "read_key": {"type": "http", "scheme": "bearer", "description": "A read key, as in `rp_…`."},
+    "manage_key": {"type": "http", "scheme": "bearer", "description": "A key for `manage`; it reads too."},
 }
 _FOR_SENDERS: Json = {"security": [{}, {"ingest_key": []}, {"room_token": []}]}
-_FOR_READERS: Json = {"security": [{}, {"read_key": []}]}
-"""`{}`: a server that requires no authentication ignores what is sent."""
 
 
 def openapi_routes(settings: Settings) -> list[HTTPRouteHandler]:
@@ -93,10 +94,10 @@ def report_schema() -> Json:
 
 def openapi_document(settings: Settings) -> Json:
     references, schemas = msgspec.json.schema_components(
-        [Report, RoomMetrics, UserMetrics, Snapshot, StreamSample, TimelineEvent],
+        [Report, RoomMetrics, UserMetrics, Snapshot, StreamSample, TimelineEvent, *ALERT_TYPES],
         ref_template="#/components/schemas/{name}",
     )
-    report, room, user, snapshot, sample, event = references
+    report, room, user, snapshot, sample, event = references[:6]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -106,29 +107,30 @@ def openapi_document(settings: Settings) -> Json:
         },
         "paths": {
             "/report/metrics": {"post": _post(report, settings)},
-            "/report/rooms": _get("Ids of the live rooms, sorted", [], _array({"$ref": "#/components/schemas/Id"})),
-            "/report/metrics/{room_id}": _get("A live room: its aggregate and every user", [_ROOM_ID], room, 404),
-            "/report/metrics/{room_id}/{user_id}": _get("A live user", [_ROOM_ID, _USER_ID], user, 404),
-            "/report/history/{room_id}": _get(
-                "Snapshots of a room, oldest first", [_ROOM_ID, *_history_parameters()], _array(snapshot), 400, 404, 503
+            "/report/rooms": get("Ids of the live rooms, sorted", [], array({"$ref": "#/components/schemas/Id"})),
+            "/report/metrics/{room_id}": get("A live room: its aggregate and every user", [_ROOM_ID], room, 404),
+            "/report/metrics/{room_id}/{user_id}": get("A live user", [_ROOM_ID, _USER_ID], user, 404),
+            "/report/history/{room_id}": get(
+                "Snapshots of a room, oldest first", [_ROOM_ID, *history_parameters()], array(snapshot), 400, 404, 503
             ),
-            "/report/history/{room_id}/{user_id}": _get(
+            "/report/history/{room_id}/{user_id}": get(
                 "Samples that a user reported, oldest first",
-                [_ROOM_ID, _USER_ID, *_history_parameters(), *_stream_parameters()],
-                _array(sample),
+                [_ROOM_ID, _USER_ID, *history_parameters(), *_stream_parameters()],
+                array(sample),
                 400,
                 404,
                 503,
             ),
-            "/report/events/{room_id}": _get(
-                "Events of a room, oldest first", [_ROOM_ID, *_event_parameters()], _array(event), 400, 404, 503
+            "/report/events/{room_id}": get(
+                "Events of a room, oldest first", [_ROOM_ID, *_event_parameters()], array(event), 400, 404, 503
             ),
-            "/report/stream/{room_id}": _with_head(_stream()),
-            "/report/schema.json": _get_whole("The JSON Schema of a report", [], {"type": "object"}),
+            "/report/stream/{room_id}": with_head(_stream()),
+            **alert_paths(history_parameters()),
+            "/report/schema.json": get_whole("The JSON Schema of a report", [], {"type": "object"}),
         },
         "components": {
             "securitySchemes": _SECURITY,
-            "schemas": schemas | {"Id": _ID, "Error": _envelope({"type": "null"}, error=True)},
+            "schemas": schemas | {"Id": _ID, "Error": envelope({"type": "null"}, error=True)},
         },
     }
 
@@ -144,40 +146,13 @@ def _post(report: Json, settings: Settings) -> Json:
         ),
         "operationId": "post_report",
         "requestBody": {"required": True, "content": {"application/json": body}},
-        "responses": {"200": _json("Committed", _envelope({"type": "null"}))}
-        | _errors(400, 401, 403, 408, 413, 415, 429, 503),
+        "responses": {"200": json("Committed", envelope({"type": "null"}))}
+        | errors(400, 401, 403, 408, 413, 415, 429, 503),
     }
-
-
-def _get(summary: str, parameters: list[Json], data: Json, *errors: int) -> Json:
-    """A GET operation that may require a read key."""
-    methods = _get_whole(summary, parameters, _envelope(data), 401, *errors)
-    return {method: _FOR_READERS | operation for method, operation in methods.items()}
-
-
-def _get_whole(summary: str, parameters: list[Json], body: Json, *errors: int) -> Json:
-    ok = _json("OK", body) | {"headers": _etag_header()}
-    responses: Json = {"200": ok, "304": {"description": "Not modified", "headers": _etag_header()}} | _errors(*errors)
-    name = summary.partition(":")[0].partition(",")[0].lower().replace(" ", "_")
-    operation = {"summary": summary, "operationId": f"get_{name}", "parameters": [*parameters, _CONDITION]}
-    return _with_head(operation | {"responses": responses})
-
-
-def _with_head(operation: Json) -> Json:
-    """A GET route, which answers HEAD too."""
-    head = {name: operation[name] for name in ("security",) if name in operation} | {
-        "summary": f"{operation['summary']}: the headers alone",
-        "operationId": f"head_{operation['operationId'].removeprefix('get_')}",
-        "parameters": operation["parameters"],
-        "responses": {
-            status: {"description": answer["description"]} for status, answer in operation["responses"].items()
-        },
-    }
-    return {"get": operation, "head": head}
 
 
 def _stream() -> Json:
-    return _FOR_READERS | {
+    return FOR_READERS | {
         "summary": "The room as server-sent events",
         "description": (
             "`event: room` carries a RoomMetrics, first at once and then after each change; `event: timeline` a "
@@ -187,27 +162,28 @@ def _stream() -> Json:
             "For a room that is not live yet, events begin when it is."
         ),
         "operationId": "stream_room",
-        "parameters": [_ROOM_ID],
+        "parameters": [
+            _ROOM_ID,
+            parameter(
+                "users", "0: without the users, for large rooms", {"type": "integer", "enum": [0, 1], "default": 1}
+            ),
+        ],
         "responses": {
             "200": {
                 "description": "A stream of events",
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
             }
         }
-        | _errors(401, 404, 429, 503),
+        | errors(400, 401, 404, 429, 503),
     }
-
-
-def _parameter(name: str, description: str, schema: Json) -> Json:
-    return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
 def _stream_parameters() -> list[Json]:
     identifier = {"$ref": "#/components/schemas/Id"}
     return [
-        _parameter("about", "Only of this user's media", identifier),
-        _parameter("stream_id", "Only of this stream", identifier),
-        _parameter("direction", "Only in this direction", {"enum": ["recv", "send"]}),
+        parameter("about", "Only of this user's media", identifier),
+        parameter("stream_id", "Only of this stream", identifier),
+        parameter("direction", "Only in this direction", {"enum": ["recv", "send"]}),
     ]
 
 
@@ -215,58 +191,23 @@ _TIME = "Unix seconds, Unix milliseconds (from 10^11 on) or ISO 8601 with a zone
 
 
 def _event_parameters() -> list[Json]:
-    start, end, _, limit = _history_parameters()
+    start, end, _, limit = history_parameters()
     return [
         *(start, end, limit),
-        _parameter("user_id", "Only of this user", {"$ref": "#/components/schemas/Id"}),
-        _parameter("kind", "Only of this kind", {"enum": list(KINDS)}),
+        parameter("user_id", "Only of this user", {"$ref": "#/components/schemas/Id"}),
+        parameter("kind", "Only of this kind", {"enum": list(KINDS)}),
     ]
 
 
-def _history_parameters() -> list[Json]:
+def history_parameters() -> list[Json]:
     time = {"oneOf": [{"type": "number", "minimum": 0, "maximum": MAX_TIME}, {"type": "string", "format": "date-time"}]}
     return [
-        _parameter("from", f"{_TIME}, included", time),
-        _parameter("to", f"{_TIME}, included; not earlier than `from`", time),
-        _parameter("step", "Seconds: merge into steps that long", {"type": "number", "minimum": 1, "maximum": 10**9}),
-        _parameter(
+        parameter("from", f"{_TIME}, included", time),
+        parameter("to", f"{_TIME}, included; not earlier than `from`", time),
+        parameter("step", "Seconds: merge into steps that long", {"type": "number", "minimum": 1, "maximum": 10**9}),
+        parameter(
             "limit",
             "At most this many, the newest ones",
             {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         ),
     ]
-
-
-def _envelope(data: Json, *, error: bool = False) -> Json:
-    code: Json = {"type": "integer", "description": "The HTTP status"} if error else {"const": 0}
-    message: Json = {"type": "string"} if error else {"const": "success"}
-    return {
-        "type": "object",
-        "properties": {"code": code, "message": message, "data": data},
-        "required": ["code", "message", "data"],
-    }
-
-
-def _errors(*statuses: int) -> Json:
-    return {str(status): _error(HTTPStatus(status)) for status in statuses}
-
-
-def _error(status: HTTPStatus) -> Json:
-    answer = _json(status.phrase, {"$ref": "#/components/schemas/Error"})
-    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
-        answer["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds"}}
-    if status == HTTPStatus.UNAUTHORIZED:
-        answer["headers"] = {"WWW-Authenticate": {"schema": {"const": "Bearer"}}}
-    return answer
-
-
-def _json(description: str, schema: Json) -> Json:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-
-def _array(items: Json) -> Json:
-    return {"type": "array", "items": items}
-
-
-def _etag_header() -> Json:
-    return {"ETag": {"schema": {"type": "string"}}}

@@ -1,12 +1,11 @@
 """POST /report/metrics: an ASGI application, since Litestar's own handlers take about three times as long a request."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
 
 from litestar import asgi
 from litestar.handlers import ASGIRouteHandler
-from litestar.types import HTTPScope, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from roompulse.access.senders import Sender
 from roompulse.errors import BodyTooLarge, MethodNotAllowed, Problem, RequestTimeout, UnsupportedMediaType
@@ -24,18 +23,14 @@ from roompulse.web.sse.push import push_channel_of
 
 PATH = "/report/metrics"
 
+Answer = Callable[[ASGIApp | None], object]
+"""Called with None when a report is saved, else with the application that says why it was refused."""
+
 _JSON_TYPES = (b"application/json", b"text/plain", b"")
 
 
 class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
     """The sender closed the connection before its body was complete."""
-
-
-class Accepted(NamedTuple):
-    """A report that may be committed, and the bucket whose limits it counts for."""
-
-    report: Report
-    bucket: str
 
 
 class Judgement:
@@ -75,11 +70,11 @@ class Judgement:
         """The sender, by the body where the head did not tell; raises Unauthorized or TooManyRequests."""
         return sender or self._auth.by_body(scope, body)
 
-    def judge_body(self, body: bytes, sender: Sender) -> Accepted:
+    def judge_body(self, body: bytes, sender: Sender) -> Report:
         """The report; raises the Problem of a body that is refused."""
         report = self._intake.decode(body, self._largest)
         sender.check(report)
-        return Accepted(report, sender.bucket)
+        return report
 
 
 class ReportEndpoint:
@@ -101,16 +96,50 @@ class ReportEndpoint:
             body = await self._read_body(scope, receive)
             sender = self._judgement.authenticate(scope, body, sender)
             known = body  # only now: strangers could make up SDK versions, which would displace the real ones
-            await self._ingest.submit(*self._judgement.judge_body(body, sender))
+            report = self._judgement.judge_body(body, sender)
+            await self._ingest.submit(report, sender.bucket, by_token=sender.user is not None)
         except Problem as problem:
-            self._intake.refused(problem, known)
-            headers = problem_headers(problem) | INGEST_HEADERS
-            await _answer(send, problem.status, failure(problem.status, problem.message), headers)
+            await self._refusal(problem, known)(scope, receive, send)
         except ClientLeft:
             self._intake.left()
         else:
             self._intake.acknowledged(body)
             await _send(send, 200, ACKNOWLEDGED, _ACKNOWLEDGED_HEADERS)
+
+    def take(self, scope: HTTPScope, body: bytes, answer: Answer) -> None:
+        """Do the same with a whole body, without a task and the messages of ASGI (web/server/fast_path.py)."""
+        known = b""
+
+        def answer_to(problem: BaseException | None) -> None:
+            if isinstance(problem, Problem):
+                answer(self._refusal(problem, known))
+            elif problem:
+                raise problem
+            else:
+                self._intake.acknowledged(body)
+                answer(None)
+
+        try:
+            sender = self._judgement.judge_head(scope)
+            self._judgement.judge_size(len(body))
+            sender = self._judgement.authenticate(scope, body, sender)
+            known = body
+            report = self._judgement.judge_body(body, sender)
+            saved = self._ingest.begin(report, sender.bucket, by_token=sender.user is not None)
+        except Problem as problem:
+            answer_to(problem)
+        else:
+            saved.add_done_callback(lambda saved: answer_to(saved.exception()))
+
+    def _refusal(self, problem: Problem, body: bytes) -> ASGIApp:
+        """Count a report that is refused, and return the application that answers it."""
+        self._intake.refused(problem, body)
+        headers = problem_headers(problem) | INGEST_HEADERS
+
+        async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
+            await _answer(send, problem.status, failure(problem.status, problem.message), headers)
+
+        return refuse
 
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body of a request.
@@ -179,3 +208,6 @@ async def _send(send: Send, status: int, body: bytes, headers: RawHeaders) -> No
 
 
 _ACKNOWLEDGED_HEADERS = _headers(ACKNOWLEDGED, INGEST_HEADERS)
+
+ACKNOWLEDGEMENT = b"".join(b"%b: %b\r\n" % header for header in _ACKNOWLEDGED_HEADERS) + b"\r\n" + ACKNOWLEDGED
+"""As a connection sends it after the status line and the server's own headers."""

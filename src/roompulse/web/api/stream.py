@@ -6,31 +6,38 @@ from litestar import route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from roompulse.events.timeline import TAIL, Timeline
+from roompulse.errors import BadRequest
+from roompulse.events.timeline import Timeline
 from roompulse.hub.contract import Frames
 from roompulse.rooms.contract import LiveRooms
-from roompulse.web.http.routes import GET
+from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.urls import decode_id
 from roompulse.web.sse.events import json_event
 from roompulse.web.sse.stream import EventStream, EventStreams
+
+_LONGEST_SHOWN = 100
 
 
 class RoomJsonView:
     """A room as JSON, and each of its newest events; empty until there is one of them.
 
-    `epoch` tells the versions of one run of the server from another's.
+    `epoch` tells the versions of one run of the server from another's. Without users, which are nearly all of a large
+    room, there are its figures alone.
     """
 
-    def __init__(self, rooms: LiveRooms, timeline: Timeline, room_id: str, epoch: str) -> None:
+    def __init__(
+        self, rooms: LiveRooms, timeline: Timeline, room_id: str, epoch: str, *, with_users: bool = True
+    ) -> None:
         self.room_id = room_id
         self._rooms = rooms
         self._timeline = timeline
         self._epoch = epoch
+        self._with_users = with_users
         self._was_live = False
 
     @property
     def key(self) -> Hashable:
-        return "json", self.room_id
+        return "json", self.room_id, self._with_users
 
     @property
     def gone(self) -> Frames:
@@ -39,19 +46,31 @@ class RoomJsonView:
     def render(self) -> Frames:
         # An event takes the place of the one that is TAIL older: a viewer that reads slowly gets the newest ones.
         events = {
-            f"timeline-{number % TAIL}": json_event(event, name="timeline")
-            for number, event in self._timeline.tail(self.room_id)
+            f"timeline-{recorded.place}": json_event(recorded.event, name="timeline")
+            for recorded in self._timeline.tail(self.room_id)
         }
         room, was_live = self._rooms.get(self.room_id), self._was_live
         self._was_live = room is not None
         if room:
-            return {"room": json_event(room.metrics(), name="room", ident=f"{self._epoch}-{room.version}"), **events}
+            shown = room.metrics() if self._with_users else room.totals()
+            return {"room": json_event(shown, name="room", ident=f"{self._epoch}-{room.version}"), **events}
         return events | ({"room": json_event({"room_id": self.room_id}, name="gone")} if was_live else {})
 
 
 def stream_routes(streams: EventStreams, rooms: LiveRooms, timeline: Timeline, epoch: str) -> list[HTTPRouteHandler]:
     @route("/report/stream/{room_id:str}", http_method=GET)
-    async def stream_room(room_id: FromPath[str]) -> EventStream:
-        return EventStream(streams, RoomJsonView(rooms, timeline, decode_id("room_id", room_id), epoch))
+    async def stream_room(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
+        with_users = users_wanted(request)
+        return EventStream(
+            streams, RoomJsonView(rooms, timeline, decode_id("room_id", room_id), epoch, with_users=with_users)
+        )
 
     return [stream_room]
+
+
+def users_wanted(request: AnyRequest) -> bool:
+    """The parameter `users`; raises BadRequest for one that is neither 0 nor 1."""
+    text: str = request.query_params.get("users", "1")
+    if text not in {"0", "1"}:
+        raise BadRequest(f"users: must be 0 or 1, not {text[:_LONGEST_SHOWN]!r}")
+    return text == "1"

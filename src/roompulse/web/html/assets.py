@@ -13,7 +13,6 @@ from litestar import Router
 from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
-from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.headers import OPEN_HEADERS
 from roompulse.web.http.routes import FOR_ANYBODY
 
@@ -62,6 +61,5 @@ def _router(path: str, folder: Path, cache: CacheControlHeader, headers: Mapping
         name=path,
         cache_control=cache,
         after_request=add_headers,
-        middleware=[COMPRESSED],
         opt=FOR_ANYBODY,
     )

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -12,7 +13,7 @@ from roompulse.quality import VERDICTS, arithmetic, level_of
 from roompulse.report.model import Audio, Video
 from roompulse.web.html.assets import Assets
 from roompulse.web.html.sparklines import GUIDES
-from roompulse.web.http.urls import encode_id, history_path, room_path, user_path
+from roompulse.web.http.urls import back_to, encode_id, history_path, room_path, user_path
 
 _INDENTATION = re.compile(r"\n[ \n]+")
 _NBSP = "\N{NO-BREAK SPACE}"
@@ -32,6 +33,7 @@ class Templates:
         )
         self._environment.globals |= {
             "asset": assets.url,
+            "back_to": back_to,
             "room_path": room_path,
             "history_path": history_path,
             "user_path": user_path,
@@ -55,6 +57,13 @@ class Templates:
 
     def render(self, name: str, **context: Any) -> str:
         return self._environment.get_template(name).render(context)
+
+
+@cache
+def assets_and_templates() -> tuple[Assets, Templates]:
+    """One pair for the process: neither has state, and compiling the templates takes most of a start."""
+    assets = Assets()
+    return assets, Templates(assets)
 
 
 def compact(html: str) -> str:
@@ -93,7 +102,7 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     parts = [(whole // 86_400, "d"), (whole // 3_600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")]
     first = next((place for place, (count, _) in enumerate(parts) if count), len(parts) - 1)
-    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "under 1 s"
 
 
 def ahead(seconds: float) -> str:

@@ -6,11 +6,12 @@ from litestar.types import Guard, Scope
 from roompulse.access.keys import digest_of
 from roompulse.access.model import ANYBODY, Caller
 from roompulse.access.operators import name_fault
-from roompulse.access.registry import AccessRegistry
+from roompulse.access.registry import READING, AccessRegistry
 from roompulse.errors import Forbidden, NotFound, SignedOut, Unauthorized
 from roompulse.settings import Settings
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.routes import AnyConnection
+from roompulse.web.http.same_origin import is_same_origin
 from roompulse.web.http.session_cookie import SessionCookie
 
 
@@ -26,9 +27,18 @@ def guard_by(authenticator: "Authenticator") -> Guard:
                 raise NotFound("sign-in is not required here: `roompulse user add NAME` changes that")
             if caller.role not in roles:
                 raise Forbidden(f"only for operators with the role {' or '.join(roles)}")
+        if handler.opt.get("manages"):
+            _check_manager(caller, connection)
         connection.scope["state"]["caller"] = caller
 
     return guard
+
+
+def _check_manager(caller: Caller, connection: AnyConnection) -> None:
+    if not caller.may_manage:
+        raise Forbidden("only for admins, and for programs with a key for `manage`")
+    if not is_same_origin(connection.scope):
+        raise Forbidden("this request was made by a page of another site")
 
 
 class Authenticator:
@@ -64,8 +74,8 @@ class Authenticator:
         raise SignedOut("Authorization: send a read key, as in `Bearer rp_…`, or sign in")
 
     def _program(self, shown: str) -> Caller:
-        if key := self._registry.key(shown, "read"):
-            return Caller(key.name, proof=key.id)
+        if key := self._registry.key(shown, *READING):
+            return Caller(key.name, proof=key.id, manages=key.kind == "manage")
         raise Unauthorized("Authorization: invalid read key")
 
     def _signed_in(self, secret: str) -> Caller | None:
@@ -101,3 +111,8 @@ def bearer(scope: Scope) -> str | None:
 def caller_of(connection: AnyConnection) -> Caller:
     caller: Caller = connection.scope["state"]["caller"]
     return caller
+
+
+def name_of(caller: Caller) -> str:
+    """Who did it; nobody has a name where there is no access control."""
+    return caller.name or "anonymous"

@@ -1,6 +1,6 @@
 """The one shape of every answer under `/report`: `{"code", "message", "data"}`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -20,12 +20,12 @@ def success(data: Any) -> bytes:
     return _encoder.encode(Envelope(0, "success", data))
 
 
-def extend(answer: bytearray, data: Sequence[Any]) -> None:
-    """Add to the list that is the data of `answer`, which `success` made of a list. Neither may be empty."""
-    end = len(answer) - len("]}")
-    _encoder.encode_into(data, answer, end)
-    answer[end] = ord(",")  # where the list of `data` begins
-    answer += b"}"
+def success_in_portions(data: Sequence[Any], size: int) -> Iterator[bytes]:
+    """What `success` makes of a list, in portions of so many elements each."""
+    for start in range(0, max(len(data), 1), size):
+        opening = _OPENING if start == 0 else b","
+        closing = _CLOSING if start + size >= len(data) else b""
+        yield opening + _encoder.encode(data[start : start + size])[1:-1] + closing
 
 
 def failure(status: int, message: str) -> bytes:
@@ -33,3 +33,4 @@ def failure(status: int, message: str) -> bytes:
 
 
 ACKNOWLEDGED = success(None)
+_OPENING, _CLOSING = success([])[:-2], success([])[-2:]

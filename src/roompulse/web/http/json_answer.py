@@ -1,20 +1,15 @@
 """How JSON is answered: the response, 304 for what the client has already, and encoded answers that are kept."""
 
-import asyncio
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
 from roompulse.bounded import BoundedMap
-from roompulse.web.http.envelope import extend, success
 from roompulse.web.http.headers import raw_headers
 from roompulse.web.http.routes import AnyRequest
 
 MOST_KEPT = 33_554_432
 """Bytes of encoded answers that are kept. A room of 1,000 users takes 6.5 million of them, one of 10 users 66,000."""
-
-ENCODED_AT_ONCE = 1000
-"""Elements of a list: a thousand snapshots take a millisecond."""
 
 _NO_HEADERS: Mapping[str, str] = {}
 
@@ -22,9 +17,7 @@ _NO_HEADERS: Mapping[str, str] = {}
 class JsonAnswer:
     """An ASGI response of encoded JSON, or of no body where that is None. Litestar's own takes twice the time."""
 
-    def __init__(
-        self, body: bytes | bytearray | None, *, status: int = 200, headers: Mapping[str, str] = _NO_HEADERS
-    ) -> None:
+    def __init__(self, body: bytes | None, *, status: int = 200, headers: Mapping[str, str] = _NO_HEADERS) -> None:
         self.status_code = status
         self._body = body
         self._headers = headers
@@ -42,30 +35,32 @@ class JsonAnswer:
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def tagged_answer(request: AnyRequest, etag: str, body: Callable[[], bytes | bytearray]) -> JsonAnswer:
-    """The body, or 304 without making it if the client has it already (RFC 9110, 13.1.2)."""
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+def tagged_answer(request: AnyRequest, etag: str, body: Callable[[], bytes]) -> JsonAnswer:
+    """The body, or 304 without making it if the client has it already."""
+    return not_modified(request, etag) or JsonAnswer(body(), headers=tagged(etag))
+
+
+def not_modified(request: AnyRequest, etag: str) -> JsonAnswer | None:
+    """304 if the client has the answer with this tag already (RFC 9110, 13.1.2)."""
     known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    if etag in known or "*" in known:
-        return JsonAnswer(None, status=304, headers=headers)
-    return JsonAnswer(body(), headers=headers)
+    return JsonAnswer(None, status=304, headers=tagged(etag)) if etag in known or "*" in known else None
 
 
-def hashed_answer(request: AnyRequest, body: bytes | bytearray) -> JsonAnswer:
-    return tagged_answer(request, etag_of(body), lambda: body)
+def tagged(etag: str) -> Mapping[str, str]:
+    """The headers of an answer with this tag, which is weak: compressed or not, it is of the same content."""
+    return {"ETag": f"W/{etag}", "Cache-Control": "private, no-cache"}
 
 
-async def list_answer(request: AnyRequest, data: Sequence[Any]) -> JsonAnswer:
-    """Of a list that may be long: other work gets its turn while it is encoded."""
-    body = bytearray(success(data[:ENCODED_AT_ONCE]))
-    for start in range(ENCODED_AT_ONCE, len(data), ENCODED_AT_ONCE):
-        await asyncio.sleep(0)
-        extend(body, data[start : start + ENCODED_AT_ONCE])
-    return hashed_answer(request, body)
+def hashed_answer(request: AnyRequest, body: bytes) -> JsonAnswer:
+    return tagged_answer(request, etag_of([body]), lambda: body)
 
 
-def etag_of(body: bytes | bytearray) -> str:
-    return f'"{sha256(body).hexdigest()[:24]}"'
+def etag_of(portions: Iterable[bytes]) -> str:
+    """The tag of a body, by its content."""
+    digest = sha256()
+    for portion in portions:
+        digest.update(portion)
+    return f'"{digest.hexdigest()[:24]}"'
 
 
 class AnswerCache:

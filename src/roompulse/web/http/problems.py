@@ -16,7 +16,7 @@ from roompulse.errors import MethodNotAllowed, Problem, RequestTimeout, SignedOu
 from roompulse.meters import Meters
 from roompulse.web.http.envelope import failure
 from roompulse.web.http.json_answer import JsonAnswer
-from roompulse.web.http.routes import AnyRequest
+from roompulse.web.http.routes import METRICS_PATH, AnyRequest
 from roompulse.web.http.urls import base_of
 
 logger = logging.getLogger(__name__)
@@ -97,6 +97,8 @@ class ProblemAnswers:
     def _answer(self, request: AnyRequest, status: int, message: str, headers: dict[str, str]) -> Answer:
         if _is_report(request):
             return JsonAnswer(failure(status, message), status=status, headers=headers)
+        if normalize_path(request.scope["path"]) == METRICS_PATH:  # Prometheus shows the text of what it could not read
+            return Response(f"{message}\n".encode(), status_code=status, media_type="text/plain", headers=headers)
         page = self._render_page(HTTPStatus(status), message, base_of(request.scope))
         return Response(page.encode(), status_code=status, media_type="text/html", headers=headers)
 

@@ -47,6 +47,11 @@ def history_path(room_id: str, user_id: str | None = None) -> str:
     return f"report/history/{encode_id(room_id)}" + ("" if user_id is None else f"/{encode_id(user_id)}")
 
 
+def back_to(path: str) -> str:
+    """The query of a form's action, by which it leads back to the page with this path."""
+    return f"?next={quote('/' + path)}"
+
+
 def _moment(at: float | None) -> str:
     return "" if at is None else f"?at={number_in_url(at)}"
 

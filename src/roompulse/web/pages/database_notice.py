@@ -1,21 +1,22 @@
-"""The section `notice` of every page: a warning while the database cannot be written, otherwise empty."""
+"""The section `notice` of every page: while the database cannot be written, or the clock is in doubt; else empty."""
 
 from msgspec.structs import replace
 
 from roompulse.store.availability import Availability
+from roompulse.store.retention import Retention
 from roompulse.web.html.templates import Templates
 from roompulse.web.pages.view import PageView, Sections
 
 
 class DatabaseNotice:
-    def __init__(self, availability: Availability, templates: Templates) -> None:
+    def __init__(self, availability: Availability, retention: Retention, templates: Templates) -> None:
         self._availability = availability
+        self._retention = retention
         self._templates = templates
 
     def section(self) -> Sections:
-        return {
-            "notice": self._templates.render("partials/notice.html", failing_since=self._availability.failing_since)
-        }
+        context = {"database": self._availability, "doubt": self._retention.doubt}
+        return {"notice": self._templates.render("partials/notice.html", **context)}
 
     def above(self, view: PageView) -> PageView:
         """The view of a page with this section above its own."""

@@ -14,7 +14,6 @@ from roompulse.access.registry import AccessRegistry
 from roompulse.access.tokens import sign_token
 from roompulse.clock import Clock
 from roompulse.errors import NotFound
-from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.headers import permissions
 from roompulse.web.http.json_answer import JsonAnswer
 from roompulse.web.http.routes import GET, AnyRequest
@@ -49,12 +48,12 @@ class DemoTokens:
 
 
 def demo_routes(rooms: RoomPage, layout: Layout, tokens: DemoTokens) -> list[HTTPRouteHandler]:
-    @route("/demo/call", http_method=GET, middleware=[COMPRESSED])
+    @route("/demo/call", http_method=GET)
     async def get_demo_call(request: AnyRequest) -> Response[str]:
         # Each page has a room of its own: two calls in one room would report about each other's users.
         room_id = f"demo-call-{secrets.token_hex(3)}"
         query = UserQuery()
-        sections = (await rooms.view(room_id, query)).sections()
+        sections = await layout.render(await rooms.view(room_id, query))
         stream = query.url(f"{room_path(room_id)}/stream")
         token_path = f"demo/call/tokens/{encode_id(room_id)}"
         context: dict[str, Any] = {"room_id": room_id, "query": query, "users": USERS, "token_path": token_path}

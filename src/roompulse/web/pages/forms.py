@@ -1,25 +1,24 @@
 """Forms that operators submit, protected against submission by pages of other sites (CSRF)."""
 
-import asyncio
 import hmac
 import secrets
 from hashlib import sha256
 from urllib.parse import parse_qsl
 
-from litestar.exceptions import InternalServerException
 from msgspec import Struct
 
 from roompulse.access.model import ANYBODY, Caller, Role
-from roompulse.errors import BadRequest, BodyTooLarge, Forbidden, RequestTimeout, UnsupportedMediaType
+from roompulse.errors import BadRequest, Forbidden, UnsupportedMediaType
 from roompulse.web.http.authentication import caller_of
+from roompulse.web.http.body import read_body
 from roompulse.web.http.routes import AnyConnection, AnyRequest
 from roompulse.web.http.same_origin import is_same_origin
 from roompulse.web.http.session_cookie import SessionCookie
 
-MAX_FORM = 4_096
-"""Bytes: room for the longest name and password, percent-encoded."""
+MAX_FORM = 16_384
+"""Bytes: room for the longest name and password, and for a rule of alerts, percent-encoded."""
 
-_MAX_FIELDS = 20
+_MAX_FIELDS = 150
 
 Form = dict[str, str]
 
@@ -49,6 +48,11 @@ class Forms:
             return None
         return Account(caller.name, caller.role, self._token(connection, caller), caller.proof is not None)
 
+    def token(self, connection: AnyConnection) -> str | None:
+        """What goes into the forms of callers who may manage; None for others, who have no such forms."""
+        caller = caller_of(connection)
+        return self._token(connection, caller) if caller.may_manage and not isinstance(caller.proof, str) else None
+
     def _token(self, connection: AnyConnection, caller: Caller) -> str:
         """Derived from the secret of the session, which no page of another site can read."""
         secret = self._key if caller.proof is None else self._cookie.read(connection) or ""
@@ -74,26 +78,10 @@ class Forms:
             raise Forbidden("this form was submitted by a page of another site")
         if request.content_type[0] != "application/x-www-form-urlencoded":
             raise UnsupportedMediaType("Content-Type: send application/x-www-form-urlencoded")
-        try:
-            async with asyncio.timeout(self._timeout):
-                body = await _read(request)
-        except TimeoutError:
-            raise RequestTimeout(f"the form was not received within {self._timeout:g} s") from None
+        body = await read_body(request, MAX_FORM, self._timeout, "form")
         try:
             return dict(
                 parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
             )
         except ValueError:
             raise BadRequest("the form is malformed") from None
-
-
-async def _read(request: AnyRequest) -> bytes:
-    body = b""
-    try:
-        async for fragment in request.stream():
-            body += fragment
-            if len(body) > MAX_FORM:
-                raise BodyTooLarge(f"the form has more than {MAX_FORM} bytes")
-    except InternalServerException:  # Litestar's error for a client that disconnected before the end
-        raise BadRequest("the form is incomplete") from None
-    return body

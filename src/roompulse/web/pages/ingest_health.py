@@ -6,9 +6,9 @@ from litestar.handlers import HTTPRouteHandler
 from roompulse.intake.by_version import SAMPLED_REPORTS, SAMPLED_STREAMS
 from roompulse.intake.intake import Intake
 from roompulse.intake.refusals import WINDOW_MINUTES
+from roompulse.rooms.rated_samples import LATE
 from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates
-from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import IntakeQuery, page_number
@@ -42,6 +42,7 @@ class IngestHealthPage:
                 "partials/intake.html",
                 list=paged(versions, query.page, PER_PAGE),
                 query=query,
+                late_from=LATE,
                 minutes=WINDOW_MINUTES,
                 looked_at=SAMPLED_REPORTS,
                 streams_looked_at=SAMPLED_STREAMS,
@@ -50,10 +51,10 @@ class IngestHealthPage:
 
 
 def ingest_health_routes(page: IngestHealthPage, layout: Layout) -> list[HTTPRouteHandler]:
-    @route("/ingest", http_method=GET, middleware=[COMPRESSED])
+    @route("/ingest", http_method=GET)
     async def get_ingest_page(request: AnyRequest) -> Response[str]:
         query = IntakeQuery(page=page_number(request.query_params))
-        sections = page.view(query).sections()
+        sections = await layout.render(page.view(query))
         return layout.answer(
             request, "ingest.html", sections, stream=query.url("ingest/stream"), minutes=WINDOW_MINUTES
         )

@@ -52,6 +52,7 @@ class Layout:
             stream=stream,
             at=at,
             account=self._forms.account(request),
+            form_token=self._forms.token(request),
             wall=is_wall(request.query_params),
             heartbeat=HEARTBEAT,
             snapshot_interval=self._settings.snapshot_interval,
@@ -60,6 +61,10 @@ class Layout:
             **context,
         )
         return html_answer(page, status=status)
+
+    async def render(self, view: PageView) -> Sections:
+        """The sections of a page of the present; raises Unavailable where too many pages wait to be rendered."""
+        return await self._streams.hub.render(view.sections)
 
     def stream(self, *views: PageView) -> EventStream:
         """The stream of pages: all of their sections, and then those that change."""

@@ -11,7 +11,8 @@ from roompulse.clock import Clock
 from roompulse.errors import StoreError
 from roompulse.rooms.contract import LiveRoom
 from roompulse.rooms.model import Snapshot
-from roompulse.store.contract import Visit
+from roompulse.store.contract import Steps, Visit
+from roompulse.store.reader import Reader
 from roompulse.store.replay import Replay
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.routes import AnyRequest
@@ -28,8 +29,19 @@ class Moment(Struct, frozen=True):
     sections: Sections
 
 
+class Listed(Struct, frozen=True):
+    """When a room or user was live, as HTML, and the HTTP status of its page while it is not.
+
+    404 where nothing is retained of it, and 503 where that cannot be read.
+    """
+
+    html: str
+    status: int
+
+
 class Past:
-    def __init__(self, replay: Replay, clock: Clock) -> None:
+    def __init__(self, replay: Replay, reader: Reader, clock: Clock) -> None:
+        self.read = reader.result
         self._replay = replay
         self._clock = clock
 
@@ -49,18 +61,18 @@ class Past:
         """Whether samples of users are retained for this time; totals of rooms are kept for longer."""
         return at >= self._replay.users_since(self._clock())
 
-    async def room(self, room_id: str, at: float) -> LiveRoom | None:
+    def room(self, room_id: str, at: float) -> Steps[LiveRoom | None]:
         """The room as it was; None where it was not live, or the samples of its users have expired."""
-        return await self._replay.room(room_id, at) if self.has_users(at) else None
+        return (yield from self._replay.room(room_id, at)) if self.has_users(at) else None
 
-    async def totals(self, room_id: str, at: float) -> Snapshot | None:
-        return await self._replay.snapshot(room_id, at)
+    def totals(self, room_id: str, at: float) -> Steps[Snapshot | None]:
+        return self._replay.snapshot(room_id, at)
 
     async def visits(self, room_id: str, user_id: str, until: float) -> list[Visit]:
         return await self._replay.visits(room_id, user_id, until)
 
 
-def history_unavailable(templates: Templates, error: StoreError) -> str:
+def history_unavailable(templates: Templates, error: StoreError) -> Listed:
     """In place of a part of a page that cannot be read, so that the rest of the page is still answered."""
     logger.error("history could not be read: %s", error)
-    return templates.render("partials/unreadable.html")
+    return Listed(templates.render("partials/unreadable.html"), 503)

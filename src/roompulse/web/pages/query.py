@@ -1,6 +1,6 @@
 """The query of a page's URL, which its stream has too: search, level, order, page and time."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Any, Literal, get_args
 from urllib.parse import urlencode
@@ -11,6 +11,8 @@ from msgspec.structs import asdict, replace
 from roompulse.events.model import KINDS, Kind
 from roompulse.quality import Level
 from roompulse.rooms.model import Figures, RoomSummary
+from roompulse.rooms.ranking import Place
+from roompulse.rooms.user import DEAD_BAND
 from roompulse.web.http.times import parse_time
 from roompulse.web.http.urls import number_in_url
 
@@ -27,6 +29,9 @@ SORTS: Mapping[Sort, str] = {
     "id": "Room name",
 }
 """The first one is the default."""
+
+Key = tuple[bool, float, str]
+"""Unknown values come last, and equal ones are ordered by id."""
 
 LONGEST_SEARCH = 256
 """Characters; an id is shorter, even where its upper case is longer."""
@@ -58,21 +63,21 @@ class RoomsQuery(PageQuery, frozen=True):
     def is_filter(self) -> bool:
         return bool(self.q or self.level)
 
-    def select(self, rooms: Iterable[RoomSummary]) -> list[RoomSummary]:
-        """The rooms that match, in the order of `sort`."""
+    def select(self, rooms: Iterable[RoomSummary], key: Callable[[RoomSummary], Key]) -> list[RoomSummary]:
+        """The rooms that match, in the order of `key`."""
         if self.level:
             rooms = [room for room in rooms if getattr(room.aggregate.quality, self.level)]
         if self.q:
             wanted = self.q.casefold()
             rooms = [room for room in rooms if wanted in room.room_id.casefold()]
-        return sorted(rooms, key=ORDERS[self.sort])
+        return sorted(rooms, key=key)
 
 
 def rooms_query(parameters: Mapping[str, str]) -> RoomsQuery:
     """The query of a URL; an invalid value counts as not given."""
     sort, level = parameters.get("sort", ""), parameters.get("level", "")
     return RoomsQuery(
-        q=_search(parameters),
+        q=search_of(parameters),
         sort=next((known for known in SORTS if known == sort), "score"),
         level=next((known for known in get_args(Level) if known == level), None),
         page=page_number(parameters),
@@ -115,7 +120,7 @@ def ended_query(parameters: Mapping[str, str]) -> EndedQuery | None:
         return None
     return EndedQuery(
         ended=1,
-        q=_search(parameters),
+        q=search_of(parameters),
         sort=next((known for known in ENDED_SORTS if known == parameters.get("sort")), "ended"),
         page=page_number(parameters),
     )
@@ -134,13 +139,17 @@ class UserQuery(PageQuery, frozen=True):
     user: str = ""
     kind: Kind | None = None
 
-    def matches(self, user_id: str) -> bool:
-        return self.q.casefold() in user_id.casefold()
+    def select(self, places: Sequence[Place]) -> Sequence[Place]:
+        """The places of the users that match, in their order."""
+        if not self.q:
+            return places
+        wanted = self.q.casefold()
+        return [place for place in places if wanted in place.user_id.casefold()]
 
 
 def user_query(parameters: Mapping[str, str]) -> UserQuery:
     return UserQuery(
-        _search(parameters),
+        search_of(parameters),
         page_number(parameters),
         _time(parameters.get("at", "")),
         parameters.get("user", "").strip()[:LONGEST_SEARCH],
@@ -164,7 +173,8 @@ def _time(text: str) -> float | None:
     return parse_time("at", text, UTC) if text else None
 
 
-def _search(parameters: Mapping[str, str]) -> str:
+def search_of(parameters: Mapping[str, str]) -> str:
+    """The text that a URL searches for; empty if it does not."""
     return parameters.get("q", "").strip()[:LONGEST_SEARCH]
 
 
@@ -172,10 +182,6 @@ def page_number(parameters: Mapping[str, str]) -> int:
     """The page of a list that a URL asks for; an invalid number counts as the first page."""
     text = parameters.get("page", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 and int(text) else 1
-
-
-Key = tuple[bool, float, str]
-"""Unknown values come last, and equal ones are ordered by id."""
 
 
 def _key(room: RoomSummary, value: float | None) -> Key:
@@ -196,3 +202,6 @@ ORDERS: Mapping[Sort, Callable[[RoomSummary], Key]] = {
     "newest": lambda room: _key(room, -room.received_at),
     "id": lambda room: _key(room, 0),
 }
+
+DEAD_BANDS: Mapping[Sort, float] = {"score": DEAD_BAND, "worst": DEAD_BAND, "loss": 0.5, "rtt": 10, "newest": 5}
+"""Differences (%, ms, s) up to which a room keeps its place in the list; by the other figures it always moves."""

@@ -15,16 +15,15 @@ from roompulse.quality import VERDICTS
 from roompulse.rooms.contract import LiveRoom, LiveRooms, LiveUser
 from roompulse.rooms.grid import MOST, Cell, GridRow, grid_of
 from roompulse.rooms.model import Snapshot, UserMetrics
-from roompulse.rooms.ranking import Place
-from roompulse.store.contract import SessionStore
+from roompulse.store.contract import SessionStore, Steps
 from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates, compact
-from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id, room_path
+from roompulse.web.pages.alerts import AlertBanners
 from roompulse.web.pages.layout import Layout, html_answer
-from roompulse.web.pages.past import Moment, Past, history_unavailable
+from roompulse.web.pages.past import Listed, Moment, Past, history_unavailable
 from roompulse.web.pages.query import UserQuery, present_query
 from roompulse.web.pages.timeline import KIND_NAMES, Timelines
 from roompulse.web.pages.view import PageView, Sections
@@ -36,45 +35,52 @@ PER_PAGE = 100
 _MAX_FRAGMENTS = 5_000
 """Of a kilobyte each: as many users as are in view on 50 pages."""
 
+_MAX_GRIDS = 500
+"""Of up to 20 kilobytes each."""
+
 _SESSIONS = 10
 """The newest ones are listed."""
 
 
 class RoomSections:
-    """Renders the sections of rooms' pages; rows of users, and cells of the matrix, once per change."""
+    """Renders the sections of rooms' pages, and once per change what views share.
+
+    That is the summary, rows of users, and the matrix and its cells.
+    """
 
     def __init__(self, templates: Templates) -> None:
         self._templates = templates
         self._fragments = FragmentCache(_MAX_FRAGMENTS)
+        self._grids = FragmentCache(_MAX_GRIDS)
 
     def of(self, room_id: str, room: LiveRoom | None, query: UserQuery) -> Sections:
         """The sections of a room as it is, or as it was at `query.at`; None where there was no call."""
         if room is None:
             html = self._templates.render("partials/summary.html", room_id=room_id, aggregate=None, query=query)
             return _only_summary(html)
-        places: Sequence[Place] = room.worst_first()
-        if query.q:
-            places = [place for place in places if query.matches(place.user_id)]
-        listed = paged(places, query.page, PER_PAGE)
+        listed = paged(query.select(room.worst_first()), query.page, PER_PAGE)
         users = [user for place in listed.rows if (user := room.user(place.user_id))]
         context: dict[str, Any] = {"room_id": room_id, "list": listed, "query": query}
-        sections = {
+        return {
             "summary": self._summary(room, context),
-            "users": self._users(room, users, context),
+            "users": compact(self._users(room, users, context)),
             "grid": self._grid(room, users, context),
         }
-        return {target: compact(html) for target, html in sections.items()}
 
     def _summary(self, room: LiveRoom, context: Mapping[str, Any]) -> str:
-        summary = room.summary()
-        return self._templates.render(
-            "partials/summary.html",
-            aggregate=summary.aggregate,
-            words=room.verdict(),
-            stale=summary.stale,
-            heard_at=summary.received_at,
-            **context,
-        )
+        def render() -> str:
+            summary = room.summary()
+            html = self._templates.render(
+                "partials/summary.html",
+                aggregate=summary.aggregate,
+                words=room.verdict(),
+                stale=summary.stale,
+                heard_at=summary.received_at,
+                **context,
+            )
+            return compact(html)
+
+        return self._fragments.fragment(context["room_id"], room.version, render)
 
     def _users(self, room: LiveRoom, users: Sequence[LiveUser], context: Mapping[str, Any]) -> str:
         rows = [self._row(user, context) for user in users]
@@ -91,9 +97,21 @@ class RoomSections:
         return self._fragments.fragment((context["room_id"], user.user_id), user.version, render)
 
     def _grid(self, room: LiveRoom, users: Sequence[LiveUser], context: Mapping[str, Any]) -> str:
-        grid = grid_of([user.metrics() for user in users[:MOST]], room.user)
-        cells = [self._cells(row, grid.receivers) for row in grid.rows]
-        return self._templates.render("partials/grid.html", grid=grid, cells=cells, MOST=MOST, **context)
+        receivers = [user.metrics() for user in users[:MOST]]
+        senders = {one.user_id: room.user(one.user_id) for receiver in receivers for one in receiver.receiving}
+        version = (
+            [user.version for user in users[:MOST]],
+            [user_id for user_id, sender in senders.items() if sender and sender.stale],
+            len(users),
+        )
+
+        def render() -> str:
+            grid = grid_of(receivers, room.user)
+            cells = [self._cells(row, grid.receivers) for row in grid.rows]
+            html = self._templates.render("partials/grid.html", grid=grid, cells=cells, MOST=MOST, **context)
+            return compact(html)
+
+        return self._grids.fragment((context["room_id"], context["query"]), version, render)
 
     def _cells(self, row: GridRow, receivers: Sequence[UserMetrics]) -> Markup:
         pairs = zip(receivers, row.cells, strict=True)
@@ -135,9 +153,11 @@ class RoomPage:
         past: Past,
         sessions: SessionStore,
         timelines: Timelines,
+        banners: AlertBanners,
         templates: Templates,
         clock: Clock,
     ) -> None:
+        self._banners = banners
         self._rooms = rooms
         self._timelines = timelines
         self._past = past
@@ -151,52 +171,61 @@ class RoomPage:
 
     async def view(self, room_id: str, query: UserQuery) -> PageView:
         timeline = await self._timelines.of(room_id, query)
-        of_room = room_view(self._rooms, self._sections, room_id, query)
+        view = room_view(self._rooms, self._sections, room_id, query)
 
         def sections() -> Sections:
-            return {**of_room.sections(), "timeline": timeline(self._rooms.get(room_id), self._clock())}
+            return {
+                **view.sections(),
+                "timeline": timeline(self._rooms.get(room_id), self._clock()),
+                "room-alerts": self._banners.of_room(room_id),
+            }
 
-        return replace(of_room, sections=sections)
+        return replace(view, sections=sections)
 
     async def moment(self, room_id: str, at: float, query: UserQuery) -> Moment:
         timeline = await self._timelines.of(room_id, query)
-        if not self._past.has_users(at) and (totals := await self._past.totals(room_id, at)):
-            room, sections = None, totals_sections(self._templates, room_id, totals, query)
-            return Moment(200, {**sections, "timeline": timeline(room, at)})
-        room = await self._past.room(room_id, at)
+        room, moment = await self._past.read(self._moment(room_id, at, query))
+        return replace(moment, sections={**moment.sections, "timeline": timeline(room, at)})
+
+    def _moment(self, room_id: str, at: float, query: UserQuery) -> Steps[tuple[LiveRoom | None, Moment]]:
+        if not self._past.has_users(at) and (totals := (yield from self._past.totals(room_id, at))):
+            return None, Moment(200, totals_sections(self._templates, room_id, totals, query))
+        room = yield from self._past.room(room_id, at)
         # Each replay has versions of its own, so that no fragment of it can be used again.
         sections = RoomSections(self._templates).of(room_id, room, query)
-        return Moment(200 if room else 404, {**sections, "timeline": timeline(room, at)})
+        return room, Moment(200 if room else 404, sections)
 
-    async def sessions(self, room_id: str, query: UserQuery) -> str:
-        """The newest sessions of the room as HTML."""
+    async def sessions(self, room_id: str, query: UserQuery) -> Listed:
+        """The newest sessions of the room."""
         try:
             sessions = await self._sessions.of_room(room_id, _SESSIONS)
         except StoreError as error:
             return history_unavailable(self._templates, error)
-        return self._templates.render(
+        html = self._templates.render(
             "partials/sessions.html", room_id=room_id, sessions=sessions, query=query, now=self._clock()
         )
+        return Listed(html, 200 if sessions else 404)
 
 
 def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHandler]:
-    @route("/rooms/{room_id:str}", http_method=GET, middleware=[COMPRESSED], before_request=past.redirect)
+    @route("/rooms/{room_id:str}", http_method=GET, before_request=past.redirect)
     async def get_room_page(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         decoded = decode_id("room_id", room_id)
         query, path = past.query(request), room_path(decoded)
         sessions = await page.sessions(decoded, query)
-        context: dict[str, Any] = {"room_id": decoded, "path": path, "query": query, "sessions": sessions}
+        context: dict[str, Any] = {"room_id": decoded, "path": path, "query": query, "sessions": sessions.html}
         context["kinds"] = KIND_NAMES
         if query.at is not None:
             moment = await page.moment(decoded, query.at, query)
             return layout.answer(request, "room.html", moment.sections, at=query.at, status=moment.status, **context)
-        sections = (await page.view(decoded, query)).sections()
-        stream, status = query.url(f"{path}/stream"), 200 if page.is_live(decoded) else 404
+        sections = await layout.render(await page.view(decoded, query))
+        stream, status = query.url(f"{path}/stream"), 200 if page.is_live(decoded) else sessions.status
         return layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
 
-    @route("/rooms/{room_id:str}/sessions", http_method=GET, middleware=[COMPRESSED])
+    @route("/rooms/{room_id:str}/sessions", http_method=GET)
     async def get_sessions(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
-        return html_answer(await page.sessions(decode_id("room_id", room_id), past.query(request)))
+        sessions = await page.sessions(decode_id("room_id", room_id), past.query(request))
+        return html_answer(sessions.html)
 
     @route("/rooms/{room_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> EventStream:

@@ -1,5 +1,8 @@
 """/: the page of all live rooms, with totals and the rooms that match its filter."""
 
+from collections.abc import Callable
+from typing import Any
+
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 from markupsafe import Markup
@@ -12,7 +15,6 @@ from roompulse.rooms.trends import Trends
 from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.sparklines import stacked, trendline, users_by_level
 from roompulse.web.html.templates import Templates
-from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.pages.ended import EndedPage
 from roompulse.web.pages.layout import Layout
@@ -28,10 +30,19 @@ _MAX_FRAGMENTS = 2_000
 
 
 class RoomsPage:
-    """Renders each row once per change of its room, for all viewers, orders and filters."""
+    """Renders each row once per change of its room, for all viewers, orders and filters. `alerts_now` is a section."""
 
-    def __init__(self, rooms: LiveRooms, trends: Trends, intake: Intake, templates: Templates, clock: Clock) -> None:
+    def __init__(
+        self,
+        rooms: LiveRooms,
+        trends: Trends,
+        intake: Intake,
+        alerts_now: Callable[[], str],
+        templates: Templates,
+        clock: Clock,
+    ) -> None:
         self._rooms = rooms
+        self._alerts_now = alerts_now
         self._trends = trends
         self._intake = intake
         self._templates = templates
@@ -42,19 +53,23 @@ class RoomsPage:
     def view(self, query: RoomsQuery) -> PageView:
         def sections() -> Sections:
             self._index.refresh()
-            return {"totals": self._totals(), "rooms": self._list(query)}
+            return {"alerts-now": self._alerts_now(), "totals": self._totals(), "rooms": self._list(query)}
 
         return PageView(("rooms", query), None, sections)
 
     def _totals(self) -> str:
-        return self._templates.render(
-            "partials/totals.html",
-            rooms=len(self._index),
-            users=self._index.users,
-            levels=self._index.levels,
-            rate=self._intake.rate(self._clock()),
-            newest=self._intake.newest,
-        )
+        totals: dict[str, Any] = {
+            "rooms": len(self._index),
+            "users": self._index.users,
+            "levels": dict(self._index.levels),
+            "rate": self._intake.rate(self._clock()),
+            "newest": self._intake.newest,
+        }
+
+        def render() -> str:
+            return self._templates.render("partials/totals.html", **totals)
+
+        return self._fragments.fragment(None, tuple(totals.values()), render)
 
     def _list(self, query: RoomsQuery) -> str:
         page = self._index.page(query, PER_PAGE)
@@ -85,12 +100,12 @@ class RoomsPage:
 
 
 def rooms_routes(page: RoomsPage, ended: EndedPage, layout: Layout) -> list[HTTPRouteHandler]:
-    @route("/", http_method=GET, middleware=[COMPRESSED])
+    @route("/", http_method=GET)
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
         if ended_rooms := ended_query(request.query_params):
             return await ended.answer(request, ended_rooms)
         query = rooms_query(request.query_params)
-        sections = page.view(query).sections()
+        sections = await layout.render(page.view(query))
         return layout.answer(request, "rooms.html", sections, stream=query.url("stream"), query=query, sorts=SORTS)
 
     @route("/stream", http_method=GET, opt=STREAM)

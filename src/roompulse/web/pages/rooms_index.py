@@ -7,7 +7,7 @@ from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
 from roompulse.web.html.paging import Rows, paged
 from roompulse.web.html.sparklines import LEVELS
-from roompulse.web.pages.query import ORDERS, Key, RoomsQuery, Sort
+from roompulse.web.pages.query import DEAD_BANDS, ORDERS, Key, RoomsQuery, Sort
 
 _MOST_CHANGES = 8
 """One in this many rooms; past that share, sorting all rooms again is as fast as placing each."""
@@ -20,6 +20,8 @@ class RoomsIndex:
         self._rooms = rooms
         self._version = 0
         self._summaries: dict[str, RoomSummary] = {}
+        # Where rooms stand in each order that was asked for, by id.
+        self._places: dict[Sort, dict[str, Key]] = {}
         self._orders: dict[Sort, SortedKeyList[RoomSummary, Key]] = {}
         self.users = 0
         self.levels: dict[Level, int] = dict.fromkeys(LEVELS, 0)
@@ -46,6 +48,8 @@ class RoomsIndex:
             self._count(known, -1)
             for order in self._orders.values():
                 order.remove(known)
+        for sort, places in self._places.items():
+            _move(places, sort, room_id, summary)
         if summary:
             self._summaries[room_id] = summary
             self._count(summary, 1)
@@ -60,8 +64,25 @@ class RoomsIndex:
 
     def page(self, query: RoomsQuery, per_page: int) -> Rows:
         """One page of the rooms that match. A filter costs a pass over all rooms."""
+        sort = query.sort
+        if sort not in self._places:
+            self._places[sort] = {room_id: ORDERS[sort](summary) for room_id, summary in self._summaries.items()}
+        places = self._places[sort]
+
+        def place(room: RoomSummary) -> Key:
+            return places[room.room_id]
+
         if query.is_filter:
-            return paged(query.select(self._summaries.values()), query.page, per_page)
-        if query.sort not in self._orders:
-            self._orders[query.sort] = SortedKeyList(self._summaries.values(), key=ORDERS[query.sort])
-        return paged(self._orders[query.sort], query.page, per_page)
+            return paged(query.select(self._summaries.values(), place), query.page, per_page)
+        if sort not in self._orders:
+            self._orders[sort] = SortedKeyList(self._summaries.values(), key=place)
+        return paged(self._orders[sort], query.page, per_page)
+
+
+def _move(places: dict[str, Key], sort: Sort, room_id: str, summary: RoomSummary | None) -> None:
+    """Place a room anew unless it changed by no more than the dead band, or remove it (None)."""
+    before = places.pop(room_id, None)
+    if summary:
+        now = ORDERS[sort](summary)
+        stays = before and before[0] == now[0] and abs(before[1] - now[1]) <= DEAD_BANDS.get(sort, 0)
+        places[room_id] = before if before and stays else now

@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from roompulse.errors import BadRequest, NotFound
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id
+from roompulse.web.pages.alerts import AlertsPage
 from roompulse.web.pages.ingest_health import IngestHealthPage
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import IntakeQuery, page_number, present_query, rooms_query
@@ -23,7 +24,10 @@ from roompulse.web.sse.stream import EventStream
 class PageViews:
     """The views of all pages that have a stream."""
 
-    def __init__(self, rooms: RoomsPage, room: RoomPage, user: UserPage, ingest: IngestHealthPage) -> None:
+    def __init__(
+        self, rooms: RoomsPage, room: RoomPage, user: UserPage, ingest: IngestHealthPage, alerts: AlertsPage
+    ) -> None:
+        self._alerts = alerts
         self._rooms = rooms
         self._room = room
         self._user = user
@@ -45,6 +49,8 @@ class PageViews:
                 return await self._user.view(*ids, present_query(parameters))
             case ["ingest", "stream"]:
                 return self._ingest.view(IntakeQuery(page=page_number(parameters)))
+            case ["alerts", "stream"]:
+                return self._alerts.view()
         raise NotFound("view: not the URL of a page's stream")
 
 

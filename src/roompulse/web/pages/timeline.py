@@ -52,7 +52,7 @@ class Timelines:
         try:
             shown, departures = await self._tail(wanted), await self._tail(left)
         except StoreError as error:
-            unavailable = history_unavailable(self._templates, error)
+            unavailable = history_unavailable(self._templates, error).html
             return lambda _room, _now: unavailable
 
         def render(room: LiveRoom | None, now: float) -> str:
@@ -88,8 +88,8 @@ class _Tail:
         """Oldest first."""
         new = self._timeline.tail(self._query.room_id, self._number)
         if new:
-            self._number = new[-1][0]
-            matching = [event for _, event in new if self._query.matches(self._query.room_id, event)]
+            self._number = new[-1].number
+            matching = [one.event for one in new if self._query.matches(self._query.room_id, one.event)]
             # One may have been read too, if it was saved at that moment.
             events = {*self._events, *matching}
             self._events = sorted(events, key=lambda event: event.time)[-self._query.limit :]

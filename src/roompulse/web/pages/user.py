@@ -13,13 +13,14 @@ from roompulse.quality import worst
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.rooms.links import Reception, heard_by_others, receptions, sent
 from roompulse.rooms.model import UserMetrics
+from roompulse.store.contract import Steps
+from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates, compact
-from roompulse.web.http.compression import COMPRESSED
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id, user_path
 from roompulse.web.pages.layout import Layout, html_answer
-from roompulse.web.pages.past import Moment, Past, history_unavailable
+from roompulse.web.pages.past import Listed, Moment, Past, history_unavailable
 from roompulse.web.pages.query import UserQuery, present_query
 from roompulse.web.pages.timeline import KIND_NAMES, Timelines
 from roompulse.web.pages.view import PageView, Sections
@@ -27,6 +28,9 @@ from roompulse.web.sse.stream import EventStream
 
 _STREAMS = 100
 """The worst ones of each list are shown."""
+
+_MAX_FRAGMENTS = 500
+"""Sections of users, of up to 100 kilobytes each; most have less than 20."""
 
 _VISITS = 10
 """The newest ones are listed."""
@@ -49,6 +53,7 @@ def user_sections(
             "sends": paged([Reception(user_id, stream) for stream in sent(user)], 1, _STREAMS),
             "receives": paged(sorted(receptions(user, find), key=_worst_first), 1, _STREAMS),
             "others": paged(by_others, 1, _STREAMS),
+            "late_by": live.late_by if live else None,
             "two_sdks": live.two_sdks if live else None,
             "worst_by_others": worst(one.stream.quality.score for one in by_others),
         }
@@ -59,15 +64,29 @@ def user_sections(
 
 
 def _worst_first(one: Reception) -> tuple[bool, float]:
+    """Scores that are about equal are equal here, so that streams seldom change places."""
     score = one.stream.quality.score
-    return score is None, score or 0
+    return score is None, round(score or 0, 1)
 
 
-def user_view(rooms: LiveRooms, templates: Templates, room_id: str, user_id: str) -> PageView:
-    def sections() -> Sections:
-        return user_sections(templates, room_id, user_id, rooms.get(room_id))
+class UserSections:
+    """Renders the section of a live user once per change of this user: other users of the room change more often."""
 
-    return PageView(("user", room_id, user_id), room_id, sections)
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+        self._fragments = FragmentCache(_MAX_FRAGMENTS)
+
+    def of(self, room_id: str, user_id: str, room: LiveRoom | None) -> Sections:
+        def render() -> str:
+            return user_sections(self._templates, room_id, user_id, room)["user"]
+
+        user = room.user(user_id) if room else None
+        version = room is not None, user.version if user else None
+        return {"user": self._fragments.fragment((room_id, user_id), version, render)}
+
+
+def user_view(rooms: LiveRooms, sections: UserSections, room_id: str, user_id: str) -> PageView:
+    return PageView(("user", room_id, user_id), room_id, lambda: sections.of(room_id, user_id, rooms.get(room_id)))
 
 
 class UserPage:
@@ -86,6 +105,7 @@ class UserPage:
         self._templates = templates
         self._clock = clock
         self._leave_after = leave_after
+        self._sections = UserSections(templates)
 
     def is_live(self, room_id: str, user_id: str) -> bool:
         room = self._rooms.get(room_id)
@@ -93,28 +113,32 @@ class UserPage:
 
     async def view(self, room_id: str, user_id: str, query: UserQuery) -> PageView:
         timeline = await self._timelines.of(room_id, query, user_id)
-        of_user = user_view(self._rooms, self._templates, room_id, user_id)
+        view = user_view(self._rooms, self._sections, room_id, user_id)
 
         def sections() -> Sections:
-            return {**of_user.sections(), "timeline": timeline(self._rooms.get(room_id), self._clock())}
+            return {**view.sections(), "timeline": timeline(self._rooms.get(room_id), self._clock())}
 
-        return replace(of_user, key=("user", room_id, user_id, query.kind), sections=sections)
+        return replace(view, key=("user", room_id, user_id, query.kind), sections=sections)
 
     async def moment(self, room_id: str, user_id: str, at: float, query: UserQuery) -> Moment:
         timeline = await self._timelines.of(room_id, query, user_id)
-        room = await self._past.room(room_id, at)
+        room, moment = await self._past.read(self._moment(room_id, user_id, at))
+        return replace(moment, sections={**moment.sections, "timeline": timeline(room, at)})
+
+    def _moment(self, room_id: str, user_id: str, at: float) -> Steps[tuple[LiveRoom | None, Moment]]:
+        room = yield from self._past.room(room_id, at)
         found = room is not None and room.user(user_id) is not None
         sections = user_sections(self._templates, room_id, user_id, room, at)
-        return Moment(200 if found else 404, {**sections, "timeline": timeline(room, at)})
+        return room, Moment(200 if found else 404, sections)
 
-    async def visits(self, room_id: str, user_id: str, query: UserQuery) -> str:
-        """When the user was in the room, as HTML."""
+    async def visits(self, room_id: str, user_id: str, query: UserQuery) -> Listed:
+        """When the user was in the room."""
         until = self._clock() if query.at is None else query.at
         try:
             visits = await self._past.visits(room_id, user_id, until)
         except StoreError as error:
             return history_unavailable(self._templates, error)
-        return self._templates.render(
+        html = self._templates.render(
             "partials/visits.html",
             room_id=room_id,
             user_id=user_id,
@@ -123,32 +147,33 @@ class UserPage:
             now=until,
             VISITS_SHOWN=_VISITS,
         )
+        return Listed(html, 200 if visits else 404)
 
 
 def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHandler]:
     @route(
         "/rooms/{room_id:str}/users/{user_id:str}",
         http_method=GET,
-        middleware=[COMPRESSED],
         before_request=past.redirect,
     )
     async def get_user_page(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
         ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
         query, path = past.query(request), user_path(*ids)
         visits = await page.visits(*ids, query)
-        context: dict[str, Any] = {"room_id": ids[0], "user_id": ids[1], "path": path, "query": query, "visits": visits}
-        context["kinds"] = KIND_NAMES
+        context: dict[str, Any] = {"room_id": ids[0], "user_id": ids[1], "path": path, "query": query}
+        context |= {"visits": visits.html, "kinds": KIND_NAMES}
         if query.at is not None:
             moment = await page.moment(*ids, query.at, query)
             return layout.answer(request, "user.html", moment.sections, at=query.at, status=moment.status, **context)
-        sections, status = (await page.view(*ids, query)).sections(), 200 if page.is_live(*ids) else 404
-        stream = query.url(f"{path}/stream")
+        sections = await layout.render(await page.view(*ids, query))
+        stream, status = query.url(f"{path}/stream"), 200 if page.is_live(*ids) else visits.status
         return layout.answer(request, "user.html", sections, stream=stream, status=status, **context)
 
-    @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET, middleware=[COMPRESSED])
+    @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET)
     async def get_visits(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
         ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
-        return html_answer(await page.visits(*ids, past.query(request)))
+        visits = await page.visits(*ids, past.query(request))
+        return html_answer(visits.html)
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_user_page(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> EventStream:

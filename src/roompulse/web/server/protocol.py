@@ -5,16 +5,21 @@ What is overridden or relied on here and in send_timeout.py has its hash in test
 
 import asyncio
 from http import HTTPStatus
-from typing import cast
+from typing import ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from roompulse.errors import Problem
 from roompulse.web.http.envelope import failure
 from roompulse.web.http.headers import COMMON_HEADERS
 from roompulse.web.server.coalescing import CoalescingTransport
+from roompulse.web.server.connection_limit import MAX_LINGERING, ConnectionLimit
 
 KEEP_ALIVE = 75
-"""Seconds in which the whole head of the next request has to arrive: longer than an SDK waits between two reports."""
+"""Seconds until the next request on a connection begins: longer than an SDK waits between two reports."""
+
+HEAD_TIMEOUT = 10
+"""Seconds in which the first request begins, and in which a head that has begun arrives whole."""
 
 MAX_HEAD = 65_536
 """Bytes of the target and headers of a request."""
@@ -38,7 +43,12 @@ class _RefusedError(Exception):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """A deadline for each request head, a limit on its size, and one on pipelined requests."""
+    """A limit on connections, a deadline for each request head, a limit on its size, and one on pipelined requests."""
+
+    limit: ClassVar[ConnectionLimit]
+
+    _address: str | None = None
+    """Of the client, where the connection counts."""
 
     _heads = 0
     """Complete request heads so far."""
@@ -62,10 +72,19 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast("asyncio.Transport", CoalescingTransport(transport, self.loop)))
-        self._wait(KEEP_ALIVE)
+        self._wait(HEAD_TIMEOUT)
+        address = self.client[0] if self.client else ""
+        try:
+            self.limit.enter(address)
+            self._address = address
+        except Problem as problem:
+            self._turn_away(problem)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self._address is not None:
+            self.limit.leave(self._address)
+        self.limit.lingering.discard(self)
         if self._timer is not None:
             self._timer.cancel()
 
@@ -76,7 +95,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
         # The parser reports a header once it is complete, so it never would report one without end.
         if read_head and self._reads_head and self._heads == heads:
-            self._head_size += len(data)
+            is_first_piece, self._head_size = not self._head_size, self._head_size + len(data)
+            if is_first_piece and self._deadline is not None and not self._refused:
+                self._wait(HEAD_TIMEOUT)
             if self._head_size > MAX_HEAD and not self._refused:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LARGE)
 
@@ -97,7 +118,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._reads_head = True
         if self.cycle.response_complete:
-            self._wait(KEEP_ALIVE)
+            self._wait_for_head()
 
     def on_response_complete(self) -> None:
         """As uvicorn's, except that no timer is made for each request."""
@@ -108,8 +129,13 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.pipeline:
             self._answered, app = self.pipeline.pop()
             self._start_asgi_task(self._answered, app)
+        elif self.cycle.more_body:
+            self._wait(LINGER)
         else:
-            self._wait(LINGER if self.cycle.more_body else KEEP_ALIVE)
+            self._wait_for_head()
+
+    def _wait_for_head(self) -> None:
+        self._wait(HEAD_TIMEOUT if self._head_size else KEEP_ALIVE)
 
     def _size_of_head(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
@@ -118,12 +144,21 @@ class BoundedProtocol(HttpToolsProtocol):
         """Answer what the parser rejects; `msg` is uvicorn's text, which is not used."""
         self._refuse(*self._refusal)
 
-    def _refuse(self, status: HTTPStatus, message: str) -> None:
+    def _turn_away(self, problem: Problem) -> None:
+        """Refuse a connection that is one too many."""
+        if len(self.limit.lingering) >= MAX_LINGERING:
+            self._refused = True
+            self.transport.abort()
+        else:
+            self.limit.lingering.add(self)
+            self._refuse(HTTPStatus(problem.status), problem.message, f"Retry-After: {problem.retry_after}\r\n")
+
+    def _refuse(self, status: HTTPStatus, message: str, headers: str = "") -> None:
         """Stop reading from this connection, answer, and close it."""
         self._refused = True
         if not self._is_answering():
             body = failure(status, message)
-            head = f"HTTP/1.1 {status} {status.phrase}\r\n{_HEADERS}Connection: close\r\n"
+            head = f"HTTP/1.1 {status} {status.phrase}\r\n{_HEADERS}{headers}Connection: close\r\n"
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
             self.transport.write(head.encode() + body)
             self.transport.write_eof()

@@ -77,9 +77,3 @@ class SlowReaderProtocol(BoundedProtocol):
         if self._reading is not None:
             self._reading.cancel()
             self._reading = None
-
-
-def protocol_class(send_timeout: float, on_cut_off: Callable[[], None]) -> type[SlowReaderProtocol]:
-    """Protocol of a server's connections; `on_cut_off` is called for each client that is cut off."""
-    bounds = {"send_timeout": send_timeout, "on_cut_off": staticmethod(on_cut_off)}
-    return type("ServedProtocol", (SlowReaderProtocol,), bounds)

@@ -11,8 +11,9 @@ import uvicorn
 
 from roompulse.settings import Settings
 from roompulse.web.application import Application
+from roompulse.web.server.connection_limit import ConnectionLimit, max_connections
+from roompulse.web.server.fast_path import protocol_class
 from roompulse.web.server.protocol import KEEP_ALIVE
-from roompulse.web.server.send_timeout import protocol_class
 
 GRACE = 4
 """Seconds that a stopping server waits for requests under way."""
@@ -21,15 +22,16 @@ YOUNG_OBJECTS = 50_000
 """Objects after which Python looks for garbage in cycles, of which there is little: live rooms have none."""
 
 
-def run(app: Application, settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `announce` is called with the URL once requests are answered.
+def run(app: Application, settings: Settings, listener: socket.socket, announce: Callable[[str, int], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `announce` is called with address and port once requests are answered.
 
     Raises StartupError for a database that cannot be used.
     """
+    limit = ConnectionLimit(settings, app.meters, max_connections())
     config = uvicorn.Config(
         cast("Any", app),  # the same protocol, typed twice
         lifespan="off",  # run by _serve, so that a StartupError arrives there
-        http=protocol_class(settings.send_timeout, app.meters.readers_dropped.inc),
+        http=protocol_class(settings, limit, app.take, app.meters.readers_dropped.inc),
         ws="none",
         log_config=None,
         access_log=False,
@@ -55,7 +57,7 @@ async def _serve(app: Application, server: uvicorn.Server, listener: socket.sock
 class _Server(uvicorn.Server):
     """Announces where it listens, and ends the streams as soon as it stops."""
 
-    def __init__(self, config: uvicorn.Config, app: Application, announce: Callable[[str], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: Application, announce: Callable[[str, int], None]) -> None:
         super().__init__(config)
         self._app = app
         self._announce = announce
@@ -65,8 +67,7 @@ class _Server(uvicorn.Server):
         gc.enable()
         await super().startup(sockets)
         for listener in sockets or ():
-            host, port = listener.getsockname()[:2]
-            self._announce(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+            self._announce(*listener.getsockname()[:2])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.hub.close()

@@ -1,5 +1,7 @@
 """Server-sent events as bytes. Each is encoded once, whoever reads it."""
 
+from collections.abc import Mapping
+
 from msgspec import json
 
 HEARTBEAT = 10
@@ -26,3 +28,8 @@ def json_event(data: object, *, name: str, ident: str | None = None) -> bytes:
 def partial(target: str, html: str) -> bytes:
     """An unnamed event, which htmx morphs into the element with the id `target`."""
     return event(f'<hx-partial hx-target="#{target}" hx-swap="innerMorph">{html}</hx-partial>')
+
+
+def slowdown_frames(seconds: int) -> Mapping[str, bytes]:
+    """What tells every viewer that views are updated every so many seconds, or (0) as often as they change again."""
+    return {"interval": event(str(seconds), name="interval")}

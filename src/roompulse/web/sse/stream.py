@@ -54,7 +54,7 @@ class EventStreams:
         self.send_timeout = settings.send_timeout
         self.server_stops = anyio.Event()
         self._peers = peers
-        self._viewers = ViewerLimit(settings.max_address_viewers)
+        self._viewers = ViewerLimit(settings.max_address_viewers, settings.max_address_views)
         self._meters = meters
 
     def subscribe(self, views: Sequence[View], scope: Any, caller: Caller, places: ExitStack) -> AnyMailbox:
@@ -65,7 +65,7 @@ class EventStreams:
         address = self._peers.address(scope)
         mailboxes = []
         for view in views:
-            places.enter_context(self._viewers.place(address))
+            places.enter_context(self._viewers.place(address, view.key))
             mailboxes.append(places.enter_context(self.hub.subscribe(view)))
         mailbox = mailboxes[0] if len(mailboxes) == 1 else Multiplexer(mailboxes)
         places.enter_context(self.registry.open_sessions.hold(caller, mailbox.close))

@@ -1,7 +1,7 @@
-"""How many streams one address may have open."""
+"""How many streams, and how many different views, one address may have open."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 from roompulse.errors import TooManyRequests
@@ -11,22 +11,33 @@ _RETRY_AFTER = 10
 
 
 class ViewerLimit:
-    """Counts the open streams of each address. They are as many as there are viewers at most, which the hub bounds."""
+    """Counts the open streams of each address by view. They are as many as there are viewers, which the hub bounds."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, most_views: int) -> None:
         self._most = most
-        self._open: Counter[str] = Counter()
+        self._most_views = most_views
+        self._open: defaultdict[str, Counter[Hashable]] = defaultdict(Counter)
 
     @contextmanager
-    def place(self, address: str) -> Iterator[None]:
-        """A place for one stream until the context ends; raises TooManyRequests where the address has all it may."""
+    def place(self, address: str, view: Hashable) -> Iterator[None]:
+        """A place for one stream of the view with this key until the context ends.
+
+        Raises TooManyRequests where the address has all it may. Streams of one view count as one view.
+        """
         key = address_key(address)
-        if self._open[key] >= self._most:
+        views = self._open[key]
+        if views.total() >= self._most:
             raise TooManyRequests(f"this address has {self._most} streams open already", retry_after=_RETRY_AFTER)
-        self._open[key] += 1
+        if view not in views and len(views) >= self._most_views:
+            raise TooManyRequests(
+                f"this address has streams of {self._most_views} different views open already", retry_after=_RETRY_AFTER
+            )
+        views[view] += 1
         try:
             yield
         finally:
-            self._open[key] -= 1
-            if not self._open[key]:
+            views[view] -= 1
+            if not views[view]:
+                del views[view]
+            if not views:
                 del self._open[key]

@@ -1,0 +1,1 @@
+"""Alerts: rules about live rooms, users and the server, evaluated once a second on what changed."""

@@ -1,0 +1,300 @@
+"""The state machine of alerts: pending, firing, resolved. It looks at what changed, and at what is due."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from math import inf
+
+from msgspec.structs import replace
+
+from roompulse.alerts.incident import Change, Incident
+from roompulse.alerts.metrics import Readings, ServerFigures
+from roompulse.alerts.model import Acknowledgement, Alert, Rule, Silence
+from roompulse.alerts.open_incidents import OpenIncidents
+from roompulse.alerts.targets import CompiledRule, RuleSet, Target, room_target, server_target, user_target
+from roompulse.alerts.totals import Totals
+from roompulse.alerts.words import duration
+from roompulse.rooms.contract import LiveRoom, LiveRooms
+
+MOST_DUE = 500
+"""Alerts looked at in one tick as they are due; further ones wait, so that a fault of all rooms stops no server."""
+
+_LEFT, _ENDED, _REMOVED = ": the user left", ": the room ended", ": the rule was removed or disabled"
+
+
+class Evaluator:
+    """`most` alerts fire at once; further ones are counted, and fire when there is room for them.
+
+    While the server receives no report for `stale_after` seconds, alerts about rooms and users stay as they are:
+    silence is neither good nor bad, and rules about `silent_for` tell of it. After that, and after a start, rooms and
+    users have `leave_after` seconds to come back.
+    """
+
+    def __init__(self, rooms: LiveRooms, *, most: int, stale_after: float, leave_after: float) -> None:
+        self._rooms = rooms
+        self._most = most
+        self._stale_after = stale_after
+        self._leave_after = leave_after
+        self._rules = RuleSet(())
+        self._silences: Sequence[Silence] = ()
+        self._open = OpenIncidents()
+        self._further: set[Incident] = set()
+        self._stale_users: dict[str, set[str]] = {}
+        self._version = 0
+        self._now = 0.0
+        self._is_starved = True
+        self._returned_by = 0.0
+        self._missing: set[Incident] = set()
+        self._expected: int | None = None
+        self._changes: list[Change] = []
+        self.totals = Totals(rooms)
+
+    def set_rules(self, rules: Iterable[Rule], now: float) -> list[Change]:
+        """Replace the rules; alerts of rules that are gone or disabled are resolved."""
+        self._now = now
+        new = RuleSet(rules)
+        for incident in self._open:
+            rule, subject = new.enabled.get(incident.rule_id), self._rule(incident).rule.subject
+            if rule is None or rule.rule.subject != subject:
+                self._end(incident, _REMOVED)
+        self._rules = new
+        return self._flushed()
+
+    def set_silences(self, silences: Sequence[Silence]) -> None:
+        """Replace the silences; alerts that are not silenced any more are sent with the next tick."""
+        self._silences = silences
+        for incident in self._open:
+            if incident.fired_at is not None and incident.told_at is None:
+                self._open.schedule(incident, 0.0)
+
+    def restore(self, alerts: Iterable[tuple[Alert, float | None]], now: float) -> list[Change]:
+        """Go on with stored alerts that are not resolved, each with when it was last sent."""
+        for alert, told_at in alerts:
+            if alert.rule_id in self._rules.enabled:
+                incident = Incident.restored(alert, told_at)
+                self._open.add(incident)
+                self._open.schedule(incident, now)
+            else:
+                ended = replace(alert, state="resolved", resolved_at=now)
+                self._changes.append(Change(ended, told_at, dropped=alert.fired_at is None))
+        return self._flushed()
+
+    def acknowledge(self, alert_id: str, acknowledged: Acknowledgement) -> Change | None:
+        """None where no such alert fires."""
+        for incident in self._open:
+            if incident.id == alert_id and incident.fired_at is not None:
+                incident.acknowledged = acknowledged
+                return self._change(incident)
+        return None
+
+    def alerts(self, room_id: str | None = None) -> list[Alert]:
+        """All that are pending or firing, or those of a room and its users."""
+        return [self._alert(one) for one in (self._open if room_id is None else self._open.of_room(room_id))]
+
+    def counts(self) -> Counter[tuple[str, str]]:
+        """Open alerts by severity and state; those that do not fire as too many do have the state `further`."""
+        return Counter(
+            (self._rule(one).rule.severity, "further" if one in self._further else one.state) for one in self._open
+        )
+
+    def tick(self, now: float, readings: Readings) -> list[Change]:
+        """Bring all alerts to the present, and return those that changed. The live rooms are of now already."""
+        self._now = now
+        self._note_starvation(readings.heard_at)
+        self._look_at_rooms(self._due_users())
+        self._look_at_server(readings)
+        return self._flushed()
+
+    def next_due(self) -> float:
+        """When something is due although nothing changes (Unix seconds), or before; infinite where nothing is."""
+        return self._now if self._stale_users else self._open.next_due()
+
+    def _note_starvation(self, heard_at: float | None) -> None:
+        starved = heard_at is None or self._now - heard_at >= self._stale_after
+        if self._is_starved and not starved:
+            self._returned_by = self._now + self._leave_after
+            self._missing = {incident for incident in self._open if incident.key[1] is not None}
+        self._is_starved = starved
+
+    def _due_users(self) -> defaultdict[str, set[str]]:
+        """Users to look at by room, changed or not; messages that are due are sent."""
+        to_check: defaultdict[str, set[str]] = defaultdict(set, self._stale_users)
+        self._stale_users = {}
+        for incident in islice(self._open.pop_due(self._now), MOST_DUE):
+            if incident.fired_at is not None:
+                self._send_if_due(incident)
+            _, room_id, user_id = incident.key
+            if room_id is not None:
+                to_check[room_id] |= {user_id} if user_id is not None else set()
+        return to_check
+
+    def _look_at_rooms(self, to_check: defaultdict[str, set[str]]) -> None:
+        since = self._version
+        for room_id in self._rooms.ids(since):
+            to_check[room_id] |= set()
+        for room_id, user_ids in to_check.items():
+            if room := self._rooms.get(room_id):
+                self._version = max(self._version, room.version)
+                self.totals.put(room.summary())
+                if not self._is_starved:
+                    self._look_at_room(room_id, room, user_ids, since)
+        self.totals.drop_ended()
+        if not self._is_starved:
+            self._end_rooms()
+
+    def _end_rooms(self) -> None:
+        for room_id in self._open.rooms():
+            if self._rooms.get(room_id) is None:
+                for incident in self._open.of_room(room_id):
+                    self._end_absent(incident, _ENDED)
+
+    def _end_absent(self, incident: Incident, why: str) -> None:
+        if incident not in self._missing or self._now >= self._returned_by:
+            self._end(incident, why)
+
+    def _look_at_room(self, room_id: str, room: LiveRoom, user_ids: set[str], since: int) -> None:
+        for incident in self._open.of_room(room_id):
+            if (user_id := incident.key[2]) is None:
+                continue
+            if user_id in room.users:
+                user_ids.add(user_id)
+            else:
+                self._end_absent(incident, _LEFT)
+        target = room_target(room_id, room)
+        if not target.stale:
+            for rule in self._rules.of_rooms:
+                if rule.scope.room(room_id):
+                    self._judge(rule, target)
+        if rules := [rule for rule in self._rules.of_users if rule.scope.room(room_id)]:
+            self._look_at_users(rules, target, room, user_ids, since)
+
+    def _look_at_users(
+        self, rules: Sequence[CompiledRule], target: Target, room: LiveRoom, user_ids: set[str], since: int
+    ) -> None:
+        timed = any(rule.is_about_staleness for rule in rules)
+        for user in room.users.values():
+            if user.version <= since and user.user_id not in user_ids:
+                continue
+            if timed and user.stale and target.room_id is not None:
+                self._stale_users.setdefault(target.room_id, set()).add(user.user_id)
+            one = user_target(target, user, self._now)
+            for rule in rules:
+                self._judge(rule, one)
+
+    def _look_at_server(self, readings: Readings) -> None:
+        users, heard_at = sum(self.totals.users.values()), readings.heard_at
+        if self._expected is None or not self._is_starved:
+            self._expected = users
+        figures = ServerFigures(
+            reports_per_second=readings.reports_per_second,
+            refused=readings.refused,
+            rooms=sum(self.totals.rooms.values()),
+            users=users,
+            poor_users=self.totals.users["poor"],
+            silent_for=max(0.0, self._now - heard_at) if heard_at is not None and self._expected else None,
+            commit_ms=readings.commit_ms,
+        )
+        for rule in self._rules.of_server:
+            self._judge(rule, server_target(figures, rule, self._expected, stale=heard_at is None))
+
+    def _judge(self, rule: CompiledRule, target: Target) -> None:
+        incident = self._open.get(rule.key(target))
+        firing = incident is not None and incident.fired_at is not None
+        holding = rule.holds(target, firing=firing)
+        if incident is None:
+            if holding and target.in_scope(rule.scope) and rule.scope.is_active(self._now):
+                self._begin(rule, target)
+            return
+        self._missing.discard(incident)
+        incident.note(rule.rule, target.read)
+        if firing:
+            if holding or (holding is None and target.stale):
+                incident.cleared_at = None
+            else:
+                self._clear(rule, incident)
+        elif holding and rule.scope.is_active(self._now):
+            self._fire_if_due(rule, incident, target)
+        else:
+            self._end(incident)
+
+    def _begin(self, rule: CompiledRule, target: Target) -> None:
+        incident = Incident(rule.key(target), self._now)
+        incident.note(rule.rule, target.read)
+        incident.text = rule.rule.name
+        self._open.add(incident)
+        self._fire_if_due(rule, incident, target)
+        if incident.fired_at is None:
+            self._open.schedule(incident, incident.started_at + rule.rule.hold)
+            self._changes.append(self._change(incident))
+
+    def _fire_if_due(self, rule: CompiledRule, incident: Incident, target: Target) -> None:
+        if self._now < incident.started_at + rule.rule.hold or self._is_covered(rule, incident):
+            return
+        if self._open.firing >= self._most:
+            self._further.add(incident)
+            return
+        self._further.discard(incident)
+        self._open.firing += 1
+        incident.fired_at = self._now
+        incident.text = target.words(rule.rule)
+        if not self._send_if_due(incident):
+            self._changes.append(self._change(incident))
+
+    def _is_covered(self, rule: CompiledRule, incident: Incident) -> bool:
+        """Whether an alert about the room, which names its users, fires already and is as severe."""
+        _, room_id, user_id = incident.key
+        if room_id is None or user_id is None:
+            return False
+        about_room = [one for one in self._open.of_room(room_id) if one.key[2] is None and one.fired_at is not None]
+        return any(self._rule(one).covers(rule) for one in about_room)
+
+    def _clear(self, rule: CompiledRule, incident: Incident) -> None:
+        if incident.cleared_at is None:
+            incident.cleared_at = self._now
+        until = incident.cleared_at + rule.rule.clear_for
+        if self._now >= until:
+            self._end(incident)
+        else:
+            self._open.schedule(incident, until)
+
+    def _send_if_due(self, incident: Incident) -> bool:
+        """Send a firing alert that was not sent yet, or is to be sent again; otherwise look at it again in time."""
+        repeat = None if incident.acknowledged else self._rule(incident).rule.repeat
+        due = self._now if incident.told_at is None else incident.told_at + (repeat or inf)
+        due = max(due, self._silenced_until(incident) or due)
+        if sends := due <= self._now:
+            incident.told_at = self._now
+            self._changes.append(self._change(incident, is_sent=True))
+            due = self._now + (repeat or inf)
+        if due < inf:
+            self._open.schedule(incident, due)
+        return sends
+
+    def _end(self, incident: Incident, why: str = "") -> None:
+        """Resolve an alert that fires; forget one that is pending."""
+        fired = incident.fired_at is not None
+        if fired:
+            incident.resolved_at = self._now
+            incident.text += f" Resolved after {duration(self._now - incident.started_at)}{why}."
+        alert, told_at = incident.alert(self._rule(incident).rule, None), incident.told_at
+        self._changes.append(Change(alert, told_at, is_sent=fired and told_at is not None, dropped=not fired))
+        self._open.remove(incident)
+        self._further.discard(incident)
+        self._missing.discard(incident)
+
+    def _rule(self, incident: Incident) -> CompiledRule:
+        return self._rules.enabled[incident.rule_id]
+
+    def _silenced_until(self, incident: Incident) -> float | None:
+        ends = (one.until for one in self._silences if one.until > self._now and one.matches(*incident.key))
+        return max(ends, default=None)
+
+    def _alert(self, incident: Incident) -> Alert:
+        return incident.alert(self._rule(incident).rule, self._silenced_until(incident))
+
+    def _change(self, incident: Incident, *, is_sent: bool = False) -> Change:
+        return Change(self._alert(incident), incident.told_at, is_sent=is_sent)
+
+    def _flushed(self) -> list[Change]:
+        changes, self._changes = self._changes, []
+        return changes

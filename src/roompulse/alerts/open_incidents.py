@@ -1,0 +1,63 @@
+"""The incidents that are open: by key, by room, and by when they are due."""
+
+import heapq
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from itertools import count
+from math import inf
+
+from roompulse.alerts.incident import Incident, Key
+
+
+class OpenIncidents:
+    def __init__(self) -> None:
+        self._by_key: dict[Key, Incident] = {}
+        self._by_room: defaultdict[str, set[Key]] = defaultdict(set)
+        self._due: list[tuple[float, int, Incident]] = []
+        self._ordinals = count()
+        self.firing = 0
+
+    def __iter__(self) -> Iterator[Incident]:
+        return iter(list(self._by_key.values()))
+
+    def get(self, key: Key) -> Incident | None:
+        return self._by_key.get(key)
+
+    def rooms(self) -> list[str]:
+        """Rooms with open incidents."""
+        return list(self._by_room)
+
+    def of_room(self, room_id: str) -> Collection[Incident]:
+        """Those of the room and of its users."""
+        return [self._by_key[key] for key in self._by_room[room_id]] if room_id in self._by_room else ()
+
+    def add(self, incident: Incident) -> None:
+        self._by_key[incident.key] = incident
+        self.firing += incident.fired_at is not None
+        if (room_id := incident.key[1]) is not None:
+            self._by_room[room_id].add(incident.key)
+
+    def remove(self, incident: Incident) -> None:
+        del self._by_key[incident.key]
+        self.firing -= incident.fired_at is not None
+        if (room_id := incident.key[1]) is not None:
+            self._by_room[room_id].discard(incident.key)
+            if not self._by_room[room_id]:
+                del self._by_room[room_id]
+
+    def schedule(self, incident: Incident, at: float) -> None:
+        """Let it be due at `at`, unless it is before. Once it is due, whoever looks at it schedules it anew."""
+        if incident.due is None or at < incident.due:
+            incident.due = at
+            heapq.heappush(self._due, (at, next(self._ordinals), incident))
+
+    def pop_due(self, now: float) -> Iterator[Incident]:
+        while self._due and self._due[0][0] <= now:
+            at, _, incident = heapq.heappop(self._due)
+            if incident.due == at and self._by_key.get(incident.key) is incident:
+                incident.due = None
+                yield incident
+
+    def next_due(self) -> float:
+        """When one is due next (Unix seconds), or before; infinite where none is."""
+        return self._due[0][0] if self._due else inf

@@ -1,0 +1,136 @@
+"""What a rule would have done in the past: the same evaluation over stored reports, with the clock of their time."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from math import ceil, floor, inf
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from roompulse.alerts.evaluator import Evaluator
+from roompulse.alerts.incident import Change
+from roompulse.alerts.metrics import METRICS, Readings
+from roompulse.alerts.model import Alert, Rule
+from roompulse.alerts.scope import glob
+from roompulse.errors import BadRequest, TooManyRequests
+from roompulse.intake.intake import RATE_WINDOW
+from roompulse.intake.window import SlidingCount
+from roompulse.quality import FRAME_RATE_WINDOW
+from roompulse.report.model import Received
+from roompulse.rooms.contract import LiveRooms
+from roompulse.settings import Settings
+from roompulse.store.contract import Store
+
+MOST_ALERTS = 100
+"""The newest alerts that an answer has."""
+
+SHORT = 60.0
+"""Seconds: an alert that was over by then was too short to act on."""
+
+_AT_ONCE = 200
+"""Reports or seconds that are replayed in one go; then other tasks run."""
+
+
+class Preview(Struct, frozen=True, rename={"start": "from", "end": "to"}):
+    """How often it would have fired, the newest of these alerts, and which share (0-1) was over within SHORT.
+
+    `start` is from when on reports are stored, where that is later than what was asked for.
+    """
+
+    firings: int
+    noise: float | None
+    start: float
+    end: float
+    alerts: list[Alert]
+
+
+class Previews:
+    """One at a time: it takes as much CPU as the server has to spare."""
+
+    def __init__(self, store: Store, no_rooms: Callable[[], LiveRooms], settings: Settings) -> None:
+        self._store = store
+        self._no_rooms = no_rooms
+        self._settings = settings
+        self._is_busy = False
+
+    async def of(self, rule: Rule, start: float, end: float, now: float) -> Preview:
+        """Raises BadRequest for a rule that stored reports say nothing about, TooManyRequests, and StoreError."""
+        for place, condition in enumerate(rule.when):
+            if not METRICS[rule.subject][condition.metric].in_history:
+                raise BadRequest(f"$.rule.when[{place}].metric: {condition.metric} is not kept, so there is no preview")
+        if self._is_busy:
+            raise TooManyRequests("another preview is being made", retry_after=5)
+        self._is_busy = True
+        try:
+            # Live rooms are what reports of the time before make of them.
+            lead = self._settings.leave_after + FRAME_RATE_WINDOW
+            start = max(start, now - self._settings.sample_retention + lead)
+            return await self._replay(rule, start, max(start, end), lead)
+        finally:
+            self._is_busy = False
+
+    async def _replay(self, rule: Rule, start: float, end: float, lead: float) -> Preview:
+        run = Run(replace(rule, id=rule.id or "preview", enabled=True), self._no_rooms(), self._settings, start)
+        wanted = glob(rule.scope.room)
+        async for received in self._store.recent(start - lead):
+            if received.at > end:
+                break
+            await (run.add if wanted(received.report.room_id) else run.hear)(received)
+        await run.advance(end)
+        return run.result(start, end)
+
+
+class Run:
+    """A replay: reports go in, in the order of their receipt, and each whole second from `start` on is evaluated."""
+
+    def __init__(self, rule: Rule, rooms: LiveRooms, settings: Settings, start: float) -> None:
+        self._rooms = rooms
+        self._evaluator = Evaluator(
+            rooms, most=settings.max_alerts, stale_after=settings.stale_after, leave_after=settings.leave_after
+        )
+        self._evaluator.set_rules([rule], start)
+        self._next = float(ceil(start))
+        self._heard_at: float | None = None
+        self._rate = SlidingCount(1, RATE_WINDOW)
+        self._is_timed = rule.subject == "server"
+        self._done = 0
+        self._firings: dict[str, Alert] = {}
+
+    async def add(self, received: Received) -> None:
+        await self.hear(received)
+        self._rooms.expire(received.at)
+        self._rooms.apply(received)
+
+    async def hear(self, received: Received) -> None:
+        """A report of a room that the rule is not about: it tells that the server is not starved."""
+        await self.advance(received.at, before=True)
+        self._heard_at = received.at
+        self._rate.note(1, received.at)
+
+    async def advance(self, to: float, *, before: bool = False) -> None:
+        """Evaluate all seconds until `to`, which is one of them unless only those `before` it are."""
+        while self._next < to or (self._next == to and not before):
+            self._rooms.expire(self._next)
+            rate = self._rate.total(self._next) / RATE_WINDOW
+            self._note(self._evaluator.tick(self._next, Readings(self._heard_at, rate)))
+            self._next = self._following(to)
+            self._done += 1
+            if self._done % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def _following(self, to: float) -> float:
+        """The next second, or where nobody is there and nothing is due, the last one until `to`."""
+        if self._rooms.ids() or self._is_timed or self._evaluator.next_due() < inf:
+            return self._next + 1
+        return max(self._next + 1, float(floor(to)))
+
+    def _note(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if change.alert.fired_at is not None:
+                self._firings[change.alert.id] = change.alert
+
+    def result(self, start: float, end: float) -> Preview:
+        fired = sorted(self._firings.values(), key=lambda alert: (-(alert.fired_at or 0), alert.id))
+        short = sum(one.resolved_at is not None and one.resolved_at - (one.fired_at or 0) < SHORT for one in fired)
+        noise = round(short / len(fired), 3) if fired else None
+        return Preview(len(fired), noise, start, end, fired[:MOST_ALERTS])

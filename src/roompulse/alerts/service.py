@@ -1,0 +1,220 @@
+"""Alerts while the server runs: evaluated once a second, saved before they are sent, changed by operators."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from math import floor
+
+from msgspec.structs import replace
+
+from roompulse.alerts.defaults import DEFAULT_RULES
+from roompulse.alerts.evaluator import Evaluator
+from roompulse.alerts.incident import Change
+from roompulse.alerts.metrics import Readings
+from roompulse.alerts.model import LONGEST_SILENCE, SEVERITIES, Acknowledgement, Alert, Rule, Silence
+from roompulse.alerts.store import AlertQuery, SqlAlerts
+from roompulse.alerts.totals import Totals
+from roompulse.alerts.validation import check_rule
+from roompulse.clock import Clock
+from roompulse.errors import BadRequest, NotFound
+from roompulse.periodic import Attempts, every
+from roompulse.rooms.contract import LiveRooms
+from roompulse.settings import Settings
+from roompulse.store.engine import Database
+
+logger = logging.getLogger(__name__)
+
+MAX_SILENCES = 1000
+PRUNE_EVERY = 60.0
+
+_ORDER = {"firing": 0, "pending": 1, "resolved": 2}
+
+
+def new_id() -> str:
+    return secrets.token_hex(8)
+
+
+class AlertService:
+    """Evaluates, saves and lists alerts; keeps rules and silences.
+
+    `readings` brings the live rooms to the present and reads the rest. `changed` is called with the alerts that fired
+    or were resolved, once they are saved. While the database cannot be written, nothing is evaluated: nobody could be
+    told of it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        rooms: LiveRooms,
+        readings: Callable[[], Readings],
+        clock: Clock,
+        changed: Callable[[Sequence[Alert]], None],
+        settings: Settings,
+    ) -> None:
+        self._evaluator = Evaluator(
+            rooms, most=settings.max_alerts, stale_after=settings.stale_after, leave_after=settings.leave_after
+        )
+        self._store = SqlAlerts(database)
+        self._readings = readings
+        self._clock = clock
+        self._changed = changed
+        self._max_rules = settings.max_rules
+        self._retention = settings.snapshot_retention
+        self._rules: dict[str, Rule] = {}
+        self._silences: dict[str, Silence] = {}
+        self._unsaved: list[Change] = []
+        self._lock = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Go on where the server before has stopped. Raises StoreError."""
+        stored, now = await self._store.load(), self._clock()
+        rules = stored.rules
+        if rules is None:
+            rules = list(DEFAULT_RULES)
+            await self._store.put_rules(*rules)
+        self._rules = {rule.id: rule for rule in rules}
+        self._silences = {one.id: one for one in stored.silences}
+        self._evaluator.set_rules(rules, now)
+        self._evaluator.set_silences(stored.silences)
+        self._unsaved = self._evaluator.restore(stored.open_alerts, now)
+
+    async def run(self) -> None:
+        """Evaluate at each whole second, as the preview does."""
+        attempt = Attempts(self.tick, "alerts could not be evaluated")
+        while True:
+            now = self._clock()
+            await asyncio.sleep(floor(now) + 1 - now)
+            await attempt()
+
+    async def run_pruning(self) -> None:
+        await every(PRUNE_EVERY, self.prune, "old alerts could not be deleted", at_once=True)
+
+    async def tick(self) -> None:
+        async with self._lock:
+            await self._flush()
+            await self._keep(self._evaluator.tick(self._clock(), self._readings()))
+
+    async def prune(self) -> None:
+        now = self._clock()
+        while await self._store.prune(now - self._retention, now):
+            await asyncio.sleep(0)
+
+    async def _keep(self, changes: Iterable[Change]) -> None:
+        self._unsaved += changes
+        await self._flush()
+
+    async def _flush(self) -> None:
+        if not self._unsaved:
+            return
+        await self._store.save(self._unsaved, self._rules.values(), self._clock())
+        saved, self._unsaved = self._unsaved, []
+        if told := [one.alert for one in saved if one.alert.state != "pending" and not one.dropped]:
+            self._changed(told)
+
+    @property
+    def totals(self) -> Totals:
+        return self._evaluator.totals
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Open alerts by severity and state."""
+        return self._evaluator.counts()
+
+    def firing(self, room_id: str | None = None) -> list[Alert]:
+        """Alerts that fire, of a room and its users or of all: the most severe first, then the newest."""
+        found = [alert for alert in self._evaluator.alerts(room_id) if alert.state == "firing"]
+        return sorted(found, key=lambda alert: (-SEVERITIES.index(alert.severity), -alert.started_at, alert.id))
+
+    async def alerts(self, query: AlertQuery, state: str | None = None) -> list[Alert]:
+        """Those that fire, then pending ones, then resolved ones; of each the newest first. Raises StoreError."""
+        found = [alert for alert in self._evaluator.alerts() if _matches(alert, query) and state in (None, alert.state)]
+        if state in (None, "resolved"):
+            found += await self._store.resolved(query)
+        return sorted(found, key=lambda alert: (_ORDER[alert.state], -alert.started_at, alert.id))[: query.limit]
+
+    async def acknowledge(self, alert_id: str, note: str, by: str) -> Alert:
+        """Raises NotFound and StoreError."""
+        async with self._lock:
+            change = self._evaluator.acknowledge(alert_id, Acknowledgement(by, self._clock(), note))
+            if change is None:
+                raise NotFound("no such alert fires")
+            await self._keep([change])
+            return change.alert
+
+    @property
+    def rules(self) -> list[Rule]:
+        return sorted(self._rules.values(), key=lambda rule: (rule.name.casefold(), rule.id))
+
+    def rule(self, rule_id: str) -> Rule:
+        if (rule := self._rules.get(rule_id)) is None:
+            raise NotFound("no such rule")
+        return rule
+
+    async def add_rule(self, rule: Rule, channels: Iterable[str]) -> Rule:
+        """The rule with its id; raises BadRequest for one that cannot be."""
+        if len(self._rules) >= self._max_rules:
+            raise BadRequest(f"$: there are {self._max_rules} rules already, the maximum (MAX_RULES)")
+        return await self._put_rule(replace(rule, id=new_id()), channels)
+
+    async def change_rule(self, rule_id: str, rule: Rule, channels: Iterable[str]) -> Rule:
+        self.rule(rule_id)
+        return await self._put_rule(replace(rule, id=rule_id), channels)
+
+    async def _put_rule(self, rule: Rule, channels: Iterable[str]) -> Rule:
+        check_rule(rule)
+        known = set(channels)
+        for place, channel in enumerate(rule.channels):
+            if channel not in known:
+                raise BadRequest(f"$.channels[{place}]: there is no such channel")
+        async with self._lock:
+            await self._store.put_rules(rule)
+            self._rules[rule.id] = rule
+            await self._apply_rules()
+        return rule
+
+    async def remove_rule(self, rule_id: str) -> None:
+        self.rule(rule_id)
+        async with self._lock:
+            await self._store.remove_rule(rule_id)
+            self._rules.pop(rule_id, None)
+            await self._apply_rules()
+
+    async def _apply_rules(self) -> None:
+        await self._keep(self._evaluator.set_rules(self._rules.values(), self._clock()))
+
+    @property
+    def silences(self) -> list[Silence]:
+        now = self._clock()
+        return sorted((one for one in self._silences.values() if one.until > now), key=lambda one: (one.until, one.id))
+
+    async def add_silence(self, silence: Silence) -> Silence:
+        """The silence with its id; raises BadRequest for one that cannot be."""
+        now = self._clock()
+        if not now < silence.until <= now + LONGEST_SILENCE:
+            raise BadRequest("$.until: must be within a year from now")
+        if silence.rule_id is not None and silence.rule_id not in self._rules:
+            raise BadRequest("$.rule_id: there is no such rule")
+        if len(self.silences) >= MAX_SILENCES:
+            raise BadRequest(f"$: there are {MAX_SILENCES} silences already, the maximum")
+        silence = replace(silence, id=new_id())
+        async with self._lock:
+            await self._store.put_silence(silence)
+            self._silences[silence.id] = silence
+            self._evaluator.set_silences(self.silences)
+        return silence
+
+    async def remove_silence(self, silence_id: str) -> None:
+        if silence_id not in self._silences:
+            raise NotFound("no such silence")
+        async with self._lock:
+            await self._store.remove_silence(silence_id)
+            self._silences.pop(silence_id, None)
+            self._evaluator.set_silences(self.silences)
+
+
+def _matches(alert: Alert, query: AlertQuery) -> bool:
+    return (
+        query.severity in (None, alert.severity)
+        and query.room_id in (None, alert.room_id)
+        and (query.end is None or alert.started_at <= query.end)
+    )

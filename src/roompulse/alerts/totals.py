@@ -1,0 +1,41 @@
+"""How many rooms and users are of each level, kept while rooms change."""
+
+from roompulse.quality import Level, RoomQuality
+from roompulse.rooms.contract import LiveRooms
+from roompulse.rooms.model import RoomSummary
+
+LEVELS: tuple[Level, ...] = ("good", "fair", "poor", "unknown")
+
+
+class Totals:
+    """The live rooms that were `put`; who uses it puts each again when it has changed."""
+
+    def __init__(self, rooms: LiveRooms) -> None:
+        self._rooms = rooms
+        self._known: dict[str, RoomQuality] = {}
+        self.rooms: dict[Level, int] = dict.fromkeys(LEVELS, 0)
+        self.users: dict[Level, int] = dict.fromkeys(LEVELS, 0)
+
+    def put(self, summary: RoomSummary) -> None:
+        """Count a room as it is now."""
+        self.drop(summary.room_id)
+        quality = self._known[summary.room_id] = summary.aggregate.quality
+        self._count(quality, 1)
+
+    def drop(self, room_id: str) -> None:
+        if quality := self._known.pop(room_id, None):
+            self._count(quality, -1)
+
+    def drop_ended(self) -> None:
+        """Count rooms no more that are not live; every live room is counted already."""
+        live = self._rooms.ids()
+        if len(live) < len(self._known):
+            for room_id in self._known.keys() - live:
+                self.drop(room_id)
+
+    def _count(self, quality: RoomQuality, change: int) -> None:
+        self.rooms[quality.level] += change
+        self.users["good"] += change * quality.good
+        self.users["fair"] += change * quality.fair
+        self.users["poor"] += change * quality.poor
+        self.users["unknown"] += change * quality.unknown

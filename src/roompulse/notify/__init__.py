@@ -1,0 +1,1 @@
+"""Sending alerts: channels, the outbox, and where messages may go."""

@@ -1,0 +1,55 @@
+"""Whatever Apprise speaks: Slack, Teams, PagerDuty, ntfy and a hundred others, each by a URL."""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from roompulse.notify import words
+from roompulse.notify.model import Channel, Message, SendError
+from roompulse.notify.targets import Targets
+from roompulse.settings import Settings
+
+if TYPE_CHECKING:
+    from apprise import Apprise
+
+TIMEOUT = 30.0
+"""Seconds. Apprise sends in threads of its own, which may take longer to end."""
+
+_TYPES = {"info": "info", "warning": "warning", "critical": "failure"}
+
+
+def service_of(url: str) -> "Apprise | None":
+    """The service that a URL is of; None for a URL that Apprise does not know. It takes long at the first time."""
+    from apprise import Apprise  # half a second, and most servers have no such channel
+
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it logs parts of URLs, which are secrets
+    service = Apprise()
+    return service if service.add(url) else None
+
+
+class AppriseSender:
+    def __init__(self, targets: Targets, settings: Settings) -> None:
+        self._targets = targets
+        self._base = words.base_url(settings)
+
+    async def send(self, channel: Channel, message: Message) -> str:
+        """Send the message; raises SendError. Apprise does not say why it failed."""
+        url = channel.url or ""
+        # It connects by itself: what it is told to connect to by name cannot be checked here.
+        self._targets.check_named(urlsplit(url).hostname or "")
+        service = await asyncio.to_thread(service_of, url)
+        if service is None:
+            raise SendError("Apprise does not know this URL", final=True)
+        alert = message.alert
+        notify_type = "success" if alert.state == "resolved" else _TYPES[alert.severity]
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                sent = await service.async_notify(
+                    body=words.text(message, self._base), title=words.subject(message), notify_type=notify_type
+                )
+        except TimeoutError:
+            raise SendError(f"not sent within {TIMEOUT:g} s") from None
+        if not sent:
+            raise SendError("Apprise could not send it")
+        return "sent"

@@ -1,0 +1,112 @@
+"""Channels, to which alerts are sent, and the messages. Times are Unix seconds."""
+
+import secrets
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from msgspec import Meta, Struct
+
+from roompulse.alerts.model import Alert, Name
+
+Kind = Literal["webhook", "email", "apprise"]
+MessageType = Literal["alert.firing", "alert.resolved", "alert.test"]
+Outcome = Literal["delivered", "given_up"]
+
+LONGEST_URL = 2048
+Url = Annotated[str, Meta(min_length=1, max_length=LONGEST_URL)]
+
+
+class Channel(Struct, frozen=True, forbid_unknown_fields=True):
+    """`url` is of webhooks and Apprise, `to` of e-mail, `secret` of webhooks: it signs what they are sent."""
+
+    name: Name
+    kind: Kind
+    id: str = ""
+    url: Url | None = None
+    to: Annotated[str, Meta(min_length=3, max_length=1000)] | None = None
+    secret: Annotated[str, Meta(max_length=200)] | None = None
+    enabled: bool = True
+
+
+class ShownChannel(Struct, frozen=True):
+    """A channel as it is read: URLs without what may be secret in them, and the secret only once, when it is made."""
+
+    id: str
+    name: str
+    kind: Kind
+    url: str | None
+    to: str | None
+    secret: str | None
+    enabled: bool
+
+
+def shown(channel: Channel, secret: str | None = None) -> ShownChannel:
+    url = channel.url and shown_url(channel.kind, channel.url)
+    return ShownChannel(channel.id, channel.name, channel.kind, url, channel.to, secret, channel.enabled)
+
+
+def shown_url(kind: Kind, url: str) -> str:
+    """The beginning of a URL: credentials, and paths, in which many services have theirs, are left out."""
+    parts = urlsplit(url)
+    if kind == "apprise":
+        return f"{parts.scheme}://…"
+    host = parts.netloc.rpartition("@")[2]
+    rest = "/…" if parts.path.strip("/") or parts.query else parts.path
+    return f"{parts.scheme}://{host}{rest}"
+
+
+class Message(Struct, frozen=True):
+    """What one channel is to be told; `id` is the same at each attempt, by which receivers tell repeats."""
+
+    id: str
+    type: MessageType
+    created_at: float
+    alert: Alert
+
+
+class Delivery(Struct, frozen=True):
+    """A message in the outbox, or what became of it. `detail` says what the last attempt came to."""
+
+    id: int
+    channel_id: str
+    message: Message
+    attempts: int
+    next_at: float | None
+    done_at: float | None
+    outcome: Outcome | None
+    detail: str
+
+
+class SendError(Exception):
+    """A message could not be sent. It is tried again, after `retry_after` seconds if given, unless it is `final`."""
+
+    def __init__(self, detail: str, *, final: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.final = final
+        self.retry_after = retry_after
+
+
+def test_message(now: float) -> Message:
+    """What a channel is sent to see whether it works."""
+    alert = Alert(
+        id="test",
+        rule_id="test",
+        rule="Test of this channel",
+        severity="info",
+        subject="server",
+        state="firing",
+        room_id=None,
+        user_id=None,
+        started_at=now,
+        fired_at=now,
+        resolved_at=None,
+        metric="rooms",
+        value=0,
+        worst=0,
+        threshold=0,
+        unit="",
+        text="This is a test: alerts sent to this channel arrive.",
+        path="",
+    )
+    return Message(f"msg_test_{secrets.token_hex(8)}", "alert.test", now, alert)

@@ -1,0 +1,91 @@
+"""Webhooks by the Standard Webhooks specification (standardwebhooks.com)."""
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import msgspec
+from standardwebhooks import Webhook
+
+from roompulse.clock import Clock
+from roompulse.notify.model import Channel, Message, SendError
+from roompulse.notify.targets import Targets
+
+TIMEOUT = 10.0
+"""Seconds for the whole of an attempt; it is also those for each of its steps."""
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs URLs, which may hold passwords
+
+_RETRIED = {408, 409, 425, 429}
+"""Statuses of the client's fault that heal by themselves."""
+
+
+class CheckedTransport(httpx.AsyncBaseTransport):
+    """Connects to an address that is allowed, and to no other that the name may resolve to a moment later."""
+
+    def __init__(self, targets: Targets, inner: httpx.AsyncBaseTransport) -> None:
+        self._targets = targets
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        port = url.port or (443 if url.scheme == "https" else 80)
+        address = await self._targets.address(url.host, port)
+        # The Host header is there already; the name of the certificate is the one in the URL, too.
+        request.extensions = {**request.extensions, "sni_hostname": url.host}
+        request.url = url.copy_with(host=address)
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class WebhookSender:
+    def __init__(self, targets: Targets, clock: Clock) -> None:
+        self._targets = targets
+        self._clock = clock
+
+    async def send(self, channel: Channel, message: Message) -> str:
+        """Post the message, and say what came of it; raises SendError."""
+        body = body_of(message)
+        headers = signed_headers(channel.secret or "", message.id, self._clock(), body)
+        transport = CheckedTransport(self._targets, httpx.AsyncHTTPTransport(trust_env=False))
+        client = httpx.AsyncClient(transport=transport, timeout=TIMEOUT, follow_redirects=False, trust_env=False)
+        try:
+            # The body of the answer is not read: it may be without end.
+            async with client, client.stream("POST", channel.url or "", content=body, headers=headers) as answer:
+                return _judged(answer)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise SendError(f"{type(error).__name__}: {error}"[:200]) from None
+
+
+def body_of(message: Message) -> bytes:
+    at = datetime.fromtimestamp(message.created_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    body: dict[str, Any] = {"type": message.type, "timestamp": at, "data": message.alert}
+    return msgspec.json.encode(body)
+
+
+def signed_headers(secret: str, message_id: str, now: float, body: bytes) -> dict[str, str]:
+    at = datetime.fromtimestamp(int(now), UTC)
+    return {
+        "content-type": "application/json",
+        "user-agent": "roompulse",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now)),
+        "webhook-signature": Webhook(secret).sign(message_id, at, body.decode()),
+    }
+
+
+def _judged(answer: httpx.Response) -> str:
+    status = f"{answer.status_code} {answer.reason_phrase}".strip()
+    if answer.is_success:
+        return status
+    if answer.is_redirect:
+        raise SendError(f"{status}: redirects are not followed", final=True)
+    if answer.is_client_error and answer.status_code not in _RETRIED:
+        raise SendError(status, final=True)
+    after = answer.headers.get("retry-after", "")
+    raise SendError(
+        status, retry_after=float(after) if after.isascii() and after.isdigit() and len(after) < 6 else None
+    )

@@ -1,0 +1,108 @@
+"""Reads of what may be long: one thread does all of them, in short steps that take turns.
+
+So ingest waits for a read no longer than for the interpreter's lock, a short read waits for a long one no longer than a
+step, and no transaction outlives a step, however slowly a client reads.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
+
+from roompulse.errors import StoreError, Unavailable
+from roompulse.store.contract import Steps
+from roompulse.store.sqlite import store_errors
+
+SWITCH_INTERVAL = 0.0002
+"""Seconds after which a thread gets the interpreter's lock from one that computes. A commit needs it about ten times,
+and would wait for 5 ms each time by Python's default."""
+
+_RETRY_AFTER = 5
+
+T = TypeVar("T")
+
+
+RUNNING = 2
+"""Results of several steps that are worked at; others wait. A room of the past takes megabytes until it is shown."""
+
+
+class Reader:
+    """At most `most` reads of more than one step are under way; shorter ones are never refused.
+
+    `read_failed` is called with each error of the database.
+    """
+
+    def __init__(self, most: int, read_failed: Callable[[StoreError], None]) -> None:
+        self._most = most
+        self._read_failed = read_failed
+        self._under_way = 0
+        self._running = asyncio.Semaphore(RUNNING)
+        self._thread = ThreadPoolExecutor(1, "roompulse-reader")
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """To be used within this context, which at its end waits for the step under way."""
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        try:
+            yield
+        finally:
+            self._thread.shutdown(cancel_futures=True)
+            sys.setswitchinterval(before)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for one long read until the context ends; raises Unavailable where there is none."""
+        if self._under_way >= self._most:
+            raise Unavailable(f"{self._most} long reads are under way already", retry_after=_RETRY_AFTER)
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    async def result(self, steps: Steps[T]) -> T:
+        """What the steps return; raises what they raise, and Unavailable if there are several and no place."""
+        result = await self._run(partial(_next, steps))
+        if isinstance(result, _More):
+            with self.place():
+                async with self._running:
+                    while isinstance(result, _More):
+                        result = await self._run(partial(_next, steps))
+        return result
+
+    async def portions(self, portions: Iterator[T]) -> AsyncGenerator[T, None]:
+        """Each portion, made once the one before is consumed. The caller holds a `place` where there may be many."""
+        while (portion := await self._run(partial(next, portions, None))) is not None:
+            yield portion
+
+    async def _run(self, step: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, _checked, step)
+        except StoreError as error:
+            self._read_failed(error)
+            raise
+
+
+def _checked(step: Callable[[], T]) -> T:
+    with store_errors():
+        return step()
+
+
+class _More:
+    """Stands for the result of steps that are not done."""
+
+
+_MORE = _More()
+
+
+def _next(steps: Steps[T]) -> T | _More:
+    try:
+        next(steps)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    return _MORE

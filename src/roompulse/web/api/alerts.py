@@ -1,0 +1,129 @@
+"""/report/alerts: alerts and what became of their messages, acknowledging, silences."""
+
+from typing import cast
+
+import msgspec
+from litestar import route
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from msgspec import Struct
+
+from roompulse.alerts.model import SEVERITIES, STATES, Note, Severity, Silence, State
+from roompulse.alerts.service import AlertService
+from roompulse.alerts.store import AlertQuery
+from roompulse.alerts.validation import decode
+from roompulse.errors import BadRequest, UnsupportedMediaType
+from roompulse.notify.store import Outbox
+from roompulse.report.ids import id_fault
+from roompulse.web.api.history import requested_id, requested_limit, requested_span
+from roompulse.web.http.authentication import caller_of, name_of
+from roompulse.web.http.body import read_body
+from roompulse.web.http.envelope import ACKNOWLEDGED, success
+from roompulse.web.http.json_answer import JsonAnswer, hashed_answer
+from roompulse.web.http.routes import DELETE, FOR_MANAGERS, GET, POST, AnyRequest
+from roompulse.web.http.times import parse_time
+
+DEFAULT_LIMIT = 100
+MAX_BODY = 65_536
+"""Bytes of a body other than a report."""
+
+_LONGEST_SHOWN = 100
+
+
+class AcknowledgeBody(Struct, forbid_unknown_fields=True):
+    note: Note = ""
+
+
+class SilenceBody(Struct, forbid_unknown_fields=True):
+    """`until` is Unix seconds, Unix milliseconds or ISO 8601 with a zone."""
+
+    until: float | str
+    reason: Note
+    rule_id: str | None = None
+    room_id: str | None = None
+    user_id: str | None = None
+
+
+class JsonBodies:
+    """Reads JSON bodies of requests."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+
+    async def read(self, request: AnyRequest) -> bytes:
+        if request.content_type[0] != "application/json":
+            raise UnsupportedMediaType("Content-Type: send application/json")
+        return await read_body(request, MAX_BODY, self._timeout, "body")
+
+
+def created(data: object) -> JsonAnswer:
+    return JsonAnswer(success(data), status=201)
+
+
+def answered(data: object) -> JsonAnswer:
+    return JsonAnswer(success(data))
+
+
+def body_time(name: str, value: float | str) -> float:
+    """A time in a body, as in a query; raises BadRequest."""
+    return parse_time(f"$.{name}", value if isinstance(value, str) else msgspec.json.encode(value).decode())
+
+
+def alert_routes(alerts: AlertService, outbox: Outbox, bodies: JsonBodies) -> list[HTTPRouteHandler]:
+    @route("/report/alerts", http_method=GET)
+    async def get_alerts(request: AnyRequest) -> JsonAnswer:
+        return hashed_answer(request, success(await alerts.alerts(alert_query(request), _state(request))))
+
+    @route("/report/alerts/{alert_id:str}/acknowledge", http_method=POST, opt=FOR_MANAGERS)
+    async def acknowledge(request: AnyRequest, alert_id: FromPath[str]) -> JsonAnswer:
+        body = decode(await bodies.read(request), AcknowledgeBody)
+        return answered(await alerts.acknowledge(alert_id, body.note, name_of(caller_of(request))))
+
+    @route("/report/alerts/{alert_id:str}/deliveries", http_method=GET)
+    async def get_deliveries(request: AnyRequest, alert_id: FromPath[str]) -> JsonAnswer:
+        return hashed_answer(request, success(await outbox.of_alert(alert_id)))
+
+    return [get_alerts, acknowledge, get_deliveries, *_silence_routes(alerts, bodies)]
+
+
+def _silence_routes(alerts: AlertService, bodies: JsonBodies) -> list[HTTPRouteHandler]:
+    @route("/report/alerts/silences", http_method=GET)
+    async def get_silences(request: AnyRequest) -> JsonAnswer:
+        return hashed_answer(request, success(alerts.silences))
+
+    @route("/report/alerts/silences", http_method=POST, opt=FOR_MANAGERS)
+    async def add_silence(request: AnyRequest) -> JsonAnswer:
+        body = decode(await bodies.read(request), SilenceBody)
+        for name in ("room_id", "user_id"):
+            if (value := getattr(body, name)) is not None and (fault := id_fault(value)):
+                raise BadRequest(f"$.{name}: {fault}")
+        until = body_time("until", body.until)
+        by = name_of(caller_of(request))
+        silence = Silence("", body.rule_id, body.room_id, body.user_id, until, body.reason, by)
+        return created(await alerts.add_silence(silence))
+
+    @route("/report/alerts/silences/{silence_id:str}", http_method=DELETE, status_code=200, opt=FOR_MANAGERS)
+    async def remove_silence(silence_id: FromPath[str]) -> JsonAnswer:
+        await alerts.remove_silence(silence_id)
+        return JsonAnswer(ACKNOWLEDGED)
+
+    return [get_silences, add_silence, remove_silence]
+
+
+def alert_query(request: AnyRequest) -> AlertQuery:
+    """Raises BadRequest that names an invalid parameter."""
+    span = requested_span(request)
+    severity = cast("Severity | None", _one_of(request, "severity", SEVERITIES))
+    limit = requested_limit(request, DEFAULT_LIMIT)
+    return AlertQuery(severity, requested_id(request, "room_id"), span.start, span.end, limit)
+
+
+def _state(request: AnyRequest) -> State | None:
+    return cast("State | None", _one_of(request, "state", STATES))
+
+
+def _one_of(request: AnyRequest, name: str, known: tuple[str, ...]) -> str | None:
+    text: str | None = request.query_params.get(name)
+    if text is not None and text not in known:
+        raise BadRequest(f"{name}: must be {', '.join(known)}, not {text[:_LONGEST_SHOWN]!r}")
+    return text

@@ -1,0 +1,194 @@
+"""Alerts in the database: what a crash, a restart and a database that fails leave of them."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from roompulse.alerts.defaults import DEFAULT_RULES
+from roompulse.alerts.metrics import Readings
+from roompulse.alerts.model import Alert
+from roompulse.alerts.service import MAX_SILENCES, AlertService
+from roompulse.alerts.store import AlertQuery
+from roompulse.errors import BadRequest, NotFound, StoreError
+from roompulse.settings import Settings
+from roompulse.store.engine import Database
+from tests.conftest import Clock
+from tests.unit.alerts.world import World, rule, silence
+
+
+class Running:
+    """The service of a world, which shares its clock."""
+
+    def __init__(self, database: Database, settings: Settings, clock: Clock) -> None:
+        self.database, self.settings, self.clock = database, settings, clock
+        self.world = World()
+        self.told: list[tuple[str, str | None]] = []
+
+    async def start(self) -> AlertService:
+        """As after a crash: nothing is left but the database and the live rooms."""
+        self.service = AlertService(
+            self.database, self.world.rooms, self.readings, self.clock, self.changed, self.settings
+        )
+        await self.service.load()
+        return self.service
+
+    def readings(self) -> Readings:
+        return Readings(self.world.heard_at)
+
+    def changed(self, alerts: Sequence[Alert]) -> None:
+        self.told += [(alert.state, alert.user_id) for alert in alerts]
+
+    async def tick(self, seconds: int, loss: float | None = 20) -> None:
+        for _ in range(seconds):
+            self.clock.advance(1)
+            self.world.now = self.clock()
+            if loss is not None:
+                self.world.post("ada", loss)
+            self.world.rooms.expire(self.world.now)
+            await self.service.tick()
+
+    async def states(self, **query: Any) -> list[str]:
+        return [alert.state for alert in await self.service.alerts(AlertQuery(**query))]
+
+
+@pytest.fixture
+async def running(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
+    database = Database(settings)
+    async with database.open():
+        running = Running(database, settings, clock)
+        await running.start()
+        for default in DEFAULT_RULES:
+            await running.service.remove_rule(default.id)
+        yield running
+
+
+async def test_the_default_rules_are_there_from_the_first_start(settings: Settings, clock: Clock) -> None:
+    database = Database(settings)
+    async with database.open():
+        running = Running(database, settings, clock)
+        for _ in range(2):
+            assert {one.id for one in (await running.start()).rules} == {one.id for one in DEFAULT_RULES}
+
+
+async def test_default_rules_that_were_deleted_or_changed_stay_so(running: Running) -> None:
+    assert (await running.start()).rules == []
+    made = await running.service.add_rule(rule(), [])
+    await running.service.change_rule(made.id, replace(made, name="Other"), [])
+    assert [one.name for one in (await running.start()).rules] == ["Other"]
+
+
+async def test_an_alert_is_told_once_whatever_crashes(running: Running) -> None:
+    await running.service.add_rule(rule(hold=5), [])
+    await running.tick(4)
+    assert await running.states() == ["pending"]
+    await running.start()
+    await running.tick(2)  # as long as without the crash
+    assert running.told == [("firing", "ada")]
+    await running.start()
+    await running.tick(5)
+    assert running.told == [("firing", "ada")]
+    await running.tick(1, loss=0)
+    assert running.told == [("firing", "ada"), ("resolved", "ada")]
+    await running.start()
+    await running.tick(2, loss=0)
+    assert await running.states() == ["resolved"]
+    assert len(running.told) == 2
+
+
+async def test_what_came_to_nothing_is_not_kept(running: Running) -> None:
+    await running.service.add_rule(rule(hold=5), [])
+    await running.tick(3)
+    await running.tick(1, loss=0)
+    assert await running.states() == []
+    assert (await running.service._store.load()).open_alerts == []
+
+
+async def test_nothing_is_told_before_it_is_saved(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    await running.service.add_rule(rule(), [])
+
+    async def fail(*_: object) -> None:
+        raise StoreError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running.service._store, "save", fail)
+        for _ in range(3):
+            with pytest.raises(StoreError):
+                await running.tick(1)
+    assert running.told == []
+    await running.tick(1)
+    assert running.told == [("firing", "ada")]
+
+
+async def test_acknowledgements_and_silences_survive_a_restart(running: Running) -> None:
+    await running.service.add_rule(rule(), [])
+    quiet = await running.service.add_silence(silence(user_id="ada"))
+    await running.tick(1)
+    (alert,) = await running.service.alerts(AlertQuery())
+    assert alert.silenced_until == quiet.until
+    await running.service.acknowledge(alert.id, "on it", "bob")
+    await running.start()
+    (alert,) = await running.service.alerts(AlertQuery())
+    assert alert.acknowledged
+    assert (alert.acknowledged.by, alert.acknowledged.note) == ("bob", "on it")
+    assert running.service.silences == [quiet]
+    await running.service.remove_silence(quiet.id)
+    assert (await running.start()).silences == []
+
+
+async def test_alerts_are_found_by_severity_room_and_time(running: Running) -> None:
+    await running.service.add_rule(rule(), [])
+    await running.tick(1)
+    started = running.clock()
+    await running.tick(1, loss=0)
+    await running.tick(10, loss=0)
+    await running.tick(1)
+    assert await running.states() == ["firing", "resolved"]
+    assert await running.states(limit=1) == ["firing"]
+    assert await running.states(severity="critical") == []
+    assert await running.states(room_id="room-2") == []
+    assert await running.states(room_id="room-1") == ["firing", "resolved"]
+    assert await running.states(end=started + 5) == ["resolved"]
+    assert await running.states(start=started + 5) == ["firing"]
+
+
+async def test_rules_and_silences_are_bounded(settings: Settings, clock: Clock) -> None:
+    database = Database(settings)
+    async with database.open():
+        running = Running(database, replace(settings, max_rules=5), clock)
+        await running.start()
+        await running.service.add_rule(rule(), [])
+        with pytest.raises(BadRequest, match="MAX_RULES"):
+            await running.service.add_rule(rule(), [])
+        running.service._silences = {str(n): silence(id=str(n)) for n in range(MAX_SILENCES)}
+        with pytest.raises(BadRequest, match="maximum"):
+            await running.service.add_silence(silence())
+
+
+@pytest.mark.parametrize("seconds", [0, -5, 366 * 86_400])
+async def test_a_silence_ends_within_a_year(running: Running, seconds: float) -> None:
+    with pytest.raises(BadRequest, match=r"^\$\.until"):
+        await running.service.add_silence(silence(until=running.clock() + seconds))
+
+
+async def test_what_is_not_there_is_not_found(running: Running) -> None:
+    service = running.service
+    for missing in (service.remove_rule("x"), service.remove_silence("x"), service.acknowledge("x", "", "ada")):
+        with pytest.raises(NotFound):
+            await missing
+    with pytest.raises(NotFound):
+        await service.change_rule("x", rule(), [])
+    with pytest.raises(BadRequest, match=r"^\$\.rule_id"):
+        await service.add_silence(silence(rule_id="x"))
+    with pytest.raises(BadRequest, match=r"^\$\.channels\[0\]"):
+        await service.add_rule(rule(channels=["x"]), [])
+
+
+async def test_old_alerts_are_deleted(running: Running) -> None:
+    await running.service.add_rule(rule(), [])
+    await running.tick(1)
+    await running.tick(1, loss=0)
+    running.clock.advance(running.settings.snapshot_retention + 1)
+    await running.service.prune()
+    assert await running.states() == []

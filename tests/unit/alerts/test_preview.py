@@ -1,0 +1,135 @@
+"""The preview of a rule fires as often as the rule itself did on the same reports."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import settings as fuzzing
+from hypothesis import strategies as st
+
+from roompulse.alerts.model import Condition, Rule
+from roompulse.alerts.preview import Preview, Previews
+from roompulse.errors import BadRequest
+from roompulse.report.model import Received
+from roompulse.rooms.admission import Limits
+from roompulse.rooms.memory import RoomsInMemory
+from roompulse.settings import Settings
+from tests.builders import NOW
+from tests.unit.alerts.world import LEAVE_AFTER, STALE_AFTER, World, room_rule, rule
+
+SETTINGS = Settings(data=Path("none"), stale_after=STALE_AFTER, leave_after=LEAVE_AFTER)
+
+
+class Stored:
+    """A store of these reports."""
+
+    def __init__(self, reports: Sequence[Received]) -> None:
+        self._reports = reports
+
+    async def recent(self, since: float) -> AsyncIterator[Received]:
+        for received in self._reports:
+            if received.at > since:
+                yield received
+
+
+class Recorded(World):
+    """A world that keeps its reports."""
+
+    def __init__(self, *rules: Rule) -> None:
+        super().__init__(*rules)
+        self.reports: list[Received] = []
+        apply = self.rooms.apply
+
+        def record(received: Received) -> None:
+            self.reports.append(received)
+            apply(received)
+
+        self.rooms.apply = record  # type: ignore[method-assign]
+
+    def preview(self, rule: Rule, start: float = NOW + 1) -> Preview:
+        def no_rooms() -> RoomsInMemory:
+            return RoomsInMemory(Limits(100, 100, 100), stale_after=STALE_AFTER, leave_after=LEAVE_AFTER)
+
+        previews = Previews(Stored(self.reports), no_rooms, SETTINGS)  # type: ignore[arg-type]
+        return anyio.run(previews.of, rule, start, self.now, self.now)
+
+    def fired(self) -> list[tuple[Any, ...]]:
+        alerts = {change.alert.id: change.alert for change in self.changes if change.alert.fired_at}
+        return sorted((one.room_id, one.user_id or "", one.fired_at, one.resolved_at) for one in alerts.values())
+
+
+RULES = st.one_of(
+    st.builds(
+        lambda hold, clear, threshold: rule(hold=hold, clear_for=clear, when=[Condition("score", "<", threshold)]),
+        st.sampled_from([0, 2, 5]),
+        st.sampled_from([0, 3]),
+        st.sampled_from([3.1, 4.0]),
+    ),
+    st.builds(
+        lambda hold, share: room_rule(hold=hold, when=[Condition("poor_share", ">=", share)]),
+        st.sampled_from([0, 4]),
+        st.sampled_from([50, 100]),
+    ),
+    st.just(rule(when=[Condition("stale_for", ">", 20)])),
+    st.just(rule(subject="server", when=[Condition("silent_for", ">=", 30)])),
+    st.just(rule(subject="server", when=[Condition("poor_users", ">=", 2)], hold=3)),
+    st.just(rule(subject="server", when=[Condition("reports_per_second", "<", 0.3)], hold=2)),
+)
+"""Of each subject, with and without hold and hysteresis."""
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["ada", "bo", "cy"]),
+        st.sampled_from(["room-1", "room-2"]),
+        st.sampled_from([0, 3, 25, None]),  # percent of loss; None leaves
+        st.sampled_from([0, 1, 2, 7, 20, 70]),  # seconds until then
+    ),
+    max_size=25,
+)
+
+
+@given(RULES, STEPS)
+@fuzzing(deadline=None, max_examples=200)
+def test_the_preview_fires_as_often_as_the_rule_did(
+    rule: Rule, steps: list[tuple[str, str, float | None, int]]
+) -> None:
+    world = Recorded(rule)
+    for user, room, loss, seconds in steps:
+        world.tick(seconds)
+        world.now += 0.5  # between two evaluations
+        if loss is None:
+            world.leave(user, room)
+        else:
+            world.post(user, loss, room)
+        world.now -= 0.5
+    world.tick(30)
+    preview = world.preview(rule)
+    assert preview.firings == len(world.fired())
+    found = sorted((one.room_id, one.user_id or "", one.fired_at, one.resolved_at) for one in preview.alerts)
+    assert found == world.fired()
+
+
+def test_noise_is_the_share_of_alerts_that_were_over_within_a_minute() -> None:
+    world = Recorded(rule())
+    world.tick(10, {"ada": 20})
+    world.tick(10, {"ada": 0})
+    world.tick(100, {"ada": 20})
+    world.tick(5, {"ada": 0})
+    preview = world.preview(rule())
+    assert (preview.firings, preview.noise) == (2, 0.5)
+    assert world.preview(rule(when=[Condition("packet_loss", ">", 50)])).noise is None
+
+
+def test_rooms_of_before_are_known_from_the_beginning() -> None:
+    world = Recorded(rule())
+    world.tick(50, {"ada": 20})
+    assert world.preview(rule(), start=world.now - 10).firings == 1
+
+
+@pytest.mark.parametrize("metric", ["refused_share", "commit_ms"])
+def test_what_is_not_stored_has_no_preview(metric: str) -> None:
+    with pytest.raises(BadRequest, match=r"^\$\.rule\.when\[0\]\.metric"):
+        Recorded().preview(rule(subject="server", when=[Condition(metric, ">", 50)]))
