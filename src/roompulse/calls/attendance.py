@@ -64,7 +64,7 @@ class Attendance:
     def note(self, user: LiveUser, now: float, seconds: float) -> None:
         """Count the user as it is now for the `seconds` before."""
         self.user, self.seen_at = user, user.received_at
-        self.user_name = user.user_name or self.user_name
+        self.user_name = user.given.user_name or self.user_name
         figures, score = self.figures, user.score()
         level = level_of(score)
         figures.seconds[level] = figures.seconds.get(level, 0.0) + seconds
@@ -93,7 +93,7 @@ class Attendance:
         """Its row; of one who left with what is kept of it from then on."""
         if self.user is not None:
             self.seen_at = self.user.received_at
-            self.figures.device = self.user.metrics().device or self.figures.device
+            self.figures.device = self.user.given.device or self.figures.device
         joined, seen = round(self.joined_at * 1000), round(self.seen_at * 1000)
         names = [self.user_id, *([self.user_name] if self.user_name else [])]
         return {

@@ -52,7 +52,8 @@ def _worst_minute(worst: WorstMinute | None) -> str:
     if worst is None:
         return "The room had no score."
     affected, rated = worst.fair + worst.poor, worst.good + worst.fair + worst.poor
-    return f"Its worst minute was {_at(worst.timestamp)}, with a score of {worst.score:.2f}: {affected} of {rated} affected."
+    who = f"{affected} of {_count(rated, 'user')} affected"
+    return f"Its worst minute was {_at(worst.timestamp)}, with a score of {worst.score:.2f}: {who}."
 
 
 def _who(users: Sequence[CallUser]) -> str:

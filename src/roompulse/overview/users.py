@@ -40,6 +40,6 @@ def _matches(room: LiveRoom, wanted: WantedUsers) -> Iterator[Place]:
     q, users = wanted.q.casefold(), room.users
     for place in room.worst_first():
         if wanted.level in (None, level_of(None if place.unrated else place.score)) and (
-            not q or is_named(q, place.user_id, users[place.user_id].user_name)
+            not q or is_named(q, place.user_id, users[place.user_id].given.user_name)
         ):
             yield place
