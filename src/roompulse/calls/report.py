@@ -108,7 +108,7 @@ def _worst(minutes: Sequence[Snapshot]) -> WorstMinute | None:
 
 def _verdicts(snapshots: Sequence[Snapshot], end: float) -> Iterator[VerdictSpan]:
     """The verdicts one after the other, without those that did not last."""
-    changes: list[tuple[float, Sequence[Snapshot]]] = []
+    changes: list[tuple[float, list[Snapshot]]] = []
     for _, group in groupby(snapshots, lambda one: one.quality.verdict):
         same = list(group)
         if changes and changes[-1][1][0].quality.verdict == same[0].quality.verdict:

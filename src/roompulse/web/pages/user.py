@@ -61,7 +61,7 @@ def user_sections(
     html = templates.render(
         "partials/user.html", room_id=room_id, user_id=user_id, user=user, room_is_live=room is not None, at=at, **links
     )
-    return {"name": escape(user.given.user_name or "" if user else ""), "user": compact(html)}
+    return {"name": escape(user.user_name or "" if user else ""), "user": compact(html)}
 
 
 def _worst_first(one: Reception) -> tuple[bool, float]:
