@@ -80,7 +80,7 @@ STATES = {
     "a room that is not live": State(ROOM_PAGE, nobody, "No active call"),
     "a user": State(USER_PAGE, users_of_every_level, "worst of 4 streams"),
     "a user of unknown quality": State(user_path(ROOM, "visitor"), users_of_every_level, "unknown"),
-    "no ended room": State("/?ended=1", nobody, "No ended rooms"),
+    "no ended room": State("/calls", nobody, "No calls"),
     "a room without a call at that time": State(f"{ROOM_PAGE}?at=1", nobody, "No call at that time"),
     "a user who was not there then": State(f"{USER_PAGE}?at=1", nobody, "not in the room at that time"),
     "a room on a wall": State(f"{ROOM_PAGE}?wall=1", users_of_every_level, "unknown"),
@@ -131,8 +131,8 @@ def test_a_moment_of_the_past_has_no_fault(page: Page, make_server: Callable[...
 def test_ended_rooms_have_no_fault(page: Page, make_server: Callable[..., Server]) -> None:
     with make_server(SNAPSHOT_INTERVAL=0.5, LEAVE_AFTER=1).running() as server:
         users_of_every_level(server)
-        eventually(lambda: "Worst minute" in server.get("/?ended=1").text)
-        page.goto(f"{server.url}/?ended=1")
+        eventually(lambda: "Worst minute" in server.get("/calls").text)
+        page.goto(f"{server.url}/calls")
         expect(page.locator(".sessions tbody tr")).to_have_count(1)
         assert axe.faults(page) == []
         page.close()
@@ -211,7 +211,7 @@ def test_signing_in_and_out_has_no_fault(page: Page, make_server: Callable[..., 
         enter(page, PASSWORD)
         expect_live(page)
         other = page.context.new_page()
-        other.goto(f"{server.url}/?ended=1")
+        other.goto(f"{server.url}/calls")
         sign_out(other)
         expect_signed_out(page)
         assert axe.faults(page) == []

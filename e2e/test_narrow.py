@@ -35,7 +35,7 @@ PATHS = {
     "user of a long id": user_path(WIDE, LONG),
     "past": f"{room_path(ROOM)}?ago=0",
     "past user": f"{user_path(ROOM, 'dolores')}?ago=0",
-    "ended": "/?ended=1",
+    "ended": "/calls",
     "ingest": "/ingest",
     "access": "/access",
     "alerts": "/alerts",

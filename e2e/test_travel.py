@@ -1,4 +1,4 @@
-"""Time travel: pages of the past, the way there and back, ended rooms, and charts of a user's streams."""
+"""Time travel: pages of the past, the way there and back, ended calls, and charts of a user's streams."""
 
 import csv
 import re
@@ -238,7 +238,7 @@ def test_what_is_on_screen_is_downloaded(page: Page, server: Server) -> None:
     assert [(line["user_id"], line["score"]) for line in table] == [("u1", "4.37")]
 
 
-@pytest.mark.parametrize("path", ["/?ended=1", "/rooms/room-1?at={at}", "/rooms/room-1/users/u1?at={at}"])
+@pytest.mark.parametrize("path", ["/calls", "/rooms/room-1?at={at}", "/rooms/room-1/users/u1?at={at}"])
 def test_pages_of_the_past_stay_within_a_phone(page: Page, server: Server, path: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     server.post(REFERENCE)

@@ -12,6 +12,7 @@ from roompulse.access.login import Login
 from roompulse.access.passwords import Passwords
 from roompulse.access.senders import Senders
 from roompulse.access.throttle import Throttle
+from roompulse.calls.reports import CallReports
 from roompulse.clock import WallClock
 from roompulse.core import Core
 from roompulse.overview.overview import Overviews
@@ -20,6 +21,7 @@ from roompulse.settings import Settings
 from roompulse.web.access_log import AccessLog
 from roompulse.web.api.alert_settings import channel_routes, rule_routes
 from roompulse.web.api.alerts import JsonBodies, alert_routes
+from roompulse.web.api.calls import call_routes
 from roompulse.web.api.downloads import Downloads, export_routes
 from roompulse.web.api.events import event_routes
 from roompulse.web.api.health import ready_routes
@@ -42,9 +44,10 @@ from roompulse.web.http.rate_limit import RateLimit
 from roompulse.web.pages.access import access_routes
 from roompulse.web.pages.alert_rules import AlertRulesPage, alert_rules_routes
 from roompulse.web.pages.alerts import AlertBanners, AlertsPage, alerts_page_routes
+from roompulse.web.pages.calls.listing import CallsPage, calls_page_routes
+from roompulse.web.pages.calls.report import call_report_routes
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.demo import DemoTokens, demo_routes
-from roompulse.web.pages.ended import EndedPage
 from roompulse.web.pages.forms import Forms
 from roompulse.web.pages.ingest_health import IngestHealthPage, ingest_health_routes
 from roompulse.web.pages.layout import Layout
@@ -101,6 +104,8 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     timelines = Timelines(core.timeline, templates)
     banners, alerts_page = AlertBanners(core.alerts, templates), AlertsPage(core.alerts, templates)
     index, users_page = RoomsIndex(rooms), UsersPage(rooms, templates)
+    calls_page = CallsPage(core.calls, core.reader, templates)
+    reports = CallReports(core.calls, core.store, core.timeline, core.reader, clock)
     rooms_page = RoomsPage(rooms, index, users_page, core.trends, ingest.intake, banners.of_all, templates, clock)
     room_page = RoomPage(rooms, past, core.sessions, timelines, banners, templates, clock)
     user_page = UserPage(rooms, past, timelines, templates, clock, settings.leave_after)
@@ -114,7 +119,10 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
         *stream_routes(core.streams, rooms, core.timeline, epoch),
         *overview_routes(Overviews(index, ingest.intake, clock), core.streams),
         *openapi_routes(settings),
-        *rooms_routes(rooms_page, EndedPage(core.sessions, layout), layout),
+        *rooms_routes(rooms_page, calls_page, layout),
+        *call_routes(core.calls, reports, core.reader),
+        *calls_page_routes(calls_page, layout),
+        *call_report_routes(reports, layout, clock),
         *room_routes(room_page, past, layout),
         *user_routes(user_page, past, layout),
         *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),

@@ -13,6 +13,8 @@ from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import Alert
 from roompulse.alerts.preview import Previews
 from roompulse.alerts.service import AlertService
+from roompulse.calls.recorder import CallRecorder
+from roompulse.calls.store import SqlCalls
 from roompulse.clock import WallClock
 from roompulse.events.detector import Detector
 from roompulse.events.timeline import Timeline
@@ -80,6 +82,7 @@ class Core:
         )
         self.trends = Trends(settings.snapshot_interval, settings.max_rooms)
         self.sessions = SqlSessions(self.database)
+        self.calls = SqlCalls(self.database)
         self.alerts = AlertService(self.database, self.rooms, self._readings, clock, self._alerted, settings)
         self.outbox = Outbox(self.database)
         self.channels = Channels(self.outbox, clock)
@@ -129,6 +132,7 @@ class Core:
             self.health.run(),
             Snapshots(store, self.rooms, self.trends, clock, interval).run(),
             SessionRecorder(self.sessions, self.rooms, clock).run(),
+            CallRecorder(self.calls, self.rooms, clock).run(),
             self.timeline.run(),
             self.retention.run(),
             self.registry.run(),

@@ -41,6 +41,8 @@ DOORS: dict[str, ReportAuth] = {
     "GET /": PAGE,
     "GET /stream": STREAM,
     "GET /users": PAGE,
+    "GET /calls": PAGE,
+    "GET /calls/{room_id:str}/{started_at:str}": ReportAuth(303, 400, 400, 400),
     "GET /users/stream": STREAM,
     "GET /views/stream": ReportAuth(401, 400, 400, 400),  # of no view
     "GET /ingest": PAGE,
@@ -64,6 +66,9 @@ DOORS: dict[str, ReportAuth] = {
     "GET /demo/call/tokens/{room_id:str}": ReportAuth(303, 404, 404, 404),  # room-1 is no room of a demo
     "GET /report/rooms": SCRIPTS,
     "GET /report/overview": SCRIPTS,
+    "GET /report/calls": SCRIPTS,
+    "GET /report/calls/{room_id:str}": SCRIPTS,
+    "GET /report/calls/{room_id:str}/{started_at:str}": ReportAuth(401, 400, 400, 400),
     "GET /report/stream": STREAM,
     "GET /report/metrics/{room_id:str}": SCRIPTS,
     "GET /report/metrics/{room_id:str}/{user_id:str}": SCRIPTS,

@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from roompulse.events.model import TimelineEvent
 from roompulse.report.model import Device
 from roompulse.store.contract import Session
 
@@ -102,4 +103,5 @@ class CallReport(Struct, frozen=True, gc=False):
     users: Sequence[CallUser]
     worst_minute: WorstMinute | None
     verdicts: Sequence[VerdictSpan]
+    events: Sequence[TimelineEvent]
     text: str

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, or_, select, update
 
 from roompulse.calls.attendance import Figures
 from roompulse.calls.model import CallOrder, Calls, CallsQuery
@@ -12,8 +12,6 @@ from roompulse.store.contract import Session, Steps
 from roompulse.store.engine import Database
 from roompulse.store.schema import attendances, sessions
 from roompulse.store.sessions import session_of
-
-_PRUNE_AT_ONCE = 500
 
 _ORDERS: Mapping[CallOrder, Sequence[ColumnElement[Any]]] = {
     "ended": (sessions.c.ended_at.desc().nulls_first(), sessions.c.started_at.desc()),
@@ -73,15 +71,8 @@ class SqlCalls:
         wanted = attendances.c.searched.contains(q.casefold(), autoescape=True)
         statement = select(attendances).where(attendances.c.left_at.is_not(None), wanted)
         rows = self._fetch(statement.order_by(attendances.c.id.desc()).limit(limit))
-        yield
+        yield from ()  # it is one step
         return [(row, msgspec.json.decode(row.figures, type=Figures)) for row in rows]
-
-    async def prune(self, before: float) -> int:
-        """Delete some of the rows of users who left before a time, and return how many were deleted."""
-        left = attendances.c.left_at < round(before * 1000)
-        oldest = select(attendances.c.id).where(left).limit(_PRUNE_AT_ONCE).scalar_subquery()
-        statement = delete(attendances).where(attendances.c.id.in_(oldest))
-        return await self._write(lambda connection: connection.execute(statement).rowcount)
 
 
 def _where(query: CallsQuery) -> Sequence[ColumnElement[bool]]:

@@ -20,7 +20,7 @@ from roompulse.store.row_codec import (
     rows_of,
     snapshot_row,
 )
-from roompulse.store.schema import events, samples, sessions, snapshots
+from roompulse.store.schema import attendances, events, samples, sessions, snapshots
 
 PRUNE_AT_ONCE = 500
 """Rows of each table that one call of `prune` deletes: few enough not to delay ingest."""
@@ -119,7 +119,8 @@ class SqlStore:
             _oldest(samples, "received_at", samples_before),
             _oldest(snapshots, "timestamp", snapshots_before),
             _oldest(events, "time", snapshots_before),
-            _ended(snapshots_before),
+            _ended(sessions, sessions.c.ended_at, snapshots_before),
+            _ended(attendances, attendances.c.left_at, snapshots_before),
         )
         return await self._write(lambda connection: sum(connection.execute(rows).rowcount for rows in oldest))
 
@@ -188,6 +189,6 @@ def _from_the_future(table: Table, time: ColumnElement[int], before: float) -> C
     return (time > newest) & (table.c.id < too_old)
 
 
-def _ended(before: float) -> Any:
-    ended = select(sessions.c.id).where(sessions.c.ended_at < before * 1000).limit(PRUNE_AT_ONCE).scalar_subquery()
-    return delete(sessions).where(sessions.c.id.in_(ended))
+def _ended(table: Table, at: ColumnElement[int], before: float) -> Any:
+    ended = select(table.c.id).where(at < before * 1000).limit(PRUNE_AT_ONCE).scalar_subquery()
+    return delete(table).where(table.c.id.in_(ended))

@@ -125,7 +125,7 @@ def openapi_document(settings: Settings) -> Json:
                 "Events of a room, oldest first", [_ROOM_ID, *_event_parameters()], array(event), 400, 404, 503
             ),
             "/report/stream/{room_id}": _stream(),
-            **call_paths(),
+            **call_paths(_ROOM_ID, history_parameters()),
             **alert_paths(history_parameters()),
             "/report/schema.json": get_whole("The JSON Schema of a report", [], {"type": "object"}),
         },

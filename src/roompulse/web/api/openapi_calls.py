@@ -1,16 +1,27 @@
 """The operations of all live rooms, of calls and what belongs to them in the OpenAPI document."""
 
+from roompulse.calls.model import CallReport, Calls
 from roompulse.overview.model import Overview
 from roompulse.overview.query import ALL_LEVELS, ALL_ORDERS, LONGEST_SEARCH
+from roompulse.web.api.calls import CALL_ORDERS
 from roompulse.web.api.openapi_parts import Json, get, parameter, schema_of, stream_of
 from roompulse.web.api.overview import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
 
-CALL_TYPES = [Overview]
+CALL_TYPES = [Overview, Calls, CallReport]
 """The types whose schemas these operations refer to."""
 
 
-def call_paths() -> Json:
+def call_paths(room_id: Json, history_parameters: list[Json]) -> Json:
+    """`history_parameters` are those of a room's history, of which calls have the span too."""
+    span = [one for one in history_parameters if one["name"] in ("from", "to")]
+    started_at: Json = room_id | {"name": "started_at", "schema": span[0]["schema"]}
+    calls = schema_of(Calls)
     return {
+        "/report/calls": get("Calls: live and ended ones", _calls(span), calls, 400, 503),
+        "/report/calls/{room_id}": get("Calls of a room", [room_id, *_calls(span)], calls, 400, 404, 503),
+        "/report/calls/{room_id}/{started_at}": get(
+            "A report on a call", [room_id, started_at], schema_of(CallReport), 400, 404, 503
+        ),
         "/report/overview": get(
             "All live rooms: totals and those that match", _overview(), schema_of(Overview), 400, 503
         ),
@@ -20,6 +31,15 @@ def call_paths() -> Json:
             _overview(),
         ),
     }
+
+
+def _calls(span: list[Json]) -> list[Json]:
+    return [
+        search("Only calls with this in the id or name of the room or of a user, ignoring case"),
+        parameter("order", "Live and latest first, or as it says", {"enum": [*CALL_ORDERS], "default": CALL_ORDERS[0]}),
+        *span,
+        *portion(DEFAULT_LIMIT, MAX_LIMIT),
+    ]
 
 
 def _overview() -> list[Json]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -98,37 +98,6 @@ class IntakeQuery(PageQuery, frozen=True):
 def is_wall(parameters: Mapping[str, str]) -> bool:
     """Whether a page is a wall display. That changes its style alone, not its sections."""
     return parameters.get("wall") == "1"
-
-
-EndedSort = Literal["ended", "score", "duration", "users"]
-
-ENDED_SORTS: Mapping[EndedSort, str] = {
-    "ended": "Latest end",
-    "score": "Lowest score",
-    "duration": "Longest",
-    "users": "Most users",
-}
-
-
-class EndedQuery(PageQuery, frozen=True):
-    """Which ended rooms to list: those whose id contains `q`, ignoring case."""
-
-    ended: int = 0
-    q: str = ""
-    sort: EndedSort = "ended"
-    page: int = 1
-
-
-def ended_query(parameters: Mapping[str, str]) -> EndedQuery | None:
-    """The query of a URL that asks for ended rooms; None if it does not."""
-    if parameters.get("ended") != "1":
-        return None
-    return EndedQuery(
-        ended=1,
-        q=search_of(parameters),
-        sort=next((known for known in ENDED_SORTS if known == parameters.get("sort")), "ended"),
-        page=page_number(parameters),
-    )
 
 
 class UserQuery(PageQuery, frozen=True):

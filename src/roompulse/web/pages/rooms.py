@@ -18,9 +18,9 @@ from roompulse.web.html.paging import paged
 from roompulse.web.html.sparklines import LEVELS, stacked, trendline, users_by_level
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
-from roompulse.web.pages.ended import EndedPage
+from roompulse.web.pages.calls.listing import CallsPage, was_ended
 from roompulse.web.pages.layout import Layout
-from roompulse.web.pages.query import SORTS, RoomsQuery, ended_query, rooms_query
+from roompulse.web.pages.query import SORTS, RoomsQuery, rooms_query
 from roompulse.web.pages.users import UsersPage
 from roompulse.web.pages.view import PageView, Sections
 from roompulse.web.sse.stream import EventStream
@@ -109,14 +109,13 @@ class RoomsPage:
         return self._fragments.fragment(room.room_id, version, render)
 
 
-def rooms_routes(page: RoomsPage, ended: EndedPage, layout: Layout) -> list[HTTPRouteHandler]:
-    @route("/", http_method=GET)
+def rooms_routes(page: RoomsPage, calls: CallsPage, layout: Layout) -> list[HTTPRouteHandler]:
+    @route("/", http_method=GET, before_request=was_ended)
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
-        if ended_rooms := ended_query(request.query_params):
-            return await ended.answer(request, ended_rooms)
         query = rooms_query(request.query_params)
-        sections = await layout.render(page.view(query))
-        return layout.answer(request, "rooms.html", sections, stream=query.url("stream"), query=query, sorts=SORTS)
+        sections, left = await layout.render(page.view(query)), await calls.left(query.q)
+        context: dict[str, Any] = {"query": query, "sorts": SORTS, "left": left}
+        return layout.answer(request, "rooms.html", sections, stream=query.url("stream"), **context)
 
     @route("/stream", http_method=GET, opt=STREAM)
     async def stream_rooms_page(request: AnyRequest) -> EventStream:

@@ -5,51 +5,73 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from roompulse.calls.attendance import Figures
 from roompulse.calls.model import CallReport, CallUser, Minutes, Stay, VerdictSpan, WorstMinute
 from roompulse.calls.store import SqlCalls
 from roompulse.calls.words import call_in_words, verdict_in_words
 from roompulse.clock import Clock
+from roompulse.events.model import EventQuery, TimelineEvent
+from roompulse.events.timeline import Timeline
 from roompulse.quality import Level
 from roompulse.rooms.model import Snapshot
 from roompulse.store.contract import HistoryQuery, Session, Steps, Store
+from roompulse.store.reader import Reader
 
 _MINUTE = 60.0
-_MOST_MINUTES = 10_000
+_MOST_SNAPSHOTS, _MOST_EVENTS = 10_000, 1_000
 _SHORTEST_VERDICT = 20.0
 """Seconds: a shorter one is part of the one before."""
 
 
+class _Stored(Struct, frozen=True):
+    """What is read of one call; `minutes` are its snapshots merged into minutes."""
+
+    call: Session
+    rows: Sequence[tuple[Any, Figures]]
+    minutes: Sequence[Snapshot]
+    snapshots: Sequence[Snapshot]
+    end: float
+
+
 class CallReports:
-    def __init__(self, calls: SqlCalls, store: Store, clock: Clock) -> None:
+    def __init__(self, calls: SqlCalls, store: Store, timeline: Timeline, reader: Reader, clock: Clock) -> None:
         self._calls = calls
         self._store = store
+        self._timeline = timeline
+        self._reader = reader
         self._clock = clock
 
-    def of(self, room_id: str, started_at: float) -> Steps[CallReport | None]:
-        """The report on the call that started at this time (Unix seconds); None if there was none."""
+    async def of(self, room_id: str, started_at: float) -> CallReport | None:
+        """The report on the call that started at this time (Unix seconds); None if there was none.
+
+        Raises StoreError, and Unavailable while many long reads are under way.
+        """
+        stored = await self._reader.result(self._read(room_id, started_at))
+        if stored is None:
+            return None
+        within = EventQuery(room_id, stored.call.started_at, stored.end, limit=_MOST_EVENTS)
+        events, _ = await self._timeline.find(within)
+        return _report(stored, events)
+
+    def _read(self, room_id: str, started_at: float) -> Steps[_Stored | None]:
         call = self._calls.call(room_id, started_at)
         if call is None:
             return None
         yield
         rows = self._calls.attendances(call)
-        yield
         end = self._clock() if call.ended_at is None else call.ended_at
-        within = HistoryQuery(room_id, call.started_at, end, limit=_MOST_MINUTES)
-        minutes = yield from self._store.history(HistoryQuery(room_id, call.started_at, end, _MINUTE, _MOST_MINUTES))
-        snapshots = yield from self._store.history(within)
-        return make_report(call, rows, minutes or [], snapshots or [], end)
+        span = HistoryQuery(room_id, call.started_at, end, limit=_MOST_SNAPSHOTS)
+        minutes = yield from self._store.history(replace(span, step=_MINUTE))
+        snapshots = yield from self._store.history(span)
+        return _Stored(call, rows, minutes or [], snapshots or [], end)
 
 
-def make_report(
-    call: Session,
-    rows: Sequence[tuple[Any, Figures]],
-    minutes: Sequence[Snapshot],
-    snapshots: Sequence[Snapshot],
-    end: float,
-) -> CallReport:
-    """`rows` are those of its users, `minutes` its snapshots merged into minutes."""
-    users, worst, verdicts = _users(rows), _worst(minutes), list(_verdicts(snapshots, end))
+def _report(stored: _Stored, events: Sequence[TimelineEvent]) -> CallReport:
+    call, snapshots, end = stored.call, stored.snapshots, stored.end
+    users, worst = _users(stored.rows), _worst(stored.minutes)
     return CallReport(
         room_id=call.room_id,
         room_name=call.room_name,
@@ -57,7 +79,8 @@ def make_report(
         ended_at=call.ended_at,
         users=users,
         worst_minute=worst,
-        verdicts=verdicts,
+        verdicts=list(_verdicts(snapshots, end)),
+        events=events,
         text=call_in_words(call, users, worst, snapshots, end),
     )
 
