@@ -33,6 +33,7 @@ ORDER = [
     {"overview"},
     {"store"},
     {"calls"},
+    {"erasure"},
     {"access"},
     {"alerts"},
     {"notify"},

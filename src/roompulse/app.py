@@ -23,6 +23,7 @@ from roompulse.web.api.alert_settings import channel_routes, rule_routes
 from roompulse.web.api.alerts import JsonBodies, alert_routes
 from roompulse.web.api.calls import call_routes
 from roompulse.web.api.downloads import Downloads, export_routes
+from roompulse.web.api.erasure import erasure_routes
 from roompulse.web.api.events import event_routes
 from roompulse.web.api.health import ready_routes
 from roompulse.web.api.history import history_routes
@@ -48,6 +49,7 @@ from roompulse.web.pages.calls.listing import CallsPage, calls_page_routes
 from roompulse.web.pages.calls.report import call_report_routes
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.demo import DemoTokens, demo_routes
+from roompulse.web.pages.erase import erase_routes
 from roompulse.web.pages.forms import Forms
 from roompulse.web.pages.ingest_health import IngestHealthPage, ingest_health_routes
 from roompulse.web.pages.layout import Layout
@@ -123,6 +125,8 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
         *call_routes(core.calls, reports, core.reader),
         *calls_page_routes(calls_page, layout),
         *call_report_routes(reports, layout, clock),
+        *erasure_routes(core.erasure),
+        *erase_routes(core.erasure, forms, layout),
         *room_routes(room_page, past, layout),
         *user_routes(user_page, past, layout),
         *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),

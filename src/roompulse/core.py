@@ -16,6 +16,7 @@ from roompulse.alerts.service import AlertService
 from roompulse.calls.recorder import CallRecorder
 from roompulse.calls.store import SqlCalls
 from roompulse.clock import WallClock
+from roompulse.erasure.erasure import Erasure
 from roompulse.events.detector import Detector
 from roompulse.events.timeline import Timeline
 from roompulse.hub.local import LocalHub
@@ -83,6 +84,7 @@ class Core:
         self.trends = Trends(settings.snapshot_interval, settings.max_rooms)
         self.sessions = SqlSessions(self.database)
         self.calls = SqlCalls(self.database)
+        self.erasure = Erasure(self.database, self.timeline.forget)
         self.alerts = AlertService(self.database, self.rooms, self._readings, clock, self._alerted, settings)
         self.outbox = Outbox(self.database)
         self.channels = Channels(self.outbox, clock)

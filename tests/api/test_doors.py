@@ -41,6 +41,8 @@ DOORS: dict[str, ReportAuth] = {
     "GET /": PAGE,
     "GET /stream": STREAM,
     "GET /users": PAGE,
+    "GET /erase": ReportAuth(303, 403, 403, 200),
+    "POST /erase": ReportAuth(303, 403, 403, 400),
     "GET /calls": PAGE,
     "GET /calls/{room_id:str}/{started_at:str}": ReportAuth(303, 400, 400, 400),
     "GET /users/stream": STREAM,
@@ -65,6 +67,9 @@ DOORS: dict[str, ReportAuth] = {
     "GET /demo/call": PAGE,
     "GET /demo/call/tokens/{room_id:str}": ReportAuth(303, 404, 404, 404),  # room-1 is no room of a demo
     "GET /report/rooms": SCRIPTS,
+    "DELETE /report/history/{room_id:str}": ReportAuth(401, 403, 403, 200),
+    "DELETE /report/history/{room_id:str}/{user_id:str}": ReportAuth(401, 403, 403, 200),
+    "DELETE /report/users/{user_id:str}": ReportAuth(401, 403, 403, 200),
     "GET /report/overview": SCRIPTS,
     "GET /report/calls": SCRIPTS,
     "GET /report/calls/{room_id:str}": SCRIPTS,

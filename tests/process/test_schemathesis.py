@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 ENDLESS = "/report/stream/{room_id}"
 OF_ALERTS = ("state", "severity", "room_id")
 OF_OVERVIEW = ("q", "level", "order", "offset")
-CHANGING = r"^/report/alerts/(rules|channels|silences|\{alert_id\}/acknowledge)"
+CHANGING = r"^/report/(alerts/(rules|channels|silences|\{alert_id\}/acknowledge)|users/)"
 """Which rules and channels can be is said in words alone, and whatever has a channel is connected to."""
 
 characters = st.characters(exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp"), include_characters=JOINERS)

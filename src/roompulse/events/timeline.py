@@ -130,6 +130,11 @@ class Timeline:
         self._look(self._clock())
         return [event for room_id, event in [*self._saving, *self._unsaved] if query.matches(room_id, event)]
 
+    def forget(self) -> None:
+        """Drop the newest events in memory, since stored ones were erased."""
+        self._tails.clear()
+        self._unsaved.clear()
+
     async def run(self) -> None:
         await every(SAVE_EVERY, self.save, "events could not be saved")
 

@@ -88,7 +88,7 @@ class TestRoomPage:
         assert listed(await page(client, "/rooms/room-1?q=%20zo%C3%AB")) == ["Zo%C3%AB"]
         nobody = await page(client, "/rooms/room-1?q=nobody")
         assert listed(nobody) == []
-        assert "0 of 4 whose ID contains “nobody”" in text(nobody)
+        assert "0 of 4 whose ID or name contains “nobody”" in text(nobody)
         assert 'data-url="rooms/room-1/stream?q=nobody"' in nobody
 
     async def test_pages_keep_the_search(self, client: httpx.AsyncClient) -> None:

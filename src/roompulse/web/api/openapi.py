@@ -14,7 +14,7 @@ from roompulse.settings import Settings
 from roompulse.store.contract import DEFAULT_LIMIT
 from roompulse.web.api.history import MAX_LIMIT
 from roompulse.web.api.openapi_alerts import ALERT_TYPES, alert_paths
-from roompulse.web.api.openapi_calls import CALL_TYPES, call_paths
+from roompulse.web.api.openapi_calls import CALL_TYPES, call_paths, erase
 from roompulse.web.api.openapi_parts import (
     Json,
     array,
@@ -98,6 +98,7 @@ def openapi_document(settings: Settings) -> Json:
         ref_template="#/components/schemas/{name}",
     )
     report, room, user, snapshot, sample, event = references[:6]
+    room_history = [_ROOM_ID, *history_parameters()]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -110,17 +111,28 @@ def openapi_document(settings: Settings) -> Json:
             "/report/rooms": get("Ids of the live rooms, sorted", [], array({"$ref": "#/components/schemas/Id"})),
             "/report/metrics/{room_id}": get("A live room: its aggregate and every user", [_ROOM_ID], room, 404),
             "/report/metrics/{room_id}/{user_id}": get("A live user", [_ROOM_ID, _USER_ID], user, 404),
-            "/report/history/{room_id}": get(
-                "Snapshots of a room, oldest first", [_ROOM_ID, *history_parameters()], array(snapshot), 400, 404, 503
-            ),
-            "/report/history/{room_id}/{user_id}": get(
-                "Samples that a user reported, oldest first",
-                [_ROOM_ID, _USER_ID, *history_parameters(), *_stream_parameters()],
-                array(sample),
-                400,
-                404,
-                503,
-            ),
+            "/report/history/{room_id}": {
+                **get(
+                    "Snapshots of a room, oldest first",
+                    [_ROOM_ID, *history_parameters()],
+                    array(snapshot),
+                    400,
+                    404,
+                    503,
+                ),
+                "delete": erase("Erase a room", [_ROOM_ID]),
+            },
+            "/report/history/{room_id}/{user_id}": {
+                **get(
+                    "Samples that a user reported, oldest first",
+                    [*room_history, _USER_ID, *_stream_parameters()],
+                    array(sample),
+                    400,
+                    404,
+                    503,
+                ),
+                "delete": erase("Erase a user of a room", [_ROOM_ID, _USER_ID]),
+            },
             "/report/events/{room_id}": get(
                 "Events of a room, oldest first", [_ROOM_ID, *_event_parameters()], array(event), 400, 404, 503
             ),

@@ -5,7 +5,7 @@ from roompulse.alerts.preview import Preview
 from roompulse.notify.model import Channel, Delivery, ShownChannel
 from roompulse.web.api.alert_settings import PreviewBody, TestResult
 from roompulse.web.api.alerts import AcknowledgeBody, SilenceBody
-from roompulse.web.api.openapi_parts import Json, array, envelope, errors, get, json, parameter, schema_of
+from roompulse.web.api.openapi_parts import FOR_MANAGERS, Json, array, envelope, errors, get, json, parameter, schema_of
 
 ALERT_TYPES = [
     *(Alert, Rule, Silence, Preview, Channel, ShownChannel, Delivery),
@@ -13,7 +13,6 @@ ALERT_TYPES = [
 ]
 """The types whose schemas these operations refer to."""
 
-_FOR_MANAGERS: Json = {"security": [{}, {"manage_key": []}]}
 _NOTHING: Json = {"type": "null"}
 
 
@@ -79,4 +78,4 @@ def _change(summary: str, parameters: list[Json], data: Json, *, body: type | No
         given = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema_of(body)}}}}
     found = {str(status): json("OK", envelope(data))} | errors(400, 401, 403, 404, 408, 413, 415, 429, 503)
     operation = {"summary": summary, "operationId": name, "parameters": parameters, "responses": found}
-    return _FOR_MANAGERS | operation | given
+    return FOR_MANAGERS | operation | given

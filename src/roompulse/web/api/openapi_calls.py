@@ -1,13 +1,24 @@
 """The operations of all live rooms, of calls and what belongs to them in the OpenAPI document."""
 
 from roompulse.calls.model import CallReport, Calls
+from roompulse.erasure.erasure import Erased
 from roompulse.overview.model import Overview
 from roompulse.overview.query import ALL_LEVELS, ALL_ORDERS, LONGEST_SEARCH
 from roompulse.web.api.calls import CALL_ORDERS
-from roompulse.web.api.openapi_parts import Json, get, parameter, schema_of, stream_of
+from roompulse.web.api.openapi_parts import (
+    FOR_MANAGERS,
+    Json,
+    envelope,
+    errors,
+    get,
+    json,
+    parameter,
+    schema_of,
+    stream_of,
+)
 from roompulse.web.api.overview import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
 
-CALL_TYPES = [Overview, Calls, CallReport]
+CALL_TYPES = [Overview, Calls, CallReport, Erased]
 """The types whose schemas these operations refer to."""
 
 
@@ -15,8 +26,9 @@ def call_paths(room_id: Json, history_parameters: list[Json]) -> Json:
     """`history_parameters` are those of a room's history, of which calls have the span too."""
     span = [one for one in history_parameters if one["name"] in ("from", "to")]
     started_at: Json = room_id | {"name": "started_at", "schema": span[0]["schema"]}
-    calls = schema_of(Calls)
+    calls, user_id = schema_of(Calls), room_id | {"name": "user_id"}
     return {
+        "/report/users/{user_id}": {"delete": erase("Erase a user of all rooms", [user_id])},
         "/report/calls": get("Calls: live and ended ones", _calls(span), calls, 400, 503),
         "/report/calls/{room_id}": get("Calls of a room", [room_id, *_calls(span)], calls, 400, 404, 503),
         "/report/calls/{room_id}/{started_at}": get(
@@ -49,6 +61,13 @@ def _overview() -> list[Json]:
         parameter("order", "Worst first, or as it says", {"enum": list(ALL_ORDERS), "default": ALL_ORDERS[0]}),
         *portion(DEFAULT_LIMIT, MAX_LIMIT),
     ]
+
+
+def erase(summary: str, parameters: list[Json]) -> Json:
+    """A DELETE operation that erases what its parameters name."""
+    found = {"200": json("OK", envelope(schema_of(Erased)))} | errors(401, 403, 404, 503)
+    name = summary.lower().replace(" ", "_")
+    return FOR_MANAGERS | {"summary": summary, "operationId": name, "parameters": parameters, "responses": found}
 
 
 def search(description: str) -> Json:

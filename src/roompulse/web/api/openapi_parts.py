@@ -15,6 +15,9 @@ FOR_READERS: Json = {"security": [{}, {"read_key": []}]}
 """`{}`: a server that requires no authentication ignores what is sent."""
 
 
+FOR_MANAGERS: Json = {"security": [{}, {"manage_key": []}]}
+
+
 def get(summary: str, parameters: list[Json], data: Json, *statuses: int) -> Json:
     """A GET operation that may require a read key."""
     methods = get_whole(summary, parameters, envelope(data), 401, *statuses)
