@@ -281,10 +281,10 @@ def test_the_first_paint_is_what_the_stream_sends_first(kept_server: Server, use
     assert kept_server.post(body(room_id=user, user_id=user, metrics=entries)).status_code == 200
     for path, sections in (
         ("/", {"alerts-now", "totals", "rooms"}),
-        (url("rooms", user), {"room-alerts", "summary", "users", "grid"}),
-        (url("rooms", user, "users", user), {"user"}),
-        ("/rooms/not-live", {"room-alerts", "summary", "users", "grid"}),
-        (url("rooms", user, "users", "not-there"), {"user"}),
+        (url("rooms", user), {"room-alerts", "summary", "users", "grid", "timeline"}),
+        (url("rooms", user, "users", user), {"user", "timeline"}),
+        ("/rooms/not-live", {"room-alerts", "summary", "users", "grid", "timeline"}),
+        (url("rooms", user, "users", "not-there"), {"user", "timeline"}),
     ):
         # Figures over time, as the rate of reports, may change in between: then once more.
         eventually(partial(is_the_same, kept_server, path, sections))
