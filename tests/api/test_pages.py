@@ -281,10 +281,10 @@ def test_the_first_paint_is_what_the_stream_sends_first(kept_server: Server, use
     assert kept_server.post(body(room_id=user, user_id=user, metrics=entries)).status_code == 200
     for path, sections in (
         ("/", {"alerts-now", "totals", "rooms", "found-users"}),
-        (url("rooms", user), {"room-alerts", "name", "summary", "users", "grid"}),
-        (url("rooms", user, "users", user), {"name", "user"}),
-        ("/rooms/not-live", {"room-alerts", "name", "summary", "users", "grid"}),
-        (url("rooms", user, "users", "not-there"), {"name", "user"}),
+        (url("rooms", user), {"room-alerts", "name", "summary", "users", "grid", "timeline"}),
+        (url("rooms", user, "users", user), {"name", "user", "timeline"}),
+        ("/rooms/not-live", {"room-alerts", "name", "summary", "users", "grid", "timeline"}),
+        (url("rooms", user, "users", "not-there"), {"name", "user", "timeline"}),
     ):
         # Figures over time, as the rate of reports, may change in between: then once more.
         eventually(partial(is_the_same, kept_server, path, sections))
