@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from litestar import Litestar
 from litestar.types import ControllerRouterHandler
@@ -23,11 +24,12 @@ from roompulse.web.api.alert_settings import channel_routes, rule_routes
 from roompulse.web.api.alerts import JsonBodies, alert_routes
 from roompulse.web.api.calls import call_routes
 from roompulse.web.api.downloads import Downloads, export_routes
-from roompulse.web.api.erasure import erasure_routes
 from roompulse.web.api.events import event_routes
 from roompulse.web.api.health import ready_routes
 from roompulse.web.api.history import history_routes
 from roompulse.web.api.live_rooms import live_room_routes
+from roompulse.web.api.manage.erasure import erasure_routes
+from roompulse.web.api.manage.shares import share_routes
 from roompulse.web.api.metrics import CurrentValues, Gauges, metrics_routes
 from roompulse.web.api.openapi import openapi_routes
 from roompulse.web.api.overview import overview_routes
@@ -42,6 +44,7 @@ from roompulse.web.http.authentication import guard_by
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import ProblemAnswers
 from roompulse.web.http.rate_limit import RateLimit
+from roompulse.web.http.shared import opened
 from roompulse.web.pages.access import access_routes
 from roompulse.web.pages.alert_rules import AlertRulesPage, alert_rules_routes
 from roompulse.web.pages.alerts import AlertBanners, AlertsPage, alerts_page_routes
@@ -49,10 +52,11 @@ from roompulse.web.pages.calls.listing import CallsPage, calls_page_routes
 from roompulse.web.pages.calls.report import call_report_routes
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.demo import DemoTokens, demo_routes
-from roompulse.web.pages.erase import erase_routes
 from roompulse.web.pages.forms import Forms
 from roompulse.web.pages.ingest_health import IngestHealthPage, ingest_health_routes
 from roompulse.web.pages.layout import Layout
+from roompulse.web.pages.manage.erase import erase_routes
+from roompulse.web.pages.manage.shares import share_page_routes
 from roompulse.web.pages.past import Past
 from roompulse.web.pages.room import RoomPage, room_routes
 from roompulse.web.pages.rooms import RoomsPage, rooms_routes
@@ -92,6 +96,7 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
         hosts=AllowedHosts(settings, core.peers),
         peers=core.peers,
         problems=problems,
+        open_share=partial(opened, registry=core.registry),
         catch_up=core.ingest.expire,
         access_log=AccessLog(core.peers) if settings.log_requests else None,
         hub=core.hub,
@@ -125,6 +130,8 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
         *call_routes(core.calls, reports, core.reader),
         *calls_page_routes(calls_page, layout),
         *call_report_routes(reports, layout, clock),
+        *share_routes(core.shares, JsonBodies(settings.body_timeout), core.peers),
+        *share_page_routes(core.shares, core.peers, forms, layout),
         *erasure_routes(core.erasure),
         *erase_routes(core.erasure, forms, layout),
         *room_routes(room_page, past, layout),

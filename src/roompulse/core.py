@@ -8,6 +8,7 @@ from typing import Any
 from roompulse.access.database import AccessDatabase
 from roompulse.access.registry import AccessRegistry
 from roompulse.access.sessions import OperatorSessions
+from roompulse.access.shares import Shares
 from roompulse.access.store import AccessStore
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import Alert
@@ -94,6 +95,7 @@ class Core:
         self.access = AccessDatabase(settings)
         self.access_store = AccessStore(self.access)
         self.registry = AccessRegistry(settings, self.access_store, clock)
+        self.shares = Shares(self.registry, self.access_store, clock)
         self.sign_ins = OperatorSessions(self.registry, self.access_store, clock, settings)
         self.peers = ClientAddresses(settings)
         self.cookie = SessionCookie(self.peers, settings.session_lifetime)

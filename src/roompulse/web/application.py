@@ -16,8 +16,10 @@ from roompulse.web.api.post_report import PATH, Answer, ReportEndpoint
 from roompulse.web.http.allowed_hosts import AllowedHosts
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.compression import compressing
-from roompulse.web.http.headers import with_headers
+from roompulse.web.http.headers import with_extra, with_headers
 from roompulse.web.http.problems import ProblemAnswers
+from roompulse.web.http.shared import NOT_INDEXED
+from roompulse.web.http.shared import PREFIX as SHARED
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class Application:
         hosts: AllowedHosts,
         peers: ClientAddresses,
         problems: ProblemAnswers,
+        open_share: Callable[[Any], Any],
         catch_up: Callable[[], None],
         access_log: AccessLog | None,
         hub: Hub,
@@ -44,7 +47,7 @@ class Application:
     ) -> None:
         """`catch_up` brings the live rooms to the present, `access_log` is around everything else if there is one.
 
-        Servers close the `hub` when they stop, so that streams end, and count in `meters` what happens to connections.
+        `open_share` makes of the scope of a request to a shared page that of one to the page itself. Servers close the `hub` when they stop, so that streams end, and count in `meters` what happens to connections.
         """
         self.hub = hub
         self.meters = meters
@@ -55,6 +58,7 @@ class Application:
         paths = [PATH, *(route.path for route in routed.routes)]
         self._names = frozenset(path.split("/")[1] for path in paths) - {""}
         self._problems = problems
+        self._open_share = open_share
         self._catch_up = catch_up
         self._answer = access_log.around(self._answer_request) if access_log else self._answer_request
 
@@ -96,6 +100,8 @@ class Application:
     async def _answer_request(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             self._hosts.check(scope)
+            if scope["path"].startswith(SHARED):
+                scope, send = self._open_share(scope), with_extra(send, NOT_INDEXED)
             if scope["path"] == PATH:
                 await self._reports(scope, receive, send)
             else:

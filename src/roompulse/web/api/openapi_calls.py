@@ -5,9 +5,12 @@ from roompulse.erasure.erasure import Erased
 from roompulse.overview.model import Overview
 from roompulse.overview.query import ALL_LEVELS, ALL_ORDERS, LONGEST_SEARCH
 from roompulse.web.api.calls import CALL_ORDERS
+from roompulse.web.api.manage.shares import NewShare, ShareBody, ShownShare
 from roompulse.web.api.openapi_parts import (
     FOR_MANAGERS,
     Json,
+    array,
+    change,
     envelope,
     errors,
     get,
@@ -18,8 +21,11 @@ from roompulse.web.api.openapi_parts import (
 )
 from roompulse.web.api.overview import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
 
-CALL_TYPES = [Overview, Calls, CallReport, Erased]
+CALL_TYPES = [Overview, Calls, CallReport, Erased, ShareBody, ShownShare, NewShare]
 """The types whose schemas these operations refer to."""
+
+
+_SHARE_ID: Json = {"name": "share_id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 
 
 def call_paths(room_id: Json, history_parameters: list[Json]) -> Json:
@@ -28,6 +34,11 @@ def call_paths(room_id: Json, history_parameters: list[Json]) -> Json:
     started_at: Json = room_id | {"name": "started_at", "schema": span[0]["schema"]}
     calls, user_id = schema_of(Calls), room_id | {"name": "user_id"}
     return {
+        "/report/shares": {
+            **get("Shared links: without their URLs", [], array(schema_of(ShownShare)), 403),
+            "post": change("Share a page; its URL is shown once", [], schema_of(NewShare), body=ShareBody, status=201),
+        },
+        "/report/shares/{share_id}": {"delete": change("Revoke a shared link", [_SHARE_ID], {"type": "null"})},
         "/report/users/{user_id}": {"delete": erase("Erase a user of all rooms", [user_id])},
         "/report/calls": get("Calls: live and ended ones", _calls(span), calls, 400, 503),
         "/report/calls/{room_id}": get("Calls of a room", [room_id, *_calls(span)], calls, 400, 404, 503),

@@ -104,3 +104,14 @@ def array(items: Json) -> Json:
 
 def etag_header() -> Json:
     return {"ETag": {"schema": {"type": "string"}}}
+
+
+def change(summary: str, parameters: list[Json], data: Json, *, body: type | None = None, status: int = 200) -> Json:
+    """An operation that changes something: only for those who may manage."""
+    name = summary.partition(";")[0].lower().replace(" ", "_")
+    given: Json = {}
+    if body is not None:
+        given = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema_of(body)}}}}
+    found = {str(status): json("OK", envelope(data))} | errors(400, 401, 403, 404, 408, 413, 415, 429, 503)
+    operation = {"summary": summary, "operationId": name, "parameters": parameters, "responses": found}
+    return FOR_MANAGERS | operation | given

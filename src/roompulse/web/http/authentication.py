@@ -13,6 +13,7 @@ from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.routes import AnyConnection
 from roompulse.web.http.same_origin import is_same_origin
 from roompulse.web.http.session_cookie import SessionCookie
+from roompulse.web.http.shared import caller_by, share_of
 
 
 def guard_by(authenticator: "Authenticator") -> Guard:
@@ -63,6 +64,8 @@ class Authenticator:
 
     def caller(self, connection: AnyConnection) -> Caller:
         """Raises Unauthorized where a caller has to authenticate and does not."""
+        if share := share_of(connection.scope):
+            return caller_by(share)
         if not self._registry.asks_readers:
             return ANYBODY
         if shown := bearer(connection.scope):

@@ -7,6 +7,7 @@ from roompulse.clock import Clock
 from roompulse.settings import Settings
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.routes import AnyRequest
+from roompulse.web.http.shared import share_of
 from roompulse.web.http.urls import base_of
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.forms import Forms
@@ -51,6 +52,7 @@ class Layout:
             base=base_of(request.scope),
             stream=stream,
             at=at,
+            shared=share_of(request.scope),
             account=self._forms.account(request),
             form_token=self._forms.token(request),
             wall=is_wall(request.query_params),

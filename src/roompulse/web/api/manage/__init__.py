@@ -1,0 +1,1 @@
+"""What managers do besides alerts: erase, and share pages."""
