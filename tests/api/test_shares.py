@@ -163,7 +163,7 @@ async def streamed(world: World, path: str, then: Any) -> bytes:
     async def receive() -> Any:
         if messages:
             return messages.pop()
-        await asyncio.Event().wait()
+        return await asyncio.Event().wait()
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.body":

@@ -47,7 +47,8 @@ class Application:
     ) -> None:
         """`catch_up` brings the live rooms to the present, `access_log` is around everything else if there is one.
 
-        `open_share` makes of the scope of a request to a shared page that of one to the page itself. Servers close the `hub` when they stop, so that streams end, and count in `meters` what happens to connections.
+        `open_share` makes of the scope of a request to a shared page that of one to the page itself. Servers close the
+        `hub` when they stop, so that streams end, and count in `meters` what happens to connections.
         """
         self.hub = hub
         self.meters = meters
