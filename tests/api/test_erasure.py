@@ -88,7 +88,8 @@ async def test_what_is_about_others_stays(calls: Calls) -> None:
 
 async def test_a_user_of_one_room_stays_in_others(calls: Calls, settings: Settings) -> None:
     await calls.client.delete(url("report", "history", ROOM, USER))
-    in_room, elsewhere = (await data(calls.client, url("report", "calls", room, f"{NOW}")) for room in (ROOM, "room-2"))
+    in_room = await data(calls.client, url("report", "calls", ROOM, f"{NOW}"))
+    elsewhere = await data(calls.client, url("report", "calls", "room-2", f"{NOW}"))
     assert [user["user_id"] for user in in_room["users"]] == ["u2"]
     assert USER in [user["user_id"] for user in elsewhere["users"]]
 

@@ -73,6 +73,8 @@ def _is_stream(page: Shared, view: str) -> bool:
 
 def _parts(page: Shared) -> Iterator[tuple[str, ...]]:
     """What the page loads after it: its stream, its lists and the figures of its charts."""
+    names: tuple[str, ...]
+    figures: tuple[str, ...]
     match page.segments:
         case ("rooms", room_id):
             names, figures = ("stream", "sessions"), ("history", room_id)

@@ -41,7 +41,7 @@ class CallsPageQuery(PageQuery, frozen=True):
 
 def calls_page_query(parameters: Mapping[str, str]) -> CallsPageQuery:
     """The query of a URL; an invalid value counts as not given."""
-    sort = next((known for known in SORTS if known == parameters.get("sort")), "ended")
+    sort: CallOrder = next((known for known in SORTS if known == parameters.get("sort")), "ended")
     return CallsPageQuery(search_of(parameters), sort, page_number(parameters))
 
 
