@@ -18,6 +18,7 @@ from roompulse.calls.recorder import CallRecorder
 from roompulse.calls.store import SqlCalls
 from roompulse.clock import WallClock
 from roompulse.erasure.erasure import Erasure
+from roompulse.erasure.subject import Subject
 from roompulse.events.detector import Detector
 from roompulse.events.timeline import Timeline
 from roompulse.hub.local import LocalHub
@@ -85,7 +86,7 @@ class Core:
         self.trends = Trends(settings.snapshot_interval, settings.max_rooms)
         self.sessions = SqlSessions(self.database)
         self.calls = SqlCalls(self.database)
-        self.erasure = Erasure(self.database, self.timeline.forget)
+        self.erasure = Erasure(self.database, self._forget)
         self.alerts = AlertService(self.database, self.rooms, self._readings, clock, self._alerted, settings)
         self.outbox = Outbox(self.database)
         self.channels = Channels(self.outbox, clock)
@@ -105,6 +106,10 @@ class Core:
     def _alerted(self, _alerts: Sequence[Alert]) -> None:
         self.courier.wake()
         self.hub.refresh(everywhere=True)
+
+    async def _forget(self, subject: Subject) -> int:
+        self.timeline.forget()
+        return await self.shares.remove_about(subject.room_id, subject.user_id)
 
     def _readings(self) -> Readings:
         self.ingest.expire()

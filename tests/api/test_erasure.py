@@ -1,5 +1,6 @@
 """Erasing a user or a room leaves nothing of it in any table, nor in the bytes of the files."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -39,6 +40,8 @@ async def calls(settings: Settings, clock: Clock) -> AsyncIterator[Calls]:
             await calls.look()
         silence = {"user_id": USER, "until": NOW + 3600, "reason": f"{USER} is known"}
         assert (await calls.client.post("/report/alerts/silences", json=silence)).status_code == 201
+        shared = {"path": url("rooms", ROOM, "users", USER), "expires_in": 3600}
+        assert (await calls.client.post("/report/shares", json=shared)).status_code == 201
         await calls.wait(60)
         yield calls
 
@@ -72,7 +75,8 @@ async def test_a_user_is_nowhere_afterwards(calls: Calls, settings: Settings) ->
     erased = (await calls.client.delete(url("report", "users", USER))).json()["data"]
     assert erased["rows"] == sum(erased["tables"].values())
     assert erased["tables"]["sample"] == 16
-    assert erased["tables"]["attendance"] == 2
+    assert (erased["tables"]["attendance"], erased["tables"]["share"]) == (2, 1)
+    assert await data(calls.client, "/report/shares") == []
     assert tables_with(settings.data / "roompulse.db", USER) == set()
     assert files_with(settings.data, USER) == set()
 
@@ -149,6 +153,11 @@ async def test_the_command_erases_while_the_server_is_stopped(settings: Settings
         await calls.post(0, USER, [Entry(USER, [stream()])])
         await calls.look()
     assert files_with(settings.data, USER)
+    arguments = ["erase", "--user", USER, "--data", str(settings.data)]
+    answer = await asyncio.to_thread(CliRunner().invoke, main, arguments)
+    assert answer.exit_code == 0, answer.output
+    assert answer.output.startswith("erased: ")
+    assert files_with(settings.data, USER) == set()
 
 
 def test_the_command_says_what_it_needs() -> None:

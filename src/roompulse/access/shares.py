@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Iterable
 from string import ascii_lowercase, digits
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -54,6 +55,17 @@ def page_of(path: str) -> Shared:
     return Shared(segments, at)
 
 
+def about(shares: Iterable[Share], room_id: str | None, user_id: str | None) -> list[str]:
+    """Ids of those whose page is about a room (any room: None) and, unless that is None, about a user."""
+    found = []
+    for share in shares:
+        segments = page_of(share.path).segments
+        users = segments[3:] if segments[0] == "rooms" else ()
+        if room_id in (None, segments[1]) and (user_id is None or user_id in users):
+            found.append(share.id)
+    return found
+
+
 class Shares:
     def __init__(self, registry: AccessRegistry, store: AccessStore, clock: Clock) -> None:
         self._registry = registry
@@ -83,6 +95,13 @@ class Shares:
         await self._store.add_share(share, now)
         await self._registry.reload()
         return share, shown
+
+    async def remove_about(self, room_id: str | None, user_id: str | None) -> int:
+        """Revoke those whose page is about a room or a user, and return how many; raises StoreError."""
+        if ids := about(self._registry.known.shares.values(), room_id, user_id):
+            await self._store.remove_share(*ids)
+            await self._registry.reload()
+        return len(ids)
 
     async def remove(self, share_id: str) -> None:
         """Revoke a share: its streams end at once. Raises NotFound and StoreError."""

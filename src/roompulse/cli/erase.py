@@ -5,6 +5,9 @@ import os
 
 import click
 
+from roompulse.access.database import AccessDatabase
+from roompulse.access.shares import about
+from roompulse.access.store import AccessStore
 from roompulse.erasure.erasure import Erased, Erasure
 from roompulse.erasure.subject import Subject
 from roompulse.errors import StartupError, StoreError
@@ -36,8 +39,15 @@ def erase(room: str | None, user: str | None, data: str | None) -> None:
 
 
 async def _erase(settings: Settings, subject: Subject) -> Erased:
-    database = Database(settings)
-    async with database.open():
-        erased = await Erasure(database, lambda: None).erase(subject)
+    database, access = Database(settings), AccessDatabase(settings)
+    store = AccessStore(access)
+
+    async def forget(subject: Subject) -> int:
+        ids = about((await store.load()).shares.values(), subject.room_id, subject.user_id)
+        await store.remove_share(*ids)
+        return len(ids)
+
+    async with database.open(), access.open():
+        erased = await Erasure(database, forget).erase(subject)
         await database.vacuum()
         return erased

@@ -5,7 +5,7 @@ they were before. Snapshots have no ids of users, so they stay as they are when 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -33,7 +33,9 @@ class Erased(Struct, frozen=True):
 
 
 class Erasure:
-    def __init__(self, database: Database, forget: Callable[[], None]) -> None:
+    """`forget` drops what is kept of the subject elsewhere, and returns how many rows that were."""
+
+    def __init__(self, database: Database, forget: Callable[[Subject], Awaitable[int]]) -> None:
         self._database = database
         self._forget = forget
 
@@ -49,7 +51,7 @@ class Erasure:
             if subject.user_id is not None:
                 await self._in_steps(table, partial(change, subject=subject))
         counts |= await self._database.write(partial(_erase_alerts, subject=subject))
-        self._forget()
+        counts["share"] = await self._forget(subject)
         await self._database.empty_log()
         return Erased(sum(counts.values()), counts)
 
