@@ -83,7 +83,7 @@ class Attendance:
     def _note_minute(self, letter: str, seconds: float) -> None:
         figures = self.figures
         self._elapsed += seconds
-        if self._elapsed > _MINUTE * len(figures.minutes):
+        if not figures.minutes or self._elapsed > _MINUTE * len(figures.minutes):
             if len(figures.minutes) < LONGEST:
                 figures.minutes += letter
         elif _RANK[letter] > _RANK[figures.minutes[-1]]:

@@ -5,9 +5,11 @@ It imports nothing of the server. docs/client.md shows how to use it.
 
 from roompulse.client.model import Audio, Content, Device, Direction, Entry, Network, Report, Stream, Video
 from roompulse.client.outbox import Lost
+from roompulse.client.reader import AsyncReader, Reader, ReadError
 from roompulse.client.reporter import AsyncReporter, Reporter
 
 __all__ = [
+    "AsyncReader",
     "AsyncReporter",
     "Audio",
     "Content",
@@ -16,6 +18,8 @@ __all__ = [
     "Entry",
     "Lost",
     "Network",
+    "ReadError",
+    "Reader",
     "Report",
     "Reporter",
     "Stream",
