@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 from litestar import Litestar
 from litestar.types import ControllerRouterHandler
@@ -44,7 +43,7 @@ from roompulse.web.http.authentication import guard_by
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import ProblemAnswers
 from roompulse.web.http.rate_limit import RateLimit
-from roompulse.web.http.shared import opened
+from roompulse.web.http.shared import SharedPages
 from roompulse.web.pages.access import access_routes
 from roompulse.web.pages.alert_rules import AlertRulesPage, alert_rules_routes
 from roompulse.web.pages.alerts import AlertBanners, AlertsPage, alerts_page_routes
@@ -96,7 +95,7 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
         hosts=AllowedHosts(settings, core.peers),
         peers=core.peers,
         problems=problems,
-        open_share=partial(opened, registry=core.registry),
+        shared=SharedPages(core.registry, settings.embed_origins),
         catch_up=core.ingest.expire,
         access_log=AccessLog(core.peers) if settings.log_requests else None,
         hub=core.hub,

@@ -7,12 +7,13 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from roompulse.access.shares import page_of
 from roompulse.app import create_app
 from roompulse.errors import BadRequest
 from roompulse.report.model import Entry
-from roompulse.settings import Settings
+from roompulse.settings import Origins, Settings
 from roompulse.web.application import Application
 from tests.access import bearer, new_key
 from tests.api import assert_problem, data
@@ -76,6 +77,32 @@ async def test_no_search_engine_keeps_it_and_nobody_is_told_its_url(world: World
     assert answer.headers["x-robots-tag"] == "noindex, nofollow"
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert '<meta name="robots" content="noindex, nofollow">' in answer.text
+
+
+async def test_sites_of_a_setting_may_show_it_in_a_frame(settings: Settings, clock: Clock) -> None:
+    allowed = replace(settings, embed_origins=Origins("https://desk.example.com, http://other:8080"))
+    async with client_of(create_app(allowed, clock)) as client:
+        await post(client)
+        shared = (await client.post(SHARES, json={"path": "/rooms/room-1", "expires_in": HOUR})).json()["data"]["url"]
+        plain, embedded = await client.get(shared), await client.get(f"{shared}?embed=1")
+        unshared = await client.get("/rooms/room-1?embed=1")
+    nobody, sites = "frame-ancestors 'none'", "frame-ancestors http://other:8080 https://desk.example.com"
+    assert plain.headers["content-security-policy"].endswith(nobody)
+    assert unshared.headers["content-security-policy"].endswith(nobody)
+    assert embedded.headers["content-security-policy"].endswith(sites)
+    assert embedded.headers["x-robots-tag"] == "noindex, nofollow"
+    assert 'class="shared embed"' in embedded.text
+
+
+async def test_without_the_setting_nobody_does(world: World) -> None:
+    embedded = await world.client.get(f"{await world.share('/rooms/room-1')}?embed=1")
+    assert embedded.headers["content-security-policy"].endswith("frame-ancestors 'none'")
+
+
+@pytest.mark.parametrize("text", ["*", "desk.example.com", "https://a/b", "https://a; script-src *", "javascript:x"])
+def test_an_origin_is_nothing_else(text: str) -> None:
+    with pytest.raises(ValueError, match="must be origins"):
+        Origins(text)
 
 
 async def test_everything_of_the_page_is_below_the_link(world: World) -> None:

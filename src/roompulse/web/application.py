@@ -16,10 +16,10 @@ from roompulse.web.api.post_report import PATH, Answer, ReportEndpoint
 from roompulse.web.http.allowed_hosts import AllowedHosts
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.compression import compressing
-from roompulse.web.http.headers import with_extra, with_headers
+from roompulse.web.http.headers import with_headers
 from roompulse.web.http.problems import ProblemAnswers
-from roompulse.web.http.shared import NOT_INDEXED
 from roompulse.web.http.shared import PREFIX as SHARED
+from roompulse.web.http.shared import SharedPages
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Application:
         hosts: AllowedHosts,
         peers: ClientAddresses,
         problems: ProblemAnswers,
-        open_share: Callable[[Any], Any],
+        shared: SharedPages,
         catch_up: Callable[[], None],
         access_log: AccessLog | None,
         hub: Hub,
@@ -47,8 +47,7 @@ class Application:
     ) -> None:
         """`catch_up` brings the live rooms to the present, `access_log` is around everything else if there is one.
 
-        `open_share` makes of the scope of a request to a shared page that of one to the page itself. Servers close the
-        `hub` when they stop, so that streams end, and count in `meters` what happens to connections.
+        Servers close the `hub` when they stop, so that streams end, and count in `meters` what happens to connections.
         """
         self.hub = hub
         self.meters = meters
@@ -59,7 +58,7 @@ class Application:
         paths = [PATH, *(route.path for route in routed.routes)]
         self._names = frozenset(path.split("/")[1] for path in paths) - {""}
         self._problems = problems
-        self._open_share = open_share
+        self._shared = shared
         self._catch_up = catch_up
         self._answer = access_log.around(self._answer_request) if access_log else self._answer_request
 
@@ -102,7 +101,7 @@ class Application:
         try:
             self._hosts.check(scope)
             if scope["path"].startswith(SHARED):
-                scope, send = self._open_share(scope), with_extra(send, NOT_INDEXED)
+                scope, send = self._shared.open(scope, send)
             if scope["path"] == PATH:
                 await self._reports(scope, receive, send)
             else:

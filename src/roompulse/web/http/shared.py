@@ -1,6 +1,6 @@
 """Requests below `/shared/{token}/`: those of one page that its holder may see, and of nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -9,30 +9,42 @@ from roompulse.access.registry import SHARE_PROOF, AccessRegistry
 from roompulse.access.shares import Shared, page_of
 from roompulse.errors import NotFound
 from roompulse.web.http.client_address import ClientAddresses
+from roompulse.web.http.headers import PAGE_HEADERS, with_extra
 from roompulse.web.http.routes import AnyRequest
 
 PREFIX = "/shared/"
 
-NOT_INDEXED = {"X-Robots-Tag": "noindex, nofollow", "Referrer-Policy": "no-referrer"}
+_NOT_INDEXED = {"X-Robots-Tag": "noindex, nofollow", "Referrer-Policy": "no-referrer"}
 """Headers of a shared page: it is in no search engine, and its URL is told to nobody."""
 
 _ASSETS = {"static", "assets"}
 
 
-def opened(scope: Any, registry: AccessRegistry) -> Any:
-    """A copy of the scope of such a request as if it were one to the page itself.
+class SharedPages:
+    """Pages that are opened by their links; those of `embed_origins` may show them in a frame, with `?embed=1`."""
 
-    Raises NotFound for a share that has expired or was revoked, and for what is no part of its page.
-    """
-    token, _, path = scope["path"].removeprefix(PREFIX).partition("/")
-    share, path = registry.share(token), f"/{path}"
-    if share is None:
-        raise NotFound("this link has expired or was revoked")
-    query = scope["query_string"].decode("latin-1")
-    if scope["method"] not in ("GET", "HEAD") or not _is_part(page_of(share.path), path, query):
-        raise NotFound("this link opens one page, and this is no part of it")
-    state = {**scope["state"], "prefix": f"{scope['state']['prefix']}{PREFIX}{token}", "share": share}
-    return {**scope, "path": path, "raw_path": path.encode(), "state": state}
+    def __init__(self, registry: AccessRegistry, embed_origins: Collection[str]) -> None:
+        self._registry = registry
+        # The last directive of the policy says that nobody does.
+        policy, _, _ = PAGE_HEADERS["Content-Security-Policy"].rpartition("frame-ancestors")
+        ancestors = f"{policy}frame-ancestors {' '.join(sorted(embed_origins))}"
+        self._embedded = {**_NOT_INDEXED, "Content-Security-Policy": ancestors} if embed_origins else _NOT_INDEXED
+
+    def open(self, scope: Any, send: Any) -> tuple[Any, Any]:
+        """The scope of such a request as if it were one to the page itself, and what its answer is sent by.
+
+        Raises NotFound for a share that has expired or was revoked, and for what is no part of its page.
+        """
+        token, _, path = scope["path"].removeprefix(PREFIX).partition("/")
+        share, path = self._registry.share(token), f"/{path}"
+        if share is None:
+            raise NotFound("this link has expired or was revoked")
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if scope["method"] not in ("GET", "HEAD") or not _is_part(page_of(share.path), path, query):
+            raise NotFound("this link opens one page, and this is no part of it")
+        state = {**scope["state"], "prefix": f"{scope['state']['prefix']}{PREFIX}{token}", "share": share}
+        headers = self._embedded if ("embed", "1") in query else _NOT_INDEXED
+        return {**scope, "path": path, "raw_path": path.encode(), "state": state}, with_extra(send, headers)
 
 
 def url_of(request: AnyRequest, peers: ClientAddresses, token: str, share: Share) -> str:
@@ -52,9 +64,8 @@ def caller_by(share: Share) -> Caller:
     return Caller("a shared link", proof=f"{SHARE_PROOF}{share.id}")
 
 
-def _is_part(page: Shared, path: str, query: str) -> bool:
+def _is_part(page: Shared, path: str, parameters: Sequence[tuple[str, str]]) -> bool:
     segments = tuple(unquote(segment) for segment in path.removeprefix("/").split("/"))
-    parameters = parse_qsl(query, keep_blank_values=True)
     if segments[0] in _ASSETS:
         return True
     if segments == page.segments:

@@ -56,6 +56,7 @@ class Layout:
             account=self._forms.account(request),
             form_token=self._forms.token(request),
             wall=is_wall(request.query_params),
+            embed=request.query_params.get("embed") == "1",
             heartbeat=HEARTBEAT,
             snapshot_interval=self._settings.snapshot_interval,
             stale_after=self._settings.stale_after,
