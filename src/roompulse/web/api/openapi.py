@@ -98,7 +98,6 @@ def openapi_document(settings: Settings) -> Json:
         ref_template="#/components/schemas/{name}",
     )
     report, room, user, snapshot, sample, event = references[:6]
-    room_history = [_ROOM_ID, *history_parameters()]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -111,28 +110,7 @@ def openapi_document(settings: Settings) -> Json:
             "/report/rooms": get("Ids of the live rooms, sorted", [], array({"$ref": "#/components/schemas/Id"})),
             "/report/metrics/{room_id}": get("A live room: its aggregate and every user", [_ROOM_ID], room, 404),
             "/report/metrics/{room_id}/{user_id}": get("A live user", [_ROOM_ID, _USER_ID], user, 404),
-            "/report/history/{room_id}": {
-                **get(
-                    "Snapshots of a room, oldest first",
-                    [_ROOM_ID, *history_parameters()],
-                    array(snapshot),
-                    400,
-                    404,
-                    503,
-                ),
-                "delete": erase("Erase a room", [_ROOM_ID]),
-            },
-            "/report/history/{room_id}/{user_id}": {
-                **get(
-                    "Samples that a user reported, oldest first",
-                    [*room_history, _USER_ID, *_stream_parameters()],
-                    array(sample),
-                    400,
-                    404,
-                    503,
-                ),
-                "delete": erase("Erase a user of a room", [_ROOM_ID, _USER_ID]),
-            },
+            **_history_paths(snapshot, sample),
             "/report/events/{room_id}": get(
                 "Events of a room, oldest first", [_ROOM_ID, *_event_parameters()], array(event), 400, 404, 503
             ),
@@ -144,6 +122,21 @@ def openapi_document(settings: Settings) -> Json:
         "components": {
             "securitySchemes": _SECURITY,
             "schemas": schemas | {"Id": _ID, "Error": envelope({"type": "null"}, error=True)},
+        },
+    }
+
+
+def _history_paths(snapshot: Json, sample: Json) -> Json:
+    of_room = [_ROOM_ID, *history_parameters()]
+    of_user = [*of_room, _USER_ID, *_stream_parameters()]
+    return {
+        "/report/history/{room_id}": {
+            **get("Snapshots of a room, oldest first", of_room, array(snapshot), 400, 404, 503),
+            "delete": erase("Erase a room", [_ROOM_ID]),
+        },
+        "/report/history/{room_id}/{user_id}": {
+            **get("Samples that a user reported, oldest first", of_user, array(sample), 400, 404, 503),
+            "delete": erase("Erase a user of a room", [_ROOM_ID, _USER_ID]),
         },
     }
 
