@@ -2,7 +2,7 @@
 
 import { isWall } from "./view.js";
 
-const ROWS = "#rooms tbody th a, #users tbody th a, #found-users tbody th a"; // the link of a row: the focused row is the selected one
+const ROWS = "#rooms tbody th a, #users tbody th a, #found-users tbody th a, #calls tbody th a"; // the link of a row: the focused row is the selected one
 const help = document.getElementById("keys");
 
 const click = (id) => () => document.getElementById(id)?.click();
