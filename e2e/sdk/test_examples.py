@@ -102,9 +102,7 @@ def test_a_client_of_livekit_is_seen_with_whom_it_receives(
     examples: str, server: Server, page: Page, watch: Watch
 ) -> None:
     """Its real client code; the other end is in the same page (`livekit_server.js`)."""
-    watch.allow(
-        r"Failed to load resource: .* 404|\{room: "
-    )  # that the other end has no /rtc/v1, and what the client logs
+    watch.allow(r"Failed to load resource: .* 404|\{room: ")  # there is no /rtc/v1, and the client logs that
     page.add_init_script(path=HERE / "call" / "livekit_server.js")
     page.goto(f"{examples}/livekit.html?server={examples.replace('http', 'ws')}&token=t&room=room-1&user=u1")
     expected = {("u1", "u2", "camera"), ("u1", "u2", "mic")}
