@@ -27,6 +27,8 @@ class CallRecorder:
         self._clock = clock
         self._attendances: Attendances | None = None
         self._noted_at = 0.0
+        # Those who left and are not saved as such yet: after an error of the database they wait for the next time.
+        self._left: list[Attendance] = []
 
     async def run(self) -> None:
         await every(NOTE_EVERY, self.record, "who is in which room could not be saved", at_once=True)
@@ -40,18 +42,16 @@ class CallRecorder:
         # Never for longer than looks are apart: while the server was busy or its clock was set, nothing is known.
         seconds = max(0.0, min(now - self._noted_at, 2 * NOTE_EVERY))
         self._noted_at = now
-        left = []
         for count, (room_id, user) in enumerate(self._live(), start=1):
             if before := attendances.note(room_id, user, now, seconds):
-                left.append(before)
+                self._left.append(before)
             if count % _USERS_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        left += self._gone(attendances)
-        await self._save(left, left=True)
+        self._left += self._gone(attendances)
+        await self._save(self._left, now, left=True)
+        self._left = []
         due = [one for _, one in attendances if one.saved_at is None or abs(now - one.saved_at) >= SAVE_EVERY]
-        await self._save(due, left=False)
-        for one in due:
-            one.saved_at = now
+        await self._save(due, now, left=False)
 
     def _live(self) -> Iterator[tuple[str, Any]]:
         for room_id in self._rooms.ids():
@@ -67,8 +67,10 @@ class CallRecorder:
                 gone.append(attendances.forget(key))
         return gone
 
-    async def _save(self, attendances: Sequence[Attendance], *, left: bool) -> None:
+    async def _save(self, attendances: Sequence[Attendance], now: float, *, left: bool) -> None:
         for start in range(0, len(attendances), _ROWS_AT_ONCE):
             some = attendances[start : start + _ROWS_AT_ONCE]
             new = [one.row(left=left) for one in some if one.saved_at is None]
             await self._store.save(new, [one.row(left=left) for one in some if one.saved_at is not None])
+            for one in some:
+                one.saved_at = now

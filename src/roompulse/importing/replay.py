@@ -1,8 +1,10 @@
 """What would have been live of a room: its calls with their snapshots, as the server takes them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import floor
+from typing import Any
 
+from roompulse.calls.attendance import Attendances
 from roompulse.report.model import Received
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.contract import LiveRoom
@@ -29,6 +31,8 @@ class _Replay:
         self._reports: list[Received] = []
         self._snapshots: list[tuple[float, Aggregate]] = []
         self._calls: list[Call] = []
+        self._attendances = Attendances()
+        self._users: list[Mapping[str, Any]] = []
         self._version = 0
         self._taken = 0
         """Snapshots so far, counted since 1970, whether or not there was a change to save."""
@@ -60,12 +64,24 @@ class _Replay:
             self._taken += 1
             self._rooms.expire(due)
             room = self._rooms.get(room_id)
+            self._note(room_id, room, due)
             if room and room.version > self._version:
                 self._snapshots.append((due, room.summary().aggregate))
                 self._version = room.version
 
+    def _note(self, room_id: str, room: LiveRoom | None, due: float) -> None:
+        """Count the users who are there, and keep the rows of those who are not any more."""
+        users = room.users if room else {}
+        for user in users.values():
+            if before := self._attendances.note(room_id, user, due, self._settings.snapshot_interval):
+                self._users.append(before.row(left=True))
+        for key, one in list(self._attendances):
+            if users.get(key[1]) is not one.user:
+                self._users.append(self._attendances.forget(key).row(left=True))
+
     def _end_call(self) -> None:
         if self._room:
-            call = Call(self._room.started_at, self._room.heard_at, self._reports, self._snapshots)
+            self._note(self._room.room_id, None, self._room.heard_at)
+            call = Call(self._room.started_at, self._room.heard_at, self._reports, self._snapshots, self._users)
             self._calls.append(call)
-        self._reports, self._snapshots = [], []
+        self._reports, self._snapshots, self._users = [], [], []

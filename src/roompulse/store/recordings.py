@@ -1,7 +1,8 @@
 """Calls that were recorded elsewhere, saved in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection, Table, delete, exists, insert, or_, select
@@ -10,7 +11,7 @@ from roompulse.report.model import Received
 from roompulse.rooms.model import Aggregate
 from roompulse.store.engine import Database
 from roompulse.store.row_codec import insert_reports, rows_of, session_row, snapshot_row
-from roompulse.store.schema import samples, sessions, snapshots
+from roompulse.store.schema import attendances, samples, sessions, snapshots
 from roompulse.store.sessions import worst_and_most
 
 
@@ -21,6 +22,8 @@ class Call(Struct, frozen=True):
     ended_at: float
     reports: Sequence[Received]
     snapshots: Sequence[tuple[float, Aggregate]]
+    users: Sequence[Mapping[str, Any]] = ()
+    """Rows of its users."""
 
 
 class SqlRecordings:
@@ -58,6 +61,8 @@ def _add(connection: Connection, room_id: str, call: Call) -> None:
     session.pop("last", None)
     session["ended_at"] = round(call.ended_at * 1000)
     connection.execute(insert(sessions), [session])
+    if call.users:
+        connection.execute(insert(attendances), [dict(row) for row in call.users])
 
 
 def _put_in_order(connection: Connection, table: Table, column: str, start: int) -> None:
