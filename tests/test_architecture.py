@@ -30,6 +30,7 @@ ORDER = [
     {"rooms"},
     {"intake"},
     {"store"},
+    {"insights"},
     {"access"},
     {"alerts"},
     {"notify"},

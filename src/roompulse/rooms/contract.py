@@ -6,6 +6,7 @@ from typing import Protocol
 from roompulse.errors import Problem
 from roompulse.quality import StreamQuality
 from roompulse.report.model import Received, Stream
+from roompulse.rooms.given import Told
 from roompulse.rooms.links import Weakest
 from roompulse.rooms.model import RoomMetrics, RoomSummary, RoomTotals, UserMetrics
 from roompulse.rooms.ranking import Place
@@ -49,6 +50,10 @@ class LiveUser(Protocol):
         ...
 
     def metrics(self) -> UserMetrics: ...
+
+    def told(self) -> Told:
+        """What it is grouped by, without the cost of `metrics()`."""
+        ...
 
     def score(self) -> float | None:
         """The score that `metrics()` has, without its reasons; found once per change."""

@@ -3,7 +3,18 @@
 from collections.abc import Iterator
 from typing import Any
 
-from roompulse.report.model import Entry
+from msgspec import Struct
+
+from roompulse.report.model import Connection, Device, Entry
+
+
+class Told(Struct, frozen=True, gc=False):
+    """What is known of a user as a whole, as `UserMetrics` has it."""
+
+    sdk_version: str
+    device: Device | None
+    connection: Connection | None
+    labels: dict[str, str] | None
 
 
 class Given:

@@ -6,7 +6,7 @@ from math import inf
 
 from roompulse.quality import Level, level_of, limitation, rate_user, worst
 from roompulse.report.model import Entry, Report
-from roompulse.rooms.given import Given
+from roompulse.rooms.given import Given, Told
 from roompulse.rooms.links import Reception, Weakest
 from roompulse.rooms.model import Receiving, UserMetrics
 from roompulse.rooms.rated_samples import CLOCK_TOLERANCE, LATE
@@ -247,6 +247,10 @@ class UserState:
 
     def stream_count(self) -> int:
         return sum(len(reporting.streams) for reporting in self.reporters.values())
+
+    def told(self) -> Told:
+        sdk_version, _ = self._about or self._by_itself or ("", 0)
+        return Told(sdk_version, *map(self._given.get, ("device", "connection", "labels")))
 
     def metrics(self) -> UserMetrics:
         """The answer about this user; built once per change."""

@@ -1,0 +1,199 @@
+"""Looks at all live users every LOOK_EVERY seconds, and what a minute of looks comes to.
+
+A look counts a sixth of a minute for each user whose level is known at that moment, at that level. For the dimensions
+of streams, `video_codec`, `audio_codec` and `direction`, it is the level of the user's worst stream of that kind.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import Struct, field
+
+from roompulse.insights.cell import Cell, Cells, Look, cut
+from roompulse.insights.model import LABEL
+from roompulse.insights.users import hash_of
+from roompulse.quality import UNRATED, StreamQuality, level_of
+from roompulse.report.model import Stream
+from roompulse.rooms.contract import LiveRoom, LiveUser
+from roompulse.store.contract import Steps
+
+MOST_LABELS = 50
+"""Keys of labels in a minute; users with more of them are in the dimensions of the first ones."""
+
+EXAMPLES = 5
+"""Users with the most poor looks whose ids are kept of each value."""
+
+_USERS_AT_ONCE = 100
+"""A few milliseconds."""
+
+Trait = tuple[str, str]
+"""A dimension, and the value that a user has in it."""
+
+
+class Totals(Struct):
+    """The whole server: sums over `looks` of what there was at each. `reports` is reports per second."""
+
+    looks: int = 0
+    rooms: int = 0
+    good: int = 0
+    fair: int = 0
+    poor: int = 0
+    unknown: int = 0
+    reports: float = 0.0
+
+
+class Example(Struct, frozen=True):
+    """A user of whom `poor` of `looks` were poor, with what it is grouped by."""
+
+    room_id: str
+    user_id: str
+    looks: int
+    poor: int
+    traits: list[Trait]
+
+
+class _Seen(Struct):
+    """One user of one room in a minute: its traits at the first look, and at each look its score and its streams'."""
+
+    traits: list[Trait]
+    looks: list[Look] = field(default_factory=list)
+    streams: dict[Trait, list[Look]] = field(default_factory=dict)
+
+
+class Minute:
+    """The minute that begins at `start` (Unix seconds)."""
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self.totals = Totals()
+        self._seen: dict[tuple[str, str], _Seen] = {}
+
+    def begin_look(self, reports: float) -> None:
+        """Begin to look at all rooms; there are so many `reports` per second now."""
+        self.totals.looks += 1
+        self.totals.reports += reports
+
+    def look(self, room_id: str, room: LiveRoom) -> None:
+        """Note how the users of a room are now."""
+        totals = self.totals
+        totals.rooms += 1
+        for user_id, user in room.users.items():
+            score = user.score()
+            level = level_of(score)
+            setattr(totals, level, getattr(totals, level) + 1)
+            if score is None:
+                continue
+            seen = self._seen.get((room_id, user_id))
+            if seen is None:
+                seen = self._seen[room_id, user_id] = _Seen(list(_traits(user)))
+            _look_at(user, seen)
+
+    def rollup(self) -> Steps["Rollup"]:
+        """Put all users together, a few with each step."""
+        rollup = Rollup(self.start, self.totals)
+        for count, ((room_id, user_id), seen) in enumerate(self._seen.items(), start=1):
+            rollup.add(room_id, user_id, seen)
+            if count % _USERS_AT_ONCE == 0:
+                yield
+        rollup.finish()
+        return rollup
+
+
+class Rollup:
+    """A minute as it is kept: the cells of each dimension, the totals, and examples of users who were poor."""
+
+    def __init__(self, start: int, totals: Totals) -> None:
+        self.start = start
+        self.totals = totals
+        self.cells: dict[str, Cells] = {}
+        self.examples: list[Example] = []
+        self._labels = 0
+
+    def add(self, room_id: str, user_id: str, seen: _Seen) -> None:
+        user, traits = hash_of(user_id), [*seen.traits, *seen.streams]
+        for trait in seen.traits:
+            self._add(trait, user, seen.looks)
+        for trait, looks in seen.streams.items():
+            self._add(trait, user, looks)
+        if poor := sum(level_of(score) == "poor" for score, _ in seen.looks):
+            self.examples.append(Example(room_id, user_id, len(seen.looks), poor, traits))
+
+    def _add(self, trait: Trait, user: int, looks: Sequence[Look]) -> None:
+        by, value = trait
+        cells = self.cells.get(by)
+        if cells is None:
+            if by.startswith(LABEL):
+                if self._labels == MOST_LABELS:
+                    return
+                self._labels += 1
+            cells = self.cells[by] = {}
+        cell = cells.get(value)
+        if cell is None:
+            cell = cells[value] = Cell()
+        cell.add(user, looks)
+
+    def finish(self) -> None:
+        """Keep no more than there is room for."""
+        self.cells = {by: cut(cells) for by, cells in self.cells.items()}
+        self.examples = pick(self.examples)
+
+
+def pick(examples: Iterable[Example]) -> list[Example]:
+    """Those who are among the EXAMPLES worst of any of their traits."""
+    # Of equal ones always the same, so that those of a minute are those of the next.
+    worst_first = sorted(examples, key=lambda one: (-one.poor, hash_of(one.user_id)))
+    counts: Counter[Trait] = Counter()
+    picked = []
+    for one in worst_first:
+        if any(counts[trait] < EXAMPLES for trait in one.traits):
+            picked.append(one)
+            counts.update(one.traits)
+    return picked
+
+
+def _traits(user: LiveUser) -> Iterator[Trait]:
+    """The values that a user has as a whole."""
+    told = user.told()
+    values: list[tuple[str, str | None]] = [("sdk_version", told.sdk_version)]
+    if device := told.device:
+        values += [("browser", device.browser), ("os", device.os), ("device", device.type)]
+        values.append(("network_type", device.network_type))
+    if connection := told.connection:
+        values += [("candidate_type", connection.candidate_type), ("protocol", connection.protocol)]
+    if told.labels:
+        values += [(LABEL + key, value) for key, value in told.labels.items()]
+    return ((by, value) for by, value in values if value)
+
+
+def _look_at(user: LiveUser, seen: _Seen) -> None:
+    worst: dict[Trait, StreamQuality] = {}
+    lowest = UNRATED
+    for stream in user.rated():
+        quality = stream.quality
+        if quality.score is None:
+            continue
+        if _is_lower(quality, lowest):
+            lowest = quality
+        for kind in _kinds(stream.sample):
+            if _is_lower(quality, worst.get(kind, UNRATED)):
+                worst[kind] = quality
+    seen.looks.append(_look_of(lowest))
+    for kind, quality in worst.items():
+        seen.streams.setdefault(kind, []).append(_look_of(quality))
+
+
+def _kinds(stream: Stream) -> Iterator[Trait]:
+    yield "direction", stream.direction
+    if stream.video and stream.video.codec:
+        yield "video_codec", stream.video.codec
+    if stream.audio and stream.audio.codec:
+        yield "audio_codec", stream.audio.codec
+
+
+def _is_lower(one: StreamQuality, other: StreamQuality) -> bool:
+    return one.score is not None and (other.score is None or one.score < other.score)
+
+
+def _look_of(quality: StreamQuality) -> Look:
+    costliest = max(quality.terms, key=lambda term: term.cost, default=None)
+    return quality.score or 0.0, costliest.term if costliest else None
