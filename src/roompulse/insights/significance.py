@@ -2,12 +2,15 @@
 
 The minutes of one user are no independent trials, so users are what is drawn. They are in CLUSTERS clusters by a hash
 of their id, in every minute the same; the method of random groups (Wolter: "Introduction to Variance Estimation", 2007,
-chapter 2) takes the variance of a difference of shares from how these clusters differ. The test is the robust score
-test: clusters are compared with the share that all would have if there were no difference. It rejects seldom enough in
-small samples, where a Wald test does not (Guo, Pan, Connett, Hannan, French: "Small-sample performance of the robust
-score test and its modifications in generalized estimating equations", Statistics in Medicine 24, 2005). Its statistic
-is never above the square root of the number of clusters that have users, so few users are never significant. All groups
-that are compared at once share ERROR (Bonferroni).
+chapter 2) takes the variance of a difference of shares from how these clusters differ. The test compares all clusters
+with the share that both sides would have if there were no difference, which makes it a robust score test: it rejects
+seldom enough in small samples, where a Wald test does not (Guo, Pan, Connett, Hannan, French: "Small-sample performance
+of the robust score test and its modifications in generalized estimating equations", Statistics in Medicine 24, 2005).
+Its statistic is never above the square root of the number of clusters that have users, so few users are never
+significant. Where few users of many are poor, a group may have none of them by chance, and its own clusters then seem
+not to differ: so the variance is at least that of both sides together, by their design effect (Rao, Scott: "A simple
+method for the analysis of clustered binary data", Biometrics 48, 1992). All groups that are compared at once share ERROR
+(Bonferroni).
 """
 
 from math import erfc, sqrt
@@ -52,12 +55,16 @@ def others_of(total: Sample, part: Sample) -> Sample:
 def p_value(one: Sample, other: Sample) -> float:
     """Two-sided; both have looks."""
     looks, other_looks = sum(one.looks), sum(other.looks)
-    common = (sum(one.poor) + sum(other.poor)) / (looks + other_looks)
-    parts = [
-        (x - common * n) / looks - (other_x - common * other_n) / other_looks
-        for n, x, other_n, other_x in zip(one.looks, one.poor, other.looks, other.poor, strict=True)
-    ]
-    difference, variance = sum(parts), sum(part * part for part in parts)
+    all_looks = looks + other_looks
+    common = (sum(one.poor) + sum(other.poor)) / all_looks
+    excess = [poor - common * count for count, poor in zip(one.looks, one.poor, strict=True)]
+    other_excess = [poor - common * count for count, poor in zip(other.looks, other.poor, strict=True)]
+    pairs = list(zip(excess, other_excess, strict=True))
+    difference = sum(excess) / looks - sum(other_excess) / other_looks
+    variance = max(
+        sum((a / looks - b / other_looks) ** 2 for a, b in pairs),
+        sum((a + b) ** 2 for a, b in pairs) / (looks * other_looks),
+    )
     return erfc(abs(difference) / sqrt(2 * variance)) if variance else 1.0
 
 
