@@ -53,6 +53,7 @@ from roompulse.web.api.alerts import JsonBodies, alert_routes
 from roompulse.web.api.downloads import Downloads, export_routes
 from roompulse.web.api.health import ready_routes
 from roompulse.web.api.history import history_routes
+from roompulse.web.api.insights import insight_routes
 from roompulse.web.api.live_rooms import live_room_routes
 from roompulse.web.api.metrics import CurrentValues, Gauges, metrics_routes
 from roompulse.web.api.openapi import openapi_routes
@@ -233,6 +234,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     return [
         *live_room_routes(rooms, epoch),
         *history_routes(core.store, core.past, core.reader, rooms, clock),
+        *insight_routes(core.rollups, core.reader, clock),
         *stream_routes(core.streams, rooms, epoch),
         *openapi_routes(settings),
         *rooms_routes(rooms_page, EndedPage(core.sessions, layout), layout),

@@ -9,8 +9,8 @@ of the robust score test and its modifications in generalized estimating equatio
 Its statistic is never above the square root of the number of clusters that have users, so few users are never
 significant. Where few users of many are poor, a group may have none of them by chance, and its own clusters then seem
 not to differ: so the variance is at least that of both sides together, by their design effect (Rao, Scott: "A simple
-method for the analysis of clustered binary data", Biometrics 48, 1992). All groups that are compared at once share ERROR
-(Bonferroni).
+method for the analysis of clustered binary data", Biometrics 48, 1992). All groups that are compared at once share
+ERROR (Bonferroni).
 """
 
 from math import erfc, sqrt

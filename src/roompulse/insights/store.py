@@ -70,7 +70,7 @@ class SqlRollups:
     def tables(self, span: Span, by: str | None = None) -> Steps[dict[str, Cells]]:
         """The cells of a range by dimension, of all dimensions or of one."""
         found: dict[str, Cells] = {}
-        for place, stretch in enumerate(self._stretches(span)):
+        for place, stretch in enumerate(self.stretches(span)):
             if place:
                 yield
             _merge(found, self._fetch(_cells(stretch, by)))
@@ -81,7 +81,7 @@ class SqlRollups:
         sums: Counter[tuple[str, str]] = Counter()
         poor: Counter[tuple[str, str]] = Counter()
         worst: dict[tuple[str, str], tuple[int, int]] = {}
-        for place, stretch in enumerate(self._stretches(span)):
+        for place, stretch in enumerate(self.stretches(span)):
             if place:
                 yield
             for row in self._fetch(select(rollup_users).where(stretch.of(rollup_users))):
@@ -107,7 +107,8 @@ class SqlRollups:
         yield from ()
         return [row.start for row in rows]
 
-    def _stretches(self, span: Span) -> list[Stretch]:
+    def stretches(self, span: Span) -> list[Stretch]:
+        """The parts of a range: hours where they are put together, else minutes."""
         start, end = -(-round(span.start) // MINUTE) * MINUTE, round(span.end)
         hours = set(range(-(-start // HOUR) * HOUR, end - HOUR + 1, HOUR))
         whole = select(rollups.c.start).distinct().where(Stretch(HOUR, start, end).of(rollups))
@@ -225,7 +226,7 @@ def _summed(examples: Iterable[Example]) -> list[Example]:
         key = one.room_id, one.user_id
         if known := found.get(key):
             traits = list(dict.fromkeys([*known.traits, *one.traits]))
-            one = Example(*key, known["looks"] + one.looks, known.poor + one.poor, traits)
+            one = Example(*key, known.looks + one.looks, known.poor + one.poor, traits)
         found[key] = one
     return list(found.values())
 
