@@ -77,6 +77,7 @@ from roompulse.web.pages.demo import DemoTokens, demo_routes
 from roompulse.web.pages.ended import EndedPage
 from roompulse.web.pages.forms import Forms
 from roompulse.web.pages.ingest_health import IngestHealthPage, ingest_health_routes
+from roompulse.web.pages.insights.page import InsightsPage, insights_routes
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.past import Past
 from roompulse.web.pages.room import RoomPage, room_routes
@@ -229,6 +230,7 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     room_page = RoomPage(rooms, past, core.sessions, banners, templates, clock)
     user_page = UserPage(rooms, past, templates, clock, settings.leave_after)
     intake = IngestHealthPage(ingest.intake, templates)
+    insights = InsightsPage(core.recorder, core.rollups, core.reader, rooms, templates, clock)
     notice, forms = DatabaseNotice(core.health, core.retention, templates), Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, notice, forms, core.streams, clock, settings)
     return [
@@ -242,7 +244,8 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
         *user_routes(user_page, past, layout),
         *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
         *ingest_health_routes(intake, layout),
-        *shared_stream_routes(PageViews(rooms_page, room_page, user_page, intake, alerts_page), layout),
+        *insights_routes(insights, layout),
+        *shared_stream_routes(PageViews(rooms_page, room_page, user_page, intake, alerts_page, insights), layout),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
         *_alert_routes(core, forms, layout),

@@ -165,6 +165,12 @@ def _traits(user: LiveUser) -> Iterator[Trait]:
     return ((by, value) for by, value in values if value)
 
 
+def traits_of(user: LiveUser) -> set[Trait]:
+    """All that a user is grouped by now."""
+    kinds = (kind for stream in user.rated() if stream.quality.score is not None for kind in _kinds(stream.sample))
+    return {*_traits(user), *kinds}
+
+
 def _look_at(user: LiveUser, seen: _Seen) -> None:
     worst: dict[Trait, StreamQuality] = {}
     lowest = UNRATED

@@ -25,7 +25,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 RECENT = 15
-"""Minutes that are kept in memory, for pages that show the present."""
+"""Minutes of the present as pages show it; they are in memory, with as many before them to compare with."""
 
 _UNSAVED = 60
 """Minutes that wait while the database cannot be written; then the oldest are lost."""
@@ -56,7 +56,7 @@ class RollupRecorder:
         self._ended: deque[Minute] = deque()
         self._unsaved: deque[Rollup] = deque(maxlen=_UNSAVED)
         self._starts = 1
-        self._recent: deque[tuple[int, Mapping[str, bytes]]] = deque(maxlen=RECENT)
+        self._recent: deque[tuple[int, Mapping[str, bytes]]] = deque(maxlen=2 * RECENT)
         self.version = 0
         """Changes with each minute that is recorded."""
 
@@ -71,7 +71,7 @@ class RollupRecorder:
                 datetime.fromtimestamp(newest_report // MINUTE * MINUTE, UTC).strftime("%Y-%m-%d %H:%M"),
             )
         now = self._clock()
-        self._recent.extend(await self._reader.result(self._store.packed(Span(now - RECENT * MINUTE, now))))
+        self._recent.extend(await self._reader.result(self._store.packed(Span(now - 2 * RECENT * MINUTE, now))))
 
     async def run(self) -> None:
         attempt, previous = Attempts(self.look, "rollups could not be saved"), 0.0
@@ -135,10 +135,9 @@ class RollupRecorder:
             cells, examples = await self._reader.result(self._store.rolled(hour))
             await self._store.add_hour(hour, cells, examples)
 
-    def recent(self) -> dict[str, Cells]:
-        """The last RECENT minutes by dimension."""
-        oldest = self._clock() - (RECENT + 1) * MINUTE
-        recent = [minute for at, minute in self._recent if at >= oldest]
+    def recent(self, span: Span) -> dict[str, Cells]:
+        """The minutes of a range by dimension, of which the last 2 * RECENT are known."""
+        recent = [minute for start, minute in self._recent if span.start <= start < span.end]
         return tables_of([{by: unpack(packed) for by, packed in one.items()} for one in recent])
 
 
