@@ -83,11 +83,12 @@ def _percent(share: float) -> float:
 def findings_of(tables: Iterable[Insights], against: str = "of the others") -> list[Finding]:
     """All groups that are significantly worse, those with the most additional poor user-minutes first.
 
-    `against` says what they are compared with.
+    `against` says what they are compared with. Directions are not among them: all users have both.
     """
     found = [
         Finding(table.by, group, sentence(table.by, group, against))
         for table in tables
+        if table.by != "direction"
         for group in table.groups
         if group.against and group.against.significant and group.against.difference >= WORTH_SAYING
     ]

@@ -11,7 +11,7 @@ from msgspec import Struct
 from roompulse.client import Entry, Report
 from roompulse.simulate.participants import Participant
 from roompulse.simulate.streams import received, sent
-from roompulse.simulate.troubles import NOTHING, TROUBLES, Episodes
+from roompulse.simulate.troubles import FAULTS, NOTHING, TROUBLES, Episodes
 
 RECEIVED_AT_MOST = 9
 """Users that a user receives: as many as fit a screen of tiles."""
@@ -36,7 +36,7 @@ USER_NAMES = (
 class Plan(Struct, frozen=True):
     """`users` is the most users of a room, `interval` the seconds between two reports of a user.
 
-    Every other room, beginning with the first, has one of `troubles`, in turn.
+    Every other room, beginning with the first, has one of `troubles`, in turn. Users of all rooms have `faults`.
     """
 
     rooms: int
@@ -44,6 +44,7 @@ class Plan(Struct, frozen=True):
     interval: float
     seed: int
     troubles: tuple[str, ...]
+    faults: tuple[str, ...] = ()
 
 
 Timed = tuple[float, Report]
@@ -69,6 +70,8 @@ class Room:
     def __init__(self, room_id: str, plan: Plan, trouble: str | None, random: Random) -> None:
         self._room_id = room_id
         self._interval = plan.interval
+        self._seed = plan.seed
+        self._faults = [FAULTS[name] for name in plan.faults]
         self._random = random
         self._names = random.sample(USER_NAMES.split(), k=len(USER_NAMES.split()))
         self._joined = 0
@@ -98,7 +101,9 @@ class Room:
 
     def _join(self, now: float) -> Participant:
         stay = max(SHORTEST_STAY, self._random.expovariate(1 / STAYS))
-        participant = Participant(_name(self._names, self._joined), self._random, leaves_at=now + stay)
+        user_id = _name(self._names, self._joined)
+        home = f"{self._seed}/{self._room_id}/{user_id}"
+        participant = Participant(user_id, self._random, leaves_at=now + stay, home=home, faults=self._faults)
         self._joined += 1
         self._members.append(participant)
         return participant
@@ -109,7 +114,8 @@ class Room:
         users = len(self._members)
         own = Entry(participant.user_id, sent(participant, at), participant.device)
         others = [Entry(other.user_id, received(other, participant, users, at)) for other in self._tiles(participant)]
-        return Report(participant.user_id, self._room_id, participant.sdk_version, [own, *others], at)
+        labels = {"region": participant.region}
+        return Report(participant.user_id, self._room_id, participant.sdk_version, [own, *others], at, labels=labels)
 
     def _tiles(self, participant: Participant) -> list[Participant]:
         """The users that a user receives: those who share a screen first, then those who joined first."""
@@ -123,6 +129,8 @@ class Room:
             burst = self._random.uniform(*episodes.trouble.burst)
             participant.sending = episodes.trouble.sending.at(strength, burst)
             participant.receiving = episodes.trouble.receiving.at(strength, burst)
+        for fault in participant.faults:
+            participant.receiving = participant.receiving.and_also(fault.receiving)
 
     def _is_struck(self, participant: Participant, episodes: Episodes) -> bool:
         """Whether this episode affects this participant: if only one, preferably one with a camera."""
