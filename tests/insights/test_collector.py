@@ -66,6 +66,13 @@ def test_users_are_grouped_by_all_that_is_known_of_them(world: World) -> None:
         assert (groups[value].users, groups[value].poor, groups[value].against) == (1, 100.0, None)
 
 
+def test_the_sdk_version_of_a_user_is_its_own_and_not_that_of_who_receives_it(world: World) -> None:
+    world.post("ada", sdk_version="1.0.0")
+    world.post_entries("bob", [Entry("ada", [stream("camera", "recv")])], sdk_version="2.0.0")
+    groups = world.groups("sdk_version")
+    assert {version: group.users for version, group in groups.items()} == {"1.0.0": 1, "2.0.0": 1}
+
+
 def test_streams_are_grouped_by_codec_and_direction(world: World) -> None:
     bad = network(packet_loss=POOR)
     received = stream("camera", "recv", video=video(codec="AV1"), audio=None, network=bad)

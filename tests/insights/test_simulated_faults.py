@@ -1,18 +1,29 @@
 """A bad SDK version, a bad region and a bad browser, of some users of simulated calls, are found, and nothing else."""
 
+from collections.abc import Iterator
+from functools import partial
+
 import msgspec
 import pytest
+from msgspec.structs import replace
 
+from roompulse.importing.replay import past_of
 from roompulse.insights.analysis import findings_of
 from roompulse.insights.collector import Minute, Rollup
-from roompulse.insights.model import LOOK_EVERY
-from roompulse.insights.queries import compared
+from roompulse.insights.model import LOOK_EVERY, Span
+from roompulse.insights.queries import all_insights, compared
+from roompulse.insights.store import SqlRollups, put
 from roompulse.report.decode import decode_report
 from roompulse.report.model import Received
+from roompulse.rooms.admission import Limits
+from roompulse.rooms.memory import RoomsInMemory
+from roompulse.settings import Settings
 from roompulse.simulate.rooms import Plan, reports
 from roompulse.simulate.troubles import FAULTS
+from roompulse.store.engine import Database
 from roompulse.store.schema import HOUR, MINUTE
 from tests.builders import NOW
+from tests.store import done
 
 DAY = 24 * HOUR
 ALL = {("sdk_version", "3.1.0-rc.1"), ("label:region", "sa-east"), ("browser", "Edge 143")}

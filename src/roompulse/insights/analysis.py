@@ -113,7 +113,7 @@ def sentence(by: str, group: Group, against: str) -> str:
 def _whole(percent: float | None) -> str:
     """A share in as few digits as tell it from none and from all."""
     percent = percent or 0.0
-    digits = 0 if percent in (0, 100) or 1 <= percent < 99 else 1
+    digits = 0 if percent in (0, 100) or 1 <= percent <= 99 else 1
     return f"{percent:.{digits}f} %"
 
 

@@ -9,7 +9,7 @@ from roompulse.report.model import Connection, Device, Entry
 
 
 class Told(Struct, frozen=True, gc=False):
-    """What is known of a user as a whole, as `UserMetrics` has it."""
+    """What is known of a user as a whole; `sdk_version` is that of its own reports, if there are any."""
 
     sdk_version: str
     device: Device | None

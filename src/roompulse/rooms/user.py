@@ -249,7 +249,7 @@ class UserState:
         return sum(len(reporting.streams) for reporting in self.reporters.values())
 
     def told(self) -> Told:
-        sdk_version, _ = self._about or self._by_itself or ("", 0)
+        sdk_version, _ = self._by_itself or self._about or ("", 0)
         return Told(sdk_version, *map(self._given.get, ("device", "connection", "labels")))
 
     def metrics(self) -> UserMetrics:
