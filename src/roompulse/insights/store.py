@@ -94,10 +94,10 @@ class SqlRollups:
 
     def trends(self, span: Span, step: int) -> Steps[list[TrendPoint]]:
         """Means of each step, by time; a step in which the server did not run is not among them."""
-        start = (cast(trends.c.start / step, Integer) * step).label("start")
+        begins = (cast(trends.c.start / step, Integer) * step).label("begins")  # `start` would be the column
         looks = func.sum(trends.c.looks)
         means = [(func.sum(trends.c[name]) * 1.0 / looks).label(name) for name in _SUMS]
-        rows = self._fetch(select(start, *means).where(_within(span)).group_by("start").order_by("start"))
+        rows = self._fetch(select(begins, *means).where(_within(span)).group_by("begins").order_by("begins"))
         yield from ()
         return [_point(row) for row in rows]
 
@@ -238,4 +238,4 @@ def _within(span: Span) -> Any:
 def _point(row: Any) -> TrendPoint:
     means = {name: round(getattr(row, name), 2) for name in _SUMS}
     users = round(sum(means[name] for name in ("good", "fair", "poor", "unknown")), 2)
-    return TrendPoint(timestamp=float(row.start), users=users, **means)
+    return TrendPoint(timestamp=float(row.begins), users=users, **means)

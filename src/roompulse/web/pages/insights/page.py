@@ -1,6 +1,7 @@
 """/insights: groups of users by a dimension, those that are significantly worse, and the users behind a group."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
@@ -130,7 +131,7 @@ def insights_routes(page: InsightsPage, layout: Layout) -> list[HTTPRouteHandler
     @route("/insights", http_method=GET)
     async def get_insights_page(request: AnyRequest) -> Response[str]:
         query = insights_page_query(request.query_params)
-        context = {"query": query, "ranges": RANGES, "comparisons": COMPARISONS}
+        context: dict[str, Any] = {"query": query, "ranges": RANGES, "comparisons": COMPARISONS}
         if query.is_live:
             sections = await layout.render(page.view(query))
             return layout.answer(request, "insights.html", sections, stream=query.url("insights/stream"), **context)
