@@ -51,7 +51,7 @@ def live(plan: Plan, seconds: float) -> Rollup:
             rooms.expire(look)
             for room_id in rooms.ids():
                 if room := rooms.get(room_id):
-                    minute.look(room_id, room)
+                    minute.look(room)
         rooms.apply(one)
     return done(minute.rollup())
 

@@ -46,7 +46,7 @@ class World:
         for _ in range(looks):
             minute.begin_look(0)
             for room_id in self.rooms.ids():
-                minute.look(room_id, self.rooms._rooms[room_id])
+                minute.look(self.rooms._rooms[room_id])
         return done(minute.rollup())
 
     def groups(self, by: str, looks: int = 6) -> dict[str | None, Group]:

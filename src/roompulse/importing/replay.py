@@ -99,7 +99,7 @@ class _Replay:
         self._counted = len(self._reports)
         self._minutes[-1].begin_look(count / LOOK_EVERY)
         if room:
-            self._minutes[-1].look(self._reports[0].report.room_id, room)
+            self._minutes[-1].look(room)
 
     def _end_call(self) -> None:
         if self._room:

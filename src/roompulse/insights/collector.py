@@ -73,7 +73,7 @@ class Minute:
         self.totals.looks += 1
         self.totals.reports += reports
 
-    def look(self, room_id: str, room: LiveRoom) -> None:
+    def look(self, room: LiveRoom) -> None:
         """Note how the users of a room are now."""
         totals = self.totals
         totals.rooms += 1
@@ -83,9 +83,9 @@ class Minute:
             setattr(totals, level, getattr(totals, level) + 1)
             if score is None:
                 continue
-            seen = self._seen.get((room_id, user_id))
+            seen = self._seen.get((room.room_id, user_id))
             if seen is None:
-                seen = self._seen[room_id, user_id] = _Seen(list(_traits(user)))
+                seen = self._seen[room.room_id, user_id] = _Seen(list(_traits(user)))
             _look_at(user, seen)
 
     def rollup(self) -> Steps["Rollup"]:
@@ -153,15 +153,16 @@ def pick(examples: Iterable[Example]) -> list[Example]:
 
 def _traits(user: LiveUser) -> Iterator[Trait]:
     """The values that a user has as a whole."""
-    told = user.told()
-    values: list[tuple[str, str | None]] = [("sdk_version", told.sdk_version)]
-    if device := told.device:
+    given, own = user.given, user.by_itself
+    # Of one who does not report itself it is that of whoever reports about it.
+    values: list[tuple[str, str | None]] = [("sdk_version", own[0] if own else user.metrics().sdk_version)]
+    if device := given.device:
         values += [("browser", device.browser), ("os", device.os), ("device", device.type)]
         values.append(("network_type", device.network_type))
-    if connection := told.connection:
+    if connection := given.connection:
         values += [("candidate_type", connection.candidate_type), ("protocol", connection.protocol)]
-    if told.labels:
-        values += [(LABEL + key, value) for key, value in told.labels.items()]
+    if given.labels:
+        values += [(LABEL + key, value) for key, value in given.labels.items()]
     return ((by, value) for by, value in values if value)
 
 

@@ -93,7 +93,7 @@ class RollupRecorder:
         minute.begin_look(self._rate(at))
         for room_id in self._rooms.ids():
             if room := self._rooms.get(room_id):
-                minute.look(room_id, room)
+                minute.look(room)
                 users += len(room.users)
             if users >= _USERS_AT_ONCE:
                 users = 0
