@@ -46,6 +46,7 @@ from roompulse.web.pages.ended import EndedPage
 from roompulse.web.pages.forms import Forms
 from roompulse.web.pages.ingest_health import IngestHealthPage, ingest_health_routes
 from roompulse.web.pages.insights.page import InsightsPage, insights_routes
+from roompulse.web.pages.insights.trends import TrendsSection, trend_routes
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.past import Past
 from roompulse.web.pages.room import RoomPage, room_routes
@@ -102,6 +103,7 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     room_page = RoomPage(rooms, past, core.sessions, timelines, banners, templates, clock)
     user_page = UserPage(rooms, past, timelines, templates, clock, settings.leave_after)
     intake = IngestHealthPage(ingest.intake, templates)
+    trends = TrendsSection(core.rollups, core.alerts, core.reader, templates, clock)
     insights = InsightsPage(core.recorder, core.rollups, core.reader, rooms, templates, clock)
     notice, forms = DatabaseNotice(core.health, core.retention, templates), Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, notice, forms, core.streams, clock, settings)
@@ -112,7 +114,8 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
         *insight_routes(core.rollups, core.reader, clock),
         *stream_routes(core.streams, rooms, core.timeline, epoch),
         *openapi_routes(settings),
-        *rooms_routes(rooms_page, EndedPage(core.sessions, layout), layout),
+        *rooms_routes(rooms_page, EndedPage(core.sessions, layout), trends, layout),
+        *trend_routes(trends),
         *room_routes(room_page, past, layout),
         *user_routes(user_page, past, layout),
         *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
