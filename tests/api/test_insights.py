@@ -11,6 +11,7 @@ from roompulse.app import create_app
 from roompulse.report.model import Device, Entry
 from roompulse.settings import Settings
 from roompulse.web.pages.insights.query import RANGES
+from roompulse.web.pages.insights.trends import TREND_RANGES
 from tests.api import assert_problem, data
 from tests.builders import NOW, body, network, stream
 from tests.conftest import Clock, client_of
@@ -186,3 +187,23 @@ async def test_values_are_escaped(watched: Watched) -> None:
     html = (await watched.client.get("/insights?value=%3Cb%3E1%3C/b%3E")).text
     assert "<b>1</b>" not in html
     assert "&lt;b&gt;1&lt;/b&gt;" in html
+
+
+async def test_the_page_of_all_rooms_has_trends_with_alerts_and_starts(watched: Watched) -> None:
+    closed = (await watched.client.get("/")).text
+    assert '<details id="trends" class="trends" data-range="1h">' in closed
+    assert "<polygon" not in closed
+    for number in range(4):
+        await watched.post(f"user-{number}", 12)
+    await watched.minute()
+    for chosen in TREND_RANGES:
+        html = (await watched.client.get(f"/?trends={chosen}")).text
+        section = (await watched.client.get(f"/trends?range={chosen}")).text
+        assert section in html
+        assert "Users by level" in section
+        assert '<polygon data-level="poor"' in section
+        assert "server started" in section
+
+
+async def test_trends_of_a_new_server_say_that_there_are_none(client: httpx.AsyncClient) -> None:
+    assert "No data in this time range" in (await client.get("/trends")).text

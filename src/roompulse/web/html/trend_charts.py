@@ -91,8 +91,7 @@ def _place(at: float, value: float, most: float, frame: Frame) -> str:
 
 
 def _stretches(points: Sequence[TrendPoint], frame: Frame) -> Iterator[Sequence[TrendPoint]]:
-    ends = [
-        place for place, (one, next_) in enumerate(pairwise(points), 1) if next_.timestamp - one.timestamp > frame.step
-    ]
-    for start, end in pairwise([0, *ends, len(points)]):
+    pairs = enumerate(pairwise(points), start=1)
+    gaps = [place for place, (before, after) in pairs if after.timestamp - before.timestamp > frame.step]
+    for start, end in pairwise([0, *gaps, len(points)]):
         yield points[start:end]

@@ -72,9 +72,8 @@ class TrendsSection:
     async def _marks(self, span: Span, frame: Frame) -> Sequence[Mark]:
         alerts = await self._alerts.alerts(AlertQuery(start=span.start, end=span.end, limit=_MOST_MARKS))
         starts = await self._reader.result(self._rollups.starts(span))
-        marks = [
-            _alert(alert, frame) for alert in alerts if alert.started_at >= span.start and alert.state != "pending"
-        ]
+        fired = [alert for alert in alerts if alert.started_at >= span.start and alert.state != "pending"]
+        marks = [_alert(alert, frame) for alert in fired]
         marks += [Mark(frame.x(at), at, "server started", "unknown") for at in starts[-_MOST_MARKS:]]
         return sorted(marks, key=lambda mark: mark.at)
 
