@@ -1,19 +1,21 @@
 """Cells: they add up, are bounded, and come back as they were packed."""
 
-from roompulse.insights.cell import REST, Cell, Cells, add_to, cut, merged, pack, unpack
+from roompulse.insights.cell import REST, Cell, Cells, Look, add_to, cut, merged, pack, unpack
 from roompulse.insights.users import hash_of
 
 
 def cell(*users: str, score: float = 4.37, looks: int = 1) -> Cell:
     made = Cell()
-    for user in users:
-        made.add(hash_of(user), [(score, "loss")] * looks)
+    for user in users * looks:
+        made.add(hash_of(user), (score, "loss"))
     return made
 
 
 def test_a_cell_counts_levels_scores_and_the_costliest_terms() -> None:
     one = cell("ada")
-    one.add(hash_of("bob"), [(3.5, "loss"), (2.0, "delay"), (2.0, None)])
+    looks: list[Look] = [(3.5, "loss"), (2.0, "delay"), (2.0, None)]
+    for look in looks:
+        one.add(hash_of("bob"), look)
     assert one.levels == [1, 1, 2]
     assert sum(one.terms) == 2  # what costs a good score does not matter
     assert (sum(one.looks), sum(one.poor), one.count, one.users.count) == (4, 2, 4, 2)
@@ -30,8 +32,8 @@ def test_percentiles_stay_within_the_scale() -> None:
 def test_parts_put_together_are_the_whole() -> None:
     parts = [{"a": cell("ada"), "b": cell("bob", score=2.0)}, {"a": cell("ada", "eve", score=3.2, looks=3)}]
     whole = cell("ada")
-    for user in ("ada", "eve"):
-        whole.add(hash_of(user), [(3.2, "loss")] * 3)
+    for user in ("ada", "eve") * 3:
+        whole.add(hash_of(user), (3.2, "loss"))
     assert merged(map(unpack, map(pack, parts))) == {"a": whole, "b": cell("bob", score=2.0)}
 
 

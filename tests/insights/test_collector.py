@@ -14,14 +14,14 @@ def world() -> World:
     return World()
 
 
-def test_a_look_is_ten_seconds_of_a_user_at_the_level_it_has(world: World) -> None:
+def test_a_look_is_a_minute_of_a_user_at_the_level_it_has(world: World) -> None:
     world.post("ada", GOOD)
     world.post("bob", FAIR)
     world.post("eve", POOR)
     world.post("dan", POOR, sdk_version="2.0.0")
     one, two = (world.groups("sdk_version")[version] for version in ("1.2.0", "2.0.0"))
-    assert (one.users, one.user_minutes, one.good, one.fair, one.poor) == (3, 3.0, 33.3, 33.3, 33.3)
-    assert (two.users, two.user_minutes, two.good, two.fair, two.poor) == (1, 1.0, 0.0, 0.0, 100.0)
+    assert (one.users, one.user_minutes, one.good, one.fair, one.poor) == (3, 3, 33.3, 33.3, 33.3)
+    assert (two.users, two.user_minutes, two.good, two.fair, two.poor) == (1, 1, 0.0, 0.0, 100.0)
     assert one.against is not None
     assert (one.against.poor, one.against.difference, one.against.significant) == (100.0, -66.7, False)
 
@@ -93,13 +93,13 @@ def test_a_user_in_two_rooms_is_one_user_for_twice_as_long(world: World) -> None
     world.post("ada")
     world.post("ada", room_id="room-2")
     group = world.groups("sdk_version")["1.2.0"]
-    assert (group.users, group.user_minutes) == (1, 2.0)
+    assert (group.users, group.user_minutes) == (1, 2)
 
 
 def test_values_and_labels_are_bounded(world: World) -> None:
     for number in range(MOST_VALUES + 20):
         world.post(f"user-{number}", sdk_version=f"1.0.{number}", labels={f"key_{number}": "x"})
-    minute = world.minute(looks=1)
+    minute = world.minute()
     assert len(minute.cells["sdk_version"]) == MOST_VALUES + 1
     assert minute.cells["sdk_version"][""].users.count == 20
     assert sum(by.startswith("label:") for by in minute.cells) == MOST_LABELS
@@ -112,7 +112,7 @@ def test_the_worst_users_of_each_value_are_kept_as_examples(world: World) -> Non
     examples = world.minute().examples
     versions = [value for one in examples for by, value in one.traits if by == "sdk_version"]
     assert sorted(versions) == ["1.0.0"] * EXAMPLES + ["2.0.0"] * EXAMPLES
-    assert {(one.looks, one.poor) for one in examples} == {(6, 6)}
+    assert {one.poor for one in examples} == {1}
 
 
 def test_what_others_receive_of_a_user_is_not_its_own_quality(world: World) -> None:

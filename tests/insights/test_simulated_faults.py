@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from roompulse.importing.replay import past_of
 from roompulse.insights.analysis import findings_of
 from roompulse.insights.collector import Minute, Rollup
-from roompulse.insights.model import LOOK_EVERY, Span
+from roompulse.insights.model import LOOK_EVERY, PARTS, Span
 from roompulse.insights.queries import all_insights, compared
 from roompulse.insights.store import SqlRollups, put
 from roompulse.report.decode import decode_report
@@ -51,7 +51,7 @@ def live(plan: Plan, seconds: float) -> Rollup:
             rooms.expire(look)
             for room_id in rooms.ids():
                 if room := rooms.get(room_id):
-                    minute.look(room)
+                    minute.look(room, int(look) // LOOK_EVERY % PARTS)
         rooms.apply(one)
     return done(minute.rollup())
 

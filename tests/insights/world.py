@@ -41,16 +41,16 @@ class World:
         self.rooms.apply(Received(told, self.clock.now))
 
     def minute(self, looks: int = 6, start: float = NOW) -> Rollup:
-        """What so many looks at the rooms as they are now come to."""
+        """What so many looks at the rooms as they are now come to; of six, each user is in one."""
         minute = Minute(int(start))
-        for _ in range(looks):
+        for part in range(looks):
             minute.begin_look(0)
             for room_id in self.rooms.ids():
-                minute.look(self.rooms._rooms[room_id])
+                minute.look(self.rooms._rooms[room_id], part)
         return done(minute.rollup())
 
-    def groups(self, by: str, looks: int = 6) -> dict[str | None, Group]:
-        found = insights_of(by, self.minute(looks).cells.get(by, {}))
+    def groups(self, by: str) -> dict[str | None, Group]:
+        found = insights_of(by, self.minute().cells.get(by, {}))
         return {group.value: group for group in found.groups}
 
 

@@ -6,7 +6,7 @@ from math import floor
 from msgspec import Struct
 
 from roompulse.insights.collector import Minute, Rollup
-from roompulse.insights.model import LOOK_EVERY
+from roompulse.insights.model import LOOK_EVERY, PARTS
 from roompulse.report.model import Received
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.contract import LiveRoom
@@ -99,7 +99,7 @@ class _Replay:
         self._counted = len(self._reports)
         self._minutes[-1].begin_look(count / LOOK_EVERY)
         if room:
-            self._minutes[-1].look(room)
+            self._minutes[-1].look(room, int(due) // LOOK_EVERY % PARTS)
 
     def _end_call(self) -> None:
         if self._room:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from roompulse.insights.cell import MOST_VALUES, RATED, REST, TERMS, Cell, Cells, cut, merged
-from roompulse.insights.model import LOOKS_PER_MINUTE, Against, Group, Insights, Scores, TopTerm, words_of
+from roompulse.insights.model import Against, Group, Insights, Scores, TopTerm, words_of
 from roompulse.insights.significance import Sample, is_significant, others_of, sample_of
 
 WORTH_SAYING = 2.0
@@ -60,7 +60,7 @@ def _group(value: str | None, cell: Cell, against: Against | None) -> Group:
     return Group(
         value=value,
         users=cell.users.count,
-        user_minutes=round(looks / LOOKS_PER_MINUTE, 1),
+        user_minutes=looks,
         good=good,
         fair=fair,
         poor=poor,

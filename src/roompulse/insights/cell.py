@@ -1,7 +1,7 @@
 """What is kept of the users of one value, for a minute or for many: everything in it can be added up."""
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from math import ceil
 from operator import add
 from typing import get_args
@@ -41,19 +41,17 @@ class Cell(Struct, array_like=True):
     poor: list[int] = field(default_factory=lambda: [0] * CLUSTERS)
     users: UserCount = field(default_factory=UserCount)
 
-    def add(self, user: int, looks: Sequence[Look]) -> None:
-        """Add a user, by its hash, as it was at these moments."""
-        poor = 0
-        for score, term in looks:
-            level = level_of(score)
-            self.levels[RATED.index(level)] += 1
-            self.scores[_bin_of(score)] += 1
-            if level != "good" and term:
-                self.terms[TERMS.index(term)] += 1
-            poor += level == "poor"
-        cluster = user >> 26
-        self.looks[cluster] += len(looks)
-        self.poor[cluster] += poor
+    def add(self, user: int, look: Look) -> None:
+        """Add a user, by its hash, as it was at one moment."""
+        score, term = look
+        level, cluster = level_of(score), user >> 26
+        self.levels[RATED.index(level)] += 1
+        self.scores[_bin_of(score)] += 1
+        self.looks[cluster] += 1
+        if level == "poor":
+            self.poor[cluster] += 1
+        if level != "good" and term:
+            self.terms[TERMS.index(term)] += 1
         self.users.add(user)
 
     def merge(self, other: "Cell") -> None:

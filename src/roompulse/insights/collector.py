@@ -1,16 +1,17 @@
-"""Looks at all live users every LOOK_EVERY seconds, and what a minute of looks comes to.
+"""Looks at live users, each once a minute, and what a minute of looks comes to.
 
-A look counts a sixth of a minute for each user whose level is known at that moment, at that level. For the dimensions
-of streams, `video_codec`, `audio_codec` and `direction`, it is the level of the user's worst stream of that kind.
+A look counts a minute of a user at the level that it has at that moment, if that is known. For the dimensions of
+streams, `video_codec`, `audio_codec` and `direction`, it is the level of the user's worst stream of that kind.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from zlib import crc32
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from roompulse.insights.cell import Cell, Cells, Look, cut
-from roompulse.insights.model import LABEL
+from roompulse.insights.model import LABEL, PARTS
 from roompulse.insights.users import hash_of
 from roompulse.quality import UNRATED, StreamQuality, level_of
 from roompulse.report.model import Stream
@@ -43,21 +44,20 @@ class Totals(Struct):
 
 
 class Example(Struct, frozen=True):
-    """A user of whom `poor` of `looks` were poor, with what it is grouped by."""
+    """A user that was poor in `poor` looks, with what it is grouped by."""
 
     room_id: str
     user_id: str
-    looks: int
     poor: int
     traits: list[Trait]
 
 
 class _Seen(Struct):
-    """One user of one room in a minute: its traits at the first look, and at each look its score and its streams'."""
+    """One user of one room: what it is grouped by as a whole, how it was, and how its streams of each kind were."""
 
     traits: list[Trait]
-    looks: list[Look] = field(default_factory=list)
-    streams: dict[Trait, list[Look]] = field(default_factory=dict)
+    look: Look
+    streams: dict[Trait, Look]
 
 
 class Minute:
@@ -73,20 +73,17 @@ class Minute:
         self.totals.looks += 1
         self.totals.reports += reports
 
-    def look(self, room: LiveRoom) -> None:
-        """Note how the users of a room are now."""
-        totals = self.totals
+    def look(self, room: LiveRoom, part: int) -> None:
+        """Note how a room is now, and how those of its users are that are in this one of PARTS."""
+        totals, quality = self.totals, room.summary().aggregate.quality
         totals.rooms += 1
+        totals.good += quality.good
+        totals.fair += quality.fair
+        totals.poor += quality.poor
+        totals.unknown += quality.unknown
         for user_id, user in room.users.items():
-            score = user.score()
-            level = level_of(score)
-            setattr(totals, level, getattr(totals, level) + 1)
-            if score is None:
-                continue
-            seen = self._seen.get((room.room_id, user_id))
-            if seen is None:
-                seen = self._seen[room.room_id, user_id] = _Seen(list(_traits(user)))
-            _look_at(user, seen)
+            if crc32(user_id.encode()) % PARTS == part and user.score() is not None:
+                self._seen[room.room_id, user_id] = _look_at(user)
 
     def rollup(self) -> Steps["Rollup"]:
         """Put all users together, a few with each step."""
@@ -110,15 +107,15 @@ class Rollup:
         self._labels = 0
 
     def add(self, room_id: str, user_id: str, seen: _Seen) -> None:
-        user, traits = hash_of(user_id), [*seen.traits, *seen.streams]
+        user = hash_of(user_id)
         for trait in seen.traits:
-            self._add(trait, user, seen.looks)
-        for trait, looks in seen.streams.items():
-            self._add(trait, user, looks)
-        if poor := sum(level_of(score) == "poor" for score, _ in seen.looks):
-            self.examples.append(Example(room_id, user_id, len(seen.looks), poor, traits))
+            self._add(trait, user, seen.look)
+        for trait, look in seen.streams.items():
+            self._add(trait, user, look)
+        if level_of(seen.look[0]) == "poor":
+            self.examples.append(Example(room_id, user_id, 1, [*seen.traits, *seen.streams]))
 
-    def _add(self, trait: Trait, user: int, looks: Sequence[Look]) -> None:
+    def _add(self, trait: Trait, user: int, look: Look) -> None:
         by, value = trait
         cells = self.cells.get(by)
         if cells is None:
@@ -130,7 +127,7 @@ class Rollup:
         cell = cells.get(value)
         if cell is None:
             cell = cells[value] = Cell()
-        cell.add(user, looks)
+        cell.add(user, look)
 
     def finish(self) -> None:
         """Keep no more than there is room for."""
@@ -172,7 +169,7 @@ def traits_of(user: LiveUser) -> set[Trait]:
     return {*_traits(user), *kinds}
 
 
-def _look_at(user: LiveUser, seen: _Seen) -> None:
+def _look_at(user: LiveUser) -> _Seen:
     worst: dict[Trait, StreamQuality] = {}
     lowest = UNRATED
     for stream in user.rated():
@@ -184,9 +181,7 @@ def _look_at(user: LiveUser, seen: _Seen) -> None:
         for kind in _kinds(stream.sample):
             if _is_lower(quality, worst.get(kind, UNRATED)):
                 worst[kind] = quality
-    seen.looks.append(_look_of(lowest))
-    for kind, quality in worst.items():
-        seen.streams.setdefault(kind, []).append(_look_of(quality))
+    return _Seen(list(_traits(user)), _look_of(lowest), {kind: _look_of(quality) for kind, quality in worst.items()})
 
 
 def _kinds(stream: Stream) -> Iterator[Trait]:

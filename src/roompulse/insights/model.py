@@ -9,9 +9,10 @@ from roompulse.report.ids import label_fault
 from roompulse.store.schema import MINUTE
 
 LOOK_EVERY = 10
-"""Seconds between two looks at all live users, on the wall-clock grid."""
+"""Seconds between two looks, on the wall-clock grid: each is at one of PARTS of the users, who so come once a minute."""
 
-LOOKS_PER_MINUTE = MINUTE // LOOK_EVERY
+PARTS = MINUTE // LOOK_EVERY
+"""Of the users, by their ids."""
 
 Dimension = Literal[
     "sdk_version",
@@ -99,7 +100,7 @@ class Group(Struct, frozen=True):
 
     value: str | None
     users: int
-    user_minutes: float
+    user_minutes: int
     good: float | None
     fair: float | None
     poor: float | None

@@ -12,7 +12,7 @@ from roompulse.errors import StoreError
 from roompulse.insights.analysis import tables_of
 from roompulse.insights.cell import Cells, pack, unpack
 from roompulse.insights.collector import Minute, Rollup
-from roompulse.insights.model import LOOK_EVERY, Span
+from roompulse.insights.model import LOOK_EVERY, PARTS, Span
 from roompulse.insights.store import SqlRollups
 from roompulse.periodic import Attempts
 from roompulse.rooms.contract import LiveRooms
@@ -91,9 +91,10 @@ class RollupRecorder:
             self._minute = Minute(start)
         minute, users = self._minute, 0
         minute.begin_look(self._rate(at))
+        part = int(at) // LOOK_EVERY % PARTS
         for room_id in self._rooms.ids():
             if room := self._rooms.get(room_id):
-                minute.look(room)
+                minute.look(room, part)
                 users += len(room.users)
             if users >= _USERS_AT_ONCE:
                 users = 0

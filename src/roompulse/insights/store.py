@@ -78,7 +78,6 @@ class SqlRollups:
 
     def users(self, span: Span, trait: Trait) -> Steps[list[tuple[Example, int]]]:
         """Users with this trait who were poor, worst first, each with the start of its worst minute or hour."""
-        sums: Counter[tuple[str, str]] = Counter()
         poor: Counter[tuple[str, str]] = Counter()
         worst: dict[tuple[str, str], tuple[int, int]] = {}
         for place, stretch in enumerate(self.stretches(span)):
@@ -87,10 +86,9 @@ class SqlRollups:
             for row in self._fetch(select(rollup_users).where(stretch.of(rollup_users))):
                 if trait in _TRAITS.decode(row.traits):
                     key = row.room_id, row.user_id
-                    sums[key] += row.looks
                     poor[key] += row.poor
                     worst[key] = max(worst.get(key, (0, 0)), (row.poor, row.start))
-        return [(Example(*key, sums[key], count, [trait]), worst[key][1]) for key, count in poor.most_common()]
+        return [(Example(*key, count, [trait]), worst[key][1]) for key, count in poor.most_common()]
 
     def trends(self, span: Span, step: int) -> Steps[list[TrendPoint]]:
         """Means of each step, by time; a step in which the server did not run is not among them."""
@@ -186,7 +184,7 @@ def _insert(
 
 def _user_row(one: Example) -> dict[str, Any]:
     ids = {"room_id": one.room_id, "user_id": one.user_id}
-    return ids | {"looks": one.looks, "poor": one.poor, "traits": msgspec.json.encode(one.traits)}
+    return ids | {"poor": one.poor, "traits": msgspec.json.encode(one.traits)}
 
 
 def _forget_hour(connection: Connection, hour: int) -> None:
@@ -216,7 +214,7 @@ def _merge(found: dict[str, Cells], rows: Iterable[Any]) -> None:
 
 
 def _example(row: Any) -> Example:
-    return Example(row.room_id, row.user_id, row.looks, row.poor, _TRAITS.decode(row.traits))
+    return Example(row.room_id, row.user_id, row.poor, _TRAITS.decode(row.traits))
 
 
 def _summed(examples: Iterable[Example]) -> list[Example]:
@@ -226,7 +224,7 @@ def _summed(examples: Iterable[Example]) -> list[Example]:
         key = one.room_id, one.user_id
         if known := found.get(key):
             traits = list(dict.fromkeys([*known.traits, *one.traits]))
-            one = Example(*key, known.looks + one.looks, known.poor + one.poor, traits)
+            one = Example(*key, known.poor + one.poor, traits)
         found[key] = one
     return list(found.values())
 

@@ -165,11 +165,10 @@ rollup_users = Table(
     Column("start", BigInteger, nullable=False, comment="Unix seconds"),
     Column("room_id", Text, nullable=False),
     Column("user_id", Text, nullable=False),
-    Column("looks", Integer, nullable=False, comment="how often the user was looked at"),
-    Column("poor", Integer, nullable=False, comment="how often it was poor then"),
+    Column("poor", Integer, nullable=False, comment="minutes, each by one look"),
     Column("traits", Packed, nullable=False, comment="JSON: dimensions and values"),
     Index("rollup_user_by_start", "span", "start"),
-    comment="users with the most poor looks of each value",
+    comment="users with the most poor minutes of each value",
 )
 
 trends = Table(

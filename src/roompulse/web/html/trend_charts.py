@@ -76,7 +76,8 @@ def _area(stretch: Sequence[TrendPoint], frame: Frame, place: int, most: float) 
 
 
 def _sum(point: TrendPoint, levels: int) -> float:
-    return sum(getattr(point, level) for level in _STACKED[:levels])
+    total: float = sum(getattr(point, level) for level in _STACKED[:levels])
+    return total
 
 
 def _corners(stretch: Sequence[TrendPoint], frame: Frame) -> Iterator[tuple[float, TrendPoint]]:

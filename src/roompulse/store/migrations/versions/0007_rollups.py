@@ -25,7 +25,6 @@ def upgrade() -> None:
         sa.Column("start", sa.BigInteger, nullable=False),
         sa.Column("room_id", sa.Text, nullable=False),
         sa.Column("user_id", sa.Text, nullable=False),
-        sa.Column("looks", sa.Integer, nullable=False),
         sa.Column("poor", sa.Integer, nullable=False),
         sa.Column("traits", sa.LargeBinary, nullable=False),
     )

@@ -10,7 +10,7 @@ from msgspec import Struct
 from roompulse.clock import Clock
 from roompulse.insights.analysis import findings_of, insights_of
 from roompulse.insights.collector import traits_of
-from roompulse.insights.model import LOOKS_PER_MINUTE, Insights, Span, words_of
+from roompulse.insights.model import Insights, Span, words_of
 from roompulse.insights.queries import all_insights, compared
 from roompulse.insights.recorder import RollupRecorder
 from roompulse.insights.store import SqlRollups
@@ -37,7 +37,7 @@ class Behind(Struct, frozen=True):
     user_id: str
     score: float | None = None
     level: Level = "poor"
-    poor_minutes: float | None = None
+    poor_minutes: int | None = None
     at: float | None = None
 
 
@@ -100,10 +100,7 @@ class InsightsPage:
 
     def _past_users(self, query: InsightsPageQuery, span: Span) -> Steps[list[Behind]]:
         found = yield from self._rollups.users(span, (query.by, query.value))
-        return [
-            Behind(one.room_id, one.user_id, poor_minutes=one.poor / LOOKS_PER_MINUTE, at=float(at))
-            for one, at in found[:MOST_USERS]
-        ]
+        return [Behind(one.room_id, one.user_id, poor_minutes=one.poor, at=float(at)) for one, at in found[:MOST_USERS]]
 
     def _sections(self, query: InsightsPageQuery, tables: Sequence[Insights], users: Sequence[Behind]) -> Sections:
         by = {table.by: table for table in tables}
