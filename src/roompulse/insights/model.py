@@ -9,7 +9,7 @@ from roompulse.report.ids import label_fault
 from roompulse.store.schema import MINUTE
 
 LOOK_EVERY = 10
-"""Seconds between two looks, on the wall-clock grid: each is at one of PARTS of the users, who so come once a minute."""
+"""Seconds between two looks, on the wall-clock grid: each is at one of PARTS of the users, so at each once a minute."""
 
 PARTS = MINUTE // LOOK_EVERY
 """Of the users, by their ids."""
