@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio.lowlevel
 import httpx
 import pytest
 
@@ -56,7 +57,7 @@ async def watching(settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("roompulse.insights.recorder.RollupRecorder.run", run)
     async with client_of(create_app(settings, clock)) as client:
-        await client.get("/report/rooms")  # the jobs have begun
+        await anyio.lowlevel.checkpoint()  # the jobs begin
         yield Watched(client, clock, recorders[0].look)
 
 

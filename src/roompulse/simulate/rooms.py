@@ -20,6 +20,8 @@ STAYS, SHORTEST_STAY = 600.0, 45.0
 FREE_FOR = 20.0
 """Seconds: how long a user stays on average and at least, and until another user takes the place."""
 
+ROOMS_OF_A_TEAM = 10
+
 ROOM_NAMES = (
     "design-review standup-berlin all-hands interview-33 support-4711 board standup-tokyo pairing-ana-bo webinar-q3"
     " retro-payments onboarding townhall sales-emea incident-218 physics-101 book-club kickoff-atlas telemed-0815"
@@ -57,7 +59,7 @@ def reports(plan: Plan, begin: float) -> Iterator[Timed]:
     for number in range(plan.rooms):
         troubles = plan.troubles if number % 2 == 0 else ()
         trouble = troubles[number // 2 % len(troubles)] if troubles else None
-        rooms.append(Room(_name(ROOM_NAMES.split(), number), plan, trouble, Random(f"{plan.seed}/{number}")))  # noqa: S311
+        rooms.append(Room(number, plan, trouble, Random(f"{plan.seed}/{number}")))  # noqa: S311
     return merge(*(room.reports(begin) for room in rooms), key=itemgetter(0))
 
 
@@ -67,14 +69,15 @@ def _name(names: Sequence[str], number: int) -> str:
 
 
 class Room:
-    def __init__(self, room_id: str, plan: Plan, trouble: str | None, random: Random) -> None:
-        self._room_id = room_id
+    def __init__(self, number: int, plan: Plan, trouble: str | None, random: Random) -> None:
+        self._room_id = _name(ROOM_NAMES.split(), number)
         self._interval = plan.interval
         self._seed = plan.seed
         self._faults = [FAULTS[name] for name in plan.faults]
         self._random = random
         self._names = random.sample(USER_NAMES.split(), k=len(USER_NAMES.split()))
-        self._joined = 0
+        # A few rooms share their users, as teams do; those of other rooms are other people.
+        self._joined = number // ROOMS_OF_A_TEAM * len(self._names)
         self._members: list[Participant] = []
         self._agenda: list[tuple[float, int, Participant | None]] = []
         self._episodes = Episodes(TROUBLES[trouble], random) if trouble else None
