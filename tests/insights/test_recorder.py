@@ -58,12 +58,33 @@ async def test_hours_give_the_same_answers_as_their_minutes(world: Recording) ->
 
 async def test_an_ended_hour_is_read_from_one_rollup(world: Recording) -> None:
     await world.minutes(62, ada=GOOD)
-    stretches = world.store.stretches(Span(NOW - MINUTE, NOW + 2 * HOUR))
-    assert [(one.span, one.start - NOW, one.end - NOW) for one in stretches] == [
-        (MINUTE, -MINUTE, 0),
-        (HOUR, 0, HOUR),
-        (MINUTE, HOUR, 2 * HOUR),
-    ]
+    for span in (Span(NOW - MINUTE, NOW + 2 * HOUR), Span(0, 10**11)):
+        assert [(one.span, one.start - NOW, one.end - NOW) for one in world.store.stretches(span)] == [
+            (HOUR, 0, HOUR),
+            (MINUTE, HOUR, 2 * HOUR),
+        ]
+    (first, _) = world.store.stretches(Span(NOW + 90, NOW + 2 * HOUR))
+    assert (first.span, first.start - NOW, first.end - NOW) == (MINUTE, 120, HOUR)
+
+
+async def test_a_minute_that_could_not_be_saved_is_not_counted_twice(
+    world: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.look(6, ada=GOOD)
+    await world.recorder.close()
+    world.clock.advance(-60)
+    world.start()
+    await world.look(6, ada=GOOD)
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreError("no space")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("roompulse.insights.store._insert", fail)
+        await world.recorder.close()
+    await world.recorder.close()
+    (group,) = await world.groups_from(NOW, NOW + MINUTE)
+    assert (group.users, group.user_minutes) == (1, 2)
 
 
 async def test_the_minute_under_way_is_saved_at_the_end_and_continued_after_a_restart(world: Recording) -> None:

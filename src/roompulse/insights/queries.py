@@ -50,5 +50,6 @@ def compared(tables: Mapping[str, Cells], earlier: Mapping[str, Cells] | None = 
 
 def trends(rollups: SqlRollups, span: Span, step: float | None) -> Steps[list[TrendPoint]]:
     """Points of whole minutes, at least `step` seconds apart."""
-    shortest = max(step or MINUTE, (span.end - span.start) / MOST_POINTS)
-    return rollups.trends(span, -(-round(shortest) // MINUTE) * MINUTE)
+    kept = rollups.kept(span)
+    shortest = max(step or MINUTE, (kept.end - kept.start) / MOST_POINTS)
+    return (yield from rollups.trends(kept, -(-round(shortest) // MINUTE) * MINUTE))

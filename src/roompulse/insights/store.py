@@ -24,6 +24,9 @@ _TRAITS = msgspec.json.Decoder(list[Trait])
 _SUMS = ("rooms", "good", "fair", "poor", "unknown", "reports")
 
 
+_HOUR = (cast(trends.c.start / HOUR, Integer) * HOUR).label("hour")
+
+
 class Stretch(Struct, frozen=True):
     """A part of a range that is read in one step, from rollups of this span."""
 
@@ -105,30 +108,32 @@ class SqlRollups:
         yield from ()
         return [row.start for row in rows]
 
+    def kept(self, span: Span) -> Span:
+        """The part of a range that minutes are stored of; empty where there are none."""
+        ((first, last),) = self._fetch(select(func.min(trends.c.start), func.max(trends.c.start)).where(_within(span)))
+        return Span(0, 0) if first is None else Span(first, min(span.end, last + MINUTE))
+
     def stretches(self, span: Span) -> list[Stretch]:
-        """The parts of a range: hours where they are put together, else minutes."""
+        """The parts of a range: hours where they are put together, else the minutes of an hour."""
         start, end = -(-round(span.start) // MINUTE) * MINUTE, round(span.end)
-        hours = set(range(-(-start // HOUR) * HOUR, end - HOUR + 1, HOUR))
-        whole = select(rollups.c.start).distinct().where(Stretch(HOUR, start, end).of(rollups))
-        ready = hours & {row.start for row in self._fetch(whole)}
+        hours = select(_HOUR).distinct().where(_within(span)).order_by(_HOUR)
+        whole = select(rollups.c.start).distinct().where(Stretch(HOUR, start, end - HOUR + 1).of(rollups))
+        ready = {row.start for row in self._fetch(whole)}
         found: list[Stretch] = []
-        while start < end:
-            if start in ready:
-                until = start + HOUR
-                while until in ready and until - start < _HOURS_AT_ONCE * HOUR:
-                    until += HOUR
-                found.append(Stretch(HOUR, start, until))
+        for (hour,) in self._fetch(hours):
+            last = found[-1] if found else Stretch(MINUTE, 0, 0)
+            if hour not in ready:
+                found.append(Stretch(MINUTE, max(start, hour), min(end, hour + HOUR)))
+            elif last.span == HOUR and last.end == hour and hour - last.start < _HOURS_AT_ONCE * HOUR:
+                found[-1] = Stretch(HOUR, last.start, hour + HOUR)
             else:
-                until = min(end, start // HOUR * HOUR + HOUR)
-                found.append(Stretch(MINUTE, start, until))
-            start = until
+                found.append(Stretch(HOUR, hour, hour + HOUR))
         return found
 
     def hours_to_roll(self, now: float) -> Steps[list[int]]:
         """Hours that have ended whose minutes are not put together yet."""
         yield from ()
-        hour = (cast(trends.c.start / HOUR, Integer) * HOUR).label("hour")
-        hours = select(hour).distinct().where(trends.c.start < now // HOUR * HOUR).subquery()
+        hours = select(_HOUR).distinct().where(trends.c.start < now // HOUR * HOUR).subquery()
         started, span = rollups.c.start, rollups.c.span
         minutes = exists().where(span == MINUTE, started >= hours.c.hour, started < hours.c.hour + HOUR)
         done = exists().where(span == HOUR, started == hours.c.hour)
@@ -159,10 +164,11 @@ def put(connection: Connection, minutes: Iterable[Rollup], *, same_moments: bool
     """
     for minute in minutes:
         stretch = Stretch(MINUTE, minute.start, minute.start + MINUTE)
-        cells = {by: dict(some) for by, some in minute.cells.items()}
-        if stored := connection.execute(_cells(stretch)).all():
-            _merge(cells, stored)
-            cells = {by: cut(some) for by, some in cells.items()}
+        cells: dict[str, Cells] = {}
+        _merge(cells, connection.execute(_cells(stretch)))
+        for by, some in minute.cells.items():  # which stay as they are, in case this has to be done again
+            add_to(cells.setdefault(by, {}), some)
+        cells = {by: cut(some) for by, some in cells.items()}
         known = connection.execute(select(rollup_users).where(stretch.of(rollup_users))).all()
         examples = pick(_summed([*map(_example, known), *minute.examples]))
         for table in (rollups, rollup_users):
