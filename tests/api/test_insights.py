@@ -1,5 +1,6 @@
 """GET /report/insights, GET /report/trends and the page /insights."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from roompulse.app import create_app
+from roompulse.insights.collector import EXAMPLES
 from roompulse.report.model import Device, Entry
 from roompulse.settings import Settings
 from roompulse.web.pages.insights.query import RANGES
@@ -158,9 +160,10 @@ async def test_the_page_says_what_is_worse_and_leads_to_the_users(watched: Watch
     html = (await watched.client.get("/insights")).text
     assert f"SDK version {BAD}: 100 % of user-minutes poor against 0 % of the others, 20 users, mostly loss" in html
     assert 'href="insights?value=3.0.0-beta.2"' in html
+    for user, loss, version in (("eve", 12, BAD), ("ada", 0.3, BAD), ("bob", 12, "1.2.0")):
+        await watched.post(user, loss, version)
     html = (await watched.client.get(f"/insights?value={BAD}")).text
-    assert "rooms/room-1/users/user-0" in html
-    assert 'rooms/room-1/users/user-1"' not in html
+    assert re.findall(r'<th scope="row"><a class="id" href="rooms/room-1/users/(\w+)"', html) == ["eve", "ada"]
 
 
 @pytest.mark.parametrize("chosen", [name for name in RANGES if name != "live"])
@@ -168,7 +171,10 @@ async def test_the_page_has_ranges_of_the_past(watched: Watched, chosen: str) ->
     await crowd(watched)
     html = (await watched.client.get(f"/insights?range={chosen}&value={BAD}")).text
     assert "20 users, mostly loss" in html
-    assert "users/user-0?at=" in html
+    bad = {f"user-{number}" for number in range(0, 60, 3)}
+    users = re.findall(r'<th scope="row"><a class="id" href="rooms/room-1/users/([\w-]+)\?at=1800000000"', html)
+    assert len(users) == EXAMPLES
+    assert set(users) < bad
     assert 'id="stream"' not in html
 
 

@@ -21,7 +21,7 @@ from roompulse.store.contract import Steps
 MOST_LABELS = 50
 """Keys of labels in a minute; users with more of them are in the dimensions of the first ones."""
 
-EXAMPLES = 5
+EXAMPLES = 10
 """Users with the most poor looks whose ids are kept of each value."""
 
 _USERS_AT_ONCE = 100
