@@ -173,8 +173,8 @@ async def test_the_page_has_ranges_of_the_past(watched: Watched, chosen: str) ->
     assert "20 users, mostly loss" in html
     bad = {f"user-{number}" for number in range(0, 60, 3)}
     users = re.findall(r'<th scope="row"><a class="id" href="rooms/room-1/users/([\w-]+)\?at=1800000000"', html)
-    assert len(users) == EXAMPLES
-    assert set(users) < bad
+    assert len(users) >= EXAMPLES
+    assert set(users) <= bad
     assert 'id="stream"' not in html
 
 
