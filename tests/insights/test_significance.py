@@ -64,7 +64,7 @@ def test_at_most_one_of_fifty_equal_groups_is_significant_in_twenty_days(
 def test_a_worse_group_is_found_among_others(seed: int) -> None:
     random = Random(seed)  # noqa: S311
     sizes = {"3.0.0-beta.2": 212, "2.8.1": 1500, "2.8.0": 600, "1.9.12": 30}
-    shares = dict.fromkeys(sizes, now_and_then(random, 0.04)) | {"3.0.0-beta.2": now_and_then(random, 0.2)}
+    shares = dict.fromkeys(sizes, now_and_then(random, 0.04)) | {"3.0.0-beta.2": now_and_then(random, 0.3)}
     marked = [(group.value, group.against) for group in compared(random, sizes, shares) if group.against]
     assert [value for value, one in marked if one.significant and one.difference > 0] == ["3.0.0-beta.2"]
 
