@@ -41,6 +41,8 @@ PATHS = {
     "erase": "/erase",
     "shares": "/shares",
     "ingest": "/ingest",
+    "insights": "/insights",
+    "trends": "/?trends=1h",
     "access": "/access",
     "alerts": "/alerts",
     "alert rules": "/alerts/rules",

@@ -34,6 +34,7 @@ ORDER = [
     {"store"},
     {"calls"},
     {"erasure"},
+    {"insights"},
     {"access"},
     {"alerts"},
     {"notify"},
@@ -53,8 +54,8 @@ ORDER = [
 """Each may import what stands before it, and what stands beside it."""
 
 NOT_EVEN_THOUGH_BEFORE = {
-    "hub": {"store", "rooms", "quality", "report", "intake", "alerts", "notify", "importing", "checking"},
-    "ingest": {"alerts", "notify", "importing", "checking"},
+    "hub": {"store", "rooms", "quality", "report", "intake", "insights", "alerts", "notify", "importing", "checking"},
+    "ingest": {"insights", "alerts", "notify", "importing", "checking"},
     "web": {"importing", "checking"},
     "core": {"importing", "checking"},
     "app": {"importing", "checking"},

@@ -15,6 +15,7 @@ from roompulse.access.throttle import Throttle
 from roompulse.calls.reports import CallReports
 from roompulse.clock import WallClock
 from roompulse.core import Core
+from roompulse.erasure.erasure import Erasure
 from roompulse.overview.overview import Overviews
 from roompulse.overview.rooms_index import RoomsIndex
 from roompulse.settings import Settings
@@ -26,6 +27,7 @@ from roompulse.web.api.downloads import Downloads, export_routes
 from roompulse.web.api.events import event_routes
 from roompulse.web.api.health import ready_routes
 from roompulse.web.api.history import history_routes
+from roompulse.web.api.insights import insight_routes
 from roompulse.web.api.live_rooms import live_room_routes
 from roompulse.web.api.manage.erasure import erasure_routes
 from roompulse.web.api.manage.shares import share_routes
@@ -53,6 +55,8 @@ from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.demo import DemoTokens, demo_routes
 from roompulse.web.pages.forms import Forms
 from roompulse.web.pages.ingest_health import IngestHealthPage, ingest_health_routes
+from roompulse.web.pages.insights.page import InsightsPage, insights_routes
+from roompulse.web.pages.insights.trends import TrendsSection, trend_routes
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.manage.erase import erase_routes
 from roompulse.web.pages.manage.shares import share_page_routes
@@ -116,35 +120,49 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     room_page = RoomPage(rooms, past, core.sessions, timelines, banners, templates, clock)
     user_page = UserPage(rooms, past, timelines, templates, clock, settings.leave_after)
     intake = IngestHealthPage(ingest.intake, templates)
+    trends = TrendsSection(core.rollups, core.alerts, core.reader, templates, clock)
+    insights = InsightsPage(core.recorder, core.rollups, core.reader, rooms, templates, clock)
     notice, forms = DatabaseNotice(core.health, core.retention, templates), Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, notice, forms, core.streams, clock, settings)
     return [
         *live_room_routes(rooms, epoch),
         *history_routes(core.store, core.past, core.reader, rooms, clock),
         *event_routes(core.timeline, core.store, core.reader, rooms),
+        *insight_routes(core.rollups, core.reader, clock),
         *stream_routes(core.streams, rooms, core.timeline, epoch),
         *overview_routes(Overviews(index, ingest.intake, clock), core.streams),
         *openapi_routes(settings),
-        *rooms_routes(rooms_page, calls_page, layout),
-        *call_routes(core.calls, reports, core.reader),
+        *rooms_routes(rooms_page, calls_page, trends, layout),
+        *trend_routes(trends),
+        *call_routes(core.calls, reports, core.reader, rooms),
         *calls_page_routes(calls_page, layout),
         *call_report_routes(reports, layout, clock),
-        *share_routes(core.shares, JsonBodies(settings.body_timeout), core.peers),
-        *share_page_routes(core.shares, core.peers, forms, layout),
-        *erasure_routes(core.erasure),
-        *erase_routes(core.erasure, forms, layout),
         *room_routes(room_page, past, layout),
         *user_routes(user_page, past, layout),
         *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
         *users_routes(users_page, layout),
         *ingest_health_routes(intake, layout),
-        *shared_stream_routes(PageViews(rooms_page, room_page, user_page, users_page, intake, alerts_page), layout),
+        *insights_routes(insights, layout),
+        *shared_stream_routes(
+            PageViews(rooms_page, room_page, user_page, users_page, intake, alerts_page, insights), layout
+        ),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
         *_alert_routes(core, forms, layout),
         *alerts_page_routes(alerts_page, core.alerts, forms, layout, clock),
         *export_routes(Downloads(core.store, core.past, core.timeline, core.reader, clock, settings)),
         *_operator_routes(core, templates, forms, layout),
+        *_manage_routes(core, forms, layout),
+    ]
+
+
+def _manage_routes(core: Core, forms: Forms, layout: Layout) -> list[ControllerRouterHandler]:
+    erasure, bodies = Erasure(core.database, core.forget), JsonBodies(core.settings.body_timeout)
+    return [
+        *share_routes(core.shares, bodies, core.peers),
+        *share_page_routes(core.shares, core.peers, forms, layout),
+        *erasure_routes(erasure),
+        *erase_routes(erasure, forms, layout),
     ]
 
 

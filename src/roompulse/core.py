@@ -17,12 +17,13 @@ from roompulse.alerts.service import AlertService
 from roompulse.calls.recorder import CallRecorder
 from roompulse.calls.store import SqlCalls
 from roompulse.clock import WallClock
-from roompulse.erasure.erasure import Erasure
 from roompulse.erasure.subject import Subject
 from roompulse.events.detector import Detector
 from roompulse.events.timeline import Timeline
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest, look_after, taking
+from roompulse.insights.recorder import RollupRecorder
+from roompulse.insights.store import SqlRollups
 from roompulse.meters import Meters
 from roompulse.notify.channels import Channels
 from roompulse.notify.courier import Courier
@@ -84,15 +85,22 @@ class Core:
             commit_timeout=settings.commit_timeout,
         )
         self.trends = Trends(settings.snapshot_interval, settings.max_rooms)
+        self.rollups = SqlRollups(self.database)
+        self.recorder = RollupRecorder(
+            self.rooms, self.rollups, self.reader, self.ingest.intake.rate, clock, self.hub.refresh
+        )
         self.sessions = SqlSessions(self.database)
         self.calls = SqlCalls(self.database)
-        self.erasure = Erasure(self.database, self._forget)
         self.alerts = AlertService(self.database, self.rooms, self._readings, clock, self._alerted, settings)
         self.outbox = Outbox(self.database)
         self.channels = Channels(self.outbox, clock)
         self.courier = Courier(self.outbox, self.channels, all_senders(settings, clock), clock, self.meters.delivery)
         self.past = Replay(SqlSamples(self.database), self.store, partial(no_rooms, settings), settings)
         self.previews = Previews(self.store, partial(no_rooms, settings), settings)
+        self._control_access(settings, clock)
+        self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
+
+    def _control_access(self, settings: Settings, clock: WallClock) -> None:
         self.access = AccessDatabase(settings)
         self.access_store = AccessStore(self.access)
         self.registry = AccessRegistry(settings, self.access_store, clock)
@@ -101,13 +109,13 @@ class Core:
         self.peers = ClientAddresses(settings)
         self.cookie = SessionCookie(self.peers, settings.session_lifetime)
         self.authenticator = Authenticator(self.registry, self.cookie, self.peers, settings)
-        self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
 
     def _alerted(self, _alerts: Sequence[Alert]) -> None:
         self.courier.wake()
         self.hub.refresh(everywhere=True)
 
-    async def _forget(self, subject: Subject) -> int:
+    async def forget(self, subject: Subject) -> int:
+        """Drop what is kept of it in memory and by access control; returns how many rows that were."""
         self.timeline.forget()
         return await self.shares.remove_about(subject.room_id, subject.user_id)
 
@@ -130,9 +138,12 @@ class Core:
                 await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
             self.database.read_failed = self.health.read_failed
             with self.reader.running():
+                with startup_errors(self.database.path):
+                    await self.recorder.load(self.ingest.intake.newest)
                 async with background(*self._jobs()), taking(self.ingest, self.hub):
                     yield
                 await self.timeline.close()
+                await self.recorder.close()
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
         store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
@@ -140,6 +151,7 @@ class Core:
             look_after(self.ingest),
             self.health.run(),
             Snapshots(store, self.rooms, self.trends, clock, interval).run(),
+            self.recorder.run(),
             SessionRecorder(self.sessions, self.rooms, clock).run(),
             CallRecorder(self.calls, self.rooms, clock).run(),
             self.timeline.run(),

@@ -30,7 +30,7 @@ async def calls(settings: Settings, clock: Clock) -> AsyncIterator[Calls]:
 async def ended(calls: Calls) -> Calls:
     """A call of two minutes between u1, who is poor in the second one, and u2; then one of u3 in another room."""
     for second in range(0, 120, 10):
-        bad = replace(BAD, streams=LOSSY if second >= 60 else [stream()])
+        bad = replace(BAD, streams=LOSSY if second > 60 else [stream()])
         await calls.post(second, "u1", [bad], room_name="Stand-up")
         await calls.post(second, "u2", [GOOD])
         await calls.look()

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import insert
 
 from roompulse.cli import main
 from roompulse.erasure.subject import ERASED, Subject
 from roompulse.report.model import Device, Entry, Event
 from roompulse.settings import Settings
+from roompulse.store.schema import rollup_users
 from tests.access import bearer, new_key
 from tests.api import assert_problem, data, url
 from tests.api.test_overview import LOSSY
@@ -43,6 +45,8 @@ async def calls(settings: Settings, clock: Clock) -> AsyncIterator[Calls]:
         shared = {"path": url("rooms", ROOM, "users", USER), "expires_in": 3600}
         assert (await calls.client.post("/report/shares", json=shared)).status_code == 201
         await calls.wait(60)
+        row = {"span": 60, "start": NOW, "room_id": ROOM, "user_id": USER, "poor": 1, "traits": b"{}"}
+        await calls.core.database.write(lambda connection: connection.execute(insert(rollup_users), [row]))
         yield calls
 
 

@@ -197,7 +197,9 @@ async def streamed(world: World, path: str, then: Any) -> bytes:
             sent.append(message["body"])
             opened.set()
 
-    task = asyncio.create_task(world.app(scope_of("GET", path, {}), receive, send))
+    path, _, query = path.partition("?")
+    scope = scope_of("GET", path, {}) | {"query_string": query.encode()}
+    task = asyncio.create_task(world.app(scope, receive, send))
     async with asyncio.timeout(10):
         await opened.wait()
         await then()

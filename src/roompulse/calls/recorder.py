@@ -26,7 +26,7 @@ class CallRecorder:
         self._rooms = rooms
         self._clock = clock
         self._attendances: Attendances | None = None
-        self._noted_at = 0.0
+        self._noted_at: float | None = None
         # Those who left and are not saved as such yet: after an error of the database they wait for the next time.
         self._left: list[Attendance] = []
 
@@ -40,7 +40,7 @@ class CallRecorder:
             self._attendances.resume(map(Attendance.of_row, await self._store.present()))
         attendances, now = self._attendances, self._clock()
         # Never for longer than looks are apart: while the server was busy or its clock was set, nothing is known.
-        seconds = max(0.0, min(now - self._noted_at, 2 * NOTE_EVERY))
+        seconds = 0.0 if self._noted_at is None else max(0.0, min(now - self._noted_at, 2 * NOTE_EVERY))
         self._noted_at = now
         for count, (room_id, user) in enumerate(self._live(), start=1):
             if before := attendances.note(room_id, user, now, seconds):

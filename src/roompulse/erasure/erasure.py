@@ -15,14 +15,24 @@ from sqlalchemy import Connection, Table, delete, func, select, update
 
 from roompulse.erasure.subject import Subject, windows
 from roompulse.store.engine import Database
-from roompulse.store.schema import alerts, attendances, deliveries, events, samples, sessions, silences, snapshots
+from roompulse.store.schema import (
+    alerts,
+    attendances,
+    deliveries,
+    events,
+    rollup_users,
+    samples,
+    sessions,
+    silences,
+    snapshots,
+)
 
 _IDS_AT_ONCE = 5_000
 """Ids of rows that one step looks at: some ten milliseconds."""
 
 _PAUSE = 0.005
 
-_OF_ROOMS, _OF_USERS = (snapshots, sessions), (samples, attendances, events)
+_OF_ROOMS, _OF_USERS = (snapshots, sessions), (samples, attendances, events, rollup_users)
 
 
 class Erased(Struct, frozen=True):

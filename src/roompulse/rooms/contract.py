@@ -40,9 +40,6 @@ class LiveUser(Protocol):
     def stale(self) -> bool: ...
 
     @property
-    def given(self) -> Given: ...
-
-    @property
     def joined_at(self) -> float: ...
 
     @property
@@ -58,6 +55,14 @@ class LiveUser(Protocol):
     @property
     def late_by(self) -> float | None:
         """How old its own newest report was at its receipt, by its own clock (seconds); None if it was not late."""
+        ...
+
+    @property
+    def given(self) -> Given: ...
+
+    @property
+    def by_itself(self) -> tuple[str, int] | None:
+        """SDK version and `report_time` of its own newest report; None of one of whom only others report."""
         ...
 
     def metrics(self) -> UserMetrics: ...

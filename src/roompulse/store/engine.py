@@ -179,10 +179,10 @@ class Database:
             self._check()
             self._disconnect()
             with self._writer.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                row = connection.exec_driver_sql(statement).first() if "PRAGMA" in statement else None
-                if row is None:
-                    connection.exec_driver_sql(statement)
-                return row is not None and bool(row[0])
+                result = connection.exec_driver_sql(statement)
+                in_use = result.returns_rows and bool(result.scalar())
+            self._files.wrote()
+            return in_use
 
         with self._errors():
             return await self._in_thread(run)

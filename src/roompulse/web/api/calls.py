@@ -12,6 +12,7 @@ from roompulse.calls.reports import CallReports
 from roompulse.calls.store import SqlCalls
 from roompulse.errors import NotFound
 from roompulse.overview.query import LONGEST_SEARCH
+from roompulse.rooms.contract import LiveRooms
 from roompulse.store.reader import Reader
 from roompulse.web.api.history import requested_count, requested_limit, requested_one_of, requested_span
 from roompulse.web.api.overview import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
@@ -24,17 +25,17 @@ from roompulse.web.http.urls import decode_id
 CALL_ORDERS: Sequence[CallOrder] = get_args(CallOrder)
 
 
-def call_routes(calls: SqlCalls, reports: CallReports, reader: Reader) -> list[HTTPRouteHandler]:
+def call_routes(calls: SqlCalls, reports: CallReports, reader: Reader, rooms: LiveRooms) -> list[HTTPRouteHandler]:
     @route("/report/calls", http_method=GET)
     async def get_calls(request: AnyRequest) -> JsonAnswer:
         return hashed_answer(request, success(await reader.result(calls.find(calls_query(request)))))
 
     @route("/report/calls/{room_id:str}", http_method=GET)
     async def get_calls_of_room(request: AnyRequest, room_id: FromPath[str]) -> JsonAnswer:
-        query = calls_query(request, decode_id("room_id", room_id))
-        found = await reader.result(calls.find(query))
-        if not found.count:
-            raise NotFound(f"room_id: no such call in {query.room_id!r} is retained")
+        decoded = decode_id("room_id", room_id)
+        found = await reader.result(calls.find(calls_query(request, decoded)))
+        if not found.count and rooms.get(decoded) is None:
+            raise NotFound(f"room_id: no such call in {decoded!r} is retained")
         return hashed_answer(request, success(found))
 
     @route("/report/calls/{room_id:str}/{started_at:str}", http_method=GET)

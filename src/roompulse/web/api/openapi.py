@@ -15,6 +15,7 @@ from roompulse.store.contract import DEFAULT_LIMIT
 from roompulse.web.api.history import MAX_LIMIT
 from roompulse.web.api.openapi_alerts import ALERT_TYPES, alert_paths
 from roompulse.web.api.openapi_calls import CALL_TYPES, call_paths, erase
+from roompulse.web.api.openapi_insights import INSIGHT_TYPES, insight_paths
 from roompulse.web.api.openapi_parts import (
     Json,
     array,
@@ -92,9 +93,12 @@ def report_schema() -> Json:
     }
 
 
+_TYPES = [Report, RoomMetrics, UserMetrics, Snapshot, StreamSample, TimelineEvent]
+
+
 def openapi_document(settings: Settings) -> Json:
     references, schemas = msgspec.json.schema_components(
-        [Report, RoomMetrics, UserMetrics, Snapshot, StreamSample, TimelineEvent, *ALERT_TYPES, *CALL_TYPES],
+        [*_TYPES, *ALERT_TYPES, *CALL_TYPES, *INSIGHT_TYPES],
         ref_template="#/components/schemas/{name}",
     )
     report, room, user, snapshot, sample, event = references[:6]
@@ -117,6 +121,7 @@ def openapi_document(settings: Settings) -> Json:
             "/report/stream/{room_id}": _stream(),
             **call_paths(_ROOM_ID, history_parameters()),
             **alert_paths(history_parameters()),
+            **insight_paths(history_parameters()),
             "/report/schema.json": get_whole("The JSON Schema of a report", [], {"type": "object"}),
         },
         "components": {

@@ -19,6 +19,7 @@ from roompulse.web.html.sparklines import LEVELS, stacked, trendline, users_by_l
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.pages.calls.listing import CallsPage, was_ended
+from roompulse.web.pages.insights.trends import DEFAULT_RANGE, TrendsSection, trends_range
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import SORTS, RoomsQuery, rooms_query
 from roompulse.web.pages.users import UsersPage
@@ -109,12 +110,15 @@ class RoomsPage:
         return self._fragments.fragment(room.room_id, version, render)
 
 
-def rooms_routes(page: RoomsPage, calls: CallsPage, layout: Layout) -> list[HTTPRouteHandler]:
+def rooms_routes(page: RoomsPage, calls: CallsPage, trends: TrendsSection, layout: Layout) -> list[HTTPRouteHandler]:
     @route("/", http_method=GET, before_request=was_ended)
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
         query = rooms_query(request.query_params)
         sections, left = await layout.render(page.view(query)), await calls.left(query.q)
         context: dict[str, Any] = {"query": query, "sorts": SORTS, "left": left}
+        context |= {"trends": "", "trends_range": DEFAULT_RANGE}
+        if chosen := trends_range(request.query_params, "trends"):
+            context |= {"trends": Markup(await trends.render(chosen)), "trends_range": chosen}  # noqa: S704  (our partial)
         return layout.answer(request, "rooms.html", sections, stream=query.url("stream"), **context)
 
     @route("/stream", http_method=GET, opt=STREAM)
