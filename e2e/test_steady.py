@@ -101,7 +101,7 @@ def test_more_reports_and_refusals_move_nothing_on_the_ingest_page(page: Page, s
 def test_more_users_move_nothing_above_the_list_of_them(page: Page, server: Server) -> None:
     server.post(report(LARGE))
     visit(page, server, "/rooms/room-1")
-    places = PLACES.replace("one.checkVisibility()", "!one.closest('#users, #pairs, #charts')")
+    places = PLACES.replace("one.checkVisibility()", "!one.closest('#users, #pairs, #charts, .timeline')")
     before = page.evaluate(places)
     with without_reload(page):
         server.post(report(LARGE, users=1234))
@@ -114,7 +114,7 @@ def test_higher_figures_in_the_captions_of_charts_move_nothing(page: Page, make_
         server.post(report(SMALL))
         visit(page, server, "/rooms/room-1")
         expect(page.locator("figcaption").filter(has_text="rtt")).to_contain_text("5 ms")
-        places = PLACES.replace("(one) => one.checkVisibility()", "(one) => one.closest('#charts')")
+        places = PLACES.replace("(one) => one.checkVisibility()", "(one) => one.closest('#charts') && !one.closest('.marks')")
         before = page.evaluate(places)
         server.post(report(LARGE))
         expect(page.locator("figcaption").filter(has_text="rtt")).to_contain_text("1234 ms")
