@@ -44,6 +44,8 @@ class RoomsInMemory:
         if room and room.is_late(report, now):
             return
         if room is None:
+            if report.by_server and not report.metrics:
+                return  # It has no user.
             room = self._rooms[report.room_id] = RoomState(report.room_id, now, self._timeouts)
             self._starts.note(received.sender, now)
             self._ids.add(report.room_id)

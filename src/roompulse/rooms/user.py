@@ -35,6 +35,7 @@ class UserState:
         "_scored",
         "_users",
         "brought_by",
+        "by_servers",
         "received_at",
         "receiving",
         "reporters",
@@ -49,7 +50,9 @@ class UserState:
         # The first who reported on this user, until it reports itself.
         self.brought_by = brought_by
         self.reporters: dict[str, Reporting] = {}
-        self.receiving: dict[tuple[str, str], StreamState] = {}
+        self.receiving: dict[tuple[str, str, str], StreamState] = {}
+        # What others receive of it, as media servers measured that; in the order of their first reports.
+        self.by_servers: dict[StreamState, None] = {}
         self.received_at = 0.0
         self.stale = False
         self.version = 0
@@ -80,10 +83,12 @@ class UserState:
         """Note that `report` has an entry about this user, and return what its reporter says about it."""
         self._about = (report.sdk_version, report.report_time)
         self._given.give_entry(entry, now, by_itself=report.user_id == self.user_id)
+        if report.by_server:
+            self._given.give("labels", report.labels, now, by_itself=False)
         self._refreshed(now, version)
         reporting = self.reporters.get(report.user_id)
         if reporting is None:
-            reporting = self.reporters[report.user_id] = Reporting()
+            reporting = self.reporters[report.user_id] = Reporting(by_server=report.by_server)
         reporting.at = max(reporting.at, now)
         return reporting
 
@@ -193,7 +198,7 @@ class UserState:
     def own_stream(self, stream_id: str) -> StreamState | None:
         """What this user itself reports to send under that id."""
         reporting = self.reporters.get(self.user_id)
-        return reporting.streams.get((stream_id, "send")) if reporting else None
+        return reporting.streams.get((stream_id, "send", "")) if reporting else None
 
     def is_late(self, report_time: int, now: float, patience: float) -> bool:
         """Whether its own report of that time is more than a second older than its newest of `patience` seconds."""
@@ -218,10 +223,24 @@ class UserState:
         receiving = [one for one in self.receiving.values() if one.quality.score is not None]
         uplink = min(sending, key=lambda one: (one.quality.score, one.order()), default=None)
         worst = min(receiving, key=lambda one: (one.quality.score, one.user_id, one.sample.stream_id), default=None)
-        return Weakest(uplink.metrics() if uplink else None, self._reception(worst) if worst else None)
+        return Weakest(uplink.metrics() if uplink else None, worst.reception() if worst else None)
 
-    def _reception(self, stream: StreamState) -> Reception:
-        return Reception(None if stream.user_id == self.user_id else stream.user_id, stream.metrics())
+    @property
+    def servers(self) -> list[str]:
+        """The media servers that report about it."""
+        return sorted(server for server, reporting in self.reporters.items() if reporting.by_server)
+
+    def receptions(self) -> list[Reception]:
+        """What it receives, by sender and stream, with all figures."""
+        return [self.receiving[key].reception() for key in sorted(self.receiving)]
+
+    def receptions_by_others(self) -> list[Reception]:
+        """What it sends, as each of the others receives it."""
+        return [one.reception() for one in sorted(self._received_by_others(), key=StreamState.order)]
+
+    def _received_by_others(self) -> Iterator[StreamState]:
+        by_clients = (one for one in self.streams() if one.receiver_id and not one.by_server and one.is_named)
+        return chain(by_clients, self.by_servers)
 
     def rated(self) -> Iterator[StreamState]:
         """The streams that count for its score: what it sends, and what it reported to receive."""
@@ -238,8 +257,7 @@ class UserState:
 
     def received_by_others(self) -> Iterator[Level]:
         """How well each of the others receives each of its streams, where that is known."""
-        others = (one for one in self.streams() if one.reporter_id != self.user_id and not one.stale)
-        return (one.quality.level for one in others if one.sample.direction == "recv")
+        return (one.quality.level for one in self._received_by_others() if not one.stale)
 
     def streams(self) -> Iterator[StreamState]:
         """The streams that entries about this user gave."""
