@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from roompulse.clock import WallClock
 from roompulse.errors import DatabaseLostError, Problem, StoreError, Unavailable
+from roompulse.events.timeline import Timeline
 from roompulse.hub.contract import Hub
 from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
@@ -66,6 +67,7 @@ class Ingest:
         health: Availability,
         rooms: LiveRooms,
         hub: Hub,
+        timeline: Timeline,
         meters: Meters,
         clock: WallClock,
         *,
@@ -76,6 +78,7 @@ class Ingest:
         self._health = health
         self._rooms = rooms
         self._hub = hub
+        self._timeline = timeline
         self._clock = clock
         self._max_queue = max_queue
         self._commit_timeout = commit_timeout
@@ -161,6 +164,7 @@ class Ingest:
         now = self._clock()
         changed, self._shifted = self._rooms.expire(now) | self._shifted, set()
         self._hub.publish(changed)
+        self._timeline.look(now)
         version = self.intake.version(now)
         if version != self._shown:
             self._shown = version
@@ -238,6 +242,7 @@ class Ingest:
     def _show(self, committed: Sequence[_Waiting]) -> None:
         for waiting in committed:
             self._rooms.apply(waiting.received)
+            self._timeline.reported(waiting.received)
         self.intake.accepted([waiting.received for waiting in committed], self._rooms)
         self._hub.publish({waiting.received.report.room_id for waiting in committed})
         # After the next commit has begun, if reports wait for it: so the disk works while answers are written.

@@ -102,7 +102,7 @@ async def test_users_have_the_history_that_the_server_reported(client: httpx.Asy
     await post(client, body(user_id="u1", metrics=[Entry("u2", [stream(direction="recv")])]))
     clock.advance(1)
 
-    async def found(user_id: str, query: str = "") -> list[tuple[str, ...]]:
+    async def found(user_id: str, query: str = "") -> list[tuple[str | None, ...]]:
         samples = await data(client, f"/report/history/room-1/{user_id}?{query}")
         return [(one["user_id"], one["direction"], one["reporter_id"], one["receiver_id"]) for one in samples]
 

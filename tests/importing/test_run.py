@@ -33,6 +33,7 @@ from tests.builders import NOW, received
 from tests.conftest import Clock
 from tests.importing.dumps import call, file, internals
 from tests.store import done
+from tests.timelines import timeline_of
 
 IMPORTED_AT = NOW + 100_000
 END = IMPORTED_AT - 60
@@ -128,7 +129,10 @@ async def test_a_server_that_starts_at_once_does_not_take_it_for_live(settings: 
         rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
         clock, hub = Clock(IMPORTED_AT), LocalHub(1, 9, 9, Meters(), lambda _: {})
         health = Availability(database, Meters(), clock, hub.refresh)
-        ingest = Ingest(SqlStore(database), health, rooms, hub, Meters(), clock, max_queue=9, commit_timeout=9)
+        timeline = timeline_of(rooms, clock)
+        ingest = Ingest(
+            SqlStore(database), health, rooms, hub, timeline, Meters(), clock, max_queue=9, commit_timeout=9
+        )
         await ingest.rebuild(60)
         assert rooms.ids() == []
         await SessionRecorder(SqlSessions(database), rooms, clock).record()

@@ -19,6 +19,7 @@ from roompulse.store.availability import Availability
 from roompulse.store.contract import HistoryQuery, Steps
 from tests.builders import NOW, network, received, report, stream, video
 from tests.conftest import Clock
+from tests.timelines import timeline_of
 
 COMMIT_TIMEOUT = 10.0
 
@@ -115,6 +116,7 @@ class World:
             self.health,
             self.rooms,
             self.hub,
+            timeline_of(self.rooms, self.clock),
             self.meters,
             self.clock,
             max_queue=max_queue,

@@ -3,9 +3,14 @@
 A stream is kept with the user whom the entry was about. Here it stands beside its sender and its receiver.
 """
 
+from collections.abc import Iterator
+from itertools import chain
+
 from msgspec import Struct
 
-from roompulse.rooms.model import StreamMetrics, UserMetrics
+from roompulse.quality import Level
+from roompulse.rooms.model import Receiving, StreamMetrics, UserMetrics
+from roompulse.rooms.stream import Reporting, StreamState
 
 
 class Reception(Struct, frozen=True):
@@ -25,6 +30,87 @@ class Weakest(Struct, frozen=True):
 
     uplink: StreamMetrics | None
     downlink: Reception | None
+
+
+class UserLinks:
+    """What one user sends and receives.
+
+    `reporters` are those who reported about it, with their streams; `receiving` is what it receives, whoever reported
+    that; `by_servers` is what others receive of it by the reports of media servers, in the order of their first ones.
+    """
+
+    __slots__ = ("by_servers", "receiving", "reporters", "user_id")
+
+    def __init__(self, user_id: str) -> None:
+        self.user_id = user_id
+        self.reporters: dict[str, Reporting] = {}
+        self.receiving: dict[tuple[str, str, str], StreamState] = {}
+        self.by_servers: dict[StreamState, None] = {}
+
+    def streams(self) -> Iterator[StreamState]:
+        """The streams that entries about this user gave."""
+        return chain.from_iterable(reporting.streams.values() for reporting in self.reporters.values())
+
+    def stream_count(self) -> int:
+        return sum(len(reporting.streams) for reporting in self.reporters.values())
+
+    def own_stream(self, stream_id: str) -> StreamState | None:
+        """What this user itself reports to send under that id."""
+        reporting = self.reporters.get(self.user_id)
+        return reporting.streams.get((stream_id, "send", "")) if reporting else None
+
+    def sending(self) -> Iterator[StreamState]:
+        """What it sends by its own reports, without stale streams."""
+        reporting = self.reporters.get(self.user_id)
+        own = reporting.streams.values() if reporting else ()
+        return (one for one in own if one.sample.direction == "send" and not one.stale)
+
+    @property
+    def servers(self) -> list[str]:
+        """The media servers that report about it."""
+        return sorted(server for server, reporting in self.reporters.items() if reporting.by_server)
+
+    def weakest(self) -> Weakest:
+        """The streams that decide its score, found without `metrics()`."""
+        sending = [one for one in self.streams() if one.sample.direction == "send" and one.quality.score is not None]
+        receiving = [one for one in self.receiving.values() if one.quality.score is not None]
+        uplink = min(sending, key=lambda one: (one.quality.score, one.order()), default=None)
+        worst = min(receiving, key=lambda one: (one.quality.score, one.user_id, one.sample.stream_id), default=None)
+        return Weakest(uplink.metrics() if uplink else None, _reception(worst) if worst else None)
+
+    def rated(self) -> Iterator[StreamState]:
+        """The streams that count for its score: what it sends, and what it receives."""
+        sending = (one for one in self.streams() if one.sample.direction == "send")
+        return (one for one in chain(sending, self.receiving.values()) if not one.stale)
+
+    def received(self) -> list[Receiving]:
+        """What it receives, by sender and stream."""
+        streams = [self.receiving[key] for key in sorted(self.receiving)]
+        return [
+            Receiving(stream.user_id, stream.sample.stream_id, stream.quality.score, stream.quality.level)
+            for stream in streams
+        ]
+
+    def receptions(self) -> list[Reception]:
+        """What it receives, by sender and stream, with all figures."""
+        return [_reception(self.receiving[key]) for key in sorted(self.receiving)]
+
+    def received_by_others(self) -> Iterator[Level]:
+        """How well each of the others receives each of its streams, where that is known."""
+        return (one.quality.level for one in self._by_others() if not one.stale)
+
+    def receptions_by_others(self) -> list[Reception]:
+        """What it sends, as each of the others receives it."""
+        return [_reception(one) for one in sorted(self._by_others(), key=StreamState.order)]
+
+    def _by_others(self) -> Iterator[StreamState]:
+        by_clients = (one for one in self.streams() if one.receiver_id and not one.by_server and one.is_named)
+        return chain(by_clients, self.by_servers)
+
+
+def _reception(stream: StreamState) -> Reception:
+    sender_id = stream.user_id if stream.is_named else None
+    return Reception(sender_id, stream.receiver_id, stream.metrics(), stream.by_server)
 
 
 def sent(user: UserMetrics) -> list[StreamMetrics]:

@@ -4,9 +4,8 @@ from math import inf
 
 from msgspec import UNSET
 
-from roompulse.quality import FRAME_RATE_WINDOW, UNRATED, StreamQuality, is_sent, rate_stream
+from roompulse.quality import FRAME_RATE_WINDOW, UNRATED, StreamQuality, is_sent, limitation, rate_stream
 from roompulse.report.model import Direction, Entry, Report, Stream, Video
-from roompulse.rooms.links import Reception
 from roompulse.rooms.model import StreamMetrics
 
 _LONGEST_INTERVAL = 600.0
@@ -89,6 +88,16 @@ class StreamState:
     def is_sent(self) -> bool:
         return not self.stale and is_sent(self.sample)
 
+    def name_for(self, receiver_id: str) -> str:
+        """As a receiver names it, e.g. `u2's camera`."""
+        # An entry about the reporter itself: it receives from a user that it does not name.
+        name = self.sample.stream_id
+        return name if self.user_id == receiver_id else f"{self.user_id}'s {name}"
+
+    def limitation(self) -> str | None:
+        """What limits its encoder, in words."""
+        return None if self.stale else limitation(self.sample.video, f"sending {self.sample.stream_id}")
+
     def was_in_report_of(self, report_time: int) -> bool:
         """Whether its newest sample is of a report of that time."""
         return self._report_time == report_time
@@ -124,9 +133,6 @@ class StreamState:
 
     def order(self) -> tuple[str, Direction, str, str]:
         return self.sample.stream_id, self.sample.direction, self.reporter_id, self.user_id
-
-    def reception(self) -> Reception:
-        return Reception(self.user_id if self.is_named else None, self.receiver_id, self.metrics(), self.by_server)
 
     def metrics(self) -> StreamMetrics:
         sample = self.sample

@@ -1,14 +1,14 @@
 """What is kept of one user while it is live."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from itertools import chain
 from math import inf
 
-from roompulse.quality import Level, level_of, limitation, rate_user, worst
+from roompulse.quality import level_of, rate_user, worst
 from roompulse.report.model import Entry, Report
 from roompulse.rooms.given import Given
-from roompulse.rooms.links import Reception, Weakest
-from roompulse.rooms.model import Receiving, UserMetrics
+from roompulse.rooms.links import UserLinks
+from roompulse.rooms.model import UserMetrics
 from roompulse.rooms.rated_samples import CLOCK_TOLERANCE, LATE
 from roompulse.rooms.same_id import WINDOW, Sources, TwoSdks
 from roompulse.rooms.stream import Reporting, StreamState
@@ -17,16 +17,16 @@ DEAD_BAND = 0.05
 """Difference of scores up to which a user keeps its place in a list."""
 
 
-class UserState:
+class UserState(UserLinks):
     """One user of one room: what is reported about it, and what it reported to receive from others.
 
-    `users` are all users of its room.
+    `users` are all users of its room. `joined_at` and `left_at` are when it came and went (Unix seconds); one who went
+    without a word left when it had been silent for LEAVE_AFTER.
     """
 
     __slots__ = (
         "_about",
         "_by_itself",
-        "_given",
         "_metrics",
         "_missing",
         "_newest",
@@ -35,24 +35,21 @@ class UserState:
         "_scored",
         "_users",
         "brought_by",
-        "by_servers",
+        "given",
+        "joined_at",
+        "left_at",
         "received_at",
-        "receiving",
-        "reporters",
         "sources",
         "stale",
-        "user_id",
         "version",
     )
 
-    def __init__(self, user_id: str, users: "Mapping[str, UserState]", brought_by: str = "") -> None:
-        self.user_id = user_id
+    def __init__(self, user_id: str, users: "Mapping[str, UserState]", now: float, brought_by: str = "") -> None:
+        super().__init__(user_id)
+        self.joined_at = now
+        self.left_at: float | None = None
         # The first who reported on this user, until it reports itself.
         self.brought_by = brought_by
-        self.reporters: dict[str, Reporting] = {}
-        self.receiving: dict[tuple[str, str, str], StreamState] = {}
-        # What others receive of it, as media servers measured that; in the order of their first reports.
-        self.by_servers: dict[StreamState, None] = {}
         self.received_at = 0.0
         self.stale = False
         self.version = 0
@@ -63,7 +60,7 @@ class UserState:
         self._by_itself: tuple[str, int] | None = None
         # The highest report_time of its own reports, and when it came.
         self._newest: tuple[int, float] = (0, -inf)
-        self._given = Given()
+        self.given = Given()
         self._metrics: UserMetrics | None = None
         self._score: float | None = None
         self._rank: float | None = None
@@ -76,15 +73,15 @@ class UserState:
         # One that is more than a second older was not late: nothing newer had come for long.
         if not self._newest[0] - 1 <= report.report_time < self._newest[0]:
             self._newest = (report.report_time, now)
-        self._given.give("labels", report.labels, now, by_itself=True)
+        self.given.give("labels", report.labels, now, by_itself=True)
         self._refreshed(now, version)
 
     def reported_on(self, report: Report, entry: Entry, now: float, version: int) -> Reporting:
         """Note that `report` has an entry about this user, and return what its reporter says about it."""
         self._about = (report.sdk_version, report.report_time)
-        self._given.give_entry(entry, now, by_itself=report.user_id == self.user_id)
+        self.given.give_entry(entry, now, by_itself=report.user_id == self.user_id)
         if report.by_server:
-            self._given.give("labels", report.labels, now, by_itself=False)
+            self.given.give("labels", report.labels, now, by_itself=False)
         self._refreshed(now, version)
         reporting = self.reporters.get(report.user_id)
         if reporting is None:
@@ -105,9 +102,10 @@ class UserState:
 
     def shift(self, seconds: float, version: int) -> None:
         """Shift all times by so much, since the clock was set."""
+        self.joined_at += seconds
         self.received_at += seconds
         self._newest = (self._newest[0], self._newest[1] + seconds)
-        self._given.shift(seconds)
+        self.given.shift(seconds)
         for reporting in self.reporters.values():
             reporting.at += seconds
         for stream in self.streams():
@@ -136,7 +134,7 @@ class UserState:
             del self.reporters[reporter]
         if not self.reporters:
             self._about = None
-        lost = self._given.forget(now, leave_after)
+        lost = self.given.forget(now, leave_after)
         return bool(gone or dropped or lost), dropped
 
     def due(self, now: float, stale_after: float, leave_after: float) -> float:
@@ -151,7 +149,7 @@ class UserState:
         parts = chain(
             (stream.received_at for stream in self.streams()),
             (reporting.at for reporting in self.reporters.values()),
-            self._given.times(),
+            self.given.times(),
         )
         return min(parts, default=self.received_at)
 
@@ -187,18 +185,13 @@ class UserState:
 
     def _find_missing(self) -> str:
         named = [one for key, one in sorted(self.receiving.items()) if not one.stale and one.user_id != self.user_id]
-        return next((_name_of(one, self.user_id) for one in named if self._is_sent(one)), "")
+        return next((one.name_for(self.user_id) for one in named if self._is_sent(one)), "")
 
     def _is_sent(self, received: StreamState) -> bool:
         """Whether the sender's own report says that it sends what this user names."""
         sender = self._users.get(received.user_id)
         own = sender.own_stream(received.sample.stream_id) if sender else None
         return own is not None and own.is_sent
-
-    def own_stream(self, stream_id: str) -> StreamState | None:
-        """What this user itself reports to send under that id."""
-        reporting = self.reporters.get(self.user_id)
-        return reporting.streams.get((stream_id, "send", "")) if reporting else None
 
     def is_late(self, report_time: int, now: float, patience: float) -> bool:
         """Whether its own report of that time is more than a second older than its newest of `patience` seconds."""
@@ -217,55 +210,6 @@ class UserState:
         report_time, at = self._newest
         return at - report_time if LATE <= at - report_time <= CLOCK_TOLERANCE else None
 
-    def weakest(self) -> Weakest:
-        """The streams that decide its score, found without `metrics()`."""
-        sending = [one for one in self.streams() if one.sample.direction == "send" and one.quality.score is not None]
-        receiving = [one for one in self.receiving.values() if one.quality.score is not None]
-        uplink = min(sending, key=lambda one: (one.quality.score, one.order()), default=None)
-        worst = min(receiving, key=lambda one: (one.quality.score, one.user_id, one.sample.stream_id), default=None)
-        return Weakest(uplink.metrics() if uplink else None, worst.reception() if worst else None)
-
-    @property
-    def servers(self) -> list[str]:
-        """The media servers that report about it."""
-        return sorted(server for server, reporting in self.reporters.items() if reporting.by_server)
-
-    def receptions(self) -> list[Reception]:
-        """What it receives, by sender and stream, with all figures."""
-        return [self.receiving[key].reception() for key in sorted(self.receiving)]
-
-    def receptions_by_others(self) -> list[Reception]:
-        """What it sends, as each of the others receives it."""
-        return [one.reception() for one in sorted(self._received_by_others(), key=StreamState.order)]
-
-    def _received_by_others(self) -> Iterator[StreamState]:
-        by_clients = (one for one in self.streams() if one.receiver_id and not one.by_server and one.is_named)
-        return chain(by_clients, self.by_servers)
-
-    def rated(self) -> Iterator[StreamState]:
-        """The streams that count for its score: what it sends, and what it reported to receive."""
-        sending = (one for one in self.streams() if one.sample.direction == "send")
-        return (one for one in chain(sending, self.receiving.values()) if not one.stale)
-
-    def received(self) -> list[Receiving]:
-        """What it receives, by sender and stream."""
-        streams = [self.receiving[key] for key in sorted(self.receiving)]
-        return [
-            Receiving(stream.user_id, stream.sample.stream_id, stream.quality.score, stream.quality.level)
-            for stream in streams
-        ]
-
-    def received_by_others(self) -> Iterator[Level]:
-        """How well each of the others receives each of its streams, where that is known."""
-        return (one.quality.level for one in self._received_by_others() if not one.stale)
-
-    def streams(self) -> Iterator[StreamState]:
-        """The streams that entries about this user gave."""
-        return chain.from_iterable(reporting.streams.values() for reporting in self.reporters.values())
-
-    def stream_count(self) -> int:
-        return sum(len(reporting.streams) for reporting in self.reporters.values())
-
     def metrics(self) -> UserMetrics:
         """The answer about this user; built once per change."""
         if self._metrics is None:
@@ -279,19 +223,19 @@ class UserState:
         sdk_version, report_time = self._about or self._by_itself or ("", 0)
         return UserMetrics(
             user_id=self.user_id,
-            user_name=self._given.get("user_name"),
+            user_name=self.given.user_name,
             sdk_version=sdk_version,
-            device=self._given.get("device"),
-            connection=self._given.get("connection"),
-            labels=self._given.get("labels"),
+            device=self.given.device,
+            connection=self.given.connection,
+            labels=self.given.labels,
             report_time=report_time,
             received_at=self.received_at,
             stale=self.stale,
             reporters=sorted(self.reporters),
             quality=rate_user(
                 ((one.sample.stream_id, one.quality) for one in sending),
-                ((_name_of(one, self.user_id), one.quality) for one in receiving),
-                _limitations(sending),
+                ((one.name_for(self.user_id), one.quality) for one in receiving),
+                (words for one in sending if (words := one.limitation())),
                 self.missing,
             ),
             streams=[stream.metrics() for stream in streams],
@@ -303,15 +247,3 @@ def _is_about(score: float | None, rank: float | None) -> bool:
     if score is None or rank is None:
         return score is rank
     return abs(score - rank) <= DEAD_BAND and level_of(score) == level_of(rank)
-
-
-def _name_of(stream: StreamState, receiver_id: str) -> str:
-    # An entry about the reporter itself: it receives from a user that it does not name.
-    name = stream.sample.stream_id
-    return name if stream.user_id == receiver_id else f"{stream.user_id}'s {name}"
-
-
-def _limitations(sending: Iterable[StreamState]) -> Iterator[str]:
-    for one in sending:
-        if not one.stale and (words := limitation(one.sample.video, f"sending {one.sample.stream_id}")):
-            yield words

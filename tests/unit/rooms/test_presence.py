@@ -8,9 +8,9 @@ import pytest
 from roompulse.report.model import Entry, Event, Received
 from roompulse.rooms import room
 from roompulse.rooms.admission import Limits
-from roompulse.rooms.last_reports import LastReports
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import RoomMetrics
+from roompulse.rooms.presence import LastReports
 from tests.builders import NOW, network, received, stream
 
 LEAVES: dict[str, Any] = {"events": [Event("left", 1746616000)]}
@@ -106,11 +106,13 @@ def test_departures_are_forgotten() -> None:
     for number in range(1000):
         departures.note(f"u{number}", 0, NOW + number)
     assert len(departures._last) == 60
-    assert departures.has("u999", NOW + 1014, within=inf)
-    assert not departures.has("u999", NOW + 1014, within=15)
-    assert not departures.has("u999", NOW + 1059, within=inf)
+    mentions = received(metrics=[Entry("u1", []), Entry("u999", [])]).report
+    assert departures.without(mentions, NOW + 1014, within=inf) == mentions.metrics[:1]
+    assert departures.without(mentions, NOW + 1014, within=15) == mentions.metrics
+    departures.note("u999", 0, NOW + 1014)
+    assert departures.without(mentions, NOW + 1074, within=inf) == mentions.metrics
     departures.note("u1", 0, NOW)
-    assert not departures.has("u1", NOW - 1000, within=inf), "the clock was set back"
+    assert departures.without(mentions, NOW - 1000, within=inf) == mentions.metrics, "the clock was set back"
 
 
 class TestALateReport:
