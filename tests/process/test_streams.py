@@ -392,4 +392,4 @@ class TestOfManyViews:
     def test_as_many_as_a_connection_may_have_come(self, server: Server) -> None:
         views = [f"rooms/{number}/stream" for number in range(32)]
         with watching(server, self.path(*views)) as viewer:
-            assert {view for view, _ in self.sections(viewer, 32 * 5)} == set(range(32))
+            assert {view for view, _ in self.sections(viewer, 32 * len(ROOM))} == set(range(32))
