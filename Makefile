@@ -51,6 +51,7 @@ fast: .venv/dev
 e2e: .venv/dev ## Run the tests in Chromium
 	$(BIN)/python -m e2e.chromium
 	$(BIN)/python -m tests.nginx
+	$(BIN)/python -m tests.janus
 	$(PYTEST) 3 e2e
 
 soak: .venv/dev ## Kill the server hundreds of times under load, and leave pages open for an hour, to see whether they grow

@@ -61,7 +61,9 @@ def janus(folder: Path, bridge: str) -> Iterator[str]:
         **{name: library / name for name in ("plugins", "transports", "events")},
         "other_plugins": _others(library / "plugins", "videoroom"),
         "other_transports": _others(library / "transports", "websockets"),
-        **{"room": ROOM, "port": port, "bridge": bridge},
+        "room": ROOM,
+        "port": port,
+        "bridge": bridge,
     }
     for name, text in _CONFIGURATION.items():
         (folder / name).write_text(text.format(**values))

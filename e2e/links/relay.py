@@ -29,7 +29,8 @@ const local = Object.getOwnPropertyDescriptor(RTCPeerConnection.prototype, "loca
 Object.defineProperty(RTCPeerConnection.prototype, "localDescription", {
   get() {
     const found = local.call(this);
-    return found && new RTCSessionDescription({ type: found.type, sdp: found.sdp.replace(/^a=candidate.*\\r\\n/gm, "") });
+    const sdp = found?.sdp.replace(/^a=candidate.*\\r\\n/gm, "");
+    return found && new RTCSessionDescription({ type: found.type, sdp });
   },
 });
 """

@@ -18,7 +18,7 @@ Handle = tuple[int, int]
 """The ids of a session and of a handle of it: one PeerConnection."""
 
 
-Count = Annotated[int, Meta(ge=0, lt=2**63)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class Event(Struct, frozen=True):
