@@ -107,6 +107,7 @@ class Relay:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, up: Impairment, down: Impairment) -> None:
         self._loop = loop
+        self._transports: list[asyncio.DatagramTransport] = []
         self._up, self._down = _Direction(up, seed=1), _Direction(down, seed=2)
 
     def stand_before(self, page: Page) -> None:
@@ -124,11 +125,16 @@ class Relay:
         kept = re.sub(r"^a=(candidate:|end-of-candidates).*\r\n", "", sdp, flags=re.M)
         return re.sub(r"^(a=ice-pwd:.*\r\n)", rf"\g<1>{candidate}\r\n", kept, flags=re.M)
 
+    async def close(self) -> None:
+        for transport in self._transports:
+            transport.close()
+
     async def _open(self, target: _Address) -> int:
         front = _Front(self._up)
         listening, _ = await self._loop.create_datagram_endpoint(lambda: front, local_addr=(target[0], 0))
         back, _ = await self._loop.create_datagram_endpoint(lambda: _Back(front, self._down), remote_addr=target)
         front.back = back
+        self._transports += [listening, back]
         port: int = listening.get_extra_info("sockname")[1]
         return port
 
@@ -138,9 +144,17 @@ class Relays:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._links: list[Relay] = []
 
     def link(self, *, up: Impairment = Impairment(), down: Impairment = Impairment()) -> Relay:  # noqa: B008  (frozen)
-        return Relay(self._loop, up, down)
+        link = Relay(self._loop, up, down)
+        self._links.append(link)
+        return link
+
+    async def close(self) -> None:
+        for link in self._links:
+            await link.close()
+        await asyncio.sleep(0)  # until they are
 
 
 @contextmanager
@@ -148,9 +162,11 @@ def relays() -> Iterator[Relays]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="relay")
     thread.start()
+    links = Relays(loop)
     try:
-        yield Relays(loop)
+        yield links
     finally:
+        asyncio.run_coroutine_threadsafe(links.close(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -100,7 +100,7 @@ def _answers(url: str) -> bool:
         (["ftp://x"], "URL or --key"),
         (["--key", "a b"], "URL or --key"),
         (["--interval", "0"], "--interval"),
-        (["--host", "192.0.2.255"], "cannot listen on 192.0.2.255 port 8181"),
+        (["--host", "203.0.113.1"], "cannot listen on 203.0.113.1 port 8181"),
     ],
 )
 def test_the_command_says_what_is_wrong(arguments: list[str], says: str) -> None:

@@ -1,0 +1,91 @@
+"""Reports what `getStats()` of an aiortc connection says: `async with Watched(connection, reporter, ...)`."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, Self
+
+from aiortc import RTCPeerConnection
+
+from roompulse.client import AsyncReporter, Audio, Direction, Entry, Event, Network, Report, Stream, Video
+
+VERSION = "aiortc-example 1"
+NAMES = {"video": "camera", "audio": "mic"}
+
+
+class Watched:
+    """Reports one connection of `user` in `room`, every `interval` seconds until the block ends.
+
+    `other` is whose media is received; without it, it is of an unknown sender.
+    """
+
+    def __init__(
+        self,
+        connection: RTCPeerConnection,
+        reporter: AsyncReporter,
+        *,
+        room: str,
+        user: str,
+        other: str | None = None,
+        interval: float = 5.0,
+    ) -> None:
+        self._connection, self._reporter = connection, reporter
+        self._room, self._user, self._other = room, user, other or user
+        self._interval = interval
+        self._before: dict[str, Any] = {}
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        self._send([], [Event("left")])
+
+    async def _run(self) -> None:
+        while True:
+            stats = await self._connection.getStats()
+            sent, received = list(self._sent(stats)), list(self._received(stats))
+            self._send([Entry(self._user, sent), Entry(self._other, received)])
+            self._before = {one.id: one for one in stats.values()}
+            await asyncio.sleep(self._interval)
+
+    def _send(self, metrics: list[Entry], events: list[Event] | None = None) -> None:
+        self._reporter.send(Report(self._user, self._room, VERSION, metrics, events=events))
+
+    def _sent(self, stats: dict[str, Any]) -> Iterator[Stream]:
+        """By the receiver reports of the other side."""
+        remote = {one.ssrc: one for one in stats.values() if one.type == "remote-inbound-rtp"}
+        for one in stats.values():
+            if one.type == "outbound-rtp" and (before := self._before.get(one.id)):
+                seconds = (one.timestamp - before.timestamp).total_seconds()
+                kbit = 8 * (one.bytesSent - before.bytesSent) / 1000 / seconds
+                there = remote.get(one.ssrc)
+                yield _stream(one.kind, "send", kbit, self._network(there, one.packetsSent - before.packetsSent))
+
+    def _received(self, stats: dict[str, Any]) -> Iterator[Stream]:
+        for one in stats.values():
+            if one.type == "inbound-rtp":
+                yield _stream(one.kind, "recv", None, self._network(one))
+
+    def _network(self, now: Any, sent: int | None = None) -> Network | None:
+        """What was lost since the report before: of `sent` packets, else of those that came and those that did not."""
+        before = self._before.get(now.id) if now else None
+        if before is None:
+            return None
+        lost = max(0, now.packetsLost - before.packetsLost)
+        expected = sent or now.packetsReceived - before.packetsReceived + lost
+        rate = {"video": 90_000, "audio": 48_000}[now.kind]
+        rtt = getattr(now, "roundTripTime", None)
+        return Network(
+            rtt=rtt and 1000 * rtt,
+            packet_loss=min(100.0, 100 * lost / expected) if expected > 0 else None,
+            jitter=1000 * now.jitter / rate,
+        )
+
+
+def _stream(kind: str, direction: Direction, kbit: float | None, network: Network | None) -> Stream:
+    video, audio = (Video(bitrate=kbit), None) if kind == "video" else (None, Audio(bitrate=kbit))
+    return Stream(NAMES[kind], direction, video=video, audio=audio, network=network)
