@@ -49,22 +49,22 @@ class _Direction:
     """Sends what passes, at its time."""
 
     def __init__(self, impairment: Impairment, seed: int) -> None:
-        self._impairment = impairment
+        self.impairment = impairment
         self._random = random.Random(seed)  # noqa: S311  (not for secrets)
         self._free_at = 0.0
 
     def send(self, transport: asyncio.DatagramTransport, data: bytes, to: _Address | None) -> None:
-        if transport.is_closing() or self._random.random() < self._impairment.loss:
+        impairment = self.impairment
+        if transport.is_closing() or self._random.random() < impairment.loss:
             return
         loop = asyncio.get_running_loop()
         at = loop.time()
-        if self._impairment.kbit is not None:
-            self._free_at = max(self._free_at, at) + len(data) * 8 / 1000 / self._impairment.kbit
-            if self._free_at - at > LONGEST_QUEUE:
-                self._free_at -= len(data) * 8 / 1000 / self._impairment.kbit
+        if impairment.kbit is not None:
+            sent = max(self._free_at, at) + len(data) * 8 / 1000 / impairment.kbit
+            if sent - at > LONGEST_QUEUE:
                 return
-            at = self._free_at
-        loop.call_at(at + self._impairment.delay, _sendto, transport, data, to)
+            at = self._free_at = sent
+        loop.call_at(at + impairment.delay, _sendto, transport, data, to)
 
 
 def _sendto(transport: asyncio.DatagramTransport, data: bytes, to: _Address | None) -> None:
@@ -109,6 +109,9 @@ class Relay:
         self._loop = loop
         self._transports: list[asyncio.DatagramTransport] = []
         self._up, self._down = _Direction(up, seed=1), _Direction(down, seed=2)
+
+    def becomes(self, up: Impairment, down: Impairment) -> None:
+        self._up.impairment, self._down.impairment = up, down
 
     def stand_before(self, page: Page) -> None:
         """To be called before the page is loaded."""
