@@ -54,19 +54,15 @@ async function described(connection) {
   return connection.localDescription.toJSON();
 }
 
-/**
- * Joins a room, sends these tracks and receives those of all others.
- * `watch(connection, feeds)` is called with each connection; `feeds` has whose what is, by mid.
- */
-export async function joinRoom(url, { room, user, tracks, watch, received = () => {}, change = (jsep) => jsep }) {
+/** Joins a room, sends these tracks and receives those of all others: `received(track, user)` says whose each is. */
+export async function joinRoom(url, { room, user, tracks, received }) {
   const session = await Session.open(url);
   const send = await session.attach((event) => event.publishers?.forEach(subscribe));
   const joined = (await send({ request: "join", ptype: "publisher", room, id: user, display: `${user}` })).data;
   const connection = new RTCPeerConnection();
-  watch(connection, new Map());
   for (const track of tracks) connection.addTransceiver(track, { direction: "sendonly" });
-  const { jsep } = await send({ request: "publish" }, await change(await described(connection)));
-  await connection.setRemoteDescription(await change(jsep));
+  const { jsep } = await send({ request: "publish" }, await described(connection));
+  await connection.setRemoteDescription(jsep);
   await Promise.all(joined.publishers.map(subscribe));
 
   async function subscribe({ id }) {
@@ -74,9 +70,9 @@ export async function joinRoom(url, { room, user, tracks, watch, received = () =
     const request = { request: "join", ptype: "subscriber", room, private_id: joined.private_id, streams: [{ feed: id }] };
     const { data, jsep } = await take(request);
     const connection = new RTCPeerConnection();
-    connection.ontrack = received;
-    watch(connection, new Map(data.streams.map(({ mid, feed_id }) => [mid, feed_id])));
-    await connection.setRemoteDescription(await change(jsep));
-    await take({ request: "start" }, await change(await described(connection)));
+    const feeds = new Map(data.streams.map(({ mid, feed_id }) => [mid, feed_id]));
+    connection.ontrack = ({ track, transceiver }) => received(track, feeds.get(transceiver.mid));
+    await connection.setRemoteDescription(jsep);
+    await take({ request: "start" }, await described(connection));
   }
 }
