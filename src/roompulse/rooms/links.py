@@ -95,9 +95,9 @@ class UserLinks:
         """What it receives, by sender and stream, with all figures."""
         return [_reception(self.receiving[key]) for key in sorted(self.receiving)]
 
-    def received_by_others(self) -> Iterator[Level]:
-        """How well each of the others receives each of its streams, where that is known."""
-        return (one.quality.level for one in self._by_others() if not one.stale)
+    def received_by_others(self) -> Iterator[tuple[str, Level]]:
+        """Who of the others receives each of its streams, and how well, where that is known."""
+        return ((one.receiver_id, one.quality.level) for one in self._by_others() if not one.stale)
 
     def receptions_by_others(self) -> list[Reception]:
         """What it sends, as each of the others receives it."""

@@ -118,7 +118,7 @@ class TestLinks:
         (reception,) = user(rooms, "u1").receptions_by_others()
         assert reception == Reception("u1", "u2", reception.stream, by_server=True)
         assert reception.stream.network == LOSSY
-        assert list(user(rooms, "u1").received_by_others()) == ["fair"]
+        assert list(user(rooms, "u1").received_by_others()) == [("u2", "fair")]
 
     def test_the_matrix_has_what_a_server_measured(self, rooms: RoomsInMemory) -> None:
         rooms.apply(of_server(NOW, sends("u1", gets("u2", network=LOSSY)), sends("u2")))
