@@ -1,11 +1,10 @@
 """Reports what `getStats()` of an aiortc connection says: `async with Watched(connection, reporter, ...)`."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Self
 
-from aiortc import RTCPeerConnection
+from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 
 from roompulse.client import AsyncReporter, Audio, Direction, Entry, Event, Network, Report, Stream, Video
 
@@ -46,33 +45,40 @@ class Watched:
 
     async def _run(self) -> None:
         while True:
-            stats = await self._connection.getStats()
-            sent, received = list(self._sent(stats)), list(self._received(stats))
-            self._send([Entry(self._user, sent), Entry(self._other, received)])
-            self._before = {one.id: one for one in stats.values()}
+            sent = [await self._sent(sender) for sender in self._connection.getSenders()]
+            received = [await self._received(receiver) for receiver in self._connection.getReceivers()]
+            self._send([Entry(self._user, list(filter(None, sent))), Entry(self._other, list(filter(None, received)))])
             await asyncio.sleep(self._interval)
 
     def _send(self, metrics: list[Entry], events: list[Event] | None = None) -> None:
         self._reporter.send(Report(self._user, self._room, VERSION, metrics, events=events))
 
-    def _sent(self, stats: dict[str, Any]) -> Iterator[Stream]:
-        """By the receiver reports of the other side."""
-        remote = {one.ssrc: one for one in stats.values() if one.type == "remote-inbound-rtp"}
-        for one in stats.values():
-            if one.type == "outbound-rtp" and (before := self._before.get(one.id)):
-                seconds = (one.timestamp - before.timestamp).total_seconds()
-                kbit = 8 * (one.bytesSent - before.bytesSent) / 1000 / seconds
-                there = remote.get(one.ssrc)
-                yield _stream(one.kind, "send", kbit, self._network(there, one.packetsSent - before.packetsSent))
+    async def _sent(self, sender: RTCRtpSender) -> Stream | None:
+        """What is sent, and by the receiver reports of the other side what becomes of it."""
+        stats = {one.type: one for one in (await sender.getStats()).values()}
+        now, there = stats.get("outbound-rtp"), stats.get("remote-inbound-rtp")
+        before = self._before_of(now)
+        if now is None or before is None:
+            return None
+        network = self._network(there, now.packetsSent - before.packetsSent)
+        seconds = (now.timestamp - before.timestamp).total_seconds()
+        return _stream(now.kind, "send", 8 * (now.bytesSent - before.bytesSent) / 1000 / seconds, network)
 
-    def _received(self, stats: dict[str, Any]) -> Iterator[Stream]:
-        for one in stats.values():
-            if one.type == "inbound-rtp":
-                yield _stream(one.kind, "recv", None, self._network(one))
+    async def _received(self, receiver: RTCRtpReceiver) -> Stream | None:
+        stats = {one.type: one for one in (await receiver.getStats()).values()}
+        now = stats.get("inbound-rtp")
+        return _stream(now.kind, "recv", None, self._network(now)) if now else None
+
+    def _before_of(self, now: Any) -> Any:
+        """The same statistics as of the report before, or None."""
+        before = self._before.get(now.id) if now else None
+        if now:
+            self._before[now.id] = now
+        return before
 
     def _network(self, now: Any, sent: int | None = None) -> Network | None:
         """What was lost since the report before: of `sent` packets, else of those that came and those that did not."""
-        before = self._before.get(now.id) if now else None
+        before = self._before_of(now)
         if before is None:
             return None
         lost = max(0, now.packetsLost - before.packetsLost)

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from aiortc import AudioStreamTrack, RTCPeerConnection, VideoStreamTrack
+from aiortc import AudioStreamTrack, RTCConfiguration, RTCPeerConnection, VideoStreamTrack
 from examples.aiortc.report import Watched
 
 from roompulse.client import AsyncReporter
@@ -24,7 +24,7 @@ async def call(one: RTCPeerConnection, other: RTCPeerConnection) -> None:
 
 
 async def test_a_call_of_aiortc_is_reported(server: Server) -> None:
-    ada, ben = RTCPeerConnection(), RTCPeerConnection()
+    ada, ben = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
 
     @ben.on("track")
     async def on_track(track: Any) -> None:
