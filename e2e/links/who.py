@@ -3,7 +3,8 @@
 `python -m e2e.links.who [participants]` prints it.
 
 Real calls in Chromium, once from each to each and once through a real Janus. The last participant's link is bad for
-SECONDS, upwards, downwards and both ways; what the verdict says most often in the second half of that time is printed.
+SECONDS, upwards, downwards and both ways; printed is whom the verdict names in the second half of that time, and how
+often.
 """
 
 import re
@@ -45,9 +46,20 @@ def verdict(server: Server, room: str) -> str:
     return " ".join(unescape(text).split())
 
 
-def without_figures(sentence: str) -> str:
-    """So that sentences about the same are equal."""
-    return re.sub(r"\d+(\.\d+)? (%|ms|fps|s)\b|\d+(\.\d+)? bit/pixel", "…", sentence)
+def named(sentence: str) -> str:
+    """Whose link it names, or whose stream."""
+    if sentence.startswith("Healthy"):
+        return "healthy"
+    if link := re.search(r"(\w+'s (?:uplink|downlink))", sentence):
+        return link[1]
+    if stream := re.search(r"(?:worst: |affected: )(\w+) (sends|receives) ", sentence):
+        return f"{stream[1]} {stream[2]} badly"
+    return "everyone" if "everyone" in sentence or "most others" in sentence else f"{_sender(sentence)}'s stream"
+
+
+def _sender(sentence: str) -> str:
+    sender = re.search(r"receive (\w+)'s ", sentence)
+    return sender[1] if sender else "nobody"
 
 
 @contextmanager
@@ -73,15 +85,14 @@ def through_janus(context: BrowserContext, server: Server, link: Relay, count: i
 
 
 def said(server: Server, room: str, page: Page, seconds: float) -> str:
-    """What the verdict says most often in the second half of this time."""
-    sentences: Counter[str] = Counter()
+    """Whom the verdict names in the second half of this time, most often first."""
+    names: Counter[str] = Counter()
     begin = time.monotonic()
     while (passed := time.monotonic() - begin) < seconds:
         page.wait_for_timeout(500)
         if passed > seconds / 2:
-            sentences[without_figures(verdict(server, room))] += 1
-    ((sentence, times),) = sentences.most_common(1)
-    return f"{sentence} ({100 * times // sentences.total()} %)"
+            names[named(verdict(server, room))] += 1
+    return ", ".join(f"{name} {100 * times // names.total()} %" for name, times in names.most_common(3))
 
 
 def measure(call: Call, count: int) -> None:
