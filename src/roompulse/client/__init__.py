@@ -3,7 +3,7 @@
 It imports nothing of the server. docs/client.md shows how to use it.
 """
 
-from roompulse.client.model import Audio, Content, Device, Direction, Entry, Network, Report, Stream, Video
+from roompulse.client.model import Audio, Content, Device, Direction, Entry, Event, Network, Report, Stream, Video
 from roompulse.client.outbox import Lost
 from roompulse.client.reader import AsyncReader, Reader, ReadError
 from roompulse.client.reporter import AsyncReporter, Reporter
@@ -16,6 +16,7 @@ __all__ = [
     "Device",
     "Direction",
     "Entry",
+    "Event",
     "Lost",
     "Network",
     "ReadError",

@@ -3,7 +3,8 @@ import pytest
 from roompulse.overview.query import ORDERS, Order
 from roompulse.report.model import Entry, Stream
 from roompulse.rooms.model import RoomSummary
-from roompulse.rooms.room import RoomState, Timeouts
+from roompulse.rooms.presence import Timeouts
+from roompulse.rooms.room import RoomState
 from roompulse.web.pages.query import RoomsQuery, page_number, rooms_query
 from tests.builders import NOW, network, report, stream
 

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from roompulse.report.model import Entry
-from roompulse.rooms.room import RoomState, Timeouts
+from roompulse.rooms.presence import Timeouts
+from roompulse.rooms.room import RoomState
 from roompulse.web.pages.query import UserQuery, user_query
 from tests.builders import NOW, body, network, report, stream
 
