@@ -38,6 +38,8 @@ async def calls(settings: Settings, clock: Clock) -> AsyncIterator[Calls]:
                 await calls.post(second, USER, [own], room_id=room_id, room_name=f"Room with {NAME}", events=left)
                 about = Entry(USER, [stream(direction="recv", network=LOSSY[0].network)], user_name=NAME)
                 await calls.post(second, "u2", [Entry("u2", [stream()]), about], room_id=room_id)
+            of_server = Entry("u2", [stream("screen", "recv", sender_id=USER)])
+            await calls.post(second, "sfu", [of_server], room_id="room-2", role="server")
             await calls.core.alerts.tick()
             await calls.look()
         silence = {"user_id": USER, "until": NOW + 3600, "reason": f"{USER} is known"}

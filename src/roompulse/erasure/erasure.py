@@ -57,7 +57,7 @@ class Erasure:
         counts: dict[str, int] = {}
         for table in (*_OF_USERS, *(_OF_ROOMS if subject.user_id is None else ())):
             counts[table.name] = await self._in_steps(table, partial(_delete, table=table, subject=subject))
-        for table, change in ((events, _scrub_events), (attendances, _scrub_attendances)):
+        for table, change in ((samples, _scrub_samples), (events, _scrub_events), (attendances, _scrub_attendances)):
             if subject.user_id is not None:
                 await self._in_steps(table, partial(change, subject=subject))
         counts |= await self._database.write(partial(_erase_alerts, subject=subject))
@@ -82,6 +82,16 @@ def _bounds(connection: Connection, table: Table) -> tuple[int, int]:
 def _delete(connection: Connection, *, table: Table, subject: Subject, start: int, end: int) -> int:
     within = table.c.id.between(start, end)
     return connection.execute(delete(table).where(within, subject.rows(table))).rowcount
+
+
+def _scrub_samples(connection: Connection, *, subject: Subject, start: int, end: int) -> int:
+    """Media servers name the sender of what others receive."""
+    named = func.instr(samples.c.streams, (subject.user_id or "").encode()) > 0
+    columns = select(samples.c.id, samples.c.streams)
+    for row in connection.execute(_within(columns, samples, subject, start, end).where(named)).all():
+        streams = msgspec.msgpack.encode(subject.without(msgspec.msgpack.decode(row.streams)))
+        connection.execute(update(samples).where(samples.c.id == row.id).values(streams=streams))
+    return 0
 
 
 def _scrub_events(connection: Connection, *, subject: Subject, start: int, end: int) -> int:
