@@ -195,7 +195,8 @@ async def streamed(world: World, path: str, then: Any) -> bytes:
     async def send(message: Any) -> None:
         if message["type"] == "http.response.body":
             sent.append(message["body"])
-            opened.set()
+            if b"room-1" in message["body"]:
+                opened.set()
 
     path, _, query = path.partition("?")
     scope = scope_of("GET", path, {}) | {"query_string": query.encode()}
