@@ -5,7 +5,7 @@ Fields that a newer server adds are left out.
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from roompulse.client.model import Audio, Connection, Device, Direction, Network, Video
 
@@ -102,6 +102,8 @@ class Snapshot(Aggregate, frozen=True):
 
 
 class StreamMetrics(Struct, frozen=True):
+    """`sender_id` is whose stream a media server measured, where the user receives it."""
+
     stream_id: str
     direction: Direction
     reporter_id: str
@@ -110,6 +112,7 @@ class StreamMetrics(Struct, frozen=True):
     audio: Audio | None
     network: Network | None
     quality: StreamQuality
+    sender_id: str | None = field(default=None, name="from")
 
 
 class Receiving(Struct, frozen=True):
