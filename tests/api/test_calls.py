@@ -194,3 +194,11 @@ async def test_they_are_deleted_with_the_snapshots(ended: Calls) -> None:
     assert deleted
     await ended.core.store.prune(NOW, NOW + 1000)
     assert (await data(ended.client, "/report/calls"))["count"] == 1
+
+
+async def test_a_call_without_a_snapshot_has_a_report(calls: Calls) -> None:
+    await calls.post(0, "u1", [GOOD])
+    await calls.core.sessions.begin([("room-1", NOW)])
+    found = await report(calls)
+    assert (found["users"], found["verdicts"], found["worst_minute"]) == ([], [], None)
+    assert len(found["text"].split(". ")) == 5

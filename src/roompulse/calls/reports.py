@@ -140,6 +140,6 @@ def _verdicts(snapshots: Sequence[Snapshot], end: float) -> Iterator[VerdictSpan
             continue
         else:
             changes.append((same[0].timestamp, same))
-    until = [start for start, _ in changes[1:]] + [end]
+    until = [*(start for start, _ in changes[1:]), end][: len(changes)]
     for (start, same), stop in zip(changes, until, strict=True):
         yield VerdictSpan(start, max(start, stop), verdict_in_words(same))
