@@ -53,6 +53,7 @@ e2e: .venv/dev ## Run the tests in Chromium, and some of them in Firefox
 	$(BIN)/python -m e2e.firefox
 	$(BIN)/python -m e2e.libraries
 	$(BIN)/python -m tests.nginx
+	$(BIN)/python -m tests.janus
 	$(PYTEST) 3 e2e
 	ROOMPULSE_BROWSER=firefox $(PYTEST) 2 -m "not chromium" e2e/test_keys.py e2e/test_pause.py
 
