@@ -52,7 +52,7 @@ def test_what_happens_appears_at_the_top_and_is_a_link_to_its_moment(page: Page,
     expect(page.locator("#timeline .what").first).to_have_text("bob: camera off")
     assert sorted(rows(page)[1:]) == ["ann joined", "bob joined", "call started"]
     say_for(server, 3, "ann", packet_loss=9)
-    expect(page.locator("#timeline [data-level=poor] .what", has_text="ann").first).to_contain_text(
+    expect(page.locator("#timeline [data-kind=level_changed] .what").first).to_contain_text(
         "good → poor: 9.0 % packet loss"
     )
     page.locator("#timeline li", has_text="bob: camera off").get_by_role("link").first.click()

@@ -229,7 +229,7 @@ def test_what_is_on_screen_is_downloaded(page: Page, server: Server) -> None:
     server.post(REFERENCE)
     visit(page, server, "/rooms/room-1")
     expect(newest(page, "Score")).to_have_text("4.37", timeout=SOON)
-    link = page.locator("#exports a").filter(has_text="CSV").last
+    link = page.locator('#exports a[href*="users.csv"]')
     expect(link).to_have_attribute("href", re.compile(r"from=\d+\.\d+&to=\d+\.\d+"))
     with page.expect_download() as downloading:
         link.click()

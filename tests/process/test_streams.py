@@ -312,8 +312,8 @@ def test_a_viewer_that_leaves_does_no_harm(server: Server) -> None:
     assert "Traceback" not in server.log.read_text()
 
 
-ROOM = ("notice", "summary", "room-alerts", "users", "grid", "timeline")
-LIST = ("notice", "alerts-now", "totals", "rooms")
+ROOM = ("notice", "alerts-firing", "summary", "room-alerts", "users", "grid", "timeline")
+LIST = ("notice", "alerts-firing", "alerts-now", "totals", "rooms")
 
 
 class TestOfManyViews:
@@ -328,7 +328,7 @@ class TestOfManyViews:
                 server.post(body(room_id=room))
             views = ["rooms/room-2/stream", "rooms/a%2Fb/stream", "stream?q=a"]
             with watching(server, self.path(*views)) as viewer:
-                assert sorted(self.sections(viewer, 16)) == sorted(
+                assert sorted(self.sections(viewer, 2 * len(ROOM) + len(LIST))) == sorted(
                     [
                         *((0, section) for section in ROOM),
                         *((1, section) for section in ROOM),
