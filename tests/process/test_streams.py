@@ -14,7 +14,7 @@ import httpx
 import pytest
 from httpx_sse import ServerSentEvent, connect_sse
 
-from roompulse.report.model import Entry
+from roompulse.report.model import Entry, Event
 from tests.access import bearer
 from tests.api import assert_problem, url
 from tests.api.test_doors import DOORS
@@ -314,6 +314,46 @@ def test_a_viewer_that_leaves_does_no_harm(server: Server) -> None:
 
 ROOM = ("notice", "alerts-firing", "summary", "room-alerts", "users", "grid", "timeline")
 LIST = ("notice", "alerts-firing", "alerts-now", "totals", "rooms")
+
+
+class TestOfEvents:
+    """The timeline of a room on its JSON stream."""
+
+    def said(self, viewer: Viewer, count: int) -> list[tuple[str, str | None, str]]:
+        events = [json.loads(viewer.next("timeline").data) for _ in range(count)]
+        return [(event["kind"], event["user_id"], event["text"]) for event in events]
+
+    def test_the_newest_come_first_and_then_each_as_it_happens(self, make_server: MakeServer) -> None:
+        with make_server().running() as server:
+            server.post(body(events=[Event("camera off", None, "camera")]))
+            path = "/report/events/room-1"
+            eventually(lambda: len(server.get(path).json()["data"]) == 3)
+            with watching(server) as viewer:
+                first = [
+                    ("room_started", None, "call started"),
+                    ("user_joined", "u1", "joined"),
+                    ("sdk", "u1", "camera off"),
+                ]
+                assert sorted(self.said(viewer, 3)) == sorted(first)
+                server.post(body(user_id="u2"))
+                assert self.said(viewer, 1) == [("user_joined", "u2", "joined")]
+                server.post(body(user_id="u2", events=[Event("left")]))
+                assert self.said(viewer, 1) == [("user_left", "u2", "left")]
+
+    def test_they_are_those_of_the_answer(self, make_server: MakeServer) -> None:
+        with make_server().running() as server:
+            with watching(server) as viewer:
+                server.post(REFERENCE)
+                told = [json.loads(viewer.next("timeline").data) for _ in range(2)]
+            assert told == server.get("/report/events/room-1").json()["data"]
+
+    def test_the_end_of_a_room_is_told_to_who_watches_it(self, make_server: MakeServer) -> None:
+        with make_server().running() as server:
+            server.post(REFERENCE)
+            with watching(server, f"{JSON_STREAM}?users=0") as viewer:
+                viewer.room()
+                server.post(body(events=[Event("left")]))
+                assert [kind for kind, _, _ in self.said(viewer, 4)][2:] == ["user_left", "room_ended"]
 
 
 class TestOfManyViews:
