@@ -58,18 +58,18 @@ def test_a_moment_of_the_past_is_as_it_was_and_one_click_leads_back(page: Page, 
     at = loss_of(server)
     server.post(lossy(1))
     visit(page, server, "/rooms/room-1")
-    expect(tile(page, "Packet loss")).to_have_text("1.0")
+    expect(tile(page, "Packet loss")).to_have_text("1.0 %")
     page.goto(f"{server.url}/rooms/room-1?at={at}")
     expect_past(page)
-    expect(tile(page, "Packet loss")).to_have_text("7.0")
+    expect(tile(page, "Packet loss")).to_have_text("7.0 %")
     # Its ages are those of then, and stand still; nothing that is pushed now is shown.
     expect(page.locator("#users time")).to_have_text("just now")
     with without_reload(page):
         server.post(lossy(3))
-        expect(tile(page, "Packet loss")).to_have_text("7.0")
+        expect(tile(page, "Packet loss")).to_have_text("7.0 %")
     row(page, "u1").get_by_role("link").click()
     expect_past(page)
-    expect(page.locator("#sends")).to_contain_text("7.0")
+    expect(page.locator("#sends")).to_contain_text("7.0 %")
     page.locator(".to-live").click()
     expect_live(page)
     expect(page.locator("#sends")).to_contain_text("3.0 %")
@@ -87,7 +87,7 @@ def test_a_click_on_a_chart_shows_that_moment(page: Page, server: Server) -> Non
     expect_past(page)
     # Several snapshots are one point here, which shows the worst of them.
     assert float(parse_qs(urlsplit(page.url).query)["at"][0]) in worst
-    expect(tile(page, "Packet loss")).to_have_text("7.0")
+    expect(tile(page, "Packet loss")).to_have_text("7.0 %")
     # Charts end at that moment too.
     expect(newest(page, "Packet loss")).to_have_text("7.0", timeout=SOON)
 
@@ -155,7 +155,7 @@ def test_an_ended_room_is_found_and_opened_at_its_worst(page: Page, impatient: S
     expect(found).to_contain_text("poor")
     found.get_by_role("link", name="room-1").click()
     expect_past(page)
-    expect(tile(page, "Packet loss")).to_have_text("7.0")
+    expect(tile(page, "Packet loss")).to_have_text("7.0 %")
 
 
 def test_a_user_that_left_is_said_to_have_left(page: Page, impatient: Server) -> None:
