@@ -12,10 +12,11 @@ for (const form of document.querySelectorAll("form[data-filter]")) {
     clearTimeout(timer);
     const { activeElement } = document;
     if (form.contains(activeElement)) keep("typed", activeElement.name); // the page that follows puts the cursor back
-    const empty = [...form.elements].filter((field) => !field.value);
-    for (const field of empty) field.disabled = true; // what is empty is not in the address
+    // What is empty, or the first choice, is what a page shows anyway, and is not in the address.
+    const usual = [...form.elements].filter((field) => !field.value || field.selectedIndex === 0);
+    for (const field of usual) field.disabled = true;
     form.submit();
-    for (const field of empty) field.disabled = false;
+    for (const field of usual) field.disabled = false;
   }
 
   form.addEventListener("input", ({ target }) => {
