@@ -158,7 +158,9 @@ def test_dragging_shows_a_part_of_all_charts_until_the_whole_is_asked_for(page: 
     expect(newest(page, "Score")).to_have_text("4.37", timeout=SOON)
     whole = page.get_by_role("button", name="Reset zoom")
     expect(whole).to_be_hidden()
-    box = chart(page, "RTT").locator(".u-over").bounding_box()
+    plot = chart(page, "RTT").locator(".u-over")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 30)
     page.mouse.down()
