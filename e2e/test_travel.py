@@ -81,6 +81,7 @@ def test_a_click_on_a_chart_shows_that_moment(page: Page, server: Server) -> Non
     expect(newest(page, "Packet loss")).to_have_text("7.0", timeout=SOON)
     worst = {one["timestamp"] for one in history(server) if one["packet_loss"]["max"] == 7}
     plot = chart(page, "RTT").locator(".u-over")
+    plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
     assert box
     page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + 20)  # nearest is the first point there is
@@ -96,7 +97,9 @@ def test_dragging_a_chart_is_no_click(page: Page, server: Server) -> None:
     server.post(REFERENCE)
     visit(page, server, "/rooms/room-1")
     expect(newest(page, "Score")).to_have_text("4.37", timeout=SOON)
-    box = chart(page, "RTT").locator(".u-over").bounding_box()
+    plot = chart(page, "RTT").locator(".u-over")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 30)
     page.mouse.down()
