@@ -31,6 +31,7 @@ ORDER = [
     {"events"},
     {"intake"},
     {"store"},
+    {"insights"},
     {"access"},
     {"alerts"},
     {"notify"},
@@ -50,8 +51,8 @@ ORDER = [
 """Each may import what stands before it, and what stands beside it."""
 
 NOT_EVEN_THOUGH_BEFORE = {
-    "hub": {"store", "rooms", "quality", "report", "intake", "alerts", "notify", "importing", "checking"},
-    "ingest": {"alerts", "notify", "importing", "checking"},
+    "hub": {"store", "rooms", "quality", "report", "intake", "insights", "alerts", "notify", "importing", "checking"},
+    "ingest": {"insights", "alerts", "notify", "importing", "checking"},
     "web": {"importing", "checking"},
     "core": {"importing", "checking"},
     "app": {"importing", "checking"},

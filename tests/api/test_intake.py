@@ -36,10 +36,16 @@ async def test_an_empty_page_says_what_it_will_show(client: httpx.AsyncClient) -
 
 
 async def test_the_header_leads_from_every_page_to_all_others(client: httpx.AsyncClient) -> None:
-    links = {"./": "Rooms", "alerts": "Alerts", "ingest": "Ingest", "access": "Access"}
+    links = {"./": "Rooms", "insights": "Insights", "alerts": "Alerts", "ingest": "Ingest", "access": "Access"}
     for path, current in (
         *(("/", "./"), ("/?ended=1", "./"), ("/rooms/room-1", "./"), ("/rooms/room-1/users/u1", "./")),
-        *(("/alerts", "alerts"), ("/alerts/rules", "alerts"), ("/ingest", "ingest"), ("/nothing", None)),
+        *(
+            ("/alerts", "alerts"),
+            ("/alerts/rules", "alerts"),
+            ("/insights", "insights"),
+            ("/ingest", "ingest"),
+            ("/nothing", None),
+        ),
     ):
         text = (await client.get(path)).text
         (header,) = re.findall(r'<nav class="to-pages".*?</nav>', text, re.DOTALL)

@@ -54,6 +54,14 @@ class LiveUser(Protocol):
         """How old its own newest report was at its receipt, by its own clock (seconds); None if it was not late."""
         ...
 
+    @property
+    def given(self) -> Given: ...
+
+    @property
+    def by_itself(self) -> tuple[str, int] | None:
+        """SDK version and `report_time` of its own newest report; None of one of whom only others report."""
+        ...
+
     def metrics(self) -> UserMetrics: ...
 
     def score(self) -> float | None:
@@ -79,9 +87,6 @@ class ChangedUser(LiveUser, Protocol):
     def left_at(self) -> float | None:
         """None while it is in the room; of one who went without a word, when it had been silent for LEAVE_AFTER."""
         ...
-
-    @property
-    def given(self) -> Given: ...
 
     def sending(self) -> Iterator[LiveStream]:
         """What it sends by its own reports, without stale streams."""

@@ -26,7 +26,6 @@ class UserState:
 
     __slots__ = (
         "_about",
-        "_by_itself",
         "_metrics",
         "_missing",
         "_newest",
@@ -35,6 +34,7 @@ class UserState:
         "_scored",
         "_users",
         "brought_by",
+        "by_itself",
         "given",
         "joined_at",
         "left_at",
@@ -62,7 +62,7 @@ class UserState:
         self._users = users
         # (sdk_version, report_time) of the newest report about this user, and of its own newest report.
         self._about: tuple[str, int] | None = None
-        self._by_itself: tuple[str, int] | None = None
+        self.by_itself: tuple[str, int] | None = None
         # The highest report_time of its own reports, and when it came.
         self._newest: tuple[int, float] = (0, -inf)
         self.given = Given()
@@ -74,7 +74,7 @@ class UserState:
 
     def reports(self, report: Report, now: float, version: int) -> None:
         """Note that this user sent `report`."""
-        self._by_itself = (report.sdk_version, report.report_time)
+        self.by_itself = (report.sdk_version, report.report_time)
         # One that is more than a second older was not late: nothing newer had come for long.
         if not self._newest[0] - 1 <= report.report_time < self._newest[0]:
             self._newest = (report.report_time, now)
@@ -270,7 +270,7 @@ class UserState:
         streams = sorted(self.streams(), key=StreamState.order)
         sending = [one for one in streams if one.sample.direction == "send"]
         receiving = [self.receiving[key] for key in sorted(self.receiving)]
-        sdk_version, report_time = self._about or self._by_itself or ("", 0)
+        sdk_version, report_time = self._about or self.by_itself or ("", 0)
         return UserMetrics(
             user_id=self.user_id,
             user_name=self.given.user_name,
