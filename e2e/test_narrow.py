@@ -110,11 +110,11 @@ CROWDED = """() => {
   const boxes = [...document.querySelectorAll(".bar > *")]
     .map((item) => [item.id || item.className, item.getBoundingClientRect()])
     .filter(([, box]) => box.width && box.height);
-  const overlap = (one, other) =>
-    one !== other && one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
+  const meet = (one, other) => one.left < other.right && other.left < one.right;
+  const overlap = (one, other) => meet(one, other) && one.top < other.bottom && other.top < one.bottom;
   const at = document.documentElement.clientWidth;
   return boxes
-    .filter(([, box]) => boxes.some(([, other]) => overlap(box, other)) || box.right > at || box.height > 40)
+    .filter(([, box]) => boxes.some(([, other]) => other !== box && overlap(box, other)) || box.right > at || box.height > 40)
     .map(([name]) => name);
 }"""
 """What overlaps its neighbour in the bar, leaves the screen or has more than one line."""
