@@ -67,6 +67,7 @@ def test_a_room_with_alerts_has_a_badge_and_comes_first_within_its_level(page: P
     alert = httpx.get(f"{watched.url}/report/alerts?room_id=a-worse").json()["data"][0]
     assert alert["path"] == "rooms/a-worse/users/u1"
     httpx.post(f"{watched.url}/report/alerts/rules", json=RULE | {"name": "Another", "scope": {"room": "b-*"}})
+    post(watched, 20, "b-better")
     expect(row(page, "b-better").locator(".badge")).to_have_text("2 alerts")
     assert faults(page) == []
 
