@@ -20,7 +20,7 @@ RULE: dict[str, Any] = {
     "when": [{"metric": "score", "op": "<", "value": 3.1}],
 }
 
-RECORDED = """
+RECORDED = """{
   window.told = [];
   window.tones = 0;
   window.Notification = class extends EventTarget {
@@ -30,7 +30,7 @@ RECORDED = """
   };
   const start = OscillatorNode.prototype.start;
   OscillatorNode.prototype.start = function (...at) { window.tones += 1; return start.apply(this, at); };
-"""
+}"""
 """Notifications and tones are written down: a test neither sees nor hears them."""
 
 
