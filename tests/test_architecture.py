@@ -45,6 +45,7 @@ ORDER = [
     {"asgi"},
     {"client"},
     {"simulate"},
+    {"bridge"},
     {"cli"},
     {"__main__"},
 ]
@@ -58,7 +59,7 @@ NOT_EVEN_THOUGH_BEFORE = {
     "app": {"importing", "checking"},
     "store": {"report.decode", "report.envelope"},
 }
-ONLY = {"client": {"client"}, "simulate": {"simulate", "client"}}
+ONLY = {"client": {"client"}, "simulate": {"simulate", "client"}, "bridge": {"bridge", "client"}}
 """What stands on the senders' side knows the server by its contract alone."""
 PURE = {"report", "quality", "rooms", "intake"}
 PURE_TOO = {

@@ -48,10 +48,10 @@ def _goes_with(post: Post, waiting: Waiting) -> bool:
     """Whether `waiting` may be merged with `post` (of the same lane).
 
     Only if that changes nothing: all but their entries must be equal, the time included, which decides the place of
-    their figures in history; and events are of one report.
+    their figures in history; and each event happened once.
     """
-    one, other = post[0].report, waiting.report
-    same = replace(one, metrics=()) == replace(other, metrics=()) and one.events is None
+    one, other = (replace(report, metrics=()) for report in (post[0].report, waiting.report))
+    same = one == other and not one.events
     size = sum(len(part.body) for part in post) + len(waiting.body)
     return same and size <= MAX_MERGED and not post[0].alone and not waiting.alone
 

@@ -7,7 +7,7 @@ from roompulse.errors import Problem
 from roompulse.quality import StreamQuality
 from roompulse.report.model import Received, Stream
 from roompulse.rooms.given import Given
-from roompulse.rooms.links import Weakest
+from roompulse.rooms.links import Reception, Weakest
 from roompulse.rooms.model import RoomMetrics, RoomSummary, RoomTotals, UserMetrics
 from roompulse.rooms.ranking import Place
 from roompulse.rooms.same_id import TwoSdks
@@ -74,6 +74,19 @@ class LiveUser(Protocol):
 
     def weakest(self) -> Weakest:
         """The streams that decide its score."""
+        ...
+
+    @property
+    def servers(self) -> Sequence[str]:
+        """The media servers that report about it."""
+        ...
+
+    def receptions(self) -> Sequence[Reception]:
+        """What it receives, from whom."""
+        ...
+
+    def receptions_by_others(self) -> Sequence[Reception]:
+        """What it sends, as each of the others receives it."""
         ...
 
 

@@ -2,7 +2,8 @@ import pytest
 
 from roompulse.report.model import Entry, Stream
 from roompulse.rooms.model import RoomSummary
-from roompulse.rooms.room import RoomState, Timeouts
+from roompulse.rooms.presence import Timeouts
+from roompulse.rooms.room import RoomState
 from roompulse.web.pages.query import ORDERS, RoomsQuery, Sort, page_number, rooms_query
 from tests.builders import NOW, network, report, stream
 

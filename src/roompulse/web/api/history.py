@@ -104,6 +104,7 @@ def stream_query(room_id: str, user_id: str, request: AnyRequest, now: float) ->
         direction=_direction(request),
         step=requested_step(request),
         limit=requested_limit(request),
+        measured_by=requested_id(request, "reporter_id"),
     )
 
 

@@ -186,6 +186,7 @@ def _stream_parameters() -> list[Json]:
         parameter("about", "Only of this user's media", identifier),
         parameter("stream_id", "Only of this stream", identifier),
         parameter("direction", "Only in this direction", {"enum": ["recv", "send"]}),
+        parameter("reporter_id", "Only as measured by this user or media server", identifier),
     ]
 
 
