@@ -63,7 +63,7 @@ def test_more_users_and_higher_figures_move_nothing_on_the_list(page: Page, serv
     before = page.evaluate(PLACES)
     with without_reload(page):
         server.post(report(LARGE, users=1234))
-        expect(page.locator("#room-room-1")).to_contain_text("1234 ms")
+        expect(page.locator("#room-room-1")).to_contain_text("1234")
         assert moved(before, page.evaluate(PLACES)) == []
 
 
@@ -119,6 +119,6 @@ def test_higher_figures_in_the_captions_of_charts_move_nothing(page: Page, make_
         )
         before = page.evaluate(places)
         server.post(report(LARGE))
-        expect(page.locator("figcaption").filter(has_text="rtt")).to_contain_text("1234 ms")
+        expect(page.locator("figcaption").filter(has_text="rtt")).to_contain_text("1234")
         assert moved(before, page.evaluate(places)) == []
         page.close()
