@@ -114,7 +114,9 @@ def test_higher_figures_in_the_captions_of_charts_move_nothing(page: Page, make_
         server.post(report(SMALL))
         visit(page, server, "/rooms/room-1")
         expect(page.locator("figcaption").filter(has_text="rtt")).to_contain_text("5 ms")
-        places = PLACES.replace("(one) => one.checkVisibility()", "(one) => one.closest('#charts') && !one.closest('.marks')")
+        places = PLACES.replace(
+            "(one) => one.checkVisibility()", "(one) => one.closest('#charts') && !one.closest('.marks')"
+        )
         before = page.evaluate(places)
         server.post(report(LARGE))
         expect(page.locator("figcaption").filter(has_text="rtt")).to_contain_text("1234 ms")
