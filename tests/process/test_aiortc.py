@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from aiortc import AudioStreamTrack, RTCConfiguration, RTCPeerConnection, VideoStreamTrack
+from aiortc.contrib.media import MediaBlackhole
 from examples.aiortc.report import Watched
 
 from roompulse.client import AsyncReporter
@@ -26,10 +27,8 @@ async def call(one: RTCPeerConnection, other: RTCPeerConnection) -> None:
 async def test_a_call_of_aiortc_is_reported(server: Server) -> None:
     ada, ben = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
 
-    @ben.on("track")
-    async def on_track(track: Any) -> None:
-        while True:
-            await track.recv()
+    player = MediaBlackhole()
+    ben.on("track", player.addTrack)
 
     def streams() -> dict[tuple[str, str, str], Any]:
         data = server.get("/report/metrics/room-1").json()["data"]
@@ -47,6 +46,7 @@ async def test_a_call_of_aiortc_is_reported(server: Server) -> None:
             Watched(ben, reporter, room="room-1", user="ben", other="ada", interval=1),
         ):
             await call(ada, ben)
+            await player.start()
             await soon(are_there)
             found = streams()
             assert set(found) == {
@@ -54,6 +54,7 @@ async def test_a_call_of_aiortc_is_reported(server: Server) -> None:
             }
             assert found["camera", "send", "ada"]["video"]["bitrate"] > 10
             assert all(one["network"]["packet_loss"] == 0 for one in found.values())
+        await player.stop()
         await ada.close()
         await ben.close()
         assert await reporter.flush()
