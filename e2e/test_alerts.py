@@ -43,7 +43,7 @@ def bad(server: Server) -> Server:
 def test_an_alert_arrives_live_and_is_acknowledged_by_keyboard(page: Page, server: Server) -> None:
     add(server, "rules", RULE)
     visit(page, server)
-    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Alerts").click()
+    page.get_by_role("navigation", name="Site").get_by_role("link", name="Alerts").click()
     expect(page.locator("#connection-word")).to_have_text("Live")
     expect(page.locator("#alerts")).to_contain_text("No open alerts")
     with without_reload(page):
