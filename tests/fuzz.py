@@ -269,7 +269,7 @@ class World:
         assert json.loads(success(room.metrics()))["data"]["room_id"] == report.room_id
         timeline = timeline_of(rooms, lambda: NOW)
         timeline.look(NOW)
-        index, users_page = RoomsIndex(rooms), UsersPage(rooms, self._templates)
+        index, users_page = RoomsIndex(rooms, dict), UsersPage(rooms, self._templates)
         trends, intake = Trends(10, 10), self._new_intake()
         rooms_page = RoomsPage(rooms, index, users_page, trends, intake, str, self._templates, lambda: NOW)
         shown: list[View] = [

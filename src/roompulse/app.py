@@ -113,7 +113,7 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     past = Past(core.past, core.reader, clock)
     timelines = Timelines(core.timeline, templates)
     banners, alerts_page = AlertBanners(core.alerts, templates), AlertsPage(core.alerts, templates)
-    index, users_page = RoomsIndex(rooms), UsersPage(rooms, templates)
+    index, users_page = RoomsIndex(rooms, banners.by_room), UsersPage(rooms, templates)
     calls_page = CallsPage(core.calls, core.reader, templates)
     reports = CallReports(core.calls, core.store, core.timeline, core.reader, clock)
     rooms_page = RoomsPage(rooms, index, users_page, core.trends, ingest.intake, banners.of_all, templates, clock)
@@ -123,7 +123,7 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     trends = TrendsSection(core.rollups, core.alerts, core.reader, templates, clock)
     insights = InsightsPage(core.recorder, core.rollups, core.reader, rooms, templates, clock)
     notice, forms = DatabaseNotice(core.health, core.retention, templates), Forms(core.cookie, settings.body_timeout)
-    layout = Layout(templates, notice, forms, core.streams, clock, settings)
+    layout = Layout(templates, notice, banners.in_header, forms, core.streams, clock, settings)
     return [
         *live_room_routes(rooms, epoch),
         *history_routes(core.store, core.past, core.reader, rooms, clock),

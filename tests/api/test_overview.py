@@ -125,7 +125,7 @@ async def test_head_tells_that_there_is_a_stream(client: httpx.AsyncClient) -> N
 
 
 def overviews_of(rooms: RoomsInMemory, clock: Clock) -> Overviews:
-    return Overviews(RoomsIndex(rooms), Intake(Meters(), clock), clock)
+    return Overviews(RoomsIndex(rooms, dict), Intake(Meters(), clock), clock)
 
 
 def test_an_event_of_the_stream_is_the_answer(clock: Clock) -> None:

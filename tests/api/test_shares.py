@@ -139,6 +139,16 @@ async def test_it_is_read_only(world: World, method: str) -> None:
     assert (await world.client.request(method, shared)).status_code == 404
 
 
+async def test_the_page_leads_nowhere_and_tells_of_no_other_rooms(world: World) -> None:
+    shared, page = [
+        (await world.client.get(path, headers=cookie_of("ada"))).text
+        for path in (await world.share("/rooms/room-1"), "/rooms/room-1")
+    ]
+    for html in ('class="to-pages"', 'class="brand" href', 'id="alerts-firing"', 'id="alarm"', "data-alarm="):
+        assert html in page
+        assert html not in shared
+
+
 async def test_the_page_has_no_forms_for_managers(world: World) -> None:
     shared = await world.share("/rooms/room-1")
     signed_in = await world.client.get(shared, headers=cookie_of("ada"))
@@ -218,6 +228,7 @@ async def test_its_stream_ends_when_it_is_revoked(world: World, stream_path: str
 
     sent = await streamed(world, below(shared, stream_path), revoke)
     assert b"room-1" in sent
+    assert b"alerts-firing" not in sent
     assert b"event: denied" in sent
 
 

@@ -3,7 +3,19 @@
 It imports nothing of the server. docs/client.md shows how to use it.
 """
 
-from roompulse.client.model import Audio, Content, Device, Direction, Entry, Event, Network, Report, Stream, Video
+from roompulse.client.model import (
+    Audio,
+    Connection,
+    Content,
+    Device,
+    Direction,
+    Entry,
+    Event,
+    Network,
+    Report,
+    Stream,
+    Video,
+)
 from roompulse.client.outbox import Lost
 from roompulse.client.reader import AsyncReader, Reader, ReadError
 from roompulse.client.reporter import AsyncReporter, Reporter
@@ -12,6 +24,7 @@ __all__ = [
     "AsyncReader",
     "AsyncReporter",
     "Audio",
+    "Connection",
     "Content",
     "Device",
     "Direction",

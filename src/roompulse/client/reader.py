@@ -66,7 +66,7 @@ class _Questions:
     """What both readers can ask for. Parameters are those of docs/api.md; `start` and `end` are its `from` and `to`."""
 
     @staticmethod
-    def _asked(kind: Any, *segments: str, **parameters: Any) -> _Asked[Any]:
+    def _asked(kind: type[T], *segments: str, **parameters: Any) -> _Asked[T]:
         names = {"start": "from", "end": "to"}
         given = {names.get(name, name): value for name, value in parameters.items() if value is not None}
         return _Asked(_path(*segments), kind, given)

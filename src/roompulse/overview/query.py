@@ -1,6 +1,6 @@
 """What a list of live rooms or users can be asked for: search, level and order."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, get_args
 
 from msgspec import Struct
@@ -15,6 +15,11 @@ Order = Literal["score", "worst", "affected", "users", "loss", "rtt", "newest", 
 
 ALL_ORDERS: tuple[Order, ...] = get_args(Order)
 ALL_LEVELS: tuple[Level, ...] = get_args(Level)
+
+LEVEL_APART = 10.0
+"""What the keys of two levels are apart; scores are at most 4.5."""
+
+_WORST_FIRST: Sequence[Level] = ("poor", "fair", "good", "unknown")
 
 LONGEST_SEARCH = 256
 """Characters; an id is shorter, even where its upper case is longer."""
@@ -52,8 +57,15 @@ def _highest(room: RoomSummary, figures: Figures | None) -> Key:
     return _key(room, -figures.p95 if figures else None)
 
 
+def _by_level(room: RoomSummary) -> Key:
+    """By level, and within it by score: so that rooms with alerts can come first within their level."""
+    quality = room.aggregate.quality
+    score = quality.score
+    return _key(room, None if score is None else score + LEVEL_APART * _WORST_FIRST.index(quality.level))
+
+
 ORDERS: Mapping[Order, Callable[[RoomSummary], Key]] = {
-    "score": lambda room: _key(room, room.aggregate.quality.score),
+    "score": _by_level,
     "worst": lambda room: _key(room, room.aggregate.quality.worst),
     "affected": lambda room: _key(room, -room.aggregate.quality.fair - room.aggregate.quality.poor),
     "users": lambda room: _key(room, -room.aggregate.user_count),

@@ -1,10 +1,12 @@
 """The summaries of all live rooms in each order that is in use: only the rooms that changed are placed again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from msgspec import Struct
 from sortedcontainers import SortedKeyList
 
-from roompulse.overview.query import ALL_LEVELS, DEAD_BANDS, ORDERS, Key, Order, Wanted
+from roompulse.alerts.model import Severity
+from roompulse.overview.query import ALL_LEVELS, DEAD_BANDS, LEVEL_APART, ORDERS, Key, Order, Wanted
 from roompulse.quality import Level
 from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
@@ -13,11 +15,24 @@ _MOST_CHANGES = 8
 """One in this many rooms; past that share, sorting all rooms again is as fast as placing each."""
 
 
+class RoomAlerts(Struct, frozen=True):
+    """How many alerts of a room and its users fire, and how severe the worst of them is."""
+
+    severity: Severity
+    count: int
+
+
+AlertsByRoom = Callable[[], Mapping[str, RoomAlerts]]
+"""The rooms of which alerts fire; the same object while nothing changes."""
+
+
 class RoomsIndex:
     """The rooms as of the last `refresh`, whose cost grows with the number of rooms changed since the one before."""
 
-    def __init__(self, rooms: LiveRooms) -> None:
+    def __init__(self, rooms: LiveRooms, alerts: AlertsByRoom) -> None:
         self._rooms = rooms
+        self._read_alerts = alerts
+        self.alerts = alerts()
         self._version = 0
         self._summaries: dict[str, RoomSummary] = {}
         # Where rooms stand in each order that was asked for, by id.
@@ -37,6 +52,10 @@ class RoomsIndex:
             if room := self._rooms.get(room_id):
                 self._version = max(self._version, room.version)
                 self._put(room_id, room.summary())
+        before, self.alerts = self.alerts, self._read_alerts()
+        if before is not self.alerts:
+            for room_id, _ in before.items() ^ self.alerts.items():
+                self._put(room_id, self._summaries.get(room_id))
         live = self._rooms.ids()
         if len(live) < len(self._summaries):
             for room_id in self._summaries.keys() - live:
@@ -49,7 +68,7 @@ class RoomsIndex:
             for placed in self._orders.values():
                 placed.remove(known)
         for order, places in self._places.items():
-            _move(places, order, room_id, summary)
+            self._move(places, order, room_id, summary)
         if summary:
             self._summaries[room_id] = summary
             self._count(summary, 1)
@@ -66,7 +85,7 @@ class RoomsIndex:
         """The rooms that match; not to be kept, as it changes with them. A filter costs a pass over all rooms."""
         order = wanted.order
         if order not in self._places:
-            self._places[order] = {room_id: ORDERS[order](summary) for room_id, summary in self._summaries.items()}
+            self._places[order] = {room_id: self._key(order, summary) for room_id, summary in self._summaries.items()}
         places = self._places[order]
 
         def place(room: RoomSummary) -> Key:
@@ -78,11 +97,15 @@ class RoomsIndex:
             self._orders[order] = SortedKeyList(self._summaries.values(), key=place)
         return self._orders[order]
 
+    def _key(self, order: Order, room: RoomSummary) -> Key:
+        key = ORDERS[order](room)
+        is_first = order == "score" and room.room_id in self.alerts
+        return (key[0], key[1] - LEVEL_APART / 2, key[2]) if is_first else key
 
-def _move(places: dict[str, Key], order: Order, room_id: str, summary: RoomSummary | None) -> None:
-    """Place a room anew unless it changed by no more than the dead band, or remove it (None)."""
-    before = places.pop(room_id, None)
-    if summary:
-        now = ORDERS[order](summary)
-        stays = before and before[0] == now[0] and abs(before[1] - now[1]) <= DEAD_BANDS.get(order, 0)
-        places[room_id] = before if before and stays else now
+    def _move(self, places: dict[str, Key], order: Order, room_id: str, summary: RoomSummary | None) -> None:
+        """Place a room anew unless it changed by no more than the dead band, or remove it (None)."""
+        before = places.pop(room_id, None)
+        if summary:
+            now = self._key(order, summary)
+            stays = before and before[0] == now[0] and abs(before[1] - now[1]) <= DEAD_BANDS.get(order, 0)
+            places[room_id] = before if before and stays else now

@@ -10,7 +10,7 @@ from sse_starlette import ServerSentEvent
 
 from roompulse.overview import rooms_index as listing
 from roompulse.overview.query import ORDERS, Order
-from roompulse.overview.rooms_index import RoomsIndex
+from roompulse.overview.rooms_index import RoomAlerts, RoomsIndex
 from roompulse.report.model import Entry
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -66,7 +66,7 @@ def orders_are_kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 @given(st.lists(steps, max_size=40))
 def test_a_page_of_the_list_is_that_of_all_rooms_put_in_order_anew(sequence: list[Step]) -> None:
     rooms, now = no_rooms(), NOW
-    kept = RoomsIndex(rooms)
+    kept = RoomsIndex(rooms, dict)
     for step in sequence:
         now += step.seconds
         rooms.expire(now)
@@ -91,7 +91,7 @@ def test_rooms_whose_figures_are_about_equal_keep_their_places(
 ) -> None:
     monkeypatch.setattr(listing, "_MOST_CHANGES", most_changes)
     rooms = no_rooms()
-    kept = RoomsIndex(rooms)
+    kept = RoomsIndex(rooms, dict)
 
     def listed(sort: Order, **losses: float) -> list[str]:
         for number, loss in losses.items():
@@ -106,6 +106,30 @@ def test_rooms_whose_figures_are_about_equal_keep_their_places(
         assert listed(sort, b=20) == ["b", "a", "c"]
     rooms.expire(NOW + 60)
     assert listed("score") == []
+
+
+@pytest.mark.parametrize("most_changes", [0, 8], ids=["orders are kept", "and put in order anew"])
+@pytest.mark.parametrize("q", ["", "room"])
+def test_rooms_with_alerts_come_first_within_their_level(
+    monkeypatch: pytest.MonkeyPatch, most_changes: int, q: str
+) -> None:
+    monkeypatch.setattr(listing, "_MOST_CHANGES", most_changes)
+    rooms, alerts = no_rooms(), dict[str, RoomAlerts]()
+    kept = RoomsIndex(rooms, lambda: alerts)
+    for room_id, loss in {"room-1": 20, "room-2": 12, "room-3": 4, "room-4": 3.5, "room-5": 0.3, "room-6": 0}.items():
+        rooms.apply(received(NOW, room_id=room_id, metrics=[Entry("u1", [stream(network=network(packet_loss=loss))])]))
+
+    def listed(sort: Order = "score") -> str:
+        kept.refresh()
+        return "".join(room.room_id[-1] for room in kept.listed(RoomsQuery(q, sort).wanted))
+
+    assert listed() == listed("worst") == "123456"
+    alerts = {f"room-{number}": RoomAlerts("warning", 1) for number in (2, 6)}
+    assert (listed(), listed("worst")) == ("213465", "123456")
+    alerts = {"room-4": RoomAlerts("info", 2)}
+    assert listed() == "124356"
+    alerts = {}
+    assert listed() == "123456"
 
 
 def test_ids_are_of_rooms_that_changed_since_a_version() -> None:

@@ -1,8 +1,12 @@
 """What every page has around its sections, head, bar, notice and account, and the stream that updates them."""
 
+from collections.abc import Callable
+
 from litestar import Response
 from markupsafe import Markup
+from msgspec.structs import replace
 
+from roompulse.access.model import Share
 from roompulse.clock import Clock
 from roompulse.settings import Settings
 from roompulse.web.html.templates import Templates
@@ -22,6 +26,7 @@ class Layout:
         self,
         templates: Templates,
         notice: DatabaseNotice,
+        alerts: Callable[[], str],
         forms: Forms,
         streams: EventStreams,
         clock: Clock,
@@ -29,6 +34,7 @@ class Layout:
     ) -> None:
         self._templates = templates
         self._notice = notice
+        self._alerts = alerts
         self._forms = forms
         self._streams = streams
         self._clock = clock
@@ -46,13 +52,14 @@ class Layout:
         **context: object,
     ) -> Response[str]:
         """The page by the template `name`, whose sections `stream` keeps up to date, or which shows the time `at`."""
+        share = share_of(request.scope)
         page = self._templates.render(
             name,
-            sections={target: Markup(html) for target, html in {**self._notice.section(), **sections}.items()},  # noqa: S704  (our partials)
+            sections={target: Markup(html) for target, html in {**self._everywhere(share), **sections}.items()},  # noqa: S704  (our partials)
             base=base_of(request.scope),
             stream=stream,
             at=at,
-            shared=share_of(request.scope),
+            shared=share,
             account=self._forms.account(request),
             form_token=self._forms.token(request),
             wall=is_wall(request.query_params),
@@ -65,13 +72,22 @@ class Layout:
         )
         return html_answer(page, status=status)
 
+    def _everywhere(self, share: Share | None) -> Sections:
+        """The sections that every page has; in its header, the alerts that fire, unless the page is shared."""
+        return self._notice.section() if share else {**self._notice.section(), "alerts-firing": self._alerts()}
+
+    def _whole(self, view: PageView, share: Share | None) -> PageView:
+        key = (view.key, share is None)
+        return replace(view, key=key, sections=lambda: {**self._everywhere(share), **view.sections()})
+
     async def render(self, view: PageView) -> Sections:
         """The sections of a page of the present; raises Unavailable where too many pages wait to be rendered."""
         return await self._streams.hub.render(view.sections)
 
-    def stream(self, *views: PageView) -> EventStream:
+    def stream(self, request: AnyRequest, *views: PageView) -> EventStream:
         """The stream of pages: all of their sections, and then those that change."""
-        return EventStream(self._streams, *map(self._notice.above, views))
+        share = share_of(request.scope)
+        return EventStream(self._streams, *[self._whole(view, share) for view in views])
 
 
 def html_answer(html: str, *, status: int = 200) -> Response[str]:

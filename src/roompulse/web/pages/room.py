@@ -231,6 +231,6 @@ def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHan
     @route("/rooms/{room_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
         query = present_query(request.query_params)
-        return layout.stream(await page.view(decode_id("room_id", room_id), query))
+        return layout.stream(request, await page.view(decode_id("room_id", room_id), query))
 
     return [get_room_page, get_sessions, stream_room_page]

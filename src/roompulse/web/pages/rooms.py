@@ -94,19 +94,20 @@ class RoomsPage:
         )
 
     def _row(self, room: RoomSummary) -> Markup:
-        live = self._rooms.get(room.room_id)
+        live, alerts = self._rooms.get(room.room_id), self._index.alerts.get(room.room_id)
 
         def render() -> str:
             counts = users_by_level(room.aggregate.quality)
             return self._templates.render(
                 "partials/room_row.html",
                 room=room,
+                alerts=alerts,
                 counts=counts,
                 bar=stacked(counts),
                 trend=trendline([*self._trends.scores(room.room_id), room.aggregate.quality.score]),
             )
 
-        version = live.version if live else 0, self._trends.version
+        version = live.version if live else 0, self._trends.version, alerts
         return self._fragments.fragment(room.room_id, version, render)
 
 
@@ -123,6 +124,6 @@ def rooms_routes(page: RoomsPage, calls: CallsPage, trends: TrendsSection, layou
 
     @route("/stream", http_method=GET, opt=STREAM)
     async def stream_rooms_page(request: AnyRequest) -> EventStream:
-        return layout.stream(page.view(rooms_query(request.query_params)))
+        return layout.stream(request, page.view(rooms_query(request.query_params)))
 
     return [get_rooms_page, stream_rooms_page]

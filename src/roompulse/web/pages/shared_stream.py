@@ -1,6 +1,6 @@
 """GET /views/stream: the streams of several pages over one connection, for the windows of one browser."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
 from litestar import route
@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from roompulse.errors import BadRequest, NotFound
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id
-from roompulse.web.pages.alerts import AlertsPage
+from roompulse.web.pages.alerts import FIRING, AlertsPage
 from roompulse.web.pages.ingest_health import IngestHealthPage
 from roompulse.web.pages.insights.page import InsightsPage
 from roompulse.web.pages.insights.query import live_query
@@ -37,36 +37,29 @@ class PageViews:
         alerts: AlertsPage,
         insights: InsightsPage,
     ) -> None:
-        self._alerts = alerts
-        self._insights = insights
-        self._rooms = rooms
         self._room = room
         self._user = user
-        self._users = users
-        self._ingest = ingest
+        self._others: Mapping[str, Callable[[Mapping[str, str]], PageView]] = {
+            "stream": lambda parameters: rooms.view(rooms_query(parameters)),
+            "users/stream": lambda parameters: users.view(users_query(parameters)),
+            "insights/stream": lambda parameters: insights.view(live_query(parameters)),
+            "alerts/stream": lambda _: alerts.view(),
+            "alerts/firing/stream": lambda _: FIRING,
+            "ingest/stream": lambda parameters: ingest.view(IntakeQuery(page=page_number(parameters))),
+        }
 
     async def by_url(self, url: str) -> PageView:
         """The view whose stream has this path and query, below the root of the application; raises NotFound."""
         path, _, query = url.partition("?")
-        return await self._find(path, dict(parse_qsl(query)))
-
-    async def _find(self, path: str, parameters: Mapping[str, str]) -> PageView:
+        parameters = dict(parse_qsl(query))
         match path.split("/"):
-            case ["stream"]:
-                return self._rooms.view(rooms_query(parameters))
             case ["rooms", room_id, "stream"]:
                 return await self._room.view(decode_id("room_id", room_id), present_query(parameters))
             case ["rooms", room_id, "users", user_id, "stream"]:
                 ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
                 return await self._user.view(*ids, present_query(parameters))
-            case ["ingest", "stream"]:
-                return self._ingest.view(IntakeQuery(page=page_number(parameters)))
-            case ["users", "stream"]:
-                return self._users.view(users_query(parameters))
-            case ["alerts", "stream"]:
-                return self._alerts.view()
-            case ["insights", "stream"]:
-                return self._insights.view(live_query(parameters))
+        if view := self._others.get(path):
+            return view(parameters)
         raise NotFound("view: not the URL of a page's stream")
 
 
@@ -77,6 +70,6 @@ def shared_stream_routes(pages: PageViews, layout: Layout) -> list[HTTPRouteHand
         urls = request.query_params.getall("view", [])
         if not 1 <= len(urls) <= MAX_VIEWS:
             raise BadRequest(f"view: 1 to {MAX_VIEWS} URLs of streams are needed, not {len(urls)}")
-        return layout.stream(*[await pages.by_url(url) for url in urls])
+        return layout.stream(request, *[await pages.by_url(url) for url in urls])
 
     return [stream_views]

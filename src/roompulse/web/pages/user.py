@@ -181,6 +181,6 @@ def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHan
     @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_user_page(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> EventStream:
         ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
-        return layout.stream(await page.view(*ids, present_query(request.query_params)))
+        return layout.stream(request, await page.view(*ids, present_query(request.query_params)))
 
     return [get_user_page, get_visits, stream_user_page]

@@ -74,6 +74,6 @@ def users_routes(page: UsersPage, layout: Layout) -> list[HTTPRouteHandler]:
 
     @route("/users/stream", http_method=GET, opt=STREAM)
     async def stream_users_page(request: AnyRequest) -> EventStream:
-        return layout.stream(page.view(users_query(request.query_params)))
+        return layout.stream(request, page.view(users_query(request.query_params)))
 
     return [get_users_page, stream_users_page]
