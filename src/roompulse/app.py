@@ -157,7 +157,7 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
 
 
 def _manage_routes(core: Core, forms: Forms, layout: Layout) -> list[ControllerRouterHandler]:
-    erasure, bodies = Erasure(core.database, core.forget), JsonBodies(core.settings.body_timeout)
+    erasure, bodies = Erasure(core.database, core.forget, core.timeline.forget), JsonBodies(core.settings.body_timeout)
     return [
         *share_routes(core.shares, bodies, core.peers),
         *share_page_routes(core.shares, core.peers, forms, layout),

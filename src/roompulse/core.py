@@ -119,7 +119,8 @@ class Core:
 
     async def forget(self, subject: Subject) -> int:
         """Drop what is kept of it in memory and by access control; returns how many rows that were."""
-        self.timeline.forget()
+        self.recorder.forget(subject)
+        await self.alerts.forget(subject)
         return await self.shares.remove_about(subject.room_id, subject.user_id)
 
     def _readings(self) -> Readings:

@@ -113,6 +113,52 @@ async def test_a_room_is_nowhere_afterwards(calls: Calls, settings: Settings) ->
     assert (await data(calls.client, "/report/calls"))["count"] == 1
 
 
+async def test_what_is_in_memory_is_not_stored_again(settings: Settings, clock: Clock) -> None:
+    async with Calls.of(settings, clock) as calls:
+        rule = {
+            "name": "Poor",
+            "severity": "info",
+            "subject": "user",
+            "when": [{"metric": "score", "op": "<", "value": 2}],
+        }
+        assert (await calls.client.post("/report/alerts/rules", json=rule)).status_code == 201
+        await calls.post(0, USER, [Entry(USER, LOSSY)])
+        await calls.core.recorder.look(NOW)
+        await calls.core.alerts.tick()
+        (alert,) = await data(calls.client, "/report/alerts?state=firing")
+        note = {"note": f"called {USER}"}
+        await calls.client.post(f"/report/alerts/{alert['id']}/acknowledge", json=note)
+        silence = {"user_id": USER, "until": NOW + 3600, "reason": "known"}
+        assert (await calls.client.post("/report/alerts/silences", json=silence)).status_code == 201
+        await calls.client.delete(url("report", "users", USER))
+        assert await data(calls.client, "/report/alerts") == []
+        assert await data(calls.client, "/report/alerts/silences") == []
+        for part in range(10, 120, 10):
+            await calls.core.recorder.look(NOW + part)
+    assert not {"alert", "silence", "delivery", "rollup_user"} & tables_with(settings.data / "roompulse.db", USER)
+
+
+async def test_others_keep_their_alerts_and_silences_without_the_user(settings: Settings, clock: Clock) -> None:
+    async with Calls.of(settings, clock) as calls:
+        rule = {
+            "name": "Poor room",
+            "severity": "info",
+            "subject": "room",
+            "when": [{"metric": "score", "op": "<", "value": 2}],
+        }
+        assert (await calls.client.post("/report/alerts/rules", json=rule)).status_code == 201
+        await calls.post(0, USER, [Entry(USER, LOSSY)])
+        await calls.core.alerts.tick()
+        silence = {"user_id": "u2", "until": NOW + 3600, "reason": f"as is {USER}"}
+        await calls.client.post("/report/alerts/silences", json=silence)
+        assert [USER in alert["text"] for alert in await data(calls.client, "/report/alerts?state=firing")] == [True]
+        await calls.client.delete(url("report", "users", USER))
+        (alert,) = await data(calls.client, "/report/alerts?state=firing")
+        assert (USER in alert["text"], ERASED in alert["text"]) == (False, True)
+        (left,) = await data(calls.client, "/report/alerts/silences")
+        assert left["reason"] == f"as is {ERASED}"
+
+
 async def test_what_is_not_there_is_no_row(calls: Calls) -> None:
     answer = await calls.client.delete("/report/users/nobody")
     assert (answer.status_code, answer.json()["data"]["rows"]) == (200, 0)

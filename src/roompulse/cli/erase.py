@@ -48,6 +48,6 @@ async def _erase(settings: Settings, subject: Subject) -> Erased:
         return len(ids)
 
     async with database.open(), access.open():
-        erased = await Erasure(database, forget).erase(subject)
+        erased = await Erasure(database, forget, lambda: None).erase(subject)
         await database.vacuum()
         return erased

@@ -43,25 +43,31 @@ class Erased(Struct, frozen=True):
 
 
 class Erasure:
-    """`forget` drops what is kept of the subject elsewhere, and returns how many rows that were."""
+    """`forget` drops what is kept of the subject elsewhere, so that it is not stored again, and returns how many rows.
 
-    def __init__(self, database: Database, forget: Callable[[Subject], Awaitable[int]]) -> None:
+    `reread` drops what was read of the database meanwhile.
+    """
+
+    def __init__(
+        self, database: Database, forget: Callable[[Subject], Awaitable[int]], reread: Callable[[], None]
+    ) -> None:
         self._database = database
         self._forget = forget
+        self._reread = reread
 
     async def erase(self, subject: Subject) -> Erased:
         """Delete all rows about it, and its mentions in others; raises StoreError, then some may be deleted already.
 
         What comes in while it goes on is not deleted: who is in a call comes back with the next report.
         """
-        counts: dict[str, int] = {}
+        counts = {"share": await self._forget(subject)}
         for table in (*_OF_USERS, *(_OF_ROOMS if subject.user_id is None else ())):
             counts[table.name] = await self._in_steps(table, partial(_delete, table=table, subject=subject))
         for table, change in ((samples, _scrub_samples), (events, _scrub_events), (attendances, _scrub_attendances)):
             if subject.user_id is not None:
                 await self._in_steps(table, partial(change, subject=subject))
         counts |= await self._database.write(partial(_erase_alerts, subject=subject))
-        counts["share"] = await self._forget(subject)
+        self._reread()
         await self._database.empty_log()
         return Erased(sum(counts.values()), counts)
 
@@ -130,7 +136,7 @@ def _erase_alerts(connection: Connection, *, subject: Subject) -> dict[str, int]
         for row in connection.execute(select(table.c.id, column.label("value"))).all():
             value = msgspec.json.decode(row.value)
             mine = table.c.id == row.id
-            if subject.is_about(value):
+            if subject.covers(value.get("room_id"), value.get("user_id")):
                 counts[table.name] += connection.execute(delete(table).where(mine)).rowcount
             elif subject.room_id in (None, value.get("room_id")) and (after := subject.without(value)) != value:
                 connection.execute(update(table).where(mine).values({column.name: msgspec.json.encode(after)}))

@@ -30,10 +30,9 @@ class Subject(Struct, frozen=True):
             return None
         return and_(table.c.room_id == self.room_id) if self.room_id is not None else and_(table.c.id.is_not(None))
 
-    def is_about(self, value: dict[str, Any]) -> bool:
-        """Whether an object as JSON, with a `room_id` and a `user_id`, is about it."""
-        rooms, users = self.room_id in (None, value.get("room_id")), self.user_id in (None, value.get("user_id"))
-        return rooms and users
+    def covers(self, room_id: str | None, user_id: str | None) -> bool:
+        """Whether what is about this room and user is about it."""
+        return self.room_id in (None, room_id) and self.user_id in (None, user_id)
 
     def without(self, value: Any) -> Any:
         """A value of JSON, in whose texts the user is named no more."""
