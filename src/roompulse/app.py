@@ -16,6 +16,8 @@ from roompulse.calls.reports import CallReports
 from roompulse.clock import WallClock
 from roompulse.core import Core
 from roompulse.erasure.erasure import Erasure
+from roompulse.events.model import EventQuery
+from roompulse.events.notes import Notes
 from roompulse.overview.overview import Overviews
 from roompulse.overview.rooms_index import RoomsIndex
 from roompulse.settings import Settings
@@ -30,6 +32,7 @@ from roompulse.web.api.history import history_routes
 from roompulse.web.api.insights import insight_routes
 from roompulse.web.api.live_rooms import live_room_routes
 from roompulse.web.api.manage.erasure import erasure_routes
+from roompulse.web.api.manage.notes import note_routes
 from roompulse.web.api.manage.shares import share_routes
 from roompulse.web.api.metrics import CurrentValues, Gauges, metrics_routes
 from roompulse.web.api.openapi import openapi_routes
@@ -59,6 +62,7 @@ from roompulse.web.pages.insights.page import InsightsPage, insights_routes
 from roompulse.web.pages.insights.trends import TrendsSection, trend_routes
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.manage.erase import erase_routes
+from roompulse.web.pages.manage.notes import note_page_routes
 from roompulse.web.pages.manage.shares import share_page_routes
 from roompulse.web.pages.past import Past
 from roompulse.web.pages.room import RoomPage, room_routes
@@ -158,7 +162,17 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
 
 def _manage_routes(core: Core, forms: Forms, layout: Layout) -> list[ControllerRouterHandler]:
     erasure, bodies = Erasure(core.database, core.forget, core.timeline.forget), JsonBodies(core.settings.body_timeout)
+
+    async def is_known(room_id: str) -> bool:
+        if core.rooms.get(room_id) is not None or await core.sessions.of_room(room_id, 1):
+            return True
+        found, _ = await core.timeline.find(EventQuery(room_id, limit=1))
+        return bool(found)
+
+    notes = Notes(core.events, core.timeline, is_known, core.clock)
     return [
+        *note_routes(notes, bodies),
+        *note_page_routes(notes, forms, layout),
         *share_routes(core.shares, bodies, core.peers),
         *share_page_routes(core.shares, core.peers, forms, layout),
         *erasure_routes(erasure),

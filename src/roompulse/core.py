@@ -72,7 +72,8 @@ class Core:
         self.retention = Retention(self.store, self.store, clock, refresh, settings)
         detector = Detector(self.rooms, settings.event_hold, settings.stale_after)
         clock.on_jump(lambda jump, _now: detector.shift(jump))
-        self.timeline = Timeline(detector, SqlEvents(self.database, self.reader), self.hub.publish, clock)
+        self.events = SqlEvents(self.database, self.reader)
+        self.timeline = Timeline(detector, self.events, self.hub.publish, clock)
         self.ingest = Ingest(
             self.store,
             self.health,

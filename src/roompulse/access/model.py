@@ -83,6 +83,10 @@ class Caller(Struct, frozen=True):
     def may_manage(self) -> bool:
         return self.manages or self.role == "admin"
 
+    @property
+    def may_write_notes(self) -> bool:
+        return self.manages or self.role is not None
+
 
 ANYBODY = Caller("", "admin")
 """The caller where there is no access control."""

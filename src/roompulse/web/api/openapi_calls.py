@@ -2,9 +2,11 @@
 
 from roompulse.calls.model import CallReport, Calls
 from roompulse.erasure.erasure import Erased
+from roompulse.events.notes import Note
 from roompulse.overview.model import Overview
 from roompulse.overview.query import ALL_LEVELS, ALL_ORDERS, LONGEST_SEARCH
 from roompulse.web.api.calls import CALL_ORDERS
+from roompulse.web.api.manage.notes import NewNote, NoteEdit
 from roompulse.web.api.manage.shares import NewShare, ShareBody, ShownShare
 from roompulse.web.api.openapi_parts import (
     FOR_MANAGERS,
@@ -21,10 +23,11 @@ from roompulse.web.api.openapi_parts import (
 )
 from roompulse.web.api.overview import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
 
-CALL_TYPES = [Overview, Calls, CallReport, Erased, ShareBody, ShownShare, NewShare]
+CALL_TYPES = [Overview, Calls, CallReport, Erased, ShareBody, ShownShare, NewShare, Note, NewNote, NoteEdit]
 """The types whose schemas these operations refer to."""
 
 
+_NOTE_ID: Json = {"name": "note_id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
 _SHARE_ID: Json = {"name": "share_id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 
 
@@ -32,8 +35,16 @@ def call_paths(room_id: Json, history_parameters: list[Json]) -> Json:
     """`history_parameters` are those of a room's history, of which calls have the span too."""
     span = [one for one in history_parameters if one["name"] in ("from", "to")]
     started_at: Json = room_id | {"name": "started_at", "schema": span[0]["schema"]}
-    calls, user_id = schema_of(Calls), room_id | {"name": "user_id"}
+    calls, user_id, note = schema_of(Calls), room_id | {"name": "user_id"}, schema_of(Note)
     return {
+        "/report/notes/{room_id}": {
+            **get("Notes on a room: oldest first", [room_id], array(note), 404, 503),
+            "post": change("Write a note on a room", [room_id], note, body=NewNote, status=201),
+        },
+        "/report/notes/{room_id}/{note_id}": {
+            "put": change("Edit a note", [room_id, _NOTE_ID], note, body=NoteEdit),
+            "delete": change("Remove a note", [room_id, _NOTE_ID], {"type": "null"}),
+        },
         "/report/shares": {
             **get("Shared links: without their URLs", [], array(schema_of(ShownShare)), 403),
             "post": change("Share a page; its URL is shown once", [], schema_of(NewShare), body=ShareBody, status=201),

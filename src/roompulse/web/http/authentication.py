@@ -29,15 +29,17 @@ def guard_by(authenticator: "Authenticator") -> Guard:
             if caller.role not in roles:
                 raise Forbidden(f"only for operators with the role {' or '.join(roles)}")
         if handler.opt.get("manages"):
-            _check_manager(caller, connection)
+            _check_change(connection, "admins", may=caller.may_manage)
+        if handler.opt.get("writes_notes"):
+            _check_change(connection, "operators", may=caller.may_write_notes)
         connection.scope["state"]["caller"] = caller
 
     return guard
 
 
-def _check_manager(caller: Caller, connection: AnyConnection) -> None:
-    if not caller.may_manage:
-        raise Forbidden("only for admins, and for programs with a key for `manage`")
+def _check_change(connection: AnyConnection, operators: str, *, may: bool) -> None:
+    if not may:
+        raise Forbidden(f"only for {operators}, and for programs with a key for `manage`")
     if not is_same_origin(connection.scope):
         raise Forbidden("this request was made by a page of another site")
 

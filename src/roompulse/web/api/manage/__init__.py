@@ -1,1 +1,1 @@
-"""What managers do besides alerts: erase, and share pages."""
+"""What operators do besides alerts: write notes, share pages, erase."""
