@@ -103,6 +103,17 @@ class Notes:
         return event
 
 
+def note_number(text: str) -> int:
+    """The number of a note in a path or a form; raises NotFound for what cannot be one."""
+    if text.isascii() and text.isdigit() and len(text) <= _DIGITS:
+        return int(text)
+    raise NotFound(f"id: there is no note {text[:_DIGITS]!r}")
+
+
+_DIGITS = 18
+"""So many fit an integer of the database."""
+
+
 def _checked(text: str) -> str:
     text = text.strip()
     if not text:

@@ -7,8 +7,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from roompulse.errors import Problem
-from roompulse.events.notes import Notes
-from roompulse.web.api.manage.notes import author_of
+from roompulse.events.notes import Author, Notes, note_number
+from roompulse.web.http.authentication import caller_of, name_of
 from roompulse.web.http.routes import FOR_AUTHORS, GET, POST, AnyRequest
 from roompulse.web.http.times import parse_time
 from roompulse.web.http.urls import decode_id, notes_path
@@ -19,7 +19,7 @@ from roompulse.web.pages.sign_in import to, wanted
 
 def note_page_routes(notes: Notes, forms: Forms, layout: Layout) -> list[HTTPRouteHandler]:
     async def page(request: AnyRequest, room_id: str, problem: Problem | None = None) -> Response[str]:
-        author = author_of(request)
+        author = _author_of(request)
         found = [(note, author.may_edit(note)) for note in reversed(await notes.of_room(room_id))]
         status, error = (problem.status, problem.message.removeprefix("$.")) if problem else (200, None)
         return layout.answer(request, "notes.html", {}, status=status, room_id=room_id, notes=found, error=error)
@@ -34,7 +34,7 @@ def note_page_routes(notes: Notes, forms: Forms, layout: Layout) -> list[HTTPRou
         try:
             at = parse_time("time", form["at"]) if form.get("at") else None
             user_id = form.get("user") or None
-            await notes.add(decoded, form.get("text", ""), author_of(request), user_id=user_id, at=at)
+            await notes.add(decoded, form.get("text", ""), _author_of(request), user_id=user_id, at=at)
         except Problem as problem:
             return await page(request, decoded, problem)
         return to(wanted(request))
@@ -43,7 +43,7 @@ def note_page_routes(notes: Notes, forms: Forms, layout: Layout) -> list[HTTPRou
     async def post_edit(request: AnyRequest, room_id: FromPath[str]) -> Response[Any]:
         decoded, form = decode_id("room_id", room_id), await forms.read(request)
         try:
-            await notes.edit(decoded, _number(form.get("id", "")), form.get("text", ""), author_of(request))
+            await notes.edit(decoded, note_number(form.get("id", "")), form.get("text", ""), _author_of(request))
         except Problem as problem:
             return await page(request, decoded, problem)
         return to(f"/{notes_path(decoded)}")
@@ -51,15 +51,12 @@ def note_page_routes(notes: Notes, forms: Forms, layout: Layout) -> list[HTTPRou
     @route("/rooms/{room_id:str}/notes/remove", http_method=POST, opt=FOR_AUTHORS)
     async def post_remove(request: AnyRequest, room_id: FromPath[str]) -> Response[Any]:
         decoded, form = decode_id("room_id", room_id), await forms.read(request)
-        await notes.remove(decoded, _number(form.get("id", "")), author_of(request))
+        await notes.remove(decoded, note_number(form.get("id", "")), _author_of(request))
         return to(f"/{notes_path(decoded)}")
 
     return [get_notes_page, post_note, post_edit, post_remove]
 
 
-def _number(text: str) -> int:
-    """The number of a note; none has 0."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else 0
-
-
-_DIGITS = 19
+def _author_of(request: AnyRequest) -> Author:
+    caller = caller_of(request)
+    return Author(name_of(caller), caller.may_manage)
