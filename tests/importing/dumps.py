@@ -131,7 +131,7 @@ def rtcstats(
     lines += [[*event, start] for event in events]
     timed = [["getstats", "PC_0", {**objects, "timestamp": at * 1000}, (at + lag) * 1000] for at, objects in snapshots]
     timed += [[*event, (START + second + lag) * 1000] for second, event in later.items()]
-    lines += sorted(timed, key=lambda line: line[-1])
+    lines += sorted(timed, key=lambda line: line[-1]) if later else timed  # else the clock may be set
     return "\n".join(map(json.dumps, lines)).encode()
 
 
