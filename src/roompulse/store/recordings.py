@@ -7,23 +7,25 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, Table, delete, exists, insert, or_, select
 
+from roompulse.events.model import TimelineEvent
 from roompulse.report.model import Received
 from roompulse.rooms.model import Aggregate
 from roompulse.store.engine import Database
+from roompulse.store.events import event_row
 from roompulse.store.row_codec import insert_reports, rows_of, session_row, snapshot_row
-from roompulse.store.schema import attendances, samples, sessions, snapshots
+from roompulse.store.schema import attendances, events, samples, sessions, snapshots
 from roompulse.store.sessions import worst_and_most
 
 
 class Call(Struct, frozen=True):
-    """A room from its first to its last report (Unix seconds): its reports in order, and its snapshots by time."""
+    """A room from its first to its last report (Unix seconds): reports, snapshots, events and users, each by time."""
 
     started_at: float
     ended_at: float
     reports: Sequence[Received]
     snapshots: Sequence[tuple[float, Aggregate]]
-    users: Sequence[Mapping[str, Any]] = ()
-    """Rows of its users."""
+    events: Sequence[TimelineEvent]
+    users: Sequence[Mapping[str, Any]]
 
 
 class SqlRecordings:
@@ -35,7 +37,7 @@ class SqlRecordings:
 
     async def is_known(self, room_id: str) -> bool:
         """Whether anything is stored about a room."""
-        kept = [exists().where(table.c.room_id == room_id) for table in (samples, snapshots, sessions)]
+        kept = [exists().where(table.c.room_id == room_id) for table in (samples, snapshots, sessions, events)]
         async with self._reading() as connection:
             return bool(await connection.scalar(select(or_(*kept))))
 
@@ -57,6 +59,7 @@ def _add(connection: Connection, room_id: str, call: Call) -> None:
     insert_reports(connection, rows_of(call.reports))
     if rows := [snapshot_row(room_id, at, aggregate) for at, aggregate in call.snapshots]:
         connection.execute(insert(snapshots), rows)
+    connection.execute(insert(events), [event_row(room_id, event) for event in call.events])
     session = session_row(room_id, call.started_at)
     session |= worst_and_most(connection, room_id, session["started_at"])
     session.pop("last", None)
