@@ -236,10 +236,8 @@ async def test_a_note_about_long_ago_does_not_make_what_is_newer_old(settings: S
     rows = [TimelineEvent(NOW - day + place, "sdk", text=str(place)) for place in range(3)]
     old = TimelineEvent(NOW - 31 * day, "note", text="long ago", detail="bob")
     async with database.open():
-        for event in (*rows, old):
-            await database.write(
-                lambda connection, one=event: connection.execute(insert(events), [event_row("r", one)])
-            )
+        added = insert(events).values([event_row("r", event) for event in (*rows, old)])
+        assert await database.write(lambda connection: connection.execute(added).rowcount) == len(rows) + 1
         assert await SqlStore(database).prune(0, NOW - 30 * day) == 1
         async with database.reading() as connection:
             kept = (await connection.execute(events.select())).all()

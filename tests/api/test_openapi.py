@@ -40,7 +40,7 @@ def operations(document: Any) -> Iterator[tuple[str, str, Any]]:
 def filled(path: str, room_id: str = "room-1", user_id: str = "u1") -> str:
     """A path with these ids, and with those of a default rule and of other things that are not there."""
     ids = {"rule_id": "user-poor", "alert_id": "a", "silence_id": "s", "channel_id": "c"}
-    ids |= {"share_id": "s", "started_at": f"{NOW}"}
+    ids |= {"share_id": "s", "note_id": "1", "started_at": f"{NOW}"}
     return path.format(room_id=room_id, user_id=user_id, **ids)
 
 
