@@ -266,7 +266,7 @@ class World:
         assert json.loads(success(room.metrics()))["data"]["room_id"] == report.room_id
         rooms_page = RoomsPage(rooms, Trends(10, 10), self._new_intake(), str, self._templates, lambda: NOW)
         shown: list[View] = [
-            RoomJsonView(rooms, report.room_id, "epoch"),
+            RoomJsonView(rooms, report.room_id),
             room_view(rooms, RoomSections(self._templates), report.room_id, UserQuery()),
             rooms_page.view(RoomsQuery()),
         ]

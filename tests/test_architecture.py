@@ -36,6 +36,7 @@ ORDER = [
     {"importing"},
     {"checking"},
     {"hub"},
+    {"follower"},
     {"ingest"},
     {"web"},
     {"app"},
@@ -49,6 +50,7 @@ ORDER = [
 
 NOT_EVEN_THOUGH_BEFORE = {
     "hub": {"store", "rooms", "quality", "report", "intake", "alerts", "notify", "importing", "checking"},
+    "follower": {"alerts", "notify", "importing", "checking"},
     "ingest": {"alerts", "notify", "importing", "checking"},
     "web": {"importing", "checking"},
     "app": {"importing", "checking"},

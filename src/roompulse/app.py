@@ -1,6 +1,5 @@
 """create_app: everything is built and wired here, and nowhere else."""
 
-import secrets
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -23,8 +22,10 @@ from roompulse.alerts.model import Alert
 from roompulse.alerts.preview import Previews
 from roompulse.alerts.service import AlertService
 from roompulse.clock import WallClock
+from roompulse.follower import Follower
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest, look_after, taking
+from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
 from roompulse.notify.channels import Channels
 from roompulse.notify.courier import Courier
@@ -114,7 +115,7 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
         hosts=AllowedHosts(settings, core.peers),
         peers=core.peers,
         problems=problems,
-        catch_up=core.ingest.expire,
+        present=core.follower.present,
         access_log=AccessLog(core.peers) if settings.log_requests else None,
         hub=core.hub,
         meters=core.meters,
@@ -139,11 +140,13 @@ class _Core:
         self.health = Availability(self.database, self.meters, clock, refresh)
         self.reader = Reader(settings.max_reads, self.health.read_failed)
         self.retention = Retention(self.store, self.store, clock, refresh, settings)
+        intake = Intake(self.meters, clock)
+        self.follower = Follower(self.store, self.health, self.rooms, self.hub, intake, clock)
         self.ingest = Ingest(
             self.store,
             self.health,
             self.rooms,
-            self.hub,
+            self.follower,
             self.meters,
             clock,
             max_queue=settings.max_queue,
@@ -171,7 +174,7 @@ class _Core:
         self.hub.refresh(everywhere=True)
 
     def _readings(self) -> Readings:
-        self.ingest.expire()
+        self.follower.expire()
         intake, now = self.ingest.intake, self.clock()
         return Readings(intake.newest, intake.rate(now), intake.refused_shares(now), self.ingest.commit_ms)
 
@@ -182,7 +185,7 @@ class _Core:
             with startup_errors(self.access.path):
                 await self.registry.reload()
             with startup_errors(self.database.path):
-                await self.ingest.rebuild(self.settings.leave_after)
+                await self.follower.rebuild(self.settings.leave_after)
                 await self.channels.load()
                 await self.alerts.load()
                 await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
@@ -194,7 +197,7 @@ class _Core:
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
         store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
         return [
-            look_after(self.ingest),
+            look_after(self.ingest, self.follower),
             self.health.run(),
             Snapshots(store, self.rooms, self.trends, clock, interval).run(),
             SessionRecorder(self.sessions, self.rooms, clock).run(),
@@ -211,7 +214,6 @@ class _Core:
 
 def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     settings, clock, rooms, ingest = core.settings, core.clock, core.rooms, core.ingest
-    epoch = secrets.token_hex(4)
     past = Past(core.past, core.reader, clock)
     banners, alerts_page = AlertBanners(core.alerts, templates), AlertsPage(core.alerts, templates)
     rooms_page = RoomsPage(rooms, core.trends, ingest.intake, banners.of_all, templates, clock)
@@ -221,9 +223,9 @@ def _routes(core: _Core, templates: Templates) -> list[ControllerRouterHandler]:
     notice, forms = DatabaseNotice(core.health, core.retention, templates), Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, notice, forms, core.streams, clock, settings)
     return [
-        *live_room_routes(rooms, epoch),
+        *live_room_routes(rooms),
         *history_routes(core.store, core.past, core.reader, rooms, clock),
-        *stream_routes(core.streams, rooms, epoch),
+        *stream_routes(core.streams, rooms),
         *openapi_routes(settings),
         *rooms_routes(rooms_page, EndedPage(core.sessions, layout), layout),
         *room_routes(room_page, past, layout),

@@ -21,7 +21,7 @@ def shown(view: RoomJsonView) -> Any:
 def test_without_users_it_is_the_room_and_its_aggregate() -> None:
     rooms = no_rooms()
     rooms.apply(received())
-    whole, totals = (shown(RoomJsonView(rooms, "room-1", "epoch", with_users=wanted)) for wanted in (True, False))
+    whole, totals = (shown(RoomJsonView(rooms, "room-1", with_users=wanted)) for wanted in (True, False))
     assert whole.pop("users")
     assert totals == whole
     assert list(totals) == ["room_id", "room_name", "updated_at", "aggregate"]

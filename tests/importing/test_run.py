@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import Table, select
 
 from roompulse.errors import StartupError
+from roompulse.follower import Follower
 from roompulse.hub.local import LocalHub
 from roompulse.importing.recording import Unusable
 from roompulse.importing.run import Imported, import_file, room_of
-from roompulse.ingest import Ingest
+from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
 from roompulse.report.model import Received
 from roompulse.rooms.admission import Limits
@@ -128,8 +129,7 @@ async def test_a_server_that_starts_at_once_does_not_take_it_for_live(settings: 
         rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
         clock, hub = Clock(IMPORTED_AT), LocalHub(1, 9, 9, Meters(), lambda _: {})
         health = Availability(database, Meters(), clock, hub.refresh)
-        ingest = Ingest(SqlStore(database), health, rooms, hub, Meters(), clock, max_queue=9, commit_timeout=9)
-        await ingest.rebuild(60)
+        await Follower(SqlStore(database), health, rooms, hub, Intake(Meters(), clock), clock).rebuild(60)
         assert rooms.ids() == []
         await SessionRecorder(SqlSessions(database), rooms, clock).record()
         found, total = await SqlSessions(database).ended(SessionQuery())

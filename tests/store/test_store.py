@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import OperationalError
 
@@ -59,8 +60,9 @@ def aggregate() -> Aggregate:
     return room.metrics().aggregate
 
 
-async def recent(store: Store, since: float = 0) -> list[Received]:
-    return [one async for one in store.recent(since)]
+async def recent(store: SqlStore, since: float = 0) -> list[Received]:
+    """What `append` was given, without the positions that it gave."""
+    return [replace(one, position=0) async for one in store.recent(since)]
 
 
 async def times(store: Store, query: HistoryQuery = ROOM) -> list[float] | None:

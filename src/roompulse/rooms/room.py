@@ -66,6 +66,7 @@ class RoomState:
         "brought_in",
         "departures",
         "heard_at",
+        "position",
         "room_id",
         "started_at",
         "updated_at",
@@ -82,14 +83,21 @@ class RoomState:
         self.departures = Departures(timeouts.leave_after)
         self.updated_at = 0.0
         self.version = 0
+        self.position = 0
         self._timeouts = timeouts
         self._name: str | None = None
         self._metrics: RoomMetrics | None = None
         self._summary: RoomSummary | None = None
         self._index: RoomIndex | None = None
 
-    def changed(self, now: float, version: int) -> None:
-        self.updated_at = now
+    @property
+    def tag(self) -> str:
+        """The place of its newest report in the log, and when it last changed."""
+        return f"{self.position}-{round(self.updated_at * 1000)}"
+
+    def changed(self, at: float, version: int) -> None:
+        # What was received first may be committed last.
+        self.updated_at = max(self.updated_at, at)
         self.version = version
         self._metrics = None
         self._summary = None
@@ -232,7 +240,8 @@ class RoomState:
 
     def shift(self, seconds: float, version: int) -> list[UserState]:
         """Shift all times by so much, since the clock was set; returns all users."""
-        self.changed(self.updated_at + seconds, version)
+        self.updated_at += seconds
+        self.changed(self.updated_at, version)
         self.started_at += seconds
         self.heard_at += seconds
         self.departures.shift(seconds)

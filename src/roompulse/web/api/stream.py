@@ -19,14 +19,10 @@ _LONGEST_SHOWN = 100
 
 
 class RoomJsonView(Struct, frozen=True):
-    """A room as JSON; empty until it is live. `epoch` tells the versions of one run of the server from another's.
-
-    Without users, which are nearly all of a large room, there are its figures alone.
-    """
+    """A room as JSON; empty until it is live. Without users, most of a large room, there are its figures alone."""
 
     rooms: LiveRooms
     room_id: str
-    epoch: str
     with_users: bool = True
 
     @property
@@ -41,14 +37,14 @@ class RoomJsonView(Struct, frozen=True):
         if (room := self.rooms.get(self.room_id)) is None:
             return {}
         shown = room.metrics() if self.with_users else room.totals()
-        return {"room": json_event(shown, name="room", ident=f"{self.epoch}-{room.version}")}
+        return {"room": json_event(shown, name="room", ident=room.tag)}
 
 
-def stream_routes(streams: EventStreams, rooms: LiveRooms, epoch: str) -> list[HTTPRouteHandler]:
+def stream_routes(streams: EventStreams, rooms: LiveRooms) -> list[HTTPRouteHandler]:
     @route("/report/stream/{room_id:str}", http_method=GET)
     async def stream_room(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
         with_users = users_wanted(request)
-        return EventStream(streams, RoomJsonView(rooms, decode_id("room_id", room_id), epoch, with_users))
+        return EventStream(streams, RoomJsonView(rooms, decode_id("room_id", room_id), with_users))
 
     return [stream_room]
 
