@@ -28,7 +28,7 @@ def test_without_users_it_is_the_room_and_its_aggregate() -> None:
 
 
 def test_viewers_with_and_without_users_get_events_of_their_own() -> None:
-    assert RoomJsonView(no_rooms(), "1", "").key != RoomJsonView(no_rooms(), "1", "", with_users=False).key
+    assert RoomJsonView(no_rooms(), "1").key != RoomJsonView(no_rooms(), "1", with_users=False).key
 
 
 @pytest.mark.parametrize("value", ["", "2", "no", "00"])

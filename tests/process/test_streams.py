@@ -180,7 +180,7 @@ def test_ids_of_events_and_tags_survive_a_restart(make_server: MakeServer) -> No
             server.stop()
             server.start()
         assert seen[0] == seen[1]
-        assert server.get(path, headers={"If-None-Match": seen[0][1]}).status_code == 304
+        assert server.get(path, **{"If-None-Match": seen[0][1]}).status_code == 304
 
 
 @pytest.mark.parametrize("path", [JSON_STREAM, *PAGE_STREAMS])
