@@ -210,7 +210,7 @@ class TestAReport:
     async def test_is_saved_then_shown_then_published_then_answered(self, world: World) -> None:
         async with world.running():
             await world.ingest.submit(report())
-            assert world.log.kept == [received(NOW)]
+            assert world.log.kept == [received(NOW, position=1)]
             assert world.user_ids() == ["u1"]
             assert world.hub.published == [["room-1"]]
 

@@ -96,8 +96,7 @@ class RoomState:
         return f"{self.position}-{round(self.updated_at * 1000)}"
 
     def changed(self, at: float, version: int) -> None:
-        # What was received first may be committed last.
-        self.updated_at = max(self.updated_at, at)
+        self.updated_at = max(self.updated_at, at)  # What is received first may be committed last.
         self.version = version
         self._metrics = None
         self._summary = None

@@ -294,14 +294,18 @@ class TestTime:
         assert rooms.ids() == []
         assert rooms.expire(NOW + 10_001) == set()
 
-    @pytest.mark.parametrize("looks", [[90], [15, 90], [14.9, 15.1, 20, 40, 59, 61, 90], range(1, 91)])
+    @pytest.mark.parametrize("looks", [[90], [15, 90], [0.5, 14.9, 15.1, 20, 40, 59, 61, 90], range(91)])
     def test_a_change_is_of_when_it_was_due_whenever_it_is_found(
         self, rooms: RoomsInMemory, looks: Sequence[float]
     ) -> None:
-        rooms.apply(received(NOW, user_id="u1", position=1))
-        rooms.apply(received(NOW + 1, user_id="u2", metrics=[Entry("u1", [stream(direction="recv")])], position=2))
-        rooms.apply(received(NOW + 40, user_id="u2", metrics=[], position=3))
+        heard = [
+            received(NOW, user_id="u1", position=1),
+            received(NOW + 1, user_id="u2", metrics=[Entry("u1", [stream(direction="recv")])], position=2),
+            received(NOW + 40, user_id="u2", metrics=[], position=3),
+        ]
         for look in looks:
+            while heard and heard[0].at <= NOW + look:
+                rooms.apply(heard.pop(0))
             rooms.expire(NOW + look)
         room = rooms.get("room-1")
         assert room

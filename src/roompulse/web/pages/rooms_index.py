@@ -26,7 +26,8 @@ class RoomsIndex:
         # Where rooms stand in each order that was asked for, by id.
         self._places: dict[Sort, dict[str, Key]] = {}
         self._orders: dict[tuple[Sort, Level | None], SortedKeyList[RoomSummary, Key]] = {}
-        # How many rooms match a search, until one of them changes.
+        # Ids without regard to case, and how many rooms match a search until one of them changes.
+        self._folded: dict[str, str] = {}
         self._matching: dict[tuple[str, Level | None], int] = {}
         self.users = 0
         self.levels: dict[Level, int] = dict.fromkeys(LEVELS, 0)
@@ -51,6 +52,7 @@ class RoomsIndex:
         """Replace the summary of a room by its newest one, or remove it (None) when the room has ended."""
         self._matching.clear()
         if known := self._summaries.pop(room_id, None):
+            del self._folded[room_id]
             self._count(known, -1)
             for order in self._orders_of(known):
                 order.remove(known)
@@ -58,6 +60,7 @@ class RoomsIndex:
             _move(places, sort, room_id, summary)
         if summary:
             self._summaries[room_id] = summary
+            self._folded[room_id] = room_id.casefold()
             self._count(summary, 1)
             for order in self._orders_of(summary):
                 order.add(summary)
@@ -79,11 +82,14 @@ class RoomsIndex:
         wanted = query.q.casefold()
         total = self._matching.get((wanted, query.level))
         if total is None:
-            total = self._matching[wanted, query.level] = sum(1 for _ in _found(order, wanted))
+            total = self._matching[wanted, query.level] = sum(1 for _ in self._found(order, wanted))
         pages = page_count(total, per_page)
         page = min(query.page, pages)
-        rows = islice(_found(order, wanted), (page - 1) * per_page, page * per_page)
+        rows = islice(self._found(order, wanted), (page - 1) * per_page, page * per_page)
         return Rows(list(rows), page, pages, total)
+
+    def _found(self, rooms: Iterable[RoomSummary], wanted: str) -> Iterator[RoomSummary]:
+        return (room for room in rooms if wanted in self._folded[room.room_id])
 
     def _order(self, sort: Sort, level: Level | None) -> "SortedKeyList[RoomSummary, Key]":
         """All rooms, or those with a user of this level, in an order that is kept from now on."""
@@ -102,10 +108,6 @@ class RoomsIndex:
 
 def _has(room: RoomSummary, level: Level | None) -> bool:
     return level is None or getattr(room.aggregate.quality, level) > 0
-
-
-def _found(rooms: Iterable[RoomSummary], wanted: str) -> Iterator[RoomSummary]:
-    return (room for room in rooms if wanted in room.room_id.casefold())
 
 
 def _move(places: dict[str, Key], sort: Sort, room_id: str, summary: RoomSummary | None) -> None:
