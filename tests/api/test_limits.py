@@ -59,7 +59,7 @@ class World:
             "scheme": "http",
             "http_version": "1.1",
             "root_path": "",
-            "extensions": {EXTENSION: Mock(PushChannel)},
+            "extensions": {EXTENSION: Mock(PushChannel, closed=False)},
         }
         never = asyncio.Event()
         viewer = asyncio.create_task(transport.app(scope, never.wait, send))

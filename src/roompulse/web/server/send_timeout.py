@@ -15,12 +15,17 @@ class SlowReaderProtocol(BoundedProtocol):
     on_cut_off: ClassVar["staticmethod[[], None]"]
 
     on_writable: Callable[[], object] | None = None
+    on_closed: Callable[[], object] | None = None
     written = 0
     _reading: asyncio.TimerHandle | None = None
 
     def on_headers_complete(self) -> None:
         self.scope["extensions"] = {EXTENSION: cast("Any", self)}
         super().on_headers_complete()
+
+    @property
+    def closed(self) -> bool:
+        return self.transport.is_closing()
 
     def write_chunk(self, data: bytes) -> bool:
         if self.transport.is_closing():
@@ -37,6 +42,8 @@ class SlowReaderProtocol(BoundedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._stop_waiting_for_reader()
+        if self.on_closed:
+            self.on_closed()
         if self._answered is not None:
             # uvicorn notifies the newest request, not the one that is being answered while others wait behind it.
             self._answered.disconnected = True

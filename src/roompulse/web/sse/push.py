@@ -17,6 +17,12 @@ class PushChannel(Protocol):
     on_writable: Callable[[], object] | None
     """Is called when the client reads on, after `write_chunk` returned False."""
 
+    on_closed: Callable[[], object] | None
+    """Is called when the connection is lost."""
+
+    closed: bool
+    """Whether the connection is lost, or closes."""
+
     written: int
     """Bytes of all chunks so far, whatever they were the answer to."""
 

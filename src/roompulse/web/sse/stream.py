@@ -105,7 +105,11 @@ class EventStream:
             mailbox = streams.subscribe(self._views, scope, caller, places)
             heartbeat = _Heartbeat(mailbox, streams.ping)
             try:
-                await self._response(mailbox, channel, caller)(scope, receive, send)
+                if channel and scope["method"] != "HEAD":
+                    await self._push(mailbox, channel, send)
+                    await send({"type": "http.response.body", "body": self._last(caller), "more_body": False})
+                else:
+                    await self._response(mailbox, caller)(scope, receive, send)
             except SendTimeoutError:
                 streams.reader_dropped()
             except asyncio.CancelledError:
@@ -115,26 +119,41 @@ class EventStream:
             finally:
                 heartbeat.cancel()
 
-    def _response(self, mailbox: AnyMailbox, channel: PushChannel | None, caller: Caller) -> EventSourceResponse:
+    async def _push(self, mailbox: AnyMailbox, channel: PushChannel, send: Any) -> None:
+        """Begin the stream by ASGI, then let the mailbox write to the connection until either has ended."""
+        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        await send({"type": "http.response.body", "body": self._streams.ping(), "more_body": True})
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def end() -> None:
+            if not ended.done():
+                ended.set_result(None)
+
+        channel.on_writable, channel.on_closed = mailbox.ready, end
+        try:
+            mailbox.open(channel.write_chunk, end)
+            if not (mailbox.ended or channel.closed):
+                await ended
+        finally:
+            channel.on_writable = channel.on_closed = None
+
+    def _response(self, mailbox: AnyMailbox, caller: Caller) -> EventSourceResponse:
         response = EventSourceResponse(
-            self._events(mailbox, channel, caller),
+            self._events(mailbox, caller),
             ping=0,  # its comment lines are invisible to htmx: the heartbeat has data
             sep=SEPARATOR,
-            send_timeout=None if channel else self._streams.send_timeout,
+            send_timeout=self._streams.send_timeout,
             shutdown_event=self._streams.server_stops,
             shutdown_grace_period=GRACE,
         )
         response.raw_headers = _HEADERS  # shared, which is half a kilobyte less for each viewer
         return response
 
-    async def _events(self, mailbox: AnyMailbox, channel: PushChannel | None, caller: Caller) -> AsyncIterator[bytes]:
+    async def _events(self, mailbox: AnyMailbox, caller: Caller) -> AsyncIterator[bytes]:
         # The first event says at once that the stream is open, and what the server's time is.
         yield self._streams.ping()
-        if channel:
-            await _pushed(mailbox, channel)
-        else:
-            async for frames in _pulled(mailbox):
-                yield frames
+        async for frames in _pulled(mailbox):
+            yield frames
         yield self._last(caller)
 
     async def _send_last(self, send: Any, caller: Caller) -> None:
@@ -164,25 +183,6 @@ class _Heartbeat:
 
     def cancel(self) -> None:
         self._timer.cancel()
-
-
-def _pushed(mailbox: AnyMailbox, channel: PushChannel) -> asyncio.Future[None]:
-    """Let the mailbox write to the connection by itself; done at its end."""
-    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def end() -> None:
-        if not ended.done():
-            ended.set_result(None)
-
-    def stop(_ended: asyncio.Future[None]) -> None:
-        channel.on_writable = None
-
-    ended.add_done_callback(stop)
-    channel.on_writable = mailbox.ready
-    mailbox.open(channel.write_chunk, end)
-    if mailbox.ended:
-        end()
-    return ended
 
 
 async def _pulled(mailbox: AnyMailbox) -> AsyncIterator[bytes]:
