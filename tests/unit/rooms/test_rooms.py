@@ -317,7 +317,9 @@ class TestTime:
     ) -> None:
         rooms.apply(received(NOW + 0.5, user_id="u1", position=1))
         rooms.apply(received(NOW + 0.2, user_id="u2", position=2))
-        assert (room := rooms.get("room-1")) and room.tag == f"2-{round(1000 * (NOW + 0.5))}"
+        room = rooms.get("room-1")
+        assert room
+        assert room.tag == f"2-{round(1000 * (NOW + 0.5))}"
 
     @pytest.mark.parametrize("behind", [0.001, 1, 1.999])
     def test_a_clock_that_is_a_little_behind_waits(self, rooms: RoomsInMemory, behind: float) -> None:
