@@ -40,8 +40,8 @@ def report(user_id: str = "u1", room_id: str = "room-1", metrics: list[Entry] | 
     return Report(user_id, room_id, **values)
 
 
-def received(at: float = NOW, position: int = 0, **fields: Any) -> Received:
-    return Received(report(**fields), at, position=position)
+def received(at: float = NOW, **fields: Any) -> Received:
+    return Received(at=at, position=fields.pop("position", 0), report=report(**fields))
 
 
 def body(**fields: Any) -> bytes:

@@ -39,6 +39,7 @@ from roompulse.web.pages.rooms import RoomsPage
 from roompulse.web.pages.user import UserSections, user_view
 from tests.api.test_schema import FULL
 from tests.builders import NOW
+from tests.timelines import timeline_of
 
 CORPUS = Path(__file__).with_name("corpus")
 _LARGEST_KEPT = 2_000
@@ -264,9 +265,11 @@ class World:
         room = rooms.get(report.room_id)
         assert room
         assert json.loads(success(room.metrics()))["data"]["room_id"] == report.room_id
+        timeline = timeline_of(rooms, lambda: NOW)
+        timeline.look(NOW)
         rooms_page = RoomsPage(rooms, Trends(10, 10), self._new_intake(), str, self._templates, lambda: NOW)
         shown: list[View] = [
-            RoomJsonView(rooms, report.room_id),
+            RoomJsonView(rooms, timeline, report.room_id),
             room_view(rooms, RoomSections(self._templates), report.room_id, UserQuery()),
             rooms_page.view(RoomsQuery()),
         ]

@@ -28,6 +28,7 @@ ORDER = [
     {"report"},
     {"quality"},
     {"rooms"},
+    {"events"},
     {"intake"},
     {"store"},
     {"access"},
@@ -39,6 +40,7 @@ ORDER = [
     {"follower"},
     {"ingest"},
     {"web"},
+    {"core"},
     {"app"},
     {"asgi"},
     {"client"},
@@ -53,6 +55,7 @@ NOT_EVEN_THOUGH_BEFORE = {
     "follower": {"alerts", "notify", "importing", "checking"},
     "ingest": {"alerts", "notify", "importing", "checking"},
     "web": {"importing", "checking"},
+    "core": {"importing", "checking"},
     "app": {"importing", "checking"},
     "store": {"report.decode", "report.envelope"},
 }
@@ -62,7 +65,7 @@ PURE = {"report", "quality", "rooms", "intake"}
 PURE_TOO = {
     f"importing.{name}"
     for name in ("recording", "sdp", "internals", "rtcstats", "changes", "figures", "tracks", "reports", "replay")
-}
+} | {f"events.{name}" for name in ("model", "words", "tracks", "comparison", "detector")}
 INPUT_AND_OUTPUT = {"asyncio", "anyio", "sqlalchemy", "litestar", "time", "os", "pathlib", "socket", "datetime"}
 
 WEB = {
@@ -142,7 +145,7 @@ def test_reports_quality_rooms_and_intake_are_pure(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PURE_TOO))
-def test_what_a_recording_says_is_found_without_files_and_databases(name: str) -> None:
+def test_what_a_recording_says_and_what_happened_is_found_without_files_and_databases(name: str) -> None:
     # Times are read from text there, hence datetime.
     found = {part_of(module) for module in imports(SOURCE / f"{name.replace('.', '/')}.py")}
     assert found & (INPUT_AND_OUTPUT - {"datetime"}) == set()

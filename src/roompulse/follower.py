@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from roompulse.clock import WallClock
 from roompulse.errors import StoreError
+from roompulse.events.timeline import Timeline
 from roompulse.hub.contract import Hub
 from roompulse.intake.intake import Intake
 from roompulse.quality import FRAME_RATE_WINDOW
@@ -18,13 +19,21 @@ class Follower:
     """Keeps `rooms` and `intake` at the end of the log, and tells the `hub` which rooms changed."""
 
     def __init__(
-        self, log: Log, health: Availability, rooms: LiveRooms, hub: Hub, intake: Intake, clock: WallClock
+        self,
+        log: Log,
+        health: Availability,
+        rooms: LiveRooms,
+        hub: Hub,
+        intake: Intake,
+        timeline: Timeline,
+        clock: WallClock,
     ) -> None:
         self.intake = intake
         self._log = log
         self._health = health
         self._rooms = rooms
         self._hub = hub
+        self._timeline = timeline
         self._clock = clock
         self._catch_up = _Shared(self._read)
         self._shown = intake.version(clock())
@@ -56,6 +65,7 @@ class Follower:
             return
         for received in committed:
             self._rooms.apply(received)
+            self._timeline.reported(received)
         self.intake.accepted(committed, self._rooms)
         self._hub.publish({received.report.room_id for received in committed})
 
@@ -64,6 +74,7 @@ class Follower:
         now = self._clock()
         changed, self._shifted = self._rooms.expire(now) | self._shifted, set()
         self._hub.publish(changed)
+        self._timeline.look(now)
         version = self.intake.version(now)
         if version != self._shown:
             self._shown = version

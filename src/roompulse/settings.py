@@ -60,6 +60,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     leave_after: Seconds = 60
     push_interval: Annotated[float, Meta(ge=0, le=60)] = 0.25
     snapshot_interval: Seconds = 10
+    event_hold: Annotated[float, Meta(ge=0, le=3600)] = 10
     sample_retention: Seconds = 86_400
     snapshot_retention: Seconds = 2_592_000
     max_body: Count = 1_048_576

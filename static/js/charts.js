@@ -11,6 +11,7 @@
 //   moment(time, range)  the time that a point at `time` shows, or a promise of it
 
 import { dateOf, isFrozen, now, timeOfDay } from "./clock.js";
+import { mark } from "./marks.js";
 import { keep, kept } from "./preferences.js";
 import { checkDenied } from "./signed_out.js";
 
@@ -104,6 +105,7 @@ function draw() {
     plots[index].setScale("x", { min, max });
     writeCaption(plots[index], chart);
   });
+  if (plots.length) mark(plots[0]); // the others are below it, and a mark on each would be many to tab through
   source.shows(min, max);
 }
 
@@ -288,5 +290,6 @@ export function start(from) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", build);
   const stream = document.getElementById("stream"); // a page that shows the past has none
   stream?.addEventListener("htmx:after:swap", loadLater);
+  stream?.addEventListener("htmx:after:swap", () => mark(plots[0]));
   if (stream) loadLater(); // the first push may have come before this script
 }

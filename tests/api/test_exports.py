@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from roompulse.report.model import Device, Entry
+from roompulse.report.model import Device, Entry, Event
 from roompulse.settings import Settings
 from roompulse.store import sql_store
 from roompulse.web.api.downloads import spreadsheet_safe
@@ -174,6 +174,27 @@ async def test_the_name_of_the_file_holds_the_room_and_nothing_breaks_out(
 async def test_the_reference_report_can_be_downloaded_from_the_room_page(client: httpx.AsyncClient) -> None:
     await client.post("/report/metrics", content=REFERENCE)
     html = (await client.get("/rooms/room-1")).text
-    for name in ("history.csv", "history.json", "users.csv", "users.json"):
+    for name in ("history.csv", "history.json", "users.csv", "users.json", "events.csv", "events.json"):
         assert f'href="rooms/room-1/{name}"' in html
         assert (await client.get(f"/rooms/room-1/{name}")).status_code == 200
+
+
+async def test_events_are_all_that_happened(client: httpx.AsyncClient, clock: Clock) -> None:
+    await post(client, body(events=[Event("=camera off", None, "camera", "by the user")]))
+    clock.advance(61)
+    rows = await table(client, "/rooms/room-1/events.csv")
+    assert [row["kind"] for row in rows][:3] == ["room_started", "user_joined", "sdk"]
+    assert [row["kind"] for row in rows][3:] == ["user_stale", "user_left", "room_ended"]
+    assert rows[2] == {
+        "time_utc": "2027-01-15 08:00:00.000",
+        "kind": "sdk",
+        "user_id": "u1",
+        "stream_id": "camera",
+        "level": "",
+        "text": "'=camera off",
+        "detail": "by the user",
+    }
+    exported = await array(client, "/rooms/room-1/events.json")
+    assert exported == await data(client, "/report/events/room-1")
+    assert len(await table(client, f"/rooms/room-1/events.csv?from={NOW + 1}")) == 3
+    assert await array(client, "/rooms/unknown/events.json") == []

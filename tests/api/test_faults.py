@@ -26,7 +26,7 @@ NOTICE = "Database not writable since"
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     """Faults of the database that the application opens. It looks often whether they are over."""
     faults = Faults()
-    monkeypatch.setattr("roompulse.app.Database", faults.database)
+    monkeypatch.setattr("roompulse.core.Database", faults.database)
     monkeypatch.setattr("roompulse.ingest.LOOK_EVERY", 0.01)
     monkeypatch.setattr("roompulse.store.availability.CHECK_EVERY", 0.01)
     return faults
@@ -207,6 +207,7 @@ async def test_a_poisonous_report_is_no_fault_of_the_database(
 UNREADABLE = {
     "/report/history/room-1": "snapshot",
     "/report/history/room-1/u0": "sample",
+    "/report/events/room-1": "event",
     f"/rooms/room-1?at={NOW - 10}": "sample",
     f"/rooms/room-1/users/u0?at={NOW - 10}": "sample",
     f"/rooms/room-1?at={NOW - 10**6}": "snapshot",
@@ -215,6 +216,7 @@ UNREADABLE = {
     "/rooms/room-1/history.json": "snapshot",
     "/rooms/room-1/users.csv": "sample",
     "/rooms/room-1/users.json": "sample",
+    "/rooms/room-1/events.csv": "event",
 }
 
 
@@ -230,7 +232,7 @@ async def test_what_is_read_of_a_database_that_cannot_be_read_is_503(
 
 
 @pytest.mark.parametrize("path", ["/", "/rooms/room-1", "/rooms/room-1/users/u0", "/report/metrics/room-1"])
-@pytest.mark.parametrize("table", ["sample", "snapshot", "session"])
+@pytest.mark.parametrize("table", ["sample", "snapshot", "session", "event"])
 async def test_what_is_live_needs_no_database(
     client: httpx.AsyncClient, settings: Settings, path: str, table: str
 ) -> None:

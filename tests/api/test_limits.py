@@ -208,7 +208,7 @@ STATUS = {row[0]: int(row[1]) if row[1].isdigit() else None for row in table("ap
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     faults = Faults()
-    monkeypatch.setattr("roompulse.app.Database", faults.database)
+    monkeypatch.setattr("roompulse.core.Database", faults.database)
     monkeypatch.setattr("roompulse.ingest.LOOK_EVERY", 0.01)
     return faults
 

@@ -8,8 +8,9 @@ import pytest
 
 from roompulse.web.api.stream import RoomJsonView
 from tests.api import assert_problem
-from tests.builders import received
+from tests.builders import NOW, received
 from tests.store.test_replay import no_rooms
+from tests.timelines import timeline_of
 
 
 def shown(view: RoomJsonView) -> Any:
@@ -21,14 +22,19 @@ def shown(view: RoomJsonView) -> Any:
 def test_without_users_it_is_the_room_and_its_aggregate() -> None:
     rooms = no_rooms()
     rooms.apply(received())
-    whole, totals = (shown(RoomJsonView(rooms, "room-1", with_users=wanted)) for wanted in (True, False))
+    timeline = timeline_of(rooms, lambda: NOW)
+    views = [RoomJsonView(rooms, timeline, "room-1", with_users=wanted) for wanted in (True, False)]
+    whole, totals = map(shown, views)
     assert whole.pop("users")
     assert totals == whole
     assert list(totals) == ["room_id", "room_name", "updated_at", "aggregate"]
 
 
 def test_viewers_with_and_without_users_get_events_of_their_own() -> None:
-    assert RoomJsonView(no_rooms(), "1").key != RoomJsonView(no_rooms(), "1", with_users=False).key
+    rooms = no_rooms()
+    timeline = timeline_of(rooms, lambda: NOW)
+    whole, totals = (RoomJsonView(rooms, timeline, "1", with_users=wanted) for wanted in (True, False))
+    assert whole.key != totals.key
 
 
 @pytest.mark.parametrize("value", ["", "2", "no", "00"])

@@ -34,6 +34,7 @@ from tests.builders import NOW, received
 from tests.conftest import Clock
 from tests.importing.dumps import call, file, internals
 from tests.store import done
+from tests.timelines import timeline_of
 
 IMPORTED_AT = NOW + 100_000
 END = IMPORTED_AT - 60
@@ -129,7 +130,8 @@ async def test_a_server_that_starts_at_once_does_not_take_it_for_live(settings: 
         rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
         clock, hub = Clock(IMPORTED_AT), LocalHub(1, 9, 9, Meters(), lambda _: {})
         health = Availability(database, Meters(), clock, hub.refresh)
-        await Follower(SqlStore(database), health, rooms, hub, Intake(Meters(), clock), clock).rebuild(60)
+        intake, timeline = Intake(Meters(), clock), timeline_of(rooms, clock)
+        await Follower(SqlStore(database), health, rooms, hub, intake, timeline, clock).rebuild(60)
         assert rooms.ids() == []
         await SessionRecorder(SqlSessions(database), rooms, clock).record()
         found, total = await SqlSessions(database).ended(SessionQuery())

@@ -56,7 +56,7 @@ def test_it_finds_nothing_where_it_is_a_stranger(make_server: Callable[..., Serv
     for kind in ("ingest", "read"):
         add_key(server, kind)
     with server.running():
-        assert "Authentication failed: 15 operations" in assert_nothing_fails(server, tmp_path, 5)
+        assert "Authentication failed: 16 operations" in assert_nothing_fails(server, tmp_path, 5)
 
 
 def assert_nothing_fails(server: Server, folder: Path, examples: int) -> str:

@@ -311,7 +311,7 @@ def test_a_viewer_that_leaves_does_no_harm(server: Server) -> None:
     assert "Traceback" not in server.log.read_text()
 
 
-ROOM = ("notice", "summary", "room-alerts", "users", "grid")
+ROOM = ("notice", "summary", "room-alerts", "users", "grid", "timeline")
 LIST = ("notice", "alerts-now", "totals", "rooms")
 
 
@@ -327,7 +327,7 @@ class TestOfManyViews:
                 server.post(body(room_id=room))
             views = ["rooms/room-2/stream", "rooms/a%2Fb/stream", "stream?q=a"]
             with watching(server, self.path(*views)) as viewer:
-                assert sorted(self.sections(viewer, 14)) == sorted(
+                assert sorted(self.sections(viewer, 16)) == sorted(
                     [
                         *((0, section) for section in ROOM),
                         *((1, section) for section in ROOM),
@@ -335,8 +335,8 @@ class TestOfManyViews:
                     ]
                 )
                 server.post(body(room_id="a/b", user_id="new"))
-                assert set(self.sections(viewer, 5)) == {
-                    *((1, section) for section in ("summary", "users", "grid")),
+                assert set(self.sections(viewer, 6)) == {
+                    *((1, section) for section in ("summary", "users", "grid", "timeline")),
                     *((2, section) for section in ("totals", "rooms")),
                 }
 
@@ -391,4 +391,4 @@ class TestOfManyViews:
     def test_as_many_as_a_connection_may_have_come(self, server: Server) -> None:
         views = [f"rooms/{number}/stream" for number in range(32)]
         with watching(server, self.path(*views)) as viewer:
-            assert {view for view, _ in self.sections(viewer, 32 * 5)} == set(range(32))
+            assert {view for view, _ in self.sections(viewer, 32 * len(ROOM))} == set(range(32))

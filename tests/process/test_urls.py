@@ -19,8 +19,15 @@ METHODS = ["GET"] * 8 + ["HEAD", "OPTIONS", "TRACE", "DELETE", "PUT", "PATCH", "
 ROUTES = [
     *("/", "/{}", "/stream", "/rooms/{}", "/rooms/{}/stream", "/rooms/{}/sessions", "/rooms/{}/users/{}"),
     *("/rooms/{}/users/{}/stream", "/rooms/{}/users/{}/visits", "/rooms/{}/history.csv", "/rooms/{}/history.json"),
-    *("/rooms/{}/users.csv", "/rooms/{}/users.json", "/report/rooms", "/report/metrics/{}", "/report/metrics/{}/{}"),
-    *("/report/history/{}", "/report/history/{}/{}", "/report/stream/{}", "/report/{}", "/report/openapi.json"),
+    *("/rooms/{}/users.csv", "/rooms/{}/events.json", "/report/rooms", "/report/metrics/{}", "/report/metrics/{}/{}"),
+    *(
+        "/report/history/{}",
+        "/report/history/{}/{}",
+        "/report/events/{}",
+        "/report/stream/{}",
+        "/report/{}",
+        "/report/openapi.json",
+    ),
     *("/static/{}", "/static/css/{}", "/static/sdk/{}", "/assets/{}/{}", "/demo/call"),
 ]
 SEGMENTS = [

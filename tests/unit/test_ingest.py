@@ -21,6 +21,7 @@ from roompulse.rooms.model import UserMetrics
 from roompulse.store.availability import Availability
 from tests.builders import NOW, network, received, report, stream, video
 from tests.conftest import Clock
+from tests.timelines import timeline_of
 
 COMMIT_TIMEOUT = 10.0
 
@@ -119,8 +120,8 @@ class World:
 
     def start(self, max_queue: int) -> None:
         self.health = Availability(self.log, self.meters, self.clock, partial(self.hub.refresh, everywhere=True))
-        intake = Intake(self.meters, self.clock)
-        self.follower = Follower(self.log, self.health, self.rooms, self.hub, intake, self.clock)
+        intake, timeline = Intake(self.meters, self.clock), timeline_of(self.rooms, self.clock)
+        self.follower = Follower(self.log, self.health, self.rooms, self.hub, intake, timeline, self.clock)
         self.ingest = Ingest(
             self.log,
             self.health,

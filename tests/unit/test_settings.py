@@ -16,6 +16,7 @@ DEFAULTS = {
     "leave_after": 60,
     "push_interval": 0.25,
     "snapshot_interval": 10,
+    "event_hold": 10,
     "sample_retention": 86400,
     "snapshot_retention": 2592000,
     "max_body": 1048576,

@@ -5,7 +5,7 @@ costs are rounded to 2 decimals each, so that their sum may be 0.01 off; levels 
 4.00 is never shown as fair.
 """
 
-from roompulse.quality.combined import most, rate_room, rate_user, room_quality
+from roompulse.quality.combined import most, rate_room, rate_user, room_quality, verdict_of
 from roompulse.quality.scale import (
     BASE,
     BASE_R,
@@ -35,7 +35,7 @@ from roompulse.quality.stream import (
     is_sent,
     rate_stream,
 )
-from roompulse.quality.words import VERDICTS, arithmetic, figure_of, limitation, short_figure_of
+from roompulse.quality.words import VERDICTS, arithmetic, figure_of, limitation, reason, short_figure_of
 
 __all__ = [
     "BASE",
@@ -69,7 +69,9 @@ __all__ = [
     "rate_room",
     "rate_stream",
     "rate_user",
+    "reason",
     "room_quality",
     "short_figure_of",
+    "verdict_of",
     "worst",
 ]

@@ -60,11 +60,12 @@ def room_quality(ordered: Sequence[float], counts: Mapping[Level, int]) -> RoomQ
         fair=fair,
         poor=poor,
         unknown=counts.get("unknown", 0),
-        verdict=_verdict(len(ordered), fair + poor),
+        verdict=verdict_of(len(ordered), fair + poor),
     )
 
 
-def _verdict(scored: int, impaired: int) -> Verdict:
+def verdict_of(scored: int, impaired: int) -> Verdict:
+    """The verdict on a room of which so many users have a score, and so many of them are fair or poor."""
     if scored == 0:
         return "unknown"
     if impaired == 0:

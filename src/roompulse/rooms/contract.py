@@ -6,6 +6,7 @@ from typing import Protocol
 from roompulse.errors import Problem
 from roompulse.quality import StreamQuality
 from roompulse.report.model import Received, Stream
+from roompulse.rooms.given import Given
 from roompulse.rooms.links import Weakest
 from roompulse.rooms.model import RoomMetrics, RoomSummary, RoomTotals, UserMetrics
 from roompulse.rooms.ranking import Place
@@ -15,7 +16,12 @@ from roompulse.rooms.verdict import Words
 
 class LiveStream(Protocol):
     @property
-    def sample(self) -> Stream: ...
+    def received_at(self) -> float: ...
+
+    @property
+    def sample(self) -> Stream:
+        """The newest report about it."""
+        ...
 
     @property
     def quality(self) -> StreamQuality: ...
@@ -63,7 +69,34 @@ class LiveUser(Protocol):
         ...
 
 
+class ChangedUser(LiveUser, Protocol):
+    """A user as it is after a change, or as it was when it left."""
+
+    @property
+    def joined_at(self) -> float: ...
+
+    @property
+    def left_at(self) -> float | None:
+        """None while it is in the room; of one who went without a word, when it had been silent for LEAVE_AFTER."""
+        ...
+
+    @property
+    def given(self) -> Given: ...
+
+    def sending(self) -> Iterator[LiveStream]:
+        """What it sends by its own reports, without stale streams."""
+        ...
+
+
 class LiveRoom(Protocol):
+    @property
+    def room_id(self) -> str: ...
+
+    @property
+    def updated_at(self) -> float:
+        """Time of its newest change (Unix seconds)."""
+        ...
+
     @property
     def version(self) -> int:
         """Changes whenever `metrics()` does, and is higher than that of every earlier change of any room."""
@@ -133,6 +166,21 @@ class LiveRooms(Protocol):
 
     def ids(self, since: int = 0) -> Sequence[str]:
         """Ids of the rooms that are live, sorted; with `since`, only of those of a higher version, in any order."""
+        ...
+
+    def get(self, room_id: str) -> LiveRoom | None:
+        """The room as of the last `apply` or `expire`, or None if it is not live."""
+        ...
+
+
+class RoomChanges(Protocol):
+    """What changed in live rooms, for one reader."""
+
+    def take_changes(self) -> Sequence[tuple[LiveRoom, Sequence[ChangedUser]]]:
+        """Rooms that started, changed or ended since the previous call, each with the users who came, changed or left.
+
+        A room that ended comes before one that started under its id, a user who left before one who came under its id.
+        """
         ...
 
     def get(self, room_id: str) -> LiveRoom | None:

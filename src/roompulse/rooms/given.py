@@ -1,9 +1,9 @@
 """What reports give of a user as a whole: its device, connection, labels and name."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
-from roompulse.report.model import Entry
+from roompulse.report.model import Connection, Device, Entry
 
 
 class Given:
@@ -15,7 +15,23 @@ class Given:
         # Most users give none.
         self._values: dict[str, tuple[Any, float, bool]] | None = None
 
-    def get(self, name: str) -> Any:
+    @property
+    def user_name(self) -> str | None:
+        return cast("str | None", self._get("user_name"))
+
+    @property
+    def device(self) -> Device | None:
+        return cast("Device | None", self._get("device"))
+
+    @property
+    def connection(self) -> Connection | None:
+        return cast("Connection | None", self._get("connection"))
+
+    @property
+    def labels(self) -> dict[str, str] | None:
+        return cast("dict[str, str] | None", self._get("labels"))
+
+    def _get(self, name: str) -> Any:
         return self._values[name][0] if self._values and name in self._values else None
 
     def times(self) -> Iterator[float]:

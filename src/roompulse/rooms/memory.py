@@ -2,7 +2,7 @@
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
 from sortedcontainers import SortedList
@@ -34,6 +34,9 @@ class RoomsInMemory:
         self._ordinal = 0
         self._version = 0
         self._latest = 0.0
+        # What `take_changes` has not handed out yet.
+        self._taken_version = 0
+        self._ended: list[RoomState] = []
 
     def admit(self, reports: Sequence[Received]) -> list[Problem | None]:
         admission = Admission(self._limits, self._starts, self._rooms, self._timeouts.leave_after)
@@ -80,7 +83,7 @@ class RoomsInMemory:
         return changed
 
     def _end(self, room_id: str) -> None:
-        del self._rooms[room_id]
+        self._ended.append(self._rooms.pop(room_id))
         self._ids.remove(room_id)
         self._listed = None
 
@@ -104,7 +107,7 @@ class RoomsInMemory:
         room.forget_streams(streams, version)
         streams_turned_stale = room.turn_stale(user, now, version)
         if left:
-            room.forget_user(user)
+            room.forget_user(user, left_at=user.received_at + leave_after)
         else:
             user.stale = user.stale or turned_stale
             self._schedule(user.due(now, stale_after, leave_after), room, user)
@@ -119,6 +122,14 @@ class RoomsInMemory:
         self._ordinal += 1
         heapq.heappush(self._due, (due, self._ordinal, room, user))
 
+    def take_changes(self) -> list[tuple[RoomState, list[UserState]]]:
+        changed = [*self._ended, *self._changed_since(self._taken_version)]
+        self._taken_version, self._ended = self._version, []
+        return [(room, room.take_touched()) for room in changed]
+
+    def _changed_since(self, version: int) -> Iterator[RoomState]:
+        return takewhile(lambda room: room.version > version, reversed(self._rooms.values()))
+
     def sizes(self) -> tuple[int, int, int]:
         """How many rooms, users and streams are live."""
         users = [user for room in self._rooms.values() for user in room.users.values()]
@@ -126,8 +137,7 @@ class RoomsInMemory:
 
     def ids(self, since: int = 0) -> Sequence[str]:
         if since:
-            newest_first = reversed(self._rooms.values())
-            return [room.room_id for room in takewhile(lambda room: room.version > since, newest_first)]
+            return [room.room_id for room in self._changed_since(since)]
         if self._listed is None:
             self._listed = list(self._ids)
         return self._listed

@@ -1,6 +1,5 @@
 """One live room: applies reports to its users, and forgets who has gone."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
@@ -8,8 +7,8 @@ from msgspec import Struct
 
 from roompulse.report.model import LEFT, Entry, Report, Stream
 from roompulse.rooms.aggregate import aggregate, aggregate_of
-from roompulse.rooms.departures import Departures
 from roompulse.rooms.model import RoomMetrics, RoomSummary, RoomTotals
+from roompulse.rooms.presence import BroughtIn, Departures
 from roompulse.rooms.ranking import Place, place_of
 from roompulse.rooms.room_index import RoomIndex, words_of
 from roompulse.rooms.stream import StreamState
@@ -27,35 +26,6 @@ class Timeouts(Struct, frozen=True):
     leave_after: float
 
 
-class BroughtIn:
-    """How many users of a room do not report themselves: in `total`, and by the first who reported on them."""
-
-    __slots__ = ("_by", "total")
-
-    def __init__(self) -> None:
-        self._by: Counter[str] = Counter()
-        self.total = 0
-
-    def by(self, reporter_id: str) -> int:
-        return self._by[reporter_id]
-
-    def add(self, user: UserState) -> None:
-        """Count a new user, unless it reports itself."""
-        if user.brought_by:
-            self._by[user.brought_by] += 1
-            self.total += 1
-
-    def remove(self, user: UserState) -> None:
-        """Count a user no more, which left or reports itself from now on."""
-        if not user.brought_by:
-            return
-        self.total -= 1
-        self._by[user.brought_by] -= 1
-        if not self._by[user.brought_by]:
-            del self._by[user.brought_by]
-        user.brought_by = ""
-
-
 class RoomState:
     __slots__ = (
         "_index",
@@ -63,6 +33,7 @@ class RoomState:
         "_name",
         "_summary",
         "_timeouts",
+        "_touched",
         "brought_in",
         "departures",
         "heard_at",
@@ -89,6 +60,8 @@ class RoomState:
         self._metrics: RoomMetrics | None = None
         self._summary: RoomSummary | None = None
         self._index: RoomIndex | None = None
+        # Users who came, changed or left since they were taken, in this order.
+        self._touched: dict[UserState, None] = {}
 
     @property
     def tag(self) -> str:
@@ -124,13 +97,16 @@ class RoomState:
         self.departures.drop(report.user_id)
         if report.room_name:
             self._name = report.room_name
-        reporter = self._user(report.user_id)
+        reporter = self._user(report.user_id, now)
+        self._touched[reporter] = None
         self.brought_in.remove(reporter)
         reporter.reports(report, now, version)
         reporter.sources.note(report, now)
         for entry in report.metrics:
             if entry.user_id == report.user_id or not self.departures.has(entry.user_id, now):
                 self._apply_entry(entry, report, now, version)
+                if _changes_its_user(entry):
+                    self._touched[self.users[entry.user_id]] = None
         new = len(self.users) - known
         users = list(islice(reversed(self.users.values()), new)) if new else []
         if report.events and any(event.type == LEFT for event in report.events):
@@ -140,7 +116,7 @@ class RoomState:
 
     def _apply_entry(self, entry: Entry, report: Report, now: float, version: int) -> None:
         index = self._index
-        user = self._user(entry.user_id, brought_by=report.user_id)
+        user = self._user(entry.user_id, now, brought_by=report.user_id)
         reporting = user.reported_on(report, entry, now, version)
         for sample in entry.streams:
             key = (sample.stream_id, sample.direction)
@@ -160,11 +136,14 @@ class RoomState:
             if matters and stream.is_sent != was_sent:
                 self._receivers_changed(user, sample.stream_id, version)
 
-    def _user(self, user_id: str, brought_by: str = "") -> UserState:
+    def _user(self, user_id: str, now: float, brought_by: str = "") -> UserState:
         user = self.users.get(user_id)
         if user is None:
-            user = self.users[user_id] = UserState(user_id, self.users, brought_by)
+            user = self.users[user_id] = UserState(user_id, self.users, now, brought_by)
             self.brought_in.add(user)
+            self._touched[user] = None
+        if user.stale:
+            self._touched[user] = None
         if self._index:
             self._index.user_changes(user_id)
         return user
@@ -208,7 +187,9 @@ class RoomState:
         user_id = user.user_id
         self.departures.note(user_id, report_time, now)
         received = list(user.receiving.values())
-        self.remove(user, version)
+        self.forget_user(user, left_at=now)
+        self.forget_streams(list(user.streams()), version)
+        self.user_changed(user, version)
         for stream in received:
             sender = self.users.get(stream.user_id)
             reporting = sender.reporters.get(user_id) if sender else None
@@ -221,19 +202,15 @@ class RoomState:
                 self._ends(stream, version)
             self.user_changed(sender, version)
 
-    def forget_user(self, user: UserState) -> None:
+    def forget_user(self, user: UserState, left_at: float) -> None:
         del self.users[user.user_id]
         self.brought_in.remove(user)
-
-    def remove(self, user: UserState, version: int) -> None:
-        """Remove a user and its streams."""
-        self.forget_user(user)
-        self.forget_streams(list(user.streams()), version)
-        self.user_changed(user, version)
+        user.left_at = left_at
 
     def user_changed(self, user: UserState, version: int) -> None:
         """Note that a user changed, or left."""
         user.changed(version)
+        self._touched[user] = None
         if self._index:
             self._index.user_changes(user.user_id)
 
@@ -247,6 +224,11 @@ class RoomState:
         for user in self.users.values():
             user.shift(seconds, version)
         return list(self.users.values())
+
+    def take_touched(self) -> list[UserState]:
+        """The users who came, changed or left since the previous call: who left comes before who came under its id."""
+        touched, self._touched = list(self._touched), {}
+        return touched
 
     def user(self, user_id: str) -> UserState | None:
         return self.users.get(user_id)
@@ -298,3 +280,8 @@ class RoomState:
     def _samples(self) -> list[Stream]:
         """Those that count."""
         return [stream.sample for user in self.users.values() for stream in user.streams() if not stream.stale]
+
+
+def _changes_its_user(entry: Entry) -> bool:
+    """Whether it is about more than how others receive the user: else a report would change all whom it mentions."""
+    return bool(entry.device or entry.connection or any(sample.direction == "send" for sample in entry.streams))

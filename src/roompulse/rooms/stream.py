@@ -2,7 +2,7 @@
 
 from math import inf
 
-from roompulse.quality import FRAME_RATE_WINDOW, UNRATED, StreamQuality, is_sent, rate_stream
+from roompulse.quality import FRAME_RATE_WINDOW, UNRATED, StreamQuality, is_sent, limitation, rate_stream
 from roompulse.report.model import Direction, Stream, Video
 from roompulse.rooms.model import StreamMetrics
 
@@ -82,6 +82,16 @@ class StreamState:
     @property
     def is_sent(self) -> bool:
         return not self.stale and is_sent(self.sample)
+
+    def name_for(self, receiver_id: str) -> str:
+        """As a receiver names it, e.g. `u2's camera`."""
+        # An entry about the reporter itself: it receives from a user that it does not name.
+        name = self.sample.stream_id
+        return name if self.user_id == receiver_id else f"{self.user_id}'s {name}"
+
+    def limitation(self) -> str | None:
+        """What limits its encoder, in words."""
+        return None if self.stale else limitation(self.sample.video, f"sending {self.sample.stream_id}")
 
     def was_in_report_of(self, report_time: int) -> bool:
         """Whether its newest sample is of a report of that time."""

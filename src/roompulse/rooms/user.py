@@ -1,10 +1,10 @@
 """What is kept of one user while it is live."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from math import inf
 
-from roompulse.quality import Level, level_of, limitation, rate_user, worst
+from roompulse.quality import Level, level_of, rate_user, worst
 from roompulse.report.model import Entry, Report
 from roompulse.rooms.given import Given
 from roompulse.rooms.links import Reception, Weakest
@@ -20,13 +20,13 @@ DEAD_BAND = 0.05
 class UserState:
     """One user of one room: what is reported about it, and what it reported to receive from others.
 
-    `users` are all users of its room.
+    `users` are all users of its room. `joined_at` and `left_at` are when it came and went (Unix seconds); one who went
+    without a word left when it had been silent for LEAVE_AFTER.
     """
 
     __slots__ = (
         "_about",
         "_by_itself",
-        "_given",
         "_metrics",
         "_missing",
         "_newest",
@@ -35,6 +35,9 @@ class UserState:
         "_scored",
         "_users",
         "brought_by",
+        "given",
+        "joined_at",
+        "left_at",
         "received_at",
         "receiving",
         "reporters",
@@ -44,8 +47,10 @@ class UserState:
         "version",
     )
 
-    def __init__(self, user_id: str, users: "Mapping[str, UserState]", brought_by: str = "") -> None:
+    def __init__(self, user_id: str, users: "Mapping[str, UserState]", now: float, brought_by: str = "") -> None:
         self.user_id = user_id
+        self.joined_at = now
+        self.left_at: float | None = None
         # The first who reported on this user, until it reports itself.
         self.brought_by = brought_by
         self.reporters: dict[str, Reporting] = {}
@@ -60,7 +65,7 @@ class UserState:
         self._by_itself: tuple[str, int] | None = None
         # The highest report_time of its own reports, and when it came.
         self._newest: tuple[int, float] = (0, -inf)
-        self._given = Given()
+        self.given = Given()
         self._metrics: UserMetrics | None = None
         self._score: float | None = None
         self._rank: float | None = None
@@ -73,13 +78,13 @@ class UserState:
         # One that is more than a second older was not late: nothing newer had come for long.
         if not self._newest[0] - 1 <= report.report_time < self._newest[0]:
             self._newest = (report.report_time, now)
-        self._given.give("labels", report.labels, now, by_itself=True)
+        self.given.give("labels", report.labels, now, by_itself=True)
         self._refreshed(now, version)
 
     def reported_on(self, report: Report, entry: Entry, now: float, version: int) -> Reporting:
         """Note that `report` has an entry about this user, and return what its reporter says about it."""
         self._about = (report.sdk_version, report.report_time)
-        self._given.give_entry(entry, now, by_itself=report.user_id == self.user_id)
+        self.given.give_entry(entry, now, by_itself=report.user_id == self.user_id)
         self._refreshed(now, version)
         reporting = self.reporters.get(report.user_id)
         if reporting is None:
@@ -100,9 +105,10 @@ class UserState:
 
     def shift(self, seconds: float, version: int) -> None:
         """Shift all times by so much, since the clock was set."""
+        self.joined_at += seconds
         self.received_at += seconds
         self._newest = (self._newest[0], self._newest[1] + seconds)
-        self._given.shift(seconds)
+        self.given.shift(seconds)
         for reporting in self.reporters.values():
             reporting.at += seconds
         for stream in self.streams():
@@ -131,7 +137,7 @@ class UserState:
             del self.reporters[reporter]
         if not self.reporters:
             self._about = None
-        lost = self._given.forget(now, leave_after)
+        lost = self.given.forget(now, leave_after)
         return bool(gone or dropped or lost), dropped
 
     def due(self, now: float, stale_after: float, leave_after: float) -> float:
@@ -146,7 +152,7 @@ class UserState:
         parts = chain(
             (stream.received_at for stream in self.streams()),
             (reporting.at for reporting in self.reporters.values()),
-            self._given.times(),
+            self.given.times(),
         )
         return min(parts, default=self.received_at)
 
@@ -182,7 +188,7 @@ class UserState:
 
     def _find_missing(self) -> str:
         named = [one for key, one in sorted(self.receiving.items()) if not one.stale and one.user_id != self.user_id]
-        return next((_name_of(one, self.user_id) for one in named if self._is_sent(one)), "")
+        return next((one.name_for(self.user_id) for one in named if self._is_sent(one)), "")
 
     def _is_sent(self, received: StreamState) -> bool:
         """Whether the sender's own report says that it sends what this user names."""
@@ -245,6 +251,12 @@ class UserState:
         """The streams that entries about this user gave."""
         return chain.from_iterable(reporting.streams.values() for reporting in self.reporters.values())
 
+    def sending(self) -> Iterator[StreamState]:
+        """What it sends by its own reports, without stale streams."""
+        reporting = self.reporters.get(self.user_id)
+        own = reporting.streams.values() if reporting else ()
+        return (one for one in own if one.sample.direction == "send" and not one.stale)
+
     def stream_count(self) -> int:
         return sum(len(reporting.streams) for reporting in self.reporters.values())
 
@@ -261,19 +273,19 @@ class UserState:
         sdk_version, report_time = self._about or self._by_itself or ("", 0)
         return UserMetrics(
             user_id=self.user_id,
-            user_name=self._given.get("user_name"),
+            user_name=self.given.user_name,
             sdk_version=sdk_version,
-            device=self._given.get("device"),
-            connection=self._given.get("connection"),
-            labels=self._given.get("labels"),
+            device=self.given.device,
+            connection=self.given.connection,
+            labels=self.given.labels,
             report_time=report_time,
             received_at=self.received_at,
             stale=self.stale,
             reporters=sorted(self.reporters),
             quality=rate_user(
                 ((one.sample.stream_id, one.quality) for one in sending),
-                ((_name_of(one, self.user_id), one.quality) for one in receiving),
-                _limitations(sending),
+                ((one.name_for(self.user_id), one.quality) for one in receiving),
+                (words for one in sending if (words := one.limitation())),
                 self.missing,
             ),
             streams=[stream.metrics() for stream in streams],
@@ -285,15 +297,3 @@ def _is_about(score: float | None, rank: float | None) -> bool:
     if score is None or rank is None:
         return score is rank
     return abs(score - rank) <= DEAD_BAND and level_of(score) == level_of(rank)
-
-
-def _name_of(stream: StreamState, receiver_id: str) -> str:
-    # An entry about the reporter itself: it receives from a user that it does not name.
-    name = stream.sample.stream_id
-    return name if stream.user_id == receiver_id else f"{stream.user_id}'s {name}"
-
-
-def _limitations(sending: Iterable[StreamState]) -> Iterator[str]:
-    for one in sending:
-        if not one.stale and (words := limitation(one.sample.video, f"sending {one.sample.stream_id}")):
-            yield words

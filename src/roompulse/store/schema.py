@@ -1,6 +1,6 @@
 """The tables. A change needs a migration in `migrations/versions/`; a test compares the two."""
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 metadata = MetaData()
 
@@ -13,6 +13,9 @@ class Packed(LargeBinary):
     def result_processor(self, dialect: object, coltype: object) -> None:
         return None
 
+
+CALLS = text("kind IN ('room_started', 'room_ended')")
+"""In these words in an index and in a query, as SQLite compares them literally."""
 
 # SQLite assigns row ids only to a column of exactly the type INTEGER.
 _RowId = BigInteger().with_variant(Integer, "sqlite")
@@ -58,6 +61,24 @@ sessions = Table(
     Index("session_by_room", "room_id", "started_at"),
     Index("session_by_end", "ended_at"),
     comment="a room from its first report until its last user left",
+)
+
+events = Table(
+    "event",
+    metadata,
+    Column("id", _RowId, primary_key=True, comment="grows with the time at which it was found"),
+    Column("room_id", Text, nullable=False),
+    Column("time", BigInteger, nullable=False, comment="when it began, Unix milliseconds"),
+    Column("kind", Text, nullable=False),
+    Column("user_id", Text),
+    Column("stream_id", Text),
+    Column("level", Text),
+    Column("text", Text, nullable=False),
+    Column("detail", Text),
+    Index("event_by_room", "room_id", "time"),
+    # Small, so that a start finds the calls that have not ended without reading all events.
+    Index("event_of_call", "room_id", "kind", sqlite_where=CALLS, postgresql_where=CALLS),
+    comment="what happened in a room",
 )
 
 alert_rules = Table(

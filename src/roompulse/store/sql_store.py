@@ -20,7 +20,7 @@ from roompulse.store.row_codec import (
     rows_of,
     snapshot_row,
 )
-from roompulse.store.schema import samples, sessions, snapshots
+from roompulse.store.schema import events, samples, sessions, snapshots
 
 PRUNE_AT_ONCE = 500
 """Rows of each table that one call of `prune` deletes: few enough not to delay ingest."""
@@ -126,6 +126,7 @@ class SqlStore:
         oldest = (
             _oldest(samples, "received_at", samples_before),
             _oldest(snapshots, "timestamp", snapshots_before),
+            _oldest(events, "time", snapshots_before),
             _ended(snapshots_before),
         )
         return await self._write(lambda connection: sum(connection.execute(rows).rowcount for rows in oldest))

@@ -1,4 +1,4 @@
-"""Downloads of a room's history and of what its users reported, as CSV and JSON.
+"""Downloads of a room's history, of what its users reported and of its events, as CSV and JSON.
 
 Each is read in short portions while it is sent, so that a slow client keeps no transaction open.
 """
@@ -18,6 +18,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from roompulse.clock import Clock
+from roompulse.events.timeline import Timeline
 from roompulse.quality import StreamQuality, arithmetic
 from roompulse.settings import Settings
 from roompulse.store.contract import Store
@@ -105,11 +106,26 @@ USERS_COLUMNS = {
 """The attribute of a StreamSample by column."""
 
 
+EVENTS_COLUMNS = {
+    "time_utc": "time",
+    "kind": "kind",
+    "user_id": "user_id",
+    "stream_id": "stream_id",
+    "level": "level",
+    "text": "text",
+    "detail": "detail",
+}
+"""The attribute of a TimelineEvent by column."""
+
+
 class Downloads:
-    def __init__(self, store: Store, past: Replay, reader: Reader, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self, store: Store, past: Replay, timeline: Timeline, reader: Reader, clock: Clock, settings: Settings
+    ) -> None:
         self.reader = reader
         self._store = store
         self._past = past
+        self._timeline = timeline
         self._clock = clock
         self._settings = settings
 
@@ -118,6 +134,9 @@ class Downloads:
 
     def users(self, room_id: str, span: Span) -> Portions:
         return self._past.all_samples(room_id, *self._retained(span, self._settings.sample_retention))
+
+    def events(self, room_id: str, span: Span) -> Portions:
+        return self._timeline.all(room_id, *self._retained(span, self._settings.snapshot_retention))
 
     def _retained(self, span: Span, retention: float) -> tuple[float, float]:
         now = self._clock()
@@ -150,7 +169,15 @@ def export_routes(exports: Downloads) -> list[HTTPRouteHandler]:
     async def get_users_json(request: AnyRequest, room_id: FromPath[str]) -> PortionsAnswer:
         return answer(request, room_id, "users.json", exports.users, _json)
 
-    return [get_history_csv, get_history_json, get_users_csv, get_users_json]
+    @route("/rooms/{room_id:str}/events.csv", http_method=GET)
+    async def get_events_csv(request: AnyRequest, room_id: FromPath[str]) -> PortionsAnswer:
+        return answer(request, room_id, "events.csv", exports.events, partial(_csv, columns=EVENTS_COLUMNS))
+
+    @route("/rooms/{room_id:str}/events.json", http_method=GET)
+    async def get_events_json(request: AnyRequest, room_id: FromPath[str]) -> PortionsAnswer:
+        return answer(request, room_id, "events.json", exports.events, _json)
+
+    return [get_history_csv, get_history_json, get_users_csv, get_users_json, get_events_csv, get_events_json]
 
 
 def _json(portions: Portions) -> Iterator[bytes]:

@@ -44,7 +44,7 @@ def history_routes(
         snapshots = await reader.result(store.history(query))
         if snapshots is None and rooms.get(query.room_id) is None:
             raise NotFound(f"room_id: the room {query.room_id!r} has no retained history")
-        return await _list_answer(request, reader, snapshots or [])
+        return await list_answer(request, reader, snapshots or [])
 
     @route("/report/history/{room_id:str}/{user_id:str}", http_method=GET)
     async def get_user_history(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> ASGIApp:
@@ -52,12 +52,13 @@ def history_routes(
         samples = await reader.result(past.samples(query))
         if not samples and not await past.visits(query.room_id, query.reporter_id, clock()):
             raise NotFound(f"user_id: no data of {query.reporter_id!r} in this room is retained")
-        return await _list_answer(request, reader, samples)
+        return await list_answer(request, reader, samples)
 
     return [get_history, get_user_history]
 
 
-async def _list_answer(request: AnyRequest, reader: Reader, data: Sequence[Any]) -> ASGIApp:
+async def list_answer(request: AnyRequest, reader: Reader, data: Sequence[Any]) -> ASGIApp:
+    """A list as `data`, which may be long: encoded in the thread of the reader, and sent in portions."""
     etag, portions = await reader.result(_encoded(data))
     if answer := not_modified(request, etag):
         return answer
@@ -145,9 +146,9 @@ def _number(request: AnyRequest, name: str, *, low: float, high: float) -> float
     try:
         value = msgspec.json.decode(text, type=float)
     except msgspec.DecodeError:
-        raise BadRequest(f"{name}: must be a number, not {_shown(text)}") from None
+        raise BadRequest(f"{name}: must be a number, not {shown(text)}") from None
     if not low <= value <= high:
-        raise BadRequest(f"{name}: must be between {low:g} and {high:g}, not {_shown(text)}")
+        raise BadRequest(f"{name}: must be between {low:g} and {high:g}, not {shown(text)}")
     return value
 
 
@@ -166,8 +167,10 @@ def _direction(request: AnyRequest) -> Direction | None:
     for direction in get_args(Direction):
         if text == direction:
             return cast("Direction", direction)
-    raise BadRequest(f"direction: must be send or recv, not {_shown(text)}")
+    raise BadRequest(f"direction: must be send or recv, not {shown(text)}")
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """An invalid value as an error quotes it."""
+    """An invalid value as an error quotes it."""
     return repr(text[:_LONGEST_SHOWN])

@@ -5,6 +5,7 @@ from litestar import route
 from litestar.handlers import HTTPRouteHandler
 
 from roompulse import __version__
+from roompulse.events.model import KINDS, TimelineEvent
 from roompulse.report.ids import MAX_ID_LENGTH
 from roompulse.report.model import MAX_TIME, Report
 from roompulse.rooms.model import RoomMetrics, Snapshot, UserMetrics
@@ -93,10 +94,10 @@ def report_schema() -> Json:
 
 def openapi_document(settings: Settings) -> Json:
     references, schemas = msgspec.json.schema_components(
-        [Report, RoomMetrics, UserMetrics, Snapshot, StreamSample, *ALERT_TYPES],
+        [Report, RoomMetrics, UserMetrics, Snapshot, StreamSample, TimelineEvent, *ALERT_TYPES],
         ref_template="#/components/schemas/{name}",
     )
-    report, room, user, snapshot, sample = references[:5]
+    report, room, user, snapshot, sample, event = references[:6]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -119,6 +120,9 @@ def openapi_document(settings: Settings) -> Json:
                 400,
                 404,
                 503,
+            ),
+            "/report/events/{room_id}": get(
+                "Events of a room, oldest first", [_ROOM_ID, *_event_parameters()], array(event), 400, 404, 503
             ),
             "/report/stream/{room_id}": with_head(_stream()),
             **alert_paths(history_parameters()),
@@ -151,9 +155,10 @@ def _stream() -> Json:
     return FOR_READERS | {
         "summary": "The room as server-sent events",
         "description": (
-            "`event: room` carries a RoomMetrics, first at once and then after each change; `event: gone` says that "
-            "the room ended; `event: ping` comes at least every 10 s; `event: bye` when the server stops; "
-            "`event: denied` when the key was removed, `event: signed-out` when the sign-in has ended. "
+            "`event: room` carries a RoomMetrics, first at once and then after each change; `event: timeline` a "
+            "TimelineEvent, first the newest ones; `event: gone` says that the room ended; `event: ping` comes at "
+            "least every 10 s; `event: bye` when the server stops; `event: denied` when the key was removed, "
+            "`event: signed-out` when the sign-in has ended. "
             "For a room that is not live yet, events begin when it is."
         ),
         "operationId": "stream_room",
@@ -183,6 +188,15 @@ def _stream_parameters() -> list[Json]:
 
 
 _TIME = "Unix seconds, Unix milliseconds (from 10^11 on) or ISO 8601 with a zone"
+
+
+def _event_parameters() -> list[Json]:
+    start, end, _, limit = history_parameters()
+    return [
+        *(start, end, limit),
+        parameter("user_id", "Only of this user", {"$ref": "#/components/schemas/Id"}),
+        parameter("kind", "Only of this kind", {"enum": list(KINDS)}),
+    ]
 
 
 def history_parameters() -> list[Json]:

@@ -5,9 +5,9 @@ from collections.abc import Hashable
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
-from msgspec import Struct
 
 from roompulse.errors import BadRequest
+from roompulse.events.timeline import Timeline
 from roompulse.hub.contract import Frames
 from roompulse.rooms.contract import LiveRooms
 from roompulse.web.http.routes import GET, AnyRequest
@@ -18,33 +18,46 @@ from roompulse.web.sse.stream import EventStream, EventStreams
 _LONGEST_SHOWN = 100
 
 
-class RoomJsonView(Struct, frozen=True):
-    """A room as JSON; empty until it is live. Without users, most of a large room, there are its figures alone."""
+class RoomJsonView:
+    """A room as JSON, and each of its newest events; empty until there is one of them.
 
-    rooms: LiveRooms
-    room_id: str
-    with_users: bool = True
+    Without users, which are nearly all of a large room, there are its figures alone.
+    """
+
+    def __init__(self, rooms: LiveRooms, timeline: Timeline, room_id: str, *, with_users: bool = True) -> None:
+        self.room_id = room_id
+        self._rooms = rooms
+        self._timeline = timeline
+        self._with_users = with_users
+        self._was_live = False
 
     @property
     def key(self) -> Hashable:
-        return "json", self.room_id, self.with_users
+        return "json", self.room_id, self._with_users
 
     @property
     def gone(self) -> Frames:
-        return {"room": json_event({"room_id": self.room_id}, name="gone")}
+        return {}
 
     def render(self) -> Frames:
-        if (room := self.rooms.get(self.room_id)) is None:
-            return {}
-        shown = room.metrics() if self.with_users else room.totals()
-        return {"room": json_event(shown, name="room", ident=room.tag)}
+        # An event takes the place of the one that is TAIL older: a viewer that reads slowly gets the newest ones.
+        events = {
+            f"timeline-{recorded.place}": json_event(recorded.event, name="timeline")
+            for recorded in self._timeline.tail(self.room_id)
+        }
+        room, was_live = self._rooms.get(self.room_id), self._was_live
+        self._was_live = room is not None
+        if room:
+            shown = room.metrics() if self._with_users else room.totals()
+            return {"room": json_event(shown, name="room", ident=room.tag), **events}
+        return events | ({"room": json_event({"room_id": self.room_id}, name="gone")} if was_live else {})
 
 
-def stream_routes(streams: EventStreams, rooms: LiveRooms) -> list[HTTPRouteHandler]:
+def stream_routes(streams: EventStreams, rooms: LiveRooms, timeline: Timeline) -> list[HTTPRouteHandler]:
     @route("/report/stream/{room_id:str}", http_method=GET)
     async def stream_room(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
         with_users = users_wanted(request)
-        return EventStream(streams, RoomJsonView(rooms, decode_id("room_id", room_id), with_users))
+        return EventStream(streams, RoomJsonView(rooms, timeline, decode_id("room_id", room_id), with_users=with_users))
 
     return [stream_room]
 

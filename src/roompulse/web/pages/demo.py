@@ -53,7 +53,7 @@ def demo_routes(rooms: RoomPage, layout: Layout, tokens: DemoTokens) -> list[HTT
         # Each page has a room of its own: two calls in one room would report about each other's users.
         room_id = f"demo-call-{secrets.token_hex(3)}"
         query = UserQuery()
-        sections = await layout.render(rooms.view(room_id, query))
+        sections = await layout.render(await rooms.view(room_id, query))
         stream = query.url(f"{room_path(room_id)}/stream")
         token_path = f"demo/call/tokens/{encode_id(room_id)}"
         context: dict[str, Any] = {"room_id": room_id, "query": query, "users": USERS, "token_path": token_path}

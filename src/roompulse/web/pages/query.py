@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from roompulse.events.model import KINDS, Kind
 from roompulse.quality import Level
 from roompulse.rooms.model import Figures, RoomSummary
 from roompulse.rooms.ranking import Place
@@ -119,12 +120,15 @@ def ended_query(parameters: Mapping[str, str]) -> EndedQuery | None:
 class UserQuery(PageQuery, frozen=True):
     """Which users of a room to list: those whose id contains `q`, ignoring case.
 
-    `at` is the time (Unix seconds) that a page is to show; None is the present.
+    `at` is the time (Unix seconds) that a page is to show; None is the present. `user` and `kind` are of the events in
+    its timeline.
     """
 
     q: str = ""
     page: int = 1
     at: float | None = None
+    user: str = ""
+    kind: Kind | None = None
 
     def select(self, places: Sequence[Place]) -> Sequence[Place]:
         """The places of the users that match, in their order."""
@@ -135,7 +139,18 @@ class UserQuery(PageQuery, frozen=True):
 
 
 def user_query(parameters: Mapping[str, str]) -> UserQuery:
-    return UserQuery(search_of(parameters), page_number(parameters), _time(parameters.get("at", "")))
+    return UserQuery(
+        search_of(parameters),
+        page_number(parameters),
+        _time(parameters.get("at", "")),
+        parameters.get("user", "").strip()[:LONGEST_SEARCH],
+        next((known for known in KINDS if known == parameters.get("kind")), None),
+    )
+
+
+def present_query(parameters: Mapping[str, str]) -> UserQuery:
+    """The query of a stream. A page of the past has none: what is asked for here is the present."""
+    return replace(user_query(parameters), at=None)
 
 
 def seconds_ago(parameters: Mapping[str, str]) -> float | None:

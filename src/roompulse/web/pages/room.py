@@ -24,7 +24,8 @@ from roompulse.web.http.urls import decode_id, room_path
 from roompulse.web.pages.alerts import AlertBanners
 from roompulse.web.pages.layout import Layout, html_answer
 from roompulse.web.pages.past import Listed, Moment, Past, history_unavailable
-from roompulse.web.pages.query import UserQuery, user_query
+from roompulse.web.pages.query import UserQuery, present_query
+from roompulse.web.pages.timeline import KIND_NAMES, Timelines
 from roompulse.web.pages.view import PageView, Sections
 from roompulse.web.sse.stream import EventStream
 
@@ -151,12 +152,14 @@ class RoomPage:
         rooms: LiveRooms,
         past: Past,
         sessions: SessionStore,
+        timelines: Timelines,
         banners: AlertBanners,
         templates: Templates,
         clock: Clock,
     ) -> None:
         self._banners = banners
         self._rooms = rooms
+        self._timelines = timelines
         self._past = past
         self._sessions = sessions
         self._templates = templates
@@ -166,19 +169,31 @@ class RoomPage:
     def is_live(self, room_id: str) -> bool:
         return self._rooms.get(room_id) is not None
 
-    def view(self, room_id: str, query: UserQuery) -> PageView:
+    async def view(self, room_id: str, query: UserQuery) -> PageView:
+        timeline = await self._timelines.of(room_id, query)
         view = room_view(self._rooms, self._sections, room_id, query)
-        return replace(view, sections=lambda: {**view.sections(), "room-alerts": self._banners.of_room(room_id)})
+
+        def sections() -> Sections:
+            return {
+                **view.sections(),
+                "timeline": timeline(self._rooms.get(room_id), self._clock()),
+                "room-alerts": self._banners.of_room(room_id),
+            }
+
+        return replace(view, sections=sections)
 
     async def moment(self, room_id: str, at: float, query: UserQuery) -> Moment:
-        return await self._past.read(self._moment(room_id, at, query))
+        timeline = await self._timelines.of(room_id, query)
+        room, moment = await self._past.read(self._moment(room_id, at, query))
+        return replace(moment, sections={**moment.sections, "timeline": timeline(room, at)})
 
-    def _moment(self, room_id: str, at: float, query: UserQuery) -> Steps[Moment]:
+    def _moment(self, room_id: str, at: float, query: UserQuery) -> Steps[tuple[LiveRoom | None, Moment]]:
         if not self._past.has_users(at) and (totals := (yield from self._past.totals(room_id, at))):
-            return Moment(200, totals_sections(self._templates, room_id, totals, query))
+            return None, Moment(200, totals_sections(self._templates, room_id, totals, query))
         room = yield from self._past.room(room_id, at)
         # Each replay has versions of its own, so that no fragment of it can be used again.
-        return Moment(200 if room else 404, RoomSections(self._templates).of(room_id, room, query))
+        sections = RoomSections(self._templates).of(room_id, room, query)
+        return room, Moment(200 if room else 404, sections)
 
     async def sessions(self, room_id: str, query: UserQuery) -> Listed:
         """The newest sessions of the room."""
@@ -199,10 +214,11 @@ def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHan
         query, path = past.query(request), room_path(decoded)
         sessions = await page.sessions(decoded, query)
         context: dict[str, Any] = {"room_id": decoded, "path": path, "query": query, "sessions": sessions.html}
+        context["kinds"] = KIND_NAMES
         if query.at is not None:
             moment = await page.moment(decoded, query.at, query)
             return layout.answer(request, "room.html", moment.sections, at=query.at, status=moment.status, **context)
-        sections = await layout.render(page.view(decoded, query))
+        sections = await layout.render(await page.view(decoded, query))
         stream, status = query.url(f"{path}/stream"), 200 if page.is_live(decoded) else sessions.status
         return layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
 
@@ -213,8 +229,7 @@ def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHan
 
     @route("/rooms/{room_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
-        # A page of the past has no stream: what is asked for here is the present.
-        query = replace(user_query(request.query_params), at=None)
-        return layout.stream(page.view(decode_id("room_id", room_id), query))
+        query = present_query(request.query_params)
+        return layout.stream(await page.view(decode_id("room_id", room_id), query))
 
     return [get_room_page, get_sessions, stream_room_page]

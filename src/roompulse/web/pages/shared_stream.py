@@ -5,7 +5,6 @@ from urllib.parse import parse_qsl
 
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
-from msgspec.structs import replace
 
 from roompulse.errors import BadRequest, NotFound
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
@@ -13,7 +12,7 @@ from roompulse.web.http.urls import decode_id
 from roompulse.web.pages.alerts import AlertsPage
 from roompulse.web.pages.ingest_health import IngestHealthPage
 from roompulse.web.pages.layout import Layout
-from roompulse.web.pages.query import IntakeQuery, page_number, rooms_query, user_query
+from roompulse.web.pages.query import IntakeQuery, page_number, present_query, rooms_query
 from roompulse.web.pages.room import RoomPage
 from roompulse.web.pages.rooms import RoomsPage
 from roompulse.web.pages.user import UserPage
@@ -34,19 +33,20 @@ class PageViews:
         self._user = user
         self._ingest = ingest
 
-    def by_url(self, url: str) -> PageView:
+    async def by_url(self, url: str) -> PageView:
         """The view whose stream has this path and query, below the root of the application; raises NotFound."""
         path, _, query = url.partition("?")
-        return self._find(path, dict(parse_qsl(query)))
+        return await self._find(path, dict(parse_qsl(query)))
 
-    def _find(self, path: str, parameters: Mapping[str, str]) -> PageView:
+    async def _find(self, path: str, parameters: Mapping[str, str]) -> PageView:
         match path.split("/"):
             case ["stream"]:
                 return self._rooms.view(rooms_query(parameters))
             case ["rooms", room_id, "stream"]:
-                return self._room.view(decode_id("room_id", room_id), replace(user_query(parameters), at=None))
+                return await self._room.view(decode_id("room_id", room_id), present_query(parameters))
             case ["rooms", room_id, "users", user_id, "stream"]:
-                return self._user.view(decode_id("room_id", room_id), decode_id("user_id", user_id))
+                ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
+                return await self._user.view(*ids, present_query(parameters))
             case ["ingest", "stream"]:
                 return self._ingest.view(IntakeQuery(page=page_number(parameters)))
             case ["alerts", "stream"]:
@@ -61,6 +61,6 @@ def shared_stream_routes(pages: PageViews, layout: Layout) -> list[HTTPRouteHand
         urls = request.query_params.getall("view", [])
         if not 1 <= len(urls) <= MAX_VIEWS:
             raise BadRequest(f"view: 1 to {MAX_VIEWS} URLs of streams are needed, not {len(urls)}")
-        return layout.stream(*map(pages.by_url, urls))
+        return layout.stream(*[await pages.by_url(url) for url in urls])
 
     return [stream_views]

@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from msgspec.structs import replace
 
 from roompulse.clock import Clock
 from roompulse.errors import StoreError
@@ -20,7 +21,8 @@ from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id, user_path
 from roompulse.web.pages.layout import Layout, html_answer
 from roompulse.web.pages.past import Listed, Moment, Past, history_unavailable
-from roompulse.web.pages.query import UserQuery
+from roompulse.web.pages.query import UserQuery, present_query
+from roompulse.web.pages.timeline import KIND_NAMES, Timelines
 from roompulse.web.pages.view import PageView, Sections
 from roompulse.web.sse.stream import EventStream
 
@@ -88,8 +90,17 @@ def user_view(rooms: LiveRooms, sections: UserSections, room_id: str, user_id: s
 
 
 class UserPage:
-    def __init__(self, rooms: LiveRooms, past: Past, templates: Templates, clock: Clock, leave_after: float) -> None:
+    def __init__(
+        self,
+        rooms: LiveRooms,
+        past: Past,
+        timelines: Timelines,
+        templates: Templates,
+        clock: Clock,
+        leave_after: float,
+    ) -> None:
         self._rooms = rooms
+        self._timelines = timelines
         self._past = past
         self._templates = templates
         self._clock = clock
@@ -100,16 +111,25 @@ class UserPage:
         room = self._rooms.get(room_id)
         return room is not None and room.user(user_id) is not None
 
-    def view(self, room_id: str, user_id: str) -> PageView:
-        return user_view(self._rooms, self._sections, room_id, user_id)
+    async def view(self, room_id: str, user_id: str, query: UserQuery) -> PageView:
+        timeline = await self._timelines.of(room_id, query, user_id)
+        view = user_view(self._rooms, self._sections, room_id, user_id)
 
-    async def moment(self, room_id: str, user_id: str, at: float) -> Moment:
-        return await self._past.read(self._moment(room_id, user_id, at))
+        def sections() -> Sections:
+            return {**view.sections(), "timeline": timeline(self._rooms.get(room_id), self._clock())}
 
-    def _moment(self, room_id: str, user_id: str, at: float) -> Steps[Moment]:
+        return replace(view, key=("user", room_id, user_id, query.kind), sections=sections)
+
+    async def moment(self, room_id: str, user_id: str, at: float, query: UserQuery) -> Moment:
+        timeline = await self._timelines.of(room_id, query, user_id)
+        room, moment = await self._past.read(self._moment(room_id, user_id, at))
+        return replace(moment, sections={**moment.sections, "timeline": timeline(room, at)})
+
+    def _moment(self, room_id: str, user_id: str, at: float) -> Steps[tuple[LiveRoom | None, Moment]]:
         room = yield from self._past.room(room_id, at)
         found = room is not None and room.user(user_id) is not None
-        return Moment(200 if found else 404, user_sections(self._templates, room_id, user_id, room, at))
+        sections = user_sections(self._templates, room_id, user_id, room, at)
+        return room, Moment(200 if found else 404, sections)
 
     async def visits(self, room_id: str, user_id: str, query: UserQuery) -> Listed:
         """When the user was in the room."""
@@ -141,12 +161,13 @@ def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHan
         query, path = past.query(request), user_path(*ids)
         visits = await page.visits(*ids, query)
         context: dict[str, Any] = {"room_id": ids[0], "user_id": ids[1], "path": path, "query": query}
-        context["visits"] = visits.html
+        context |= {"visits": visits.html, "kinds": KIND_NAMES}
         if query.at is not None:
-            moment = await page.moment(*ids, query.at)
+            moment = await page.moment(*ids, query.at, query)
             return layout.answer(request, "user.html", moment.sections, at=query.at, status=moment.status, **context)
-        sections, status = await layout.render(page.view(*ids)), 200 if page.is_live(*ids) else visits.status
-        return layout.answer(request, "user.html", sections, stream=f"{path}/stream", status=status, **context)
+        sections = await layout.render(await page.view(*ids, query))
+        stream, status = query.url(f"{path}/stream"), 200 if page.is_live(*ids) else visits.status
+        return layout.answer(request, "user.html", sections, stream=stream, status=status, **context)
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET)
     async def get_visits(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
@@ -155,7 +176,8 @@ def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHan
         return html_answer(visits.html)
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET, opt=STREAM)
-    async def stream_user_page(room_id: FromPath[str], user_id: FromPath[str]) -> EventStream:
-        return layout.stream(page.view(decode_id("room_id", room_id), decode_id("user_id", user_id)))
+    async def stream_user_page(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> EventStream:
+        ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
+        return layout.stream(await page.view(*ids, present_query(request.query_params)))
 
     return [get_user_page, get_visits, stream_user_page]

@@ -7,9 +7,9 @@ import pytest
 from roompulse.report.model import Entry, Event, Received
 from roompulse.rooms import room
 from roompulse.rooms.admission import Limits
-from roompulse.rooms.departures import Departures
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import RoomMetrics
+from roompulse.rooms.presence import Departures
 from tests.builders import NOW, network, received, stream
 
 LEAVES: dict[str, Any] = {"events": [Event("left", 1746616000)]}

@@ -1,7 +1,38 @@
-"""Users who said that they leave. Others go on mentioning them for a moment, which must not bring them back."""
+"""What others' reports say of who is there: users who do not report themselves, and users who said that they leave."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import NamedTuple
+
+from roompulse.rooms.user import UserState
+
+
+class BroughtIn:
+    """How many users of a room do not report themselves: in `total`, and by the first who reported on them."""
+
+    __slots__ = ("_by", "total")
+
+    def __init__(self) -> None:
+        self._by: Counter[str] = Counter()
+        self.total = 0
+
+    def by(self, reporter_id: str) -> int:
+        return self._by[reporter_id]
+
+    def add(self, user: UserState) -> None:
+        """Count a new user, unless it reports itself."""
+        if user.brought_by:
+            self._by[user.brought_by] += 1
+            self.total += 1
+
+    def remove(self, user: UserState) -> None:
+        """Count a user no more, which left or reports itself from now on."""
+        if not user.brought_by:
+            return
+        self.total -= 1
+        self._by[user.brought_by] -= 1
+        if not self._by[user.brought_by]:
+            del self._by[user.brought_by]
+        user.brought_by = ""
 
 
 class _Departure(NamedTuple):
@@ -10,7 +41,10 @@ class _Departure(NamedTuple):
 
 
 class Departures:
-    """Those of one room within the last `remembered` seconds."""
+    """Users of one room who said that they leave, within the last `remembered` seconds.
+
+    Others go on mentioning them for a moment, which must not bring them back.
+    """
 
     __slots__ = ("_departed", "_remembered")
 

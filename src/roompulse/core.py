@@ -1,0 +1,156 @@
+"""What takes reports, keeps them and shows them: built, wired and run here."""
+
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from roompulse.access.database import AccessDatabase
+from roompulse.access.registry import AccessRegistry
+from roompulse.access.sessions import OperatorSessions
+from roompulse.access.store import AccessStore
+from roompulse.alerts.metrics import Readings
+from roompulse.alerts.model import Alert
+from roompulse.alerts.preview import Previews
+from roompulse.alerts.service import AlertService
+from roompulse.clock import WallClock
+from roompulse.events.detector import Detector
+from roompulse.events.timeline import Timeline
+from roompulse.follower import Follower
+from roompulse.hub.local import LocalHub
+from roompulse.ingest import Ingest, look_after, taking
+from roompulse.intake.intake import Intake
+from roompulse.meters import Meters
+from roompulse.notify.channels import Channels
+from roompulse.notify.courier import Courier
+from roompulse.notify.senders import all_senders
+from roompulse.notify.store import Outbox
+from roompulse.periodic import background
+from roompulse.rooms.admission import Limits
+from roompulse.rooms.memory import RoomsInMemory
+from roompulse.rooms.trends import Trends
+from roompulse.settings import Settings
+from roompulse.store.availability import Availability
+from roompulse.store.engine import Database
+from roompulse.store.events import SqlEvents
+from roompulse.store.reader import Reader
+from roompulse.store.replay import Replay
+from roompulse.store.retention import Retention
+from roompulse.store.samples import SqlSamples
+from roompulse.store.sessions import SessionRecorder, SqlSessions
+from roompulse.store.snapshots import Snapshots, refill
+from roompulse.store.sql_store import SqlStore
+from roompulse.store.sqlite import startup_errors
+from roompulse.web.http.authentication import Authenticator
+from roompulse.web.http.client_address import ClientAddresses
+from roompulse.web.http.session_cookie import SessionCookie
+from roompulse.web.sse.events import slowdown_frames
+from roompulse.web.sse.stream import EventStreams
+
+
+class Core:
+    """What takes reports, keeps them and shows them, whatever asks for it."""
+
+    def __init__(self, settings: Settings, clock: WallClock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.database = Database(settings)
+        self.store = SqlStore(self.database)
+        self.rooms = no_rooms(settings)
+        self.meters = Meters()
+        clock.on_jump(lambda _jump, _now: self.meters.clock_jumps.inc())
+        self.hub = LocalHub(
+            settings.push_interval, settings.max_viewers, settings.max_views, self.meters, slowdown_frames
+        )
+        refresh = partial(self.hub.refresh, everywhere=True)
+        self.health = Availability(self.database, self.meters, clock, refresh)
+        self.reader = Reader(settings.max_reads, self.health.read_failed)
+        self.retention = Retention(self.store, self.store, clock, refresh, settings)
+        detector = Detector(self.rooms, settings.event_hold, settings.stale_after)
+        clock.on_jump(lambda jump, _now: detector.shift(jump))
+        self.timeline = Timeline(detector, SqlEvents(self.database, self.reader), self.hub.publish, clock)
+        intake = Intake(self.meters, clock)
+        self.follower = Follower(self.store, self.health, self.rooms, self.hub, intake, self.timeline, clock)
+        self.ingest = Ingest(
+            self.store,
+            self.health,
+            self.rooms,
+            self.follower,
+            self.meters,
+            clock,
+            max_queue=settings.max_queue,
+            commit_timeout=settings.commit_timeout,
+        )
+        self.trends = Trends(settings.snapshot_interval, settings.max_rooms)
+        self.sessions = SqlSessions(self.database)
+        self.alerts = AlertService(self.database, self.rooms, self._readings, clock, self._alerted, settings)
+        self.outbox = Outbox(self.database)
+        self.channels = Channels(self.outbox, clock)
+        self.courier = Courier(self.outbox, self.channels, all_senders(settings, clock), clock, self.meters.delivery)
+        self.past = Replay(SqlSamples(self.database), self.store, partial(no_rooms, settings), settings)
+        self.previews = Previews(self.store, partial(no_rooms, settings), settings)
+        self.access = AccessDatabase(settings)
+        self.access_store = AccessStore(self.access)
+        self.registry = AccessRegistry(settings, self.access_store, clock)
+        self.sign_ins = OperatorSessions(self.registry, self.access_store, clock, settings)
+        self.peers = ClientAddresses(settings)
+        self.cookie = SessionCookie(self.peers, settings.session_lifetime)
+        self.authenticator = Authenticator(self.registry, self.cookie, self.peers, settings)
+        self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
+
+    def _alerted(self, _alerts: Sequence[Alert]) -> None:
+        self.courier.wake()
+        self.hub.refresh(everywhere=True)
+
+    def _readings(self) -> Readings:
+        self.follower.expire()
+        intake, now = self.ingest.intake, self.clock()
+        return Readings(intake.newest, intake.rate(now), intake.refused_shares(now), self.ingest.commit_ms)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Raises StartupError for a database that cannot be used."""
+        async with self.database.open(), self.access.open():
+            with startup_errors(self.access.path):
+                await self.registry.reload()
+            with startup_errors(self.database.path):
+                await self.follower.rebuild(self.settings.leave_after)
+                await self.timeline.resume(await self.sessions.unfinished())
+                await self.channels.load()
+                await self.alerts.load()
+                await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
+            self.database.read_failed = self.health.read_failed
+            with self.reader.running():
+                async with background(*self._jobs()), taking(self.ingest, self.hub):
+                    yield
+                await self.timeline.close()
+
+    def _jobs(self) -> list[Coroutine[Any, Any, None]]:
+        store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
+        return [
+            look_after(self.ingest, self.follower),
+            self.health.run(),
+            Snapshots(store, self.rooms, self.trends, clock, interval).run(),
+            SessionRecorder(self.sessions, self.rooms, clock).run(),
+            self.timeline.run(),
+            self.retention.run(),
+            self.registry.run(),
+            self.sign_ins.run(),
+            self.alerts.run(),
+            self.alerts.run_pruning(),
+            self.courier.run(),
+            self.meters.watch_loop(),
+            self.streams.close_with_server(),
+        ]
+
+
+def no_rooms(settings: Settings) -> RoomsInMemory:
+    starts = settings.sender_rooms if settings.sender_rate else None
+    limits = Limits(
+        rooms=settings.max_rooms,
+        room_users=settings.max_room_users,
+        user_streams=settings.max_user_streams,
+        reported_users=settings.max_reported_users,
+        sender_rooms=starts,
+    )
+    return RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)

@@ -1,0 +1,32 @@
+"""What the rest of the program needs of stored events. `store/events.py` implements it."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from roompulse.events.model import EventQuery, TimelineEvent
+
+
+class EventStore(Protocol):
+    """Methods raise StoreError when the database fails."""
+
+    async def add(self, events: Sequence[tuple[str, TimelineEvent]]) -> None:
+        """Commit these events of rooms, all or none."""
+        ...
+
+    async def find(self, query: EventQuery) -> list[TimelineEvent]:
+        """Stored events, oldest first. Raises Unavailable for more than a portion where there is no place to read."""
+        ...
+
+    def all(self, room_id: str, start: float, end: float) -> Iterator[Sequence[TimelineEvent]]:
+        """All events of a room from `start` to `end` (Unix seconds, both included), oldest first, in portions.
+
+        To be read in the thread of the reader; between two portions no transaction is open.
+        """
+        ...
+
+    async def states(self, room_ids: Collection[str]) -> Mapping[str, Sequence[TimelineEvent]]:
+        """Of these rooms, and of all that have not ended, the events of STATE_KINDS since they started.
+
+        Empty for a room that never started.
+        """
+        ...

@@ -1,0 +1,195 @@
+"""Finds events: what changed in live rooms since they were last looked at. Pure, and by the clock that is handed in."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from roompulse.events import words
+from roompulse.events.comparison import compare
+from roompulse.events.model import Kind, TimelineEvent
+from roompulse.events.tracks import Held, RoomTrack, UserTrack, track_of
+from roompulse.quality import level_of
+from roompulse.report.model import LEFT, Received
+from roompulse.rooms.contract import ChangedUser, LiveRoom, RoomChanges
+from roompulse.rooms.rated_samples import place_in_history
+
+SETTLED_AT_ONCE = 500
+"""Levels and verdicts that begin to count in one look; in an incident of all users, the rest waits for the next."""
+
+Found = tuple[str, TimelineEvent]
+"""The room, and what happened in it."""
+
+
+class Detector:
+    """A level or a verdict counts once it has lasted for `hold` seconds; `stale_after` is that of the live rooms."""
+
+    def __init__(self, rooms: RoomChanges, hold: float, stale_after: float) -> None:
+        self._rooms = rooms
+        self._hold = hold
+        self._stale_after = stale_after
+        self._tracks: dict[str, RoomTrack] = {}
+        self._pending: dict[tuple[str, str | None], Held[Any]] = {}
+        self._found: list[Found] = []
+        self._reported: list[Found] = []
+        self._looked = 0.0
+
+    def reported(self, received: Received) -> None:
+        """Note the events of a report that was committed, late ones included."""
+        report = received.report
+        for event in report.events or ():
+            if event.type != LEFT:  # which is found as `user_left`
+                at = place_in_history(report.report_time if event.time is None else event.time, received.at)
+                told = TimelineEvent(at, "sdk", report.user_id, event.stream_id, None, event.type, event.detail)
+                self._reported.append((report.room_id, told))
+
+    def shift(self, seconds: float) -> None:
+        """Shift all times by so much, since the clock was set: what has lasted for a while still has."""
+        self._looked += seconds
+        for held in self._pending.values():
+            held.since += seconds
+        for track in self._tracks.values():
+            for user in track.users.values():
+                user.heard_at += seconds
+
+    def look(self, now: float) -> Sequence[Found]:
+        """What happened since the previous call, in the order of its time."""
+        for room, users in self._rooms.take_changes():
+            self._compare(room, users)
+        self._settle(now)
+        self._looked = now
+        return self._sorted()
+
+    def _sorted(self) -> Sequence[Found]:
+        found = self._found + self._reported
+        self._found, self._reported = [], []
+        return sorted(found, key=lambda one: one[1].time)
+
+    def resume(self, stored: Mapping[str, Sequence[TimelineEvent]], now: float) -> Sequence[Found]:
+        """Continue after a restart: what happened while the server was not running.
+
+        `stored` has, by room, the events of STATE_KINDS since the room started, for every room that was live when the
+        server ended. One without any is of a version that stored none, and taken as it is.
+        """
+        for room_id, events in stored.items():
+            self._tracks[room_id] = track_of(events) if events else self._as_it_is(room_id)
+        # Of what was rebuilt, only how it ended counts: what was before is stored.
+        for room, users in {room.room_id: (room, users) for room, users in self._rooms.take_changes()}.values():
+            self._compare_rebuilt(room, {user.user_id: user for user in users}.values())
+        for room_id, track in list(self._tracks.items()):
+            live = self._rooms.get(room_id)
+            for user_id in [one for one in track.users if live is None or live.user(one) is None]:
+                self._tell(room_id, "user_left", now, words.LEFT_UNSEEN, user_id)
+                track.remove(user_id)
+            if live is None:
+                self._end(room_id, now)
+        return self._sorted()
+
+    def _compare_rebuilt(self, room: LiveRoom, users: Iterable[ChangedUser]) -> None:
+        track, live = self._tracks.get(room.room_id), self._rooms.get(room.room_id) is room
+        if track or live:
+            self._compare(
+                room, [user for user in users if user.left_at is None or (track and user.user_id in track.users)]
+            )
+
+    def _as_it_is(self, room_id: str) -> RoomTrack:
+        track, room = RoomTrack(), self._rooms.get(room_id)
+        for place in room.worst_first() if room else ():
+            track.add(place.user_id)
+        return track
+
+    def _tell(
+        self, room_id: str, kind: Kind, at: float, text: str, user_id: str | None = None, detail: str | None = None
+    ) -> None:
+        self._found.append((room_id, TimelineEvent(at, kind, user_id, text=text, detail=detail)))
+
+    def _compare(self, room: LiveRoom, users: Iterable[ChangedUser]) -> None:
+        room_id, ended = room.room_id, self._rooms.get(room.room_id) is not room
+        track = self._tracks.get(room_id)
+        if track is None:
+            track = self._tracks[room_id] = RoomTrack()
+            self._tell(room_id, "room_started", room.started_at, words.ROOM_STARTED)
+        last = room.started_at
+        for user in users:
+            self._compare_user(room, track, user)
+            last = max(last, user.left_at or 0.0)
+        if ended:
+            self._end(room_id, last)
+        elif track.verdict.see(track.present_verdict(), room.updated_at):
+            self._pending[room_id, None] = track.verdict
+
+    def _end(self, room_id: str, at: float) -> None:
+        del self._tracks[room_id]
+        self._pending.pop((room_id, None), None)
+        self._tell(room_id, "room_ended", at, words.ROOM_ENDED)
+
+    def _compare_user(self, room: LiveRoom, track: RoomTrack, user: ChangedUser) -> None:
+        known = track.users.get(user.user_id)
+        if known is None:
+            known = track.add(user.user_id)
+            self._tell(room.room_id, "user_joined", user.joined_at, words.JOINED, user.user_id)
+        if user.left_at is None:
+            self._presence(room.room_id, known, user)
+            self._rate(room, track, known, user)
+            self._found += [(room.room_id, event) for event in compare(known, user)]
+        else:
+            self._left(room.room_id, track, known, user, user.left_at)
+
+    def _left(self, room_id: str, track: RoomTrack, known: UserTrack, user: ChangedUser, at: float) -> None:
+        silent = at - user.received_at
+        if silent > self._stale_after and not known.stale:
+            self._stale(room_id, user)
+        track.remove(user.user_id)
+        self._pending.pop((room_id, user.user_id), None)
+        self._tell(room_id, "user_left", at, words.left(silent), user.user_id)
+
+    def _stale(self, room_id: str, user: ChangedUser) -> None:
+        at = user.received_at + self._stale_after
+        self._tell(room_id, "user_stale", at, words.stale(self._stale_after), user.user_id)
+
+    def _presence(self, room_id: str, known: UserTrack, user: ChangedUser) -> None:
+        if user.stale and not known.stale:
+            self._stale(room_id, user)
+        elif known.stale and not user.stale:
+            silent = user.received_at - known.heard_at
+            self._tell(room_id, "user_returned", user.received_at, words.returned(silent), user.user_id)
+        known.stale, known.heard_at = user.stale, user.received_at
+
+    def _rate(self, room: LiveRoom, track: RoomTrack, known: UserTrack, user: ChangedUser) -> None:
+        level = level_of(user.score())
+        track.rate(known, level)
+        # By its own report, unless another's changed what it receives.
+        at = user.received_at if user.received_at > self._looked else room.updated_at
+        if known.level.see(None if level == "unknown" else level, at):
+            self._pending[room.room_id, user.user_id] = known.level
+
+    def _settle(self, now: float) -> None:
+        """Let count what has lasted for long enough. What was good from the start is no news."""
+        waiting = self._pending.items()
+        over = [key for key, held in waiting if held.candidate is None]
+        for key in over:
+            del self._pending[key]
+        due = [key for key, held in waiting if now - held.since >= self._hold]
+        for room_id, user_id in islice(due, SETTLED_AT_ONCE):
+            del self._pending[room_id, user_id]
+            room, track = self._rooms.get(room_id), self._tracks[room_id]
+            if room is None:
+                continue
+            if user_id is None:
+                self._settle_verdict(room, track)
+            else:
+                self._settle_level(room, track, user_id)
+
+    def _settle_level(self, room: LiveRoom, track: RoomTrack, user_id: str) -> None:
+        held, user = track.users[user_id].level, room.user(user_id)
+        before, level = held.settle(), held.settled
+        if user and level and (before or level != "good"):
+            text = words.level_changed(before, level, user)
+            self._found.append((room.room_id, TimelineEvent(held.since, "level_changed", user_id, None, level, text)))
+
+    def _settle_verdict(self, room: LiveRoom, track: RoomTrack) -> None:
+        held = track.verdict
+        before, verdict = held.settle(), held.settled
+        if verdict and (before or verdict != "healthy"):
+            level, text = room.summary().aggregate.quality.level, words.verdict_changed(before, verdict, room)
+            event = TimelineEvent(held.since, "verdict_changed", None, None, level, text, verdict)
+            self._found.append((room.room_id, event))

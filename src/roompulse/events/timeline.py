@@ -1,0 +1,194 @@
+"""The timelines of all rooms: events are found a few times a second, shown at once and saved shortly after."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from roompulse.bounded import BoundedMap
+from roompulse.clock import Clock
+from roompulse.errors import StoreError
+from roompulse.events import words
+from roompulse.events.contract import EventStore
+from roompulse.events.detector import Detector
+from roompulse.events.model import REPORTED, EventQuery, TimelineEvent
+from roompulse.periodic import Attempts, every
+from roompulse.report.model import Received
+
+LOOK_EVERY = 0.25
+"""Seconds; a user who reports more often is compared once in them. One look in a second would stop everything else for
+longer."""
+
+SAVE_EVERY = 1.0
+
+MOST_REPORTED, MOST_OF_USER, INTERVAL = 1000, 100, 10.0
+"""Events of the kinds REPORTED that are kept of a room, and of one of its users, in so many seconds."""
+
+MOST_UNSAVED = 10_000
+"""Events that wait while the database cannot be written; then the oldest are dropped."""
+
+TAIL = 50
+"""The newest events of a room that are kept for its viewers."""
+
+_ROOMS_WITH_TAIL = 2_000
+
+
+class Recorded(NamedTuple):
+    """An event with its number, which grows, and its place in the tail of its room, that of the one TAIL before."""
+
+    number: int
+    place: int
+    event: TimelineEvent
+
+
+class Timeline:
+    """`publish` is told the ids of rooms whose timeline has grown."""
+
+    def __init__(
+        self, detector: Detector, store: EventStore, publish: Callable[[Iterable[str]], object], clock: Clock
+    ) -> None:
+        self._detector = detector
+        self._store = store
+        self._publish = publish
+        self._clock = clock
+        self._looked = 0.0
+        self._unsaved: deque[tuple[str, TimelineEvent]] = deque(maxlen=MOST_UNSAVED)
+        self._saving: list[tuple[str, TimelineEvent]] = []
+        self._tails: BoundedMap[str, deque[Recorded]] = BoundedMap(_ROOMS_WITH_TAIL)
+        self._count = 0
+        self._budget = _Budget()
+
+    def reported(self, received: Received) -> None:
+        """Note the events of a committed report; they are found with the next look."""
+        if received.report.events:
+            self._detector.reported(received)
+
+    def look(self, now: float) -> None:
+        """Record what happened in live rooms, unless they were looked at a moment ago."""
+        if not 0 <= now - self._looked < LOOK_EVERY:
+            self._look(now)
+
+    def _look(self, now: float) -> None:
+        self._looked = now
+        for room_id, event in self._detector.look(now):
+            self.record(room_id, event)
+        for room_id, event in self._budget.over(now):
+            self._add(room_id, event)
+
+    async def resume(self, room_ids: Iterable[str]) -> None:
+        """Continue after a restart: `room_ids` are rooms that were live when the server ended, with events or without.
+
+        Raises StoreError when the database fails.
+        """
+        stored = await self._store.states(set(room_ids))
+        for room_id, event in self._detector.resume(stored, self._clock()):
+            self.record(room_id, event)
+
+    def record(self, room_id: str, event: TimelineEvent) -> None:
+        """Show an event of a room, and save it soon. One that equals a recent one is that one: a report came twice."""
+        event = replace(event, time=round(event.time, 3))
+        if event.kind in REPORTED and not self._budget.has_room(room_id, event.user_id):
+            return
+        self._add(room_id, event)
+
+    def _add(self, room_id: str, event: TimelineEvent) -> None:
+        tail = self._tails.get(room_id) or deque(maxlen=TAIL)
+        if any(event == known.event for known in tail):
+            return
+        self._count += 1
+        tail.append(Recorded(self._count, (tail[-1].place + 1) % TAIL if tail else 0, event))
+        self._tails.put(room_id, tail)
+        self._unsaved.append((room_id, event))
+        self._publish([room_id])
+
+    def tail(self, room_id: str, after: int = 0) -> Sequence[Recorded]:
+        """The newest events of a room that were recorded since the start, or after the event of this number."""
+        return [one for one in self._tails.peek(room_id) or () if one.number > after]
+
+    async def find(self, query: EventQuery) -> tuple[list[TimelineEvent], int]:
+        """Events of a room, oldest first, and the number after which `tail` has those recorded since.
+
+        Raises StoreError when the database fails, and Unavailable for many of them while others are read.
+        """
+        waiting, number = self._waiting(query), self._count
+        stored = await self._store.find(query)
+        known = set(stored)
+        new = [event for event in waiting if event not in known]
+        return sorted([*stored, *new], key=lambda event: event.time)[-query.limit :], number
+
+    def all(self, room_id: str, start: float, end: float) -> Iterator[Sequence[TimelineEvent]]:
+        """All events of a room from `start` to `end` (Unix seconds, both included), oldest first, in portions.
+
+        To be read in the thread of the reader; raises StoreError there when the database fails.
+        """
+        waiting = self._waiting(EventQuery(room_id, start, end))
+        return _then(self._store.all(room_id, start, end), waiting)
+
+    def _waiting(self, query: EventQuery) -> list[TimelineEvent]:
+        """Events until now that are not known to be saved; to be asked for before stored ones are read."""
+        self._look(self._clock())
+        return [event for room_id, event in [*self._saving, *self._unsaved] if query.matches(room_id, event)]
+
+    async def run(self) -> None:
+        await every(SAVE_EVERY, self.save, "events could not be saved")
+
+    async def close(self) -> None:
+        """Record and save what happened until now."""
+        self._look(self._clock())
+        await Attempts(self.save, "the last events could not be saved")()
+
+    async def save(self) -> None:
+        """Save the events that are not saved yet; raises StoreError, and they wait for the next call."""
+        if not self._unsaved:
+            return
+        self._saving = list(self._unsaved)
+        self._unsaved.clear()
+        try:
+            await self._store.add(self._saving)
+        except StoreError:
+            too_many = max(0, len(self._saving) + len(self._unsaved) - MOST_UNSAVED)
+            self._unsaved.extendleft(reversed(self._saving[too_many:]))
+            raise
+        finally:
+            self._saving = []
+
+
+def _then(
+    portions: Iterator[Sequence[TimelineEvent]], waiting: Sequence[TimelineEvent]
+) -> Iterator[Sequence[TimelineEvent]]:
+    """Portions of stored events, and then those that waited and are not among them."""
+    for portion in portions:
+        waiting = [event for event in waiting if event not in portion]
+        yield portion
+    if waiting:
+        yield waiting
+
+
+class _Budget:
+    """Bounds the events that senders cause: each interval, so many of a room and of each of its users."""
+
+    def __init__(self) -> None:
+        self._since = 0.0
+        self._kept: Counter[tuple[str, str | None]] = Counter()
+        self._dropped: Counter[str] = Counter()
+
+    def has_room(self, room_id: str, user_id: str | None) -> bool:
+        if self._kept[room_id, None] >= MOST_REPORTED or self._kept[room_id, user_id] >= MOST_OF_USER:
+            self._dropped[room_id] += 1
+            return False
+        self._kept[room_id, None] += 1
+        self._kept[room_id, user_id] += 1
+        return True
+
+    def over(self, now: float) -> list[tuple[str, TimelineEvent]]:
+        """At the end of an interval, an event for each room of which some were dropped in it."""
+        if 0 <= now - self._since < INTERVAL:
+            return []
+        told = [
+            (room_id, TimelineEvent(round(now, 3), "sdk", text=words.dropped(count, INTERVAL)))
+            for room_id, count in self._dropped.items()
+        ]
+        self._since = now
+        self._kept, self._dropped = Counter(), Counter()
+        return told

@@ -1,0 +1,155 @@
+"""Events are shown at once, saved soon, and bounded."""
+
+import pytest
+
+from roompulse.errors import StoreError
+from roompulse.events import timeline as module
+from roompulse.events.model import EventQuery, TimelineEvent
+from roompulse.report.model import Event
+from roompulse.rooms.admission import Limits
+from roompulse.rooms.memory import RoomsInMemory
+from tests.builders import NOW, received
+from tests.conftest import Clock
+from tests.timelines import FakeEvents, timeline_of
+
+
+class World:
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.rooms = RoomsInMemory(Limits(rooms=9, room_users=9, user_streams=9), stale_after=15, leave_after=60)
+        self.store = FakeEvents()
+        self.published: list[str] = []
+        self.timeline = timeline_of(self.rooms, self.clock, self.store, self.published.extend)
+
+    async def texts(self, **query: object) -> list[str]:
+        events, _ = await self.timeline.find(EventQuery("room-1", **query))  # type: ignore[arg-type]
+        return [event.text for event in events]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def note(text: str, at: float = NOW, user_id: str | None = None) -> TimelineEvent:
+    return TimelineEvent(at, "note", user_id, text=text)
+
+
+async def test_what_is_recorded_is_found_and_published_before_it_is_saved(world: World) -> None:
+    world.timeline.record("room-1", note("one"))
+    assert await world.texts() == ["one"]
+    assert world.published == ["room-1"]
+    assert world.store.kept == []
+    await world.timeline.save()
+    assert world.store.kept == [("room-1", note("one"))]
+    assert await world.texts() == ["one"]
+
+
+async def test_events_are_in_the_order_of_their_time_and_the_newest_are_found(world: World) -> None:
+    world.timeline.record("room-1", note("second", NOW + 2))
+    await world.timeline.save()
+    world.timeline.record("room-1", note("first", NOW + 1))
+    world.timeline.record("room-1", note("third", NOW + 3))
+    assert await world.texts() == ["first", "second", "third"]
+    assert await world.texts(limit=2) == ["second", "third"]
+    assert await world.texts(start=NOW + 2, end=NOW + 2) == ["second"]
+
+
+async def test_events_are_found_by_user_and_kind(world: World) -> None:
+    world.timeline.record("room-1", note("of a user", user_id="u1"))
+    world.timeline.record("room-1", TimelineEvent(NOW, "user_left", "u1", text="left"))
+    world.timeline.record("room-2", note("elsewhere", user_id="u1"))
+    assert await world.texts(user_id="u1") == ["of a user", "left"]
+    assert await world.texts(user_id="u1", kind="note") == ["of a user"]
+    assert await world.texts(user_id="u2") == []
+
+
+async def test_times_are_whole_milliseconds_as_they_are_stored(world: World) -> None:
+    world.timeline.record("room-1", note("one", NOW + 0.12345))
+    (found,), _ = await world.timeline.find(EventQuery("room-1"))
+    assert found.time == NOW + 0.123
+
+
+async def test_a_report_that_came_twice_happened_once(world: World) -> None:
+    for _ in range(2):
+        one = received(events=[Event("camera off", int(NOW), "camera")])
+        world.rooms.apply(one)
+        world.timeline.reported(one)
+        world.clock.advance(1)
+        world.timeline.look(world.clock())
+    assert await world.texts(kind="sdk") == ["camera off"]
+
+
+async def test_rooms_are_looked_at_a_few_times_a_second_and_for_each_search(world: World) -> None:
+    world.rooms.apply(received())
+    world.timeline.look(NOW)
+    assert len(world.published) == 2
+    world.rooms.apply(received(user_id="u2"))
+    world.timeline.look(NOW + module.LOOK_EVERY / 2)
+    assert len(world.published) == 2
+    world.timeline.look(NOW + module.LOOK_EVERY)
+    assert len(world.published) == 3
+    world.clock.advance(module.LOOK_EVERY)
+    world.rooms.apply(received(user_id="u3"))
+    assert await world.texts() == ["call started", "joined", "joined", "joined"]
+
+
+async def test_a_user_with_too_many_events_leaves_room_for_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_OF_USER", 3)
+    monkeypatch.setattr(module, "MOST_REPORTED", 5)
+    world.timeline.look(NOW)
+    for user_id in ("u1", "u2", "u3"):
+        for number in range(4):
+            world.timeline.record("room-1", TimelineEvent(NOW, "sdk", user_id, text=f"{user_id} {number}"))
+    world.timeline.record("room-1", note("not of a report"))
+    assert await world.texts() == ["u1 0", "u1 1", "u1 2", "u2 0", "u2 1", "not of a report"]
+    world.clock.advance(10)
+    assert (await world.texts())[-1] == "too many events in 10 s: 7 not kept"
+    world.timeline.record("room-1", TimelineEvent(NOW + 10, "sdk", "u1", text="again"))
+    assert (await world.texts())[-1] == "again"
+
+
+async def test_while_the_database_fails_the_newest_events_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.store.fails = True
+    for number in range(3):
+        world.timeline.record("room-1", note(str(number), NOW + number))
+        with pytest.raises(StoreError):
+            await world.timeline.save()
+    assert await world.texts() == ["0", "1", "2"]
+    world.store.fails = False
+    await world.timeline.save()
+    await world.timeline.save()
+    assert [event.text for _, event in world.store.kept] == ["0", "1", "2"]
+
+
+async def test_what_happened_last_is_saved_at_the_end(world: World) -> None:
+    one = received(events=[Event("camera off")])
+    world.timeline.look(NOW)
+    world.rooms.apply(one)
+    world.timeline.reported(one)
+    await world.timeline.close()
+    assert {event.kind for _, event in world.store.kept} == {"room_started", "user_joined", "sdk"}
+
+
+async def test_the_tail_has_what_came_after_a_search(world: World) -> None:
+    world.timeline.record("room-1", note("before"))
+    _, number = await world.timeline.find(EventQuery("room-1"))
+    world.timeline.record("room-2", note("elsewhere"))
+    world.timeline.record("room-1", note("after"))
+    assert [one.event.text for one in world.timeline.tail("room-1", number)] == ["after"]
+    assert [one.event.text for one in world.timeline.tail("room-1")] == ["before", "after"]
+
+
+async def test_the_tail_of_a_room_is_bounded(world: World) -> None:
+    for number in range(module.TAIL + 10):
+        world.timeline.record("room-1", note(str(number)))
+    assert [one.event.text for one in world.timeline.tail("room-1")] == [str(10 + one) for one in range(module.TAIL)]
+
+
+async def test_events_of_a_room_have_different_places_whatever_happens_elsewhere(world: World) -> None:
+    for number in range(module.TAIL + 10):
+        world.timeline.record("room-1", note(str(number)))
+        world.timeline.record("room-2", note("elsewhere"))
+    assert len({one.place for one in world.timeline.tail("room-1")}) == module.TAIL
