@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run demo simulate test quick check ruff mypy format unit fast e2e soak fuzz bench bench-quick bench-soak wheel screenshots lock clean
+.PHONY: help run demo simulate test quick check ruff mypy format unit fast e2e browsers soak fuzz bench bench-quick bench-soak wheel screenshots sdk lock clean
 
 help: ## List these targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,10 +48,21 @@ unit: .venv/dev ## Run the tests that need no browser
 fast: .venv/dev
 	$(PYTEST) 2 -m "not slow" tests
 
-e2e: .venv/dev ## Run the tests in Chromium
+e2e: .venv/dev ## Run the tests in Chromium, and calls between it and Firefox
 	$(BIN)/python -m e2e.chromium
+	$(BIN)/python -m e2e.firefox
+	$(BIN)/python -m e2e.libraries
 	$(BIN)/python -m tests.nginx
 	$(PYTEST) 3 e2e
+
+# In WebKit the tests are fewer, as Playwright cannot drive that of Debian.
+CORE := list live charts pause keys lost tabs wall sign_in travel
+
+browsers: .venv/dev ## Run the core of the tests of pages in Firefox and in WebKit
+	$(BIN)/python -m e2e.firefox
+	$(BIN)/python -m e2e.webkit
+	ROOMPULSE_BROWSER=firefox $(PYTEST) 2 $(CORE:%=e2e/test_%.py)
+	$(BIN)/pytest --numprocesses 0 e2e/core_webkit.py
 
 soak: .venv/dev ## Kill the server hundreds of times under load, and leave pages open for an hour, to see whether they grow
 	$(BIN)/python -m e2e.chromium
@@ -75,6 +86,9 @@ wheel: .venv/dev ## Build the package into dist/
 screenshots: .venv/dev ## Take the pictures of docs/screenshots
 	$(BIN)/python -m e2e.chromium
 	$(BIN)/python -m e2e.screenshots
+
+sdk: .venv/dev ## Make static/sdk/roompulse.js of its source
+	$(BIN)/python -m tests.sdk_module
 
 lock: ## Lock the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \

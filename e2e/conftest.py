@@ -1,6 +1,7 @@
 """A real browser in front of the real server."""
 
 import asyncio
+import os
 import re
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,9 +9,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Request,
+    expect,
+    sync_playwright,
+)
 from tests.conftest import make_server, pytest_collection_modifyitems, server
 
+from e2e import firefox
 from e2e.chromium import ARGUMENTS, find_chromium
 from e2e.pages import ALONE
 
@@ -83,12 +94,21 @@ class Watch:
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
     # Not for the whole session: Playwright's event loop would be in the way of the async tests.
     with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Chromium, or Firefox as `make browsers` asks for."""
+    if os.environ.get("ROOMPULSE_BROWSER") == "firefox":
+        browser = firefox.launch(playwright)
+    else:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
-        yield browser
-        browser.close()
+    yield browser
+    browser.close()
 
 
 @pytest.hookimpl(tryfirst=True)

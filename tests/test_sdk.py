@@ -5,11 +5,11 @@ import re
 
 import pytest
 
+from tests.sdk_module import MODULE, SOURCE, made
 from tests.test_docs import ROOT, table
 
-FOLDER = ROOT / "static" / "sdk"
-CODE = (FOLDER / "roompulse.js").read_text()
-TYPES = (FOLDER / "roompulse.d.ts").read_text()
+CODE = SOURCE.read_text()
+TYPES = MODULE.with_suffix(".d.ts").read_text()
 
 MOST_BYTES = 8_000
 """Compressed; so that a page need not think about whether it can afford the SDK."""
@@ -19,7 +19,7 @@ def members(interface: str) -> set[str]:
     """Names of what an interface or a class of the types has."""
     block = re.search(rf"export (?:interface|class) {interface} {{\n(.*?)^}}", TYPES, re.DOTALL | re.MULTILINE)
     assert block
-    return set(re.findall(r"^  (\w+)\??[:(]", block[1], re.MULTILINE))
+    return set(re.findall(r"^  (?:(?:static|get|set) )?(\w+)\??[:(]", block[1], re.MULTILINE))
 
 
 def names_in(pattern: str) -> set[str]:
@@ -29,8 +29,12 @@ def names_in(pattern: str) -> set[str]:
     return set(re.findall(r"(?:^|,)\s*(\w+)", found[1]))
 
 
-def test_the_sdk_is_small() -> None:
-    assert len(gzip.compress(CODE.encode(), 9)) <= MOST_BYTES
+def test_the_module_is_made_of_its_source() -> None:
+    assert MODULE.read_text() == made(), "run `make sdk`"
+
+
+def test_the_module_is_small() -> None:
+    assert len(gzip.compress(MODULE.read_bytes(), 9)) <= MOST_BYTES
 
 
 def test_the_sdk_depends_on_nothing() -> None:
@@ -56,7 +60,9 @@ def test_the_types_have_what_a_name_is_asked_and_answers() -> None:
 
 def test_the_types_have_what_a_pulse_has() -> None:
     block = CODE[CODE.rindex("  Object.assign(holder, {\n") :].partition("\n  });")[0]
-    assert members("RoomPulse") - {"constructor"} == set(re.findall(r"^    (\w+)[:(,]", block, re.MULTILINE))
+    named = set(re.findall(r"^    (\w+)[:(,]", block, re.MULTILINE))
+    named |= set(re.findall(r'^  (?:static |Object\.defineProperty\(holder, ")(\w+)', CODE, re.MULTILINE))
+    assert members("RoomPulse") - {"constructor"} == named
 
 
 def test_the_docs_have_the_options() -> None:

@@ -1,7 +1,8 @@
 """Calls in Chromium: an application on an origin of its own, whose pages are the participants."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -27,11 +28,16 @@ HERE = Path(__file__).parent
 SDK = HERE.parents[1] / "static" / "sdk" / "roompulse.js"
 
 
+ROOM = "room-1"
+PATIENCE = 120
+"""Seconds; real media on a busy machine take their time."""
+
+
 class _Files(SimpleHTTPRequestHandler):
     """The files of the application, and a copy of the SDK."""
 
     def translate_path(self, path: str) -> str:
-        return str(SDK) if path == "/roompulse.js" else super().translate_path(path)
+        return str(SDK) if path.partition("?")[0] == "/roompulse.js" else super().translate_path(path)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         pass
@@ -76,3 +82,47 @@ class Participant:
     def problems(self) -> list[str]:
         found: list[str] = self.page.evaluate("problems")
         return found
+
+
+class Call:
+    """Participants of one room, who report every second."""
+
+    def __init__(self, context: BrowserContext, application: str, server: Server) -> None:
+        self.server = server
+        self._context = context
+        self._application = application
+
+    def join(self, user: str, *others: Participant, silent: bool = False, **options: Any) -> Participant:
+        one = Participant(self._context, self._application, user)
+        one.join(self.server, ROOM, **{"interval": 1} | options)
+        if not silent:
+            one.capture()
+        for other in others:
+            other.call(one)
+        return one
+
+    def users(self) -> dict[str, Any]:
+        answer = self.server.get(f"/report/metrics/{ROOM}")
+        return {user["user_id"]: user for user in answer.json()["data"]["users"]} if answer.status_code == 200 else {}
+
+    def stream(self, user: str, stream_id: str, direction: str, reporter: str | None = None) -> dict[str, Any]:
+        """The newest figures of a stream, or nothing."""
+        for stream in self.users().get(user, {"streams": []})["streams"]:
+            if (stream["stream_id"], stream["direction"]) == (stream_id, direction):  # noqa: SIM102
+                if reporter in (None, stream["reporter_id"]):
+                    return dict(stream)
+        return {"video": None, "audio": None, "network": None, "quality": {"score": None, "terms": []}}
+
+    def until(self, holds: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not holds():
+            assert time.monotonic() < deadline, self.users()
+            time.sleep(0.2)
+
+    def sends_video(self, user: str) -> bool:
+        video = self.stream(user, "camera", "send")["video"] or {}
+        return bool(video.get("frame_rate"))
+
+    def receives_video(self, user: str, reporter: str) -> bool:
+        video = self.stream(user, "camera", "recv", reporter)["video"] or {}
+        return bool(video.get("frame_rate"))

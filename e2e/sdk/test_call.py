@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -11,55 +10,7 @@ from tests.server import Server
 
 from e2e.conftest import NETWORK_FAULTS, Watch
 from e2e.pages import row, visit
-from e2e.sdk.calls import Participant
-
-ROOM = "room-1"
-PATIENCE = 120
-"""Seconds; real media on a busy machine take their time."""
-
-
-class Call:
-    """Participants of one room, who report every second."""
-
-    def __init__(self, context: BrowserContext, application: str, server: Server) -> None:
-        self.server = server
-        self._context = context
-        self._application = application
-
-    def join(self, user: str, *others: Participant, silent: bool = False, **options: Any) -> Participant:
-        one = Participant(self._context, self._application, user)
-        one.join(self.server, ROOM, **{"interval": 1} | options)
-        if not silent:
-            one.capture()
-        for other in others:
-            other.call(one)
-        return one
-
-    def users(self) -> dict[str, Any]:
-        answer = self.server.get(f"/report/metrics/{ROOM}")
-        return {user["user_id"]: user for user in answer.json()["data"]["users"]} if answer.status_code == 200 else {}
-
-    def stream(self, user: str, stream_id: str, direction: str, reporter: str | None = None) -> dict[str, Any]:
-        """The newest figures of a stream, or nothing."""
-        for stream in self.users().get(user, {"streams": []})["streams"]:
-            if (stream["stream_id"], stream["direction"]) == (stream_id, direction):  # noqa: SIM102
-                if reporter in (None, stream["reporter_id"]):
-                    return dict(stream)
-        return {"video": None, "audio": None, "network": None, "quality": {"score": None, "terms": []}}
-
-    def until(self, holds: Callable[[], Any]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not holds():
-            assert time.monotonic() < deadline, self.users()
-            time.sleep(0.2)
-
-    def sends_video(self, user: str) -> bool:
-        video = self.stream(user, "camera", "send")["video"] or {}
-        return bool(video.get("frame_rate"))
-
-    def receives_video(self, user: str, reporter: str) -> bool:
-        video = self.stream(user, "camera", "recv", reporter)["video"] or {}
-        return bool(video.get("frame_rate"))
+from e2e.sdk.calls import ROOM, Call
 
 
 @pytest.fixture

@@ -42,21 +42,38 @@ async (options) => {
   navigator.sendBeacon = (url, body) => beacons.push({ url: `${url}`, type: typeof body, ...JSON.parse(body) }) > 0;
 
   // A connection that sends one camera of 20 fps and 800 kbit/s, unless told otherwise.
-  window.Connection = class {
+  window.Connection = class extends EventTarget {
     connectionState = "connected";
+    iceConnectionState = "connected";
     asked = 0;
     skew = 0; // ms, of the clock of getStats()
     track = { id: "t", kind: "video", enabled: true, muted: false, readyState: "live" };
     async getStats() {
       this.asked++;
       const at = Date.now();
-      const stat = { id: "O", type: "outbound-rtp", kind: "video", mid: "0", ssrc: 1, timestamp: at + this.skew,
+      const kind = this.track?.kind ?? "video";
+      const stat = { id: "O", type: "outbound-rtp", kind, mid: "0", ssrc: 1, timestamp: at + this.skew,
         bytesSent: at * 100, packetsSent: at / 10,
         framesEncoded: at / 50, framesPerSecond: 20, frameWidth: 640, frameHeight: 480 };
       return new Map([[stat.id, stat]]);
     }
     getTransceivers() {
       return [{ mid: "0", currentDirection: "sendonly", sender: { track: this.track }, receiver: {} }];
+    }
+  };
+
+  // One that receives a camera, of a user whom it does not know.
+  window.Receiving = class extends Connection {
+    track = new RTCPeerConnection().addTransceiver("video").receiver.track;
+    async getStats() {
+      const at = Date.now();
+      const stat = { id: "I", type: "inbound-rtp", kind: "video", mid: "0", ssrc: 1, timestamp: at,
+        bytesReceived: at * 100, packetsReceived: at / 10, packetsLost: 0, jitter: 0.01,
+        framesDecoded: at / 50, framesReceived: at / 50, framesPerSecond: 20, frameWidth: 640, frameHeight: 480 };
+      return new Map([[stat.id, stat]]);
+    }
+    getTransceivers() {
+      return [{ mid: "0", currentDirection: "recvonly", sender: { track: null }, receiver: { track: this.track } }];
     }
   };
   window.pulse = new RoomPulse({ onError: ({ message }) => errors.push(message), ...options });

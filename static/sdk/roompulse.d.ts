@@ -38,25 +38,44 @@ export interface StreamName {
   stream?: string | number;
 }
 
-/** Called for each stream at every sample; the track is null where nothing is sent. A string or number is a user. */
+/**
+ * Called for each stream at every sample; the track is null where nothing is sent. A string or number is a user, nothing
+ * an unknown one, and false one that is not known yet: what is received is then reported once it is, or after 10 s as an
+ * unknown user's.
+ */
 export type NameFunction = (
   track: MediaStreamTrack | null,
   info: StreamInfo,
-) => StreamName | string | number | null | undefined;
+) => StreamName | string | number | false | null | undefined;
 
 export interface WatchOptions {
   /** From whom this page receives: the other user of a connection between two, or a function that knows. */
   name?: string | number | NameFunction;
 }
 
+/** What `watch` needs of a connection: an RTCPeerConnection, or what wraps one. */
+export interface Connection {
+  getStats(): Promise<RTCStatsReport>;
+  getTransceivers(): RTCRtpTransceiver[];
+}
+
 export class RoomPulse {
   constructor(options: RoomPulseOptions);
+  /** Report on every RTCPeerConnection that is made from now on, once it has media. `from` says whose that is. */
+  static watchAll(options: RoomPulseOptions): RoomPulse;
+  /** The room's id; when it is set, the user leaves the room before, with a last report. */
+  get room(): string;
+  set room(room: string | number);
   /** The room token: set a newer one before it expires, or once the server has refused it (`onError` is called). */
   token?: string;
   /** Report on `connection` until it is closed, fails or is unwatched. */
-  watch(connection: RTCPeerConnection, options?: WatchOptions): void;
+  watch(connection: Connection, options?: WatchOptions): void;
+  /** Whose a received track, or a stream's tracks, are, whenever that is known; and, if given, the stream's id. */
+  from(media: MediaStreamTrack | MediaStream, user: string | number, stream?: string | number): void;
   /** Stop reporting on `connection`, with a last report; resolves when that is posted, or given up. */
-  unwatch(connection: RTCPeerConnection): Promise<void>;
+  unwatch(connection: Connection): Promise<void>;
+  /** Undo `watchAll`, and stop reporting on every connection, with a last report. */
+  unwatchAll(): Promise<void>;
   /** The user leaves: stop reporting on every connection, with a last report that says so. */
   stop(): Promise<void>;
 }

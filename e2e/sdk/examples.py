@@ -1,0 +1,70 @@
+"""The pages of examples/, as an application of their own serves them."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from e2e.libraries import bundle, read
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parents[1] / "examples"
+DOCUMENTED = "http://localhost:8180"
+
+SCRIPTS = {
+    "/peerjs.min.js": ("peerjs-1.5.5", "dist/peerjs.min.js"),
+    "/simplepeer.min.js": ("simple-peer-9.11.1", "simplepeer.min.js"),
+    "/livekit-client.umd.js": ("livekit-client-2.23.0", "dist/livekit-client.umd.js"),
+}
+
+
+class _Examples(BaseHTTPRequestHandler):
+    """Pages in which the documented address is that of the server under test, and the libraries that they name."""
+
+    def __init__(self, *args: Any, server_url: str) -> None:
+        self._server_url = server_url
+        super().__init__(*args)
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == "/mediasoup-client.js":
+            self._answer("text/javascript", bundle("mediasoup-client").encode())
+        elif path == "/signalling.js":
+            self._answer("text/javascript", (HERE / "call" / "mediasoup_server.js").read_bytes())
+        elif path in SCRIPTS:
+            self._answer("text/javascript", read(*SCRIPTS[path]))
+        elif (page := EXAMPLES / path.removeprefix("/")).is_file():
+            text = page.read_text()
+            assert DOCUMENTED in text
+            self._answer("text/html", text.replace(DOCUMENTED, self._server_url).encode())
+        elif path == "/favicon.ico":
+            self._answer("image/x-icon", b"")
+        else:
+            self.send_error(404)
+
+    def _answer(self, kind: str, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+
+@contextmanager
+def serve_examples(server_url: str) -> Iterator[str]:
+    """Serve examples/ with `server_url` in place of the documented address, and yield their origin."""
+    handler = partial(_Examples, server_url=server_url)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as application:
+        thread = threading.Thread(target=application.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{application.server_port}"
+        finally:
+            application.shutdown()
+            thread.join()
