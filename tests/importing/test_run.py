@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Table, select
 
 from roompulse.errors import StartupError
@@ -161,7 +162,7 @@ async def test_ids_go_on_growing_with_time_where_others_were_heard_of_meanwhile(
         assert await ids_in_order(database, samples, "received_at")
         assert await ids_in_order(database, snapshots, "timestamp")
         reports, history, _ = await kept(database, "other")
-        assert reports == others
+        assert [replace(one, position=0) for one in reports] == others
         assert len(history) == 300
         # So a restart finds all that was heard of lately, and what is old is what has the lowest ids.
         assert {one.report.room_id async for one in SqlStore(database).recent(IMPORTED_AT - 100)} == {"other", "room-1"}
