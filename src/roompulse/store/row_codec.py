@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import astuple
 from sqlalchemy import Connection as DatabaseConnection
 
-from roompulse.report.model import Connection, Device, Entry, Event, Received, Report
+from roompulse.report.model import Connection, Device, Entry, Event, Received, Report, Role
 from roompulse.rooms.model import Aggregate
 from roompulse.store.packing import pack_aggregate, pack_entry, unpack_entry
 from roompulse.store.schema import samples
@@ -57,21 +57,29 @@ def _insert_of(count: int) -> str:
 
 
 def rows_of(reports: Iterable[Received]) -> list[tuple[Any, ...]]:
-    """Rows of REPORT_COLUMNS. A report without entries is a sign of life, and stored as one row without a user."""
+    """Rows of REPORT_COLUMNS. A report without entries is a sign of life, and stored as one row without a user.
+
+    Entries of a media server are stored as reports of the users they are about, and name the server: so what is known
+    of a user is found in one place, whoever measured it.
+    """
     rows: list[tuple[Any, ...]] = []
     for received in reports:
         report = received.report
         at = round(received.at * 1000)
-        common = report.room_id, report.user_id, report.sdk_version, report.report_time, at
-        more = _of_report(report)
+        version, time, of_each = report.sdk_version, report.report_time, _NOTHING
+        if report.by_server:
+            of_each = {"server": report.user_id}
+        more = of_each | _of_report(report)
         if not report.metrics:
-            rows.append((*common, None, pack_entry((), more, report.report_time)))
+            rows.append((report.room_id, report.user_id, version, time, at, None, pack_entry((), more, time)))
         for entry in report.metrics:
             # The first row has what is said of the report as a whole.
             if entry.device or entry.user_name or entry.connection:
                 more = more | _of_entry(entry)
-            rows.append((*common, entry.user_id, pack_entry(entry.streams, more, report.report_time)))
-            more = _NOTHING
+            reporter_id = entry.user_id if report.by_server else report.user_id
+            packed = pack_entry(entry.streams, more, time)
+            rows.append((report.room_id, reporter_id, version, time, at, entry.user_id, packed))
+            more = of_each
     return rows
 
 
@@ -113,13 +121,15 @@ def reports_of(rows: Iterable[Any]) -> list[Received]:
     reports: list[Received] = []
     newest, metrics, users = None, list[Entry](), set[str]()
     for row_id, room_id, reporter_id, sdk_version, report_time, received_at, user_id, streams in rows:
-        common = received_at, reporter_id, room_id, report_time, sdk_version
         unpacked, more = unpack_entry(streams, report_time)
+        server = more.get("server") if more else None
+        common = received_at, server or reporter_id, room_id, report_time, sdk_version, server is None
         is_first = bool(more) and not _OF_REPORT.isdisjoint(more)
         if common != newest or user_id in users or user_id is None or is_first:
             metrics, users = [], set()
-            whole = _report_fields(more) if is_first else ()
-            report = Report(reporter_id, room_id, sdk_version, report_time, metrics, *whole)
+            whole = _report_fields(more) if is_first else _NO_FIELDS
+            role: Role | None = "server" if server else None
+            report = Report(server or reporter_id, room_id, sdk_version, report_time, metrics, *whole, role)
             reports.append(Received(report, received_at / 1000, position=row_id))
         if user_id is None:
             newest = None
@@ -131,6 +141,7 @@ def reports_of(rows: Iterable[Any]) -> list[Received]:
 
 
 _OF_REPORT = frozenset({"room_name", "labels", "events"})
+_NO_FIELDS = (None, None, None)
 
 
 def _report_fields(more: Mapping[str, Any]) -> tuple[str | None, dict[str, str] | None, list[Event] | None]:

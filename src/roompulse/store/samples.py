@@ -75,7 +75,8 @@ def _samples(query: SampleQuery, last_id: int = 0) -> Select[Any]:
     statement = select(*STORED_COLUMNS).where(*within, samples.c.id > last_id)
     statement = statement.order_by(samples.c.id)
     if query.about is not None:
-        statement = statement.where(samples.c.user_id == query.about)
+        # What a media server sends to a user is in an entry about the receiver.
+        statement = statement.where(samples.c.user_id.in_((query.about, samples.c.reporter_id)))
     if query.reporter_id is not None:
         return statement.where(samples.c.reporter_id == query.reporter_id)
     reporters = _reporters(query.room_id)

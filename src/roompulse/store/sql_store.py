@@ -20,7 +20,7 @@ from roompulse.store.row_codec import (
     rows_of,
     snapshot_row,
 )
-from roompulse.store.schema import events, samples, sessions, snapshots
+from roompulse.store.schema import HOUR, MINUTE, events, rollup_users, rollups, samples, sessions, snapshots, trends
 
 PRUNE_AT_ONCE = 500
 """Rows of each table that one call of `prune` deletes: few enough not to delay ingest."""
@@ -128,6 +128,7 @@ class SqlStore:
             _oldest(snapshots, "timestamp", snapshots_before),
             _oldest(events, "time", snapshots_before),
             _ended(snapshots_before),
+            *(_begun(table, snapshots_before) for table in (rollups, rollup_users, trends)),
         )
         return await self._write(lambda connection: sum(connection.execute(rows).rowcount for rows in oldest))
 
@@ -199,3 +200,11 @@ def _from_the_future(table: Table, time: ColumnElement[int], before: float) -> C
 def _ended(before: float) -> Any:
     ended = select(sessions.c.id).where(sessions.c.ended_at < before * 1000).limit(PRUNE_AT_ONCE).scalar_subquery()
     return delete(sessions).where(sessions.c.id.in_(ended))
+
+
+def _begun(table: Table, before: float) -> Any:
+    old = table.c.start < before
+    if "span" in table.c:  # what its index begins with
+        old &= table.c.span.in_((MINUTE, HOUR))
+    begun = select(table.c.id).where(old).limit(PRUNE_AT_ONCE).scalar_subquery()
+    return delete(table).where(table.c.id.in_(begun))
