@@ -93,7 +93,7 @@ def trends(page: Page, server: Server) -> None:
 def test_an_empty_server_says_what_will_be_there(page: Page, server: Server) -> None:
     visit(page, server, "/insights")
     expect(page.get_by_role("heading", name="No data in this time range")).to_be_visible()
-    expect(page.get_by_role("navigation", name="Overviews").get_by_role("link", name="Insights")).to_have_attribute(
+    expect(page.get_by_role("navigation", name="Pages").get_by_role("link", name="Insights")).to_have_attribute(
         "aria-current", re.compile("page")
     )
     assert faults(page) == []
