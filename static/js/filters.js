@@ -32,7 +32,7 @@ for (const form of document.querySelectorAll("form[data-filter]")) {
 // Where one typed, typing goes on.
 const typed = kept("typed");
 if (typed) keep("typed", "");
-const field = typed && document.querySelector(`form[data-filter] [name="${CSS.escape(typed)}"]`);
+const field = typed && document.querySelector(`form[data-filter] [name="${CSS.escape(typed)}"]:not([type="hidden"])`);
 if (field) {
   field.focus({ preventScroll: true });
   if (field.setSelectionRange) field.setSelectionRange(field.value.length, field.value.length);

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from roompulse import client
 from roompulse.client import Audio, Device, Entry, Event, Lost, Network, Report, Stream, Video
 from roompulse.client.buffer import MAX_AGE
 from roompulse.client.outbox import CONNECTIONS, FIRST_PAUSE, LONGEST_PAUSE, Outbox
@@ -90,7 +91,7 @@ def known(value: Any) -> Any:
 class TestReports:
     def test_have_every_field_of_the_contract_in_its_order(self) -> None:
         for name in ("Video", "Audio", "Network", "Stream", "Device", "Connection", "Entry", "Event"):
-            mine, servers = globals()[name], getattr(model, name)
+            mine, servers = getattr(client, name), getattr(model, name)
             assert mine.__struct_fields__ == servers.__struct_fields__
         assert set(Report.__struct_fields__) == set(model.Report.__struct_fields__)
 
