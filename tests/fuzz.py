@@ -273,7 +273,7 @@ class World:
         trends, intake = Trends(10, 10), self._new_intake()
         rooms_page = RoomsPage(rooms, index, users_page, trends, intake, str, self._templates, lambda: NOW)
         shown: list[View] = [
-            RoomJsonView(rooms, timeline, report.room_id, "epoch"),
+            RoomJsonView(rooms, timeline, report.room_id),
             room_view(rooms, RoomSections(self._templates), report.room_id, UserQuery()),
             rooms_page.view(RoomsQuery(report.user_id)),
             users_page.view(UsersQuery()),

@@ -23,8 +23,8 @@ class Overviews:
     def of(self, query: OverviewQuery) -> Overview:
         """The live rooms as they are now."""
         self._index.refresh()
-        found = self._index.listed(query)
-        return Overview(self._totals(), found[query.offset : query.offset + query.limit], len(found))
+        rooms = self._index.listed(query, query.offset, query.limit)
+        return Overview(self._totals(), rooms, self._index.count(query))
 
     def _totals(self) -> Totals:
         index, intake = self._index, self._intake

@@ -1,13 +1,12 @@
 """What a list of live rooms or users can be asked for: search, level and order."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
 from msgspec import Struct
 
 from roompulse.quality import Level
 from roompulse.rooms.model import Figures, RoomSummary
-from roompulse.rooms.names import is_named
 from roompulse.rooms.user import DEAD_BAND
 
 Order = Literal["score", "worst", "affected", "users", "loss", "rtt", "newest", "id"]
@@ -38,15 +37,6 @@ class Wanted(Struct, frozen=True):
     @property
     def is_filter(self) -> bool:
         return bool(self.q or self.level)
-
-    def select(self, rooms: Iterable[RoomSummary], key: Callable[[RoomSummary], Key]) -> list[RoomSummary]:
-        """The rooms that match, in the order of `key`."""
-        if self.level:
-            rooms = [room for room in rooms if getattr(room.aggregate.quality, self.level)]
-        if self.q:
-            wanted = self.q.casefold()
-            rooms = [room for room in rooms if is_named(wanted, room.room_id, room.room_name)]
-        return sorted(rooms, key=key)
 
 
 def _key(room: RoomSummary, value: float | None) -> Key:

@@ -1,6 +1,7 @@
 """The summaries of all live rooms in each order that is in use: only the rooms that changed are placed again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 
 from msgspec import Struct
 from sortedcontainers import SortedKeyList
@@ -37,7 +38,10 @@ class RoomsIndex:
         self._summaries: dict[str, RoomSummary] = {}
         # Where rooms stand in each order that was asked for, by id.
         self._places: dict[Order, dict[str, Key]] = {}
-        self._orders: dict[Order, SortedKeyList[RoomSummary, Key]] = {}
+        self._orders: dict[tuple[Order, Level | None], SortedKeyList[RoomSummary, Key]] = {}
+        # Ids and names without regard to case, and how many rooms match a search until one of them changes.
+        self._searched: dict[str, str] = {}
+        self._matching: dict[tuple[str, Level | None], int] = {}
         self.users = 0
         self.levels: dict[Level, int] = dict.fromkeys(ALL_LEVELS, 0)
 
@@ -63,17 +67,23 @@ class RoomsIndex:
 
     def _put(self, room_id: str, summary: RoomSummary | None) -> None:
         """Replace the summary of a room by its newest one, or remove it (None) when the room has ended."""
+        self._matching.clear()
         if known := self._summaries.pop(room_id, None):
+            del self._searched[room_id]
             self._count(known, -1)
-            for placed in self._orders.values():
+            for placed in self._orders_of(known):
                 placed.remove(known)
         for order, places in self._places.items():
             self._move(places, order, room_id, summary)
         if summary:
             self._summaries[room_id] = summary
+            self._searched[room_id] = f"{room_id}\n{summary.room_name or ''}".casefold()
             self._count(summary, 1)
-            for placed in self._orders.values():
+            for placed in self._orders_of(summary):
                 placed.add(summary)
+
+    def _orders_of(self, room: RoomSummary) -> "Iterator[SortedKeyList[RoomSummary, Key]]":
+        return (placed for (_, level), placed in self._orders.items() if _has(room, level))
 
     def _count(self, summary: RoomSummary, by: int) -> None:
         aggregate = summary.aggregate
@@ -81,9 +91,26 @@ class RoomsIndex:
         for level in ALL_LEVELS:
             self.levels[level] += by * getattr(aggregate.quality, level)
 
-    def listed(self, wanted: Wanted) -> Sequence[RoomSummary]:
-        """The rooms that match; not to be kept, as it changes with them. A filter costs a pass over all rooms."""
-        order = wanted.order
+    def count(self, wanted: Wanted) -> int:
+        """How many rooms match. A search costs a pass over all names when rooms have changed."""
+        rooms, q = self._order(wanted.order, wanted.level), wanted.q.casefold()
+        if not q:
+            return len(rooms)
+        count = self._matching.get((q, wanted.level))
+        if count is None:
+            count = self._matching[q, wanted.level] = sum(1 for _ in self._found(rooms, q))
+        return count
+
+    def listed(self, wanted: Wanted, offset: int, limit: int) -> list[RoomSummary]:
+        """The rooms that match, from the `offset`-th on."""
+        rooms, q = self._order(wanted.order, wanted.level), wanted.q.casefold()
+        return list(islice(self._found(rooms, q), offset, offset + limit)) if q else rooms[offset : offset + limit]
+
+    def _found(self, rooms: Iterable[RoomSummary], q: str) -> Iterator[RoomSummary]:
+        return (room for room in rooms if q in self._searched[room.room_id])
+
+    def _order(self, order: Order, level: Level | None) -> "SortedKeyList[RoomSummary, Key]":
+        """All rooms, or those with a user of this level, in an order that is kept from now on."""
         if order not in self._places:
             self._places[order] = {room_id: self._key(order, summary) for room_id, summary in self._summaries.items()}
         places = self._places[order]
@@ -91,11 +118,10 @@ class RoomsIndex:
         def place(room: RoomSummary) -> Key:
             return places[room.room_id]
 
-        if wanted.is_filter:
-            return wanted.select(self._summaries.values(), place)
-        if order not in self._orders:
-            self._orders[order] = SortedKeyList(self._summaries.values(), key=place)
-        return self._orders[order]
+        if (order, level) not in self._orders:
+            rooms = [room for room in self._summaries.values() if _has(room, level)]
+            self._orders[order, level] = SortedKeyList(rooms, key=place)
+        return self._orders[order, level]
 
     def _key(self, order: Order, room: RoomSummary) -> Key:
         key = ORDERS[order](room)
@@ -109,3 +135,7 @@ class RoomsIndex:
             now = self._key(order, summary)
             stays = before and before[0] == now[0] and abs(before[1] - now[1]) <= DEAD_BANDS.get(order, 0)
             places[room_id] = before if before and stays else now
+
+
+def _has(room: RoomSummary, level: Level | None) -> bool:
+    return level is None or getattr(room.aggregate.quality, level) > 0

@@ -14,7 +14,7 @@ from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
 from roompulse.rooms.trends import Trends
 from roompulse.web.html.fragment_cache import FragmentCache
-from roompulse.web.html.paging import paged
+from roompulse.web.html.paging import Rows, page_count
 from roompulse.web.html.sparklines import LEVELS, stacked, trendline, users_by_level
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
@@ -83,12 +83,16 @@ class RoomsPage:
         return self._fragments.fragment(None, tuple(totals.values()), render)
 
     def _list(self, query: RoomsQuery) -> str:
-        page = paged(self._index.listed(query.wanted), query.page, PER_PAGE)
+        wanted = query.wanted
+        total = self._index.count(wanted)
+        pages = page_count(total, PER_PAGE)
+        first = (min(query.page, pages) - 1) * PER_PAGE
+        page = Rows(self._index.listed(wanted, first, PER_PAGE), first // PER_PAGE + 1, pages, total)
         return self._templates.render(
             "partials/rooms.html",
             list=page,
             rows=[self._row(room) for room in page.rows],
-            first=(page.page - 1) * PER_PAGE + 1,
+            first=first + 1,
             live=len(self._index),
             query=query,
         )
