@@ -144,7 +144,7 @@ def told(view: RoomJsonView) -> list[str]:
 async def test_pages_that_are_open_show_it_as_it_is() -> None:
     timeline = timeline_of(no_rooms(), lambda: NOW)
     render = await Timelines(timeline, assets_and_templates()[1]).of("room-1", UserQuery())
-    view = RoomJsonView(no_rooms(), timeline, "room-1", "epoch")
+    view = RoomJsonView(no_rooms(), timeline, "room-1")
     before = TimelineEvent(NOW, "note", "u1", text="wrong", detail="bob")
     timeline.show("room-1", before)
     assert "u1 : wrong by bob" in words(f"<main>{render(None, NOW)}")

@@ -90,7 +90,7 @@ def assert_nothing_fails(server: Server, folder: Path, examples: int) -> str:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -196,7 +196,9 @@ def test_the_first_event_says_that_the_stream_is_open_and_what_time_it_is(server
 def test_a_quiet_stream_has_a_heartbeat(server: Server) -> None:
     quiet = server.url + "/report/stream/quiet"
     with httpx.Client(timeout=DEADLINE) as client, connect_sse(client, "GET", quiet) as source:
-        pings = [event for _, event in zip(range(2), source.iter_sse(), strict=False)]
+        # A machine that is busy makes the server push less often, which it says.
+        told = (event for event in source.iter_sse() if event.event != "interval")
+        pings = [event for _, event in zip(range(2), told, strict=False)]
     assert [ping.event for ping in pings] == ["ping", "ping"]
     assert 9 < float(pings[1].data) - float(pings[0].data) < 15
 

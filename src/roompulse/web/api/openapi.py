@@ -1,5 +1,7 @@
 """The OpenAPI document and JSON Schema of /report, generated from the types of reports and answers."""
 
+from functools import cache
+
 import msgspec
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
@@ -65,18 +67,25 @@ _FOR_SENDERS: Json = {"security": [{}, {"ingest_key": []}, {"room_token": []}]}
 
 
 def openapi_routes(settings: Settings) -> list[HTTPRouteHandler]:
-    described, schema = openapi_document(settings), msgspec.json.encode(report_schema())
+    # Made when they are asked for: a fifth of what a start takes.
+    @cache
+    def described() -> Json:
+        return openapi_document(settings)
+
+    @cache
+    def schema() -> bytes:
+        return msgspec.json.encode(report_schema())
 
     @route("/report/openapi.json", http_method=GET, opt=FOR_ANYBODY)
     async def get_openapi(request: AnyRequest) -> JsonAnswer:
         # Without `servers`, paths begin at the root of the host.
         prefix = base_of(request.scope).rstrip("/")
         servers = {"servers": [{"url": prefix}]} if prefix else {}
-        return hashed_answer(request, msgspec.json.encode(described | servers))
+        return hashed_answer(request, msgspec.json.encode(described() | servers))
 
     @route("/report/schema.json", http_method=GET, opt=FOR_ANYBODY)
     async def get_schema(request: AnyRequest) -> JsonAnswer:
-        return hashed_answer(request, schema)
+        return hashed_answer(request, schema())
 
     return [get_openapi, get_schema]
 
