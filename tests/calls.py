@@ -57,7 +57,7 @@ class Calls:
     async def wait(self, seconds: float) -> None:
         """Let time pass, and the recorders look."""
         self._clock.advance(seconds)
-        self.core.ingest.expire()
+        self.core.follower.expire()
         await self.look()
 
     async def look(self) -> None:

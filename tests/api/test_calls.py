@@ -202,3 +202,13 @@ async def test_a_call_without_a_snapshot_has_a_report(calls: Calls) -> None:
     found = await report(calls)
     assert (found["users"], found["verdicts"], found["worst_minute"]) == ([], [], None)
     assert len(found["text"].split(". ")) == 5
+
+
+async def test_its_start_may_be_written_as_a_date(calls: Calls) -> None:
+    written = "2027-01-15T08%3A00%3A00Z"
+    assert (await data(calls.client, f"/report/calls/room-1/{written}"))["started_at"] == NOW
+
+
+@pytest.mark.parametrize("path", ["/report/calls", "/report/calls/room-1", "/report/overview"])
+async def test_a_search_that_is_too_long_is_refused(calls: Calls, path: str) -> None:
+    assert_problem(await calls.client.get(path, params={"q": "x" * 257}), 400, "q")

@@ -11,15 +11,20 @@ from roompulse.calls.model import CallOrder, CallsQuery
 from roompulse.calls.reports import CallReports
 from roompulse.calls.store import SqlCalls
 from roompulse.errors import NotFound
-from roompulse.overview.query import LONGEST_SEARCH
 from roompulse.rooms.contract import LiveRooms
 from roompulse.store.reader import Reader
-from roompulse.web.api.history import requested_count, requested_limit, requested_one_of, requested_span
+from roompulse.web.api.history import (
+    requested_count,
+    requested_limit,
+    requested_one_of,
+    requested_search,
+    requested_span,
+)
 from roompulse.web.api.overview import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
 from roompulse.web.http.envelope import success
 from roompulse.web.http.json_answer import JsonAnswer, hashed_answer
 from roompulse.web.http.routes import GET, AnyRequest
-from roompulse.web.http.times import parse_time
+from roompulse.web.http.times import decode_time
 from roompulse.web.http.urls import decode_id
 
 CALL_ORDERS: Sequence[CallOrder] = get_args(CallOrder)
@@ -40,7 +45,7 @@ def call_routes(calls: SqlCalls, reports: CallReports, reader: Reader, rooms: Li
 
     @route("/report/calls/{room_id:str}/{started_at:str}", http_method=GET)
     async def get_call(request: AnyRequest, room_id: FromPath[str], started_at: FromPath[str]) -> JsonAnswer:
-        decoded, at = decode_id("room_id", room_id), parse_time("started_at", started_at)
+        decoded, at = decode_id("room_id", room_id), decode_time("started_at", started_at)
         if (report := await reports.of(decoded, at)) is None:
             raise NotFound(f"started_at: no call in {decoded!r} that started then is retained")
         return hashed_answer(request, success(report))
@@ -52,7 +57,7 @@ def calls_query(request: AnyRequest, room_id: str | None = None) -> CallsQuery:
     """Raises BadRequest that names an invalid parameter."""
     span = requested_span(request)
     return CallsQuery(
-        request.query_params.get("q", "").strip()[:LONGEST_SEARCH],
+        requested_search(request),
         requested_one_of(request, "order", CALL_ORDERS) or CALL_ORDERS[0],
         span.start,
         span.end,

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from roompulse.clock import Clock
 from roompulse.errors import BadRequest, NotFound
+from roompulse.overview.query import LONGEST_SEARCH
 from roompulse.report.ids import id_fault
 from roompulse.report.model import Direction
 from roompulse.rooms.contract import LiveRooms
@@ -168,6 +169,14 @@ def requested_id(request: AnyRequest, name: str) -> str | None:
     if text is not None and (fault := id_fault(text)):
         raise BadRequest(f"{name}: {fault}")
     return text
+
+
+def requested_search(request: AnyRequest) -> str:
+    """The parameter `q`; raises BadRequest for one that is too long."""
+    text: str = request.query_params.get("q", "")
+    if len(text) > LONGEST_SEARCH:
+        raise BadRequest(f"q: must have at most {LONGEST_SEARCH} characters, not {len(text)}")
+    return text.strip()
 
 
 def _direction(request: AnyRequest) -> Direction | None:

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from roompulse.hub.contract import Frames
 from roompulse.overview.overview import OverviewQuery, Overviews
-from roompulse.overview.query import ALL_LEVELS, ALL_ORDERS, LONGEST_SEARCH
-from roompulse.web.api.history import requested_count, requested_limit, requested_one_of
+from roompulse.overview.query import ALL_LEVELS, ALL_ORDERS
+from roompulse.web.api.history import requested_count, requested_limit, requested_one_of, requested_search
 from roompulse.web.http.envelope import success
 from roompulse.web.http.json_answer import JsonAnswer, hashed_answer
 from roompulse.web.http.routes import GET, AnyRequest
@@ -54,7 +54,7 @@ def overview_routes(overviews: Overviews, streams: EventStreams) -> list[HTTPRou
 def overview_query(request: AnyRequest) -> OverviewQuery:
     """Raises BadRequest that names an invalid parameter."""
     return OverviewQuery(
-        request.query_params.get("q", "").strip()[:LONGEST_SEARCH],
+        requested_search(request),
         requested_one_of(request, "order", ALL_ORDERS) or ALL_ORDERS[0],
         requested_one_of(request, "level", ALL_LEVELS),
         requested_count(request, "offset", low=0, high=MAX_OFFSET, default=0),

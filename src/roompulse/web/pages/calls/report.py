@@ -15,7 +15,7 @@ from roompulse.clock import Clock
 from roompulse.errors import NotFound
 from roompulse.web.html.sparklines import Segment, runs
 from roompulse.web.http.routes import GET, AnyRequest
-from roompulse.web.http.times import parse_time
+from roompulse.web.http.times import decode_time
 from roompulse.web.http.urls import decode_id
 from roompulse.web.pages.layout import Layout
 
@@ -51,7 +51,7 @@ def _levels(user: CallUser, start: float, end: float) -> Sequence[Any]:
 def call_report_routes(reports: CallReports, layout: Layout, clock: Clock) -> list[HTTPRouteHandler]:
     @route("/calls/{room_id:str}/{started_at:str}", http_method=GET)
     async def get_call_report(request: AnyRequest, room_id: FromPath[str], started_at: FromPath[str]) -> Response[str]:
-        decoded, at = decode_id("room_id", room_id), parse_time("started_at", started_at)
+        decoded, at = decode_id("room_id", room_id), decode_time("started_at", started_at)
         if (report := await reports.of(decoded, at)) is None:
             raise NotFound(f"started_at: no call in {decoded!r} that started then is retained")
         end = clock() if report.ended_at is None else report.ended_at
