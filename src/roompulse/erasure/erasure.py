@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Table, delete, func, select, update
 
 from roompulse.erasure.subject import Subject, windows
 from roompulse.store.engine import Database
+from roompulse.store.row_codec import BETWEEN_USERS, without_user
 from roompulse.store.schema import (
     alerts,
     attendances,
@@ -36,7 +37,7 @@ _OF_ROOMS, _OF_USERS = (snapshots, sessions), (samples, attendances, events, rol
 
 
 class Erased(Struct, frozen=True):
-    """How many rows were deleted, in all and by table."""
+    """How many rows were deleted, in all and by table; reports of others count that said something about a user."""
 
     rows: int
     tables: Mapping[str, int]
@@ -63,8 +64,9 @@ class Erasure:
         counts = {"share": await self._forget(subject)}
         for table in (*_OF_USERS, *(_OF_ROOMS if subject.user_id is None else ())):
             counts[table.name] = await self._in_steps(table, partial(_delete, table=table, subject=subject))
-        for table, change in ((samples, _scrub_samples), (events, _scrub_events), (attendances, _scrub_attendances)):
-            if subject.user_id is not None:
+        if subject.user_id is not None:
+            counts["sample"] += await self._in_steps(samples, partial(_scrub_samples, subject=subject))
+            for table, change in ((events, _scrub_events), (attendances, _scrub_attendances)):
                 await self._in_steps(table, partial(change, subject=subject))
         counts |= await self._database.write(partial(_erase_alerts, subject=subject))
         self._reread()
@@ -91,13 +93,23 @@ def _delete(connection: Connection, *, table: Table, subject: Subject, start: in
 
 
 def _scrub_samples(connection: Connection, *, subject: Subject, start: int, end: int) -> int:
-    """Media servers name the sender of what others receive."""
-    named = func.instr(samples.c.streams, (subject.user_id or "").encode()) > 0
-    columns = select(samples.c.id, samples.c.streams)
+    """Others say how they receive the user, and media servers name the sender of what others receive.
+
+    Returns how many reports said something about it.
+    """
+    user_id = subject.user_id or ""
+    listed = samples.c.users.contains(f"{BETWEEN_USERS}{user_id}{BETWEEN_USERS}", autoescape=True)
+    named = listed | (func.instr(samples.c.streams, user_id.encode()) > 0)
+    columns = select(samples.c.id, samples.c.user_id, samples.c.reporter_id, samples.c.users, samples.c.streams)
+    count = 0
     for row in connection.execute(_within(columns, samples, subject, start, end).where(named)).all():
-        streams = msgspec.msgpack.encode(subject.without(msgspec.msgpack.decode(row.streams)))
-        connection.execute(update(samples).where(samples.c.id == row.id).values(streams=streams))
-    return 0
+        users, values = row.users, msgspec.msgpack.decode(row.streams)
+        if row.user_id is None:
+            users, values = without_user(users, row.reporter_id, values, user_id)
+            count += users != row.users
+        changed = {"users": users, "streams": msgspec.msgpack.encode(subject.without(values))}
+        connection.execute(update(samples).where(samples.c.id == row.id).values(changed))
+    return count
 
 
 def _scrub_events(connection: Connection, *, subject: Subject, start: int, end: int) -> int:
