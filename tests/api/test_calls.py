@@ -204,9 +204,9 @@ async def test_a_call_without_a_snapshot_has_a_report(calls: Calls) -> None:
     assert len(found["text"].split(". ")) == 5
 
 
-async def test_its_start_may_be_written_as_a_date(calls: Calls) -> None:
+async def test_its_start_may_be_written_as_a_date(ended: Calls) -> None:
     written = "2027-01-15T08%3A00%3A00Z"
-    assert (await data(calls.client, f"/report/calls/room-1/{written}"))["started_at"] == NOW
+    assert (await data(ended.client, f"/report/calls/room-1/{written}"))["started_at"] == NOW
 
 
 @pytest.mark.parametrize("path", ["/report/calls", "/report/calls/room-1", "/report/overview"])

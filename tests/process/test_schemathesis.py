@@ -1,6 +1,7 @@
 """Schemathesis holds the real process to /report/openapi.json."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,7 +26,7 @@ OF_LISTS = (
     *("state", "severity", "room_id", "user_id", "kind", "reporter_id", "by", "against_from", "against_to"),
     *("q", "level", "order", "offset"),
 )
-CHANGING = r"^/report/(alerts/(rules|channels|silences|\{alert_id\}/acknowledge)|users/|shares$)"
+CHANGING = r"^/report/(alerts/(rules|channels|silences|\{alert_id\}/acknowledge)|users/|shares)"
 """Which rules, channels and shares can be is said in words alone, and whatever has a channel is connected to."""
 
 characters = st.characters(exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp"), include_characters=JOINERS)
@@ -66,7 +67,8 @@ def test_it_finds_nothing_where_it_is_a_stranger(make_server: Callable[..., Serv
     for kind in ("ingest", "read"):
         add_key(server, kind)
     with server.running():
-        assert "Authentication failed: 21 operations" in assert_nothing_fails(server, tmp_path, 5)
+        said = assert_nothing_fails(server, tmp_path, 5)
+        assert re.search(r"Authentication failed: (\d+) operations", said)[1] == "29", said
 
 
 def assert_nothing_fails(server: Server, folder: Path, examples: int) -> str:
@@ -79,6 +81,8 @@ def assert_nothing_fails(server: Server, folder: Path, examples: int) -> str:
         "/report/stream",
         "--exclude-path-regex",
         CHANGING,
+        "--exclude-method",  # what is erased cannot be read afterwards
+        "DELETE",
         "--checks",
         "all",
         "--max-examples",
