@@ -49,6 +49,9 @@ BEFORE = 2.0
 P95, LONGEST = 50, 500
 """Goals in milliseconds."""
 
+READER_RATE = str(Settings().reader_rate)
+"""The default, unlike in other benchmarks."""
+
 Pressure = Callable[["Crowd"], Awaitable[None]]
 """What runs beside the probe until it is cancelled."""
 
@@ -227,7 +230,8 @@ def run(bench: Bench) -> list[Row]:
     data, ended_at, seconds = bench.data("pressure"), time.time(), bench.seconds(SECONDS)
     asyncio.run(_seed(Settings(data=data), ended_at, 1 / 3 if bench.quick else 1))
     rows = []
-    with roompulse(data, {"SENDER_RATE": "0", "STALE_AFTER": "15", "LEAVE_AFTER": "60"}) as server:
+    settings = {"SENDER_RATE": "0", "READER_RATE": READER_RATE, "STALE_AFTER": "15", "LEAVE_AFTER": "60"}
+    with roompulse(data, settings) as server:
         alone = run_clients(_probe(server, seconds))
         before = resident_bytes(server.pid)
         rows += _rows("nothing else", alone)
