@@ -143,6 +143,22 @@ async def moments(crowd: Crowd) -> None:
     await crowd.read(f"/rooms/{ROOM}?at={crowd.ended_at - 1:.0f}", 8)
 
 
+async def health_checks(crowd: Crowd) -> None:
+    await crowd.read("/healthz", 400)
+
+
+async def static_files(crowd: Crowd) -> None:
+    await crowd.read("/static/js/live.js", 100)
+
+
+async def lists_of_rooms(crowd: Crowd) -> None:
+    await crowd.read("/report/rooms", 400)
+
+
+async def scrapes(crowd: Crowd) -> None:
+    await crowd.read("/metrics", 50)
+
+
 SCENARIOS: dict[str, Pressure] = {
     "4 downloads of users.csv": exports,
     "4 downloads of users.csv, compressed": compressed_exports,
@@ -150,6 +166,10 @@ SCENARIOS: dict[str, Pressure] = {
     "8 readers of history?limit=10&step=1&from=0": merged_histories,
     "8 readers of a user's history?limit=10&step=1&from=0": user_histories,
     "8 readers of a page with ?at=": moments,
+    "400 readers of /healthz": health_checks,
+    "100 readers of a static file": static_files,
+    "400 readers of /report/rooms": lists_of_rooms,
+    "50 readers of /metrics": scrapes,
     **pressure_views.SCENARIOS,
 }
 

@@ -1,3 +1,4 @@
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from roompulse.meters import Meters
 from roompulse.net import Networks
 from roompulse.settings import Settings
 from roompulse.web.http.client_address import ClientAddresses
-from roompulse.web.http.reader_limit import BURST, LONGEST_WAIT, ReaderLimit
+from roompulse.web.http.reader_limit import BURST, CHEAP, LONGEST_WAIT, ReaderLimit
 from tests.conftest import Clock
 
 RATE = 10
@@ -83,13 +84,23 @@ async def test_who_keeps_to_the_rate_never_waits() -> None:
         assert await readers.request() == 0
 
 
-@pytest.mark.parametrize(
-    "path", ["/assets/0123456789abcdef/js/live.js", "/static/sdk/roompulse.js", "/healthz", "/readyz"]
-)
-async def test_static_files_and_health_checks_are_no_requests_of_readers(path: str) -> None:
+CHEAP_PATHS = ["/assets/0123456789abcdef/js/live.js", "/static/sdk/roompulse.js", "/healthz", "/readyz"]
+
+
+@pytest.mark.parametrize("path", CHEAP_PATHS)
+async def test_static_files_and_health_checks_have_four_times_the_rate(path: str) -> None:
     readers = Readers()
-    assert set(await readers.requests(1000, path=path)) == {0}
-    assert set(await readers.requests(BURST * RATE)) == {0}
+    assert set(await readers.requests(BURST * RATE, path=path)) == {0}
+    waits = await readers.requests(CHEAP * WAITING, path=path)
+    assert waits[-1] == pytest.approx(LONGEST_WAIT)
+
+
+@pytest.mark.parametrize(("one", "other"), list(permutations(["/", "/healthz", CHEAP_PATHS[0]], 2)))
+async def test_none_of_them_waits_for_another(one: str, other: str) -> None:
+    readers = Readers()
+    await readers.requests(BURST * RATE, path=one)
+    assert await readers.request(path=one) > 0
+    assert await readers.request(path=other) == 0
 
 
 @pytest.mark.parametrize(
@@ -131,5 +142,4 @@ async def test_it_remembers_no_more_addresses_than_it_says(monkeypatch: pytest.M
     readers = Readers()
     for number in range(10):
         await readers.request(f"192.0.2.{number}")
-    assert readers._limit._buckets
-    assert len(readers._limit._buckets._buckets) == 3
+    assert len(readers._limit._reads._buckets) == 3
