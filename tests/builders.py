@@ -41,7 +41,7 @@ def report(user_id: str = "u1", room_id: str = "room-1", metrics: list[Entry] | 
 
 
 def received(at: float = NOW, **fields: Any) -> Received:
-    return Received(report(**fields), at)
+    return Received(at=at, position=fields.pop("position", 0), report=report(**fields))
 
 
 def body(**fields: Any) -> bytes:

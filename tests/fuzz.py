@@ -269,7 +269,7 @@ class World:
         timeline.look(NOW)
         rooms_page = RoomsPage(rooms, Trends(10, 10), self._new_intake(), str, dict, self._templates, lambda: NOW)
         shown: list[View] = [
-            RoomJsonView(rooms, timeline, report.room_id, "epoch"),
+            RoomJsonView(rooms, timeline, report.room_id),
             room_view(rooms, RoomSections(self._templates), report.room_id, UserQuery()),
             rooms_page.view(RoomsQuery()),
         ]

@@ -38,6 +38,7 @@ ORDER = [
     {"importing"},
     {"checking"},
     {"hub"},
+    {"follower"},
     {"ingest"},
     {"web"},
     {"core"},
@@ -53,6 +54,7 @@ ORDER = [
 
 NOT_EVEN_THOUGH_BEFORE = {
     "hub": {"store", "rooms", "quality", "report", "intake", "insights", "alerts", "notify", "importing", "checking"},
+    "follower": {"insights", "alerts", "notify", "importing", "checking"},
     "ingest": {"insights", "alerts", "notify", "importing", "checking"},
     "web": {"importing", "checking"},
     "core": {"importing", "checking"},

@@ -1,6 +1,5 @@
 """create_app: routes are built and wired here, over what `core.py` has."""
 
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -88,7 +87,7 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
         peers=core.peers,
         readers=ReaderLimit(settings.reader_rate, core.peers, core.meters),
         problems=problems,
-        catch_up=core.ingest.expire,
+        present=core.follower.present,
         access_log=AccessLog(core.peers) if settings.log_requests else None,
         hub=core.hub,
         meters=core.meters,
@@ -97,7 +96,6 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
 
 def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     settings, clock, rooms, ingest = core.settings, core.clock, core.rooms, core.ingest
-    epoch = secrets.token_hex(4)
     past = Past(core.past, core.reader, clock)
     timelines = Timelines(core.timeline, templates)
     banners, alerts_page = AlertBanners(core.alerts, templates), AlertsPage(core.alerts, templates)
@@ -110,11 +108,11 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     notice, forms = DatabaseNotice(core.health, core.retention, templates), Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, notice, banners.in_header, forms, core.streams, clock, settings)
     return [
-        *live_room_routes(rooms, epoch),
+        *live_room_routes(rooms),
         *history_routes(core.store, core.past, core.reader, rooms, clock),
         *event_routes(core.timeline, core.store, core.reader, rooms),
         *insight_routes(core.rollups, core.reader, clock),
-        *stream_routes(core.streams, rooms, core.timeline, epoch),
+        *stream_routes(core.streams, rooms, core.timeline),
         *openapi_routes(settings),
         *rooms_routes(rooms_page, EndedPage(core.sessions, layout), trends, layout),
         *trend_routes(trends),

@@ -16,10 +16,12 @@ from roompulse.alerts.service import AlertService
 from roompulse.clock import WallClock
 from roompulse.events.detector import Detector
 from roompulse.events.timeline import Timeline
+from roompulse.follower import Follower
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest, look_after, taking
 from roompulse.insights.recorder import RollupRecorder
 from roompulse.insights.store import SqlRollups
+from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
 from roompulse.notify.channels import Channels
 from roompulse.notify.courier import Courier
@@ -69,12 +71,13 @@ class Core:
         detector = Detector(self.rooms, settings.event_hold, settings.stale_after)
         clock.on_jump(lambda jump, _now: detector.shift(jump))
         self.timeline = Timeline(detector, SqlEvents(self.database, self.reader), self.hub.publish, clock)
+        intake = Intake(self.meters, clock)
+        self.follower = Follower(self.store, self.health, self.rooms, self.hub, intake, self.timeline, clock)
         self.ingest = Ingest(
             self.store,
             self.health,
             self.rooms,
-            self.hub,
-            self.timeline,
+            self.follower,
             self.meters,
             clock,
             max_queue=settings.max_queue,
@@ -109,7 +112,7 @@ class Core:
         self.hub.refresh(everywhere=True)
 
     def _readings(self) -> Readings:
-        self.ingest.expire()
+        self.follower.expire()
         intake, now = self.ingest.intake, self.clock()
         return Readings(intake.newest, intake.rate(now), intake.refused_shares(now), self.ingest.commit_ms)
 
@@ -120,7 +123,7 @@ class Core:
             with startup_errors(self.access.path):
                 await self.registry.reload()
             with startup_errors(self.database.path):
-                await self.ingest.rebuild(self.settings.leave_after)
+                await self.follower.rebuild(self.settings.leave_after)
                 await self.timeline.resume(await self.sessions.unfinished())
                 await self.channels.load()
                 await self.alerts.load()
@@ -137,7 +140,7 @@ class Core:
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
         store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
         return [
-            look_after(self.ingest),
+            look_after(self.ingest, self.follower),
             self.health.run(),
             Snapshots(store, self.rooms, self.trends, clock, interval).run(),
             self.recorder.run(),

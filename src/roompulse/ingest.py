@@ -15,16 +15,14 @@ from msgspec.structs import replace
 
 from roompulse.clock import WallClock
 from roompulse.errors import DatabaseLostError, Problem, StoreError, Unavailable
-from roompulse.events.timeline import Timeline
+from roompulse.follower import Follower
 from roompulse.hub.contract import Hub
-from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
 from roompulse.periodic import every
-from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received, Report
 from roompulse.rooms.contract import LiveRooms
 from roompulse.store.availability import Availability
-from roompulse.store.contract import Store
+from roompulse.store.contract import Log
 
 logger = logging.getLogger(__name__)
 
@@ -63,46 +61,32 @@ class Ingest:
 
     def __init__(
         self,
-        store: Store,
+        log: Log,
         health: Availability,
         rooms: LiveRooms,
-        hub: Hub,
-        timeline: Timeline,
+        follower: Follower,
         meters: Meters,
         clock: WallClock,
         *,
         max_queue: int,
         commit_timeout: float,
     ) -> None:
-        self._store = store
+        self._log = log
         self._health = health
         self._rooms = rooms
-        self._hub = hub
-        self._timeline = timeline
+        self._follower = follower
         self._clock = clock
         self._max_queue = max_queue
         self._commit_timeout = commit_timeout
         self._meters = meters
-        self.intake = Intake(meters, clock)
-        self._shown = self.intake.version(clock())
+        self.intake = follower.intake
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._saving_since: float | None = None
         self.commit_ms: float | None = None
         """How long the newest commit of reports took."""
         self._closed = False
-        self._shifted: set[str] = set()
         clock.on_jump(self._clock_was_set)
-
-    async def rebuild(self, leave_after: float) -> None:
-        """Fill the live rooms from stored reports after a restart, as far back as reports still have an effect."""
-        now = self._clock()
-        async for received in self._store.recent(now - leave_after - FRAME_RATE_WINDOW):
-            # As the first time: otherwise users who had left would come back where the clock was set back since then.
-            self._rooms.expire(received.at)
-            self._rooms.apply(received)
-            self.intake.newest = received.at
-        self._rooms.expire(now)
 
     async def submit(self, report: Report, sender: str = "", *, by_token: bool = False) -> None:
         """Return once the report is committed and shown; raises what `begin` raises, and what its future does."""
@@ -159,25 +143,12 @@ class Ingest:
         self._closed = True
         self._wake.set()
 
-    def expire(self) -> None:
-        """Bring the live rooms and the intake to the present time, and publish the changes."""
-        now = self._clock()
-        changed, self._shifted = self._rooms.expire(now) | self._shifted, set()
-        self._hub.publish(changed)
-        self._timeline.look(now)
-        version = self.intake.version(now)
-        if version != self._shown:
-            self._shown = version
-            self._hub.refresh()
-
-    def _clock_was_set(self, jump: float, now: float) -> None:
-        """Keep the age of everything: nobody was silent, and no report waits for longer, because a clock was set."""
+    def _clock_was_set(self, jump: float, _now: float) -> None:
+        """Keep the age of reports: none waits for longer because a clock was set."""
         for waiting in self._queue:
             waiting.received = replace(waiting.received, at=waiting.received.at + jump)
         if self._saving_since is not None:
             self._saving_since += jump
-        self.intake.clock_was_set(jump)
-        self._shifted |= self._rooms.expire(now, jump)
 
     def give_up(self) -> None:
         """Reject the reports whose commit is overdue. Those of the commit under way may still be saved."""
@@ -190,7 +161,10 @@ class Ingest:
             waiting.refuse(_not_saved(f"not saved within {self._commit_timeout:g} s"))
 
     async def _take(self, batch: Sequence[_Waiting]) -> None:
-        self.expire()
+        if any(self._is_new(waiting.received.report) for waiting in batch):
+            await self._follower.present()  # Whom it brings may be there already, by another worker.
+        else:
+            self._follower.expire()
         problems = self._rooms.admit([waiting.received for waiting in batch])
         admitted = []
         for waiting, problem in zip(batch, problems, strict=True):
@@ -210,7 +184,7 @@ class Ingest:
         self._meters.batch.observe(len(batch))
         try:
             with self._meters.commit.time():
-                await self._store.append([waiting.received for waiting in batch])
+                committed = await self._log.append([waiting.received for waiting in batch])
         except DatabaseLostError as error:
             self._health.failed(error)
             return False
@@ -221,8 +195,17 @@ class Ingest:
         if self._saving_since is not None:
             self.commit_ms = 1000 * (self._clock() - self._saving_since)
         self._health.wrote()
-        self._show(batch)
+        self._follower.apply(committed)
+        self.intake.saved([waiting.received.report for waiting in batch])
+        # After the next commit has begun, if reports wait for it: so the disk works while answers are written.
+        asyncio.get_running_loop().call_soon(_acknowledge, batch)
         return True
+
+    def _is_new(self, report: Report) -> bool:
+        """Whether a report is of or about a user who is not known here."""
+        room = self._rooms.get(report.room_id)
+        users = room.users if room else {}
+        return report.user_id not in users or any(entry.user_id not in users for entry in report.metrics)
 
     async def _save_one_by_one(self, batch: Sequence[_Waiting]) -> None:
         """Commit report by report, while that is possible, so that one bad report does not fail the others."""
@@ -238,15 +221,6 @@ class Ingest:
     def _refuse(batch: Iterable[_Waiting], message: str) -> None:
         for waiting in batch:
             waiting.refuse(_not_saved(message))
-
-    def _show(self, committed: Sequence[_Waiting]) -> None:
-        for waiting in committed:
-            self._rooms.apply(waiting.received)
-            self._timeline.reported(waiting.received)
-        self.intake.accepted([waiting.received for waiting in committed], self._rooms)
-        self._hub.publish({waiting.received.report.room_id for waiting in committed})
-        # After the next commit has begun, if reports wait for it: so the disk works while answers are written.
-        asyncio.get_running_loop().call_soon(_acknowledge, committed)
 
 
 def _acknowledge(committed: Iterable[_Waiting]) -> None:
@@ -270,9 +244,9 @@ async def taking(ingest: Ingest, hub: Hub) -> AsyncIterator[None]:
         await taking
 
 
-async def look_after(ingest: Ingest) -> None:
+async def look_after(ingest: Ingest, follower: Follower) -> None:
     async def look() -> None:
         ingest.give_up()
-        ingest.expire()
+        await follower.present()
 
     await every(LOOK_EVERY, look, "stale users and overdue commits could not be checked")

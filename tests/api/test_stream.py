@@ -23,7 +23,7 @@ def test_without_users_it_is_the_room_and_its_aggregate() -> None:
     rooms = no_rooms()
     rooms.apply(received())
     timeline = timeline_of(rooms, lambda: NOW)
-    views = [RoomJsonView(rooms, timeline, "room-1", "epoch", with_users=wanted) for wanted in (True, False)]
+    views = [RoomJsonView(rooms, timeline, "room-1", with_users=wanted) for wanted in (True, False)]
     whole, totals = map(shown, views)
     assert whole.pop("users")
     assert totals == whole
@@ -33,7 +33,7 @@ def test_without_users_it_is_the_room_and_its_aggregate() -> None:
 def test_viewers_with_and_without_users_get_events_of_their_own() -> None:
     rooms = no_rooms()
     timeline = timeline_of(rooms, lambda: NOW)
-    whole, totals = (RoomJsonView(rooms, timeline, "1", "", with_users=wanted) for wanted in (True, False))
+    whole, totals = (RoomJsonView(rooms, timeline, "1", with_users=wanted) for wanted in (True, False))
     assert whole.key != totals.key
 
 

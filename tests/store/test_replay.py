@@ -54,7 +54,8 @@ def past(archive: SampleArchive, store: SqlStore, settings: Settings) -> Replay:
 
 
 async def found(archive: SampleArchive, query: SampleQuery) -> list[Received]:
-    return [one for portion in archive.reports(query) for one in portion]
+    """What `append` was given, without the positions that it gave."""
+    return [replace(one, position=0) for portion in archive.reports(query) for one in portion]
 
 
 class TestReports:

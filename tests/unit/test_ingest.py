@@ -1,22 +1,24 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from roompulse.errors import StoreError, TooManyRequests, Unavailable
+from roompulse.follower import Follower
 from roompulse.hub.contract import View
 from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest import MAX_BATCH, Ingest
+from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
 from roompulse.report.model import Entry, Received
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
-from roompulse.rooms.model import Aggregate, Snapshot, UserMetrics
+from roompulse.rooms.model import UserMetrics
 from roompulse.store.availability import Availability
-from roompulse.store.contract import HistoryQuery, Steps
 from tests.builders import NOW, network, received, report, stream, video
 from tests.conftest import Clock
 from tests.timelines import timeline_of
@@ -24,7 +26,7 @@ from tests.timelines import timeline_of
 COMMIT_TIMEOUT = 10.0
 
 
-class FakeStore:
+class FakeLog:
     """Keeps what is appended in a list; a commit takes as long as a test holds `open` shut."""
 
     def __init__(self) -> None:
@@ -38,13 +40,32 @@ class FakeStore:
         self.failure: type[Exception] = StoreError
         self.open = asyncio.Event()
         self.open.set()
+        self.others: list[Received] = []
+        """What other processes have committed, and this one has not read yet."""
+        self.looks = 0
+        self.unreadable = False
+        self.readable = asyncio.Event()
+        self.readable.set()
 
-    async def append(self, reports: Sequence[Received]) -> None:
+    async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
         self.commits.append([one.report.user_id for one in reports])
         await self.open.wait()
         if self.out or self.poison & {one.report.user_id for one in reports}:
             raise self.failure("the database failed")
-        self.kept += reports
+        first = len(self.kept) + 1
+        committed = [replace(one, position=number) for number, one in enumerate(reports, first)]
+        self.kept += committed
+        news, self.others = self.others, []
+        return [*news, *committed]
+
+    async def news(self) -> Sequence[Received]:
+        """What `others` committed."""
+        self.looks += 1
+        await self.readable.wait()
+        if self.unreadable:
+            raise StoreError("the database failed")
+        news, self.others = self.others, []
+        return news
 
     async def check(self) -> None:
         raise NotImplementedError
@@ -58,18 +79,6 @@ class FakeStore:
         for one in self.kept:
             if one.at > since:
                 yield one
-
-    async def add_snapshots(self, timestamp: float, aggregates: Iterable[tuple[str, Aggregate]]) -> None:
-        raise NotImplementedError
-
-    def history(self, query: HistoryQuery) -> Steps[Sequence[Snapshot] | None]:
-        raise NotImplementedError
-
-    def snapshots(self, room_id: str, start: float, end: float) -> Iterator[Sequence[Snapshot]]:
-        raise NotImplementedError
-
-    async def prune(self, samples_before: float, snapshots_before: float) -> int:
-        raise NotImplementedError
 
 
 T = TypeVar("T")
@@ -104,19 +113,20 @@ class World:
     def __init__(self, max_queue: int = 10_000, limits: Limits | None = None) -> None:
         self.clock = Clock()
         self.meters = Meters()
-        self.store = FakeStore()
+        self.log = FakeLog()
         self.hub = FakeHub()
         self.rooms = RoomsInMemory(limits or Limits(100, 1000, 100), stale_after=15, leave_after=60)
         self.start(max_queue)
 
     def start(self, max_queue: int) -> None:
-        self.health = Availability(self.store, self.meters, self.clock, partial(self.hub.refresh, everywhere=True))
+        self.health = Availability(self.log, self.meters, self.clock, partial(self.hub.refresh, everywhere=True))
+        intake, timeline = Intake(self.meters, self.clock), timeline_of(self.rooms, self.clock)
+        self.follower = Follower(self.log, self.health, self.rooms, self.hub, intake, timeline, self.clock)
         self.ingest = Ingest(
-            self.store,
+            self.log,
             self.health,
             self.rooms,
-            self.hub,
-            timeline_of(self.rooms, self.clock),
+            self.follower,
             self.meters,
             self.clock,
             max_queue=max_queue,
@@ -129,13 +139,17 @@ class World:
         try:
             yield
         finally:
-            self.store.open.set()
+            self.log.open.set()
             self.ingest.close()
             async with asyncio.timeout(5):
                 await taking
 
     def post(self, user_id: str = "u1", room_id: str = "room-1") -> "asyncio.Task[None]":
         return asyncio.create_task(self.ingest.submit(report(user_id=user_id, room_id=room_id)))
+
+    def accepted(self) -> float:
+        """Reports that Prometheus counts as accepted by this process."""
+        return self.meters.registry.get_sample_value("roompulse_reports_total", {"outcome": "accepted"}) or 0
 
     def users(self, room_id: str = "room-1") -> list[UserMetrics]:
         room = self.rooms.get(room_id)
@@ -176,18 +190,18 @@ class TestWhatIsCounted:
         assert self.counted(world, "batch_reports_bucket", le="1.0") == 1
 
     async def test_is_no_report_that_could_not_be_saved(self, world: World) -> None:
-        world.store.poison = {"u1"}
+        world.log.poison = {"u1"}
         async with world.running():
             await outcomes([world.post("u1"), world.post("u2")])
         assert self.counted(world, "reports_total", outcome="accepted") == 1
 
     async def test_is_what_waits(self, world: World) -> None:
         async with world.running():
-            world.store.open.clear()
+            world.log.open.clear()
             posted = [world.post("u1"), world.post("u2")]
             await settled()
             assert world.ingest.waiting == 2
-            world.store.open.set()
+            world.log.open.set()
             await outcomes(posted)
             await settled()
             assert world.ingest.waiting == 0
@@ -197,39 +211,39 @@ class TestAReport:
     async def test_is_saved_then_shown_then_published_then_answered(self, world: World) -> None:
         async with world.running():
             await world.ingest.submit(report())
-            assert world.store.kept == [received(NOW)]
+            assert world.log.kept == [received(NOW, position=1)]
             assert world.user_ids() == ["u1"]
             assert world.hub.published == [["room-1"]]
 
     async def test_is_neither_shown_nor_answered_before_it_is_committed(self, world: World) -> None:
         async with world.running():
-            world.store.open.clear()
+            world.log.open.clear()
             posted = world.post()
             await settled()
-            assert world.store.commits == [["u1"]]
+            assert world.log.commits == [["u1"]]
             assert not posted.done()
             assert (world.rooms.ids(), world.hub.published) == ([], [])
-            world.store.open.set()
+            world.log.open.set()
             assert await outcomes([posted]) == [None]
             assert (world.rooms.ids(), world.hub.published) == (["room-1"], [["room-1"]])
 
     async def test_counts_from_its_receipt_and_not_from_its_commit(self, world: World) -> None:
         async with world.running():
-            world.store.open.clear()
+            world.log.open.clear()
             posted = world.post()
             await settled()
             world.clock.advance(5)
-            world.store.open.set()
+            world.log.open.set()
             await posted
             assert world.users()[0].received_at == NOW
 
     async def test_is_taken_though_its_sender_left(self, world: World) -> None:
         async with world.running():
-            world.store.open.clear()
+            world.log.open.clear()
             left, stays = world.post("u1"), world.post("u2")
             await settled()
             left.cancel()
-            world.store.open.set()
+            world.log.open.set()
             assert await outcomes([left, stays]) == [asyncio.CancelledError, None]
             assert world.user_ids() == ["u1", "u2"]
 
@@ -237,14 +251,14 @@ class TestAReport:
 class TestABatch:
     async def test_is_what_arrived_while_the_one_before_was_committed(self, world: World) -> None:
         async with world.running():
-            world.store.open.clear()
+            world.log.open.clear()
             posted = [world.post("u1")]
             await settled()
             posted += [world.post(user_id) for user_id in ("u2", "u3", "u4")]
             await settled()
-            world.store.open.set()
+            world.log.open.set()
             assert await outcomes(posted) == [None] * 4
-            assert world.store.commits == [["u1"], ["u2", "u3", "u4"]]
+            assert world.log.commits == [["u1"], ["u2", "u3", "u4"]]
 
     async def test_publishes_each_room_that_it_touched_once(self, world: World) -> None:
         async with world.running():
@@ -256,19 +270,19 @@ class TestABatch:
         async with world.running():
             posted = [world.post() for _ in range(MAX_BATCH + 1)]
             assert await outcomes(posted) == [None] * (MAX_BATCH + 1)
-            assert [len(commit) for commit in world.store.commits] == [MAX_BATCH, 1]
+            assert [len(commit) for commit in world.log.commits] == [MAX_BATCH, 1]
 
     async def test_keeps_the_order_of_receipt(self, world: World) -> None:
         async with world.running():
-            world.store.open.clear()
+            world.log.open.clear()
             posted = []
             for number in range(5):
                 posted.append(world.post(f"u{number}"))
                 await settled()
                 world.clock.advance(1)
-            world.store.open.set()
+            world.log.open.set()
             assert await outcomes(posted) == [None] * 5
-            assert [one.at for one in world.store.kept] == [NOW + number for number in range(5)]
+            assert [one.at for one in world.log.kept] == [NOW + number for number in range(5)]
             assert [user.received_at for user in world.users()] == [NOW + number for number in range(5)]
 
     async def test_first_lets_those_go_who_left(self, world: World) -> None:
@@ -283,17 +297,17 @@ class TestABatch:
 class TestAFailure:
     async def test_of_the_store_is_retried_one_by_one_and_fails_only_the_poison(self, world: World) -> None:
         async with world.running():
-            world.store.poison = {"u2"}
+            world.log.poison = {"u2"}
             posted = [world.post(user_id) for user_id in ("u1", "u2", "u3")]
             assert await outcomes(posted) == [None, Unavailable, None]
-            assert world.store.commits == [["u1", "u2", "u3"], ["u1"], ["u2"], ["u3"]]
+            assert world.log.commits == [["u1", "u2", "u3"], ["u1"], ["u2"], ["u3"]]
             assert world.health.failing_since is None
             assert world.user_ids() == ["u1", "u3"]
-            assert [one.report.user_id for one in world.store.kept] == ["u1", "u3"]
+            assert [one.report.user_id for one in world.log.kept] == ["u1", "u3"]
 
     async def test_says_when_to_try_again_and_not_what_went_wrong_inside(self, world: World) -> None:
         async with world.running():
-            world.store.poison = {"u1"}
+            world.log.poison = {"u1"}
             with pytest.raises(Unavailable, match="the report could not be saved") as refused:
                 await world.ingest.submit(report())
             assert refused.value.status == 503
@@ -302,70 +316,70 @@ class TestAFailure:
 
     async def test_of_everything_refuses_the_batch_after_one_probe(self, world: World) -> None:
         async with world.running():
-            world.store.out = True
+            world.log.out = True
             posted = [world.post(f"u{number}") for number in range(100)]
             assert await outcomes(posted) == [Unavailable] * 100
-            assert (len(world.store.commits), world.store.probes) == (1, 1)
+            assert (len(world.log.commits), world.log.probes) == (1, 1)
             assert world.health.failing_since == NOW
 
     async def test_of_everything_refuses_what_comes_later_at_once(self, world: World) -> None:
         async with world.running():
-            world.store.out = True
+            world.log.out = True
             await outcomes([world.post()])
             with pytest.raises(Unavailable, match="the database cannot be written now") as refused:
                 await world.ingest.submit(report())
             assert refused.value.retry_after
-            assert len(world.store.commits) == 1
+            assert len(world.log.commits) == 1
 
     async def test_of_everything_refuses_what_waits_without_trying(self, world: World) -> None:
         async with world.running():
-            world.store.open.clear()
+            world.log.open.clear()
             posted = [world.post("u1")]
             await settled()
             posted += [world.post("u2"), world.post("u3")]
             await settled()
-            world.store.out = True
-            world.store.open.set()
+            world.log.out = True
+            world.log.open.set()
             assert await outcomes(posted) == [Unavailable] * 3
-            assert world.store.commits == [["u1"]]
+            assert world.log.commits == [["u1"]]
 
     async def test_of_everything_is_over_when_a_probe_succeeds(self, world: World) -> None:
         async with world.running():
-            world.store.out = True
+            world.log.out = True
             await outcomes([world.post()])
             await world.health.check()
             assert await outcomes([world.post()]) == [Unavailable]
-            world.store.out = False
+            world.log.out = False
             await world.health.check()
             assert world.health.failing_since is None
             assert await outcomes([world.post()]) == [None]
             assert world.user_ids() == ["u1"]
 
     async def test_of_everything_ends_the_trying_one_by_one(self, world: World) -> None:
-        class FailsLater(FakeStore):
-            async def append(self, reports: Sequence[Received]) -> None:
+        class FailsLater(FakeLog):
+            async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
                 self.out = len(self.commits) >= 3
-                await super().append(reports)
+                return await super().append(reports)
 
-        world.store = FailsLater()
-        world.store.poison = {"u9"}
+        world.log = FailsLater()
+        world.log.poison = {"u9"}
         world.start(100)
         async with world.running():
             posted = [world.post(f"u{number}") for number in range(10)]
             assert await outcomes(posted) == [None, None, *[Unavailable] * 8]
-            assert [one.report.user_id for one in world.store.kept] == world.user_ids() == ["u0", "u1"]
-            assert len(world.store.commits) == 4
+            assert [one.report.user_id for one in world.log.kept] == world.user_ids() == ["u0", "u1"]
+            assert len(world.log.commits) == 4
 
     async def test_of_an_unforeseen_kind_does_the_same(self, world: World) -> None:
         async with world.running():
-            world.store.poison, world.store.failure = {"u1"}, ZeroDivisionError
+            world.log.poison, world.log.failure = {"u1"}, ZeroDivisionError
             assert await outcomes([world.post("u1"), world.post("u2")]) == [Unavailable, None]
 
     async def test_does_not_end_the_ingest(self, world: World) -> None:
         async with world.running():
-            world.store.poison = {"u1"}
+            world.log.poison = {"u1"}
             assert await outcomes([world.post()]) == [Unavailable]
-            world.store.poison = set()
+            world.log.poison = set()
             assert await outcomes([world.post()]) == [None]
 
     async def test_of_ours_leaves_nobody_waiting(
@@ -384,7 +398,7 @@ class TestACommitThatDoesNotCome:
     """It hangs, as `open` is shut: the first report is in the commit under way, the others wait in the queue."""
 
     async def hanging(self, world: World) -> list["asyncio.Task[None]"]:
-        world.store.open.clear()
+        world.log.open.clear()
         posted = [world.post("u1")]
         await settled()
         posted += [world.post("u2"), world.post("u3")]
@@ -421,7 +435,7 @@ class TestACommitThatDoesNotCome:
             world.ingest.give_up()
             assert await outcomes(posted) == [Unavailable] * 3
             assert not later.done()
-            world.store.open.set()
+            world.log.open.set()
             assert await outcomes([later]) == [None]
 
     async def test_may_still_save_its_reports_but_not_those_that_waited(self, world: World) -> None:
@@ -430,9 +444,9 @@ class TestACommitThatDoesNotCome:
             world.clock.advance(COMMIT_TIMEOUT)
             world.ingest.give_up()
             await outcomes(posted)
-            world.store.open.set()
+            world.log.open.set()
             await settled()
-            assert world.store.commits == [["u1"]]
+            assert world.log.commits == [["u1"]]
             assert world.user_ids() == ["u1"]
 
     async def test_counts_as_a_database_that_cannot_be_written_until_it_comes(self, world: World) -> None:
@@ -443,7 +457,7 @@ class TestACommitThatDoesNotCome:
             world.ingest.give_up()
             assert (world.health.failing_since, world.health.error) == (NOW + 10, "a commit takes more than 10 s")
             assert await outcomes([*posted, world.post("u4")]) == [Unavailable] * 4
-            world.store.open.set()
+            world.log.open.set()
             await settled()
             assert await outcomes([world.post("u5")]) == [None]
 
@@ -460,11 +474,11 @@ class TestACommitThatDoesNotCome:
             world.clock.advance(COMMIT_TIMEOUT)
             world.ingest.give_up()
             await outcomes(posted)
-            world.store.poison = {"u1"}
-            world.store.open.set()
+            world.log.poison = {"u1"}
+            world.log.open.set()
             await settled()
-            assert world.store.commits == [["u1"]]
-            assert world.store.probes == 1
+            assert world.log.commits == [["u1"]]
+            assert world.log.probes == 1
 
 
 class TestAReportPastALimit:
@@ -473,28 +487,28 @@ class TestAReportPastALimit:
         async with world.running():
             posted = [world.post("u1", "a"), world.post("u2", "a"), world.post("u3", "b"), world.post("u1", "a")]
             assert await outcomes(posted) == [None, TooManyRequests, Unavailable, None]
-            assert world.store.commits == [["u1", "u1"]]
+            assert world.log.commits == [["u1", "u1"]]
             assert (world.rooms.ids(), world.user_ids("a")) == (["a"], ["u1"])
 
     async def test_costs_no_commit(self) -> None:
         world = World(limits=Limits(rooms=1, room_users=1, user_streams=0))
         async with world.running():
             assert await outcomes([world.post()]) == [TooManyRequests]
-            assert world.store.commits == []
+            assert world.log.commits == []
 
 
 class TestTheQueue:
     async def test_is_bounded(self) -> None:
         world = World(max_queue=2)
         async with world.running():
-            world.store.open.clear()
+            world.log.open.clear()
             posted = [world.post(user_id) for user_id in ("u1", "u2", "u3")]
             await settled()
             with pytest.raises(Unavailable, match="too many reports wait") as refused:
                 async with asyncio.timeout(5):
                     await posted[2]
             assert refused.value.retry_after
-            world.store.open.set()
+            world.log.open.set()
             assert await outcomes(posted[:2]) == [None, None]
             assert await outcomes([world.post("u3")]) == [None]
 
@@ -506,16 +520,16 @@ class TestTheQueue:
 
     async def test_is_emptied_before_the_end(self, world: World) -> None:
         async with world.running():
-            world.store.open.clear()
+            world.log.open.clear()
             posted = [world.post("u1")]
             await settled()
             posted.append(world.post("u2"))
             await settled()
             world.ingest.close()
             assert await outcomes([world.post("u3")]) == [Unavailable]
-            world.store.open.set()
+            world.log.open.set()
             assert await outcomes(posted) == [None, None]
-        assert world.store.commits == [["u1"], ["u2"]]
+        assert world.log.commits == [["u1"], ["u2"]]
 
     async def test_is_emptied_even_when_it_was_closed_before_anything_was_taken(self, world: World) -> None:
         posted = world.post()
@@ -532,7 +546,7 @@ class TestExpiry:
             world.hub.published.clear()
             for seconds, published in ((14, []), (1, [["room-1"]]), (1, []), (44, [["room-1"]]), (1, [])):
                 world.clock.advance(seconds)
-                world.ingest.expire()
+                world.follower.expire()
                 assert world.hub.published == published
                 world.hub.published.clear()
 
@@ -540,18 +554,18 @@ class TestExpiry:
 class TestTheRate:
     async def test_counts_reports_when_they_are_shown(self, world: World) -> None:
         async with world.running():
-            world.store.open.clear()
+            world.log.open.clear()
             posted = [world.post(f"u{number}") for number in range(3)]
             await settled()
             world.clock.advance(5)
             assert world.ingest.intake.rate(world.clock()) == 0
-            world.store.open.set()
+            world.log.open.set()
             await outcomes(posted)
             assert world.ingest.intake.rate(world.clock()) == 0.3
             assert world.ingest.intake.newest == NOW
 
     async def test_does_not_count_what_was_not_saved(self, world: World) -> None:
-        world.store.poison = {"u1"}
+        world.log.poison = {"u1"}
         async with world.running():
             await outcomes([world.post("u1")])
             assert (world.ingest.intake.rate(NOW), world.ingest.intake.newest) == (0, None)
@@ -559,13 +573,13 @@ class TestTheRate:
     async def test_is_published_when_it_falls_though_no_room_changes(self, world: World) -> None:
         async with world.running():
             await world.ingest.submit(report())
-        world.ingest.expire()
+        world.follower.expire()
         refreshed, published = world.hub.refreshed, list(world.hub.published)
         world.clock.advance(9)
-        world.ingest.expire()
+        world.follower.expire()
         assert world.hub.refreshed == refreshed
         world.clock.advance(1)
-        world.ingest.expire()
+        world.follower.expire()
         assert (world.hub.refreshed, world.hub.published) == (refreshed + 1, published)
 
 
@@ -573,15 +587,15 @@ class TestARestart:
     async def restarted(self, world: World) -> World:
         """The world after a restart: the same store and clock, all else new."""
         new = World()
-        new.store, new.clock = world.store, world.clock
+        new.log, new.clock = world.log, world.clock
         new.start(100)
-        await new.ingest.rebuild(60)
+        await new.follower.rebuild(60)
         return new
 
     async def live(self, world: World, *reports: Received) -> None:
         for one in reports:
             world.clock.now = one.at
-            world.ingest.expire()
+            world.follower.expire()
             await world.ingest.submit(one.report)
 
     async def test_shows_the_same_rooms(self, world: World) -> None:
@@ -594,7 +608,7 @@ class TestARestart:
                 received(NOW + 30, user_id="u3", room_id="room-2", metrics=[]),
             )
         world.clock.advance(5)
-        world.ingest.expire()
+        world.follower.expire()
         new = await self.restarted(world)
         assert new.rooms.ids() == ["room-1", "room-2"]
         assert [user.stale for user in new.users("room-1")] == [True, True]
@@ -628,7 +642,7 @@ class TestARestart:
                 received(NOW + 55, metrics=[Entry("u1", [slow])]),
             )
         world.clock.now = NOW + 69
-        world.ingest.expire()
+        world.follower.expire()
         new = await self.restarted(world)
         assert new.users() == world.users()
         assert [term.term for term in new.users()[0].streams[0].quality.terms] == ["delay", "loss", "frame_rate"]
@@ -640,7 +654,7 @@ class TestARestart:
         new = await self.restarted(world)
         assert [user.received_at for user in new.users()] == [NOW - 3600]
         new.clock.advance(60)
-        new.ingest.expire()
+        new.follower.expire()
         assert new.rooms.ids() == []
 
     async def test_after_the_clock_was_set_back_brings_nobody_back(self, world: World) -> None:

@@ -20,7 +20,7 @@ from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received
 from roompulse.rooms.contract import LiveRooms
 from roompulse.settings import Settings
-from roompulse.store.contract import Store
+from roompulse.store.contract import Log
 
 MOST_ALERTS = 100
 """The newest alerts that an answer has."""
@@ -53,8 +53,8 @@ class Preview(Struct, frozen=True, rename={"start": "from", "end": "to"}):
 class Previews:
     """One at a time: it takes as much CPU as the server has to spare."""
 
-    def __init__(self, store: Store, no_rooms: Callable[[], LiveRooms], settings: Settings) -> None:
-        self._store = store
+    def __init__(self, log: Log, no_rooms: Callable[[], LiveRooms], settings: Settings) -> None:
+        self._log = log
         self._no_rooms = no_rooms
         self._settings = settings
         self._is_busy = False
@@ -78,7 +78,7 @@ class Previews:
     async def _replay(self, rule: Rule, start: float, end: float, lead: float) -> Preview:
         run = Run(replace(rule, id=rule.id or "preview", enabled=True), self._no_rooms(), self._settings, start, end)
         wanted = glob(rule.scope.room)
-        async for received in self._store.recent(start - lead):
+        async for received in self._log.recent(start - lead):
             if received.at > end:
                 break
             await (run.add if wanted(received.report.room_id) else run.hear)(received)

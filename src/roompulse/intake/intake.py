@@ -42,8 +42,13 @@ class Intake:
         """Count the body of a saved report."""
         self._meters.bytes.inc(len(body))
 
+    def saved(self, reports: Sequence[Report]) -> None:
+        """Count reports that were posted here and are committed."""
+        self._meters.accepted.inc(len(reports))
+        self._meters.samples.inc(sum(len(entry.streams) for report in reports for entry in report.metrics))
+
     def accepted(self, batch: Sequence[Received], rooms: LiveRooms) -> None:
-        """Count reports that are committed, and shown in these rooms."""
+        """Note reports that are committed, wherever they were posted, and shown in these rooms."""
         self.newest = batch[-1].at
         now = self._clock()
         self._shown.note(len(batch), now)
@@ -51,8 +56,6 @@ class Intake:
         self._health.accepted(batch)
         for received in batch:
             self._note_same_id(received, rooms)
-        self._meters.accepted.inc(len(batch))
-        self._meters.samples.inc(sum(len(entry.streams) for received in batch for entry in received.report.metrics))
 
     def _note_same_id(self, received: Received, rooms: LiveRooms) -> None:
         report = received.report

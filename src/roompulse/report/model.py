@@ -173,10 +173,12 @@ class Received(Struct, frozen=True, gc=False):
     """A report and the server's time at its receipt (Unix seconds), which decides liveness.
 
     `sender` is the key of the limits that it counts against, empty: none; `by_token` says that the sender showed a room
-    token, which speaks for one user alone. Neither is stored.
+    token, which speaks for one user alone. Neither is kept with the sample. `position` is its place in the log, which
+    grows with each report that is committed; 0 before that.
     """
 
     report: Report
     at: float
     sender: str = ""
     by_token: bool = False
+    position: int = 0

@@ -121,6 +121,11 @@ class LiveRoom(Protocol):
         ...
 
     @property
+    def tag(self) -> str:
+        """Names the state that `metrics()` shows, in every process that follows the log, and after a restart."""
+        ...
+
+    @property
     def started_at(self) -> float:
         """Time of its first report (Unix seconds), or of the first one that live rooms were rebuilt from."""
         ...
@@ -172,6 +177,7 @@ class LiveRooms(Protocol):
     def expire(self, now: float, jumped: float = 0.0) -> set[str]:
         """Mark who is stale, drop who left, and return the ids of the rooms that this changed or ended.
 
+        Each change is dated to when it was due, not to when it is found.
         `jumped` is by how many seconds the clock was set since the previous call: ages stay as they are.
         """
         ...

@@ -7,6 +7,7 @@ from itertools import takewhile
 
 from sortedcontainers import SortedList
 
+from roompulse.clock import JUMP
 from roompulse.errors import Problem
 from roompulse.report.model import Received
 from roompulse.rooms.admission import Admission, Limits, Starts
@@ -58,21 +59,26 @@ class RoomsInMemory:
             self._rooms.move_to_end(report.room_id)
         self._version += 1
         self._latest = max(self._latest, now)
+        room.position = received.position
         for user in room.apply(report, now, self._version):
             self._schedule(now + min(self._timeouts.stale_after, self._timeouts.leave_after), room, user)
         if not room.users:
             self._end(report.room_id)
 
     def expire(self, now: float, jumped: float = 0.0) -> set[str]:
-        # Where times go back although no jump is known of, as in stored reports, no time passed in between.
-        jumped += min(0.0, now - self._latest - jumped)
+        # Where times go back although no jump is known of, as in stored reports, no time passed in between. By less
+        # than what counts as a jump, that is another machine's clock: time waits until it is as late again.
+        behind = now - self._latest - jumped
+        if behind <= -JUMP:
+            jumped += behind
         changed = self._shift(jumped) if jumped else set()
-        self._latest = now
-        while self._due and self._due[0][0] <= now:
-            _, _, room, user = heapq.heappop(self._due)
+        self._latest = max(now, self._latest + jumped)
+        while self._due and self._due[0][0] <= self._latest:
+            due, _, room, user = heapq.heappop(self._due)
             if room.users.get(user.user_id) is not user:
                 continue  # It said that it leaves.
-            if self._update(user, room, now):
+            # As of when it was due: so a room is the same whenever, and wherever, it is looked at.
+            if self._update(user, room, due):
                 changed.add(room.room_id)
                 self._rooms.move_to_end(room.room_id)
             if not room.users:

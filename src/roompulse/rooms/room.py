@@ -29,6 +29,7 @@ class RoomState:
         "brought_in",
         "departures",
         "heard_at",
+        "position",
         "room_id",
         "servers",
         "started_at",
@@ -39,14 +40,13 @@ class RoomState:
 
     def __init__(self, room_id: str, now: float, timeouts: Timeouts) -> None:
         self.room_id = room_id
-        self.started_at = now
-        self.heard_at = now
+        self.started_at = self.heard_at = now
         self.users: dict[str, UserState] = {}
         self.brought_in = BroughtIn()
         self.departures = LastReports(timeouts.leave_after)
         self.servers = LastReports(timeouts.stale_after)
         self.updated_at = 0.0
-        self.version = 0
+        self.version = self.position = 0
         self._timeouts = timeouts
         self._name: str | None = None
         self._metrics: RoomMetrics | None = None
@@ -55,8 +55,13 @@ class RoomState:
         # Users who came, changed or left since they were taken, in this order.
         self._touched: dict[UserState, None] = {}
 
-    def changed(self, now: float, version: int) -> None:
-        self.updated_at = now
+    @property
+    def tag(self) -> str:
+        """The place of its newest report in the log, and when it last changed."""
+        return f"{self.position}-{round(self.updated_at * 1000)}"
+
+    def changed(self, at: float, version: int) -> None:
+        self.updated_at = max(self.updated_at, at)  # What is received first may be committed last.
         self.version = version
         self._metrics = None
         self._summary = None
@@ -223,7 +228,8 @@ class RoomState:
 
     def shift(self, seconds: float, version: int) -> list[UserState]:
         """Shift all times by so much, since the clock was set; returns all users."""
-        self.changed(self.updated_at + seconds, version)
+        self.updated_at += seconds
+        self.changed(self.updated_at, version)
         self.started_at += seconds
         self.heard_at += seconds
         self.departures.shift(seconds)

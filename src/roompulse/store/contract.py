@@ -1,4 +1,4 @@
-"""What the rest of the program needs of a store. `sql_store.py`, `samples.py` and `sessions.py` implement it."""
+"""What the rest of the program needs of a store: `sql_store.py`, `samples.py` and `sessions.py` implement it."""
 
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
 from typing import Literal, Protocol, TypeVar
@@ -145,19 +145,34 @@ class Chronology(Protocol):
         ...
 
 
-class Store(Protocol):
-    """Every method raises StoreError when the database fails; its transaction is then rolled back."""
+class Log(Protocol):
+    """Reports in the order in which they are committed, whoever commits them: who applies them in this order follows.
 
-    async def append(self, reports: Sequence[Received]) -> None:
-        """Commit these reports, all or none. Once this returns, they survive a crash of the process or the machine."""
+    Methods raise StoreError when the database fails.
+    """
+
+    async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
+        """Commit these reports, all or none, and return what was committed since the previous call, these included.
+
+        Once this returns, they survive a crash of the process or the machine. Of two calls under way at once, neither
+        returns what the other did, so what a call returns is to be applied before anything else is awaited.
+        """
+        ...
+
+    async def news(self) -> Sequence[Received]:
+        """What was committed since the previous call of `append` or `news`: all that was committed before this call."""
         ...
 
     def recent(self, since: float) -> AsyncIterator[Received]:
-        """Reports received after `since` (Unix seconds), in the order of their receipt.
+        """Reports received after `since` (Unix seconds), in their order; `news` goes on from there.
 
         One may be split by the users it is about, or several merged, if that has the same effect.
         """
         ...
+
+
+class Store(Protocol):
+    """Every method raises StoreError when the database fails; its transaction is then rolled back."""
 
     async def add_snapshots(self, timestamp: float, aggregates: Iterable[tuple[str, Aggregate]]) -> None:
         """Commit the aggregates of these rooms at `timestamp`."""

@@ -26,25 +26,29 @@ REPORT_COLUMNS = (
 )
 """The columns of a report's rows: first those that all rows of one report have in common."""
 
+STORED_COLUMNS = (_sample.id, *REPORT_COLUMNS)
+"""Those that `reports_of` reads."""
+
 _INSERT = f"INSERT INTO sample ({', '.join(column.name for column in REPORT_COLUMNS)}) VALUES "  # noqa: S608  (our own)
 _PLACES = f"({', '.join('?' * len(REPORT_COLUMNS))})"
 _MOST_ROWS = 2048
 """Rows in one statement: SQLite allows 32,766 values."""
 
 
-def insert_reports(connection: DatabaseConnection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows of REPORT_COLUMNS, many in one statement.
+def insert_reports(connection: DatabaseConnection, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Insert rows of REPORT_COLUMNS, many in one statement, and return the id of the last one; ids are consecutive.
 
     Python's sqlite3 acquires the interpreter's lock again for each row of an `executemany`, and waits for it while
     other threads are busy; it releases the lock for the whole of a statement. It caches 128 prepared statements, half a
     kilobyte for each row in them: so the number of rows in a statement is always a power of two.
     """
-    start = 0
+    start = last = 0
     while rest := len(rows) - start:
         count = min(_MOST_ROWS, 1 << (rest.bit_length() - 1))
         values = tuple(chain.from_iterable(rows[start : start + count]))
-        connection.exec_driver_sql(_insert_of(count), values)
+        last = connection.exec_driver_sql(_insert_of(count), values).lastrowid
         start += count
+    return last
 
 
 @cache
@@ -110,13 +114,13 @@ def session_row(room_id: str, started_at: float) -> dict[str, Any]:
 
 
 def reports_of(rows: Iterable[Any]) -> list[Received]:
-    """The reports from which rows of REPORT_COLUMNS were made.
+    """The reports from which rows of STORED_COLUMNS were made; their positions are the ids of their first rows.
 
     Adjacent rows that may be of one report become one report: applying it takes half of the time.
     """
     reports: list[Received] = []
     newest, metrics, users = None, list[Entry](), set[str]()
-    for room_id, reporter_id, sdk_version, report_time, received_at, user_id, streams in rows:
+    for row_id, room_id, reporter_id, sdk_version, report_time, received_at, user_id, streams in rows:
         unpacked, more = unpack_entry(streams, report_time)
         server = more.get("server") if more else None
         common = received_at, server or reporter_id, room_id, report_time, sdk_version, server is None
@@ -126,7 +130,7 @@ def reports_of(rows: Iterable[Any]) -> list[Received]:
             whole = _report_fields(more) if is_first else _NO_FIELDS
             role: Role | None = "server" if server else None
             report = Report(server or reporter_id, room_id, sdk_version, report_time, metrics, *whole, role)
-            reports.append(Received(report, received_at / 1000))
+            reports.append(Received(report, received_at / 1000, position=row_id))
         if user_id is None:
             newest = None
         else:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from roompulse.report.model import Received
 from roompulse.store.contract import SampleQuery, Visit
 from roompulse.store.engine import Database
-from roompulse.store.row_codec import FETCH_AT_ONCE, REPORT_COLUMNS, reports_of
+from roompulse.store.row_codec import FETCH_AT_ONCE, STORED_COLUMNS, reports_of
 from roompulse.store.schema import samples
 
 _MOST_REPORTERS = 8
@@ -44,10 +44,10 @@ class SqlSamples:
             else:
                 last_id = rows[-1].id
             if len(portion) > FETCH_AT_ONCE / 2:
-                yield reports_of(row[1:] for row in portion)
+                yield reports_of(portion)
                 portion = []
         if portion:
-            yield reports_of(row[1:] for row in portion)
+            yield reports_of(portion)
 
     def _last_silent(self, query: SampleQuery, after: float) -> float:
         """The latest time up to which nothing was received since `after`, so that gaps are passed over."""
@@ -72,7 +72,7 @@ class SqlSamples:
 def _samples(query: SampleQuery, last_id: int = 0) -> Select[Any]:
     """Rows of the query after `last_id`, by id."""
     within = _within(query.room_id, query.after, query.until)
-    statement = select(samples.c.id, *REPORT_COLUMNS).where(*within, samples.c.id > last_id)
+    statement = select(*STORED_COLUMNS).where(*within, samples.c.id > last_id)
     statement = statement.order_by(samples.c.id)
     if query.about is not None:
         # What a media server sends to a user is in an entry about the receiver.

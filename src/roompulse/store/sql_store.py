@@ -14,7 +14,7 @@ from roompulse.store.engine import Database
 from roompulse.store.packing import PackedSnapshots, unpack_score_and_users, unpack_snapshots
 from roompulse.store.row_codec import (
     FETCH_AT_ONCE,
-    REPORT_COLUMNS,
+    STORED_COLUMNS,
     insert_reports,
     reports_of,
     rows_of,
@@ -33,22 +33,30 @@ _FARTHEST = 40
 
 
 class SqlStore:
-    """Implements `Store`, `ScoreHistory` and `Chronology`."""
+    """Implements `Log` of one writer, `Store`, `ScoreHistory` and `Chronology`."""
 
     def __init__(self, database: Database) -> None:
         self._write = database.write
         self._reading = database.reading
         self._fetch = database.fetch
 
-    async def append(self, reports: Sequence[Received]) -> None:
+    async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
         rows = rows_of(reports)
-        await self._write(partial(insert_reports, rows=rows))
+        position = await self._write(partial(insert_reports, rows=rows)) - len(rows) + 1
+        committed = []
+        for one in reports:
+            committed.append(Received(one.report, one.at, one.sender, one.by_token, position))
+            position += max(1, len(one.report.metrics))
+        return committed
+
+    async def news(self) -> Sequence[Received]:
+        return ()  # Nobody else writes.
 
     async def recent(self, since: float) -> AsyncIterator[Received]:
         async with self._reading() as connection:
             first = await connection.run_sync(_first_since, samples, samples.c.received_at, since * 1000)
             recent = (samples.c.id >= first) & (samples.c.received_at > since * 1000)
-            async with connection.stream(select(*REPORT_COLUMNS).where(recent).order_by(samples.c.id)) as result:
+            async with connection.stream(select(*STORED_COLUMNS).where(recent).order_by(samples.c.id)) as result:
                 async for rows in result.partitions(FETCH_AT_ONCE):
                     for received in reports_of(rows):
                         yield received

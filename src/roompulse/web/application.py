@@ -1,7 +1,7 @@
 """The outer ASGI application: what each request passes before it is routed, and each answer before it is sent."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
@@ -39,12 +39,12 @@ class Application:
         peers: ClientAddresses,
         readers: ReaderLimit,
         problems: ProblemAnswers,
-        catch_up: Callable[[], None],
+        present: Callable[[], Awaitable[None]],
         access_log: AccessLog | None,
         hub: Hub,
         meters: Meters,
     ) -> None:
-        """`catch_up` brings the live rooms to the present, `access_log` is around everything else if there is one.
+        """`present` brings the live rooms to the present, `access_log` is around everything else if there is one.
 
         Servers close the `hub` when they stop, so that streams end, and count in `meters` what happens to connections.
         """
@@ -58,7 +58,7 @@ class Application:
         paths = [PATH, *(route.path for route in routed.routes)]
         self._names = frozenset(path.split("/")[1] for path in paths) - {""}
         self._problems = problems
-        self._catch_up = catch_up
+        self._present = present
         self._answer = access_log.around(self._answer_request) if access_log else self._answer_request
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -104,7 +104,7 @@ class Application:
             else:
                 await self._readers.turn(scope)
                 # Here, so that no route has to: what it reads of the live rooms is of now.
-                self._catch_up()
+                await self._present()
                 await self.routed(scope, receive, _sending(scope, send))
         except Exception as error:
             await self._answer_error(error, scope, receive, send)

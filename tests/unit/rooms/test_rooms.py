@@ -294,6 +294,40 @@ class TestTime:
         assert rooms.ids() == []
         assert rooms.expire(NOW + 10_001) == set()
 
+    @pytest.mark.parametrize("looks", [[90], [15, 90], [0.5, 14.9, 15.1, 20, 40, 59, 61, 90], range(91)])
+    def test_a_change_is_of_when_it_was_due_whenever_it_is_found(
+        self, rooms: RoomsInMemory, looks: Sequence[float]
+    ) -> None:
+        heard = [
+            received(NOW, user_id="u1", position=1),
+            received(NOW + 1, user_id="u2", metrics=[Entry("u1", [stream(direction="recv")])], position=2),
+            received(NOW + 40, user_id="u2", metrics=[], position=3),
+        ]
+        for look in looks:
+            while heard and heard[0].at <= NOW + look:
+                rooms.apply(heard.pop(0))
+            rooms.expire(NOW + look)
+        room = rooms.get("room-1")
+        assert room
+        assert room.metrics().updated_at == NOW + 61  # when what u2 had said about u1 was forgotten
+        assert room.tag == f"3-{round(1000 * (NOW + 61))}"
+
+    def test_a_report_that_was_received_first_and_committed_last_does_not_date_its_room_back(
+        self, rooms: RoomsInMemory
+    ) -> None:
+        rooms.apply(received(NOW + 0.5, user_id="u1", position=1))
+        rooms.apply(received(NOW + 0.2, user_id="u2", position=2))
+        room = rooms.get("room-1")
+        assert room
+        assert room.tag == f"2-{round(1000 * (NOW + 0.5))}"
+
+    @pytest.mark.parametrize("behind", [0.001, 1, 1.999])
+    def test_a_clock_that_is_a_little_behind_waits(self, rooms: RoomsInMemory, behind: float) -> None:
+        rooms.apply(received(NOW))
+        before = versions(rooms)
+        assert rooms.expire(NOW - behind) == set()
+        assert (versions(rooms), user_of(rooms).received_at) == (before, NOW)
+
     def test_one_may_leave_sooner_than_one_would_turn_stale(self) -> None:
         rooms = RoomsInMemory(MANY, stale_after=100, leave_after=60)
         rooms.apply(received(NOW))

@@ -1,10 +1,15 @@
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
 from roompulse.report.model import Entry, Stream
+from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
 from roompulse.rooms.presence import Timeouts
 from roompulse.rooms.room import RoomState
-from roompulse.web.pages.query import ORDERS, RoomsQuery, Sort, page_number, rooms_query
+from roompulse.web.pages.query import RoomsQuery, Sort, page_number, rooms_query
+from roompulse.web.pages.rooms_index import RoomsIndex
 from tests.builders import NOW, network, report, stream
 
 LOSSY = stream(network=network(packet_loss=9))
@@ -32,8 +37,23 @@ def names(rooms: list[RoomSummary]) -> list[str]:
     return [room.room_id for room in rooms]
 
 
+class Live:
+    """Rooms that do not change, as the list of rooms needs them."""
+
+    def __init__(self, rooms: list[RoomSummary]) -> None:
+        self._rooms = {room.room_id: SimpleNamespace(version=1, summary=lambda room=room: room) for room in rooms}
+
+    def ids(self, since: int = 0) -> list[str]:
+        return sorted(self._rooms) if since < 1 else []
+
+    def get(self, room_id: str) -> Any:
+        return self._rooms[room_id]
+
+
 def selected(query: RoomsQuery, rooms: list[RoomSummary]) -> list[RoomSummary]:
-    return query.select(rooms, ORDERS[query.sort])
+    index = RoomsIndex(cast("LiveRooms", Live(rooms)), dict)
+    index.refresh()
+    return list(index.page(query, per_page=100).rows)
 
 
 class TestAUrl:

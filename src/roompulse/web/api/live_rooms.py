@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from roompulse.errors import NotFound
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.web.http.envelope import success
-from roompulse.web.http.json_answer import AnswerCache, JsonAnswer, etag_of, tagged_answer
+from roompulse.web.http.json_answer import AnswerCache, JsonAnswer, etag_of, hashed_answer, tagged_answer
 from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.urls import decode_id
 
@@ -30,8 +30,7 @@ class _EncodedIds:
         return self._encoded
 
 
-def live_room_routes(rooms: LiveRooms, epoch: str) -> list[HTTPRouteHandler]:
-    """The handlers; `epoch` distinguishes the versions of one run of the server from those of another."""
+def live_room_routes(rooms: LiveRooms) -> list[HTTPRouteHandler]:
     answers, encoded_ids = AnswerCache(), _EncodedIds()
 
     @route("/report/rooms", http_method=GET)
@@ -43,7 +42,7 @@ def live_room_routes(rooms: LiveRooms, epoch: str) -> list[HTTPRouteHandler]:
     async def get_room(request: AnyRequest, room_id: FromPath[str]) -> JsonAnswer:
         room = _live_room(rooms, room_id)
         encoded = partial(answers.get, room_id, room.version, lambda: success(room.metrics()))
-        return tagged_answer(request, f'"{epoch}-{room.version}"', encoded)
+        return tagged_answer(request, f'"{room.tag}"', encoded)
 
     @route("/report/metrics/{room_id:str}/{user_id:str}", http_method=GET)
     async def get_user(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> JsonAnswer:
@@ -51,8 +50,8 @@ def live_room_routes(rooms: LiveRooms, epoch: str) -> list[HTTPRouteHandler]:
         decoded = decode_id("user_id", user_id)
         if (user := room.user(decoded)) is None:
             raise NotFound(f"user_id: the user {decoded!r} is not live in this room")
-        encoded = partial(answers.get, (room_id, user_id), user.version, lambda: success(user.metrics()))
-        return tagged_answer(request, f'"{epoch}-{user.version}"', encoded)
+        body = answers.get((room_id, user_id), user.version, lambda: success(user.metrics()))
+        return hashed_answer(request, body)
 
     return [get_rooms, get_room, get_user]
 

@@ -21,17 +21,13 @@ _LONGEST_SHOWN = 100
 class RoomJsonView:
     """A room as JSON, and each of its newest events; empty until there is one of them.
 
-    `epoch` tells the versions of one run of the server from another's. Without users, which are nearly all of a large
-    room, there are its figures alone.
+    Without users, which are nearly all of a large room, there are its figures alone.
     """
 
-    def __init__(
-        self, rooms: LiveRooms, timeline: Timeline, room_id: str, epoch: str, *, with_users: bool = True
-    ) -> None:
+    def __init__(self, rooms: LiveRooms, timeline: Timeline, room_id: str, *, with_users: bool = True) -> None:
         self.room_id = room_id
         self._rooms = rooms
         self._timeline = timeline
-        self._epoch = epoch
         self._with_users = with_users
         self._was_live = False
 
@@ -53,17 +49,15 @@ class RoomJsonView:
         self._was_live = room is not None
         if room:
             shown = room.metrics() if self._with_users else room.totals()
-            return {"room": json_event(shown, name="room", ident=f"{self._epoch}-{room.version}"), **events}
+            return {"room": json_event(shown, name="room", ident=room.tag), **events}
         return events | ({"room": json_event({"room_id": self.room_id}, name="gone")} if was_live else {})
 
 
-def stream_routes(streams: EventStreams, rooms: LiveRooms, timeline: Timeline, epoch: str) -> list[HTTPRouteHandler]:
+def stream_routes(streams: EventStreams, rooms: LiveRooms, timeline: Timeline) -> list[HTTPRouteHandler]:
     @route("/report/stream/{room_id:str}", http_method=GET)
     async def stream_room(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
         with_users = users_wanted(request)
-        return EventStream(
-            streams, RoomJsonView(rooms, timeline, decode_id("room_id", room_id), epoch, with_users=with_users)
-        )
+        return EventStream(streams, RoomJsonView(rooms, timeline, decode_id("room_id", room_id), with_users=with_users))
 
     return [stream_room]
 

@@ -1,6 +1,6 @@
 """The query of a page's URL, which its stream has too: search, level, order, page and time."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from typing import Any, Literal, get_args
 from urllib.parse import urlencode
@@ -67,15 +67,6 @@ class RoomsQuery(PageQuery, frozen=True):
     @property
     def is_filter(self) -> bool:
         return bool(self.q or self.level)
-
-    def select(self, rooms: Iterable[RoomSummary], key: Callable[[RoomSummary], Key]) -> list[RoomSummary]:
-        """The rooms that match, in the order of `key`."""
-        if self.level:
-            rooms = [room for room in rooms if getattr(room.aggregate.quality, self.level)]
-        if self.q:
-            wanted = self.q.casefold()
-            rooms = [room for room in rooms if wanted in room.room_id.casefold()]
-        return sorted(rooms, key=key)
 
 
 def rooms_query(parameters: Mapping[str, str]) -> RoomsQuery:

@@ -1,6 +1,7 @@
 """The summaries of all live rooms in each order that is in use: only the rooms that changed are placed again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 
 from msgspec import Struct
 from sortedcontainers import SortedKeyList
@@ -9,7 +10,7 @@ from roompulse.alerts.model import Severity
 from roompulse.quality import Level
 from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
-from roompulse.web.html.paging import Rows, paged
+from roompulse.web.html.paging import Rows, page_count, paged
 from roompulse.web.html.sparklines import LEVELS
 from roompulse.web.pages.query import DEAD_BANDS, LEVEL_APART, ORDERS, Key, RoomsQuery, Sort
 
@@ -39,7 +40,10 @@ class RoomsIndex:
         self._summaries: dict[str, RoomSummary] = {}
         # Where rooms stand in each order that was asked for, by id.
         self._places: dict[Sort, dict[str, Key]] = {}
-        self._orders: dict[Sort, SortedKeyList[RoomSummary, Key]] = {}
+        self._orders: dict[tuple[Sort, Level | None], SortedKeyList[RoomSummary, Key]] = {}
+        # Ids without regard to case, and how many rooms match a search until one of them changes.
+        self._folded: dict[str, str] = {}
+        self._matching: dict[tuple[str, Level | None], int] = {}
         self.users = 0
         self.levels: dict[Level, int] = dict.fromkeys(LEVELS, 0)
 
@@ -65,17 +69,23 @@ class RoomsIndex:
 
     def _put(self, room_id: str, summary: RoomSummary | None) -> None:
         """Replace the summary of a room by its newest one, or remove it (None) when the room has ended."""
+        self._matching.clear()
         if known := self._summaries.pop(room_id, None):
+            del self._folded[room_id]
             self._count(known, -1)
-            for order in self._orders.values():
+            for order in self._orders_of(known):
                 order.remove(known)
         for sort, places in self._places.items():
             self._move(places, sort, room_id, summary)
         if summary:
             self._summaries[room_id] = summary
+            self._folded[room_id] = room_id.casefold()
             self._count(summary, 1)
-            for order in self._orders.values():
+            for order in self._orders_of(summary):
                 order.add(summary)
+
+    def _orders_of(self, room: RoomSummary) -> "Iterator[SortedKeyList[RoomSummary, Key]]":
+        return (order for (_, level), order in self._orders.items() if _has(room, level))
 
     def _count(self, summary: RoomSummary, by: int) -> None:
         aggregate = summary.aggregate
@@ -84,8 +94,24 @@ class RoomsIndex:
             self.levels[level] += by * getattr(aggregate.quality, level)
 
     def page(self, query: RoomsQuery, per_page: int) -> Rows:
-        """One page of the rooms that match. A filter costs a pass over all rooms."""
-        sort = query.sort
+        """One page of the rooms that match. A search costs a pass over the ids when rooms have changed."""
+        order = self._order(query.sort, query.level)
+        if not query.q:
+            return paged(order, query.page, per_page)
+        wanted = query.q.casefold()
+        total = self._matching.get((wanted, query.level))
+        if total is None:
+            total = self._matching[wanted, query.level] = sum(1 for _ in self._found(order, wanted))
+        pages = page_count(total, per_page)
+        page = min(query.page, pages)
+        rows = islice(self._found(order, wanted), (page - 1) * per_page, page * per_page)
+        return Rows(list(rows), page, pages, total)
+
+    def _found(self, rooms: Iterable[RoomSummary], wanted: str) -> Iterator[RoomSummary]:
+        return (room for room in rooms if wanted in self._folded[room.room_id])
+
+    def _order(self, sort: Sort, level: Level | None) -> "SortedKeyList[RoomSummary, Key]":
+        """All rooms, or those with a user of this level, in an order that is kept from now on."""
         if sort not in self._places:
             self._places[sort] = {room_id: self._key(sort, summary) for room_id, summary in self._summaries.items()}
         places = self._places[sort]
@@ -93,11 +119,10 @@ class RoomsIndex:
         def place(room: RoomSummary) -> Key:
             return places[room.room_id]
 
-        if query.is_filter:
-            return paged(query.select(self._summaries.values(), place), query.page, per_page)
-        if sort not in self._orders:
-            self._orders[sort] = SortedKeyList(self._summaries.values(), key=place)
-        return paged(self._orders[sort], query.page, per_page)
+        if (sort, level) not in self._orders:
+            rooms = [room for room in self._summaries.values() if _has(room, level)]
+            self._orders[sort, level] = SortedKeyList(rooms, key=place)
+        return self._orders[sort, level]
 
     def _key(self, sort: Sort, room: RoomSummary) -> Key:
         key = ORDERS[sort](room)
@@ -111,3 +136,7 @@ class RoomsIndex:
             now = self._key(sort, summary)
             stays = before and before[0] == now[0] and abs(before[1] - now[1]) <= DEAD_BANDS.get(sort, 0)
             places[room_id] = before if before and stays else now
+
+
+def _has(room: RoomSummary, level: Level | None) -> bool:
+    return level is None or getattr(room.aggregate.quality, level) > 0

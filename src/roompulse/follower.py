@@ -1,0 +1,113 @@
+"""Live rooms follow the log: what is committed is applied and published in its order, whoever committed it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from roompulse.clock import WallClock
+from roompulse.errors import StoreError
+from roompulse.events.timeline import Timeline
+from roompulse.hub.contract import Hub
+from roompulse.intake.intake import Intake
+from roompulse.quality import FRAME_RATE_WINDOW
+from roompulse.report.model import Received
+from roompulse.rooms.contract import LiveRooms
+from roompulse.store.availability import Availability
+from roompulse.store.contract import Log
+
+
+class Follower:
+    """Keeps `rooms` and `intake` at the end of the log, and tells the `hub` which rooms changed."""
+
+    def __init__(
+        self,
+        log: Log,
+        health: Availability,
+        rooms: LiveRooms,
+        hub: Hub,
+        intake: Intake,
+        timeline: Timeline,
+        clock: WallClock,
+    ) -> None:
+        self.intake = intake
+        self._log = log
+        self._health = health
+        self._rooms = rooms
+        self._hub = hub
+        self._timeline = timeline
+        self._clock = clock
+        self._catch_up = _Shared(self._read)
+        self._shown = intake.version(clock())
+        self._shifted: set[str] = set()
+        clock.on_jump(self._clock_was_set)
+
+    async def rebuild(self, leave_after: float) -> None:
+        """Fill the live rooms from stored reports after a restart, as far back as reports still have an effect."""
+        now = self._clock()
+        async for received in self._log.recent(now - leave_after - FRAME_RATE_WINDOW):
+            # As the first time: otherwise users who had left would come back where the clock was set back since then.
+            self._rooms.expire(received.at)
+            self._rooms.apply(received)
+            self.intake.newest = received.at
+        self._rooms.expire(now)
+
+    async def present(self) -> None:
+        """Bring the live rooms to the present: to all that is committed by now, and to the present time.
+
+        While the database fails, to what was known before. Callers who come while the log is read share the next read.
+        """
+        if self._health.failing_since is None:
+            await self._catch_up()
+        self.expire()
+
+    def apply(self, committed: Sequence[Received]) -> None:
+        """Show what a call of the log returned."""
+        if not committed:
+            return
+        for received in committed:
+            self._rooms.apply(received)
+            self._timeline.reported(received)
+        self.intake.accepted(committed, self._rooms)
+        self._hub.publish({received.report.room_id for received in committed})
+
+    def expire(self) -> None:
+        """Bring the live rooms and the intake to the present time, and publish the changes."""
+        now = self._clock()
+        changed, self._shifted = self._rooms.expire(now) | self._shifted, set()
+        self._hub.publish(changed)
+        self._timeline.look(now)
+        version = self.intake.version(now)
+        if version != self._shown:
+            self._shown = version
+            self._hub.refresh()
+
+    async def _read(self) -> None:
+        try:
+            self.apply(await self._log.news())
+        except StoreError as error:
+            self._health.failed(error)
+
+    def _clock_was_set(self, jump: float, now: float) -> None:
+        """Keep the age of everything: nobody was silent because a clock was set."""
+        self.intake.clock_was_set(jump)
+        self._shifted |= self._rooms.expire(now, jump)
+
+
+class _Shared:
+    """Calls of a function that reads what is new: callers who come while it runs share its next run.
+
+    One that is under way may have begun before what they ask for was there.
+    """
+
+    def __init__(self, run: Callable[[], Awaitable[None]]) -> None:
+        self._run = run
+        self._lock = asyncio.Lock()
+        self._begun = self._done = 0
+
+    async def __call__(self) -> None:
+        next_run = self._begun + 1
+        async with self._lock:
+            if self._done < next_run:  # also where the run that was to be shared has been cancelled
+                self._begun += 1
+                run = self._begun
+                await self._run()
+                self._done = run

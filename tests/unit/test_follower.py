@@ -1,0 +1,127 @@
+"""Live rooms follow the log: what others commit is shown as what is committed here, and reads show all of it."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from roompulse.app import create_app
+from roompulse.errors import TooManyRequests
+from roompulse.report.model import Entry
+from roompulse.rooms.admission import Limits
+from roompulse.settings import Settings
+from tests.builders import NOW, body, received, stream
+from tests.conftest import Clock, client_of
+from tests.unit.test_ingest import World, outcomes, settled
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_what_others_committed_is_shown_and_published_at_the_next_look(world: World) -> None:
+    world.log.others = [received(NOW, user_id="u1"), received(NOW, user_id="u2")]
+    await world.follower.present()
+    assert world.user_ids() == ["u1", "u2"]
+    assert world.hub.published == [["room-1"]]
+    assert world.follower.intake.newest == NOW
+
+
+async def test_what_others_committed_does_not_count_as_accepted_here(world: World) -> None:
+    world.log.others = [received(NOW)]
+    await world.follower.present()
+    assert world.follower.intake.rate(NOW) == 0.1
+    assert world.accepted() == 0
+    async with world.running():
+        await world.post("u2")
+    assert world.accepted() == 1
+
+
+async def test_who_asks_while_the_log_is_read_waits_for_the_next_read(world: World) -> None:
+    """The one under way may have begun before what they ask for was committed."""
+    world.log.readable.clear()
+    first = asyncio.create_task(world.follower.present())
+    await settled()
+    others = [asyncio.create_task(world.follower.present()) for _ in range(5)]
+    await settled()
+    assert world.log.looks == 1
+    world.log.others = [received(NOW)]
+    world.log.readable.set()
+    await asyncio.gather(first, *others)
+    assert (world.log.looks, world.user_ids()) == (2, ["u1"])
+
+
+async def test_a_caller_who_gives_up_does_not_take_the_read_from_the_others(world: World) -> None:
+    world.log.readable.clear()
+    asked = [asyncio.create_task(world.follower.present()) for _ in range(3)]
+    await settled()
+    asked[0].cancel()
+    await settled()
+    asked[1].cancel()
+    world.log.others = [received(NOW)]
+    world.log.readable.set()
+    await asked[2]
+    assert world.user_ids() == ["u1"]
+
+
+async def test_a_log_that_cannot_be_read_counts_as_a_database_that_is_down(world: World) -> None:
+    world.log.unreadable = True
+    await world.follower.present()
+    assert world.health.failing_since == NOW
+    await world.follower.present()
+    assert world.log.looks == 1  # nobody looks until it can be written again
+
+
+async def test_time_passes_while_the_database_is_down(world: World) -> None:
+    async with world.running():
+        await world.post("u1")
+    world.health.failed("no disk")
+    world.clock.advance(15)
+    await world.follower.present()
+    assert [user.stale for user in world.users()] == [True]
+
+
+async def test_whom_a_report_brings_may_be_there_already_by_another_process() -> None:
+    """Limits are those of the whole: the room is full by users whom others have brought."""
+    world = World(limits=Limits(rooms=9, room_users=2, user_streams=9))
+    world.log.others = [received(NOW, user_id="u1"), received(NOW, user_id="u2")]
+    async with world.running():
+        (refused,) = await outcomes([world.post("u3")])
+    assert refused is TooManyRequests
+
+
+async def test_a_report_of_known_users_reads_no_log_before_its_commit(world: World) -> None:
+    both = [Entry("u1", [stream()]), Entry("u2", [stream()])]
+    world.log.others = [received(NOW, metrics=both)]
+    await world.follower.present()
+    looks = world.log.looks
+    async with world.running():
+        await world.post("u1")
+    assert world.log.looks == looks
+
+
+async def test_what_append_returns_of_others_is_shown_before_its_own(world: World) -> None:
+    async with world.running():
+        await world.post("u1")
+        world.log.others = [received(NOW, user_id="u2")]
+        await world.post("u1")
+    assert world.user_ids() == ["u1", "u2"]
+    assert world.log.others == []
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 15, 20, 59])
+async def test_a_room_is_the_same_after_a_restart_tag_and_all(settings: Settings, clock: Clock, seconds: float) -> None:
+    """Also where what has changed since its last report is found at another moment: u1 is stale since NOW + 15."""
+    seen: list[httpx.Response] = []
+    for _ in range(2):
+        async with client_of(create_app(settings, clock)) as client:
+            if not seen:
+                assert (await client.post("/report/metrics", content=body())).status_code == 200
+                clock.advance(seconds)
+            seen += [await client.get(f"/report/metrics/room-1{user}") for user in ("", "/u1")]
+        clock.advance(0.5)
+    assert [one.content for one in seen[:2]] == [one.content for one in seen[2:]]
+    assert [one.headers["etag"] for one in seen[:2]] == [one.headers["etag"] for one in seen[2:]]
