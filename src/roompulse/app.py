@@ -47,6 +47,7 @@ from roompulse.web.http.authentication import guard_by
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import ProblemAnswers
 from roompulse.web.http.rate_limit import RateLimit
+from roompulse.web.http.reader_limit import ReaderLimit
 from roompulse.web.http.shared import SharedPages
 from roompulse.web.pages.access import access_routes
 from roompulse.web.pages.alert_rules import AlertRulesPage, alert_rules_routes
@@ -101,6 +102,7 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
         reports=reports,
         hosts=AllowedHosts(settings, core.peers),
         peers=core.peers,
+        readers=ReaderLimit(settings.reader_rate, core.peers, core.meters),
         problems=problems,
         shared=SharedPages(core.registry, settings.embed_origins),
         present=core.follower.present,
