@@ -81,7 +81,7 @@ STATES = {
     "a user": State(USER_PAGE, users_of_every_level, "worst of 4 streams"),
     "a user of unknown quality": State(user_path(ROOM, "visitor"), users_of_every_level, "unknown"),
     "no call": State("/calls", nobody, "No calls"),
-    "users of a level": State("/users?level=poor", users_of_every_level, "poor users, worst first"),
+    "users of a level": State("/users?level=poor", users_of_every_level, "poor user, worst first"),
     "no user of a level": State("/users?level=fair&q=zebra", nobody, "No fair users"),
     "a search that finds users": State("/?q=dolores", users_of_every_level, "whose ID or name contains"),
     "no shared link": State("/shares", nobody, "No links are shared"),

@@ -22,7 +22,13 @@ def server(make_server: Callable[..., Server]) -> Iterator[Server]:
     """A call in `ended` that is over, of Ann, who was poor, and a live one in `live`, of Bo."""
     with make_server(SNAPSHOT_INTERVAL=0.5, LEAVE_AFTER=1, EVENT_HOLD=0.2).running() as server:
         ann = Entry("u1", [BAD], device=Device(browser="Chrome 136"), user_name="Ann Smith")
-        assert server.post(body(room_id="ended", room_name="Stand-up", metrics=[ann])).status_code == 200
+
+        def is_noted() -> bool:
+            """Until somebody has looked who is there, which is every 10 s."""
+            assert server.post(body(room_id="ended", room_name="Stand-up", metrics=[ann])).status_code == 200
+            return "Stand-up" in server.get("/calls?q=smith").text
+
+        eventually(is_noted)
         eventually(lambda: "Worst minute" in server.get("/calls").text and "● live" not in server.get("/calls").text)
         yield server
 

@@ -152,11 +152,11 @@ def test_an_ended_room_is_found_and_opened_at_its_worst(page: Page, impatient: S
     expect(page.locator("#summary")).to_contain_text("No active call", timeout=SOON)
     expect(page.locator("#sessions .state-ended")).to_have_text("ended", timeout=SOON)
     visit(page, impatient, "/")
-    page.get_by_role("link", name="Ended").click()
+    page.get_by_role("link", name="Calls").click()
     expect(rows(page)).to_have_count(1)
     found = row(page, "room-1")
     expect(found).to_contain_text("poor")
-    found.get_by_role("link", name="room-1").click()
+    found.locator("td[data-label='Worst minute'] a").click()
     expect_past(page)
     expect(tile(page, "Packet loss")).to_have_text("7.0 %")
 
