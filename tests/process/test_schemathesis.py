@@ -68,7 +68,7 @@ def test_it_finds_nothing_where_it_is_a_stranger(make_server: Callable[..., Serv
         add_key(server, kind)
     with server.running():
         said = assert_nothing_fails(server, tmp_path, 5)
-        assert re.findall(r"Authentication failed: (\d+) operations", said) == ["29"], said
+        assert set(re.findall(r"Authentication failed: (\d+) operations", said)) == {"29"}, said
 
 
 def assert_nothing_fails(server: Server, folder: Path, examples: int) -> str:
