@@ -42,7 +42,10 @@ def test_a_call_is_found_and_its_report_opened_by_keyboard(page: Page, server: S
     page.goto(f"{server.url}/calls")
     page.keyboard.press("/")
     page.keyboard.type("smith")
-    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{server.url}/calls?q=smith")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     expect(page.locator(".sessions tbody tr")).to_have_count(1)
     page.keyboard.press("j")
     page.keyboard.press("Enter")

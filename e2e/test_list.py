@@ -119,7 +119,7 @@ class TestByItsForm:
         assert names(page) == ["board"]
         page.get_by_label("Search", exact=True).fill("<b>&")
         page.get_by_role("button", name="Apply").click()
-        expect(page.locator("main")).to_contain_text("4 rooms are live. None has a name containing <b>&")
+        expect(page.locator("main")).to_contain_text("4 rooms are live. None has an ID or name containing <b>&")
         page.get_by_role("link", name="Show all live rooms").click()
         assert len(names(page)) == 4
 
