@@ -36,6 +36,7 @@ MANAGED = ReportAuth(401, 403, 403, 415)  # what is sent is a form, not JSON
 MANAGED_MISSING = ReportAuth(401, 403, 403, 404)
 SIGNED_IN = ReportAuth(303, 403, 303, 303)
 ADMINS = ReportAuth(303, 403, 403, 303)
+WRITTEN = ReportAuth(401, 403, 415, 415)
 
 DOORS: dict[str, ReportAuth] = {
     "GET /": PAGE,
@@ -44,6 +45,14 @@ DOORS: dict[str, ReportAuth] = {
     "GET /shares": ReportAuth(303, 403, 403, 200),
     "POST /shares/add": ReportAuth(303, 403, 403, 400),
     "POST /shares/remove": ReportAuth(303, 403, 403, 404),
+    "GET /rooms/{room_id:str}/notes": ReportAuth(303, 403, 200, 200),
+    "POST /rooms/{room_id:str}/notes": ReportAuth(303, 403, 400, 400),
+    "POST /rooms/{room_id:str}/notes/edit": ReportAuth(303, 403, 404, 404),
+    "POST /rooms/{room_id:str}/notes/remove": ReportAuth(303, 403, 404, 404),
+    "GET /report/notes/{room_id:str}": SCRIPTS,
+    "POST /report/notes/{room_id:str}": WRITTEN,
+    "PUT /report/notes/{room_id:str}/{note_id:str}": WRITTEN,
+    "DELETE /report/notes/{room_id:str}/{note_id:str}": ReportAuth(401, 403, 404, 404),
     "GET /erase": ReportAuth(303, 403, 403, 200),
     "POST /erase": ReportAuth(303, 403, 403, 400),
     "GET /calls": PAGE,
