@@ -1,16 +1,16 @@
 """Conversion between reports, snapshots, sessions and their rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import astuple
 from sqlalchemy import Connection as DatabaseConnection
 
 from roompulse.report.model import Connection, Device, Entry, Event, Received, Report, Role
 from roompulse.rooms.model import Aggregate
-from roompulse.store.packing import pack_aggregate, pack_entry, unpack_entry
+from roompulse.store.packing import Packed, pack_aggregate, pack_report, unpack_entry, unpack_lone_entry, unpack_report
 from roompulse.store.schema import samples
 
 _NOTHING: dict[str, Any] = {}
@@ -18,15 +18,18 @@ _NOTHING: dict[str, Any] = {}
 FETCH_AT_ONCE = 1000
 """Rows that are fetched in one go; then other tasks run."""
 
+BETWEEN_USERS = "\n"
+"""Which no id contains."""
+
 
 _sample = samples.c
 REPORT_COLUMNS = (
     *(_sample.room_id, _sample.reporter_id, _sample.sdk_version, _sample.report_time, _sample.received_at),
-    *(_sample.user_id, _sample.streams),
+    *(_sample.users, _sample.streams),
 )
-"""The columns of a report's rows: first those that all rows of one report have in common."""
+"""The columns of a report's row."""
 
-STORED_COLUMNS = (_sample.id, *REPORT_COLUMNS)
+STORED_COLUMNS = (_sample.id, *REPORT_COLUMNS, _sample.user_id)
 """Those that `reports_of` reads."""
 
 _INSERT = f"INSERT INTO sample ({', '.join(column.name for column in REPORT_COLUMNS)}) VALUES "  # noqa: S608  (our own)
@@ -57,30 +60,52 @@ def _insert_of(count: int) -> str:
 
 
 def rows_of(reports: Iterable[Received]) -> list[tuple[Any, ...]]:
-    """Rows of REPORT_COLUMNS. A report without entries is a sign of life, and stored as one row without a user.
+    """Rows of REPORT_COLUMNS, `rows_in` of each report: one, and of a media server one for each entry.
 
     Entries of a media server are stored as reports of the users they are about, and name the server: so what is known
     of a user is found in one place, whoever measured it.
     """
     rows: list[tuple[Any, ...]] = []
     for received in reports:
-        report = received.report
-        at = round(received.at * 1000)
-        version, time, of_each = report.sdk_version, report.report_time, _NOTHING
-        if report.by_server:
-            of_each = {"server": report.user_id}
-        more = of_each | _of_report(report)
+        report, at = received.report, round(received.at * 1000)
+        more = _of_report(report)
+        if not report.by_server:
+            rows.append(_row_of(report, report.user_id, report.metrics, more, at))
+            continue
+        of_each = {"server": report.user_id}
+        more = of_each | more
         if not report.metrics:
-            rows.append((report.room_id, report.user_id, version, time, at, None, pack_entry((), more, time)))
+            rows.append(_row_of(report, report.user_id, (), more, at))
         for entry in report.metrics:
-            # The first row has what is said of the report as a whole.
-            if entry.device or entry.user_name or entry.connection:
-                more = more | _of_entry(entry)
-            reporter_id = entry.user_id if report.by_server else report.user_id
-            packed = pack_entry(entry.streams, more, time)
-            rows.append((report.room_id, reporter_id, version, time, at, entry.user_id, packed))
-            more = of_each
+            rows.append(_row_of(report, entry.user_id, (entry,), more, at))
+            more = of_each  # The first row has what is said of the report as a whole.
     return rows
+
+
+def rows_in(report: Report) -> int:
+    return max(1, len(report.metrics)) if report.by_server else 1
+
+
+def _row_of(report: Report, about: str, metrics: Sequence[Entry], more: dict[str, Any], at: int) -> tuple[Any, ...]:
+    entries = [
+        (one.streams, _of_entry(one) if one.device or one.user_name or one.connection else _NOTHING) for one in metrics
+    ]
+    packed = pack_report(entries, more, report.report_time)
+    return report.room_id, about, report.sdk_version, report.report_time, at, _listed(metrics, about), packed
+
+
+def _listed(metrics: Sequence[Entry], reporter_id: str) -> str | None:
+    """The column `users`: ids between line feeds; empty for one entry about the reporter, as most reports have."""
+    if not metrics:
+        return None
+    users = [one.user_id for one in metrics]
+    return "" if users == [reporter_id] else BETWEEN_USERS.join(["", *users, ""])
+
+
+def _users_in(listed: str | None, reporter_id: str) -> Sequence[str]:
+    if listed is None:
+        return ()
+    return listed[1:-1].split(BETWEEN_USERS) if listed else (reporter_id,)
 
 
 def _of_report(report: Report) -> dict[str, Any]:
@@ -113,31 +138,94 @@ def session_row(room_id: str, started_at: float) -> dict[str, Any]:
     return {"room_id": room_id, "searched": room_id.casefold(), "started_at": round(started_at * 1000)}
 
 
-def reports_of(rows: Iterable[Any]) -> list[Received]:
-    """The reports from which rows of STORED_COLUMNS were made; their positions are the ids of their first rows.
+def reports_of(rows: Iterable[Any], about: str | None = None) -> Iterator[Received]:
+    """The reports that are stored in rows of STORED_COLUMNS; their positions are the ids of their first rows.
 
-    Adjacent rows that may be of one report become one report: applying it takes half of the time.
+    With `about`, without entries that are neither about that user nor about who is stored as the reporter.
     """
-    reports: list[Received] = []
-    newest, metrics, users = None, list[Entry](), set[str]()
-    for row_id, room_id, reporter_id, sdk_version, report_time, received_at, user_id, streams in rows:
-        unpacked, more = unpack_entry(streams, report_time)
-        server = more.get("server") if more else None
-        common = received_at, server or reporter_id, room_id, report_time, sdk_version, server is None
-        is_first = bool(more) and not _OF_REPORT.isdisjoint(more)
-        if common != newest or user_id in users or user_id is None or is_first:
-            metrics, users = [], set()
-            whole = _report_fields(more) if is_first else _NO_FIELDS
-            role: Role | None = "server" if server else None
-            report = Report(server or reporter_id, room_id, sdk_version, report_time, metrics, *whole, role)
-            reports.append(Received(report, received_at / 1000, position=row_id))
-        if user_id is None:
-            newest = None
+    parts = _Parts()
+    for row in rows:
+        part = _part_of(row, about)
+        if part is None:
+            continue
+        if part.is_whole:
+            yield from parts.end()
+            yield part.report
         else:
-            newest = common
-            users.add(user_id)
-            metrics.append(Entry(user_id, unpacked, *_entry_fields(more)) if more else Entry(user_id, unpacked))
-    return reports
+            yield from parts.add(part)
+    yield from parts.end()
+
+
+class _Part(NamedTuple):
+    """A row: a whole report, or what is said about one user in a report of a media server or of a version up to 0.1.0.
+
+    `is_first` says that it has what is said of the report as a whole.
+    """
+
+    report: Received
+    is_whole: bool
+    is_first: bool
+
+
+def _part_of(row: Any, about: str | None) -> _Part | None:
+    """The report as of this row; None if it has no entry that is wanted."""
+    row_id, room_id, reporter_id, sdk_version, report_time, received_at, users, streams, user_id = row
+    if user_id is None:
+        packed, more = unpack_report(streams)
+        entries = [
+            _entry_of(one, unpack_entry(entry, report_time))
+            for one, entry in zip(_users_in(users, reporter_id), packed, strict=True)
+            if about in (None, one) or one == reporter_id
+        ]
+    else:
+        unpacked = unpack_lone_entry(streams, report_time)
+        entries, more = [_entry_of(user_id, unpacked)], unpacked[1]
+    if about is not None and not entries:
+        return None
+    is_first = not _OF_REPORT.isdisjoint(more)
+    server = more.get("server")
+    role: Role | None = "server" if server else None
+    whole = _report_fields(more) if is_first else _NO_FIELDS
+    report = Report(server or reporter_id, room_id, sdk_version, report_time, entries, *whole, role)
+    is_whole = not entries or (user_id is None and server is None)
+    return _Part(Received(report, received_at / 1000, position=row_id), is_whole, is_first)
+
+
+def _entry_of(user_id: str, unpacked: Packed) -> Entry:
+    streams, more = unpacked
+    return Entry(user_id, list(streams), *_entry_fields(more)) if more else Entry(user_id, list(streams))
+
+
+class _Parts:
+    """Adjacent rows that may be of one report become one report: applying it takes half of the time."""
+
+    def __init__(self) -> None:
+        self._newest: Received | None = None
+        self._users = set[str]()
+
+    def add(self, part: _Part) -> Iterator[Received]:
+        """Add a part; yields the report before, if this one begins another."""
+        (entry,) = part.report.report.metrics
+        newest = self._newest
+        if newest and not part.is_first and entry.user_id not in self._users and _may_be_one(newest, part.report):
+            newest.report.metrics.append(entry)
+        else:
+            yield from self.end()
+            self._newest = part.report
+        self._users.add(entry.user_id)
+
+    def end(self) -> Iterator[Received]:
+        if self._newest:
+            yield self._newest
+        self._newest, self._users = None, set()
+
+
+def _may_be_one(one: Received, other: Received) -> bool:
+    return one.at == other.at and _common(one.report) == _common(other.report)
+
+
+def _common(report: Report) -> tuple[Any, ...]:
+    return report.user_id, report.room_id, report.report_time, report.sdk_version, report.role
 
 
 _OF_REPORT = frozenset({"room_name", "labels", "events"})

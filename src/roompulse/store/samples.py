@@ -5,17 +5,19 @@ from itertools import pairwise
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, literal, select
 
 from roompulse.report.model import Received
 from roompulse.store.contract import SampleQuery, Visit
 from roompulse.store.engine import Database
-from roompulse.store.row_codec import FETCH_AT_ONCE, STORED_COLUMNS, reports_of
+from roompulse.store.row_codec import BETWEEN_USERS, FETCH_AT_ONCE, STORED_COLUMNS, reports_of
 from roompulse.store.schema import samples
 
 _MOST_REPORTERS = 8
 """Reporters that are read for the visits of a user who reports nothing: so few tell as much as all of them."""
 
+_UNPACKED_AT_ONCE = 100_000
+"""Bytes of rows that become reports in one step: some milliseconds."""
 
 _SHORTEST_SPAN, _FIRST_SPAN, _LONGEST_SPAN = 0.05, 1.0, 120.0
 """Seconds of reports that are read at once. They follow the number of rows, since all rows of a span are sorted."""
@@ -44,10 +46,9 @@ class SqlSamples:
             else:
                 last_id = rows[-1].id
             if len(portion) > FETCH_AT_ONCE / 2:
-                yield reports_of(portion)
+                yield from _unpacked(portion, query.about)
                 portion = []
-        if portion:
-            yield reports_of(portion)
+        yield from _unpacked(portion, query.about)
 
     def _last_silent(self, query: SampleQuery, after: float) -> float:
         """The latest time up to which nothing was received since `after`, so that gaps are passed over."""
@@ -66,7 +67,27 @@ class SqlSamples:
             if own := await visits(samples.c.reporter_id == user_id):
                 return own
             some = select(_reporters(room_id).c.id).limit(_MOST_REPORTERS)
-            return await visits(samples.c.reporter_id.in_(some), samples.c.user_id == user_id)
+            return await visits(samples.c.reporter_id.in_(some), _is_about(user_id))
+
+
+def _unpacked(rows: Sequence[Any], about: str | None) -> Iterator[Sequence[Received]]:
+    """The reports of these rows, in steps that are bounded however many entries a report has."""
+    portion, size = list[Any](), 0
+    for row in rows:
+        portion.append(row)
+        size += len(row.streams)
+        if size > _UNPACKED_AT_ONCE:
+            yield list(reports_of(portion, about))
+            portion, size = [], 0
+    if portion:
+        yield list(reports_of(portion, about))
+
+
+def _is_about(user_id: str | ColumnElement[str]) -> ColumnElement[bool]:
+    # `replace` is the one function that compares byte for byte in SQLite and in PostgreSQL.
+    is_listed = func.replace(samples.c.users, literal(BETWEEN_USERS) + user_id + BETWEEN_USERS, "") != samples.c.users
+    is_reporter = (samples.c.users == "") & (samples.c.reporter_id == user_id)
+    return is_listed | is_reporter | (samples.c.user_id == user_id)
 
 
 def _samples(query: SampleQuery, last_id: int = 0) -> Select[Any]:
@@ -76,7 +97,7 @@ def _samples(query: SampleQuery, last_id: int = 0) -> Select[Any]:
     statement = statement.order_by(samples.c.id)
     if query.about is not None:
         # What a media server sends to a user is in an entry about the receiver.
-        statement = statement.where(samples.c.user_id.in_((query.about, samples.c.reporter_id)))
+        statement = statement.where(_is_about(query.about) | _is_about(samples.c.reporter_id))
     if query.reporter_id is not None:
         return statement.where(samples.c.reporter_id == query.reporter_id)
     reporters = _reporters(query.room_id)

@@ -17,6 +17,7 @@ from roompulse.store.row_codec import (
     STORED_COLUMNS,
     insert_reports,
     reports_of,
+    rows_in,
     rows_of,
     snapshot_row,
 )
@@ -46,7 +47,7 @@ class SqlStore:
         committed = []
         for one in reports:
             committed.append(Received(one.report, one.at, one.sender, one.by_token, position))
-            position += max(1, len(one.report.metrics))
+            position += rows_in(one.report)
         return committed
 
     async def news(self) -> Sequence[Received]:
