@@ -18,6 +18,7 @@ from roompulse.web.access_log import AccessLog
 from roompulse.web.api.alert_settings import channel_routes, rule_routes
 from roompulse.web.api.alerts import JsonBodies, alert_routes
 from roompulse.web.api.downloads import Downloads, export_routes
+from roompulse.web.api.encoded_rooms import EncodedRooms
 from roompulse.web.api.events import event_routes
 from roompulse.web.api.health import ready_routes
 from roompulse.web.api.history import history_routes
@@ -96,7 +97,7 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
 
 def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     settings, clock, rooms, ingest = core.settings, core.clock, core.rooms, core.ingest
-    past = Past(core.past, core.reader, clock)
+    past, encoded = Past(core.past, core.reader, clock), EncodedRooms()
     timelines = Timelines(core.timeline, templates)
     banners, alerts_page = AlertBanners(core.alerts, templates), AlertsPage(core.alerts, templates)
     rooms_page = RoomsPage(rooms, core.trends, ingest.intake, banners.of_all, banners.by_room, templates, clock)
@@ -108,11 +109,11 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     notice, forms = DatabaseNotice(core.health, core.retention, templates), Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, notice, banners.in_header, forms, core.streams, clock, settings)
     return [
-        *live_room_routes(rooms),
+        *live_room_routes(rooms, encoded),
         *history_routes(core.store, core.past, core.reader, rooms, clock),
         *event_routes(core.timeline, core.store, core.reader, rooms),
         *insight_routes(core.rollups, core.reader, clock),
-        *stream_routes(core.streams, rooms, core.timeline),
+        *stream_routes(core.streams, rooms, encoded, core.timeline),
         *openapi_routes(settings),
         *rooms_routes(rooms_page, EndedPage(core.sessions, layout), trends, layout),
         *trend_routes(trends),

@@ -50,6 +50,7 @@ class RoomsPage:
         self._templates = templates
         self._clock = clock
         self._index = RoomsIndex(rooms, alerts)
+        self.catch_up = self._index.catch_up
         self._fragments = FragmentCache(_MAX_FRAGMENTS)
 
     def view(self, query: RoomsQuery) -> PageView:
@@ -108,6 +109,7 @@ def rooms_routes(page: RoomsPage, ended: EndedPage, trends: TrendsSection, layou
         if ended_rooms := ended_query(request.query_params):
             return await ended.answer(request, ended_rooms)
         query = rooms_query(request.query_params)
+        await page.catch_up()
         sections = await layout.render(page.view(query))
         context: dict[str, Any] = {"query": query, "sorts": SORTS, "trends": "", "trends_range": DEFAULT_RANGE}
         if chosen := trends_range(request.query_params, "trends"):
@@ -116,6 +118,7 @@ def rooms_routes(page: RoomsPage, ended: EndedPage, trends: TrendsSection, layou
 
     @route("/stream", http_method=GET, opt=STREAM)
     async def stream_rooms_page(request: AnyRequest) -> EventStream:
+        await page.catch_up()
         return layout.stream(page.view(rooms_query(request.query_params)))
 
     return [get_rooms_page, stream_rooms_page]

@@ -50,6 +50,7 @@ class PageViews:
     async def _find(self, path: str, parameters: Mapping[str, str]) -> PageView:
         match path.split("/"):
             case ["stream"]:
+                await self._rooms.catch_up()
                 return self._rooms.view(rooms_query(parameters))
             case ["rooms", room_id, "stream"]:
                 return await self._room.view(decode_id("room_id", room_id), present_query(parameters))
