@@ -29,6 +29,7 @@ from roompulse.rooms.rated_samples import SampleRater
 from roompulse.rooms.trends import Trends
 from roompulse.store.packing import pack_report, unpack_entry, unpack_report
 from roompulse.web.api.downloads import USERS_COLUMNS, _row_of
+from roompulse.web.api.encoded_rooms import EncodedRooms
 from roompulse.web.api.stream import RoomJsonView
 from roompulse.web.html.assets import Assets
 from roompulse.web.html.templates import Templates
@@ -273,7 +274,7 @@ class World:
         trends, intake = Trends(10, 10), self._new_intake()
         rooms_page = RoomsPage(rooms, index, users_page, trends, intake, str, self._templates, lambda: NOW)
         shown: list[View] = [
-            RoomJsonView(rooms, timeline, report.room_id),
+            RoomJsonView(rooms, EncodedRooms(), timeline, report.room_id, with_users=True),
             room_view(rooms, RoomSections(self._templates), report.room_id, UserQuery()),
             rooms_page.view(RoomsQuery(report.user_id)),
             users_page.view(UsersQuery()),

@@ -25,6 +25,7 @@ from roompulse.web.api.alert_settings import channel_routes, rule_routes
 from roompulse.web.api.alerts import JsonBodies, alert_routes
 from roompulse.web.api.calls import call_routes
 from roompulse.web.api.downloads import Downloads, export_routes
+from roompulse.web.api.encoded_rooms import EncodedRooms
 from roompulse.web.api.events import event_routes
 from roompulse.web.api.health import ready_routes
 from roompulse.web.api.history import history_routes
@@ -114,7 +115,7 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
 
 def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     settings, clock, rooms, ingest = core.settings, core.clock, core.rooms, core.ingest
-    past = Past(core.past, core.reader, clock)
+    past, encoded = Past(core.past, core.reader, clock), EncodedRooms()
     timelines = Timelines(core.timeline, templates)
     banners, alerts_page = AlertBanners(core.alerts, templates), AlertsPage(core.alerts, templates)
     index, users_page = RoomsIndex(rooms, banners.by_room), UsersPage(rooms, templates)
@@ -129,11 +130,11 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     notice, forms = DatabaseNotice(core.health, core.retention, templates), Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, notice, banners.in_header, forms, core.streams, clock, settings)
     return [
-        *live_room_routes(rooms),
+        *live_room_routes(rooms, encoded),
         *history_routes(core.store, core.past, core.reader, rooms, clock),
         *event_routes(core.timeline, core.store, core.reader, rooms),
         *insight_routes(core.rollups, core.reader, clock),
-        *stream_routes(core.streams, rooms, core.timeline),
+        *stream_routes(core.streams, rooms, encoded, core.timeline),
         *overview_routes(Overviews(index, ingest.intake, clock), core.streams),
         *openapi_routes(settings),
         *rooms_routes(rooms_page, calls_page, trends, layout),

@@ -16,6 +16,7 @@ from roompulse.store.engine import Database
 from roompulse.store.events import event_row
 from roompulse.store.schema import events
 from roompulse.store.sql_store import SqlStore
+from roompulse.web.api.encoded_rooms import EncodedRooms
 from roompulse.web.api.stream import RoomJsonView
 from roompulse.web.html.templates import assets_and_templates
 from roompulse.web.pages.query import UserQuery
@@ -144,7 +145,7 @@ def told(view: RoomJsonView) -> list[str]:
 async def test_pages_that_are_open_show_it_as_it_is() -> None:
     timeline = timeline_of(no_rooms(), lambda: NOW)
     render = await Timelines(timeline, assets_and_templates()[1]).of("room-1", UserQuery())
-    view = RoomJsonView(no_rooms(), timeline, "room-1")
+    view = RoomJsonView(no_rooms(), EncodedRooms(), timeline, "room-1", with_users=True)
     before = TimelineEvent(NOW, "note", "u1", text="wrong", detail="bob")
     timeline.show("room-1", before)
     assert "u1 : wrong by bob" in words(f"<main>{render(None, NOW)}")

@@ -17,6 +17,7 @@ class OverviewQuery(Wanted, frozen=True):
 class Overviews:
     def __init__(self, index: RoomsIndex, intake: Intake, clock: Clock) -> None:
         self._index = index
+        self.catch_up = index.catch_up
         self._intake = intake
         self._clock = clock
 

@@ -1,5 +1,6 @@
 """The summaries of all live rooms in each order that is in use: only the rooms that changed are placed again."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 
@@ -14,6 +15,9 @@ from roompulse.rooms.model import RoomSummary
 
 _MOST_CHANGES = 8
 """One in this many rooms; past that share, sorting all rooms again is as fast as placing each."""
+
+_ROOMS_AT_ONCE = 50
+"""Rooms that are read in one go, each a quarter of a millisecond where nobody has rated it yet."""
 
 
 class RoomAlerts(Struct, frozen=True):
@@ -48,22 +52,40 @@ class RoomsIndex:
     def __len__(self) -> int:
         return len(self._summaries)
 
+    async def catch_up(self) -> None:
+        """Read most of what has changed, so that `refresh` does not take long: between portions others have a turn."""
+        for count, _ in enumerate(self._read_changes(), start=1):
+            if count % _ROOMS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
     def refresh(self) -> None:
-        changed = self._rooms.ids(since=self._version)
-        if len(changed) * _MOST_CHANGES > len(self._summaries):
-            self._orders.clear()
-        for room_id in changed:
-            if room := self._rooms.get(room_id):
-                self._version = max(self._version, room.version)
-                self._put(room_id, room.summary())
+        for _ in self._read_changes():
+            pass
         before, self.alerts = self.alerts, self._read_alerts()
         if before is not self.alerts:
             for room_id, _ in before.items() ^ self.alerts.items():
                 self._put(room_id, self._summaries.get(room_id))
+
+    def _read_changes(self) -> Iterator[None]:
+        """Read the rooms that changed or ended since this was last done, with a break after each."""
+        changed = self._rooms.ids(since=self._version)
+        # Of now: rooms that change in breaks are read the next time.
+        newest = max((room.version for room_id in changed if (room := self._rooms.get(room_id))), default=0)
+        if len(changed) * _MOST_CHANGES > len(self._summaries):
+            self._orders.clear()
+        for room_id in changed:
+            self._read(room_id)
+            yield
+        self._version = max(self._version, newest)
         live = self._rooms.ids()
         if len(live) < len(self._summaries):
             for room_id in self._summaries.keys() - live:
-                self._put(room_id, None)
+                self._read(room_id)
+                yield
+
+    def _read(self, room_id: str) -> None:
+        room = self._rooms.get(room_id)
+        self._put(room_id, room.summary() if room else None)
 
     def _put(self, room_id: str, summary: RoomSummary | None) -> None:
         """Replace the summary of a room by its newest one, or remove it (None) when the room has ended."""

@@ -1,5 +1,6 @@
 """The list of rooms as it is kept while rooms change, and what pages are put together from."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -91,6 +92,41 @@ def test_a_page_of_the_list_is_that_of_all_rooms_put_in_order_anew(sequence: lis
         assert len(kept) == len(live)
         assert kept.users == sum(one.aggregate.user_count for one in live)
         assert kept.levels == {level: sum(getattr(one.aggregate.quality, level) for one in live) for level in LEVELS}
+
+
+def report(rooms: RoomsInMemory, now: float, *room_ids: str) -> None:
+    for room_id in room_ids:
+        rooms.apply(received(now, room_id=room_id))
+
+
+async def test_many_rooms_are_read_in_portions_with_turns_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_ROOMS_AT_ONCE", 10)
+    rooms = no_rooms()
+    report(rooms, NOW, *(f"room-{number}" for number in range(35)))
+    kept, known = RoomsIndex(rooms, dict), list[int]()
+    catching_up = asyncio.create_task(kept.catch_up())
+    while not catching_up.done():
+        await asyncio.sleep(0)
+        known.append(len(kept))
+    assert known[:4] == [10, 20, 30, 35]
+
+
+async def test_what_changes_meanwhile_is_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_ROOMS_AT_ONCE", 1)
+    rooms = no_rooms()
+    report(rooms, NOW, "ends", "not yet read", "read already")
+    report(rooms, NOW + 30, "not yet read", "read already")
+    kept = RoomsIndex(rooms, dict)
+    catching_up = asyncio.create_task(kept.catch_up())
+    await asyncio.sleep(0)
+    report(rooms, NOW + 61, "new")
+    for room_id in ("read already", "not yet read"):
+        rooms.apply(received(NOW + 61, user_id="u2", room_id=room_id))
+    rooms.expire(NOW + 61)
+    await catching_up
+    kept.refresh()
+    users = {room.room_id: room.aggregate.user_count for room in kept.listed(RoomsQuery(), 0, 9)}
+    assert users == {"read already": 2, "new": 1, "not yet read": 2}
 
 
 @pytest.mark.parametrize("most_changes", [0, 8], ids=["orders are kept", "and put in order anew"])

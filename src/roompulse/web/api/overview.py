@@ -41,12 +41,15 @@ def overview_routes(overviews: Overviews, streams: EventStreams) -> list[HTTPRou
     @route("/report/overview", http_method=GET)
     async def get_overview(request: AnyRequest) -> JsonAnswer:
         query = overview_query(request)
+        await overviews.catch_up()
         found = await streams.hub.render(lambda: success(overviews.of(query)))
         return hashed_answer(request, found)
 
     @route("/report/stream", http_method=GET)
     async def stream_overview(request: AnyRequest) -> EventStream:
-        return EventStream(streams, OverviewView(overviews, overview_query(request)))
+        query = overview_query(request)
+        await overviews.catch_up()
+        return EventStream(streams, OverviewView(overviews, query))
 
     return [get_overview, stream_overview]
 

@@ -185,7 +185,7 @@ class RoomPage:
 
     async def moment(self, room_id: str, at: float, query: UserQuery) -> Moment:
         timeline = await self._timelines.of(room_id, query)
-        room, moment = await self._past.read(self._moment(room_id, at, query))
+        room, moment = await self._past.read((room_id, at, query), lambda: self._moment(room_id, at, query))
         return replace(moment, sections={**moment.sections, "timeline": timeline(room, at)})
 
     def _moment(self, room_id: str, at: float, query: UserQuery) -> Steps[tuple[LiveRoom | None, Moment]]:

@@ -54,6 +54,7 @@ class RoomsPage:
         self._templates = templates
         self._clock = clock
         self._index = index
+        self.catch_up = index.catch_up
         self._fragments = FragmentCache(_MAX_FRAGMENTS)
 
     def view(self, query: RoomsQuery) -> PageView:
@@ -119,6 +120,7 @@ def rooms_routes(page: RoomsPage, calls: CallsPage, trends: TrendsSection, layou
     @route("/", http_method=GET, before_request=was_ended)
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
         query = rooms_query(request.query_params)
+        await page.catch_up()
         sections, left = await layout.render(page.view(query)), await calls.left(query.q)
         context: dict[str, Any] = {"query": query, "sorts": SORTS, "left": left}
         context |= {"trends": "", "trends_range": DEFAULT_RANGE}
@@ -128,6 +130,7 @@ def rooms_routes(page: RoomsPage, calls: CallsPage, trends: TrendsSection, layou
 
     @route("/stream", http_method=GET, opt=STREAM)
     async def stream_rooms_page(request: AnyRequest) -> EventStream:
+        await page.catch_up()
         return layout.stream(request, page.view(rooms_query(request.query_params)))
 
     return [get_rooms_page, stream_rooms_page]

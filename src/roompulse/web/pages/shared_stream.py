@@ -37,10 +37,10 @@ class PageViews:
         alerts: AlertsPage,
         insights: InsightsPage,
     ) -> None:
+        self._rooms = rooms
         self._room = room
         self._user = user
         self._others: Mapping[str, Callable[[Mapping[str, str]], PageView]] = {
-            "stream": lambda parameters: rooms.view(rooms_query(parameters)),
             "users/stream": lambda parameters: users.view(users_query(parameters)),
             "insights/stream": lambda parameters: insights.view(live_query(parameters)),
             "alerts/stream": lambda _: alerts.view(),
@@ -53,6 +53,9 @@ class PageViews:
         path, _, query = url.partition("?")
         parameters = dict(parse_qsl(query))
         match path.split("/"):
+            case ["stream"]:
+                await self._rooms.catch_up()
+                return self._rooms.view(rooms_query(parameters))
             case ["rooms", room_id, "stream"]:
                 return await self._room.view(decode_id("room_id", room_id), present_query(parameters))
             case ["rooms", room_id, "users", user_id, "stream"]:

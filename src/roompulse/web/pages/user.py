@@ -125,7 +125,7 @@ class UserPage:
 
     async def moment(self, room_id: str, user_id: str, at: float, query: UserQuery) -> Moment:
         timeline = await self._timelines.of(room_id, query, user_id)
-        room, moment = await self._past.read(self._moment(room_id, user_id, at))
+        room, moment = await self._past.read((room_id, user_id, at), lambda: self._moment(room_id, user_id, at))
         return replace(moment, sections={**moment.sections, "timeline": timeline(room, at)})
 
     def _moment(self, room_id: str, user_id: str, at: float) -> Steps[tuple[LiveRoom | None, Moment]]:
