@@ -35,7 +35,7 @@ from roompulse.web.api.manage.erasure import erasure_routes
 from roompulse.web.api.manage.notes import note_routes
 from roompulse.web.api.manage.shares import share_routes
 from roompulse.web.api.metrics import CurrentValues, Gauges, metrics_routes
-from roompulse.web.api.openapi import openapi_routes
+from roompulse.web.api.openapi.document import openapi_routes
 from roompulse.web.api.overview import overview_routes
 from roompulse.web.api.post_report import ReportEndpoint, report_route
 from roompulse.web.api.report_auth import ReportAuth

@@ -8,7 +8,7 @@ from roompulse.overview.query import ALL_LEVELS, ALL_ORDERS, LONGEST_SEARCH
 from roompulse.web.api.calls import CALL_ORDERS
 from roompulse.web.api.manage.notes import NewNote, NoteEdit
 from roompulse.web.api.manage.shares import NewShare, ShareBody, ShownShare
-from roompulse.web.api.openapi_parts import (
+from roompulse.web.api.openapi.parts import (
     FOR_MANAGERS,
     Json,
     array,

@@ -15,10 +15,10 @@ from roompulse.rooms.rated_samples import StreamSample
 from roompulse.settings import Settings
 from roompulse.store.contract import DEFAULT_LIMIT
 from roompulse.web.api.history import MAX_LIMIT
-from roompulse.web.api.openapi_alerts import ALERT_TYPES, alert_paths
-from roompulse.web.api.openapi_calls import CALL_TYPES, call_paths, erase
-from roompulse.web.api.openapi_insights import INSIGHT_TYPES, insight_paths
-from roompulse.web.api.openapi_parts import (
+from roompulse.web.api.openapi.alerts import ALERT_TYPES, alert_paths
+from roompulse.web.api.openapi.calls import CALL_TYPES, call_paths, erase
+from roompulse.web.api.openapi.insights import INSIGHT_TYPES, insight_paths
+from roompulse.web.api.openapi.parts import (
     Json,
     array,
     envelope,

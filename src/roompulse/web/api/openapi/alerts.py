@@ -5,7 +5,7 @@ from roompulse.alerts.preview import Preview
 from roompulse.notify.model import Channel, Delivery, ShownChannel
 from roompulse.web.api.alert_settings import PreviewBody, TestResult
 from roompulse.web.api.alerts import AcknowledgeBody, SilenceBody
-from roompulse.web.api.openapi_parts import Json, array, change, get, parameter, schema_of
+from roompulse.web.api.openapi.parts import Json, array, change, get, parameter, schema_of
 
 ALERT_TYPES = [
     *(Alert, Rule, Silence, Preview, Channel, ShownChannel, Delivery),
