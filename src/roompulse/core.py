@@ -8,12 +8,16 @@ from typing import Any
 from roompulse.access.database import AccessDatabase
 from roompulse.access.registry import AccessRegistry
 from roompulse.access.sessions import OperatorSessions
+from roompulse.access.shares import Shares
 from roompulse.access.store import AccessStore
 from roompulse.alerts.incident import Change
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.preview import Previews
 from roompulse.alerts.service import AlertService
+from roompulse.calls.recorder import CallRecorder
+from roompulse.calls.store import SqlCalls
 from roompulse.clock import WallClock
+from roompulse.erasure.subject import Subject
 from roompulse.events.detector import Detector
 from roompulse.events.timeline import Timeline
 from roompulse.follower import Follower
@@ -70,7 +74,8 @@ class Core:
         self.retention = Retention(self.store, self.store, clock, refresh, settings)
         detector = Detector(self.rooms, settings.event_hold, settings.stale_after)
         clock.on_jump(lambda jump, _now: detector.shift(jump))
-        self.timeline = Timeline(detector, SqlEvents(self.database, self.reader), self.hub.publish, clock)
+        self.events = SqlEvents(self.database, self.reader)
+        self.timeline = Timeline(detector, self.events, self.hub.publish, clock)
         intake = Intake(self.meters, clock)
         self.follower = Follower(self.store, self.health, self.rooms, self.hub, intake, self.timeline, clock)
         self.ingest = Ingest(
@@ -89,20 +94,25 @@ class Core:
             self.rooms, self.rollups, self.reader, self.ingest.intake.rate, clock, self.hub.refresh
         )
         self.sessions = SqlSessions(self.database)
+        self.calls = SqlCalls(self.database)
         self.alerts = AlertService(self.database, self.rooms, self._readings, clock, self._alerted, settings)
         self.outbox = Outbox(self.database)
         self.channels = Channels(self.outbox, clock)
         self.courier = Courier(self.outbox, self.channels, all_senders(settings, clock), clock, self.meters.delivery)
         self.past = Replay(SqlSamples(self.database), self.store, partial(no_rooms, settings), settings)
         self.previews = Previews(self.store, partial(no_rooms, settings), settings)
+        self._control_access(settings, clock)
+        self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
+
+    def _control_access(self, settings: Settings, clock: WallClock) -> None:
         self.access = AccessDatabase(settings)
         self.access_store = AccessStore(self.access)
         self.registry = AccessRegistry(settings, self.access_store, clock)
+        self.shares = Shares(self.registry, self.access_store, clock)
         self.sign_ins = OperatorSessions(self.registry, self.access_store, clock, settings)
         self.peers = ClientAddresses(settings)
         self.cookie = SessionCookie(self.peers, settings.session_lifetime)
         self.authenticator = Authenticator(self.registry, self.cookie, self.peers, settings)
-        self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
 
     def _alerted(self, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -110,6 +120,12 @@ class Core:
                 self.timeline.show(*told)
         self.courier.wake()
         self.hub.refresh(everywhere=True)
+
+    async def forget(self, subject: Subject) -> int:
+        """Drop what is kept of it in memory and by access control; returns how many rows that were."""
+        self.recorder.forget(subject)
+        await self.alerts.forget(subject)
+        return await self.shares.remove_about(subject.room_id, subject.user_id)
 
     def _readings(self) -> Readings:
         self.follower.expire()
@@ -145,6 +161,7 @@ class Core:
             Snapshots(store, self.rooms, self.trends, clock, interval).run(),
             self.recorder.run(),
             SessionRecorder(self.sessions, self.rooms, clock).run(),
+            CallRecorder(self.calls, self.rooms, clock).run(),
             self.timeline.run(),
             self.retention.run(),
             self.registry.run(),

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from roompulse.hub.contract import View
 from roompulse.web.api.encoded_rooms import EncodedRooms
 from roompulse.web.api.stream import RoomJsonView
 from tests.api import assert_problem
@@ -14,9 +15,10 @@ from tests.store.test_replay import no_rooms
 from tests.timelines import timeline_of
 
 
-def shown(view: RoomJsonView) -> Any:
-    name, content = view.render()["room"].decode().strip().split("\n")[1:]
-    assert name == "event: room"
+def shown(view: View, event: str = "room") -> Any:
+    """The data of the event of this name."""
+    *_, name, content = view.render()[event].decode().strip().split("\n")
+    assert name == f"event: {event}"
     return json.loads(content.removeprefix("data: "))
 
 

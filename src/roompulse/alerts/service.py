@@ -17,6 +17,7 @@ from roompulse.alerts.store import AlertQuery, SqlAlerts
 from roompulse.alerts.totals import Totals
 from roompulse.alerts.validation import check_rule
 from roompulse.clock import Clock
+from roompulse.erasure.subject import Subject
 from roompulse.errors import BadRequest, NotFound
 from roompulse.periodic import Attempts, every
 from roompulse.rooms.contract import LiveRooms
@@ -214,6 +215,15 @@ class AlertService:
             await self._store.remove_silence(silence_id)
             self._silences.pop(silence_id, None)
             self._evaluator.set_silences(self.silences)
+            self.version += 1
+
+    async def forget(self, subject: Subject) -> None:
+        """Drop alerts and silences about what is to be erased, and its mentions in others, before they are deleted."""
+        async with self._lock:
+            kept = {one.id: one for one in self._silences.values() if not subject.covers(one.room_id, one.user_id)}
+            self._silences = {ident: replace(one, reason=subject.without(one.reason)) for ident, one in kept.items()}
+            self._evaluator.set_silences(self.silences)
+            self._evaluator.forget(subject)
             self.version += 1
 
 

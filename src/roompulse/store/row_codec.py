@@ -96,9 +96,12 @@ def _row_of(report: Report, about: str, metrics: Sequence[Entry], more: dict[str
 
 def _listed(metrics: Sequence[Entry], reporter_id: str) -> str | None:
     """The column `users`: ids between line feeds; empty for one entry about the reporter, as most reports have."""
-    if not metrics:
+    return _list_of([one.user_id for one in metrics], reporter_id)
+
+
+def _list_of(users: Sequence[str], reporter_id: str) -> str | None:
+    if not users:
         return None
-    users = [one.user_id for one in metrics]
     return "" if users == [reporter_id] else BETWEEN_USERS.join(["", *users, ""])
 
 
@@ -106,6 +109,14 @@ def _users_in(listed: str | None, reporter_id: str) -> Sequence[str]:
     if listed is None:
         return ()
     return listed[1:-1].split(BETWEEN_USERS) if listed else (reporter_id,)
+
+
+def without_user(listed: str | None, reporter_id: str, values: list[Any], user_id: str) -> tuple[str | None, list[Any]]:
+    """The column `users` and the decoded `streams` of a report's row, without what is said about a user."""
+    users = _users_in(listed, reporter_id)
+    entries = [(one, value) for one, value in zip(users, values, strict=False) if one != user_id]
+    kept = [one for one, _ in entries]
+    return _list_of(kept, reporter_id), [*(value for _, value in entries), *values[len(users) :]]
 
 
 def _of_report(report: Report) -> dict[str, Any]:

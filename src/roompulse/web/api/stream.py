@@ -49,6 +49,7 @@ class RoomJsonView:
         events = {
             f"timeline-{recorded.place}": json_event(recorded.event, name="timeline")
             for recorded in self._timeline.tail(self.room_id)
+            if recorded.event
         }
         room, was_live = self._rooms.get(self.room_id), self._was_live
         self._was_live = room is not None

@@ -8,12 +8,10 @@ from msgspec import Struct
 from sortedcontainers import SortedKeyList
 
 from roompulse.alerts.model import Severity
+from roompulse.overview.query import ALL_LEVELS, DEAD_BANDS, LEVEL_APART, ORDERS, Key, Order, Wanted
 from roompulse.quality import Level
 from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
-from roompulse.web.html.paging import Rows, page_count, paged
-from roompulse.web.html.sparklines import LEVELS
-from roompulse.web.pages.query import DEAD_BANDS, LEVEL_APART, ORDERS, Key, RoomsQuery, Sort
 
 _MOST_CHANGES = 8
 """One in this many rooms; past that share, sorting all rooms again is as fast as placing each."""
@@ -43,13 +41,13 @@ class RoomsIndex:
         self._version = 0
         self._summaries: dict[str, RoomSummary] = {}
         # Where rooms stand in each order that was asked for, by id.
-        self._places: dict[Sort, dict[str, Key]] = {}
-        self._orders: dict[tuple[Sort, Level | None], SortedKeyList[RoomSummary, Key]] = {}
-        # Ids without regard to case, and how many rooms match a search until one of them changes.
-        self._folded: dict[str, str] = {}
+        self._places: dict[Order, dict[str, Key]] = {}
+        self._orders: dict[tuple[Order, Level | None], SortedKeyList[RoomSummary, Key]] = {}
+        # Ids and names without regard to case, and how many rooms match a search until one of them changes.
+        self._searched: dict[str, str] = {}
         self._matching: dict[tuple[str, Level | None], int] = {}
         self.users = 0
-        self.levels: dict[Level, int] = dict.fromkeys(LEVELS, 0)
+        self.levels: dict[Level, int] = dict.fromkeys(ALL_LEVELS, 0)
 
     def __len__(self) -> int:
         return len(self._summaries)
@@ -93,70 +91,71 @@ class RoomsIndex:
         """Replace the summary of a room by its newest one, or remove it (None) when the room has ended."""
         self._matching.clear()
         if known := self._summaries.pop(room_id, None):
-            del self._folded[room_id]
+            del self._searched[room_id]
             self._count(known, -1)
-            for order in self._orders_of(known):
-                order.remove(known)
-        for sort, places in self._places.items():
-            self._move(places, sort, room_id, summary)
+            for placed in self._orders_of(known):
+                placed.remove(known)
+        for order, places in self._places.items():
+            self._move(places, order, room_id, summary)
         if summary:
             self._summaries[room_id] = summary
-            self._folded[room_id] = room_id.casefold()
+            self._searched[room_id] = f"{room_id}\n{summary.room_name or ''}".casefold()
             self._count(summary, 1)
-            for order in self._orders_of(summary):
-                order.add(summary)
+            for placed in self._orders_of(summary):
+                placed.add(summary)
 
     def _orders_of(self, room: RoomSummary) -> "Iterator[SortedKeyList[RoomSummary, Key]]":
-        return (order for (_, level), order in self._orders.items() if _has(room, level))
+        return (placed for (_, level), placed in self._orders.items() if _has(room, level))
 
     def _count(self, summary: RoomSummary, by: int) -> None:
         aggregate = summary.aggregate
         self.users += by * aggregate.user_count
-        for level in LEVELS:
+        for level in ALL_LEVELS:
             self.levels[level] += by * getattr(aggregate.quality, level)
 
-    def page(self, query: RoomsQuery, per_page: int) -> Rows:
-        """One page of the rooms that match. A search costs a pass over the ids when rooms have changed."""
-        order = self._order(query.sort, query.level)
-        if not query.q:
-            return paged(order, query.page, per_page)
-        wanted = query.q.casefold()
-        total = self._matching.get((wanted, query.level))
-        if total is None:
-            total = self._matching[wanted, query.level] = sum(1 for _ in self._found(order, wanted))
-        pages = page_count(total, per_page)
-        page = min(query.page, pages)
-        rows = islice(self._found(order, wanted), (page - 1) * per_page, page * per_page)
-        return Rows(list(rows), page, pages, total)
+    def count(self, wanted: Wanted) -> int:
+        """How many rooms match. A search costs a pass over all names when rooms have changed."""
+        rooms, q = self._order(wanted.order, wanted.level), wanted.q.casefold()
+        if not q:
+            return len(rooms)
+        count = self._matching.get((q, wanted.level))
+        if count is None:
+            count = self._matching[q, wanted.level] = sum(1 for _ in self._found(rooms, q))
+        return count
 
-    def _found(self, rooms: Iterable[RoomSummary], wanted: str) -> Iterator[RoomSummary]:
-        return (room for room in rooms if wanted in self._folded[room.room_id])
+    def listed(self, wanted: Wanted, offset: int, limit: int) -> list[RoomSummary]:
+        """The rooms that match, from the `offset`-th on."""
+        rooms, q = self._order(wanted.order, wanted.level), wanted.q.casefold()
+        return list(islice(self._found(rooms, q), offset, offset + limit)) if q else rooms[offset : offset + limit]
 
-    def _order(self, sort: Sort, level: Level | None) -> "SortedKeyList[RoomSummary, Key]":
+    def _found(self, rooms: Iterable[RoomSummary], q: str) -> Iterator[RoomSummary]:
+        return (room for room in rooms if q in self._searched[room.room_id])
+
+    def _order(self, order: Order, level: Level | None) -> "SortedKeyList[RoomSummary, Key]":
         """All rooms, or those with a user of this level, in an order that is kept from now on."""
-        if sort not in self._places:
-            self._places[sort] = {room_id: self._key(sort, summary) for room_id, summary in self._summaries.items()}
-        places = self._places[sort]
+        if order not in self._places:
+            self._places[order] = {room_id: self._key(order, summary) for room_id, summary in self._summaries.items()}
+        places = self._places[order]
 
         def place(room: RoomSummary) -> Key:
             return places[room.room_id]
 
-        if (sort, level) not in self._orders:
+        if (order, level) not in self._orders:
             rooms = [room for room in self._summaries.values() if _has(room, level)]
-            self._orders[sort, level] = SortedKeyList(rooms, key=place)
-        return self._orders[sort, level]
+            self._orders[order, level] = SortedKeyList(rooms, key=place)
+        return self._orders[order, level]
 
-    def _key(self, sort: Sort, room: RoomSummary) -> Key:
-        key = ORDERS[sort](room)
-        is_first = sort == "score" and room.room_id in self.alerts
+    def _key(self, order: Order, room: RoomSummary) -> Key:
+        key = ORDERS[order](room)
+        is_first = order == "score" and room.room_id in self.alerts
         return (key[0], key[1] - LEVEL_APART / 2, key[2]) if is_first else key
 
-    def _move(self, places: dict[str, Key], sort: Sort, room_id: str, summary: RoomSummary | None) -> None:
+    def _move(self, places: dict[str, Key], order: Order, room_id: str, summary: RoomSummary | None) -> None:
         """Place a room anew unless it changed by no more than the dead band, or remove it (None)."""
         before = places.pop(room_id, None)
         if summary:
-            now = self._key(sort, summary)
-            stays = before and before[0] == now[0] and abs(before[1] - now[1]) <= DEAD_BANDS.get(sort, 0)
+            now = self._key(order, summary)
+            stays = before and before[0] == now[0] and abs(before[1] - now[1]) <= DEAD_BANDS.get(order, 0)
             places[room_id] = before if before and stays else now
 
 
