@@ -8,6 +8,9 @@ from roompulse.quality import VERDICTS
 from roompulse.rooms.model import Snapshot
 from roompulse.store.contract import Session
 
+_FEW = 10
+"""User-minutes below which tenths count."""
+
 
 def verdict_in_words(snapshots: Sequence[Snapshot]) -> str:
     """The verdict that these have in common, and how many users it was about at worst."""
@@ -45,7 +48,8 @@ def _shares(users: Sequence[CallUser]) -> str:
     if not total:
         return "No user was rated."
     shares = {level: f"{100 * minutes / total:.0f} %" for level, minutes in sums.items()}
-    return f"Of {total:.0f} user-minutes {shares['good']} were good, {shares['fair']} fair and {shares['poor']} poor."
+    whole = f"{total:.0f}" if total >= _FEW else f"{total:.1f}"
+    return f"Of {whole} user-minutes {shares['good']} were good, {shares['fair']} fair and {shares['poor']} poor."
 
 
 def _worst_minute(worst: WorstMinute | None) -> str:
