@@ -29,7 +29,7 @@ def server(make_server: Callable[..., Server]) -> Iterator[Server]:
             return "Stand-up" in server.get("/calls?q=smith").text
 
         eventually(is_noted)
-        eventually(lambda: "Worst minute" in server.get("/calls").text and "● live" not in server.get("/calls").text)
+        eventually(lambda: all(one["ended_at"] for one in server.get("/report/calls").json()["data"]["calls"]))
         yield server
 
 
