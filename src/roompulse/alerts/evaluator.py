@@ -81,7 +81,7 @@ class Evaluator:
         return self._flushed()
 
     def forget(self, subject: Subject) -> None:
-        """Drop alerts about what is to be erased, of which nobody is told, and its mentions in others."""
+        """Drop alerts about what is to be erased, without a message, and its mentions in others."""
         self._open.forget(subject)
         self._further.intersection_update(self._open)
 

@@ -63,7 +63,7 @@ def _worst_minute(worst: WorstMinute | None) -> str:
 def _who(users: Sequence[CallUser]) -> str:
     suffered = [one for one in users if one.minutes.poor or one.minutes.fair]
     if not suffered:
-        return "Nobody had a fair or poor minute."
+        return "No user had a fair or poor minute."
     first = suffered[0]
     name = first.user_name or first.user_id
     minutes = f"{_minutes(first.minutes.poor)} poor and {_minutes(first.minutes.fair)} fair"
