@@ -11,7 +11,6 @@ from roompulse.access.login import Login
 from roompulse.access.passwords import Passwords
 from roompulse.access.senders import Senders
 from roompulse.access.throttle import Throttle
-from roompulse.calls.reports import CallReports
 from roompulse.clock import WallClock
 from roompulse.core import Core
 from roompulse.erasure.erasure import Erasure
@@ -120,7 +119,6 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     banners, alerts_page = AlertBanners(core.alerts, templates), AlertsPage(core.alerts, templates)
     index, users_page = RoomsIndex(rooms, banners.by_room), UsersPage(rooms, templates)
     calls_page = CallsPage(core.calls, core.reader, templates)
-    reports = CallReports(core.calls, core.store, core.timeline, core.reader, clock)
     rooms_page = RoomsPage(rooms, index, users_page, core.trends, ingest.intake, banners.of_all, templates, clock)
     room_page = RoomPage(rooms, past, core.sessions, timelines, banners, templates, clock)
     user_page = UserPage(rooms, past, timelines, templates, clock, settings.leave_after)
@@ -139,9 +137,9 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
         *openapi_routes(settings),
         *rooms_routes(rooms_page, calls_page, trends, layout),
         *trend_routes(trends),
-        *call_routes(core.calls, reports, core.reader, rooms),
+        *call_routes(core.calls, core.call_reports, core.reader, rooms),
         *calls_page_routes(calls_page, layout),
-        *call_report_routes(reports, layout, clock),
+        *call_report_routes(core.call_reports, layout, clock),
         *room_routes(room_page, past, layout),
         *user_routes(user_page, past, layout),
         *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
