@@ -47,9 +47,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
 class WebhookSender:
     """`report` makes the report on a call that ended, when it is sent; it raises SendError."""
 
-    def __init__(
-        self, targets: Targets, clock: Clock, report: Callable[[EndedCall], Awaitable[CallReport]]
-    ) -> None:
+    def __init__(self, targets: Targets, clock: Clock, report: Callable[[EndedCall], Awaitable[CallReport]]) -> None:
         self._targets = targets
         self._clock = clock
         self._report = report
