@@ -37,6 +37,7 @@ ORDER = [
     {"access"},
     {"alerts"},
     {"overview"},
+    {"pseudonyms"},
     {"notify"},
     {"importing"},
     {"checking"},

@@ -15,6 +15,7 @@ from roompulse.alerts.metrics import Readings
 from roompulse.alerts.preview import Previews
 from roompulse.alerts.service import AlertService
 from roompulse.calls.recorder import CallRecorder
+from roompulse.calls.reports import CallReports
 from roompulse.calls.store import SqlCalls
 from roompulse.clock import WallClock
 from roompulse.erasure.subject import Subject
@@ -27,6 +28,7 @@ from roompulse.insights.recorder import RollupRecorder
 from roompulse.insights.store import SqlRollups
 from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
+from roompulse.notify.calls import EndedCalls
 from roompulse.notify.channels import Channels
 from roompulse.notify.courier import Courier
 from roompulse.notify.senders import all_senders
@@ -93,12 +95,15 @@ class Core:
         self.recorder = RollupRecorder(
             self.rooms, self.rollups, self.reader, self.ingest.intake.rate, clock, self.hub.refresh
         )
-        self.sessions = SqlSessions(self.database)
         self.calls = SqlCalls(self.database)
+        self.call_reports = CallReports(self.calls, self.store, self.timeline, self.reader, clock)
+        ended_calls = EndedCalls(self.call_reports, clock)
+        self.sessions = SqlSessions(self.database, ended_calls.put)
         self.alerts = AlertService(self.database, self.rooms, self._readings, clock, self._alerted, settings)
         self.outbox = Outbox(self.database)
         self.channels = Channels(self.outbox, clock)
-        self.courier = Courier(self.outbox, self.channels, all_senders(settings, clock), clock, self.meters.delivery)
+        senders = all_senders(settings, clock, ended_calls.report)
+        self.courier = Courier(self.outbox, self.channels, senders, clock, self.meters.delivery)
         self.past = Replay(SqlSamples(self.database), self.store, partial(no_rooms, settings), settings)
         self.previews = Previews(self.store, partial(no_rooms, settings), settings)
         self._control_access(settings, clock)
