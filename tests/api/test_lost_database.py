@@ -7,11 +7,9 @@ import os
 import re
 import shutil
 import sqlite3
-import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import httpx
 import msgspec
@@ -20,26 +18,12 @@ import pytest
 from roompulse.app import create_app
 from roompulse.errors import StartupError
 from roompulse.settings import Settings
-from roompulse.store.engine import Database
 from tests.api import assert_problem, data, serving
 from tests.builders import NOW, body
 from tests.conftest import Clock, client_of
 from tests.process import soon
 
 PAGES = ["/", "/rooms/room-1", "/rooms/room-1/users/u0", "/ingest"]
-
-
-@pytest.fixture(autouse=True)
-def transaction(monkeypatch: pytest.MonkeyPatch) -> threading.Lock:
-    """What is held while a transaction runs: a file that is overwritten meanwhile is taken for a checkpoint's work."""
-    lock, transact = threading.Lock(), Database._transact
-
-    def held(database: Database, work: Callable[..., Any]) -> Any:
-        with lock:
-            return transact(database, work)
-
-    monkeypatch.setattr(Database, "_transact", held)
-    return lock
 
 
 @pytest.fixture
@@ -128,15 +112,10 @@ async def started(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("harm", WORDS, ids=lambda harm: harm.__name__)
 async def test_reports_are_refused_and_everybody_is_told(
-    client: httpx.AsyncClient,
-    settings: Settings,
-    harm: Harm,
-    transaction: threading.Lock,
-    caplog: pytest.LogCaptureFixture,
+    client: httpx.AsyncClient, settings: Settings, harm: Harm, caplog: pytest.LogCaptureFixture
 ) -> None:
     await started(client)
-    with transaction:
-        harm(settings.data)
+    harm(settings.data)
     for number in range(3):
         answer = await post(client, f"u{number}")
         assert_problem(answer, 503, "the database cannot be written now")
@@ -158,12 +137,9 @@ async def test_reports_are_refused_and_everybody_is_told(
 
 
 @pytest.mark.parametrize("harm", WORDS, ids=lambda harm: harm.__name__)
-async def test_it_is_known_though_nobody_reports(
-    client: httpx.AsyncClient, settings: Settings, harm: Harm, transaction: threading.Lock
-) -> None:
+async def test_it_is_known_though_nobody_reports(client: httpx.AsyncClient, settings: Settings, harm: Harm) -> None:
     await started(client)
-    with transaction:
-        harm(settings.data)
+    harm(settings.data)
 
     async def told() -> bool:
         return (await client.get("/readyz")).status_code == 503
