@@ -93,8 +93,8 @@ class RoomState:
         by_server = report.by_server
         for entry in self._entries_of(report, now, version):
             user = self._apply_entry(entry, report, now, version, by_server=by_server)
-            # Its reporter is noted already.
-            if by_server or (entry.user_id != report.user_id and _changes_its_user(entry)):
+            # Not if it is only about how the reporter, who is noted already, receives the user.
+            if by_server or entry.device or entry.connection or "send" in [one.direction for one in entry.streams]:
                 self._touched[user] = None
         new = len(self.users) - known
         users = list(islice(reversed(self.users.values()), new)) if new else []
@@ -297,8 +297,3 @@ class RoomState:
     def _samples(self) -> list[Stream]:
         """Those that count."""
         return [stream.sample for user in self.users.values() for stream in user.streams() if not stream.stale]
-
-
-def _changes_its_user(entry: Entry) -> bool:
-    """Whether it is about more than how others receive the user: else a report would change all whom it mentions."""
-    return bool(entry.device or entry.connection or "send" in [sample.direction for sample in entry.streams])
