@@ -26,7 +26,7 @@ from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.rated_samples import SampleRater
 from roompulse.rooms.trends import Trends
-from roompulse.store.packing import pack_entry, unpack_entry
+from roompulse.store.packing import pack_report, unpack_entry, unpack_report
 from roompulse.web.api.downloads import USERS_COLUMNS, _row_of
 from roompulse.web.api.stream import RoomJsonView
 from roompulse.web.html.assets import Assets
@@ -246,9 +246,9 @@ class World:
             assert_one_event(frame)
 
     def take(self, report: Report) -> None:
-        for entry in report.metrics:
-            packed = pack_entry(entry.streams, {}, report.report_time)
-            assert unpack_entry(packed, report.report_time) == (entry.streams, {})
+        packed = pack_report(((entry.streams, {}) for entry in report.metrics), {}, report.report_time)
+        entries = [unpack_entry(entry, report.report_time) for entry in unpack_report(packed)[0]]
+        assert entries == [(entry.streams, {}) for entry in report.metrics]
         rooms = RoomsInMemory(Limits(10, 10_000, 10_000), stale_after=15, leave_after=60)
         received = Received(report, NOW)
         rooms.admit([received])

@@ -28,5 +28,5 @@ def backup(file: Path, data: str | None) -> None:
         raise click.ClickException(str(error)) from None
     newest = "" if found.newest is None else f", newest {datetime.fromtimestamp(found.newest, UTC):%F %T} UTC"
     click.echo(
-        f"{click.format_filename(file)}: {found.rooms} rooms, {found.samples} samples{newest}; {found.size} bytes"
+        f"{click.format_filename(file)}: {found.rooms} rooms, {found.reports} reports{newest}; {found.size} bytes"
     )

@@ -23,10 +23,10 @@ class BackupError(Exception):
 
 
 class Copied(Struct, frozen=True):
-    """The contents of a copy: rooms with history, samples, time of the newest one (Unix seconds), and bytes."""
+    """The contents of a copy: rooms with history, reports, time of the newest one (Unix seconds), and bytes."""
 
     rooms: int
-    samples: int
+    reports: int
     newest: float | None
     size: int
 
@@ -92,9 +92,9 @@ def _contents(copied: Path) -> Copied:
         rooms = copy.execute(
             "SELECT count(*) FROM (SELECT room_id FROM sample UNION SELECT room_id FROM snapshot)"
         ).fetchone()[0]
-        samples = copy.execute("SELECT count(*) FROM sample").fetchone()[0]
+        reports = copy.execute("SELECT count(*) FROM sample").fetchone()[0]
         newest = copy.execute("SELECT received_at FROM sample ORDER BY id DESC LIMIT 1").fetchone()
-    return Copied(rooms, samples, newest[0] / 1000 if newest else None, copied.stat().st_size)
+    return Copied(rooms, reports, newest[0] / 1000 if newest else None, copied.stat().st_size)
 
 
 def _flush(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How an entry of a report and the aggregate of a room are stored: MessagePack arrays, fields by position.
+"""How a report and the aggregate of a room are stored: MessagePack arrays, fields by position.
 
 Both are written once and read whole, so names would only cost space. New fields are added at the end of their struct:
 older rows then read back with the field's default.
@@ -21,11 +21,23 @@ _NO_MORE: Mapping[str, Any] = {}
 _NO_MORE_VIDEO, _NO_MORE_AUDIO = (None,) * 6, (None,) * 4
 
 
-def pack_entry(streams: Sequence[Stream], more: Mapping[str, Any], report_time: int) -> bytes:
-    """An array of the streams, followed by a map of everything else by name; a stream is never a map.
+Packed = tuple[Sequence[Stream], Mapping[str, Any]]
+"""The streams of an entry, and everything else by name."""
 
-    A timestamp of video or audio that equals `report_time`, as most do, is stored as true, in one byte.
+
+def pack_report(entries: Iterable[Packed], more: Mapping[str, Any], report_time: int) -> bytes:
+    """An array of the entries, followed by a map of everything else by name; an entry is never a map.
+
+    An entry is an array of its streams, followed by a map in the same way. A timestamp of video or audio that equals
+    `report_time`, as most do, is stored as true, in one byte.
     """
+    values: list[Any] = [_entry(streams, rest, report_time) for streams, rest in entries]
+    if more:
+        values.append(more)
+    return _encode(values)
+
+
+def _entry(streams: Sequence[Stream], more: Mapping[str, Any], report_time: int) -> list[Any]:
     values: list[Any] = []
     for one in streams:
         video, audio, network = one.video, one.audio, one.network
@@ -40,7 +52,7 @@ def pack_entry(streams: Sequence[Stream], more: Mapping[str, Any], report_time: 
         )
     if more:
         values.append(more)
-    return _encode(values)
+    return values
 
 
 # Field by field, which is faster than `astuple`: every report passes here. What few reports have is left out.
@@ -61,10 +73,24 @@ def _audio(audio: Audio, report_time: int) -> tuple[Any, ...]:
     return given if more == _NO_MORE_AUDIO else given + more
 
 
-def unpack_entry(packed: bytes, report_time: int) -> tuple[list[Stream], Mapping[str, Any]]:
-    """The streams and the rest, also of entries that were stored by a version with fewer fields."""
+def unpack_report(packed: bytes) -> tuple[list[Any], Mapping[str, Any]]:
+    """The entries, which `unpack_entry` reads, and the rest."""
     values = _decode(packed)
-    more = values.pop() if values and values[-1].__class__ is dict else _NO_MORE
+    return values, _rest(values)
+
+
+def unpack_lone_entry(packed: bytes, report_time: int) -> Packed:
+    """An entry that has a row of its own, as versions up to 0.1.0 stored them."""
+    return unpack_entry(_decode(packed), report_time)
+
+
+def _rest(values: list[Any]) -> Mapping[str, Any]:
+    return values.pop() if values and values[-1].__class__ is dict else _NO_MORE
+
+
+def unpack_entry(values: list[Any], report_time: int) -> Packed:
+    """The streams and the rest, also of entries that were stored by a version with fewer fields."""
+    more = _rest(values)
     streams = []
     # An absent part is None, and no part is empty: `and` is faster than `if`, and this loop is a third of a start.
     for stream_id, received, video, audio, network in values:

@@ -1,6 +1,6 @@
 """Conversion between reports, snapshots, sessions and their rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -10,7 +10,7 @@ from sqlalchemy import Connection as DatabaseConnection
 
 from roompulse.report.model import Connection, Device, Entry, Event, Received, Report
 from roompulse.rooms.model import Aggregate
-from roompulse.store.packing import pack_aggregate, pack_entry, unpack_entry
+from roompulse.store.packing import Packed, pack_aggregate, pack_report, unpack_entry, unpack_lone_entry, unpack_report
 from roompulse.store.schema import samples
 
 _NOTHING: dict[str, Any] = {}
@@ -18,15 +18,18 @@ _NOTHING: dict[str, Any] = {}
 FETCH_AT_ONCE = 1000
 """Rows that are fetched in one go; then other tasks run."""
 
+BETWEEN_USERS = "\n"
+"""Which no id contains."""
+
 
 _sample = samples.c
 REPORT_COLUMNS = (
     *(_sample.room_id, _sample.reporter_id, _sample.sdk_version, _sample.report_time, _sample.received_at),
-    *(_sample.user_id, _sample.streams),
+    *(_sample.users, _sample.streams),
 )
-"""The columns of a report's rows: first those that all rows of one report have in common."""
+"""The columns of a report's row."""
 
-STORED_COLUMNS = (_sample.id, *REPORT_COLUMNS)
+STORED_COLUMNS = (_sample.id, *REPORT_COLUMNS, _sample.user_id)
 """Those that `reports_of` reads."""
 
 _INSERT = f"INSERT INTO sample ({', '.join(column.name for column in REPORT_COLUMNS)}) VALUES "  # noqa: S608  (our own)
@@ -57,22 +60,27 @@ def _insert_of(count: int) -> str:
 
 
 def rows_of(reports: Iterable[Received]) -> list[tuple[Any, ...]]:
-    """Rows of REPORT_COLUMNS. A report without entries is a sign of life, and stored as one row without a user."""
-    rows: list[tuple[Any, ...]] = []
-    for received in reports:
-        report = received.report
-        at = round(received.at * 1000)
-        common = report.room_id, report.user_id, report.sdk_version, report.report_time, at
-        more = _of_report(report)
-        if not report.metrics:
-            rows.append((*common, None, pack_entry((), more, report.report_time)))
-        for entry in report.metrics:
-            # The first row has what is said of the report as a whole.
-            if entry.device or entry.user_name or entry.connection:
-                more = more | _of_entry(entry)
-            rows.append((*common, entry.user_id, pack_entry(entry.streams, more, report.report_time)))
-            more = _NOTHING
-    return rows
+    """Rows of REPORT_COLUMNS, one for each report."""
+    return [_row_of(received.report, round(received.at * 1000)) for received in reports]
+
+
+def _row_of(report: Report, at: int) -> tuple[Any, ...]:
+    packed = pack_report(map(_to_pack, report.metrics), _of_report(report), report.report_time)
+    return report.room_id, report.user_id, report.sdk_version, report.report_time, at, _users_of(report), packed
+
+
+def _users_of(report: Report) -> str | None:
+    return searched_user(BETWEEN_USERS.join(one.user_id for one in report.metrics)) if report.metrics else None
+
+
+def searched_user(user_id: str) -> str:
+    """What the column `users` contains if an entry is about this user."""
+    return f"{BETWEEN_USERS}{user_id}{BETWEEN_USERS}"
+
+
+def _to_pack(entry: Entry) -> Packed:
+    is_more = entry.device or entry.user_name or entry.connection
+    return entry.streams, _of_entry(entry) if is_more else _NOTHING
 
 
 def _of_report(report: Report) -> dict[str, Any]:
@@ -105,29 +113,71 @@ def session_row(room_id: str, started_at: float) -> dict[str, Any]:
     return {"room_id": room_id, "searched": room_id.casefold(), "started_at": round(started_at * 1000)}
 
 
-def reports_of(rows: Iterable[Any]) -> list[Received]:
-    """The reports from which rows of STORED_COLUMNS were made; their positions are the ids of their first rows.
+def reports_of(rows: Iterable[Any], about: str | None = None) -> Iterator[Received]:
+    """The reports that are stored in rows of STORED_COLUMNS; their positions are the ids of the rows.
 
-    Adjacent rows that may be of one report become one report: applying it takes half of the time.
+    With `about`, those with an entry about that user, without their other entries.
     """
-    reports: list[Received] = []
-    newest, metrics, users = None, list[Entry](), set[str]()
-    for row_id, room_id, reporter_id, sdk_version, report_time, received_at, user_id, streams in rows:
+    entries = _LoneEntries()
+    for row in rows:
+        *_, users, streams, user_id = row
+        if user_id is not None:
+            yield from entries.add(row)
+            continue
+        yield from entries.end()
+        yield from _report_of(row, users[1:-1].split(BETWEEN_USERS) if users else (), streams, about)
+    yield from entries.end()
+
+
+def _report_of(row: Any, users: Sequence[str], streams: bytes, about: str | None) -> Iterator[Received]:
+    row_id, room_id, reporter_id, sdk_version, report_time, received_at, *_ = row
+    packed, more = unpack_report(streams)
+    entries = [
+        _entry_of(user_id, unpack_entry(entry, report_time))
+        for user_id, entry in zip(users, packed, strict=True)
+        if about in (None, user_id)
+    ]
+    if entries or about is None:
+        whole = _report_fields(more) if more else ()
+        report = Report(reporter_id, room_id, sdk_version, report_time, entries, *whole)
+        yield Received(report, received_at / 1000, position=row_id)
+
+
+def _entry_of(user_id: str, unpacked: Packed) -> Entry:
+    streams, more = unpacked
+    return Entry(user_id, list(streams), *_entry_fields(more)) if more else Entry(user_id, list(streams))
+
+
+class _LoneEntries:
+    """Reports of which each entry has a row of its own, as versions up to 0.1.0 stored them.
+
+    Adjacent rows that may be of one report become one report: applying it takes half of the time. The first row has what
+    is said of the report as a whole.
+    """
+
+    def __init__(self) -> None:
+        self._common: tuple[Any, ...] | None = None
+        self._users = set[str]()
+        self._report: Received | None = None
+
+    def add(self, row: Any) -> Iterator[Received]:
+        """Add an entry; yields the report before, if this is the first entry of another one."""
+        row_id, room_id, reporter_id, sdk_version, report_time, received_at, _, streams, user_id = row
         common = received_at, reporter_id, room_id, report_time, sdk_version
-        unpacked, more = unpack_entry(streams, report_time)
-        is_first = bool(more) and not _OF_REPORT.isdisjoint(more)
-        if common != newest or user_id in users or user_id is None or is_first:
-            metrics, users = [], set()
-            whole = _report_fields(more) if is_first else ()
-            report = Report(reporter_id, room_id, sdk_version, report_time, metrics, *whole)
-            reports.append(Received(report, received_at / 1000, position=row_id))
-        if user_id is None:
-            newest = None
-        else:
-            newest = common
-            users.add(user_id)
-            metrics.append(Entry(user_id, unpacked, *_entry_fields(more)) if more else Entry(user_id, unpacked))
-    return reports
+        unpacked = unpack_lone_entry(streams, report_time)
+        is_first = not _OF_REPORT.isdisjoint(unpacked[1])
+        if self._report is None or common != self._common or user_id in self._users or is_first:
+            yield from self.end()
+            whole = _report_fields(unpacked[1]) if is_first else ()
+            report = Report(reporter_id, room_id, sdk_version, report_time, [], *whole)
+            self._report, self._common = Received(report, received_at / 1000, position=row_id), common
+        self._users.add(user_id)
+        self._report.report.metrics.append(_entry_of(user_id, unpacked))
+
+    def end(self) -> Iterator[Received]:
+        if self._report:
+            yield self._report
+        self._report, self._users = None, set()
 
 
 _OF_REPORT = frozenset({"room_name", "labels", "events"})

@@ -10,12 +10,14 @@ from sqlalchemy import ColumnElement, Select, func, select
 from roompulse.report.model import Received
 from roompulse.store.contract import SampleQuery, Visit
 from roompulse.store.engine import Database
-from roompulse.store.row_codec import FETCH_AT_ONCE, STORED_COLUMNS, reports_of
+from roompulse.store.row_codec import FETCH_AT_ONCE, STORED_COLUMNS, reports_of, searched_user
 from roompulse.store.schema import samples
 
 _MOST_REPORTERS = 8
 """Reporters that are read for the visits of a user who reports nothing: so few tell as much as all of them."""
 
+_UNPACKED_AT_ONCE = 100_000
+"""Bytes of rows that become reports in one step: some milliseconds."""
 
 _SHORTEST_SPAN, _FIRST_SPAN, _LONGEST_SPAN = 0.05, 1.0, 120.0
 """Seconds of reports that are read at once. They follow the number of rows, since all rows of a span are sorted."""
@@ -44,10 +46,9 @@ class SqlSamples:
             else:
                 last_id = rows[-1].id
             if len(portion) > FETCH_AT_ONCE / 2:
-                yield reports_of(portion)
+                yield from _unpacked(portion, query.about)
                 portion = []
-        if portion:
-            yield reports_of(portion)
+        yield from _unpacked(portion, query.about)
 
     def _last_silent(self, query: SampleQuery, after: float) -> float:
         """The latest time up to which nothing was received since `after`, so that gaps are passed over."""
@@ -66,7 +67,26 @@ class SqlSamples:
             if own := await visits(samples.c.reporter_id == user_id):
                 return own
             some = select(_reporters(room_id).c.id).limit(_MOST_REPORTERS)
-            return await visits(samples.c.reporter_id.in_(some), samples.c.user_id == user_id)
+            return await visits(samples.c.reporter_id.in_(some), _is_about(user_id))
+
+
+def _unpacked(rows: Sequence[Any], about: str | None) -> Iterator[Sequence[Received]]:
+    """The reports of these rows, in steps that are bounded however many entries a report has."""
+    portion, size = list[Any](), 0
+    for row in rows:
+        portion.append(row)
+        size += len(row.streams)
+        if size > _UNPACKED_AT_ONCE:
+            yield list(reports_of(portion, about))
+            portion, size = [], 0
+    if portion:
+        yield list(reports_of(portion, about))
+
+
+def _is_about(user_id: str) -> ColumnElement[bool]:
+    # `replace` is the one function that compares byte for byte in SQLite and in PostgreSQL.
+    is_listed = func.replace(samples.c.users, searched_user(user_id), "") != samples.c.users
+    return is_listed | (samples.c.user_id == user_id)
 
 
 def _samples(query: SampleQuery, last_id: int = 0) -> Select[Any]:
@@ -75,7 +95,7 @@ def _samples(query: SampleQuery, last_id: int = 0) -> Select[Any]:
     statement = select(*STORED_COLUMNS).where(*within, samples.c.id > last_id)
     statement = statement.order_by(samples.c.id)
     if query.about is not None:
-        statement = statement.where(samples.c.user_id == query.about)
+        statement = statement.where(_is_about(query.about))
     if query.reporter_id is not None:
         return statement.where(samples.c.reporter_id == query.reporter_id)
     reporters = _reporters(query.room_id)

@@ -25,15 +25,16 @@ samples = Table(
     metadata,
     Column("id", _RowId, primary_key=True, comment="grows with the time of receipt"),
     Column("room_id", Text, nullable=False),
-    Column("user_id", Text, comment="the user that the entry is about; NULL for a report without entries"),
+    Column("user_id", Text, comment="up to 0.1.0 a row was an entry: the user it is about; NULL in all other rows"),
     Column("reporter_id", Text, nullable=False),
     Column("sdk_version", Text, nullable=False),
     Column("report_time", BigInteger, nullable=False, comment="Unix seconds, by the sender's clock"),
     Column("received_at", BigInteger, nullable=False, comment="Unix milliseconds, by the server's clock"),
-    Column("streams", Packed, nullable=False, comment="packing.pack_entry"),
+    Column("streams", Packed, nullable=False, comment="packing.pack_report"),
+    Column("users", Text, comment="users that the entries are about, each between line feeds; NULL without entries"),
     # By reporter, since charts read one reporter. All samples of a room are found by going through its reporters.
     Index("sample_by_reporter", "room_id", "reporter_id", "received_at"),
-    comment="one row for each entry of each report",
+    comment="reports",
 )
 
 snapshots = Table(

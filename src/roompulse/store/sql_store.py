@@ -41,13 +41,11 @@ class SqlStore:
         self._fetch = database.fetch
 
     async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
-        rows = rows_of(reports)
-        position = await self._write(partial(insert_reports, rows=rows)) - len(rows) + 1
-        committed = []
-        for one in reports:
-            committed.append(Received(one.report, one.at, one.sender, one.by_token, position))
-            position += max(1, len(one.report.metrics))
-        return committed
+        last = await self._write(partial(insert_reports, rows=rows_of(reports)))
+        return [
+            Received(one.report, one.at, one.sender, one.by_token, position)
+            for position, one in enumerate(reports, last - len(reports) + 1)
+        ]
 
     async def news(self) -> Sequence[Received]:
         return ()  # Nobody else writes.

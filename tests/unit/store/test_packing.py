@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +9,15 @@ from msgspec.structs import asdict
 from roompulse.quality import RoomQuality
 from roompulse.report.model import Audio, Network, Stream, Video
 from roompulse.rooms.model import Aggregate, AudioTotals, Figures, FrameRate, Snapshot, VideoTotals
-from roompulse.store.packing import pack_aggregate, pack_entry, unpack_entry, unpack_score_and_users, unpack_snapshots
+from roompulse.store.packing import (
+    pack_aggregate,
+    pack_report,
+    unpack_entry,
+    unpack_lone_entry,
+    unpack_report,
+    unpack_score_and_users,
+    unpack_snapshots,
+)
 from tests.builders import NOW, audio, network, stream, video
 from tests.unit import streams, times
 
@@ -32,6 +40,13 @@ aggregates = st.builds(
 )
 
 
+def packed_and_unpacked(sent: Sequence[Stream], more: Mapping[str, Any], report_time: int) -> tuple[Any, Any]:
+    """What comes back of an entry."""
+    entries, _ = unpack_report(pack_report([(sent, more)], {}, report_time))
+    (entry,) = entries
+    return unpack_entry(entry, report_time)
+
+
 def as_json(value: Any) -> bytes:
     """What a consumer sees; unlike `==`, it tells 25 from 25.0."""
     return msgspec.json.encode(value)
@@ -43,7 +58,7 @@ def test_streams_and_what_more_there_is_come_back_as_they_were_sent(
 ) -> None:
     # Nearly always the report is as old as its pictures and sounds.
     report_time = next((one.video.timestamp for one in sent if one.video and one.video.timestamp), time or 1)
-    unpacked, found = unpack_entry(pack_entry(sent, more, report_time), report_time)
+    unpacked, found = packed_and_unpacked(sent, more, report_time)
     assert unpacked == sent
     assert as_json(unpacked) == as_json(sent)
     assert as_json(found) == as_json(more)
@@ -57,7 +72,7 @@ OLD = bytes.fromhex(
 
 
 def test_streams_that_were_stored_with_fewer_fields_can_be_read() -> None:
-    assert unpack_entry(OLD, 1) == (
+    assert unpack_lone_entry(OLD, 1) == (
         [
             stream(video=video(timestamp=1746616000), audio=audio(timestamp=1746616000)),
             stream("mic", "recv", video=None, audio=Audio(), network=network(45.5, None, 0)),
@@ -65,7 +80,7 @@ def test_streams_that_were_stored_with_fewer_fields_can_be_read() -> None:
         ],
         {},
     )
-    assert unpack_entry(b"\x90", 1) == ([], {})
+    assert unpack_lone_entry(b"\x90", 1) == ([], {})
 
 
 @given(aggregates)
@@ -80,7 +95,7 @@ def test_no_field_of_a_stream_is_left_out() -> None:
     """`packing.py` names them one by one."""
     video, audio, network = (part(*range(len(part.__struct_fields__))) for part in (Video, Audio, Network))
     sent = [stream(video=video, audio=audio, network=network)]
-    assert unpack_entry(pack_entry(sent, {}, 1), 1) == (sent, {})
+    assert packed_and_unpacked(sent, {}, 1) == (sent, {})
 
 
 OLD_SNAPSHOT = (
@@ -99,15 +114,15 @@ def test_snapshots_that_were_stored_with_fewer_fields_can_be_read() -> None:
 
 
 def test_no_streams_are_no_streams() -> None:
-    assert unpack_entry(pack_entry([], {}, 1), 1) == ([], {})
+    assert packed_and_unpacked([], {}, 1) == ([], {})
 
 
 def test_a_part_without_figures_is_not_a_part_that_is_absent() -> None:
     sent = [stream(video=Video(), audio=None), stream(video=None)]
-    assert unpack_entry(pack_entry(sent, {}, 1), 1) == (sent, {})
+    assert packed_and_unpacked(sent, {}, 1) == (sent, {})
 
 
 def test_a_stream_takes_little_room() -> None:
     figures = {"timestamp": 1746616000}
     sent = [stream(video=video(**figures), audio=audio(**figures))]
-    assert len(pack_entry(sent, {}, 1746616000)) < 45
+    assert len(pack_report([(sent, {})], {}, 1746616000)) < 46

@@ -1,6 +1,6 @@
 """What is read back from the database has the same effect as what was reported."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from roompulse.rooms.model import RoomMetrics
 from roompulse.store.row_codec import REPORT_COLUMNS, insert_reports, reports_of, rows_of
 from roompulse.store.schema import metadata, samples
 from tests.builders import NOW, received, stream, video
+from tests.lone_entries import lone_rows
 from tests.unit import reports as all_reports
 
 users = st.sampled_from(["u1", "u2", "u3"])
@@ -34,9 +35,17 @@ reports = st.builds(
 )
 
 
-def back(rows: Sequence[tuple[Any, ...]]) -> list[Received]:
+def back(rows: Iterable[tuple[Any, ...]], about: str | None = None) -> list[Received]:
     """The reports of these rows, which all have the id 0."""
-    return reports_of((0, *row) for row in rows)
+    return list(reports_of(((0, *row, None) for row in rows), about))
+
+
+def back_alone(some: Iterable[Received]) -> list[Received]:
+    """The reports, stored with a row for each entry."""
+    names = ("room_id", "reporter_id", "sdk_version", "report_time", "received_at")
+    return list(
+        reports_of((0, *(row[name] for name in names), None, row["streams"], row["user_id"]) for row in lone_rows(some))
+    )
 
 
 def rooms_after(some: Sequence[Received]) -> list[RoomMetrics]:
@@ -53,6 +62,12 @@ def test_rooms_are_the_same_by_what_was_stored(some: list[Received]) -> None:
     assert rooms_after(back(rows_of(some))) == rooms_after(some)
 
 
+@given(st.lists(reports, max_size=20))
+def test_rooms_are_the_same_by_rows_of_entries(some: list[Received]) -> None:
+    some.sort(key=lambda one: one.at)
+    assert rooms_after(back_alone(some)) == rooms_after(some)
+
+
 def test_a_report_comes_back_in_one_piece() -> None:
     about_three = received(metrics=[Entry(user_id, [stream()]) for user_id in ("u1", "u2", "u3")])
     assert back(rows_of([about_three])) == [about_three]
@@ -60,11 +75,28 @@ def test_a_report_comes_back_in_one_piece() -> None:
 
 @given(all_reports)
 def test_every_field_of_a_report_comes_back(sent: Report) -> None:
+    assert back(rows_of([Received(sent, NOW)])) == [Received(sent, NOW)]
+
+
+@given(all_reports)
+def test_every_field_of_a_report_comes_back_from_rows_of_entries(sent: Report) -> None:
     users = [entry.user_id for entry in sent.metrics]
     # A report that names a user twice comes back as several: they have the same effect.
     if len(set(users)) == len(users):
-        one = Received(sent, NOW)
-        assert back(rows_of([one])) == [one]
+        assert back_alone([Received(sent, NOW)]) == [Received(sent, NOW)]
+
+
+@given(st.lists(reports, max_size=5), users)
+def test_entries_about_a_user_come_back_without_the_others(some: list[Received], user_id: str) -> None:
+    entries = [entry for one in some for entry in one.report.metrics if entry.user_id == user_id]
+    assert [entry for one in back(rows_of(some), user_id) for entry in one.report.metrics] == entries
+
+
+@given(st.lists(reports, max_size=12), st.data())
+def test_rows_of_entries_and_of_reports_may_stand_side_by_side(some: list[Received], data: st.DataObject) -> None:
+    some.sort(key=lambda one: one.at)
+    upgraded = data.draw(st.integers(0, len(some)))
+    assert rooms_after([*back_alone(some[:upgraded]), *back(rows_of(some[upgraded:]))]) == rooms_after(some)
 
 
 def test_what_is_said_of_a_report_as_a_whole_stays_with_it() -> None:
@@ -81,6 +113,8 @@ def test_what_is_said_of_a_report_as_a_whole_stays_with_it() -> None:
     ]
     assert back(rows_of(some[:2])) == some[:2]
     assert back(rows_of(some[3:])) == some[3:]
+    assert back_alone(some[:2]) == some[:2]
+    assert back_alone(some[3:]) == some[3:]
 
 
 def test_rows_of_0_1_0_are_read_as_they_were() -> None:
@@ -88,17 +122,18 @@ def test_rows_of_0_1_0_are_read_as_they_were() -> None:
     sent = "camera", False, (True, 25, 1280, 720, 1200), None, (45, 0.3, 8)
     common = "room-1", "u1", "1.2.0", 1746616000, round(NOW * 1000)
     rows = [
-        (*common, "u1", msgspec.msgpack.encode([sent, device])),
-        (*common, None, msgspec.msgpack.encode([])),
+        (0, *common, None, msgspec.msgpack.encode([sent, device]), "u1"),
+        (0, *common, None, msgspec.msgpack.encode([]), None),
     ]
     camera = stream(video=video(timestamp=1746616000), audio=None)
     entry = Entry("u1", [camera], Device(None, "Android 15", "Chrome 136", "4g"))
-    assert back(rows) == [received(metrics=[entry]), received(metrics=[])]
+    assert list(reports_of(rows)) == [received(metrics=[entry]), received(metrics=[])]
 
 
 def test_reports_of_one_moment_stay_apart() -> None:
     some = [received(), received(), received(metrics=[]), received(metrics=[]), received(user_id="u2")]
     assert back(rows_of(some)) == some
+    assert back_alone(some) == some
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 31, 2047, 2048, 5000])

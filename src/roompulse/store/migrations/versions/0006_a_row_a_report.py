@@ -1,0 +1,11 @@
+"""A row of samples is a report; until now it was an entry of one. Older rows stay as they are, and are read as before."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    op.add_column("sample", sa.Column("users", sa.Text))
