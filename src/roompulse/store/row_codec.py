@@ -151,8 +151,8 @@ def _entry_of(user_id: str, unpacked: Packed) -> Entry:
 class _LoneEntries:
     """Reports of which each entry has a row of its own, as versions up to 0.1.0 stored them.
 
-    Adjacent rows that may be of one report become one report: applying it takes half of the time. The first row has what
-    is said of the report as a whole.
+    Adjacent rows that may be of one report become one report: applying it takes half of the time. The first row has
+    what is said of the report as a whole.
     """
 
     def __init__(self) -> None:
