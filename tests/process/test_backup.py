@@ -101,7 +101,7 @@ def test_a_backup_after_a_crash_has_what_is_in_the_log_only_and_leaves_that_as_i
 
 def test_a_backup_of_a_server_that_is_stopped_leaves_its_database_as_it_is(stopped: Server, file: Path) -> None:
     before = files(stopped.data)["roompulse.db"]
-    assert ": 1 rooms, 1 samples, newest 20" in back_up(stopped, file).stdout
+    assert ": 1 rooms, 1 reports, newest 20" in back_up(stopped, file).stdout
     assert files(stopped.data)["roompulse.db"] == before
 
 
