@@ -65,22 +65,18 @@ def rows_of(reports: Iterable[Received]) -> list[tuple[Any, ...]]:
 
 
 def _row_of(report: Report, at: int) -> tuple[Any, ...]:
-    packed = pack_report(map(_to_pack, report.metrics), _of_report(report), report.report_time)
-    return report.room_id, report.user_id, report.sdk_version, report.report_time, at, _users_of(report), packed
-
-
-def _users_of(report: Report) -> str | None:
-    return searched_user(BETWEEN_USERS.join(one.user_id for one in report.metrics)) if report.metrics else None
+    entries = [
+        (one.streams, _of_entry(one) if one.device or one.user_name or one.connection else _NOTHING)
+        for one in report.metrics
+    ]
+    users = searched_user(BETWEEN_USERS.join([one.user_id for one in report.metrics])) if entries else None
+    packed = pack_report(entries, _of_report(report), report.report_time)
+    return report.room_id, report.user_id, report.sdk_version, report.report_time, at, users, packed
 
 
 def searched_user(user_id: str) -> str:
     """What the column `users` contains if an entry is about this user."""
     return f"{BETWEEN_USERS}{user_id}{BETWEEN_USERS}"
-
-
-def _to_pack(entry: Entry) -> Packed:
-    is_more = entry.device or entry.user_name or entry.connection
-    return entry.streams, _of_entry(entry) if is_more else _NOTHING
 
 
 def _of_report(report: Report) -> dict[str, Any]:
