@@ -24,12 +24,12 @@ def insert_lone_entries(connection: Connection, reports: Iterable[Received]) -> 
 
 def _rows(report: Report, at: int) -> Iterable[tuple[Any, ...]]:
     common = report.room_id, report.user_id, report.sdk_version, report.report_time, at
-    whole = {"room_name": report.room_name, "labels": report.labels}
+    whole: dict[str, Any] = {"room_name": report.room_name, "labels": report.labels}
     whole["events"] = report.events and [astuple(event) for event in report.events]
     if not report.metrics:
         yield (*common, None, msgspec.msgpack.encode([_given(whole)] if _given(whole) else []))
     for entry in report.metrics:
-        more = {**whole, "device": entry.device and astuple(entry.device), "user_name": entry.user_name}
+        more: dict[str, Any] = {**whole, "device": entry.device and astuple(entry.device), "user_name": entry.user_name}
         more["connection"] = entry.connection and astuple(entry.connection)
         yield (*common, entry.user_id, _packed(entry, _given(more), report.report_time))
         whole = {}
