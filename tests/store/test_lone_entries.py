@@ -13,6 +13,7 @@ from roompulse.app import create_app
 from roompulse.report.model import Connection, Device, Entry, Event, Received
 from roompulse.settings import Settings
 from roompulse.store.migrate import VERSIONS, migrate
+from tests.api.test_past import sections
 from tests.builders import NOW, received, stream
 from tests.conftest import Clock, client_of
 from tests.lone_entries import insert_lone_entries
@@ -33,7 +34,6 @@ PATHS = [
     f"/rooms/room-1/users/u2?at={NOW + 31}",
     "/rooms/room-1/users/u1/visits",
     "/rooms/room-1/users/u2/visits",
-    "/rooms/room-1/users/u/visits",
 ]
 
 
@@ -90,6 +90,8 @@ async def test_it_is_shown_as_if_each_row_were_a_report(
             seen.append({path: await client.get(path) for path in PATHS})
     new, old = seen
     for path in PATHS:
-        assert (old[path].status_code, old[path].text) == (new[path].status_code, new[path].text)
-        assert new[path].status_code == 200
+        assert old[path].status_code == new[path].status_code == 200
+        # The timeline of a page has events, which are not made of stored reports.
+        shown = sections if "at=" in path else str
+        assert shown(old[path].text) == shown(new[path].text)
     assert "camera" in new[PATHS[2]].text
