@@ -54,7 +54,7 @@ class Core:
     def __init__(self, settings: Settings, clock: WallClock) -> None:
         self.settings = settings
         self.clock = clock
-        self.database = Database(settings)
+        self.database, self.log = _database_and_log(settings)
         self.store = SqlStore(self.database)
         self.rooms = no_rooms(settings)
         self.meters = Meters()
@@ -70,9 +70,9 @@ class Core:
         clock.on_jump(lambda jump, _now: detector.shift(jump))
         self.timeline = Timeline(detector, SqlEvents(self.database, self.reader), self.hub.publish, clock)
         intake = Intake(self.meters, clock)
-        self.follower = Follower(self.store, self.health, self.rooms, self.hub, intake, self.timeline, clock)
+        self.follower = Follower(self.log, self.health, self.rooms, self.hub, intake, self.timeline, clock)
         self.ingest = Ingest(
-            self.store,
+            self.log,
             self.health,
             self.rooms,
             self.follower,

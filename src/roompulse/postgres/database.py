@@ -1,0 +1,185 @@
+"""The database of reports in PostgreSQL, for any number of workers. It has the methods of `store/engine.py`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy import URL, Connection, Executable, make_url, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from roompulse.errors import StartupError, StoreError
+from roompulse.settings import Settings
+from roompulse.store.migrate import migrate
+from roompulse.store.schema import beat
+from roompulse.store.sqlite import store_errors
+
+OLDEST = 14
+"""The oldest version of PostgreSQL that is supported."""
+
+MIGRATING = 715_001
+"""Key of the advisory lock under which one worker at a time migrates; those of the log and the lease follow."""
+
+_CONNECT_TIMEOUT = 5.0
+_CONNECTIONS = 4
+
+T = TypeVar("T")
+
+
+class PostgresDatabase:
+    """Writes go to `write`, reads to `reading` or, where they may be long, to `fetch`; the log has its own connections.
+
+    The parameter `schema` of the URL is the schema of the tables, "public" without it: so several clusters may share a
+    database.
+    """
+
+    read_failed: Callable[[StoreError], None] = staticmethod(lambda _error: None)
+
+    def __init__(self, settings: Settings) -> None:
+        url = make_url(settings.database_url or "")
+        self.schema = str(url.query.get("schema", "public"))
+        self.url = url.difference_update_query(["schema"])
+        self.path = Path(f"{url.host}/{url.database}")
+        self._timeout = settings.commit_timeout
+        self._engine = self._new_engine(_CONNECTIONS)
+        self._steps = _OtherLoop()
+        self._steps_engine = self._new_engine(1)
+
+    def _new_engine(self, connections: int) -> AsyncEngine:
+        url = self.url.set(drivername="postgresql+asyncpg")
+        arguments = {"server_settings": self._server_settings(), "timeout": _CONNECT_TIMEOUT}
+        return create_async_engine(
+            url, pool_size=connections, max_overflow=0, pool_timeout=60, hide_parameters=True, connect_args=arguments
+        )
+
+    def _server_settings(self) -> dict[str, str]:
+        milliseconds = round(self._timeout * 1000)
+        return {
+            "search_path": self.schema,
+            "application_name": "roompulse",
+            "statement_timeout": str(milliseconds),
+            "lock_timeout": str(milliseconds // 2),
+            "idle_in_transaction_session_timeout": "5000",
+        }
+
+    async def connect(self) -> "asyncpg.Connection[Any]":
+        """A connection for the log or the lease; raises StoreError."""
+        dsn = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with driver_errors():
+            return await asyncpg.connect(dsn, server_settings=self._server_settings(), timeout=_CONNECT_TIMEOUT)
+
+    def fetch(self, statement: Executable) -> Sequence[Any]:
+        """All rows of a statement; raises StoreError. For the steps of a `Reader` and its thread, which it blocks."""
+        with _errors():
+            return self._steps.result(self._fetch(statement))
+
+    async def _fetch(self, statement: Executable) -> Sequence[Any]:
+        async with self._steps_engine.connect() as connection:
+            return (await connection.execute(statement)).all()
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction of its own and return its result; raises what it raises, and StoreError."""
+        with _errors():
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(work)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection that only reads. Raises StoreError when the database fails, or a row cannot be decoded."""
+        try:
+            with _errors():
+                async with self._engine.connect() as connection:
+                    yield connection
+        except StoreError as error:
+            self.read_failed(error)
+            raise
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Migrate the database, one worker after the other, and close all connections at the end.
+
+        Raises:
+            StartupError: the database cannot be used; the message has the reason.
+
+        """
+        with self._steps.running():
+            try:
+                with startup_errors(self.url):
+                    await self._prepare()
+                yield
+            finally:
+                await self._engine.dispose()
+                self._steps.result(self._steps_engine.dispose())
+
+    async def _prepare(self) -> None:
+        async with self._engine.begin() as connection:
+            version = await connection.scalar(text("SELECT current_setting('server_version_num')::int"))
+            if version // 10_000 < OLDEST:
+                raise StartupError(f"PostgreSQL {version // 10_000} is too old: {OLDEST} or later is needed")
+            if await connection.scalar(text("SELECT pg_is_in_recovery()")):
+                raise StartupError(f"{place_of(self.url)} is a replica, which cannot be written: name the primary")
+            # A transaction that waits for the lock is no longer than COMMIT_TIMEOUT otherwise.
+            await connection.execute(text("SET LOCAL lock_timeout = 0"))
+            await connection.execute(text("SET LOCAL statement_timeout = 0"))
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
+            await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
+            await connection.run_sync(migrate)
+
+    async def probe(self) -> None:
+        """Try a write; raises StoreError if it fails."""
+        await self.write(lambda connection: connection.execute(update(beat).values(count=beat.c.count + 1)))
+
+    async def check(self) -> None:
+        """Nothing is lost without a write noticing it."""
+
+
+class _OtherLoop:
+    """An event loop in a thread of its own: who waits for a result does not hold up the server's loop."""
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        self._loop = asyncio.new_event_loop()
+        thread = Thread(target=self._loop.run_forever, name="roompulse-postgres")
+        thread.start()
+        try:
+            yield
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join()
+            self._loop.close()
+
+    def result(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+@contextmanager
+def driver_errors() -> Iterator[None]:
+    """Raise StoreError for what asyncpg raises."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        raise StoreError(str(error) or type(error).__name__) from error
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    with driver_errors(), store_errors():
+        yield
+
+
+@contextmanager
+def startup_errors(url: URL) -> Iterator[None]:
+    """Raise StartupError, with one line for the operator, where the database at this URL fails."""
+    try:
+        with _errors():
+            yield
+    except StoreError as error:
+        reason = str(error).partition("\n")[0]
+        raise StartupError(f"the database {place_of(url)} cannot be used: {reason}") from None
+
+
+def place_of(url: URL) -> str:
+    return f"{url.database} at {url.host}"

@@ -1,0 +1,48 @@
+"""What runs once, in one worker of all: in the one that holds the lease."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from roompulse.errors import StoreError
+from roompulse.postgres.database import MIGRATING, PostgresDatabase, driver_errors
+
+logger = logging.getLogger(__name__)
+
+LEASE = MIGRATING + 2
+
+CHECK_EVERY = 1.0
+"""Seconds between two checks whether the lease is free, or still held."""
+
+_TIMEOUT = 2.0
+
+
+async def run_once(database: PostgresDatabase, jobs: Callable[[], Sequence[Coroutine[Any, Any, None]]]) -> None:
+    """Run these jobs while this worker holds an advisory lock; with its connection, it is lost to another worker."""
+    while True:
+        try:
+            await _hold(database, jobs)
+        except StoreError as error:
+            logger.warning("the lease is lost: %s", error)
+            await asyncio.sleep(CHECK_EVERY)
+
+
+async def _hold(database: PostgresDatabase, jobs: Callable[[], Sequence[Coroutine[Any, Any, None]]]) -> None:
+    connection = await database.connect()
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        with driver_errors():
+            take = f"SELECT pg_try_advisory_lock({LEASE}, hashtext(current_schema()))"  # noqa: S608  (a number)
+            while not await connection.fetchval(take, timeout=_TIMEOUT):
+                await asyncio.sleep(CHECK_EVERY)
+            logger.info("this worker takes snapshots, records sessions and deletes old rows")
+            tasks = [asyncio.create_task(job) for job in jobs()]
+            while True:
+                await asyncio.sleep(CHECK_EVERY)
+                await connection.fetchval("SELECT 1", timeout=_TIMEOUT)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        connection.terminate()

@@ -1,0 +1,146 @@
+"""The log in PostgreSQL: every worker commits to it and follows it, in one order for all."""
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from roompulse.errors import StoreError
+from roompulse.postgres.database import PostgresDatabase, driver_errors
+from roompulse.report.model import Received, Report
+from roompulse.store.row_codec import rows_of
+
+BATCHES_AT_ONCE = 200
+
+_PUT = "SELECT * FROM put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+_NEWS = (
+    "SELECT position, ticket, CASE WHEN worker = $2 AND ticket = ANY($3::bigint[]) THEN NULL ELSE reports END"
+    " FROM batch WHERE position > $1 ORDER BY position LIMIT $4"
+)
+_RECENT = "SELECT position, reports FROM batch WHERE at > $1 ORDER BY position"
+_END = "SELECT coalesce(max(position), 0) FROM batch"
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class _Envelope(msgspec.Struct, array_like=True, gc=False):
+    """A report in a batch. It is packed by itself, so that who needs only some rooms unpacks only theirs."""
+
+    room_id: str
+    at: float
+    sender: str
+    report: msgspec.Raw
+
+
+_unpack_batch = msgspec.msgpack.Decoder(list[_Envelope]).decode
+_unpack_report = msgspec.msgpack.Decoder(Report).decode
+
+
+class PostgresLog:
+    """Implements `Log`. A batch is one row of the table `batch`, committed in one round trip with its samples.
+
+    The rows' positions are given out under a lock that the transaction holds until it is committed (`put` in the
+    migrations): so they are in the order of the commits, and whoever reads on from a position misses none.
+    """
+
+    def __init__(self, database: PostgresDatabase, timeout: float) -> None:
+        self._database = database
+        self._timeout = timeout
+        self._worker = secrets.randbits(62)
+        self._ticket = 0
+        self._position = 0
+        # Batches of this worker by ticket, until they are found in the log: they need not be unpacked.
+        self._own: dict[int, Sequence[Received]] = {}
+        self._writing = _Connection(database)
+        self._reading = _Connection(database)
+
+    async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
+        self._ticket += 1
+        ticket = self._ticket
+        columns = [list(column) for column in zip(*rows_of(reports), strict=True)]
+        at = round(1000 * max(one.at for one in reports))
+        arguments = (*columns, self._worker, ticket, at, _packed(reports), self._position)
+        self._own[ticket] = reports
+        try:
+            rows = await self._writing.fetch(_PUT, *arguments, timeout=self._timeout)
+        except StoreError:
+            self._own.pop(ticket, None)  # If it was committed after all, it is read as if another worker had.
+            raise
+        return self._new_in(rows)
+
+    async def news(self) -> Sequence[Received]:
+        found: list[Received] = []
+        while True:
+            own = list(self._own)
+            rows = await self._reading.fetch(
+                _NEWS, self._position, self._worker, own, BATCHES_AT_ONCE, timeout=self._timeout
+            )
+            found += self._new_in(rows)
+            if len(rows) < BATCHES_AT_ONCE:
+                return found
+
+    def _new_in(self, rows: Sequence[Any]) -> list[Received]:
+        """The reports of these batches without those that another call has returned meanwhile."""
+        found: list[Received] = []
+        for position, ticket, packed in rows:
+            if position > self._position:
+                reports = self._own.pop(ticket) if packed is None else _unpacked(packed)
+                found += [Received(one.report, one.at, one.sender, one.by_token, position) for one in reports]
+                self._position = position
+        return found
+
+    async def recent(self, since: float) -> AsyncIterator[Received]:
+        connection = await self._database.connect()
+        try:
+            with driver_errors():
+                async with connection.transaction(isolation="repeatable_read", readonly=True):
+                    end = await connection.fetchval(_END)
+                    async for position, packed in connection.cursor(_RECENT, round(1000 * since)):
+                        for one in _unpacked(packed):
+                            if one.at > since:
+                                yield Received(one.report, one.at, one.sender, one.by_token, position)
+            self._position = max(self._position, end)
+        finally:
+            await connection.close()
+
+    async def close(self) -> None:
+        await self._writing.close()
+        await self._reading.close()
+
+
+class _Connection:
+    """A connection that is made when it is needed, and again after an error."""
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+        self._connection: asyncpg.Connection[Any] | None = None
+
+    async def fetch(self, statement: str, *arguments: Any, timeout: float) -> Sequence[Any]:  # noqa: ASYNC109
+        """Raises StoreError."""
+        try:
+            with driver_errors():
+                if self._connection is None:
+                    self._connection = await self._database.connect()
+                rows: Sequence[Any] = await self._connection.fetch(statement, *arguments, timeout=timeout)
+        except BaseException:
+            # Also where the caller is cancelled: what the server still does belongs to nobody.
+            connection, self._connection = self._connection, None
+            if connection:
+                connection.terminate()
+            raise
+        return rows
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection:
+            await connection.close()
+
+
+def _packed(reports: Sequence[Received]) -> bytes:
+    return _pack([_Envelope(one.report.room_id, one.at, one.sender, msgspec.Raw(_pack(one.report))) for one in reports])
+
+
+def _unpacked(packed: bytes) -> list[Received]:
+    return [Received(_unpack_report(one.report), one.at, one.sender) for one in _unpack_batch(packed)]

@@ -1,0 +1,46 @@
+"""The log of reports, where several workers use the database. SQLite has one writer, whose samples are its log."""
+
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+
+# The lock is taken last and held until the commit, so positions are in the order of commits. The function is one round
+# trip: no worker holds the lock while it talks over the network. What has been committed since `since` is read after
+# the lock, by a snapshot of its own.
+_LOG = """
+CREATE TABLE batch (
+    position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    worker bigint NOT NULL,
+    ticket bigint NOT NULL,
+    at bigint NOT NULL,
+    reports bytea NOT NULL
+);
+CREATE INDEX batch_by_time ON batch (at);
+CREATE FUNCTION put(
+    rooms text[], reporters text[], versions text[], report_times bigint[], times bigint[], users_ text[],
+    streams_ bytea[], worker_ bigint, ticket_ bigint, at_ bigint, reports_ bytea, since bigint
+) RETURNS TABLE (position_of bigint, ticket_of bigint, reports_of bytea) LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO sample (room_id, reporter_id, sdk_version, report_time, received_at, users, streams)
+        SELECT * FROM unnest(rooms, reporters, versions, report_times, times, users_, streams_);
+    PERFORM pg_advisory_xact_lock(715002, hashtext(current_schema()));
+    INSERT INTO batch (worker, ticket, at, reports)
+        SELECT worker_, ticket_, greatest(at_, (SELECT b.at FROM batch b ORDER BY b.position DESC LIMIT 1)), reports_;
+    RETURN QUERY
+        SELECT b.position, b.ticket, CASE WHEN b.worker = worker_ AND b.ticket = ticket_ THEN NULL ELSE b.reports END
+        FROM batch b WHERE b.position > since ORDER BY b.position;
+END $$;
+"""
+
+
+def upgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        for statement in _statements():
+            op.execute(statement)
+
+
+def _statements() -> list[str]:
+    """One by one, as the driver takes only one at a time."""
+    table, index, function = _LOG.split(";\nCREATE ", 2)
+    return [table, f"CREATE {index}", f"CREATE {function}"]
