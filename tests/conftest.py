@@ -1,11 +1,13 @@
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
 import pytest
 from litestar import Litestar
+from msgspec.structs import replace
 
 from roompulse.app import create_app
 from roompulse.clock import WallClock
@@ -13,6 +15,7 @@ from roompulse.settings import Settings
 from roompulse.web.application import Application
 from tests.builders import NOW
 from tests.databases import make_databases
+from tests.postgres import ENGINE, WORKERS, InTurn, postgres, schema_of
 from tests.server import Server
 
 
@@ -65,10 +68,25 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def client(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+async def client(settings: Settings, clock: Clock, request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application in this process, whose time is `clock`."""
-    async with client_of(create_app(settings, clock)) as client:
-        yield client
+    if ENGINE == "sqlite":
+        async with client_of(create_app(settings, clock)) as client:
+            yield client
+        return
+    settings = replace(settings, database_url=schema_of(request.getfixturevalue("postgres_url")))
+    applications = [create_app(settings, clock) for _ in range(WORKERS)]
+    async with AsyncExitStack() as stack:
+        for application in applications:
+            await stack.enter_async_context(application.lifespan())
+        client = httpx.AsyncClient(transport=InTurn(applications), base_url="http://localhost")
+        yield await stack.enter_async_context(client)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with postgres(Path(tempfile.mkdtemp(prefix="roompulse-"))) as url:
+        yield url
 
 
 @pytest.fixture

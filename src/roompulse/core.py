@@ -1,7 +1,8 @@
 """What takes reports, keeps them and shows them: built, wired and run here."""
 
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from roompulse.alerts.model import Alert
 from roompulse.alerts.preview import Previews
 from roompulse.alerts.service import AlertService
 from roompulse.clock import WallClock
+from roompulse.errors import StartupError
 from roompulse.events.detector import Detector
 from roompulse.events.timeline import Timeline
 from roompulse.follower import Follower
@@ -31,8 +33,10 @@ from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
 from roompulse.store.availability import Availability
+from roompulse.store.contract import Log
 from roompulse.store.engine import Database
 from roompulse.store.events import SqlEvents
+from roompulse.store.files import is_postgres
 from roompulse.store.reader import Reader
 from roompulse.store.replay import Replay
 from roompulse.store.retention import Retention
@@ -47,6 +51,8 @@ from roompulse.web.http.session_cookie import SessionCookie
 from roompulse.web.sse.events import slowdown_frames
 from roompulse.web.sse.stream import EventStreams
 
+Jobs = Callable[[], Sequence[Coroutine[Any, Any, None]]]
+
 
 class Core:
     """What takes reports, keeps them and shows them, whatever asks for it."""
@@ -54,8 +60,8 @@ class Core:
     def __init__(self, settings: Settings, clock: WallClock) -> None:
         self.settings = settings
         self.clock = clock
-        self.database, self.log = _database_and_log(settings)
-        self.store = SqlStore(self.database)
+        self.engine = _postgres(settings) if is_postgres(settings) else _Sqlite(settings)
+        self.database, self.store, self.log = self.engine.database, self.engine.store, self.engine.log
         self.rooms = no_rooms(settings)
         self.meters = Meters()
         clock.on_jump(lambda _jump, _now: self.meters.clock_jumps.inc())
@@ -113,7 +119,7 @@ class Core:
         async with self.database.open(), self.access.open():
             with startup_errors(self.access.path):
                 await self.registry.reload()
-            with startup_errors(self.database.path):
+            with self.engine.startup_errors():
                 await self.follower.rebuild(self.settings.leave_after)
                 await self.timeline.resume(await self.sessions.unfinished())
                 await self.channels.load()
@@ -124,24 +130,57 @@ class Core:
                 async with background(*self._jobs()), taking(self.ingest, self.hub):
                     yield
                 await self.timeline.close()
+            await self.engine.close()
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
-        store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
         return [
             look_after(self.ingest, self.follower),
             self.health.run(),
+            self.engine.run_once(self._jobs_of_one),
+            self.registry.run(),
+            self.sign_ins.run(),
+            self.meters.watch_loop(),
+            self.streams.close_with_server(),
+        ]
+
+    def _jobs_of_one(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs in one of all processes that use the database."""
+        store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
+        return [
             Snapshots(store, self.rooms, self.trends, clock, interval).run(),
             SessionRecorder(self.sessions, self.rooms, clock).run(),
             self.timeline.run(),
             self.retention.run(),
-            self.registry.run(),
-            self.sign_ins.run(),
             self.alerts.run(),
             self.alerts.run_pruning(),
             self.courier.run(),
-            self.meters.watch_loop(),
-            self.streams.close_with_server(),
         ]
+
+
+class _Sqlite:
+    """The database of one process: its samples are the log."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.database = Database(settings)
+        self.store = SqlStore(self.database)
+        self.log: Log = self.store
+
+    def startup_errors(self) -> AbstractContextManager[None]:
+        return startup_errors(self.database.path)
+
+    async def run_once(self, jobs: Jobs) -> None:
+        await asyncio.gather(*jobs())
+
+    async def close(self) -> None:
+        pass
+
+
+def _postgres(settings: Settings) -> Any:
+    try:
+        from roompulse.postgres.engine import Postgres
+    except ImportError:
+        raise StartupError("DATABASE_URL: PostgreSQL needs asyncpg: pip install roompulse[cluster]") from None
+    return Postgres(settings)
 
 
 def no_rooms(settings: Settings) -> RoomsInMemory:

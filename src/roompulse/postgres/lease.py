@@ -18,7 +18,10 @@ CHECK_EVERY = 1.0
 _TIMEOUT = 2.0
 
 
-async def run_once(database: PostgresDatabase, jobs: Callable[[], Sequence[Coroutine[Any, Any, None]]]) -> None:
+Jobs = Callable[[], Sequence[Coroutine[Any, Any, None]]]
+
+
+async def run_once(database: PostgresDatabase, jobs: Jobs) -> None:
     """Run these jobs while this worker holds an advisory lock; with its connection, it is lost to another worker."""
     while True:
         try:
@@ -28,12 +31,12 @@ async def run_once(database: PostgresDatabase, jobs: Callable[[], Sequence[Corou
             await asyncio.sleep(CHECK_EVERY)
 
 
-async def _hold(database: PostgresDatabase, jobs: Callable[[], Sequence[Coroutine[Any, Any, None]]]) -> None:
+async def _hold(database: PostgresDatabase, jobs: Jobs) -> None:
     connection = await database.connect()
     tasks: list[asyncio.Task[None]] = []
     try:
         with driver_errors():
-            take = f"SELECT pg_try_advisory_lock({LEASE}, hashtext(current_schema()))"  # noqa: S608  (a number)
+            take = f"SELECT pg_try_advisory_lock({LEASE}, hashtext(current_schema()))"
             while not await connection.fetchval(take, timeout=_TIMEOUT):
                 await asyncio.sleep(CHECK_EVERY)
             logger.info("this worker takes snapshots, records sessions and deletes old rows")
