@@ -15,7 +15,7 @@ from roompulse.settings import Settings
 from roompulse.web.application import Application
 from tests.builders import NOW
 from tests.databases import make_databases
-from tests.postgres import ENGINE, WORKERS, InTurn, postgres, schema_of
+from tests.postgres_server import ENGINE, WORKERS, InTurn, postgres, schema_of
 from tests.server import Server
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-
 from benchmarks.processes import free_port
 
 ENGINE = os.environ.get("ENGINE", "sqlite")
