@@ -7,6 +7,8 @@ from typing import Any
 
 from msgspec.structs import astuple
 from sqlalchemy import Connection as DatabaseConnection
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
 
 from roompulse.report.model import Connection, Device, Entry, Event, Received, Report
 from roompulse.rooms.model import Aggregate
@@ -36,6 +38,16 @@ _INSERT = f"INSERT INTO sample ({', '.join(column.name for column in REPORT_COLU
 _PLACES = f"({', '.join('?' * len(REPORT_COLUMNS))})"
 _MOST_ROWS = 2048
 """Rows in one statement: SQLite allows 32,766 values."""
+
+
+def put_rows(connection: DatabaseConnection, table: Table, rows: Iterable[dict[str, Any]]) -> None:
+    """Insert rows, or replace those with the same id."""
+    insert = _INSERTS[connection.dialect.name]
+    for row in rows:
+        connection.execute(insert(table).values(row).on_conflict_do_update(index_elements=["id"], set_=row))
+
+
+_INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def insert_reports(connection: DatabaseConnection, rows: Sequence[tuple[Any, ...]]) -> int:
