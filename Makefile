@@ -53,6 +53,7 @@ e2e: .venv/dev ## Run the tests in Chromium, and calls between it and Firefox
 	$(BIN)/python -m e2e.firefox
 	$(BIN)/python -m e2e.libraries
 	$(BIN)/python -m tests.nginx
+	$(BIN)/python -m tests.janus
 	$(PYTEST) 3 e2e
 
 # In WebKit the tests are fewer, as Playwright cannot drive that of Debian.

@@ -19,6 +19,7 @@ from benchmarks import (
     fan_out,
     growth,
     ingest,
+    insights,
     lag,
     machine,
     memory,
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "memory": memory.run,
     "start": start.run,
     "alerts": alerts.run,
+    "insights": insights.run,
     "soak": soak.run,
 }
 """In the order of the table."""

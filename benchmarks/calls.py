@@ -29,9 +29,16 @@ def _without_nulls(value: object) -> object:
 
 
 def bulk(room_id: str, users: int, streams: int, reporter: str = "media-server") -> Report:
-    """A media server reports what all users of a room send."""
-    sent = [stream(("camera", "mic", "screen")[number]) for number in range(streams)]
-    return report(reporter, room_id, [Entry(f"user-{user}", sent) for user in range(users)])
+    """A media server reports of all users of a room: what each sends, and what it receives of the following ones."""
+    entries = [
+        Entry(f"user-{user}", [stream(), *(_from(f"user-{(user + step) % users}") for step in range(1, streams))])
+        for user in range(users)
+    ]
+    return report(reporter, room_id, entries, role="server")
+
+
+def _from(sender_id: str) -> Stream:
+    return stream(direction="recv", sender_id=sender_id)
 
 
 def call(room_id: str, users: int, random: Random, received: int = 8) -> Iterator[Report]:

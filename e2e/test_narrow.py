@@ -37,6 +37,8 @@ PATHS = {
     "past user": f"{user_path(ROOM, 'dolores')}?ago=0",
     "ended": "/?ended=1",
     "ingest": "/ingest",
+    "insights": "/insights",
+    "trends": "/?trends=1h",
     "access": "/access",
     "alerts": "/alerts",
     "alert rules": "/alerts/rules",

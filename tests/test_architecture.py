@@ -31,6 +31,7 @@ ORDER = [
     {"events"},
     {"intake"},
     {"store"},
+    {"insights"},
     {"access"},
     {"alerts"},
     {"notify"},
@@ -45,21 +46,22 @@ ORDER = [
     {"asgi"},
     {"client"},
     {"simulate"},
+    {"bridge"},
     {"cli"},
     {"__main__"},
 ]
 """Each may import what stands before it, and what stands beside it."""
 
 NOT_EVEN_THOUGH_BEFORE = {
-    "hub": {"store", "rooms", "quality", "report", "intake", "alerts", "notify", "importing", "checking"},
-    "follower": {"alerts", "notify", "importing", "checking"},
-    "ingest": {"alerts", "notify", "importing", "checking"},
+    "hub": {"store", "rooms", "quality", "report", "intake", "insights", "alerts", "notify", "importing", "checking"},
+    "follower": {"insights", "alerts", "notify", "importing", "checking"},
+    "ingest": {"insights", "alerts", "notify", "importing", "checking"},
     "web": {"importing", "checking"},
     "core": {"importing", "checking"},
     "app": {"importing", "checking"},
     "store": {"report.decode", "report.envelope"},
 }
-ONLY = {"client": {"client"}, "simulate": {"simulate", "client"}}
+ONLY = {"client": {"client"}, "simulate": {"simulate", "client"}, "bridge": {"bridge", "client"}}
 """What stands on the senders' side knows the server by its contract alone."""
 PURE = {"report", "quality", "rooms", "intake"}
 PURE_TOO = {

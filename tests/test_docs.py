@@ -119,9 +119,9 @@ def test_the_table_of_fields_is_the_report() -> None:
         documented |= {re.sub(r"^…|^metrics\[\]\.", "", name).replace("[]", "") for name in names.split(", ")}
     parts = {"video": Video, "audio": Audio, "network": Network}
     described = {**parts, "device": Device, "connection": Connection, "events": Event}
-    actual = {*Report.__struct_fields__, *Entry.__struct_fields__, "stream_id", "direction"}
+    actual = {*Report.__struct_fields__, *Entry.__struct_fields__, "stream_id", "direction", "from"}
     actual |= {f"{part}.{field}" for part, kind in described.items() for field in kind.__struct_fields__}
-    assert set(Stream.__struct_fields__) == {"stream_id", "direction", *parts}
+    assert set(Stream.__struct_encode_fields__) == {"stream_id", "direction", "from", *parts}
     assert documented == actual
 
 

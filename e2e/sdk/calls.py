@@ -60,9 +60,14 @@ def serve_application() -> Iterator[str]:
 class Participant:
     """A page that takes part in a call."""
 
-    def __init__(self, context: BrowserContext, application: str, user: str) -> None:
+    def __init__(
+        self, context: BrowserContext, application: str, user: str, prepare: Callable[[Page], None] | None = None
+    ) -> None:
+        """`prepare` is called with the page before it is loaded."""
         self.user = user
         self.page: Page = context.new_page()
+        if prepare:
+            prepare(self.page)
         self.page.goto(application)
         self.page.wait_for_function("'join' in window")
 

@@ -21,6 +21,7 @@ from roompulse.web.api.downloads import Downloads, export_routes
 from roompulse.web.api.events import event_routes
 from roompulse.web.api.health import ready_routes
 from roompulse.web.api.history import history_routes
+from roompulse.web.api.insights import insight_routes
 from roompulse.web.api.live_rooms import live_room_routes
 from roompulse.web.api.metrics import CurrentValues, Gauges, metrics_routes
 from roompulse.web.api.openapi import openapi_routes
@@ -43,6 +44,8 @@ from roompulse.web.pages.demo import DemoTokens, demo_routes
 from roompulse.web.pages.ended import EndedPage
 from roompulse.web.pages.forms import Forms
 from roompulse.web.pages.ingest_health import IngestHealthPage, ingest_health_routes
+from roompulse.web.pages.insights.page import InsightsPage, insights_routes
+from roompulse.web.pages.insights.trends import TrendsSection, trend_routes
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.past import Past
 from roompulse.web.pages.room import RoomPage, room_routes
@@ -98,20 +101,25 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     room_page = RoomPage(rooms, past, core.sessions, timelines, banners, templates, clock)
     user_page = UserPage(rooms, past, timelines, templates, clock, settings.leave_after)
     intake = IngestHealthPage(ingest.intake, templates)
+    trends = TrendsSection(core.rollups, core.alerts, core.reader, templates, clock)
+    insights = InsightsPage(core.recorder, core.rollups, core.reader, rooms, templates, clock)
     notice, forms = DatabaseNotice(core.health, core.retention, templates), Forms(core.cookie, settings.body_timeout)
     layout = Layout(templates, notice, forms, core.streams, clock, settings)
     return [
         *live_room_routes(rooms),
         *history_routes(core.store, core.past, core.reader, rooms, clock),
         *event_routes(core.timeline, core.store, core.reader, rooms),
+        *insight_routes(core.rollups, core.reader, clock),
         *stream_routes(core.streams, rooms, core.timeline),
         *openapi_routes(settings),
-        *rooms_routes(rooms_page, EndedPage(core.sessions, layout), layout),
+        *rooms_routes(rooms_page, EndedPage(core.sessions, layout), trends, layout),
+        *trend_routes(trends),
         *room_routes(room_page, past, layout),
         *user_routes(user_page, past, layout),
         *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
         *ingest_health_routes(intake, layout),
-        *shared_stream_routes(PageViews(rooms_page, room_page, user_page, intake, alerts_page), layout),
+        *insights_routes(insights, layout),
+        *shared_stream_routes(PageViews(rooms_page, room_page, user_page, intake, alerts_page, insights), layout),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
         *_alert_routes(core, forms, layout),

@@ -21,6 +21,8 @@ from roompulse.events.timeline import Timeline
 from roompulse.follower import Follower
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest, look_after, taking
+from roompulse.insights.recorder import RollupRecorder
+from roompulse.insights.store import SqlRollups
 from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
 from roompulse.notify.channels import Channels
@@ -88,6 +90,10 @@ class Core:
             commit_timeout=settings.commit_timeout,
         )
         self.trends = Trends(settings.snapshot_interval, settings.max_rooms)
+        self.rollups = SqlRollups(self.database)
+        self.recorder = RollupRecorder(
+            self.rooms, self.rollups, self.reader, self.ingest.intake.rate, clock, self.hub.refresh
+        )
         self.sessions = SqlSessions(self.database)
         self.alerts = AlertService(self.database, self.rooms, self._readings, clock, self._alerted, settings)
         self.outbox = Outbox(self.database)
@@ -127,9 +133,12 @@ class Core:
                 await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
             self.database.read_failed = self.health.read_failed
             with self.reader.running():
+                with startup_errors(self.database.path):
+                    await self.recorder.load(self.ingest.intake.newest)
                 async with background(*self._jobs()), taking(self.ingest, self.hub):
                     yield
                 await self.timeline.close()
+                await self.recorder.close()
             await self.engine.close()
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
@@ -148,6 +157,7 @@ class Core:
         store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
         return [
             Snapshots(store, self.rooms, self.trends, clock, interval).run(),
+            self.recorder.run(),
             SessionRecorder(self.sessions, self.rooms, clock).run(),
             self.timeline.run(),
             self.retention.run(),

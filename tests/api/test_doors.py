@@ -43,6 +43,9 @@ DOORS: dict[str, ReportAuth] = {
     "GET /views/stream": ReportAuth(401, 400, 400, 400),  # of no view
     "GET /ingest": PAGE,
     "GET /ingest/stream": STREAM,
+    "GET /insights": PAGE,
+    "GET /insights/stream": STREAM,
+    "GET /trends": PAGE,
     "GET /metrics": PAGE,
     "GET /healthz": OPEN,
     "GET /readyz": OPEN,
@@ -67,6 +70,8 @@ DOORS: dict[str, ReportAuth] = {
     "GET /report/history/{room_id:str}/{user_id:str}": SCRIPTS,
     "GET /report/events/{room_id:str}": SCRIPTS,
     "GET /report/stream/{room_id:str}": STREAM,
+    "GET /report/insights": SCRIPTS,
+    "GET /report/trends": SCRIPTS,
     "GET /report/openapi.json": OPEN,
     "GET /report/schema.json": OPEN,
     "GET /alerts": PAGE,

@@ -22,7 +22,7 @@ from tests.conftest import Clock
 OPTIONAL_COLUMNS = (
     *("video_codec", "content", "limited_by", "frames_dropped", "freezes", "frozen_s"),
     *("audio_codec", "muted", "audio_level", "concealed_percent"),
-    *("device_type", "os", "browser", "network_type"),
+    *("device_type", "os", "browser", "network_type", "receiver_id"),
 )
 
 
@@ -87,7 +87,7 @@ async def test_users_have_a_column_for_whatever_else_a_report_says(client: httpx
     clock.advance(1)
     (row,) = await table(client, "/rooms/room-1/users.csv")
     values = ("'=VP9", "screen", "cpu", "3", "2", "1.2", "opus", "True", "0.25", "1.5")
-    assert tuple(row[name] for name in OPTIONAL_COLUMNS) == (*values, "phone", "Android 15", "Chrome 136", "4g")
+    assert tuple(row[name] for name in OPTIONAL_COLUMNS) == (*values, "phone", "Android 15", "Chrome 136", "4g", "")
     (one,) = await array(client, "/rooms/room-1/users.json")
     assert one["device"] == {"type": "phone", "os": "Android 15", "browser": "Chrome 136", "network_type": "4g"}
     assert (one["video"]["codec"], one["audio"]["muted"]) == ("=VP9", True)

@@ -39,6 +39,7 @@ async def test_it_has_what_the_user_reported_of_its_own_streams_and_of_those_it_
         "device": None,
         "user_id": "u1",
         "reporter_id": "u1",
+        "receiver_id": None,
         "stream_id": "camera",
         "direction": "send",
         "video": {"timestamp": None, "frame_rate": 25, "width": 1280, "height": 720, "bitrate": 1200} | NO_MORE_VIDEO,

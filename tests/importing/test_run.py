@@ -16,6 +16,11 @@ from roompulse.follower import Follower
 from roompulse.hub.local import LocalHub
 from roompulse.importing.recording import Unusable
 from roompulse.importing.run import Imported, import_file, room_of
+from roompulse.insights.cell import Cells
+from roompulse.insights.collector import Example
+from roompulse.insights.model import Span
+from roompulse.insights.recorder import RollupRecorder
+from roompulse.insights.store import SqlRollups
 from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
 from roompulse.report.model import Received
@@ -26,6 +31,7 @@ from roompulse.settings import Settings
 from roompulse.store.availability import Availability
 from roompulse.store.contract import HistoryQuery, SampleQuery, Session, SessionQuery
 from roompulse.store.engine import Database
+from roompulse.store.reader import Reader
 from roompulse.store.samples import SqlSamples
 from roompulse.store.schema import samples, snapshots
 from roompulse.store.sessions import SessionRecorder, SqlSessions
@@ -65,6 +71,8 @@ async def live_through(database: Database, reports: Sequence[Received]) -> None:
     store, clock, sessions = SqlStore(database), Clock(reports[0].at), SqlSessions(database)
     taking = Snapshots(store, rooms, Trends(10, 9), clock, 10)
     recorder, due = SessionRecorder(sessions, rooms, Clock()), list(reports)
+    reader = Reader(1, lambda _error: None)
+    rollups = RollupRecorder(rooms, SqlRollups(database), reader, lambda _now: 0, clock, lambda: None)
     for second in range(int(reports[0].at) // 10 * 10, int(reports[-1].at) + 62):
         while due and due[0].at <= second:
             rooms.expire(due[0].at)
@@ -74,7 +82,16 @@ async def live_through(database: Database, reports: Sequence[Received]) -> None:
         rooms.expire(second)
         if second % 10 == 0:
             await taking.save(second)
+            await rollups.look(second)
         await recorder.record()
+    with reader.running():
+        await rollups.close()
+
+
+def minutes(database: Database) -> tuple[dict[str, Cells], list[tuple[Example, int]]]:
+    """What the users of all minutes have in common, and those who were poor."""
+    store, span = SqlRollups(database), Span(0, 2 * IMPORTED_AT)
+    return done(store.tables(span)), done(store.users(span, ("direction", "send")))
 
 
 async def kept(database: Database, room_id: str = "room-1") -> tuple[list[Received], Any, list[Session]]:
@@ -93,6 +110,7 @@ async def test_it_is_as_if_the_server_had_lived_it(
     database = Database(settings)
     async with database.open():
         reports, history, sessions = await kept(database)
+        seen = minutes(database)
     whole: dict[float, Received] = {}
     for one in reports:
         before = whole.get(one.at)
@@ -104,6 +122,8 @@ async def test_it_is_as_if_the_server_had_lived_it(
     assert history == lived_history
     assert sessions == lived_sessions
     assert len(sessions) == (2 if 300 in seconds else 1)
+    assert set(seen[0]) >= {"sdk_version", "direction"}
+    assert seen == minutes(live)
 
 
 async def test_it_ends_just_before_now_with_all_distances_kept(settings: Settings, dump: Path) -> None:

@@ -56,7 +56,7 @@ def call() -> list[Received]:
 
 def store_alone(path: Path, reports: list[Received], scratch: Path) -> None:
     """Make a database of the schema before a row was a report."""
-    versions = shutil.copytree(VERSIONS, scratch, ignore=lambda _, names: [one for one in names if one >= "0007"])
+    versions = shutil.copytree(VERSIONS, scratch, ignore=lambda _, names: [one for one in names if one >= "0008"])
     path.unlink(missing_ok=True)
     engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:

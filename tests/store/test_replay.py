@@ -74,7 +74,9 @@ class TestReports:
         about_both = [Entry("u1", [stream()]), Entry("u2", [stream(direction="recv")])]
         await store.append([received(metrics=about_both), received(user_id="u2")])
         asked = SampleQuery("room-1", 0, NOW, reporter_id="u1", about="u2")
-        assert await found(archive, asked) == [received(metrics=about_both[1:])]
+        assert await found(archive, asked) == [received(metrics=about_both)]
+        asked = SampleQuery("room-1", 0, NOW, reporter_id="u1", about="u3")
+        assert await found(archive, asked) == [received(metrics=about_both[:1])]
         by_one = await found(archive, SampleQuery("room-1", 0, NOW, reporter_id="u1"))
         assert [entry for one in by_one for entry in one.report.metrics] == about_both
 

@@ -26,8 +26,12 @@ class Sender(Struct, frozen=True):
         """Raises Forbidden for a report that this sender may not post."""
         if self.room not in (None, report.room_id):
             raise Forbidden("$.room_id: the token is for another room")
-        if self.user is None:
-            return
+        if self.user is not None:
+            self._check_user(report)
+
+    def _check_user(self, report: Report) -> None:
+        if report.by_server:
+            raise Forbidden("$.role: a room token is for one user; a media server needs an ingest key")
         if report.user_id != self.user:
             raise Forbidden("$.user_id: the token is for another user")
         for index, entry in enumerate(report.metrics):

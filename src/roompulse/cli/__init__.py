@@ -9,6 +9,7 @@ from roompulse import __version__
 
 COMMANDS = {
     "backup": ("roompulse.cli.backup:backup", "Copy the database to FILE, while a server may be running on it."),
+    "bridge": ("roompulse.cli.bridge:bridge", "Post what a media server measures."),
     "check": ("roompulse.cli.check:check", "Find problems with the settings, the machine and the database."),
     "import": ("roompulse.cli.importing:import_", "Import recorded calls as ended rooms."),
     "key": ("roompulse.cli.key:key", "Add, list and remove API keys."),

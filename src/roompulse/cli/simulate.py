@@ -12,7 +12,7 @@ from roompulse.simulate.progress import Progress
 from roompulse.simulate.rooms import Plan
 from roompulse.simulate.run import Tally
 from roompulse.simulate.run import simulate as run_simulation
-from roompulse.simulate.troubles import TROUBLES
+from roompulse.simulate.troubles import FAULTS, TROUBLES
 
 
 def _served_here() -> str:
@@ -46,9 +46,9 @@ def _served_here() -> str:
     "--trouble",
     "troubles",
     multiple=True,
-    type=click.Choice([*TROUBLES, "none"]),
-    show_default="each in turn",
-    help="What every other room suffers from now and then; may be repeated.",
+    type=click.Choice([*TROUBLES, *FAULTS, "none"]),
+    show_default="each of rooms in turn",
+    help="What every other room suffers from now and then or, as bad-…, a quarter of all users; may be repeated.",
 )
 def simulate(
     url: str,
@@ -66,13 +66,14 @@ def simulate(
 
     A server accepts 200 reports a second from one address, unless ROOMPULSE_SENDER_RATE is set otherwise there.
     """
-    chosen = tuple(name for name in troubles or TROUBLES if name != "none")
+    of_rooms = tuple(name for name in troubles or TROUBLES if name in TROUBLES)
+    of_users = tuple(name for name in troubles if name in FAULTS)
     progress, tally = Progress(), Tally()
     try:
         reporter = AsyncReporter(url, key=key, on_error=tally.note)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="URL or --key") from None
-    plan = Plan(rooms, users, interval, seed, chosen)
+    plan = Plan(rooms, users, interval, seed, of_rooms, of_users)
     asyncio.run(run_simulation(reporter, plan, duration, tally, progress.show))
     progress.end(tally)
     if not tally.delivered:

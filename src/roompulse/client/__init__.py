@@ -3,7 +3,7 @@
 It imports nothing of the server. docs/client.md shows how to use it.
 """
 
-from roompulse.client.model import Audio, Content, Device, Direction, Entry, Network, Report, Stream, Video
+from roompulse.client.model import Audio, Content, Device, Direction, Entry, Event, Network, Report, Stream, Video
 from roompulse.client.outbox import Lost
 from roompulse.client.reporter import AsyncReporter, Reporter
 
@@ -14,6 +14,7 @@ __all__ = [
     "Device",
     "Direction",
     "Entry",
+    "Event",
     "Lost",
     "Network",
     "Report",

@@ -3,10 +3,10 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 from threading import Lock
-from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from roompulse.client.model import Report
 
@@ -36,30 +36,22 @@ Post = list[Waiting]
 """Reports that are sent as one."""
 
 
-class _Body(Struct):
-    user_id: Any
-    room_id: Any
-    sdk_version: Any
-    metrics: list[Raw]
-    report_time: Any
-
-
 def body_of(post: Post) -> bytes:
     if len(post) == 1:
         return post[0].body
-    bodies = [msgspec.json.decode(waiting.body, type=_Body) for waiting in post]
-    merged = [entry for body in bodies for entry in body.metrics]
-    return msgspec.json.encode(msgspec.structs.replace(bodies[0], metrics=merged))
+    bodies = [msgspec.json.decode(waiting.body, type=dict[str, Raw]) for waiting in post]
+    merged = [entry for body in bodies for entry in msgspec.json.decode(body["metrics"], type=list[Raw])]
+    return msgspec.json.encode({**bodies[0], "metrics": merged})
 
 
 def _goes_with(post: Post, waiting: Waiting) -> bool:
     """Whether `waiting` may be merged with `post` (of the same lane).
 
     Only if that changes nothing: all but their entries must be equal, the time included, which decides the place of
-    their figures in history.
+    their figures in history; and each event happened once.
     """
-    one, other = post[0].report, waiting.report
-    same = one.sdk_version == other.sdk_version and one.report_time == other.report_time
+    one, other = (replace(report, metrics=()) for report in (post[0].report, waiting.report))
+    same = one == other and not one.events
     size = sum(len(part.body) for part in post) + len(waiting.body)
     return same and size <= MAX_MERGED and not post[0].alone and not waiting.alone
 

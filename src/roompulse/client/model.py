@@ -11,6 +11,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 Direction = Literal["send", "recv"]
+Role = Literal["client", "server"]
 Content = Literal["camera", "screen"]
 LimitedBy = Literal["none", "cpu", "bandwidth", "other"]
 CandidateType = Literal["host", "srflx", "prflx", "relay"]
@@ -65,13 +66,17 @@ class Network(Struct, frozen=True, omit_defaults=True):
 
 
 class Stream(Struct, frozen=True, omit_defaults=True):
-    """One stream, measured where it is sent ("send") or where it is received ("recv")."""
+    """One stream, measured where it is sent ("send") or where it is received ("recv").
+
+    `sender_id` is the user whose stream a media server's "recv" is, if it knows.
+    """
 
     stream_id: str
     direction: Direction
     video: Video | None = None
     audio: Audio | None = None
     network: Network | None = None
+    sender_id: str | None = field(default=None, name="from")
 
 
 class Device(Struct, frozen=True, omit_defaults=True):
@@ -92,7 +97,11 @@ class Connection(Struct, frozen=True, omit_defaults=True):
 
 
 class Entry(Struct, frozen=True, omit_defaults=True):
-    """Streams of one user: the user who sends them, whoever measured them; the rest is about that user, too."""
+    """Streams of one user, with what else is known of that user.
+
+    In a client's report the user sends them, whoever measured them. In a media server's, the user sends those of "send"
+    and receives those of "recv".
+    """
 
     user_id: str
     streams: Sequence[Stream]
@@ -113,6 +122,8 @@ class Event(Struct, frozen=True, omit_defaults=True):
 class Report(Struct, frozen=True, omit_defaults=True):
     """The report of `user_id` about a room; with empty `metrics` it is a sign of life.
 
+    With `role` "server", `user_id` is a media server, and no user of the room.
+
     `report_time` (Unix seconds) is when the figures were measured: the time at which the report is created, by default.
     """
 
@@ -124,3 +135,4 @@ class Report(Struct, frozen=True, omit_defaults=True):
     room_name: str | None = None
     labels: Mapping[str, str] | None = None
     events: Sequence[Event] | None = None
+    role: Role = "client"

@@ -1,19 +1,32 @@
-"""What would have been live of a room: its calls with their snapshots, as the server takes them."""
+"""What would have been live of a room: its calls with their snapshots, and its minutes, as the server takes them."""
 
 from collections.abc import Iterable
 from math import floor
 
+from msgspec import Struct
+
+from roompulse.insights.collector import Minute, Rollup
+from roompulse.insights.model import LOOK_EVERY, PARTS
 from roompulse.report.model import Received
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.contract import LiveRoom
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import Aggregate
 from roompulse.settings import Settings
+from roompulse.store.contract import Steps
 from roompulse.store.recordings import Call
+from roompulse.store.schema import MINUTE
 
 
-def calls_of(reports: Iterable[Received], settings: Settings) -> list[Call]:
-    """The calls in a room; silence of LEAVE_AFTER ends one. Reports come in the order of their receipt."""
+class Past(Struct, frozen=True):
+    """The calls in a room, and the minutes of all of them."""
+
+    calls: list[Call]
+    minutes: list[Rollup]
+
+
+def past_of(reports: Iterable[Received], settings: Settings) -> Past:
+    """Silence of LEAVE_AFTER ends a call. Reports come in the order of their receipt."""
     replay = _Replay(settings)
     for received in reports:
         replay.take(received)
@@ -32,6 +45,10 @@ class _Replay:
         self._version = 0
         self._taken = 0
         """Snapshots so far, counted since 1970, whether or not there was a change to save."""
+        self._looked = 0
+        self._minutes: list[Minute] = []
+        self._counted = 0
+        """Reports of the call until the last look."""
 
     def take(self, received: Received) -> None:
         self._go_to(received.at)
@@ -43,29 +60,59 @@ class _Replay:
             self._room = room
         self._reports.append(received)
 
-    def end(self) -> list[Call]:
+    def end(self) -> Past:
         if self._room:
             self._go_to(self._room.heard_at + self._settings.leave_after)
         self._end_call()
-        return self._calls
+        return Past(self._calls, [_whole(minute.rollup()) for minute in self._minutes])
 
     def _go_to(self, at: float) -> None:
-        """Take the snapshots that are due before `at`."""
+        """Take the snapshots and looks that are due before `at`."""
         interval = self._settings.snapshot_interval
         if self._room is None:
-            self._taken = floor(at / interval)
+            self._taken, self._looked = floor(at / interval), floor(at / LOOK_EVERY)
             return
-        room_id = self._reports[0].report.room_id
-        while (due := round((self._taken + 1) * interval, 3)) < at:
-            self._taken += 1
+        while True:
+            snapshot, look = round((self._taken + 1) * interval, 3), (self._looked + 1) * LOOK_EVERY
+            due = min(snapshot, look)
+            if due >= at:
+                return
             self._rooms.expire(due)
-            room = self._rooms.get(room_id)
-            if room and room.version > self._version:
-                self._snapshots.append((due, room.summary().aggregate))
-                self._version = room.version
+            room = self._rooms.get(self._reports[0].report.room_id)
+            if due == snapshot:
+                self._taken += 1
+                self._snapshot(due, room)
+            if due == look:
+                self._looked += 1
+                self._look(due, room)
+
+    def _snapshot(self, due: float, room: LiveRoom | None) -> None:
+        if room and room.version > self._version:
+            self._snapshots.append((due, room.summary().aggregate))
+            self._version = room.version
+
+    def _look(self, due: float, room: LiveRoom | None) -> None:
+        start = int(due // MINUTE * MINUTE)
+        if not self._minutes or self._minutes[-1].start != start:
+            self._minutes.append(Minute(start))
+        count = len(self._reports) - self._counted
+        self._counted = len(self._reports)
+        self._minutes[-1].begin_look(count / LOOK_EVERY)
+        if room:
+            self._minutes[-1].look(room, int(due) // LOOK_EVERY % PARTS)
 
     def _end_call(self) -> None:
         if self._room:
             call = Call(self._room.started_at, self._room.heard_at, self._reports, self._snapshots)
             self._calls.append(call)
         self._reports, self._snapshots = [], []
+        self._counted = 0
+
+
+def _whole(steps: Steps[Rollup]) -> Rollup:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            rollup: Rollup = done.value
+            return rollup

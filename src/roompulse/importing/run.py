@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 from urllib.parse import quote
@@ -13,8 +14,9 @@ from roompulse.clock import Clock
 from roompulse.errors import StoreError
 from roompulse.importing.files import read
 from roompulse.importing.recording import Unusable
-from roompulse.importing.replay import calls_of
+from roompulse.importing.replay import past_of
 from roompulse.importing.reports import Progress, reports_of
+from roompulse.insights.store import put
 from roompulse.report.ids import MAX_ID_LENGTH, id_fault
 from roompulse.report.model import Received
 from roompulse.settings import Settings
@@ -62,7 +64,8 @@ async def import_file(path: Path, room_id: str, settings: Settings, clock: Clock
             free = await _free_name(recordings, room_id)
             # Earlier by LEAVE_AFTER, lest a server that starts now takes the room for one that is live.
             reports = _moved(recorded, free, ends_at=clock() - settings.leave_after)
-            await recordings.add(free, calls_of(reports, settings))
+            past = past_of(reports, settings)
+            await recordings.add(free, past.calls, partial(put, minutes=past.minutes, same_moments=True))
         except StoreError as error:
             raise Unusable(f"nothing was saved, for the database failed: {error}") from None
     return Imported(

@@ -21,6 +21,7 @@ from roompulse.report.model import (
     LimitedBy,
     Protocol,
     Report,
+    Role,
     Stream,
 )
 from roompulse.validation import plain_fault
@@ -37,6 +38,7 @@ _LONGEST_FAULT = 200
 
 _CHOICES = {
     "direction": " or ".join(get_args(Direction)),
+    "role": " or ".join(get_args(Role)),
     "candidate_type": ", ".join(get_args(CandidateType)),
     "protocol": ", ".join(get_args(Protocol)),
     "content": " or ".join(get_args(Content)),
@@ -189,6 +191,8 @@ def _check_part(part: Device | Connection, path: str) -> None:
 def _check_stream(stream: Stream, i: int, j: int) -> None:
     if fault := id_fault(stream.stream_id):
         raise BadRequest(f"$.metrics[{i}].streams[{j}].stream_id: {fault}")
+    if stream.sender_id and (fault := id_fault(stream.sender_id)):
+        raise BadRequest(f"$.metrics[{i}].streams[{j}].from: {fault}")
     for name, part in (("video", stream.video), ("audio", stream.audio)):
         if part and part.codec and (fault := text_fault(part.codec)):
             raise BadRequest(f"$.metrics[{i}].streams[{j}].{name}.codec: {fault}")

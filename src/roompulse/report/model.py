@@ -6,7 +6,7 @@ They are stored by position (store/packing.py): new fields are added at the end 
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 MAX_TIME = 10**14
 MILLISECONDS_FROM = 10**11
@@ -16,6 +16,7 @@ MAX_COUNT = 10**9
 """More frames than a stream can drop at the highest frame rate in the longest time."""
 
 Direction = Literal["send", "recv"]
+Role = Literal["client", "server"]
 Content = Literal["camera", "screen"]
 LimitedBy = Literal["none", "cpu", "bandwidth", "other"]
 CandidateType = Literal["host", "srflx", "prflx", "relay"]
@@ -86,13 +87,18 @@ class Network(Struct, frozen=True, gc=False):
 
 
 class Stream(Struct, frozen=True, gc=False):
-    """One stream, measured where it is sent (`send`) or received (`recv`)."""
+    """One stream, measured where it is sent (`send`) or received (`recv`).
+
+    `sender_id`, `from` in JSON, is whose stream a media server's `recv` is, None where it does not say; elsewhere it is
+    ignored.
+    """
 
     stream_id: Id
     direction: Direction
     video: Video | None = None
     audio: Audio | None = None
     network: Network | None = None
+    sender_id: Id | None = field(default=None, name="from")
 
 
 class Device(Struct, frozen=True, gc=False):
@@ -113,7 +119,11 @@ class Connection(Struct, frozen=True, gc=False):
 
 
 class Entry(Struct, frozen=True, gc=False):
-    """Streams of one user, who sends them, whoever measured them; `device` and `connection` are the user's."""
+    """Streams of one user; `device` and `connection` are the user's.
+
+    In a client's report the user sends them, whoever measured them. In a media server's, the user sends those of `send`
+    and receives those of `recv`.
+    """
 
     user_id: Id
     streams: list[Stream]
@@ -138,7 +148,7 @@ class Event(Struct, frozen=True, gc=False):
 class Report(Struct, frozen=True, gc=False):
     """One report; `user_id` is the reporter, `report_time` is Unix seconds once decoded.
 
-    `labels` are about the reporter.
+    `labels` are about the reporter. One that is a media server is no user of the room.
     """
 
     user_id: Id
@@ -149,6 +159,11 @@ class Report(Struct, frozen=True, gc=False):
     room_name: Name | None = None
     labels: Labels | None = None
     events: Annotated[list[Event], Meta(max_length=100)] | None = None
+    role: Role | None = None
+
+    @property
+    def by_server(self) -> bool:
+        return self.role == "server"
 
 
 class Received(Struct, frozen=True, gc=False):

@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from roompulse.errors import Problem, TooManyRequests, Unavailable
-from roompulse.report.model import Entry, Received
+from roompulse.report.model import Entry, Received, Report
 from roompulse.rooms.room import RoomState
-from roompulse.rooms.stream import StreamKey, StreamState
+from roompulse.rooms.stream import StreamKey, StreamState, key_of
 from roompulse.rooms.user import UserState
 from roompulse.token_buckets import Buckets
 
@@ -18,9 +18,9 @@ from roompulse.token_buckets import Buckets
 class Limits(Struct, frozen=True):
     """`room_users` bounds the users of a room who report, and from how many on no others are taken.
 
-    `user_streams` bounds the streams that one reporter gives about one user; `reported_users`, the users that do not
-    report themselves and that one room token brings in; `sender_rooms`, the rooms that one sender may start in a
-    minute. None is no limit.
+    `user_streams` bounds the streams that one reporter gives about one user, of a media server's those of each sender
+    that the user receives; `reported_users`, the users that do not report themselves and that one room token brings in;
+    `sender_rooms`, the rooms that one sender may start in a minute. None is no limit.
     """
 
     rooms: int
@@ -53,10 +53,11 @@ class Starts:
 class Scope(NamedTuple):
     """What has a limit of its own: all rooms, the users of a room or those of them who report, and so on."""
 
-    kind: Literal["rooms", "reporters", "users", "brought_in", "streams"]
+    kind: Literal["rooms", "reporters", "users", "brought_in", "senders", "streams"]
     room: str = ""
     reporter: str = ""
     user: str = ""
+    sender: str = ""
 
 
 _ROOMS = Scope("rooms")
@@ -102,19 +103,20 @@ class Admission:
         newcomers: defaultdict[Scope, set[object]] = defaultdict(set)
         if room is None:
             newcomers[_ROOMS].add(room_id)
-        known = users.get(reporter)
-        if known is None or known.brought_by:
-            newcomers[Scope("reporters", room_id)].add(reporter)
+        client = None if report.by_server else reporter
+        is_new = client is not None and client not in users
+        if client is not None and (is_new or users[client].brought_by):
+            newcomers[Scope("reporters", room_id)].add(client)
         for entry in report.metrics:
-            if entry.user_id != reporter and entry.user_id not in users:
+            if entry.user_id != client and entry.user_id not in users:
                 newcomers[Scope("users", room_id)].add(entry.user_id)
                 if received.by_token:
                     newcomers[Scope("brought_in", room_id, reporter)].add(entry.user_id)
-            streams = self._streams(room, reporter, entry.user_id)
-            if new := _new_streams(entry, streams):
-                newcomers[Scope("streams", room_id, reporter, entry.user_id)] |= new
-        if known is None and (others := Scope("users", room_id)) in newcomers:
-            newcomers[others].add(reporter)
+            for stream_id, direction, sender in self._new_streams(room, report, entry):
+                newcomers[Scope("streams", room_id, reporter, entry.user_id, sender)].add((stream_id, direction))
+                newcomers[Scope("senders", room_id, reporter, entry.user_id)] |= {sender} - {""}
+        if is_new and (others := Scope("users", room_id)) in newcomers:
+            newcomers[others].add(client)
         return newcomers
 
     def _live(self, scope: Scope) -> int:
@@ -129,7 +131,10 @@ class Admission:
             return len(room.users) - room.brought_in.total
         if scope.kind == "brought_in":
             return room.brought_in.by(scope.reporter)
-        return len(self._streams(room, scope.reporter, scope.user))
+        streams = self._streams(room, scope.reporter, scope.user)
+        if scope.kind == "senders":
+            return len({sender for _, _, sender in streams if sender})
+        return sum(sender == scope.sender for _, _, sender in streams)
 
     def _limit(self, scope: Scope) -> tuple[float, Problem]:
         limits, retry_after = self._limits, self._retry_after
@@ -143,6 +148,9 @@ class Admission:
             most = inf if limits.reported_users is None else limits.reported_users
             message = f"$.metrics: a room token brings in no more than {most} users that do not report themselves"
             return most, TooManyRequests(message, retry_after=retry_after, reason="reported_users_full")
+        if scope.kind == "senders":
+            message = f"$.metrics: one user can receive streams of no more than {limits.room_users} users"
+            return limits.room_users, TooManyRequests(message, retry_after=retry_after, reason="room_full")
         message = f"$.metrics: one reporter can give no more than {limits.user_streams} streams about one user"
         return limits.user_streams, TooManyRequests(message, retry_after=retry_after, reason="streams_full")
 
@@ -152,7 +160,6 @@ class Admission:
         reporting = user.reporters.get(reporter) if user else None
         return reporting.streams if reporting else {}
 
-
-def _new_streams(entry: Entry, known: Mapping[StreamKey, StreamState]) -> set[object]:
-    keys = ((stream.stream_id, stream.direction) for stream in entry.streams)
-    return {key for key in keys if key not in known}
+    def _new_streams(self, room: RoomState | None, report: Report, entry: Entry) -> list[StreamKey]:
+        known = self._streams(room, report.user_id, entry.user_id)
+        return [key for stream in entry.streams if (key := key_of(report, stream)) not in known]

@@ -7,7 +7,7 @@ from roompulse.errors import Problem
 from roompulse.quality import StreamQuality
 from roompulse.report.model import Received, Stream
 from roompulse.rooms.given import Given
-from roompulse.rooms.links import Weakest
+from roompulse.rooms.links import Reception, Weakest
 from roompulse.rooms.model import RoomMetrics, RoomSummary, RoomTotals, UserMetrics
 from roompulse.rooms.ranking import Place
 from roompulse.rooms.same_id import TwoSdks
@@ -54,6 +54,14 @@ class LiveUser(Protocol):
         """How old its own newest report was at its receipt, by its own clock (seconds); None if it was not late."""
         ...
 
+    @property
+    def given(self) -> Given: ...
+
+    @property
+    def by_itself(self) -> tuple[str, int] | None:
+        """SDK version and `report_time` of its own newest report; None of one of whom only others report."""
+        ...
+
     def metrics(self) -> UserMetrics: ...
 
     def score(self) -> float | None:
@@ -68,6 +76,19 @@ class LiveUser(Protocol):
         """The streams that decide its score."""
         ...
 
+    @property
+    def servers(self) -> Sequence[str]:
+        """The media servers that report about it."""
+        ...
+
+    def receptions(self) -> Sequence[Reception]:
+        """What it receives, from whom."""
+        ...
+
+    def receptions_by_others(self) -> Sequence[Reception]:
+        """What it sends, as each of the others receives it."""
+        ...
+
 
 class ChangedUser(LiveUser, Protocol):
     """A user as it is after a change, or as it was when it left."""
@@ -79,9 +100,6 @@ class ChangedUser(LiveUser, Protocol):
     def left_at(self) -> float | None:
         """None while it is in the room; of one who went without a word, when it had been silent for LEAVE_AFTER."""
         ...
-
-    @property
-    def given(self) -> Given: ...
 
     def sending(self) -> Iterator[LiveStream]:
         """What it sends by its own reports, without stale streams."""

@@ -1,24 +1,28 @@
 """Who sends what to whom: the streams of a user, told apart by where they were measured.
 
-A `recv` stream is kept with its sender (whom the entry was about). Here it is found for its receiver, with all figures.
+A stream is kept with the user whom the entry was about. Here it stands beside its sender and its receiver.
 """
 
-from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Iterator
+from itertools import chain
 
 from msgspec import Struct
 
+from roompulse.quality import Level
 from roompulse.rooms.model import Receiving, StreamMetrics, UserMetrics
-
-Find = Callable[[str], UserMetrics | None]
-"""A user of the room at hand by its id."""
+from roompulse.rooms.stream import Reporting, StreamState
 
 
 class Reception(Struct, frozen=True):
-    """A stream as a user receives it; `sender_id` is None where the receiver did not name the sender."""
+    """A stream beside who sends it (None where that is not known) and who receives it.
+
+    `by_server`: a media server measured it.
+    """
 
     sender_id: str | None
+    receiver_id: str
     stream: StreamMetrics
+    by_server: bool = False
 
 
 class Weakest(Struct, frozen=True):
@@ -28,34 +32,87 @@ class Weakest(Struct, frozen=True):
     downlink: Reception | None
 
 
+class UserLinks:
+    """What one user sends and receives.
+
+    `reporters` are those who reported about it, with their streams; `receiving` is what it receives, whoever reported
+    that; `by_servers` is what others receive of it by the reports of media servers, in the order of their first ones.
+    """
+
+    __slots__ = ("by_servers", "receiving", "reporters", "user_id")
+
+    def __init__(self, user_id: str) -> None:
+        self.user_id = user_id
+        self.reporters: dict[str, Reporting] = {}
+        self.receiving: dict[tuple[str, str, str], StreamState] = {}
+        self.by_servers: dict[StreamState, None] = {}
+
+    def streams(self) -> Iterator[StreamState]:
+        """The streams that entries about this user gave."""
+        return chain.from_iterable(reporting.streams.values() for reporting in self.reporters.values())
+
+    def stream_count(self) -> int:
+        return sum(len(reporting.streams) for reporting in self.reporters.values())
+
+    def own_stream(self, stream_id: str) -> StreamState | None:
+        """What this user itself reports to send under that id."""
+        reporting = self.reporters.get(self.user_id)
+        return reporting.streams.get((stream_id, "send", "")) if reporting else None
+
+    def sending(self) -> Iterator[StreamState]:
+        """What it sends by its own reports, without stale streams."""
+        reporting = self.reporters.get(self.user_id)
+        own = reporting.streams.values() if reporting else ()
+        return (one for one in own if one.sample.direction == "send" and not one.stale)
+
+    @property
+    def servers(self) -> list[str]:
+        """The media servers that report about it."""
+        return sorted(server for server, reporting in self.reporters.items() if reporting.by_server)
+
+    def weakest(self) -> Weakest:
+        """The streams that decide its score, found without `metrics()`."""
+        sending = [one for one in self.streams() if one.sample.direction == "send" and one.quality.score is not None]
+        receiving = [one for one in self.receiving.values() if one.quality.score is not None]
+        uplink = min(sending, key=lambda one: (one.quality.score, one.order()), default=None)
+        worst = min(receiving, key=lambda one: (one.quality.score, one.user_id, one.sample.stream_id), default=None)
+        return Weakest(uplink.metrics() if uplink else None, _reception(worst) if worst else None)
+
+    def rated(self) -> Iterator[StreamState]:
+        """The streams that count for its score: what it sends, and what it receives."""
+        sending = (one for one in self.streams() if one.sample.direction == "send")
+        return (one for one in chain(sending, self.receiving.values()) if not one.stale)
+
+    def received(self) -> list[Receiving]:
+        """What it receives, by sender and stream."""
+        streams = [self.receiving[key] for key in sorted(self.receiving)]
+        return [
+            Receiving(stream.user_id, stream.sample.stream_id, stream.quality.score, stream.quality.level)
+            for stream in streams
+        ]
+
+    def receptions(self) -> list[Reception]:
+        """What it receives, by sender and stream, with all figures."""
+        return [_reception(self.receiving[key]) for key in sorted(self.receiving)]
+
+    def received_by_others(self) -> Iterator[tuple[str, Level]]:
+        """Who of the others receives each of its streams, and how well, where that is known."""
+        return ((one.receiver_id, one.quality.level) for one in self._by_others() if not one.stale)
+
+    def receptions_by_others(self) -> list[Reception]:
+        """What it sends, as each of the others receives it."""
+        return [_reception(one) for one in sorted(self._by_others(), key=StreamState.order)]
+
+    def _by_others(self) -> Iterator[StreamState]:
+        by_clients = (one for one in self.streams() if one.receiver_id and not one.by_server and one.is_named)
+        return chain(by_clients, self.by_servers)
+
+
+def _reception(stream: StreamState) -> Reception:
+    sender_id = stream.user_id if stream.is_named else None
+    return Reception(sender_id, stream.receiver_id, stream.metrics(), stream.by_server)
+
+
 def sent(user: UserMetrics) -> list[StreamMetrics]:
     """What the user sends, as measured where it is sent."""
     return [stream for stream in user.streams if stream.direction == "send"]
-
-
-def heard_by_others(user: UserMetrics) -> list[Reception]:
-    """What the user sends, as each of the others receives it."""
-    recv = (stream for stream in user.streams if stream.direction == "recv" and stream.reporter_id != user.user_id)
-    return [Reception(user.user_id, stream) for stream in recv]
-
-
-def receptions(user: UserMetrics, find: Find) -> list[Reception]:
-    """What the user receives, from whom."""
-    found = (_reception(user, receiving, find) for receiving in user.receiving)
-    return [reception for reception in found if reception]
-
-
-def _reception(user: UserMetrics, receiving: Receiving, find: Find) -> Reception | None:
-    sender = find(receiving.user_id)
-    if sender is None:
-        return None
-    # A user's streams are in this order (StreamState.order); a speaker may have as many as there are listeners.
-    wanted = (receiving.stream_id, "recv", user.user_id)
-    at = bisect_left(sender.streams, wanted, key=_order)
-    if at == len(sender.streams) or _order(sender.streams[at]) != wanted:
-        return None
-    return Reception(None if sender.user_id == user.user_id else sender.user_id, sender.streams[at])
-
-
-def _order(stream: StreamMetrics) -> tuple[str, str, str]:
-    return stream.stream_id, stream.direction, stream.reporter_id

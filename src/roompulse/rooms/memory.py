@@ -11,7 +11,8 @@ from roompulse.clock import JUMP
 from roompulse.errors import Problem
 from roompulse.report.model import Received
 from roompulse.rooms.admission import Admission, Limits, Starts
-from roompulse.rooms.room import RoomState, Timeouts
+from roompulse.rooms.presence import Timeouts
+from roompulse.rooms.room import RoomState
 from roompulse.rooms.user import UserState
 
 
@@ -48,6 +49,8 @@ class RoomsInMemory:
         if room and room.is_late(report, now):
             return
         if room is None:
+            if report.by_server and not report.metrics:
+                return  # It has no user.
             room = self._rooms[report.room_id] = RoomState(report.room_id, now, self._timeouts)
             self._starts.note(received.sender, now)
             self._ids.add(report.room_id)

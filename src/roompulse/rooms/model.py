@@ -3,7 +3,7 @@
 Times are Unix seconds with milliseconds, bitrates kbit/s, None is "not known".
 """
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType, field
 
 from roompulse.quality import Level, RoomQuality, StreamQuality, UserQuality
 from roompulse.report.model import Audio, Connection, Device, Direction, Network, Video
@@ -61,7 +61,11 @@ class Snapshot(Aggregate, frozen=True, gc=False):
 
 
 class StreamMetrics(Struct, frozen=True, gc=False):
-    """The newest sample of one stream, and how it rates: unknown once no report mentioned it for STALE_AFTER."""
+    """The newest sample of one stream, and how it rates: unknown once no report mentioned it for STALE_AFTER.
+
+    `sender_id`, `from` in JSON, is there where a media server measured what the user receives: whose stream that is,
+    None where it is not known.
+    """
 
     stream_id: str
     direction: Direction
@@ -71,10 +75,11 @@ class StreamMetrics(Struct, frozen=True, gc=False):
     audio: Audio | None
     network: Network | None
     quality: StreamQuality
+    sender_id: str | UnsetType | None = field(default=UNSET, name="from")
 
 
 class Receiving(Struct, frozen=True, gc=False):
-    """How well a user receives one stream of another, by its own report."""
+    """How well a user receives one stream of another, by its own report or by that of a media server."""
 
     user_id: str
     stream_id: str
@@ -85,7 +90,8 @@ class Receiving(Struct, frozen=True, gc=False):
 class UserMetrics(Struct, frozen=True, gc=False):
     """The latest of one user.
 
-    `streams` are those that entries about this user gave, `receiving` what it reported about what it receives.
+    `streams` are those that entries about this user gave, `receiving` what it receives by its own reports and by those
+    of media servers.
     `sdk_version` and `report_time` are of the newest report about the user (of its own newest report where nobody
     reported about it), `received_at` is when the last report by or about it came. `user_name`, `device` and
     `connection` are of the newest entry that gave one, `labels` of its own newest report that gave some; each is

@@ -1,9 +1,19 @@
-"""What others' reports say of who is there: users who do not report themselves, and users who said that they leave."""
+"""Who is there, and who is not: users who do not report themselves, users who said that they leave, media servers."""
 
 from collections import Counter, OrderedDict
 from typing import NamedTuple
 
+from msgspec import Struct
+
+from roompulse.report.model import Entry, Report
 from roompulse.rooms.user import UserState
+
+
+class Timeouts(Struct, frozen=True):
+    """Seconds without a report after which users and streams are stale, and after which they leave."""
+
+    stale_after: float
+    leave_after: float
 
 
 class BroughtIn:
@@ -35,51 +45,62 @@ class BroughtIn:
         user.brought_by = ""
 
 
-class _Departure(NamedTuple):
+class _Last(NamedTuple):
     report_time: int
     at: float
 
 
-class Departures:
-    """Users of one room who said that they leave, within the last `remembered` seconds.
+class LastReports:
+    """The last reports of those who are no users of a room, within the last `remembered` seconds.
 
-    Others go on mentioning them for a moment, which must not bring them back.
+    That is of users who said that they leave: others go on mentioning them for a moment, which must not bring them
+    back. And of media servers.
     """
 
-    __slots__ = ("_departed", "_remembered")
+    __slots__ = ("_last", "_remembered")
 
     def __init__(self, remembered: float) -> None:
         self._remembered = remembered
-        self._departed: OrderedDict[str, _Departure] = OrderedDict()
+        self._last: OrderedDict[str, _Last] = OrderedDict()
 
-    def note(self, user_id: str, report_time: int, now: float) -> None:
+    def note(self, reporter_id: str, report_time: int, now: float) -> None:
         self._forget(now)
-        self._departed[user_id] = _Departure(report_time, now)
-        self._departed.move_to_end(user_id)
+        last = self._last.get(reporter_id)
+        if last and 0 < last.report_time - report_time <= 1:
+            return  # neither newer nor late
+        self._last[reporter_id] = _Last(report_time, now)
+        self._last.move_to_end(reporter_id)
 
-    def has(self, user_id: str, now: float) -> bool:
-        if not self._departed:
-            return False
+    def without(self, report: Report, now: float, within: float) -> list[Entry]:
+        """The entries of a report about users whose last report did not come within so many seconds."""
         self._forget(now)
-        return user_id in self._departed
+        if not self._last:
+            return report.metrics
+        entries = [entry for entry in report.metrics if not self._has(entry.user_id, now, within)]
+        for entry in entries:
+            self.drop(entry.user_id)
+        return entries
 
-    def is_late(self, user_id: str, report_time: int, now: float, patience: float) -> bool:
-        """Whether a report of that time was made before its reporter left, within the last `patience` seconds."""
-        departure = self._departed.get(user_id)
-        return departure is not None and report_time < departure.report_time - 1 and now - departure.at < patience
+    def _has(self, reporter_id: str, now: float, within: float) -> bool:
+        return reporter_id in self._last and now - self._last[reporter_id].at < within
 
-    def drop(self, user_id: str) -> None:
-        self._departed.pop(user_id, None)
+    def is_late(self, reporter_id: str, report_time: int, now: float, patience: float) -> bool:
+        """Whether a report of that time was made before the reporter's last one, of the last `patience` seconds."""
+        last = self._last.get(reporter_id)
+        return last is not None and report_time < last.report_time - 1 and now - last.at < patience
+
+    def drop(self, reporter_id: str) -> None:
+        self._last.pop(reporter_id, None)
 
     def shift(self, seconds: float) -> None:
-        """Shift the times of departures by so much, since the clock was set."""
-        for user_id, departure in self._departed.items():
-            self._departed[user_id] = departure._replace(at=departure.at + seconds)
+        """Shift the times of receipt by so much, since the clock was set."""
+        for reporter_id, last in self._last.items():
+            self._last[reporter_id] = last._replace(at=last.at + seconds)
 
     def _forget(self, now: float) -> None:
-        while self._departed:
-            user_id, departure = next(iter(self._departed.items()))
+        while self._last:
+            reporter_id, last = next(iter(self._last.items()))
             # Also those of times to come, if the clock was set back.
-            if 0 <= now - departure.at < self._remembered:
+            if 0 <= now - last.at < self._remembered:
                 return
-            del self._departed[user_id]
+            del self._last[reporter_id]

@@ -9,7 +9,7 @@ from msgspec import Struct
 from roompulse.quality import FRAME_RATE_WINDOW, StreamQuality
 from roompulse.report.model import Audio, Device, Direction, Network, Received, Video
 from roompulse.rooms.aggregate import step_start
-from roompulse.rooms.stream import StreamState
+from roompulse.rooms.stream import StreamKey, StreamState, key_of, new_stream
 
 CLOCK_TOLERANCE = 600.0
 """Seconds that a report which could not be sent earlier may be behind the server's clock to be placed at its time."""
@@ -24,7 +24,10 @@ the second. Reports that were kept come in a burst instead, each less behind tha
 
 
 class StreamSample(Struct, frozen=True, gc=False):
-    """What one report said about one stream, and how it rates; `user_id` is whose media it is.
+    """What one report said about one stream, and how it rates.
+
+    `user_id` is whose media it is, or who receives it where that is not known; `receiver_id` is None of a stream that
+    was measured where it is sent.
 
     `timestamp` is its place in history: `report_time` if that is at most CLOCK_TOLERANCE before `received_at`, and the
     reporter's clock is not known to be slow; else that.
@@ -37,6 +40,7 @@ class StreamSample(Struct, frozen=True, gc=False):
     device: Device | None
     user_id: str
     reporter_id: str
+    receiver_id: str | None
     stream_id: str
     direction: Direction
     video: Video | None
@@ -49,7 +53,7 @@ class SampleRater:
     """Rates the samples of one room, which come in the order of their receipt."""
 
     def __init__(self) -> None:
-        self._streams: dict[tuple[str, str, str, Direction], StreamState] = {}
+        self._streams: dict[tuple[str, str, StreamKey], StreamState] = {}
         self._clocks: dict[str, ReporterClock] = {}
         self._newest = 0.0
 
@@ -60,10 +64,10 @@ class SampleRater:
         timestamp = self._clocks.setdefault(report.user_id, ReporterClock()).place(report.report_time, at)
         for entry in report.metrics:
             for sample in entry.streams:
-                key = (entry.user_id, report.user_id, sample.stream_id, sample.direction)
+                key = (entry.user_id, report.user_id, key_of(report, sample))
                 stream = self._streams.get(key)
                 if stream is None:
-                    stream = self._streams[key] = StreamState(entry.user_id, report.user_id)
+                    stream = self._streams[key] = new_stream(report, entry, sample)
                 stream.replace(sample, report.report_time, at)
                 yield StreamSample(
                     timestamp=timestamp,
@@ -71,8 +75,9 @@ class SampleRater:
                     report_time=report.report_time,
                     sdk_version=report.sdk_version,
                     device=entry.device,
-                    user_id=entry.user_id,
+                    user_id=stream.user_id,
                     reporter_id=report.user_id,
+                    receiver_id=stream.receiver_id or None,
                     stream_id=sample.stream_id,
                     direction=sample.direction,
                     video=sample.video,
@@ -123,13 +128,13 @@ class WorstOfSteps:
     def __init__(self, step: float, limit: int) -> None:
         self._step = step
         self._limit = limit
-        self._steps: dict[float, dict[tuple[str, str, str, Direction], StreamSample]] = {}
+        self._steps: dict[float, dict[tuple[str | None, ...], StreamSample]] = {}
         self._count = 0
 
     def extend(self, samples: Iterable[StreamSample]) -> None:
         for sample in samples:
             worst = self._steps.setdefault(step_start(sample.timestamp, self._step), {})
-            key = (sample.user_id, sample.reporter_id, sample.stream_id, sample.direction)
+            key = sample.user_id, sample.reporter_id, sample.receiver_id, sample.stream_id, sample.direction
             known = worst.get(key)
             if known is None or not _is_worse(known, sample):
                 worst[key] = sample

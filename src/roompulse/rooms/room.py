@@ -2,28 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
-
-from msgspec import Struct
+from math import inf
 
 from roompulse.report.model import LEFT, Entry, Report, Stream
 from roompulse.rooms.aggregate import aggregate, aggregate_of
 from roompulse.rooms.model import RoomMetrics, RoomSummary, RoomTotals
-from roompulse.rooms.presence import BroughtIn, Departures
+from roompulse.rooms.presence import BroughtIn, LastReports, Timeouts
 from roompulse.rooms.ranking import Place, place_of
 from roompulse.rooms.room_index import RoomIndex, words_of
-from roompulse.rooms.stream import StreamState
+from roompulse.rooms.stream import StreamState, key_of, new_stream
 from roompulse.rooms.user import UserState
 from roompulse.rooms.verdict import Words
 
 INDEXED_FROM = 200
 """Users, or streams, from which on a room has an index; all of a smaller one is gone through when it is read."""
-
-
-class Timeouts(Struct, frozen=True):
-    """Seconds without a report after which users and streams are stale, and after which they leave."""
-
-    stale_after: float
-    leave_after: float
 
 
 class RoomState:
@@ -39,6 +31,7 @@ class RoomState:
         "heard_at",
         "position",
         "room_id",
+        "servers",
         "started_at",
         "updated_at",
         "users",
@@ -47,14 +40,13 @@ class RoomState:
 
     def __init__(self, room_id: str, now: float, timeouts: Timeouts) -> None:
         self.room_id = room_id
-        self.started_at = now
-        self.heard_at = now
+        self.started_at = self.heard_at = now
         self.users: dict[str, UserState] = {}
         self.brought_in = BroughtIn()
-        self.departures = Departures(timeouts.leave_after)
+        self.departures = LastReports(timeouts.leave_after)
+        self.servers = LastReports(timeouts.stale_after)
         self.updated_at = 0.0
-        self.version = 0
-        self.position = 0
+        self.version = self.position = 0
         self._timeouts = timeouts
         self._name: str | None = None
         self._metrics: RoomMetrics | None = None
@@ -82,6 +74,8 @@ class RoomState:
         Unless that came STALE_AFTER seconds ago: then the reporter's clock was set back.
         """
         patience = self._timeouts.stale_after
+        if report.by_server:
+            return self.servers.is_late(report.user_id, report.report_time, now, patience)
         user = self.users.get(report.user_id)
         if user is None:
             return self.departures.is_late(report.user_id, report.report_time, now, patience)
@@ -94,45 +88,57 @@ class RoomState:
         """Apply one report and return the users that it brought into the room."""
         known = len(self.users)
         self.heard_at = max(self.heard_at, now)
-        self.departures.drop(report.user_id)
         if report.room_name:
             self._name = report.room_name
+        for entry in self._entries_of(report, now, version):
+            self._apply_entry(entry, report, now, version)
+            if report.by_server or _changes_its_user(entry):
+                self._touched[self.users[entry.user_id]] = None
+        new = len(self.users) - known
+        users = list(islice(reversed(self.users.values()), new)) if new else []
+        if not report.by_server and report.events and any(event.type == LEFT for event in report.events):
+            self._leave(self.users[report.user_id], report.report_time, now, version)
+        self.changed(now, version)
+        return users
+
+    def _entries_of(self, report: Report, now: float, version: int) -> list[Entry]:
+        """Note who reports, and return the entries about those who are there."""
+        if report.by_server:
+            self.servers.note(report.user_id, report.report_time, now)
+            entries = self.departures.without(report, now, within=self._timeouts.stale_after)
+            for entry in entries:  # before what they receive of each other
+                self._user(entry.user_id, now, brought_by=report.user_id)
+            return entries
+        self.departures.drop(report.user_id)
         reporter = self._user(report.user_id, now)
         self._touched[reporter] = None
         self.brought_in.remove(reporter)
         reporter.reports(report, now, version)
         reporter.sources.note(report, now)
-        for entry in report.metrics:
-            if entry.user_id == report.user_id or not self.departures.has(entry.user_id, now):
-                self._apply_entry(entry, report, now, version)
-                if _changes_its_user(entry):
-                    self._touched[self.users[entry.user_id]] = None
-        new = len(self.users) - known
-        users = list(islice(reversed(self.users.values()), new)) if new else []
-        if report.events and any(event.type == LEFT for event in report.events):
-            self._leave(reporter, report.report_time, now, version)
-        self.changed(now, version)
-        return users
+        return self.departures.without(report, now, within=inf)
 
     def _apply_entry(self, entry: Entry, report: Report, now: float, version: int) -> None:
         index = self._index
         user = self._user(entry.user_id, now, brought_by=report.user_id)
         reporting = user.reported_on(report, entry, now, version)
         for sample in entry.streams:
-            key = (sample.stream_id, sample.direction)
+            key = key_of(report, sample)
             stream = reporting.streams.get(key)
             # Whether a stream is sent matters to others who receive it.
             matters = len(user.reporters) > 1 and sample.direction == "send" and user.user_id == report.user_id
             was_sent = matters and stream is not None and stream.is_sent
             if stream is None:
-                stream = reporting.streams[key] = StreamState(entry.user_id, report.user_id)
+                stream = reporting.streams[key] = new_stream(report, entry, sample)
                 if sample.direction == "recv":
-                    self.users[report.user_id].receiving[entry.user_id, sample.stream_id] = stream
+                    self.users[stream.receiver_id].receiving[stream.received_as(sample)] = stream
                 if index:
                     index.stream_starts(stream)
             elif index:
                 (index.stream_starts if stream.stale else index.stream_changes)(stream)
             stream.replace(sample, report.report_time, now)
+            if stream.by_server and (sender := self._sender_of(stream)):
+                sender.by_servers[stream] = None
+                sender.changed(version)
             if matters and stream.is_sent != was_sent:
                 self._receivers_changed(user, sample.stream_id, version)
 
@@ -148,11 +154,14 @@ class RoomState:
             self._index.user_changes(user_id)
         return user
 
+    def _sender_of(self, stream: StreamState) -> UserState | None:
+        return self.users.get(stream.user_id) if stream.is_named else None
+
     def _receivers_changed(self, sender: UserState, stream_id: str, version: int) -> None:
         """Note that a stream is sent now, or not any more: those who receive nothing of it are rated by that."""
         for reporter_id, reporting in sender.reporters.items():
             receiver = self.users.get(reporter_id)
-            if receiver and (stream_id, "recv") in reporting.streams:
+            if receiver and (stream_id, "recv", "") in reporting.streams:
                 self.user_changed(receiver, version)
 
     def turn_stale(self, user: UserState, now: float, version: int) -> bool:
@@ -163,12 +172,14 @@ class RoomState:
         return bool(streams)
 
     def forget_streams(self, streams: Iterable[StreamState], version: int) -> None:
-        """Take streams that were dropped from their senders away from those who reported to receive them."""
+        """Take streams that were dropped away from the other user who sends or receives them."""
         for stream in streams:
-            receiver = self.users.get(stream.reporter_id)
-            if receiver and stream.sample.direction == "recv":
-                receiver.receiving.pop((stream.user_id, stream.sample.stream_id), None)
+            if receiver := self.users.get(stream.receiver_id):
+                receiver.receiving.pop(stream.received_as(stream.sample), None)
                 self.user_changed(receiver, version)
+            if stream.by_server and (sender := self._sender_of(stream)):
+                sender.by_servers.pop(stream, None)
+                self.user_changed(sender, version)
             if not stream.stale:
                 self._ends(stream, version)
 
@@ -177,8 +188,9 @@ class RoomState:
         if self._index:
             self._index.stream_ends(stream)
         if stream.sample.direction == "recv":
-            if receiver := self.users.get(stream.reporter_id):
-                self.user_changed(receiver, version)
+            for user in (self.users.get(stream.receiver_id), self._sender_of(stream)):
+                if user:
+                    self.user_changed(user, version)
         elif stream.reporter_id == stream.user_id and (sender := self.users.get(stream.user_id)):
             self._receivers_changed(sender, stream.sample.stream_id, version)
 
@@ -186,7 +198,7 @@ class RoomState:
         """Remove a user at once, with what it reported to receive."""
         user_id = user.user_id
         self.departures.note(user_id, report_time, now)
-        received = list(user.receiving.values())
+        received = [stream for stream in user.receiving.values() if not stream.by_server]
         self.forget_user(user, left_at=now)
         self.forget_streams(list(user.streams()), version)
         self.user_changed(user, version)
@@ -195,7 +207,7 @@ class RoomState:
             reporting = sender.reporters.get(user_id) if sender else None
             if sender is None or reporting is None:
                 continue
-            del reporting.streams[stream.sample.stream_id, "recv"]
+            del reporting.streams[stream.sample.stream_id, "recv", ""]
             if not reporting.streams:
                 del sender.reporters[user_id]
             if not stream.stale:
@@ -221,6 +233,7 @@ class RoomState:
         self.started_at += seconds
         self.heard_at += seconds
         self.departures.shift(seconds)
+        self.servers.shift(seconds)
         for user in self.users.values():
             user.shift(seconds, version)
         return list(self.users.values())

@@ -2,8 +2,10 @@
 
 from math import inf
 
+from msgspec import UNSET
+
 from roompulse.quality import FRAME_RATE_WINDOW, UNRATED, StreamQuality, is_sent, limitation, rate_stream
-from roompulse.report.model import Direction, Stream, Video
+from roompulse.report.model import Direction, Entry, Report, Stream, Video
 from roompulse.rooms.model import StreamMetrics
 
 _LONGEST_INTERVAL = 600.0
@@ -31,7 +33,8 @@ def interval(since_reported: int, since_received: float, last: float | None) -> 
 class StreamState:
     """The newest sample of one stream, rated when its score is read: most samples are replaced before that.
 
-    `stale` is true while no report has mentioned it for STALE_AFTER: it then counts nowhere.
+    `user_id` is whose media it is, the receiver's own id where that is not known; `receiver_id` is empty for a stream
+    measured where it is sent. `stale` is true while no report has mentioned it for STALE_AFTER: it then counts nowhere.
     """
 
     __slots__ = (
@@ -41,15 +44,17 @@ class StreamState:
         "_quality",
         "_report_time",
         "received_at",
+        "receiver_id",
         "reporter_id",
         "sample",
         "stale",
         "user_id",
     )
 
-    def __init__(self, user_id: str, reporter_id: str) -> None:
+    def __init__(self, user_id: str, reporter_id: str, receiver_id: str = "") -> None:
         self.user_id = user_id
         self.reporter_id = reporter_id
+        self.receiver_id = receiver_id
         self.received_at = -inf
         self.stale = False
         self._report_time = 0
@@ -112,8 +117,22 @@ class StreamState:
         self.received_at += seconds
         self._frame_rates = [(at + seconds, fps) for at, fps in self._frame_rates]
 
-    def order(self) -> tuple[str, Direction, str]:
-        return self.sample.stream_id, self.sample.direction, self.reporter_id
+    @property
+    def by_server(self) -> bool:
+        """Whether it is received, and measured by a media server."""
+        return self.receiver_id not in ("", self.reporter_id)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it is known whose media it is."""
+        return self.user_id != self.receiver_id
+
+    def received_as(self, sample: Stream) -> tuple[str, str, str]:
+        """What tells it apart from what else its receiver receives."""
+        return self.user_id, sample.stream_id, self.reporter_id
+
+    def order(self) -> tuple[str, Direction, str, str]:
+        return self.sample.stream_id, self.sample.direction, self.reporter_id, self.user_id
 
     def metrics(self) -> StreamMetrics:
         sample = self.sample
@@ -126,18 +145,37 @@ class StreamState:
             audio=sample.audio,
             network=sample.network,
             quality=self.quality,
+            sender_id=(self.user_id if self.is_named else None) if self.by_server else UNSET,
         )
 
 
-StreamKey = tuple[str, Direction]
-"""Stream and direction: what tells the streams apart that one reporter gives about one user."""
+StreamKey = tuple[str, Direction, str]
+"""Stream, direction, and the sender of what a media server sends to the user, else empty.
+
+This tells the streams apart that one reporter gives about one user.
+"""
+
+
+def key_of(report: Report, sample: Stream) -> StreamKey:
+    sender_id = sample.sender_id if report.by_server and sample.direction == "recv" else None
+    return sample.stream_id, sample.direction, sender_id or ""
+
+
+def new_stream(report: Report, entry: Entry, sample: Stream) -> StreamState:
+    """A stream that an entry is the first to mention."""
+    if sample.direction == "send":
+        return StreamState(entry.user_id, report.user_id)
+    if report.by_server:
+        return StreamState(sample.sender_id or entry.user_id, report.user_id, entry.user_id)
+    return StreamState(entry.user_id, report.user_id, report.user_id)
 
 
 class Reporting:
-    """What one reporter last said about one user, and when."""
+    """What one reporter last said about one user, and when; `by_server` of a media server."""
 
-    __slots__ = ("at", "streams")
+    __slots__ = ("at", "by_server", "streams")
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_server: bool) -> None:
+        self.by_server = by_server
         self.at = 0.0
         self.streams: dict[StreamKey, StreamState] = {}

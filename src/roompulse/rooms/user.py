@@ -1,14 +1,14 @@
 """What is kept of one user while it is live."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import chain
 from math import inf
 
-from roompulse.quality import Level, level_of, rate_user, worst
+from roompulse.quality import level_of, rate_user, worst
 from roompulse.report.model import Entry, Report
 from roompulse.rooms.given import Given
-from roompulse.rooms.links import Reception, Weakest
-from roompulse.rooms.model import Receiving, UserMetrics
+from roompulse.rooms.links import UserLinks
+from roompulse.rooms.model import UserMetrics
 from roompulse.rooms.rated_samples import CLOCK_TOLERANCE, LATE
 from roompulse.rooms.same_id import WINDOW, Sources, TwoSdks
 from roompulse.rooms.stream import Reporting, StreamState
@@ -17,7 +17,7 @@ DEAD_BAND = 0.05
 """Difference of scores up to which a user keeps its place in a list."""
 
 
-class UserState:
+class UserState(UserLinks):
     """One user of one room: what is reported about it, and what it reported to receive from others.
 
     `users` are all users of its room. `joined_at` and `left_at` are when it came and went (Unix seconds); one who went
@@ -26,7 +26,6 @@ class UserState:
 
     __slots__ = (
         "_about",
-        "_by_itself",
         "_metrics",
         "_missing",
         "_newest",
@@ -35,26 +34,22 @@ class UserState:
         "_scored",
         "_users",
         "brought_by",
+        "by_itself",
         "given",
         "joined_at",
         "left_at",
         "received_at",
-        "receiving",
-        "reporters",
         "sources",
         "stale",
-        "user_id",
         "version",
     )
 
     def __init__(self, user_id: str, users: "Mapping[str, UserState]", now: float, brought_by: str = "") -> None:
-        self.user_id = user_id
+        super().__init__(user_id)
         self.joined_at = now
         self.left_at: float | None = None
         # The first who reported on this user, until it reports itself.
         self.brought_by = brought_by
-        self.reporters: dict[str, Reporting] = {}
-        self.receiving: dict[tuple[str, str], StreamState] = {}
         self.received_at = 0.0
         self.stale = False
         self.version = 0
@@ -62,7 +57,7 @@ class UserState:
         self._users = users
         # (sdk_version, report_time) of the newest report about this user, and of its own newest report.
         self._about: tuple[str, int] | None = None
-        self._by_itself: tuple[str, int] | None = None
+        self.by_itself: tuple[str, int] | None = None
         # The highest report_time of its own reports, and when it came.
         self._newest: tuple[int, float] = (0, -inf)
         self.given = Given()
@@ -74,7 +69,7 @@ class UserState:
 
     def reports(self, report: Report, now: float, version: int) -> None:
         """Note that this user sent `report`."""
-        self._by_itself = (report.sdk_version, report.report_time)
+        self.by_itself = (report.sdk_version, report.report_time)
         # One that is more than a second older was not late: nothing newer had come for long.
         if not self._newest[0] - 1 <= report.report_time < self._newest[0]:
             self._newest = (report.report_time, now)
@@ -85,10 +80,12 @@ class UserState:
         """Note that `report` has an entry about this user, and return what its reporter says about it."""
         self._about = (report.sdk_version, report.report_time)
         self.given.give_entry(entry, now, by_itself=report.user_id == self.user_id)
+        if report.by_server:
+            self.given.give("labels", report.labels, now, by_itself=False)
         self._refreshed(now, version)
         reporting = self.reporters.get(report.user_id)
         if reporting is None:
-            reporting = self.reporters[report.user_id] = Reporting()
+            reporting = self.reporters[report.user_id] = Reporting(by_server=report.by_server)
         reporting.at = max(reporting.at, now)
         return reporting
 
@@ -196,11 +193,6 @@ class UserState:
         own = sender.own_stream(received.sample.stream_id) if sender else None
         return own is not None and own.is_sent
 
-    def own_stream(self, stream_id: str) -> StreamState | None:
-        """What this user itself reports to send under that id."""
-        reporting = self.reporters.get(self.user_id)
-        return reporting.streams.get((stream_id, "send")) if reporting else None
-
     def is_late(self, report_time: int, now: float, patience: float) -> bool:
         """Whether its own report of that time is more than a second older than its newest of `patience` seconds."""
         newest, at = self._newest
@@ -218,48 +210,6 @@ class UserState:
         report_time, at = self._newest
         return at - report_time if LATE <= at - report_time <= CLOCK_TOLERANCE else None
 
-    def weakest(self) -> Weakest:
-        """The streams that decide its score, found without `metrics()`."""
-        sending = [one for one in self.streams() if one.sample.direction == "send" and one.quality.score is not None]
-        receiving = [one for one in self.receiving.values() if one.quality.score is not None]
-        uplink = min(sending, key=lambda one: (one.quality.score, one.order()), default=None)
-        worst = min(receiving, key=lambda one: (one.quality.score, one.user_id, one.sample.stream_id), default=None)
-        return Weakest(uplink.metrics() if uplink else None, self._reception(worst) if worst else None)
-
-    def _reception(self, stream: StreamState) -> Reception:
-        return Reception(None if stream.user_id == self.user_id else stream.user_id, stream.metrics())
-
-    def rated(self) -> Iterator[StreamState]:
-        """The streams that count for its score: what it sends, and what it reported to receive."""
-        sending = (one for one in self.streams() if one.sample.direction == "send")
-        return (one for one in chain(sending, self.receiving.values()) if not one.stale)
-
-    def received(self) -> list[Receiving]:
-        """What it receives, by sender and stream."""
-        streams = [self.receiving[key] for key in sorted(self.receiving)]
-        return [
-            Receiving(stream.user_id, stream.sample.stream_id, stream.quality.score, stream.quality.level)
-            for stream in streams
-        ]
-
-    def received_by_others(self) -> Iterator[Level]:
-        """How well each of the others receives each of its streams, where that is known."""
-        others = (one for one in self.streams() if one.reporter_id != self.user_id and not one.stale)
-        return (one.quality.level for one in others if one.sample.direction == "recv")
-
-    def streams(self) -> Iterator[StreamState]:
-        """The streams that entries about this user gave."""
-        return chain.from_iterable(reporting.streams.values() for reporting in self.reporters.values())
-
-    def sending(self) -> Iterator[StreamState]:
-        """What it sends by its own reports, without stale streams."""
-        reporting = self.reporters.get(self.user_id)
-        own = reporting.streams.values() if reporting else ()
-        return (one for one in own if one.sample.direction == "send" and not one.stale)
-
-    def stream_count(self) -> int:
-        return sum(len(reporting.streams) for reporting in self.reporters.values())
-
     def metrics(self) -> UserMetrics:
         """The answer about this user; built once per change."""
         if self._metrics is None:
@@ -270,7 +220,7 @@ class UserState:
         streams = sorted(self.streams(), key=StreamState.order)
         sending = [one for one in streams if one.sample.direction == "send"]
         receiving = [self.receiving[key] for key in sorted(self.receiving)]
-        sdk_version, report_time = self._about or self._by_itself or ("", 0)
+        sdk_version, report_time = self._about or self.by_itself or ("", 0)
         return UserMetrics(
             user_id=self.user_id,
             user_name=self.given.user_name,

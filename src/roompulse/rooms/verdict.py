@@ -35,8 +35,8 @@ class Links(Protocol):
 
     def received(self) -> Iterable[Receiving]: ...
 
-    def received_by_others(self) -> Iterable[Level]:
-        """How well each of the others receives each stream of this user."""
+    def received_by_others(self) -> Iterable[tuple[str, Level]]:
+        """Who of the others receives each stream of this user, and how well."""
         ...
 
 
@@ -105,7 +105,7 @@ def in_words(room: Room) -> Words:
     if not affected:
         return _without_trouble(room, nothing)
     scored = quality.good + quality.fair + quality.poor
-    cause = _received_by_all(room) or _shared(room) or _single(room)
+    cause = _received_by_all(room) or _by_one(room) or _shared(room) or _single(room)
     rest = ["; ", *nothing] if nothing else []
     return [f"{affected} of {_users(scored)} affected", *cause, *rest]
 
@@ -199,6 +199,26 @@ def _received_by_all(room: Room) -> Words | None:
     return [f": {who} poor quality from most others{f' ({_up_to(term)})' if term else ''}"]
 
 
+def _by_one(room: Room) -> Words | None:
+    """The one user whose downlink is bad, if all others who are affected send badly to that user and to nobody else."""
+    affected = [user_id for user_id, _ in zip(room.worst_first(), range(len(room.troubles)), strict=False)]
+    receivers = [user_id for user_id in affected if room.troubles[user_id].source_id != user_id]
+    if len(receivers) != 1 or len(affected) < 2:
+        return None
+    (receiver,) = receivers
+    for user_id in affected:
+        sender = room.links(user_id)
+        if user_id != receiver and (sender is None or not _is_good_for_others(sender, receiver)):
+            return None
+    return [": ", *_of_link(_fault(receiver, room.links(receiver)))]
+
+
+def _is_good_for_others(sender: Links, receiver_id: str) -> bool:
+    """Whether others than this one receive the sender, and all of them well."""
+    levels = [level for user_id, level in sender.received_by_others() if user_id != receiver_id]
+    return "good" in levels and not IMPAIRED.intersection(levels)
+
+
 def _shared(room: Room) -> Words | None:
     """The one sender of the streams that decide most of the scores: its uplink if that is bad by its own measure."""
     troubles, of = room.troubles, len(room.troubles)
@@ -234,7 +254,7 @@ def _them(count: int, of: int) -> str:
 
 def _is_bad_for_most(sender: Links) -> bool:
     """Whether most of those who receive this sender receive it badly: else it is not the sender."""
-    levels = list(sender.received_by_others())
+    levels = [level for _, level in sender.received_by_others()]
     return most(sum(level in IMPAIRED for level in levels), len(levels))
 
 

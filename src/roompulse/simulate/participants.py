@@ -1,11 +1,14 @@
 """A simulated user: its links, camera, microphone and screen, and how their figures vary."""
 
 import math
+from collections.abc import Iterable
 from random import Random
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from roompulse.client import Device
-from roompulse.simulate.troubles import NOTHING
+from roompulse.simulate.troubles import AFFECTED, NOTHING, Fault
 
 T = TypeVar("T")
 
@@ -20,6 +23,7 @@ DEVICES = {
     Device("mobile", "Android 16", "Chrome 142", "cellular"): 15,
     Device("tablet", "iPadOS 26", "Safari 26", "wifi"): 10,
 }
+REGIONS = {"eu-west": 45, "us-east": 35, "ap-south": 20}
 CAMERAS = {(1280, 720, 30, 1900): 45, (1280, 720, 25, 1500): 30, (640, 360, 25, 560): 20, (1920, 1080, 30, 3600): 5}
 """Width and height (px), fps and kbit/s."""
 
@@ -70,13 +74,25 @@ class Picture:
 
 
 class Participant:
-    """`pictures` are by stream id; `sending` and `receiving` are the impairments of its streams since its last step."""
+    """`pictures` are by stream id; `sending` and `receiving` are the impairments of its streams since its last step.
 
-    def __init__(self, user_id: str, random: Random, *, leaves_at: float) -> None:
+    `faults` are those that the user has. They depend on its `home` alone, so that all else is as without them.
+    """
+
+    def __init__(
+        self, user_id: str, random: Random, *, leaves_at: float, home: str = "", faults: Iterable[Fault] = ()
+    ) -> None:
         self.user_id = user_id
         self.leaves_at = leaves_at
         self.sdk_version = _weighted(random, SDK_VERSIONS)
         self.device = _weighted(Random(user_id), DEVICES)  # noqa: S311
+        self.region = _weighted(Random(f"{home}/region"), REGIONS)  # noqa: S311
+        self.faults = [fault for fault in faults if Random(f"{home}/{fault.value}").random() < 1 / AFFECTED]  # noqa: S311
+        for fault in self.faults:
+            if fault.of == "browser":
+                self.device = replace(self.device, browser=fault.value)
+            else:
+                setattr(self, fault.of, fault.value)
         self.pictures: dict[str, Picture] = {}
         if random.random() < 0.85:
             self.pictures["camera"] = Picture(*_weighted(random, CAMERAS))

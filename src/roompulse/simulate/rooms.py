@@ -11,7 +11,7 @@ from msgspec import Struct
 from roompulse.client import Entry, Report
 from roompulse.simulate.participants import Participant
 from roompulse.simulate.streams import received, sent
-from roompulse.simulate.troubles import NOTHING, TROUBLES, Episodes
+from roompulse.simulate.troubles import FAULTS, NOTHING, TROUBLES, Episodes
 
 RECEIVED_AT_MOST = 9
 """Users that a user receives: as many as fit a screen of tiles."""
@@ -19,6 +19,8 @@ RECEIVED_AT_MOST = 9
 STAYS, SHORTEST_STAY = 600.0, 45.0
 FREE_FOR = 20.0
 """Seconds: how long a user stays on average and at least, and until another user takes the place."""
+
+ROOMS_OF_A_TEAM = 10
 
 ROOM_NAMES = (
     "design-review standup-berlin all-hands interview-33 support-4711 board standup-tokyo pairing-ana-bo webinar-q3"
@@ -36,7 +38,7 @@ USER_NAMES = (
 class Plan(Struct, frozen=True):
     """`users` is the most users of a room, `interval` the seconds between two reports of a user.
 
-    Every other room, beginning with the first, has one of `troubles`, in turn.
+    Every other room, beginning with the first, has one of `troubles`, in turn. Users of all rooms have `faults`.
     """
 
     rooms: int
@@ -44,6 +46,7 @@ class Plan(Struct, frozen=True):
     interval: float
     seed: int
     troubles: tuple[str, ...]
+    faults: tuple[str, ...] = ()
 
 
 Timed = tuple[float, Report]
@@ -56,7 +59,7 @@ def reports(plan: Plan, begin: float) -> Iterator[Timed]:
     for number in range(plan.rooms):
         troubles = plan.troubles if number % 2 == 0 else ()
         trouble = troubles[number // 2 % len(troubles)] if troubles else None
-        rooms.append(Room(_name(ROOM_NAMES.split(), number), plan, trouble, Random(f"{plan.seed}/{number}")))  # noqa: S311
+        rooms.append(Room(number, plan, trouble, Random(f"{plan.seed}/{number}")))  # noqa: S311
     return merge(*(room.reports(begin) for room in rooms), key=itemgetter(0))
 
 
@@ -66,12 +69,15 @@ def _name(names: Sequence[str], number: int) -> str:
 
 
 class Room:
-    def __init__(self, room_id: str, plan: Plan, trouble: str | None, random: Random) -> None:
-        self._room_id = room_id
+    def __init__(self, number: int, plan: Plan, trouble: str | None, random: Random) -> None:
+        self._room_id = _name(ROOM_NAMES.split(), number)
         self._interval = plan.interval
+        self._seed = plan.seed
+        self._faults = [FAULTS[name] for name in plan.faults]
         self._random = random
         self._names = random.sample(USER_NAMES.split(), k=len(USER_NAMES.split()))
-        self._joined = 0
+        # A few rooms share their users, as teams do; those of other rooms are other people.
+        self._joined = number // ROOMS_OF_A_TEAM * len(self._names)
         self._members: list[Participant] = []
         self._agenda: list[tuple[float, int, Participant | None]] = []
         self._episodes = Episodes(TROUBLES[trouble], random) if trouble else None
@@ -98,7 +104,9 @@ class Room:
 
     def _join(self, now: float) -> Participant:
         stay = max(SHORTEST_STAY, self._random.expovariate(1 / STAYS))
-        participant = Participant(_name(self._names, self._joined), self._random, leaves_at=now + stay)
+        user_id = _name(self._names, self._joined)
+        home = f"{self._seed}/{self._room_id}/{user_id}"
+        participant = Participant(user_id, self._random, leaves_at=now + stay, home=home, faults=self._faults)
         self._joined += 1
         self._members.append(participant)
         return participant
@@ -109,7 +117,8 @@ class Room:
         users = len(self._members)
         own = Entry(participant.user_id, sent(participant, at), participant.device)
         others = [Entry(other.user_id, received(other, participant, users, at)) for other in self._tiles(participant)]
-        return Report(participant.user_id, self._room_id, participant.sdk_version, [own, *others], at)
+        labels = {"region": participant.region}
+        return Report(participant.user_id, self._room_id, participant.sdk_version, [own, *others], at, labels=labels)
 
     def _tiles(self, participant: Participant) -> list[Participant]:
         """The users that a user receives: those who share a screen first, then those who joined first."""
@@ -123,6 +132,8 @@ class Room:
             burst = self._random.uniform(*episodes.trouble.burst)
             participant.sending = episodes.trouble.sending.at(strength, burst)
             participant.receiving = episodes.trouble.receiving.at(strength, burst)
+        for fault in participant.faults:
+            participant.receiving = participant.receiving.and_also(fault.receiving)
 
     def _is_struck(self, participant: Participant, episodes: Episodes) -> bool:
         """Whether this episode affects this participant: if only one, preferably one with a camera."""

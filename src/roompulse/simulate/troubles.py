@@ -1,4 +1,7 @@
-"""Named troubles: which users they affect, what they do to streams, and when they come and go."""
+"""Named troubles: which users they affect, what they do to streams, and when they come and go.
+
+TROUBLES come to rooms now and then. FAULTS are of all users who have something in common, in any room, all the time.
+"""
 
 from collections.abc import Mapping
 from random import Random
@@ -33,6 +36,18 @@ class Impairment(Struct, frozen=True):
             smaller=self.smaller if strength >= 0.5 else 1,
         )
 
+    def and_also(self, other: "Impairment") -> Self:
+        """Both of them at once."""
+        return replace(
+            self,
+            rtt=self.rtt + other.rtt,
+            jitter=self.jitter + other.jitter,
+            packet_loss=self.packet_loss + other.packet_loss,
+            frame_rate=self.frame_rate * other.frame_rate,
+            bitrate=self.bitrate * other.bitrate,
+            smaller=self.smaller * other.smaller,
+        )
+
 
 NOTHING = Impairment()
 
@@ -63,6 +78,23 @@ TROUBLES: Mapping[str, Trouble] = {
     "freeze": Trouble("one", receiving=Impairment(frame_rate=0.0, bitrate=0.0), lasts=(10.0, 25.0), peak=(1.0, 1.0)),
     "server-side": Trouble("all", receiving=Impairment(rtt=70, jitter=40, packet_loss=6)),
 }
+
+
+class Fault(Struct, frozen=True):
+    """What users receive who have this SDK version, region or browser: one user in AFFECTED has it."""
+
+    of: Literal["sdk_version", "region", "browser"]
+    value: str
+    receiving: Impairment
+
+
+FAULTS: Mapping[str, Fault] = {
+    "bad-sdk-version": Fault("sdk_version", "3.1.0-rc.1", Impairment(frame_rate=0.15)),
+    "bad-region": Fault("region", "sa-east", Impairment(rtt=450, jitter=20)),
+    "bad-browser": Fault("browser", "Edge 143", Impairment(packet_loss=9)),
+}
+
+AFFECTED = 4
 
 FIRST_AFTER = (4.0, 12.0)
 RESTS = (20.0, 150.0)

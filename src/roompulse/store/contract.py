@@ -33,7 +33,8 @@ class HistoryQuery(Struct, frozen=True):
 class SampleQuery(Struct, frozen=True):
     """Which reports of a room: received after `after` and not after `until` (Unix seconds).
 
-    With `reporter_id` those of one reporter; with `about` only their entries about that user.
+    With `reporter_id` those of one reporter, and what media servers say of that user. With `about` only their entries
+    that may be about that user's media.
     """
 
     room_id: str

@@ -41,15 +41,14 @@ def _entry(streams: Sequence[Stream], more: Mapping[str, Any], report_time: int)
     values: list[Any] = []
     for one in streams:
         video, audio, network = one.video, one.audio, one.network
-        values.append(
-            (
-                one.stream_id,
-                one.direction == "recv",
-                None if video is None else _video(video, report_time),
-                None if audio is None else _audio(audio, report_time),
-                None if network is None else (network.rtt, network.packet_loss, network.jitter),
-            )
+        parts = (
+            one.stream_id,
+            one.direction == "recv",
+            None if video is None else _video(video, report_time),
+            None if audio is None else _audio(audio, report_time),
+            None if network is None else (network.rtt, network.packet_loss, network.jitter),
         )
+        values.append(parts if one.sender_id is None else (*parts, one.sender_id))
     if more:
         values.append(more)
     return values
@@ -93,7 +92,7 @@ def unpack_entry(values: list[Any], report_time: int) -> Packed:
     more = _rest(values)
     streams = []
     # An absent part is None, and no part is empty: `and` is faster than `if`, and this loop is a third of a start.
-    for stream_id, received, video, audio, network in values:
+    for stream_id, received, video, audio, network, *sender in values:
         if video and video[0] is True:
             video[0] = report_time
         if audio and audio[0] is True:
@@ -105,6 +104,7 @@ def unpack_entry(values: list[Any], report_time: int) -> Packed:
                 video and Video(*video),
                 audio and Audio(*audio),
                 network and Network(*network),
+                *sender,
             )
         )
     return streams, more

@@ -1,6 +1,6 @@
 """Calls that were recorded elsewhere, saved in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from msgspec import Struct
@@ -36,17 +36,18 @@ class SqlRecordings:
         async with self._reading() as connection:
             return bool(await connection.scalar(select(or_(*kept))))
 
-    async def add(self, room_id: str, calls: Sequence[Call]) -> None:
-        """Save all calls of a room that is not known yet, or none of them."""
-        await self._write(partial(_add_all, room_id=room_id, calls=calls))
+    async def add(self, room_id: str, calls: Sequence[Call], also: Callable[[Connection], None]) -> None:
+        """Save all calls of a room that is not known yet, or none of them; `also` is done in the same transaction."""
+        await self._write(partial(_add_all, room_id=room_id, calls=calls, also=also))
 
 
-def _add_all(connection: Connection, room_id: str, calls: Sequence[Call]) -> None:
+def _add_all(connection: Connection, room_id: str, calls: Sequence[Call], also: Callable[[Connection], None]) -> None:
     for call in calls:
         _add(connection, room_id, call)
     start = round(calls[0].started_at * 1000)
     _put_in_order(connection, samples, "received_at", start)
     _put_in_order(connection, snapshots, "timestamp", start)
+    also(connection)
 
 
 def _add(connection: Connection, room_id: str, call: Call) -> None:

@@ -22,9 +22,10 @@ _RATED_AT_ONCE = 25
 
 
 class StreamQuery(Struct, frozen=True):
-    """Which samples of one reporter: from `start` to `end` (Unix seconds), the newest `limit` of them.
+    """Which samples of the user `reporter_id`: from `start` to `end` (Unix seconds), the newest `limit` of them.
 
-    `about` is the user whose media was measured. With `step` (seconds), only the worst sample of each stream and step.
+    `about` is the user whose media was measured, `measured_by` who reported that: a media server's figures of a user
+    are among the user's. With `step` (seconds), only the worst sample of each stream and step.
     """
 
     room_id: str
@@ -36,10 +37,13 @@ class StreamQuery(Struct, frozen=True):
     direction: Direction | None = None
     step: float | None = None
     limit: int = DEFAULT_LIMIT
+    measured_by: str | None = None
 
     def matches(self, sample: StreamSample) -> bool:
         return (
             self.start <= sample.timestamp <= self.end
+            and self.about in (None, sample.user_id)
+            and self.measured_by in (None, sample.reporter_id)
             and self.stream_id in (None, sample.stream_id)
             and self.direction in (None, sample.direction)
         )

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import astuple
 from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from roompulse.report.model import Connection, Device, Entry, Event, Received, Report
+from roompulse.report.model import Connection, Device, Entry, Event, Received, Report, Role
 from roompulse.rooms.model import Aggregate
 from roompulse.store.packing import Packed, pack_aggregate, pack_report, unpack_entry, unpack_lone_entry, unpack_report
 from roompulse.store.schema import samples
@@ -72,18 +72,39 @@ def _insert_of(count: int) -> str:
 
 
 def rows_of(reports: Iterable[Received]) -> list[tuple[Any, ...]]:
-    """Rows of REPORT_COLUMNS, one for each report."""
-    return [_row_of(received.report, round(received.at * 1000)) for received in reports]
+    """Rows of REPORT_COLUMNS, `rows_in` of each report: one, and of a media server one for each entry.
+
+    Entries of a media server are stored as reports of the users they are about, and name the server: so what is known
+    of a user is found in one place, whoever measured it.
+    """
+    rows: list[tuple[Any, ...]] = []
+    for received in reports:
+        report, at = received.report, round(received.at * 1000)
+        more = _of_report(report)
+        if not report.by_server:
+            rows.append(_row_of(report, report.user_id, report.metrics, more, at))
+            continue
+        of_each = {"server": report.user_id}
+        more = of_each | more
+        if not report.metrics:
+            rows.append(_row_of(report, report.user_id, (), more, at))
+        for entry in report.metrics:
+            rows.append(_row_of(report, entry.user_id, (entry,), more, at))
+            more = of_each  # The first row has what is said of the report as a whole.
+    return rows
 
 
-def _row_of(report: Report, at: int) -> tuple[Any, ...]:
+def rows_in(report: Report) -> int:
+    return max(1, len(report.metrics)) if report.by_server else 1
+
+
+def _row_of(report: Report, about: str, metrics: Sequence[Entry], more: dict[str, Any], at: int) -> tuple[Any, ...]:
     entries = [
-        (one.streams, _of_entry(one) if one.device or one.user_name or one.connection else _NOTHING)
-        for one in report.metrics
+        (one.streams, _of_entry(one) if one.device or one.user_name or one.connection else _NOTHING) for one in metrics
     ]
-    users = searched_user(BETWEEN_USERS.join([one.user_id for one in report.metrics])) if entries else None
-    packed = pack_report(entries, _of_report(report), report.report_time)
-    return report.room_id, report.user_id, report.sdk_version, report.report_time, at, users, packed
+    users = searched_user(BETWEEN_USERS.join([one.user_id for one in metrics])) if entries else None
+    packed = pack_report(entries, more, report.report_time)
+    return report.room_id, about, report.sdk_version, report.report_time, at, users, packed
 
 
 def searched_user(user_id: str) -> str:
@@ -122,33 +143,56 @@ def session_row(room_id: str, started_at: float) -> dict[str, Any]:
 
 
 def reports_of(rows: Iterable[Any], about: str | None = None) -> Iterator[Received]:
-    """The reports that are stored in rows of STORED_COLUMNS; their positions are the ids of the rows.
+    """The reports that are stored in rows of STORED_COLUMNS; their positions are the ids of their first rows.
 
-    With `about`, those with an entry about that user, without their other entries.
+    With `about`, without entries that are neither about that user nor about who is stored as the reporter.
     """
-    entries = _LoneEntries()
+    parts = _Parts()
     for row in rows:
-        *_, users, streams, user_id = row
-        if user_id is not None:
-            yield from entries.add(row)
+        part = _part_of(row, about)
+        if part is None:
             continue
-        yield from entries.end()
-        yield from _report_of(row, users[1:-1].split(BETWEEN_USERS) if users else (), streams, about)
-    yield from entries.end()
+        if part.is_whole:
+            yield from parts.end()
+            yield part.report
+        else:
+            yield from parts.add(part)
+    yield from parts.end()
 
 
-def _report_of(row: Any, users: Sequence[str], streams: bytes, about: str | None) -> Iterator[Received]:
-    row_id, room_id, reporter_id, sdk_version, report_time, received_at, *_ = row
-    packed, more = unpack_report(streams)
-    entries = [
-        _entry_of(user_id, unpack_entry(entry, report_time))
-        for user_id, entry in zip(users, packed, strict=True)
-        if about in (None, user_id)
-    ]
-    if entries or about is None:
-        whole = _report_fields(more) if more else ()
-        report = Report(reporter_id, room_id, sdk_version, report_time, entries, *whole)
-        yield Received(report, received_at / 1000, position=row_id)
+class _Part(NamedTuple):
+    """A row: a whole report, or what is said about one user in a report of a media server or of a version up to 0.1.0.
+
+    `is_first` says that it has what is said of the report as a whole.
+    """
+
+    report: Received
+    is_whole: bool
+    is_first: bool
+
+
+def _part_of(row: Any, about: str | None) -> _Part | None:
+    """The report as of this row; None if it has no entry that is wanted."""
+    row_id, room_id, reporter_id, sdk_version, report_time, received_at, users, streams, user_id = row
+    if user_id is None:
+        packed, more = unpack_report(streams)
+        entries = [
+            _entry_of(one, unpack_entry(entry, report_time))
+            for one, entry in zip(users[1:-1].split(BETWEEN_USERS) if users else (), packed, strict=True)
+            if about in (None, one) or one == reporter_id
+        ]
+    else:
+        unpacked = unpack_lone_entry(streams, report_time)
+        entries, more = [_entry_of(user_id, unpacked)], unpacked[1]
+    if about is not None and not entries:
+        return None
+    is_first = not _OF_REPORT.isdisjoint(more)
+    server = more.get("server")
+    role: Role | None = "server" if server else None
+    whole = _report_fields(more) if is_first else _NO_FIELDS
+    report = Report(server or reporter_id, room_id, sdk_version, report_time, entries, *whole, role)
+    is_whole = not entries or (user_id is None and server is None)
+    return _Part(Received(report, received_at / 1000, position=row_id), is_whole, is_first)
 
 
 def _entry_of(user_id: str, unpacked: Packed) -> Entry:
@@ -156,39 +200,40 @@ def _entry_of(user_id: str, unpacked: Packed) -> Entry:
     return Entry(user_id, list(streams), *_entry_fields(more)) if more else Entry(user_id, list(streams))
 
 
-class _LoneEntries:
-    """Reports of which each entry has a row of its own, as versions up to 0.1.0 stored them.
-
-    Adjacent rows that may be of one report become one report: applying it takes half of the time. The first row has
-    what is said of the report as a whole.
-    """
+class _Parts:
+    """Adjacent rows that may be of one report become one report: applying it takes half of the time."""
 
     def __init__(self) -> None:
-        self._common: tuple[Any, ...] | None = None
+        self._newest: Received | None = None
         self._users = set[str]()
-        self._report: Received | None = None
 
-    def add(self, row: Any) -> Iterator[Received]:
-        """Add an entry; yields the report before, if this is the first entry of another one."""
-        row_id, room_id, reporter_id, sdk_version, report_time, received_at, _, streams, user_id = row
-        common = received_at, reporter_id, room_id, report_time, sdk_version
-        unpacked = unpack_lone_entry(streams, report_time)
-        is_first = not _OF_REPORT.isdisjoint(unpacked[1])
-        if self._report is None or common != self._common or user_id in self._users or is_first:
+    def add(self, part: _Part) -> Iterator[Received]:
+        """Add a part; yields the report before, if this one begins another."""
+        (entry,) = part.report.report.metrics
+        newest = self._newest
+        if newest and not part.is_first and entry.user_id not in self._users and _may_be_one(newest, part.report):
+            newest.report.metrics.append(entry)
+        else:
             yield from self.end()
-            whole = _report_fields(unpacked[1]) if is_first else ()
-            report = Report(reporter_id, room_id, sdk_version, report_time, [], *whole)
-            self._report, self._common = Received(report, received_at / 1000, position=row_id), common
-        self._users.add(user_id)
-        self._report.report.metrics.append(_entry_of(user_id, unpacked))
+            self._newest = part.report
+        self._users.add(entry.user_id)
 
     def end(self) -> Iterator[Received]:
-        if self._report:
-            yield self._report
-        self._report, self._users = None, set()
+        if self._newest:
+            yield self._newest
+        self._newest, self._users = None, set()
+
+
+def _may_be_one(one: Received, other: Received) -> bool:
+    return one.at == other.at and _common(one.report) == _common(other.report)
+
+
+def _common(report: Report) -> tuple[Any, ...]:
+    return report.user_id, report.room_id, report.report_time, report.sdk_version, report.role
 
 
 _OF_REPORT = frozenset({"room_name", "labels", "events"})
+_NO_FIELDS = (None, None, None)
 
 
 def _report_fields(more: Mapping[str, Any]) -> tuple[str | None, dict[str, str] | None, list[Event] | None]:

@@ -5,12 +5,12 @@ from itertools import pairwise
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, literal, select
 
 from roompulse.report.model import Received
 from roompulse.store.contract import SampleQuery, Visit
 from roompulse.store.engine import Database
-from roompulse.store.row_codec import FETCH_AT_ONCE, STORED_COLUMNS, reports_of, searched_user
+from roompulse.store.row_codec import BETWEEN_USERS, FETCH_AT_ONCE, STORED_COLUMNS, reports_of
 from roompulse.store.schema import samples
 
 _MOST_REPORTERS = 8
@@ -83,9 +83,9 @@ def _unpacked(rows: Sequence[Any], about: str | None) -> Iterator[Sequence[Recei
         yield list(reports_of(portion, about))
 
 
-def _is_about(user_id: str) -> ColumnElement[bool]:
+def _is_about(user_id: str | ColumnElement[str]) -> ColumnElement[bool]:
     # `replace` is the one function that compares byte for byte in SQLite and in PostgreSQL.
-    is_listed = func.replace(samples.c.users, searched_user(user_id), "") != samples.c.users
+    is_listed = func.replace(samples.c.users, literal(BETWEEN_USERS) + user_id + BETWEEN_USERS, "") != samples.c.users
     return is_listed | (samples.c.user_id == user_id)
 
 
@@ -95,7 +95,8 @@ def _samples(query: SampleQuery, last_id: int = 0) -> Select[Any]:
     statement = select(*STORED_COLUMNS).where(*within, samples.c.id > last_id)
     statement = statement.order_by(samples.c.id)
     if query.about is not None:
-        statement = statement.where(_is_about(query.about))
+        # What a media server sends to a user is in an entry about the receiver.
+        statement = statement.where(_is_about(query.about) | _is_about(samples.c.reporter_id))
     if query.reporter_id is not None:
         return statement.where(samples.c.reporter_id == query.reporter_id)
     reporters = _reporters(query.room_id)

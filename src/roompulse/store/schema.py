@@ -143,6 +143,52 @@ deliveries = Table(
     comment="the outbox: messages that wait, and what became of the others",
 )
 
+MINUTE, HOUR = 60, 3600
+"""Spans of rollups, in seconds."""
+
+rollups = Table(
+    "rollup",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("span", Integer, nullable=False, comment="seconds: a minute, or an hour of minutes put together"),
+    Column("start", BigInteger, nullable=False, comment="Unix seconds"),
+    Column("dimension", Text, nullable=False, comment="insights.model.DIMENSIONS, or label:KEY"),
+    Column("cells", Packed, nullable=False, comment="insights.cell.pack, by value"),
+    Index("rollup_by_start", "span", "start", "dimension", unique=True),
+    comment="users of a minute by what they have in common",
+)
+
+rollup_users = Table(
+    "rollup_user",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("span", Integer, nullable=False, comment="as in rollup"),
+    Column("start", BigInteger, nullable=False, comment="Unix seconds"),
+    Column("room_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("poor", Integer, nullable=False, comment="minutes, each by one look"),
+    Column("traits", Packed, nullable=False, comment="JSON: dimensions and values"),
+    Index("rollup_user_by_start", "span", "start"),
+    comment="users with the most poor minutes of each value",
+)
+
+trends = Table(
+    "trend",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("start", BigInteger, nullable=False, comment="Unix seconds"),
+    Column("looks", Integer, nullable=False, comment="how many the following are sums of"),
+    Column("rooms", Integer, nullable=False),
+    Column("good", Integer, nullable=False, comment="users, as the following"),
+    Column("fair", Integer, nullable=False),
+    Column("poor", Integer, nullable=False),
+    Column("unknown", Integer, nullable=False),
+    Column("reports", Float, nullable=False, comment="per second"),
+    Column("starts", Integer, nullable=False, comment="of the server in this minute; not a sum"),
+    Index("trend_by_start", "start", unique=True),
+    comment="the whole server in a minute",
+)
+
 beat = Table(
     "beat",
     metadata,

@@ -17,10 +17,11 @@ from roompulse.store.row_codec import (
     STORED_COLUMNS,
     insert_reports,
     reports_of,
+    rows_in,
     rows_of,
     snapshot_row,
 )
-from roompulse.store.schema import events, samples, sessions, snapshots
+from roompulse.store.schema import HOUR, MINUTE, events, rollup_users, rollups, samples, sessions, snapshots, trends
 
 PRUNE_AT_ONCE = 500
 """Rows of each table that one call of `prune` deletes: few enough not to delay ingest."""
@@ -41,11 +42,13 @@ class SqlStore:
         self._fetch = database.fetch
 
     async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
-        last = await self._write(partial(insert_reports, rows=rows_of(reports)))
-        return [
-            Received(one.report, one.at, one.sender, one.by_token, position)
-            for position, one in enumerate(reports, last - len(reports) + 1)
-        ]
+        rows = rows_of(reports)
+        position = await self._write(partial(insert_reports, rows=rows)) - len(rows) + 1
+        committed = []
+        for one in reports:
+            committed.append(Received(one.report, one.at, one.sender, one.by_token, position))
+            position += rows_in(one.report)
+        return committed
 
     async def news(self) -> Sequence[Received]:
         return ()  # Nobody else writes.
@@ -126,6 +129,7 @@ class SqlStore:
             _oldest(snapshots, "timestamp", snapshots_before),
             _oldest(events, "time", snapshots_before),
             _ended(snapshots_before),
+            *(_begun(table, snapshots_before) for table in (rollups, rollup_users, trends)),
         )
         return await self._write(lambda connection: sum(connection.execute(rows).rowcount for rows in oldest))
 
@@ -197,3 +201,11 @@ def _from_the_future(table: Table, time: ColumnElement[int], before: float) -> C
 def _ended(before: float) -> Any:
     ended = select(sessions.c.id).where(sessions.c.ended_at < before * 1000).limit(PRUNE_AT_ONCE).scalar_subquery()
     return delete(sessions).where(sessions.c.id.in_(ended))
+
+
+def _begun(table: Table, before: float) -> Any:
+    old = table.c.start < before
+    if "span" in table.c:  # what its index begins with
+        old &= table.c.span.in_((MINUTE, HOUR))
+    begun = select(table.c.id).where(old).limit(PRUNE_AT_ONCE).scalar_subquery()
+    return delete(table).where(table.c.id.in_(begun))

@@ -3,9 +3,10 @@ from typing import Any
 from roompulse.report.model import Entry
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.grid import MOST, Cell, Grid, grid_of
-from roompulse.rooms.links import heard_by_others, receptions, sent
+from roompulse.rooms.links import Reception, sent
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import UserMetrics
+from roompulse.rooms.user import UserState
 from tests.builders import NOW, network, received, stream
 
 BAD = network(rtt=300, jitter=30, packet_loss=5)
@@ -20,11 +21,12 @@ class Room:
     def report(self, user_id: str, *entries: Entry, at: float = NOW) -> None:
         self.rooms.apply(received(at, user_id=user_id, metrics=list(entries)))
 
-    def find(self, user_id: str) -> UserMetrics | None:
-        return {user.user_id: user for user in self.users()}.get(user_id)
-
     def user(self, user_id: str) -> UserMetrics:
-        user = self.find(user_id)
+        return self.live(user_id).metrics()
+
+    def live(self, user_id: str) -> UserState:
+        room = self.rooms.get("room-1")
+        user = room.user(user_id) if room else None
         assert user
         return user
 
@@ -130,8 +132,8 @@ class TestLinks:
         room.report("u2", receives("u1"))
         user = room.user("u1")
         assert [one.stream_id for one in sent(user)] == ["camera"]
-        assert [one.stream.reporter_id for one in heard_by_others(user)] == ["u2"]
-        assert [(one.sender_id, one.stream.stream_id) for one in receptions(user, room.find)] == [
+        assert [one.receiver_id for one in room.live("u1").receptions_by_others()] == ["u2"]
+        assert [(one.sender_id, one.stream.stream_id) for one in room.live("u1").receptions()] == [
             (None, "mix"),
             ("u2", "camera"),
         ]
@@ -140,5 +142,6 @@ class TestLinks:
         room = Room()
         for number in range(30):
             room.report(f"r{number:02}", receives("u1", network=network(rtt=number)))
-        (reception,) = receptions(room.user("r17"), room.find)
+        (reception,) = room.live("r17").receptions()
+        assert reception == Reception("u1", "r17", reception.stream)
         assert reception.stream.network == network(rtt=17)

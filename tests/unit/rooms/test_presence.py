@@ -1,5 +1,6 @@
 """A user who says that it leaves is gone at once; a report that is late changes nothing."""
 
+from math import inf
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from roompulse.rooms import room
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import RoomMetrics
-from roompulse.rooms.presence import Departures
+from roompulse.rooms.presence import LastReports
 from tests.builders import NOW, network, received, stream
 
 LEAVES: dict[str, Any] = {"events": [Event("left", 1746616000)]}
@@ -101,14 +102,17 @@ class TestLeaving:
 
 
 def test_departures_are_forgotten() -> None:
-    departures = Departures(60)
+    departures = LastReports(60)
     for number in range(1000):
         departures.note(f"u{number}", 0, NOW + number)
-    assert len(departures._departed) == 60
-    assert departures.has("u999", NOW + 999)
-    assert not departures.has("u999", NOW + 1059)
+    assert len(departures._last) == 60
+    mentions = received(metrics=[Entry("u1", []), Entry("u999", [])]).report
+    assert departures.without(mentions, NOW + 1014, within=inf) == mentions.metrics[:1]
+    assert departures.without(mentions, NOW + 1014, within=15) == mentions.metrics
+    departures.note("u999", 0, NOW + 1014)
+    assert departures.without(mentions, NOW + 1074, within=inf) == mentions.metrics
     departures.note("u1", 0, NOW)
-    assert not departures.has("u1", NOW - 1000), "the clock was set back"
+    assert departures.without(mentions, NOW - 1000, within=inf) == mentions.metrics, "the clock was set back"
 
 
 class TestALateReport:

@@ -276,3 +276,31 @@ def test_ids_are_pieces_of_their_own(odd: str) -> None:
     sentence = words([*users("u1", "u2"), sends(odd, stream(network=LOSSY))])
     assert Named(odd) in sentence
     assert [word for word in sentence if isinstance(word, str) and odd in word] == []
+
+
+class TestOfCallsFromEachToEach:
+    """Each sends a stream of its own to each other, and measures by the receiver's reports what becomes of it."""
+
+    def mesh(self, **bad: Network) -> list[tuple[str, list[Entry]]]:
+        """Users u1 to u3; `bad` are paths, as in `u1_u3`: what u1 sends to u3."""
+        reports = []
+        for user in ("u1", "u2", "u3"):
+            others = [other for other in ("u1", "u2", "u3") if other != user]
+            sent = [
+                stream(f"camera-{number}", network=bad.get(f"{user}_{other}", FINE))
+                for number, other in enumerate(others)
+            ]
+            got = [
+                Entry(other, [stream("camera", "recv", network=bad.get(f"{other}_{user}", FINE))]) for other in others
+            ]
+            reports.append((user, [Entry(user, sent), *got]))
+        return reports
+
+    def test_who_alone_receives_the_others_badly_has_a_bad_downlink(self) -> None:
+        both = self.mesh(u1_u3=LOSSY, u2_u3=LOSSY)
+        assert verdict(*both) == "3 of 3 users affected: u3's downlink loses 6 %"
+        assert verdict(*self.mesh(u1_u3=LOSSY)) == "2 of 3 users affected: u3's downlink loses 6 %"
+
+    def test_whom_all_others_receive_badly_has_a_bad_uplink(self) -> None:
+        both = self.mesh(u3_u1=LOSSY, u3_u2=LOSSY)
+        assert verdict(*both) == "3 of 3 users affected: u3's uplink loses 6 %"

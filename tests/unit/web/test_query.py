@@ -6,7 +6,8 @@ import pytest
 from roompulse.report.model import Entry, Stream
 from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
-from roompulse.rooms.room import RoomState, Timeouts
+from roompulse.rooms.presence import Timeouts
+from roompulse.rooms.room import RoomState
 from roompulse.web.pages.query import RoomsQuery, Sort, page_number, rooms_query
 from roompulse.web.pages.rooms_index import RoomsIndex
 from tests.builders import NOW, network, report, stream

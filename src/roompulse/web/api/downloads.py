@@ -102,6 +102,7 @@ USERS_COLUMNS = {
     "os": "device.os",
     "browser": "device.browser",
     "network_type": "device.network_type",
+    "receiver_id": "receiver_id",
 }
 """The attribute of a StreamSample by column."""
 

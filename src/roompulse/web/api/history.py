@@ -87,7 +87,7 @@ async def _each(portions: list[bytes]) -> AsyncGenerator[bytes, None]:
 def history_query(room_id: str, request: AnyRequest) -> HistoryQuery:
     """The query parameters of a room's history; raises BadRequest that names an invalid one."""
     span = requested_span(request)
-    return HistoryQuery(room_id, span.start, span.end, _step(request), requested_limit(request))
+    return HistoryQuery(room_id, span.start, span.end, requested_step(request), requested_limit(request))
 
 
 def stream_query(room_id: str, user_id: str, request: AnyRequest, now: float) -> StreamQuery:
@@ -102,8 +102,9 @@ def stream_query(room_id: str, user_id: str, request: AnyRequest, now: float) ->
         about=requested_id(request, "about"),
         stream_id=requested_id(request, "stream_id"),
         direction=_direction(request),
-        step=_step(request),
+        step=requested_step(request),
         limit=requested_limit(request),
+        measured_by=requested_id(request, "reporter_id"),
     )
 
 
@@ -114,11 +115,11 @@ class Span(Struct, frozen=True):
     end: float | None
 
 
-def requested_span(request: AnyRequest) -> Span:
-    """The parameters `from` and `to`; raises BadRequest that names an invalid one."""
-    span = Span(_time(request, "from"), _time(request, "to"))
+def requested_span(request: AnyRequest, prefix: str = "") -> Span:
+    """The parameters `from` and `to`, whose names begin with `prefix`; raises BadRequest that names an invalid one."""
+    span = Span(_time(request, f"{prefix}from"), _time(request, f"{prefix}to"))
     if span.start is not None and span.end is not None and span.start > span.end:
-        raise BadRequest("from: must not be later than to")
+        raise BadRequest(f"{prefix}from: must not be later than {prefix}to")
     return span
 
 
@@ -127,7 +128,8 @@ def _time(request: AnyRequest, name: str) -> float | None:
     return None if text is None else parse_time(name, text)
 
 
-def _step(request: AnyRequest) -> float | None:
+def requested_step(request: AnyRequest) -> float | None:
+    """The parameter `step`, seconds; raises BadRequest."""
     return _number(request, "step", low=1, high=10**9)
 
 

@@ -14,6 +14,7 @@ from roompulse.settings import Settings
 from roompulse.store.contract import DEFAULT_LIMIT
 from roompulse.web.api.history import MAX_LIMIT
 from roompulse.web.api.openapi_alerts import ALERT_TYPES, alert_paths
+from roompulse.web.api.openapi_insights import INSIGHT_TYPES, insight_paths
 from roompulse.web.api.openapi_parts import (
     FOR_READERS,
     Json,
@@ -94,7 +95,7 @@ def report_schema() -> Json:
 
 def openapi_document(settings: Settings) -> Json:
     references, schemas = msgspec.json.schema_components(
-        [Report, RoomMetrics, UserMetrics, Snapshot, StreamSample, TimelineEvent, *ALERT_TYPES],
+        [Report, RoomMetrics, UserMetrics, Snapshot, StreamSample, TimelineEvent, *ALERT_TYPES, *INSIGHT_TYPES],
         ref_template="#/components/schemas/{name}",
     )
     report, room, user, snapshot, sample, event = references[:6]
@@ -126,6 +127,7 @@ def openapi_document(settings: Settings) -> Json:
             ),
             "/report/stream/{room_id}": with_head(_stream()),
             **alert_paths(history_parameters()),
+            **insight_paths(history_parameters()),
             "/report/schema.json": get_whole("The JSON Schema of a report", [], {"type": "object"}),
         },
         "components": {
@@ -184,6 +186,7 @@ def _stream_parameters() -> list[Json]:
         parameter("about", "Only of this user's media", identifier),
         parameter("stream_id", "Only of this stream", identifier),
         parameter("direction", "Only in this direction", {"enum": ["recv", "send"]}),
+        parameter("reporter_id", "Only as measured by this user or media server", identifier),
     ]
 
 

@@ -53,6 +53,7 @@ class Templates:
             "element_id": encode_id,
             "ahead": ahead,
             "printable": printable,
+            "points": points,
         }
 
     def render(self, name: str, **context: Any) -> str:
@@ -103,6 +104,11 @@ def duration(seconds: float) -> str:
     parts = [(whole // 86_400, "d"), (whole // 3_600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")]
     first = next((place for place, (count, _) in enumerate(parts) if count), len(parts) - 1)
     return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "under 1 s"
+
+
+def points(difference: float) -> str:
+    """A difference in percentage points, as in `+10.4`."""
+    return f"{'−' if difference < 0 else '+' if difference else ''}{abs(difference):.1f}"
 
 
 def ahead(seconds: float) -> str:

@@ -90,7 +90,7 @@ class RoomSections:
     def _row(self, user: LiveUser, context: Mapping[str, Any]) -> Markup:
         def render() -> str:
             html = self._templates.render(
-                "partials/user_row.html", user=user.metrics(), links=user.weakest(), **context
+                "partials/user_row.html", user=user.metrics(), links=user.weakest(), servers=user.servers, **context
             )
             return compact(html)
 

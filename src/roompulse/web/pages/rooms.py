@@ -17,6 +17,7 @@ from roompulse.web.html.sparklines import stacked, trendline, users_by_level
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.pages.ended import EndedPage
+from roompulse.web.pages.insights.trends import DEFAULT_RANGE, TrendsSection, trends_range
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import SORTS, RoomsQuery, ended_query, rooms_query
 from roompulse.web.pages.rooms_index import RoomsIndex
@@ -99,14 +100,17 @@ class RoomsPage:
         return self._fragments.fragment(room.room_id, version, render)
 
 
-def rooms_routes(page: RoomsPage, ended: EndedPage, layout: Layout) -> list[HTTPRouteHandler]:
+def rooms_routes(page: RoomsPage, ended: EndedPage, trends: TrendsSection, layout: Layout) -> list[HTTPRouteHandler]:
     @route("/", http_method=GET)
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
         if ended_rooms := ended_query(request.query_params):
             return await ended.answer(request, ended_rooms)
         query = rooms_query(request.query_params)
         sections = await layout.render(page.view(query))
-        return layout.answer(request, "rooms.html", sections, stream=query.url("stream"), query=query, sorts=SORTS)
+        context: dict[str, Any] = {"query": query, "sorts": SORTS, "trends": "", "trends_range": DEFAULT_RANGE}
+        if chosen := trends_range(request.query_params, "trends"):
+            context |= {"trends": Markup(await trends.render(chosen)), "trends_range": chosen}  # noqa: S704  (our partial)
+        return layout.answer(request, "rooms.html", sections, stream=query.url("stream"), **context)
 
     @route("/stream", http_method=GET, opt=STREAM)
     async def stream_rooms_page(request: AnyRequest) -> EventStream:

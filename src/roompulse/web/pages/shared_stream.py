@@ -11,6 +11,8 @@ from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id
 from roompulse.web.pages.alerts import AlertsPage
 from roompulse.web.pages.ingest_health import IngestHealthPage
+from roompulse.web.pages.insights.page import InsightsPage
+from roompulse.web.pages.insights.query import live_query
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import IntakeQuery, page_number, present_query, rooms_query
 from roompulse.web.pages.room import RoomPage
@@ -25,9 +27,16 @@ class PageViews:
     """The views of all pages that have a stream."""
 
     def __init__(
-        self, rooms: RoomsPage, room: RoomPage, user: UserPage, ingest: IngestHealthPage, alerts: AlertsPage
+        self,
+        rooms: RoomsPage,
+        room: RoomPage,
+        user: UserPage,
+        ingest: IngestHealthPage,
+        alerts: AlertsPage,
+        insights: InsightsPage,
     ) -> None:
         self._alerts = alerts
+        self._insights = insights
         self._rooms = rooms
         self._room = room
         self._user = user
@@ -51,6 +60,8 @@ class PageViews:
                 return self._ingest.view(IntakeQuery(page=page_number(parameters)))
             case ["alerts", "stream"]:
                 return self._alerts.view()
+            case ["insights", "stream"]:
+                return self._insights.view(live_query(parameters))
         raise NotFound("view: not the URL of a page's stream")
 
 

@@ -1,5 +1,6 @@
 """/rooms/{room_id}/users/{user_id}: a user of a live room, or the user as it was at an earlier time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Response, route
@@ -11,8 +12,8 @@ from roompulse.clock import Clock
 from roompulse.errors import StoreError
 from roompulse.quality import worst
 from roompulse.rooms.contract import LiveRoom, LiveRooms
-from roompulse.rooms.links import Reception, heard_by_others, receptions, sent
-from roompulse.rooms.model import UserMetrics
+from roompulse.rooms.links import Reception, sent
+from roompulse.rooms.model import StreamMetrics
 from roompulse.store.contract import Steps
 from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.paging import paged
@@ -40,27 +41,27 @@ def user_sections(
     templates: Templates, room_id: str, user_id: str, room: LiveRoom | None, at: float | None = None
 ) -> Sections:
     """The section of a user's page; `at` is the time (Unix seconds) that `room` is of, None for the present."""
-
-    def find(sought: str) -> UserMetrics | None:
-        found = room.user(sought) if room else None
-        return found.metrics() if found else None
-
-    user, live = find(user_id), room.user(user_id) if room else None
+    live = room.user(user_id) if room else None
+    user = live.metrics() if live else None
     links: dict[str, Any] = {}
-    if user:
-        by_others = sorted(heard_by_others(user), key=_worst_first)
+    if live and user:
+        by_others = sorted(live.receptions_by_others(), key=_worst_first)
         links = {
-            "sends": paged([Reception(user_id, stream) for stream in sent(user)], 1, _STREAMS),
-            "receives": paged(sorted(receptions(user, find), key=_worst_first), 1, _STREAMS),
+            "sends": paged([_sent(user_id, stream, live.servers) for stream in sent(user)], 1, _STREAMS),
+            "receives": paged(sorted(live.receptions(), key=_worst_first), 1, _STREAMS),
             "others": paged(by_others, 1, _STREAMS),
-            "late_by": live.late_by if live else None,
-            "two_sdks": live.two_sdks if live else None,
+            "late_by": live.late_by,
+            "two_sdks": live.two_sdks,
             "worst_by_others": worst(one.stream.quality.score for one in by_others),
         }
     html = templates.render(
         "partials/user.html", room_id=room_id, user_id=user_id, user=user, room_is_live=room is not None, at=at, **links
     )
     return {"user": compact(html)}
+
+
+def _sent(user_id: str, stream: StreamMetrics, servers: Sequence[str]) -> Reception:
+    return Reception(user_id, "", stream, by_server=stream.reporter_id in servers)
 
 
 def _worst_first(one: Reception) -> tuple[bool, float]:

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 
 # The lock is taken last and held until the commit, so positions are in the order of commits. The function is one round
 # trip: no worker holds the lock while it talks over the network. What has been committed since `since` is read after

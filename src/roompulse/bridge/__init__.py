@@ -1,0 +1,1 @@
+"""Bridges: programs beside a media server that post what it measures, by `roompulse.client`."""

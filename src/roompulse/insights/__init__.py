@@ -1,0 +1,1 @@
+"""Insights: what users with poor quality have in common, from figures of each minute."""

@@ -1,0 +1,1 @@
+"""/insights: what users with poor quality have in common."""

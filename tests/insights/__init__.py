@@ -1,0 +1,1 @@
+"""Insights and trends: from looks at live users to answers."""
