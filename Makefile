@@ -48,13 +48,14 @@ unit: .venv/dev ## Run the tests that need no browser
 fast: .venv/dev
 	$(PYTEST) 2 -m "not slow" tests
 
-e2e: .venv/dev ## Run the tests in Chromium, and calls between it and Firefox
+e2e: .venv/dev ## Run the tests in Chromium, and some of them in Firefox
 	$(BIN)/python -m e2e.chromium
 	$(BIN)/python -m e2e.firefox
 	$(BIN)/python -m e2e.libraries
 	$(BIN)/python -m tests.nginx
 	$(BIN)/python -m tests.janus
 	$(PYTEST) 3 e2e
+	ROOMPULSE_BROWSER=firefox $(PYTEST) 2 -m "not chromium" e2e/test_keys.py e2e/test_pause.py
 
 # In WebKit the tests are fewer, as Playwright cannot drive that of Debian.
 CORE := list live charts pause keys lost tabs wall sign_in travel
@@ -62,7 +63,7 @@ CORE := list live charts pause keys lost tabs wall sign_in travel
 browsers: .venv/dev ## Run the core of the tests of pages in Firefox and in WebKit
 	$(BIN)/python -m e2e.firefox
 	$(BIN)/python -m e2e.webkit
-	ROOMPULSE_BROWSER=firefox $(PYTEST) 2 $(CORE:%=e2e/test_%.py)
+	ROOMPULSE_BROWSER=firefox $(PYTEST) 2 -m "not chromium" $(CORE:%=e2e/test_%.py)
 	$(BIN)/pytest --numprocesses 0 e2e/core_webkit.py
 
 soak: .venv/dev ## Kill the server hundreds of times under load, and leave pages open for an hour, to see whether they grow

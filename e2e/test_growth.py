@@ -34,12 +34,15 @@ ALLOWED = {"Nodes": 20, "JSEventListeners": 2, "JSHeapUsedSize": 1_000_000}
 """By how much a page may grow: the browser goes on compiling, and charts hold the points of 15 minutes."""
 
 CALLS = """() => {
-  const nodes = document.createNodeIterator(document.getElementById("sessions") ?? document.createElement("i"));
   let count = 0;
-  for (let node = nodes.nextNode(); node; node = nodes.nextNode()) count += 1 + (node.attributes?.length ?? 0);
+  for (const list of document.querySelectorAll("#sessions, #timeline, .marks")) {
+    const nodes = document.createNodeIterator(list);
+    for (let node = nodes.nextNode(); node; node = nodes.nextNode()) count += 1 + (node.attributes?.length ?? 0);
+  }
   return count;
 }"""
-"""Nodes in the list of the last ten calls, of which there is one more each time that everybody has left.
+"""Nodes in the list of the last ten calls, of which there is one more each time that everybody has left, and in that
+of the last hundred events, of which there is one more with each user that comes or goes.
 
 Attributes that a morph has looked at are nodes too."""
 

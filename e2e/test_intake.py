@@ -16,7 +16,7 @@ REASON = "$.metrics[].streams[].direction: must be send or recv, not …"
 
 def test_a_refused_report_arrives_live_and_is_counted(page: Page, server: Server) -> None:
     visit(page, server)
-    page.get_by_role("navigation", name="Overviews").get_by_role("link", name="Ingest").click()
+    page.get_by_role("navigation", name="Site").get_by_role("link", name="Ingest").click()
     expect(page.locator("main")).to_contain_text("No reports in the last 15 minutes")
     expect(page.locator("#connection-word")).to_have_text("Live")
     with without_reload(page):

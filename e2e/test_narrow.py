@@ -109,11 +109,12 @@ TALL_OR_UNTITLED = """(ids) => ids
 CROWDED = """() => {
   const boxes = [...document.querySelectorAll(".bar > *")]
     .map((item) => [item.id || item.className, item.getBoundingClientRect()])
-    .filter(([, box]) => box.width && box.height)
-    .sort(([, one], [, other]) => one.left - other.left);
+    .filter(([, box]) => box.width && box.height);
+  const meet = (one, other) => one !== other && one.left < other.right && other.left < one.right;
+  const overlap = (one, other) => meet(one, other) && one.top < other.bottom && other.top < one.bottom;
   const at = document.documentElement.clientWidth;
   return boxes
-    .filter(([, box], index) => box.right > (boxes[index + 1]?.[1].left ?? at) || box.height > 40)
+    .filter(([, box]) => box.right > at || box.height > 40 || boxes.some(([, other]) => overlap(box, other)))
     .map(([name]) => name);
 }"""
 """What overlaps its neighbour in the bar, leaves the screen or has more than one line."""

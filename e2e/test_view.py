@@ -227,8 +227,8 @@ def test_on_a_phone_the_header_is_one_line_whatever_it_says(
 def test_on_a_phone_what_is_searched_and_the_button_stand_together(
     new_context: Callable[..., BrowserContext], server: Server
 ) -> None:
-    page = new_context(viewport={"width": 390, "height": 844}).new_page()
-    visit(page, server)
+    page = new_context(viewport={"width": 390, "height": 844}, java_script_enabled=False).new_page()
+    page.goto(server.url)
     bottom = "(one) => one.getBoundingClientRect().bottom"
     show, order = page.get_by_role("button", name="Apply"), page.get_by_label("Sort by")
     assert abs(show.evaluate(bottom) - order.evaluate(bottom)) <= 1

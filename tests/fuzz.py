@@ -267,7 +267,7 @@ class World:
         assert json.loads(success(room.metrics()))["data"]["room_id"] == report.room_id
         timeline = timeline_of(rooms, lambda: NOW)
         timeline.look(NOW)
-        rooms_page = RoomsPage(rooms, Trends(10, 10), self._new_intake(), str, self._templates, lambda: NOW)
+        rooms_page = RoomsPage(rooms, Trends(10, 10), self._new_intake(), str, dict, self._templates, lambda: NOW)
         shown: list[View] = [
             RoomJsonView(rooms, timeline, report.room_id),
             room_view(rooms, RoomSections(self._templates), report.room_id, UserQuery()),

@@ -52,9 +52,11 @@ def named(sentence: str) -> str:
         return "healthy"
     if link := re.search(r"(\w+'s (?:uplink|downlink))", sentence):
         return link[1]
+    if "everyone" in sentence or "most others" in sentence:
+        return "everyone"
     if stream := re.search(r"(?:worst: |affected: )(\w+) (sends|receives) ", sentence):
         return f"{stream[1]} {stream[2]} badly"
-    return "everyone" if "everyone" in sentence or "most others" in sentence else f"{_sender(sentence)}'s stream"
+    return f"{_sender(sentence)}'s stream"
 
 
 def _sender(sentence: str) -> str:

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
+from tests.server import Server
 
 from e2e.chromium import find_chromium
 from e2e.sdk.calls import FAKE_DEVICES, serve_application
+from e2e.sdk.examples import serve_examples
 from e2e.sdk.worlds import World
 
 
@@ -27,3 +29,9 @@ def application() -> Iterator[str]:
 def world(page: Page, application: str) -> World:
     """A page of the application, with the SDK, where getStats(), the network and the time are the test's."""
     return World(page, application)
+
+
+@pytest.fixture
+def examples(server: Server) -> Iterator[str]:
+    with serve_examples(server.url) as origin:
+        yield origin

@@ -1,5 +1,7 @@
 """The pages of examples/, as an application of their own serves them."""
 
+import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +9,10 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import WebSocketRoute
+from tests.server import Server
 
 from e2e.libraries import bundle, read
 
@@ -68,3 +74,44 @@ def serve_examples(server_url: str) -> Iterator[str]:
         finally:
             application.shutdown()
             thread.join()
+
+
+PEER_SERVER = re.compile("wss://0.peerjs.com/")
+
+
+class PeerServer:
+    """What PeerJS's own server does: hands each message to whom it is for, once that is there."""
+
+    def __init__(self) -> None:
+        self._peers: dict[str, WebSocketRoute] = {}
+        self._waiting: dict[str, list[str]] = {}
+
+    def accept(self, socket: WebSocketRoute) -> None:
+        (peer,) = parse_qs(urlsplit(socket.url).query)["id"]
+        self._peers[peer] = socket
+        socket.on_message(lambda text: self._pass_on(peer, text))
+        socket.send(json.dumps({"type": "OPEN"}))
+        for text in self._waiting.pop(peer, []):
+            socket.send(text)
+
+    def _pass_on(self, peer: str, text: str | bytes) -> None:
+        message = json.loads(text)
+        if "dst" not in message:
+            return  # a sign of life
+        text = json.dumps(message | {"src": peer})
+        if other := self._peers.get(message["dst"]):
+            other.send(text)
+        else:
+            self._waiting.setdefault(message["dst"], []).append(text)
+
+
+def received(server: Server, room: str = "room-1") -> set[tuple[str, str, str]]:
+    """Whose stream each user receives with figures: receiver, sender, stream."""
+    answer = server.get(f"/report/metrics/{room}")
+    users: list[dict[str, Any]] = answer.json()["data"]["users"] if answer.status_code == 200 else []
+    return {
+        (stream["reporter_id"], user["user_id"], stream["stream_id"])
+        for user in users
+        for stream in user["streams"]
+        if stream["direction"] == "recv" and stream["network"]
+    }

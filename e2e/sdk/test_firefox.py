@@ -1,5 +1,6 @@
 """Calls between Chromium and Firefox: each reports what it sends and what it receives, whichever of them calls."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -7,7 +8,8 @@ from playwright.sync_api import Browser, BrowserContext, Playwright
 from tests.server import Server
 
 from e2e import firefox
-from e2e.sdk.calls import ROOM, Call, Participant
+from e2e.sdk.calls import PATIENCE, ROOM, Call, Participant
+from e2e.sdk.examples import PEER_SERVER, PeerServer, received
 
 pytestmark = pytest.mark.slow
 
@@ -82,3 +84,21 @@ def test_watch_all_and_from_work_in_firefox(foxes: Browser, application: str, se
         call = Call(context, application, server)
         call.until(lambda: call.sends_video("u1") and call.receives_video("u2", "u1"))
         assert page.evaluate("[fine, errors.length]") == [True, 0]
+
+
+def test_a_page_of_peerjs_has_both_users_by_name_in_both_browsers(
+    foxes: Browser, context: BrowserContext, examples: str, server: Server
+) -> None:
+    peer_server = PeerServer()
+    with foxes.new_context() as fox:
+        fox.route_web_socket(PEER_SERVER, peer_server.accept)
+        context.route_web_socket(PEER_SERVER, peer_server.accept)
+        page = fox.new_page()
+        page.goto(f"{examples}/peerjs.html?user=ben")
+        caller = context.new_page()
+        caller.goto(f"{examples}/peerjs.html?user=ada&other=ben")
+        both = {("ada", "ben", "camera"), ("ada", "ben", "mic"), ("ben", "ada", "camera"), ("ben", "ada", "mic")}
+        deadline = time.monotonic() + PATIENCE
+        while received(server) != both:
+            assert time.monotonic() < deadline, received(server)
+            page.wait_for_timeout(200)  # which passes messages on meanwhile

@@ -97,14 +97,14 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     past = Past(core.past, core.reader, clock)
     timelines = Timelines(core.timeline, templates)
     banners, alerts_page = AlertBanners(core.alerts, templates), AlertsPage(core.alerts, templates)
-    rooms_page = RoomsPage(rooms, core.trends, ingest.intake, banners.of_all, templates, clock)
+    rooms_page = RoomsPage(rooms, core.trends, ingest.intake, banners.of_all, banners.by_room, templates, clock)
     room_page = RoomPage(rooms, past, core.sessions, timelines, banners, templates, clock)
     user_page = UserPage(rooms, past, timelines, templates, clock, settings.leave_after)
     intake = IngestHealthPage(ingest.intake, templates)
     trends = TrendsSection(core.rollups, core.alerts, core.reader, templates, clock)
     insights = InsightsPage(core.recorder, core.rollups, core.reader, rooms, templates, clock)
     notice, forms = DatabaseNotice(core.health, core.retention, templates), Forms(core.cookie, settings.body_timeout)
-    layout = Layout(templates, notice, forms, core.streams, clock, settings)
+    layout = Layout(templates, notice, banners.in_header, forms, core.streams, clock, settings)
     return [
         *live_room_routes(rooms),
         *history_routes(core.store, core.past, core.reader, rooms, clock),

@@ -10,8 +10,8 @@ from roompulse.access.database import AccessDatabase
 from roompulse.access.registry import AccessRegistry
 from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
+from roompulse.alerts.incident import Change
 from roompulse.alerts.metrics import Readings
-from roompulse.alerts.model import Alert
 from roompulse.alerts.preview import Previews
 from roompulse.alerts.service import AlertService
 from roompulse.clock import WallClock
@@ -110,7 +110,10 @@ class Core:
         self.authenticator = Authenticator(self.registry, self.cookie, self.peers, settings)
         self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
 
-    def _alerted(self, _alerts: Sequence[Alert]) -> None:
+    def _alerted(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if told := change.event:
+                self.timeline.show(*told)
         self.courier.wake()
         self.hub.refresh(everywhere=True)
 

@@ -2,7 +2,7 @@
 // leaves no gap that history can fill, and a quiet room causes no requests.
 //
 // room_charts.js and user_charts.js define what is drawn:
-//   charts    [{title, unit, scale, stepped, series: {label: (one) => value}}]
+//   charts    [{title, unit, scale, levels, stepped, series: {label: (one) => value}}]
 //   url()     the URL of the history, or null where there is none
 //   step(range)  seconds that are merged into one point by the server, 0 for none
 //   gap(step)    seconds without a point that are drawn as a gap
@@ -16,6 +16,7 @@ import { keep, kept } from "./preferences.js";
 import { checkDenied } from "./signed_out.js";
 
 const RANGES = { "15 min": 900, "1 h": 3_600, "6 h": 21_600, "24 h": 86_400 }; // seconds
+const SHORTEST = 60; // seconds that a chart shows at least
 const POINTS = 360; // about as many as a chart has room for: longer ranges are merged into steps by the server
 
 const section = document.getElementById("charts");
@@ -23,6 +24,8 @@ const grid = section.querySelector(".chart-grid");
 const note = section.querySelector(".chart-note");
 const rangeText = section.querySelector(".chart-range");
 const reset = section.querySelector(".chart-reset");
+
+const [GOOD_FROM, FAIR_FROM] = section.dataset.levels.split(" ").map(Number); // no threshold is here
 
 let source = null;
 let rangeName = Object.hasOwn(RANGES, kept("range")) ? kept("range") : "15 min";
@@ -35,7 +38,13 @@ let again = false;
 let fetching = false;
 
 const range = () => RANGES[rangeName];
-const view = () => zoom ?? [now() - range(), now()];
+const view = () => zoom ?? [begin(), now()];
+
+// A call that is younger than the range has the whole width of a chart.
+function begin() {
+  const started = Number(document.querySelector("[data-started]")?.dataset.started ?? 0);
+  return Math.max(now() - range(), Math.min(started, now() - SHORTEST));
+}
 
 // Seconds of a point, in multiples of the `finest`, so that a range has room in a chart.
 export const stepOf = (seconds, finest) => Math.ceil(seconds / POINTS / finest) * finest;
@@ -145,12 +154,23 @@ function options(chart, box) {
     tzDate: dateOf,
     padding: [0.6 * em(), null, null, null],
     cursor: { sync: { key: "room" }, drag: { x: true, y: false, setScale: false }, bind: { dblclick: () => () => show(null) } },
-    hooks: { setSelect: [selected], setCursor: [(plot) => writeCaption(plot, chart)] },
+    hooks: { drawClear: chart.levels ? [drawLevels] : [], setSelect: [selected], setCursor: [(plot) => writeCaption(plot, chart)] },
     legend: { show: false },
     scales: { x: { time: true }, y: { range: (_, __, most) => chart.scale ?? [0, (most || 1) * 1.1] } },
     axes: [axis(2.5, { space: 6 * em(), values: (_, times) => times.map(tick) }), axis(5.6, { space: 2 * em() })],
     series: [{}, ...series],
   };
+}
+
+// Behind a score, the levels that it means.
+function drawLevels(plot) {
+  const { ctx, bbox } = plot;
+  const { min, max } = plot.scales.y;
+  for (const [level, from, to] of [["poor", min, FAIR_FROM], ["fair", FAIR_FROM, GOOD_FROM], ["good", GOOD_FROM, max]]) {
+    const top = plot.valToPos(to, "y", true);
+    ctx.fillStyle = color(`--${level}-surface`);
+    ctx.fillRect(bbox.left, top, bbox.width, plot.valToPos(from, "y", true) - top);
+  }
 }
 
 // Where there are too many points to mark each, a point without neighbours would be invisible without a mark.
@@ -166,13 +186,14 @@ function writeCaption(plot, chart) {
   const digits = { "": 2, "%": 1, "Mbit/s": 1 }[chart.unit] ?? 0;
   plot.root.closest("figure").querySelectorAll(".key b").forEach((figure, series) => {
     const value = plot.data[series + 1][index];
-    figure.textContent = value == null ? "–" : `${value.toFixed(digits)} ${chart.unit}`;
+    figure.textContent = value == null ? "–" : value.toFixed(digits);
   });
 }
 
 function captionOf(chart) {
   const caption = document.createElement("figcaption");
   caption.append(chart.title);
+  if (chart.unit) caption.append(`, ${chart.unit}`);
   Object.keys(chart.series).forEach((label, index) => {
     const key = document.createElement("span");
     key.className = `key key-${index + 1}`;

@@ -5,6 +5,7 @@
 // htmx reads the stream and swaps the sections in it. Streams are opened here alone (htmx's own `reconnect` and
 // `pauseOnBackground` are off, see base.html): so there is never more than one, however one ends or is rejected.
 
+import { isAlarmOn, tellOfAlerts } from "./alarm.js";
 import { age, behind, duration, freeze, isFrozen, setServerTime, setText, showTimes, thaw } from "./clock.js";
 import { streamBy } from "./shared_stream.js";
 import { checkDenied, isDenied, showSignedOut } from "./signed_out.js";
@@ -23,6 +24,8 @@ const WORDS = {
   lost: "Disconnected",
   refused: "Not live",
 };
+
+const AT_ONCE = new Set(["#notice", "#alerts-firing"]); // on a paused page too: what is about the server, and alerts
 
 const REASONS = {
   429: "too many pages are open",
@@ -43,6 +46,7 @@ let stateSince = 0;
 let reason = ""; // why the server rejected the request for the stream
 let connection = null; // htmx's, while a stream is open
 let requested = false; // a request for the stream waits for its response
+let url = ""; // that of the stream which is open or requested
 let failures = 0;
 let retry = 0;
 let slowdown = 0; // seconds between two updates while the server is busy, else 0
@@ -88,11 +92,18 @@ function show() {
   setText(detail, details[shown] ?? "");
 }
 
+// What is worth a stream: a page in the background needs the alerts alone, if it is to tell of them.
+function wantedUrl() {
+  if (!document.hidden) return stream.dataset.url;
+  return isAlarmOn() ? stream.dataset.alarm : "";
+}
+
 function open() {
   clearTimeout(retry);
-  if (document.hidden || connection || requested) return;
+  if (!wantedUrl() || connection || requested) return;
   requested = true;
-  htmx.ajax("GET", stream.dataset.url, { source: stream, timeout: CONNECT_TIMEOUT });
+  url = wantedUrl();
+  htmx.ajax("GET", url, { source: stream, timeout: CONNECT_TIMEOUT });
 }
 
 function openLater(atLeast = 0) {
@@ -109,7 +120,7 @@ function closeStream() {
 
 stream.addEventListener("htmx:before:request", ({ detail }) => {
   // htmx makes an absolute path of the URL; views are named relative to the root of the application.
-  detail.ctx.fetch = (_, request) => fetchStream(stream.dataset.url, request);
+  detail.ctx.fetch = (_, request) => fetchStream(url, request);
 });
 
 // A stream opens: hx-sse has its response and is about to read it.
@@ -117,13 +128,13 @@ stream.addEventListener("htmx:sse:before:connection", (event) => {
   connection = event.detail.connection;
   slowdown = 0;
   quietSince = Date.now();
-  if (document.hidden) event.preventDefault();
+  if (url !== wantedUrl()) event.preventDefault();
 });
 
 // The stream is closed: by the server, by the network, or by closeStream.
 stream.addEventListener("htmx:sse:close", () => {
   connection = null;
-  if (document.hidden || state === "signed-out") return;
+  if (!wantedUrl() || state === "signed-out") return;
   if (state === "live") setState("connecting");
   openLater();
 });
@@ -131,11 +142,11 @@ stream.addEventListener("htmx:sse:close", () => {
 // A request is over: with a stream (see above), with another response, or without one.
 stream.addEventListener("htmx:finally:request", (event) => {
   requested = false;
-  if (connection || document.hidden) return;
+  if (connection || !wantedUrl()) return;
   const response = event.detail.ctx.response;
   if (isDenied(response)) return; // see page:signed-out
   if (response) reason = REASONS[response.status] ?? `the server answered ${response.status}`;
-  setState(response ? "refused" : "lost");
+  if (!document.hidden) setState(response ? "refused" : "lost");
   openLater(Number(response?.headers.get("Retry-After")) * 1_000 || 0);
 });
 
@@ -146,8 +157,10 @@ stream.addEventListener("htmx:sse:before:message", (event) => {
   }
   receivedAt = quietSince = Date.now();
   failures = 0;
-  if (state !== "live") tabs.postMessage("live");
-  setState("live");
+  if (!document.hidden) {
+    if (state !== "live") tabs.postMessage("live");
+    setState("live");
+  }
   hold(event);
 });
 
@@ -188,7 +201,7 @@ function hold(event) {
   }
   newest.set(section, data);
   held.delete(section);
-  if (!isFrozen() || section === "#notice") return; // the notice is about the server, and shown at once
+  if (!isFrozen() || AT_ONCE.has(section)) return;
   held.set(section, data);
   event.preventDefault();
 }
@@ -222,6 +235,7 @@ document.addEventListener("htmx:before:swap", () => {
 document.addEventListener("htmx:after:swap", () => {
   if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
   focused = null;
+  tellOfAlerts();
   show();
   showAddress();
 });
@@ -233,9 +247,11 @@ document.addEventListener("visibilitychange", () => {
   } else if (document.hidden) {
     closeStream();
     setState("background");
+    open();
   } else {
     failures = 0;
     setState("connecting");
+    if (connection && url !== wantedUrl()) closeStream();
     open();
   }
 });
@@ -244,12 +260,12 @@ document.addEventListener("visibilitychange", () => {
 window.addEventListener("pagehide", closeStream);
 
 function tick() {
-  if (document.hidden) return;
+  if (!wantedUrl()) return;
   const now = Date.now();
   receivedAt = Math.min(receivedAt, now); // a clock that is set back must not hide a disconnection
   quietSince = Math.min(quietSince, now);
   if (connection && now - quietSince > LOST_AFTER) {
-    setState("lost");
+    if (!document.hidden) setState("lost");
     closeStream();
   } else if (state === "connecting" && now - stateSince > CONNECTING_AT_MOST) {
     setState("lost");
@@ -279,4 +295,5 @@ showAddress();
 setServerTime(Number(pill.dataset.now));
 setState(document.hidden ? "background" : "connecting");
 setInterval(tick, 1_000);
+tellOfAlerts();
 open();

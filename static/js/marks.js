@@ -2,7 +2,7 @@
 
 import { timeOfDay } from "./clock.js";
 
-const NEAR = 10; // px: events that are closer together share a mark
+const NEAR = 24; // px: events that are closer together share a mark, which else would be too small a target
 
 function events() {
   return [...document.querySelectorAll("#timeline [data-event]")]

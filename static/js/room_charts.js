@@ -26,7 +26,7 @@ async function moment(time, range) {
 
 start({
   charts: [
-    { title: "Score", unit: "", scale: [1, 4.5], series: { score: (one) => one.quality.score } },
+    { title: "Score", unit: "", scale: [1, 4.5], levels: true, series: { score: (one) => one.quality.score } },
     { title: "RTT", unit: "ms", series: { median: (one) => one.rtt?.median, p95: (one) => one.rtt?.p95 } },
     {
       title: "Packet loss",

@@ -29,7 +29,7 @@ function chooseFirst() {
 chooseFirst();
 start({
   charts: [
-    { title: "Score", unit: "", scale: [1, 4.5], series: { score: (one) => one.quality.score } },
+    { title: "Score", unit: "", scale: [1, 4.5], levels: true, series: { score: (one) => one.quality.score } },
     { title: "RTT", unit: "ms", series: { RTT: (one) => one.network?.rtt } },
     { title: "Packet loss", unit: "%", series: { loss: (one) => one.network?.packet_loss } },
     { title: "Jitter", unit: "ms", series: { jitter: (one) => one.network?.jitter } },

@@ -19,7 +19,7 @@ const CHOICES = {
 
 // Radio buttons that are checked from the start, by name and value.
 const chosen = { theme: dataset.theme, zone: isUtc() ? "utc" : "local" };
-for (const choice of menu.querySelectorAll("input")) {
+for (const choice of menu.querySelectorAll("input[type=radio]")) {
   choice.checked = chosen[choice.name] === choice.value;
   choice.addEventListener("change", () => CHOICES[choice.name](choice.value));
 }

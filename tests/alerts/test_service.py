@@ -5,15 +5,18 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import select
 
 from roompulse.alerts.defaults import DEFAULT_RULES
+from roompulse.alerts.incident import Change
 from roompulse.alerts.metrics import Readings
-from roompulse.alerts.model import Alert
 from roompulse.alerts.service import MAX_SILENCES, AlertService
 from roompulse.alerts.store import AlertQuery
 from roompulse.errors import BadRequest, NotFound, StoreError
+from roompulse.events.model import TimelineEvent
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
+from roompulse.store.schema import events
 from tests.conftest import Clock
 from tests.unit.alerts.world import World, rule, silence
 
@@ -25,6 +28,7 @@ class Running:
         self.database, self.settings, self.clock = database, settings, clock
         self.world = World()
         self.told: list[tuple[str, str | None]] = []
+        self.shown: list[tuple[str, TimelineEvent]] = []
 
     async def start(self) -> AlertService:
         """As after a crash: nothing is left but the database and the live rooms."""
@@ -37,8 +41,9 @@ class Running:
     def readings(self) -> Readings:
         return Readings(self.world.heard_at)
 
-    def changed(self, alerts: Sequence[Alert]) -> None:
-        self.told += [(alert.state, alert.user_id) for alert in alerts]
+    def changed(self, changes: Sequence[Change]) -> None:
+        self.told += [(one.alert.state, one.alert.user_id) for one in changes]
+        self.shown += [one.event for one in changes if one.event]
 
     async def tick(self, seconds: int, loss: float | None = 20) -> None:
         for _ in range(seconds):
@@ -95,6 +100,28 @@ async def test_an_alert_is_told_once_whatever_crashes(running: Running) -> None:
     await running.tick(2, loss=0)
     assert await running.states() == ["resolved"]
     assert len(running.told) == 2
+
+
+async def test_the_timeline_tells_once_that_it_fires_and_once_that_it_is_over(running: Running) -> None:
+    await running.service.add_rule(rule(hold=5, repeat=60), [])
+    await running.tick(6)
+    fired_at = running.clock()
+    (alert,) = await running.service.alerts(AlertQuery())
+    await running.start()
+    await running.tick(130)
+    await running.service.acknowledge(alert.id, "on it", "bob")
+    await running.tick(1, loss=0)
+    await running.start()
+    await running.tick(2, loss=0)
+    async with running.database.reading() as connection:
+        stored = (await connection.execute(select(events).order_by(events.c.id))).all()
+    told = [(row.room_id, row.time / 1000, row.kind, row.user_id, row.text) for row in stored]
+    assert told == [
+        (alert.room_id, fired_at, "alert_firing", "ada", f"{alert.severity} alert: {alert.rule}"),
+        (alert.room_id, fired_at + 131, "alert_resolved", "ada", f"resolved: {alert.rule}, after 2 min 16 s"),
+    ]
+    assert [(room_id, event.time, event.kind, event.user_id, event.text) for room_id, event in running.shown] == told
+    assert "20.0 %" in stored[0].detail
 
 
 async def test_what_came_to_nothing_is_not_kept(running: Running) -> None:

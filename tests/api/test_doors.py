@@ -76,6 +76,7 @@ DOORS: dict[str, ReportAuth] = {
     "GET /report/schema.json": OPEN,
     "GET /alerts": PAGE,
     "GET /alerts/stream": STREAM,
+    "GET /alerts/firing/stream": STREAM,
     "POST /alerts/acknowledge": ReportAuth(303, 403, 403, 404),
     "POST /alerts/silence": ReportAuth(303, 403, 403, 400),
     "GET /alerts/rules": ReportAuth(303, 403, 403, 200),

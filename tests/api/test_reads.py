@@ -238,12 +238,12 @@ async def test_a_client_that_goes_away_leaves_its_place(stored: Settings, clock:
 async def test_an_export_whose_database_fails_half_way_does_not_look_complete(
     stored: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetch, count = Database.fetch, 0
+    fetch, left = Database.fetch, 1000
 
     def failing(database: Database, statement: Any) -> Sequence[Any]:
-        nonlocal count
-        count += 1
-        if count > 1:
+        nonlocal left
+        left -= 1
+        if left < 0:
             raise StoreError("broken")
         return fetch(database, statement)
 
@@ -254,6 +254,7 @@ async def test_an_export_whose_database_fails_half_way_does_not_look_complete(
         async def send(message: Any) -> None:
             sent.append(message)
 
+        left = 1
         await request(client, EXPORTS[0], asyncio.Event().wait, send)
     assert sent[0]["status"] == 200
     assert all(message["more_body"] for message in sent if message["type"] == "http.response.body")

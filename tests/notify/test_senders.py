@@ -3,6 +3,8 @@
 import asyncio
 import email
 import email.policy
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 from standardwebhooks import Webhook
 
 from roompulse.clock import system_clock
@@ -136,14 +139,14 @@ class Inbox:
 
 
 @contextmanager
-def smtp(refusal: str | None = None) -> Iterator[tuple[Inbox, Settings]]:
+def smtp(refusal: str | None = None, url: str = "smtp://127.0.0.1", **options: Any) -> Iterator[tuple[Inbox, Settings]]:
     inbox = Inbox(refusal)
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
-    controller = Controller(inbox, hostname="127.0.0.1", port=port)
+    controller = Controller(inbox, hostname="127.0.0.1", port=port, **options)
     controller.start()
     try:
-        url = f"smtp://127.0.0.1:{port}"
+        url = f"{url}:{port}"
         yield (
             inbox,
             Settings(data=Path("none"), smtp_url=url, smtp_from="pulse@example.com", public_url="https://p.example/x"),
@@ -191,6 +194,61 @@ async def test_a_password_is_not_sent_without_encryption() -> None:
             await EmailSender(ANYWHERE, insecure).send(MAILBOX, message())
     assert "secret" not in str(raised.value)
     assert inbox.mails == []
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with a certificate of `localhost`, signed by itself, and its key."""
+    file = tmp_path_factory.mktemp("certificate") / "localhost.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"]
+    subprocess.run([*command, *names, "-keyout", f"{file}.key", "-out", file], check=True, capture_output=True)
+    file.write_bytes(file.read_bytes() + Path(f"{file}.key").read_bytes())
+    return file
+
+
+class Encrypted:
+    """A mail server of `localhost` that wants the password `secret`, by TLS from the start on or after STARTTLS."""
+
+    def __init__(self, scheme: str, certificate: Path) -> None:
+        self.passwords: list[bytes] = []
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+        self.url = f"{scheme}://ada:secret@localhost"
+        self.options: dict[str, Any] = {"authenticator": self.authenticate}
+        if scheme == "smtps":
+            # Such a server does not know that it stands behind TLS.
+            self.options |= {"ssl_context": context, "auth_require_tls": False}
+        else:
+            self.options |= {"tls_context": context, "require_starttls": True, "auth_required": True}
+
+    def authenticate(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, login: Any) -> AuthResult:
+        self.passwords.append(login.password)
+        return AuthResult(success=login.password == b"secret")
+
+
+@pytest.mark.parametrize("scheme", ["smtps", "smtp"])
+async def test_mail_and_password_go_to_a_server_that_proves_who_it_is(
+    scheme: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    server = Encrypted(scheme, certificate)
+    with smtp(url=server.url, **server.options) as (inbox, settings):
+        assert await EmailSender(ANYWHERE, settings).send(MAILBOX, message()) == "queued as 1"
+    assert server.passwords == [b"secret"]
+    assert len(inbox.mails) == 1
+
+
+@pytest.mark.parametrize("scheme", ["smtps", "smtp"])
+async def test_a_server_whose_certificate_nobody_vouches_for_gets_nothing(scheme: str, certificate: Path) -> None:
+    server = Encrypted(scheme, certificate)
+    with (
+        smtp(url=server.url, **server.options) as (inbox, settings),
+        pytest.raises(SendError, match="certificate") as raised,
+    ):
+        await EmailSender(ANYWHERE, settings).send(MAILBOX, message())
+    assert not raised.value.final
+    assert (server.passwords, inbox.mails) == ([], [])
 
 
 @pytest.mark.parametrize("url", ["mail.internal", "http://mail.internal", "smtp://", "smtp://host:x"])

@@ -1,5 +1,7 @@
 """Alerts of the real process, at a receiver that verifies them, while the server is killed."""
 
+import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from standardwebhooks import Webhook
 from roompulse.report.model import Entry
 from tests.builders import body, network, stream
 from tests.process import eventually
+from tests.process.test_start import COMMAND, environment
 from tests.server import Server
 
 pytestmark = pytest.mark.slow
@@ -106,3 +109,52 @@ def test_a_kill_neither_repeats_nor_forgets(make_server: Callable[..., Server]) 
         assert resolved["id"] == firing["data"]["id"]
         path = f"/report/alerts/{resolved['id']}/deliveries"
         assert eventually(lambda: {one["outcome"] for one in server.get(path).json()["data"]} == {"delivered"})
+
+
+TROUBLE = ("--rooms", "1", "--users", "6", "--trouble", "congested-room", "--seed", "25")
+"""The room is congested from its 7th to its 52nd second."""
+ROOM = "design-review"
+RULE_ID = "most-users-poor"
+"""A default rule: it fires after 30 s, and is resolved after 15."""
+
+
+@contextmanager
+def simulated(server: Server) -> Iterator[None]:
+    with subprocess.Popen([*COMMAND, "simulate", server.url, *TROUBLE], env=environment({})) as process:
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+def told(server: Server) -> list[tuple[str, float]]:
+    """The kinds and times of the events about this rule's alerts in the room's timeline."""
+    events = server.get(f"/report/events/{ROOM}?limit=10000").json()["data"]
+    return [(one["kind"], one["time"]) for one in events if "Most users of a room are poor" in one["text"]]
+
+
+def test_a_congested_room_is_told_everywhere_and_so_is_its_end(make_server: Callable[..., Server]) -> None:
+    server = make_server(ALERT_PRIVATE_TARGETS="true")
+    with receiver() as (received, url), server.running():
+        channel = send(server, "channels", {"name": "hook", "kind": "webhook", "url": url, "secret": SECRET})
+        rule = server.get(f"/report/alerts/rules/{RULE_ID}").json()["data"]
+        rule["channels"] = [channel["id"]]
+        assert httpx.put(f"{server.url}/report/alerts/rules/{RULE_ID}", json=rule).status_code == 200
+        with simulated(server):
+            (firing,) = eventually(lambda: [one for one in alerts(server, "firing") if one["rule_id"] == RULE_ID])
+            assert (firing["severity"], firing["room_id"], firing["path"]) == ("critical", ROOM, f"rooms/{ROOM}")
+            assert 'class="badge" data-severity="critical"' in server.get("/").text
+            page = server.get(f"/rooms/{ROOM}").text
+            assert 'class="alert-banner" data-severity="critical"' in page
+            assert "critical alert: Most users of a room are poor" in page
+            assert told(server) == [("alert_firing", firing["fired_at"])]
+            eventually(lambda: received.types() == ["alert.firing"])
+            server.kill()
+            server.start()
+            assert [one["id"] for one in alerts(server, "firing") if one["rule_id"] == RULE_ID] == [firing["id"]]
+            assert told(server) == [("alert_firing", firing["fired_at"])]
+            (resolved,) = eventually(lambda: [one for one in alerts(server, "resolved") if one["rule_id"] == RULE_ID])
+        assert resolved["id"] == firing["id"]
+        eventually(lambda: received.types() == ["alert.firing", "alert.resolved"])
+        assert {message["data"]["id"] for message in received.messages.values()} == {firing["id"]}
+        assert told(server) == [("alert_firing", firing["fired_at"]), ("alert_resolved", resolved["resolved_at"])]

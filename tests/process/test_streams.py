@@ -14,7 +14,7 @@ import httpx
 import pytest
 from httpx_sse import ServerSentEvent, connect_sse
 
-from roompulse.report.model import Entry
+from roompulse.report.model import Entry, Event
 from tests.access import bearer
 from tests.api import assert_problem, url
 from tests.api.test_doors import DOORS
@@ -26,6 +26,7 @@ from tests.server import Server
 MakeServer = Callable[..., Server]
 
 JSON_STREAM = "/report/stream/room-1"
+ROOM = ("notice", "alerts-firing", "summary", "room-alerts", "users", "grid", "timeline")
 OWN_STREAMS = ["/stream", "/rooms/room-1/stream", "/rooms/room-1/users/u1/stream"]
 PAGE_STREAMS = [*OWN_STREAMS, f"/views/stream?{urlencode([('view', path[1:]) for path in OWN_STREAMS])}"]
 
@@ -242,9 +243,9 @@ def test_head_takes_no_place_of_a_viewer(make_server: MakeServer) -> None:
 @pytest.mark.parametrize(
     ("path", "targets"),
     [
-        ("/stream", ["alerts-now", "notice", "rooms", "totals"]),
-        ("/rooms/room-1/stream", ["grid", "notice", "summary", "users"]),
-        ("/rooms/room-1/users/u1/stream", ["notice", "user"]),
+        ("/stream", ["alerts-firing", "alerts-now", "notice", "rooms", "totals"]),
+        ("/rooms/room-1/stream", sorted(ROOM)),
+        ("/rooms/room-1/users/u1/stream", ["alerts-firing", "notice", "timeline", "user"]),
     ],
 )
 def test_a_page_s_stream_sends_its_parts_and_then_what_changed(server: Server, path: str, targets: list[str]) -> None:
@@ -261,9 +262,9 @@ def test_a_page_s_stream_sends_its_parts_and_then_what_changed(server: Server, p
 
 def test_a_page_of_a_room_that_is_not_live_says_so_and_fills_by_itself(server: Server) -> None:
     with watching(server, "/rooms/room-9/users/u1/stream") as viewer:
-        assert "notice" in viewer.next("message").data
-        assert "not in the room" in viewer.next("message").data
-        assert "No events" in viewer.next("message").data
+        parts = "".join(viewer.next("message").data for _ in range(4))
+        assert "notice" in parts
+        assert "not in the room" in parts
         server.post(body(room_id="room-9"))
         assert "4.37" in viewer.next("message").data
 
@@ -313,8 +314,47 @@ def test_a_viewer_that_leaves_does_no_harm(server: Server) -> None:
     assert "Traceback" not in server.log.read_text()
 
 
-ROOM = ("notice", "summary", "room-alerts", "users", "grid", "timeline")
-LIST = ("notice", "alerts-now", "totals", "rooms")
+LIST = ("notice", "alerts-firing", "alerts-now", "totals", "rooms")
+
+
+class TestOfEvents:
+    """The timeline of a room on its JSON stream."""
+
+    def said(self, viewer: Viewer, count: int) -> list[tuple[str, str | None, str]]:
+        events = [json.loads(viewer.next("timeline").data) for _ in range(count)]
+        return [(event["kind"], event["user_id"], event["text"]) for event in events]
+
+    def test_the_newest_come_first_and_then_each_as_it_happens(self, make_server: MakeServer) -> None:
+        with make_server().running() as server:
+            server.post(body(events=[Event("camera off", None, "camera")]))
+            path = "/report/events/room-1"
+            eventually(lambda: len(server.get(path).json()["data"]) == 3)
+            with watching(server) as viewer:
+                first = [
+                    ("room_started", None, "call started"),
+                    ("user_joined", "u1", "joined"),
+                    ("sdk", "u1", "camera off"),
+                ]
+                assert sorted(self.said(viewer, 3)) == sorted(first)
+                server.post(body(user_id="u2"))
+                assert self.said(viewer, 1) == [("user_joined", "u2", "joined")]
+                server.post(body(user_id="u2", events=[Event("left")]))
+                assert self.said(viewer, 1) == [("user_left", "u2", "left")]
+
+    def test_they_are_those_of_the_answer(self, make_server: MakeServer) -> None:
+        with make_server().running() as server:
+            with watching(server) as viewer:
+                server.post(REFERENCE)
+                told = [json.loads(viewer.next("timeline").data) for _ in range(2)]
+            assert told == server.get("/report/events/room-1").json()["data"]
+
+    def test_the_end_of_a_room_is_told_to_who_watches_it(self, make_server: MakeServer) -> None:
+        with make_server().running() as server:
+            server.post(REFERENCE)
+            with watching(server, f"{JSON_STREAM}?users=0") as viewer:
+                viewer.room()
+                server.post(body(events=[Event("left")]))
+                assert [kind for kind, _, _ in self.said(viewer, 4)][2:] == ["user_left", "room_ended"]
 
 
 class TestOfManyViews:
@@ -329,7 +369,7 @@ class TestOfManyViews:
                 server.post(body(room_id=room))
             views = ["rooms/room-2/stream", "rooms/a%2Fb/stream", "stream?q=a"]
             with watching(server, self.path(*views)) as viewer:
-                assert sorted(self.sections(viewer, 16)) == sorted(
+                assert sorted(self.sections(viewer, 2 * len(ROOM) + len(LIST))) == sorted(
                     [
                         *((0, section) for section in ROOM),
                         *((1, section) for section in ROOM),
@@ -387,7 +427,7 @@ class TestOfManyViews:
             if route.endswith("/stream") and route != "GET /views/stream"
         ]
         views = [path.replace("{room_id:str}", "room-1").replace("{user_id:str}", "u1") for path in own]
-        assert len(views) == 5
+        assert len(views) == 7
         assert httpx.head(server.url + self.path(*views)).status_code == 200
 
     def test_as_many_as_a_connection_may_have_come(self, server: Server) -> None:

@@ -75,8 +75,8 @@ class Evaluator:
                 self._open.add(incident)
                 self._open.schedule(incident, now)
             else:
-                ended = replace(alert, state="resolved", resolved_at=now)
-                self._changes.append(Change(ended, told_at, dropped=alert.fired_at is None))
+                ended, fired = replace(alert, state="resolved", resolved_at=now), alert.fired_at is not None
+                self._changes.append(Change(ended, told_at, dropped=not fired, is_turn=fired))
         return self._flushed()
 
     def acknowledge(self, alert_id: str, acknowledged: Acknowledgement) -> Change | None:
@@ -263,21 +263,20 @@ class Evaluator:
         due = self._now if incident.told_at is None else incident.told_at + (repeat or inf)
         due = max(due, self._silenced_until(incident) or due)
         if sends := due <= self._now:
-            incident.told_at = self._now
+            incident.told_at, due = self._now, self._now + (repeat or inf)
             self._changes.append(self._change(incident, is_sent=True))
-            due = self._now + (repeat or inf)
         if due < inf:
             self._open.schedule(incident, due)
         return sends
 
     def _end(self, incident: Incident, why: str = "") -> None:
         """Resolve an alert that fires; forget one that is pending."""
-        fired = incident.fired_at is not None
+        fired, told_at = incident.fired_at is not None, incident.told_at
         if fired:
             incident.resolved_at = self._now
             incident.text += f" Resolved after {duration(self._now - incident.started_at)}{why}."
-        alert, told_at = incident.alert(self._rule(incident).rule, None), incident.told_at
-        self._changes.append(Change(alert, told_at, is_sent=fired and told_at is not None, dropped=not fired))
+        alert, sent = incident.alert(self._rule(incident).rule, None), fired and told_at is not None
+        self._changes.append(Change(alert, told_at, is_sent=sent, dropped=not fired, is_turn=fired))
         self._open.remove(incident)
         self._further.discard(incident)
         self._missing.discard(incident)
@@ -293,7 +292,8 @@ class Evaluator:
         return incident.alert(self._rule(incident).rule, self._silenced_until(incident))
 
     def _change(self, incident: Incident, *, is_sent: bool = False) -> Change:
-        return Change(self._alert(incident), incident.told_at, is_sent=is_sent)
+        alert, fires = self._alert(incident), incident.has_just_fired(self._now)
+        return Change(alert, incident.told_at, is_sent=is_sent, is_turn=fires)
 
     def _flushed(self) -> list[Change]:
         changes, self._changes = self._changes, []

@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from roompulse.alerts.metrics import METRICS, Reader, is_worse
 from roompulse.alerts.model import Acknowledgement, Alert, Rule, State
-from roompulse.alerts.words import path_of
+from roompulse.alerts.words import event_of, path_of
+from roompulse.events.model import TimelineEvent
 
 Key = tuple[str, str | None, str | None]
 """Rule, room and user: there is at most one open incident of each."""
@@ -15,13 +16,20 @@ Key = tuple[str, str | None, str | None]
 class Change(Struct, frozen=True):
     """An alert that changed, which has to be stored. `told_at` is when it was last sent (Unix seconds).
 
-    `is_sent` says that it is to be sent now. A pending alert that comes to nothing is `dropped`.
+    `is_sent` says that it is to be sent now, `is_turn` that it fired or was resolved with this change. A pending alert
+    that comes to nothing is `dropped`.
     """
 
     alert: Alert
     told_at: float | None
     is_sent: bool = False
     dropped: bool = False
+    is_turn: bool = False
+
+    @property
+    def event(self) -> tuple[str, TimelineEvent] | None:
+        """What the timeline of its room tells of this change; None where there is no room, or nothing to tell."""
+        return (self.alert.room_id, event_of(self.alert)) if self.is_turn and self.alert.room_id is not None else None
 
 
 class Incident:
@@ -74,6 +82,10 @@ class Incident:
         if self.resolved_at is not None:
             return "resolved"
         return "pending" if self.fired_at is None else "firing"
+
+    def has_just_fired(self, now: float) -> bool:
+        """Whether it fired at `now`, and nothing has changed since."""
+        return self.fired_at == now and self.acknowledged is None
 
     def note(self, rule: Rule, read: Reader) -> None:
         """Take over the newest value of the rule's first condition."""

@@ -1,7 +1,7 @@
 """What a rule would have done in the past: the same evaluation over stored reports, with the clock of their time."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import ceil, floor, inf
 
 from msgspec import Struct
@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from roompulse.alerts.evaluator import Evaluator
 from roompulse.alerts.incident import Change
-from roompulse.alerts.metrics import METRICS, Readings
+from roompulse.alerts.metrics import METRICS, Readings, is_worse
 from roompulse.alerts.model import Alert, Rule
 from roompulse.alerts.scope import glob
+from roompulse.alerts.targets import CompiledRule, room_target, user_target
 from roompulse.errors import BadRequest, TooManyRequests
 from roompulse.intake.intake import RATE_WINDOW
 from roompulse.intake.window import SlidingCount
@@ -24,6 +25,8 @@ from roompulse.store.contract import Log
 MOST_ALERTS = 100
 """The newest alerts that an answer has."""
 
+PARTS = 180
+
 SHORT = 60.0
 """Seconds: an alert that was over by then was too short to act on."""
 
@@ -34,7 +37,9 @@ _AT_ONCE = 200
 class Preview(Struct, frozen=True, rename={"start": "from", "end": "to"}):
     """How often it would have fired, the newest of these alerts, and which share (0-1) was over within SHORT.
 
-    `start` is from when on reports are stored, where that is later than what was asked for.
+    `start` is from when on reports are stored, where that is later than what was asked for. `worst` has the worst value
+    of the first condition in each of PARTS equal parts of the time, looked at once in each and when an alert fired;
+    None where there is none, and for rules about the server.
     """
 
     firings: int
@@ -42,6 +47,7 @@ class Preview(Struct, frozen=True, rename={"start": "from", "end": "to"}):
     start: float
     end: float
     alerts: list[Alert]
+    worst: list[float | None]
 
 
 class Previews:
@@ -70,7 +76,7 @@ class Previews:
             self._is_busy = False
 
     async def _replay(self, rule: Rule, start: float, end: float, lead: float) -> Preview:
-        run = Run(replace(rule, id=rule.id or "preview", enabled=True), self._no_rooms(), self._settings, start)
+        run = Run(replace(rule, id=rule.id or "preview", enabled=True), self._no_rooms(), self._settings, start, end)
         wanted = glob(rule.scope.room)
         async for received in self._log.recent(start - lead):
             if received.at > end:
@@ -83,8 +89,12 @@ class Previews:
 class Run:
     """A replay: reports go in, in the order of their receipt, and each whole second from `start` on is evaluated."""
 
-    def __init__(self, rule: Rule, rooms: LiveRooms, settings: Settings, start: float) -> None:
+    def __init__(self, rule: Rule, rooms: LiveRooms, settings: Settings, start: float, end: float) -> None:
         self._rooms = rooms
+        self._rule = CompiledRule(rule)
+        self._start, self._part = start, max(1.0, end - start) / PARTS
+        self._worst: list[float | None] = [None] * PARTS
+        self._part_looked_at = -1
         self._evaluator = Evaluator(
             rooms, most=settings.max_alerts, stale_after=settings.stale_after, leave_after=settings.leave_after
         )
@@ -113,6 +123,10 @@ class Run:
             self._rooms.expire(self._next)
             rate = self._rate.total(self._next) / RATE_WINDOW
             self._note(self._evaluator.tick(self._next, Readings(self._heard_at, rate)))
+            if (part := self._part_of(self._next)) != self._part_looked_at:
+                self._part_looked_at = part
+                for value in self._values():
+                    self._note_value(part, value)
             self._next = self._following(to)
             self._done += 1
             if self._done % _AT_ONCE == 0:
@@ -124,13 +138,37 @@ class Run:
             return self._next + 1
         return max(self._next + 1, float(floor(to)))
 
+    def _part_of(self, at: float) -> int:
+        return min(PARTS - 1, max(0, int((at - self._start) / self._part)))
+
+    def _values(self) -> Iterator[float | None]:
+        """Those of all that the rule is about now."""
+        rule, metric = self._rule.rule, self._rule.rule.when[0].metric
+        for room_id in self._rooms.ids() if rule.subject != "server" else ():
+            room = self._rooms.get(room_id)
+            if room is None or not self._rule.scope.room(room_id):
+                continue
+            target = room_target(room_id, room)
+            users = [user_target(target, user, self._next) for user in room.users.values()]
+            for one in [target] if rule.subject == "room" else users:
+                if one.users >= (rule.min_users or 0) and not one.stale and one.in_scope(self._rule.scope):
+                    yield one.read(metric)
+
+    def _note_value(self, part: int, value: float | None) -> None:
+        known = self._worst[part]
+        if value is not None and (known is None or is_worse(self._rule.rule.when[0], value, known)):
+            self._worst[part] = value
+
     def _note(self, changes: Sequence[Change]) -> None:
         for change in changes:
             if change.alert.fired_at is not None:
                 self._firings[change.alert.id] = change.alert
 
     def result(self, start: float, end: float) -> Preview:
+        for alert in self._firings.values():
+            if self._rule.rule.subject != "server":
+                self._note_value(self._part_of(alert.fired_at or start), alert.worst)
         fired = sorted(self._firings.values(), key=lambda alert: (-(alert.fired_at or 0), alert.id))
         short = sum(one.resolved_at is not None and one.resolved_at - (one.fired_at or 0) < SHORT for one in fired)
         noise = round(short / len(fired), 3) if fired else None
-        return Preview(len(fired), noise, start, end, fired[:MOST_ALERTS])
+        return Preview(len(fired), noise, start, end, fired[:MOST_ALERTS], self._worst)

@@ -38,9 +38,9 @@ def new_id() -> str:
 class AlertService:
     """Evaluates, saves and lists alerts; keeps rules and silences.
 
-    `readings` brings the live rooms to the present and reads the rest. `changed` is called with the alerts that fired
-    or were resolved, once they are saved. While the database cannot be written, nothing is evaluated: nobody could be
-    told of it.
+    `readings` brings the live rooms to the present and reads the rest. `changed` is called with what changed of alerts
+    that fire or are resolved, once it is saved. While the database cannot be written, nothing is evaluated: nobody
+    could be told of it.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class AlertService:
         rooms: LiveRooms,
         readings: Callable[[], Readings],
         clock: Clock,
-        changed: Callable[[Sequence[Alert]], None],
+        changed: Callable[[Sequence[Change]], None],
         settings: Settings,
     ) -> None:
         self._evaluator = Evaluator(
@@ -64,6 +64,8 @@ class AlertService:
         self._rules: dict[str, Rule] = {}
         self._silences: dict[str, Silence] = {}
         self._unsaved: list[Change] = []
+        self.version = 0
+        """Grows whenever what fires, or what is known of it but its values, changes."""
         self._lock = asyncio.Lock()
 
     async def load(self) -> None:
@@ -109,7 +111,8 @@ class AlertService:
             return
         await self._store.save(self._unsaved, self._rules.values(), self._clock())
         saved, self._unsaved = self._unsaved, []
-        if told := [one.alert for one in saved if one.alert.state != "pending" and not one.dropped]:
+        self.version += 1
+        if told := [one for one in saved if one.alert.state != "pending" and not one.dropped]:
             self._changed(told)
 
     @property
@@ -201,6 +204,7 @@ class AlertService:
             await self._store.put_silence(silence)
             self._silences[silence.id] = silence
             self._evaluator.set_silences(self.silences)
+            self.version += 1
         return silence
 
     async def remove_silence(self, silence_id: str) -> None:
@@ -210,6 +214,7 @@ class AlertService:
             await self._store.remove_silence(silence_id)
             self._silences.pop(silence_id, None)
             self._evaluator.set_silences(self.silences)
+            self.version += 1
 
 
 def _matches(alert: Alert, query: AlertQuery) -> bool:

@@ -1,4 +1,4 @@
-"""Rules, alerts and silences in the database, and the messages of an alert, put into the outbox as it is saved.
+"""Rules, alerts and silences in the database; with an alert, its messages and the event of its room are saved.
 
 Every method raises StoreError when the database fails; nothing of it took effect then.
 """
@@ -13,8 +13,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 from roompulse.alerts.incident import Change
 from roompulse.alerts.model import Alert, Rule, Severity, Silence
 from roompulse.store.engine import Database
+from roompulse.store.events import event_row
 from roompulse.store.row_codec import put_rows
-from roompulse.store.schema import alert_rules, alerts, channels, deliveries, silences
+from roompulse.store.schema import alert_rules, alerts, channels, deliveries, events, silences
 
 _PRUNE_AT_ONCE = 500
 
@@ -124,6 +125,8 @@ def _save(connection: Connection, changes: Sequence[Change], wanted: dict[str, l
             connection.execute(delete(alerts).where(alerts.c.id == alert.id))
             continue
         put_rows(connection, alerts, [_row(change)])
+        if told := change.event:
+            connection.execute(insert(events), [event_row(*told)])
         if change.is_sent:
             to = _told(connection, alert) if alert.state == "resolved" else wanted.get(alert.rule_id, ())
             if messages := [_message(change, channel, now) for channel in dict.fromkeys(to) if channel in enabled]:

@@ -5,7 +5,8 @@ from itertools import islice
 from urllib.parse import quote
 
 from roompulse.alerts.metrics import METRICS, Reader
-from roompulse.alerts.model import Rule
+from roompulse.alerts.model import Alert, Rule
+from roompulse.events.model import TimelineEvent
 from roompulse.quality import level_of
 from roompulse.rooms.contract import LiveRoom, LiveUser
 from roompulse.rooms.ranking import Place
@@ -37,6 +38,17 @@ def of_user(rule: Rule, user: LiveUser, room_id: str, read: Reader) -> str:
 
 def of_server(rule: Rule, read: Reader, detail: str) -> str:
     return f"Server: {_figures(rule, read)}{detail}."
+
+
+def event_of(alert: Alert) -> TimelineEvent:
+    """What the timeline of its room tells of an alert that fires, or is resolved."""
+    if alert.resolved_at is None:
+        text = f"{alert.severity} alert: {alert.rule}"
+        return TimelineEvent(
+            alert.fired_at or alert.started_at, "alert_firing", alert.user_id, None, None, text, alert.text
+        )
+    text = f"resolved: {alert.rule}, after {duration(alert.resolved_at - alert.started_at)}"
+    return TimelineEvent(alert.resolved_at, "alert_resolved", alert.user_id, None, None, text, alert.text)
 
 
 def duration(seconds: float) -> str:

@@ -3,13 +3,26 @@
 It imports nothing of the server. docs/client.md shows how to use it.
 """
 
-from roompulse.client.model import Audio, Content, Device, Direction, Entry, Event, Network, Report, Stream, Video
+from roompulse.client.model import (
+    Audio,
+    Connection,
+    Content,
+    Device,
+    Direction,
+    Entry,
+    Event,
+    Network,
+    Report,
+    Stream,
+    Video,
+)
 from roompulse.client.outbox import Lost
 from roompulse.client.reporter import AsyncReporter, Reporter
 
 __all__ = [
     "AsyncReporter",
     "Audio",
+    "Connection",
     "Content",
     "Device",
     "Direction",

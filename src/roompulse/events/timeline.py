@@ -93,14 +93,19 @@ class Timeline:
         self._add(room_id, event)
 
     def _add(self, room_id: str, event: TimelineEvent) -> None:
+        if self.show(room_id, event):
+            self._unsaved.append((room_id, event))
+
+    def show(self, room_id: str, event: TimelineEvent) -> bool:
+        """Show an event that is saved already, or will be; whether it is a new one."""
         tail = self._tails.get(room_id) or deque(maxlen=TAIL)
         if any(event == known.event for known in tail):
-            return
+            return False
         self._count += 1
         tail.append(Recorded(self._count, (tail[-1].place + 1) % TAIL if tail else 0, event))
         self._tails.put(room_id, tail)
-        self._unsaved.append((room_id, event))
         self._publish([room_id])
+        return True
 
     def tail(self, room_id: str, after: int = 0) -> Sequence[Recorded]:
         """The newest events of a room that were recorded since the start, or after the event of this number."""

@@ -80,11 +80,8 @@ class EmailSender:
             password=server.password,
             timeout=TIMEOUT,
         )
-        try:
-            async with client:
-                _, answer = await client.send_message(mail)
-        finally:
-            connection.close()
+        async with client:  # which closes the connection, whatever happens
+            _, answer = await client.send_message(mail)
         return _line(answer)
 
     def _mail(self, channel: Channel, message: Message) -> EmailMessage:

@@ -30,6 +30,12 @@ CAMERAS = {(1280, 720, 30, 1900): 45, (1280, 720, 25, 1500): 30, (640, 360, 25, 
 ACCESS = {(32, 4, 0.1): 70, (45, 9, 0.4): 23, (90, 16, 0.8): 7}
 """Cable, Wi-Fi and mobile: rtt and jitter (ms), packet loss (percent), with the number of 100 users that have them."""
 
+SAY_GOODBYE = 0.8
+"""Share of users who leave on purpose; of the others nothing is heard any more."""
+
+MUTES_EVERY = 90.0
+"""Seconds on average until a user turns the microphone on or off."""
+
 SCREEN = (1920, 1080, 12, 1700)
 
 
@@ -85,7 +91,9 @@ class Participant:
         self.user_id = user_id
         self.leaves_at = leaves_at
         self.sdk_version = _weighted(random, SDK_VERSIONS)
-        self.device = _weighted(Random(user_id), DEVICES)  # noqa: S311
+        habits = Random(user_id)  # noqa: S311
+        self.device = _weighted(habits, DEVICES)
+        self.says_goodbye = habits.random() < SAY_GOODBYE
         self.region = _weighted(Random(f"{home}/region"), REGIONS)  # noqa: S311
         self.faults = [fault for fault in faults if Random(f"{home}/{fault.value}").random() < 1 / AFFECTED]  # noqa: S311
         for fault in self.faults:
@@ -104,12 +112,14 @@ class Participant:
         self.up, self.down = Link(random, *access), Link(random, *access)
         self.sending = self.receiving = NOTHING
 
-    def step(self, random: Random, seconds: float) -> None:
+    def step(self, random: Random, seconds: float) -> bool:
+        """Let so many seconds pass; says whether the microphone was turned on or off."""
         parts: list[Walk | Link | Picture] = [self.up, self.down, self.voice, *self.pictures.values()]
         for part in parts:
             part.step(random, seconds)
-        if random.random() < seconds / 30:
-            self.muted = not self.muted
+        turned = random.random() < seconds / MUTES_EVERY
+        self.muted ^= turned
+        return turned
 
 
 def _weighted(random: Random, choices: dict[T, int]) -> T:

@@ -8,7 +8,7 @@ from random import Random
 
 from msgspec import Struct
 
-from roompulse.client import Entry, Report
+from roompulse.client import Entry, Event, Report
 from roompulse.simulate.participants import Participant
 from roompulse.simulate.streams import received, sent
 from roompulse.simulate.troubles import FAULTS, NOTHING, TROUBLES, Episodes
@@ -96,6 +96,8 @@ class Room:
                 self._plan(now + self._interval, participant)
             else:
                 self._members.remove(participant)
+                if participant.says_goodbye:
+                    yield now, self._goodbye(participant, int(begin + now))
                 self._plan(now + self._random.expovariate(1 / FREE_FOR))
 
     def _plan(self, at: float, participant: Participant | None = None) -> None:
@@ -112,13 +114,20 @@ class Room:
         return participant
 
     def _report(self, participant: Participant, now: float, at: int) -> Report:
-        participant.step(self._random, self._interval)
+        turned = participant.step(self._random, self._interval)
+        events = [Event(f"microphone {'off' if participant.muted else 'on'}", at, "mic")] if turned else None
         self._impair(participant, now)
         users = len(self._members)
         own = Entry(participant.user_id, sent(participant, at), participant.device)
         others = [Entry(other.user_id, received(other, participant, users, at)) for other in self._tiles(participant)]
-        labels = {"region": participant.region}
-        return Report(participant.user_id, self._room_id, participant.sdk_version, [own, *others], at, labels=labels)
+        return self._of(participant, [own, *others], at, events)
+
+    def _goodbye(self, participant: Participant, at: int) -> Report:
+        return self._of(participant, [], at, [Event("left", at)])
+
+    def _of(self, user: Participant, entries: Sequence[Entry], at: int, events: Sequence[Event] | None) -> Report:
+        labels = {"region": user.region}
+        return Report(user.user_id, self._room_id, user.sdk_version, entries, at, labels=labels, events=events)
 
     def _tiles(self, participant: Participant) -> list[Participant]:
         """The users that a user receives: those who share a screen first, then those who joined first."""

@@ -37,7 +37,7 @@ class SqlEvents:
         self._reader = reader
 
     async def add(self, new: Sequence[tuple[str, TimelineEvent]]) -> None:
-        rows = [_row(room_id, event) for room_id, event in new]
+        rows = [event_row(room_id, event) for room_id, event in new]
         await self._write(lambda connection: connection.execute(insert(events), rows))
 
     async def find(self, query: EventQuery) -> list[TimelineEvent]:
@@ -79,7 +79,7 @@ class SqlEvents:
         return found
 
 
-def _row(room_id: str, event: TimelineEvent) -> dict[str, Any]:
+def event_row(room_id: str, event: TimelineEvent) -> dict[str, Any]:
     return {
         "room_id": room_id,
         "time": round(event.time * 1000),

@@ -102,14 +102,22 @@ def _row_of(report: Report, about: str, metrics: Sequence[Entry], more: dict[str
     entries = [
         (one.streams, _of_entry(one) if one.device or one.user_name or one.connection else _NOTHING) for one in metrics
     ]
-    users = searched_user(BETWEEN_USERS.join([one.user_id for one in metrics])) if entries else None
     packed = pack_report(entries, more, report.report_time)
-    return report.room_id, about, report.sdk_version, report.report_time, at, users, packed
+    return report.room_id, about, report.sdk_version, report.report_time, at, _listed(metrics, about), packed
 
 
-def searched_user(user_id: str) -> str:
-    """What the column `users` contains if an entry is about this user."""
-    return f"{BETWEEN_USERS}{user_id}{BETWEEN_USERS}"
+def _listed(metrics: Sequence[Entry], reporter_id: str) -> str | None:
+    """The column `users`: ids between line feeds; empty for one entry about the reporter, as most reports have."""
+    if not metrics:
+        return None
+    users = [one.user_id for one in metrics]
+    return "" if users == [reporter_id] else BETWEEN_USERS.join(["", *users, ""])
+
+
+def _users_in(listed: str | None, reporter_id: str) -> Sequence[str]:
+    if listed is None:
+        return ()
+    return listed[1:-1].split(BETWEEN_USERS) if listed else (reporter_id,)
 
 
 def _of_report(report: Report) -> dict[str, Any]:
@@ -178,7 +186,7 @@ def _part_of(row: Any, about: str | None) -> _Part | None:
         packed, more = unpack_report(streams)
         entries = [
             _entry_of(one, unpack_entry(entry, report_time))
-            for one, entry in zip(users[1:-1].split(BETWEEN_USERS) if users else (), packed, strict=True)
+            for one, entry in zip(_users_in(users, reporter_id), packed, strict=True)
             if about in (None, one) or one == reporter_id
         ]
     else:

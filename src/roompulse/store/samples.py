@@ -86,7 +86,8 @@ def _unpacked(rows: Sequence[Any], about: str | None) -> Iterator[Sequence[Recei
 def _is_about(user_id: str | ColumnElement[str]) -> ColumnElement[bool]:
     # `replace` is the one function that compares byte for byte in SQLite and in PostgreSQL.
     is_listed = func.replace(samples.c.users, literal(BETWEEN_USERS) + user_id + BETWEEN_USERS, "") != samples.c.users
-    return is_listed | (samples.c.user_id == user_id)
+    is_reporter = (samples.c.users == "") & (samples.c.reporter_id == user_id)
+    return is_listed | is_reporter | (samples.c.user_id == user_id)
 
 
 def _samples(query: SampleQuery, last_id: int = 0) -> Select[Any]:

@@ -31,7 +31,7 @@ samples = Table(
     Column("report_time", BigInteger, nullable=False, comment="Unix seconds, by the sender's clock"),
     Column("received_at", BigInteger, nullable=False, comment="Unix milliseconds, by the server's clock"),
     Column("streams", Packed, nullable=False, comment="packing.pack_report"),
-    Column("users", Text, comment="users that the entries are about, each between line feeds; NULL without entries"),
+    Column("users", Text, comment="row_codec: who the entries are about; empty: one, about the reporter"),
     # By reporter, since charts read one reporter. All samples of a room are found by going through its reporters.
     Index("sample_by_reporter", "room_id", "reporter_id", "received_at"),
     comment="reports",

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import settings as fuzzing
 from hypothesis import strategies as st
 
-from roompulse.alerts.model import Condition, Rule
-from roompulse.alerts.preview import Preview, Previews
+from roompulse.alerts.model import Condition, Rule, Scope
+from roompulse.alerts.preview import PARTS, Preview, Previews
 from roompulse.errors import BadRequest
+from roompulse.quality import level_of
 from roompulse.report.model import Received
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -121,6 +122,23 @@ def test_noise_is_the_share_of_alerts_that_were_over_within_a_minute() -> None:
     preview = world.preview(rule())
     assert (preview.firings, preview.noise) == (2, 0.5)
     assert world.preview(rule(when=[Condition("packet_loss", ">", 50)])).noise is None
+
+
+def test_the_worst_value_of_each_part_of_the_time_is_told_with_those_at_which_alerts_fired() -> None:
+    world = Recorded(rule())
+    world.tick(90, {"ada": 0.3, "bo": 3})
+    world.tick(1, {"ada": 30})
+    world.tick(89, {"ada": 0.3})
+    of_users = world.preview(rule(), start=NOW).worst
+    assert len(of_users) == PARTS
+    known = [value for value in of_users if value is not None]
+    assert 4 > min(known[:80]) > 3.1 > min(known)
+    assert {level_of(value) for value in known} == {"fair", "good", "poor"}
+    of_one = world.preview(rule(scope=Scope(user="ada")), start=NOW).worst
+    assert min(value for value in of_one[:80] if value is not None) > 4
+    of_room = world.preview(room_rule(when=[Condition("user_count", ">", 1)]), start=NOW).worst
+    assert of_room[45] == 2
+    assert set(world.preview(rule(subject="server", when=[Condition("rooms", ">", 1)]), start=NOW).worst) == {None}
 
 
 def test_rooms_of_before_are_known_from_the_beginning() -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from roompulse.client import Audio, Device, Entry, Lost, Network, Report, Stream, Video
+from roompulse import client
+from roompulse.client import Audio, Device, Entry, Event, Lost, Network, Report, Stream, Video
 from roompulse.client.buffer import MAX_AGE
 from roompulse.client.outbox import CONNECTIONS, FIRST_PAUSE, LONGEST_PAUSE, Outbox
 from roompulse.report import model
@@ -88,8 +90,8 @@ def known(value: Any) -> Any:
 
 class TestReports:
     def test_have_every_field_of_the_contract_in_its_order(self) -> None:
-        for name in ("Video", "Audio", "Network", "Stream", "Device", "Entry"):
-            mine, servers = globals()[name], getattr(model, name)
+        for name in ("Video", "Audio", "Network", "Stream", "Device", "Connection", "Entry", "Event"):
+            mine, servers = getattr(client, name), getattr(model, name)
             assert mine.__struct_fields__ == servers.__struct_fields__
         assert set(Report.__struct_fields__) == set(model.Report.__struct_fields__)
 
@@ -254,7 +256,20 @@ class TestMerging:
         assert world.streams() == [["camera", "mic", "screen"]]
         assert world.counts() == (3, 0, 0)
 
-    @pytest.mark.parametrize("other", [report("u2"), report(room_id="room-2"), report(at=1001)])
+    async def test_what_they_say_of_the_room_and_the_reporter_is_kept(self, world: World) -> None:
+        named = replace(report(), room_name="Stand-up", labels={"region": "eu"})
+        for one in (named, replace(named, metrics=[])):
+            world.outbox.put(one)
+        await world.rounds()
+        assert [(one.room_name, one.labels) for one in world.posted] == [("Stand-up", {"region": "eu"})]
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            *(report("u2"), report(room_id="room-2"), report(at=1001)),
+            *(replace(report(), events=[Event("left")]), replace(report(), labels={"region": "eu"})),
+        ],
+    )
     async def test_others_do_not(self, world: World, other: Report) -> None:
         world.outbox.put(report())
         world.outbox.put(other)

@@ -159,6 +159,21 @@ class TestReports:
         assert any(times[0] > 10 for times in seen.values())
         assert any(times[-1] < 890 for times in seen.values())
 
+    def test_tell_when_microphones_are_turned_and_of_most_users_that_they_leave(self) -> None:
+        told: dict[str, list[str]] = {}
+        last: dict[str, float] = {}
+        for due, body in until(1800, PLAN):
+            report = decode_report(body)
+            last[report.user_id] = due
+            told.setdefault(report.user_id, []).extend(event.type for event in report.events or ())
+        gone = [user_id for user_id, due in last.items() if due < 1790]
+        leaving = [user_id for user_id in gone if told[user_id][-1:] == ["left"]]
+        assert len(gone) / 2 < len(leaving) < len(gone)
+        assert {kind for kinds in told.values() for kind in kinds} == {"left", "microphone on", "microphone off"}
+        for kinds in told.values():
+            turned = [kind for kind in kinds if kind != "left"]
+            assert all(one != another for one, another in pairwise(turned))
+
     def test_tell_several_sdk_versions_screens_muted_users_and_users_without_camera(self) -> None:
         decoded = [decode_report(body) for _, body in until(4, replace(PLAN, rooms=30))]
         own = [next(entry for entry in report.metrics if entry.user_id == report.user_id) for report in decoded]

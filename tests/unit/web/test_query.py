@@ -51,7 +51,7 @@ class Live:
 
 
 def selected(query: RoomsQuery, rooms: list[RoomSummary]) -> list[RoomSummary]:
-    index = RoomsIndex(cast("LiveRooms", Live(rooms)))
+    index = RoomsIndex(cast("LiveRooms", Live(rooms)), dict)
     index.refresh()
     return list(index.page(query, per_page=100).rows)
 

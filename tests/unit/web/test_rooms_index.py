@@ -16,7 +16,7 @@ from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.sparklines import LEVELS
 from roompulse.web.pages import rooms_index as listing
 from roompulse.web.pages.query import ORDERS, SORTS, RoomsQuery, Sort
-from roompulse.web.pages.rooms_index import RoomsIndex
+from roompulse.web.pages.rooms_index import RoomAlerts, RoomsIndex
 from roompulse.web.sse.events import event
 from tests.builders import NOW, network, received, stream
 
@@ -73,7 +73,7 @@ def matching(query: RoomsQuery, rooms: list[RoomSummary]) -> list[RoomSummary]:
 @given(st.lists(steps, max_size=40))
 def test_a_page_of_the_list_is_that_of_all_rooms_put_in_order_anew(sequence: list[Step]) -> None:
     rooms, now = no_rooms(), NOW
-    kept = RoomsIndex(rooms)
+    kept = RoomsIndex(rooms, dict)
     for step in sequence:
         now += step.seconds
         rooms.expire(now)
@@ -98,7 +98,7 @@ def test_rooms_whose_figures_are_about_equal_keep_their_places(
 ) -> None:
     monkeypatch.setattr(listing, "_MOST_CHANGES", most_changes)
     rooms = no_rooms()
-    kept = RoomsIndex(rooms)
+    kept = RoomsIndex(rooms, dict)
 
     def listed(sort: Sort, **losses: float) -> list[str]:
         for number, loss in losses.items():
@@ -113,6 +113,30 @@ def test_rooms_whose_figures_are_about_equal_keep_their_places(
         assert listed(sort, b=20) == ["b", "a", "c"]
     rooms.expire(NOW + 60)
     assert listed("score") == []
+
+
+@pytest.mark.parametrize("most_changes", [0, 8], ids=["orders are kept", "and put in order anew"])
+@pytest.mark.parametrize("q", ["", "room"])
+def test_rooms_with_alerts_come_first_within_their_level(
+    monkeypatch: pytest.MonkeyPatch, most_changes: int, q: str
+) -> None:
+    monkeypatch.setattr(listing, "_MOST_CHANGES", most_changes)
+    rooms, alerts = no_rooms(), dict[str, RoomAlerts]()
+    kept = RoomsIndex(rooms, lambda: alerts)
+    for room_id, loss in {"room-1": 20, "room-2": 12, "room-3": 4, "room-4": 3.5, "room-5": 0.3, "room-6": 0}.items():
+        rooms.apply(received(NOW, room_id=room_id, metrics=[Entry("u1", [stream(network=network(packet_loss=loss))])]))
+
+    def listed(sort: Sort = "score") -> str:
+        kept.refresh()
+        return "".join(room.room_id[-1] for room in kept.page(RoomsQuery(q, sort), per_page=9).rows)
+
+    assert listed() == listed("worst") == "123456"
+    alerts = {f"room-{number}": RoomAlerts("warning", 1) for number in (2, 6)}
+    assert (listed(), listed("worst")) == ("213465", "123456")
+    alerts = {"room-4": RoomAlerts("info", 2)}
+    assert listed() == "124356"
+    alerts = {}
+    assert listed() == "123456"
 
 
 def test_ids_are_of_rooms_that_changed_since_a_version() -> None:

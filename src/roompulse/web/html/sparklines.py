@@ -1,6 +1,6 @@
 """Small charts as figures for SVG; the templates draw them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from msgspec import Struct
@@ -34,6 +34,14 @@ class Trendline(Struct, frozen=True, gc=False):
     words: str
 
 
+class ValueChart(Struct, frozen=True, gc=False):
+    """Values over time, as points of SVG polylines in a box of `width` × TREND_HEIGHT, with a line at `threshold`."""
+
+    width: int
+    lines: Sequence[str]
+    threshold: float
+
+
 def users_by_level(quality: RoomQuality) -> dict[Level, int]:
     return {level: getattr(quality, level) for level in LEVELS}
 
@@ -54,8 +62,21 @@ def trendline(scores: Sequence[float | None]) -> Trendline:
     """Draw scores at equal distances, with gaps where they are unknown."""
     known = [score for score in scores if score is not None]
     words = f"between {min(known):.2f} and {max(known):.2f}" if known else "no data"
-    lines = [" ".join(_corners(stretch)) for stretch in _stretches(scores)]
+    lines = [" ".join(_corners(stretch)) for stretch in _stretches(scores, height_of)]
     return Trendline(max(1, len(scores) - 1), lines, words)
+
+
+def value_chart(values: Sequence[float | None], threshold: float) -> ValueChart:
+    """Draw values at equal distances from the lowest to the highest of them and of the threshold."""
+    known = [threshold, *(value for value in values if value is not None)]
+    low, high = min(known), max(known)
+
+    def height(value: float) -> float:
+        share = (high - value) / (high - low) if high > low else 0.5
+        return round(_MARGIN + share * (TREND_HEIGHT - 2 * _MARGIN), 1)
+
+    lines = [" ".join(_corners(stretch)) for stretch in _stretches(values, height)]
+    return ValueChart(max(1, len(values) - 1), lines, height(threshold))
 
 
 def height_of(score: float) -> float:
@@ -68,10 +89,10 @@ GUIDES = (height_of(GOOD_FROM), height_of(FAIR_FROM))
 """Above the first line a score is good, below the second it is poor."""
 
 
-def _stretches(scores: Sequence[float | None]) -> Iterator[list[tuple[int, float]]]:
-    for known, group in groupby(enumerate(scores), key=lambda one: one[1] is not None):
+def _stretches(values: Sequence[float | None], height: Callable[[float], float]) -> Iterator[list[tuple[int, float]]]:
+    for known, group in groupby(enumerate(values), key=lambda one: one[1] is not None):
         if known:
-            yield [(x, height_of(score)) for x, score in group if score is not None]
+            yield [(x, height(value)) for x, value in group if value is not None]
 
 
 def _corners(stretch: Sequence[tuple[int, float]]) -> Iterator[str]:

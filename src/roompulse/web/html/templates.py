@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from roompulse.printable import printable
-from roompulse.quality import VERDICTS, arithmetic, level_of
+from roompulse.quality import FAIR_FROM, GOOD_FROM, VERDICTS, arithmetic, level_of
 from roompulse.report.model import Audio, Video
 from roompulse.web.html.assets import Assets
 from roompulse.web.html.sparklines import GUIDES
@@ -41,6 +41,7 @@ class Templates:
             "level_of": level_of,
             "verdict_names": VERDICTS,
             "guides": GUIDES,
+            "score_levels": f"{GOOD_FROM:g} {FAIR_FROM:g}",
         }
         self._environment.filters |= {
             "figure": figure,

@@ -19,6 +19,7 @@ from roompulse.notify.channels import Channels
 from roompulse.notify.courier import Courier
 from roompulse.notify.model import Channel, SendError, shown, test_message
 from roompulse.notify.store import Outbox
+from roompulse.web.html.sparklines import ValueChart, value_chart
 from roompulse.web.http.authentication import caller_of, name_of
 from roompulse.web.http.routes import FOR_MANAGERS, GET, POST, AnyRequest
 from roompulse.web.pages.forms import Form, Forms
@@ -38,12 +39,14 @@ SILENCES = {"3600": "1 hour", "14400": "4 hours", "86400": "1 day", "604800": "1
 
 
 class Said(Struct, frozen=True):
-    """What the page says of the form that was sent: in a line, as a secret, or as a preview of the `form`."""
+    """What the page says of the `form` that was sent: in a line, as a secret, or as a preview of its `rule`."""
 
     text: str = ""
     secret: str | None = None
     preview: Preview | None = None
     form: dict[str, str] | None = None
+    chart: ValueChart | None = None
+    rule: Rule | None = None
 
 
 class AlertRulesPage:
@@ -96,9 +99,10 @@ class AlertRulesPage:
             raise BadRequest(f"this rule has more than {CONDITIONS} conditions: change it over HTTP")
 
     async def preview_rule(self, form: Form, _by: str) -> Said:
-        now = self._clock()
-        preview = await self._previews.of(rule_of(form), now - PREVIEWED, now, now)
-        return Said(preview=preview, form=form)
+        rule, now = rule_of(form), self._clock()
+        preview = await self._previews.of(rule, now - PREVIEWED, now, now)
+        chart = value_chart(preview.worst, rule.when[0].value) if any(preview.worst) else None
+        return Said(preview=preview, form=form, chart=chart, rule=rule)
 
     async def remove_rule(self, form: Form, _by: str) -> None:
         await self._alerts.remove_rule(form.get("id", ""))

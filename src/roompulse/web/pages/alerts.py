@@ -1,6 +1,6 @@
 """/alerts: what fires, who looks after it, and what is over; and the banner of alerts on other pages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from litestar import Response, route
@@ -12,12 +12,14 @@ from roompulse.alerts.service import AlertService
 from roompulse.alerts.store import AlertQuery
 from roompulse.clock import Clock
 from roompulse.errors import BadRequest
-from roompulse.web.html.templates import Templates
+from roompulse.web.html.fragment_cache import FragmentCache
+from roompulse.web.html.templates import Templates, compact
 from roompulse.web.http.authentication import caller_of, name_of
 from roompulse.web.http.routes import FOR_MANAGERS, GET, POST, STREAM, AnyRequest
 from roompulse.web.pages.forms import Form, Forms
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import PageQuery, search_of
+from roompulse.web.pages.rooms_index import RoomAlerts
 from roompulse.web.pages.sign_in import to, wanted
 from roompulse.web.pages.view import PageView, Sections
 from roompulse.web.sse.stream import EventStream
@@ -25,8 +27,17 @@ from roompulse.web.sse.stream import EventStream
 SILENCED_FOR = 3600.0
 """Seconds for which the button of an alert silences it."""
 
+_FRAGMENTS = 2
+
+_TOLD = 5
+"""The newest alerts of which a browser tells."""
+
 _RESOLVED = 200
 """Alerts that are over: the newest ones are listed, and searched."""
+
+
+FIRING = PageView(("firing",), None, dict)
+"""The view of a page in the background that is to tell of alerts: what every page has, and nothing else."""
 
 
 class AlertsQuery(PageQuery, frozen=True):
@@ -47,15 +58,44 @@ class Now(Struct, frozen=True):
 
 
 class AlertBanners:
-    """Sections of pages that tell of alerts which fire; empty while there is none."""
+    """What other pages tell of alerts that fire; empty while there is none. Once per change, whatever is rendered."""
 
     def __init__(self, alerts: AlertService, templates: Templates) -> None:
         self._alerts = alerts
         self._templates = templates
+        self._fragments = FragmentCache(_FRAGMENTS)
+        self._by_room: Mapping[str, RoomAlerts] = {}
+        self._counted = -1
 
     def of_all(self) -> str:
         """How many there are, with a link to their page."""
-        return self._templates.render("partials/alerts_now.html", alerts=self._alerts.firing())
+        return self._fragment("alerts_now")
+
+    def in_header(self) -> str:
+        """How many there are, and the newest ones that nobody knows of yet, for what tells of them in the browser."""
+        return self._fragment("alerts_firing")
+
+    def _fragment(self, name: str) -> str:
+        def render() -> str:
+            alerts = self._alerts.firing()
+            new = [one for one in alerts if not one.acknowledged and not one.silenced_until]
+            newest = sorted(new, key=lambda one: one.fired_at or 0, reverse=True)[:_TOLD]
+            return compact(self._templates.render(f"partials/{name}.html", alerts=alerts, newest=newest))
+
+        return self._fragments.fragment(name, self._alerts.version, render)
+
+    def by_room(self) -> Mapping[str, RoomAlerts]:
+        """The rooms of which alerts fire; the same object as before where nothing has changed."""
+        if self._counted != self._alerts.version:
+            self._counted = self._alerts.version
+            found: dict[str, RoomAlerts] = {}
+            for alert in self._alerts.firing():  # the most severe first
+                if alert.room_id is not None:
+                    known = found.get(alert.room_id, RoomAlerts(alert.severity, 0))
+                    found[alert.room_id] = RoomAlerts(known.severity, known.count + 1)
+            if found != self._by_room:
+                self._by_room = found
+        return self._by_room
 
     def of_room(self, room_id: str) -> str:
         return self._templates.render("partials/room_alerts.html", alerts=self._alerts.firing(room_id))
@@ -94,6 +134,10 @@ def alerts_page_routes(
     async def stream_alerts_page() -> EventStream:
         return layout.stream(page.view())
 
+    @route("/alerts/firing/stream", http_method=GET, opt=STREAM)
+    async def stream_firing() -> EventStream:
+        return layout.stream(FIRING)
+
     @route("/alerts/acknowledge", http_method=POST, opt=FOR_MANAGERS)
     async def post_acknowledge(request: AnyRequest) -> Response[Any]:
         form = await forms.read(request)
@@ -109,7 +153,7 @@ def alerts_page_routes(
         await alerts.add_silence(silence)
         return to(wanted(request))
 
-    return [get_alerts_page, stream_alerts_page, post_acknowledge, post_silence]
+    return [get_alerts_page, stream_alerts_page, stream_firing, post_acknowledge, post_silence]
 
 
 def _by_id(alerts: Sequence[Alert], form: Form) -> Alert:

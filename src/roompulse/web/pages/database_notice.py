@@ -1,11 +1,9 @@
 """The section `notice` of every page: while the database cannot be written, or the clock is in doubt; else empty."""
 
-from msgspec.structs import replace
-
 from roompulse.store.availability import Availability
 from roompulse.store.retention import Retention
 from roompulse.web.html.templates import Templates
-from roompulse.web.pages.view import PageView, Sections
+from roompulse.web.pages.view import Sections
 
 
 class DatabaseNotice:
@@ -17,7 +15,3 @@ class DatabaseNotice:
     def section(self) -> Sections:
         context = {"database": self._availability, "doubt": self._retention.doubt}
         return {"notice": self._templates.render("partials/notice.html", **context)}
-
-    def above(self, view: PageView) -> PageView:
-        """The view of a page with this section above its own."""
-        return replace(view, sections=lambda: {**self.section(), **view.sections()})

@@ -1,7 +1,10 @@
 """What every page has around its sections, head, bar, notice and account, and the stream that updates them."""
 
+from collections.abc import Callable
+
 from litestar import Response
 from markupsafe import Markup
+from msgspec.structs import replace
 
 from roompulse.clock import Clock
 from roompulse.settings import Settings
@@ -21,6 +24,7 @@ class Layout:
         self,
         templates: Templates,
         notice: DatabaseNotice,
+        alerts: Callable[[], str],
         forms: Forms,
         streams: EventStreams,
         clock: Clock,
@@ -28,6 +32,7 @@ class Layout:
     ) -> None:
         self._templates = templates
         self._notice = notice
+        self._alerts = alerts
         self._forms = forms
         self._streams = streams
         self._clock = clock
@@ -47,7 +52,7 @@ class Layout:
         """The page by the template `name`, whose sections `stream` keeps up to date, or which shows the time `at`."""
         page = self._templates.render(
             name,
-            sections={target: Markup(html) for target, html in {**self._notice.section(), **sections}.items()},  # noqa: S704  (our partials)
+            sections={target: Markup(html) for target, html in {**self._everywhere(), **sections}.items()},  # noqa: S704  (our partials)
             base=base_of(request.scope),
             stream=stream,
             at=at,
@@ -62,13 +67,20 @@ class Layout:
         )
         return html_answer(page, status=status)
 
+    def _everywhere(self) -> Sections:
+        """The sections that every page has; in its header, the alerts that fire."""
+        return {**self._notice.section(), "alerts-firing": self._alerts()}
+
+    def _whole(self, view: PageView) -> PageView:
+        return replace(view, sections=lambda: {**self._everywhere(), **view.sections()})
+
     async def render(self, view: PageView) -> Sections:
         """The sections of a page of the present; raises Unavailable where too many pages wait to be rendered."""
         return await self._streams.hub.render(view.sections)
 
     def stream(self, *views: PageView) -> EventStream:
         """The stream of pages: all of their sections, and then those that change."""
-        return EventStream(self._streams, *map(self._notice.above, views))
+        return EventStream(self._streams, *map(self._whole, views))
 
 
 def html_answer(html: str, *, status: int = 200) -> Response[str]:

@@ -33,6 +33,11 @@ SORTS: Mapping[Sort, str] = {
 Key = tuple[bool, float, str]
 """Unknown values come last, and equal ones are ordered by id."""
 
+LEVEL_APART = 10.0
+"""What the keys of two levels are apart; scores are at most 4.5."""
+
+_LEVELS: Sequence[Level] = ("poor", "fair", "good", "unknown")
+
 LONGEST_SEARCH = 256
 """Characters; an id is shorter, even where its upper case is longer."""
 
@@ -183,8 +188,14 @@ def _highest(room: RoomSummary, figures: Figures | None) -> Key:
     return _key(room, -figures.p95 if figures else None)
 
 
+def _by_level(room: RoomSummary) -> Key:
+    """By level, and within it by score: so that rooms with alerts can come first within their level."""
+    quality = room.aggregate.quality
+    return _key(room, None if quality.score is None else quality.score + LEVEL_APART * _LEVELS.index(quality.level))
+
+
 ORDERS: Mapping[Sort, Callable[[RoomSummary], Key]] = {
-    "score": lambda room: _key(room, room.aggregate.quality.score),
+    "score": _by_level,
     "worst": lambda room: _key(room, room.aggregate.quality.worst),
     "affected": lambda room: _key(room, -room.aggregate.quality.fair - room.aggregate.quality.poor),
     "users": lambda room: _key(room, -room.aggregate.user_count),

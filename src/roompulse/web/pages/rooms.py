@@ -20,7 +20,7 @@ from roompulse.web.pages.ended import EndedPage
 from roompulse.web.pages.insights.trends import DEFAULT_RANGE, TrendsSection, trends_range
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import SORTS, RoomsQuery, ended_query, rooms_query
-from roompulse.web.pages.rooms_index import RoomsIndex
+from roompulse.web.pages.rooms_index import AlertsByRoom, RoomsIndex
 from roompulse.web.pages.view import PageView, Sections
 from roompulse.web.sse.stream import EventStream
 
@@ -39,6 +39,7 @@ class RoomsPage:
         trends: Trends,
         intake: Intake,
         alerts_now: Callable[[], str],
+        alerts: AlertsByRoom,
         templates: Templates,
         clock: Clock,
     ) -> None:
@@ -48,7 +49,7 @@ class RoomsPage:
         self._intake = intake
         self._templates = templates
         self._clock = clock
-        self._index = RoomsIndex(rooms)
+        self._index = RoomsIndex(rooms, alerts)
         self._fragments = FragmentCache(_MAX_FRAGMENTS)
 
     def view(self, query: RoomsQuery) -> PageView:
@@ -84,19 +85,20 @@ class RoomsPage:
         )
 
     def _row(self, room: RoomSummary) -> Markup:
-        live = self._rooms.get(room.room_id)
+        live, alerts = self._rooms.get(room.room_id), self._index.alerts.get(room.room_id)
 
         def render() -> str:
             counts = users_by_level(room.aggregate.quality)
             return self._templates.render(
                 "partials/room_row.html",
                 room=room,
+                alerts=alerts,
                 counts=counts,
                 bar=stacked(counts),
                 trend=trendline([*self._trends.scores(room.room_id), room.aggregate.quality.score]),
             )
 
-        version = live.version if live else 0, self._trends.version
+        version = live.version if live else 0, self._trends.version, alerts
         return self._fragments.fragment(room.room_id, version, render)
 
 

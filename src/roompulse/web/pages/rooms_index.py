@@ -1,26 +1,41 @@
 """The summaries of all live rooms in each order that is in use: only the rooms that changed are placed again."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 
+from msgspec import Struct
 from sortedcontainers import SortedKeyList
 
+from roompulse.alerts.model import Severity
 from roompulse.quality import Level
 from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
 from roompulse.web.html.paging import Rows, page_count, paged
 from roompulse.web.html.sparklines import LEVELS
-from roompulse.web.pages.query import DEAD_BANDS, ORDERS, Key, RoomsQuery, Sort
+from roompulse.web.pages.query import DEAD_BANDS, LEVEL_APART, ORDERS, Key, RoomsQuery, Sort
 
 _MOST_CHANGES = 8
 """One in this many rooms; past that share, sorting all rooms again is as fast as placing each."""
 
 
+class RoomAlerts(Struct, frozen=True):
+    """How many alerts of a room and its users fire, and how severe the worst of them is."""
+
+    severity: Severity
+    count: int
+
+
+AlertsByRoom = Callable[[], Mapping[str, RoomAlerts]]
+"""The rooms of which alerts fire; the same object while nothing changes."""
+
+
 class RoomsIndex:
     """The rooms as of the last `refresh`, whose cost grows with the number of rooms changed since the one before."""
 
-    def __init__(self, rooms: LiveRooms) -> None:
+    def __init__(self, rooms: LiveRooms, alerts: AlertsByRoom) -> None:
         self._rooms = rooms
+        self._read_alerts = alerts
+        self.alerts = alerts()
         self._version = 0
         self._summaries: dict[str, RoomSummary] = {}
         # Where rooms stand in each order that was asked for, by id.
@@ -43,6 +58,10 @@ class RoomsIndex:
             if room := self._rooms.get(room_id):
                 self._version = max(self._version, room.version)
                 self._put(room_id, room.summary())
+        before, self.alerts = self.alerts, self._read_alerts()
+        if before is not self.alerts:
+            for room_id, _ in before.items() ^ self.alerts.items():
+                self._put(room_id, self._summaries.get(room_id))
         live = self._rooms.ids()
         if len(live) < len(self._summaries):
             for room_id in self._summaries.keys() - live:
@@ -57,7 +76,7 @@ class RoomsIndex:
             for order in self._orders_of(known):
                 order.remove(known)
         for sort, places in self._places.items():
-            _move(places, sort, room_id, summary)
+            self._move(places, sort, room_id, summary)
         if summary:
             self._summaries[room_id] = summary
             self._folded[room_id] = room_id.casefold()
@@ -94,7 +113,7 @@ class RoomsIndex:
     def _order(self, sort: Sort, level: Level | None) -> "SortedKeyList[RoomSummary, Key]":
         """All rooms, or those with a user of this level, in an order that is kept from now on."""
         if sort not in self._places:
-            self._places[sort] = {room_id: ORDERS[sort](summary) for room_id, summary in self._summaries.items()}
+            self._places[sort] = {room_id: self._key(sort, summary) for room_id, summary in self._summaries.items()}
         places = self._places[sort]
 
         def place(room: RoomSummary) -> Key:
@@ -105,15 +124,19 @@ class RoomsIndex:
             self._orders[sort, level] = SortedKeyList(rooms, key=place)
         return self._orders[sort, level]
 
+    def _key(self, sort: Sort, room: RoomSummary) -> Key:
+        key = ORDERS[sort](room)
+        is_first = sort == "score" and room.room_id in self.alerts
+        return (key[0], key[1] - LEVEL_APART / 2, key[2]) if is_first else key
+
+    def _move(self, places: dict[str, Key], sort: Sort, room_id: str, summary: RoomSummary | None) -> None:
+        """Place a room anew unless it changed by no more than the dead band, or remove it (None)."""
+        before = places.pop(room_id, None)
+        if summary:
+            now = self._key(sort, summary)
+            stays = before and before[0] == now[0] and abs(before[1] - now[1]) <= DEAD_BANDS.get(sort, 0)
+            places[room_id] = before if before and stays else now
+
 
 def _has(room: RoomSummary, level: Level | None) -> bool:
     return level is None or getattr(room.aggregate.quality, level) > 0
-
-
-def _move(places: dict[str, Key], sort: Sort, room_id: str, summary: RoomSummary | None) -> None:
-    """Place a room anew unless it changed by no more than the dead band, or remove it (None)."""
-    before = places.pop(room_id, None)
-    if summary:
-        now = ORDERS[sort](summary)
-        stays = before and before[0] == now[0] and abs(before[1] - now[1]) <= DEAD_BANDS.get(sort, 0)
-        places[room_id] = before if before and stays else now

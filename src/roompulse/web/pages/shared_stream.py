@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from roompulse.errors import BadRequest, NotFound
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
 from roompulse.web.http.urls import decode_id
-from roompulse.web.pages.alerts import AlertsPage
+from roompulse.web.pages.alerts import FIRING, AlertsPage
 from roompulse.web.pages.ingest_health import IngestHealthPage
 from roompulse.web.pages.insights.page import InsightsPage
 from roompulse.web.pages.insights.query import live_query
@@ -60,6 +60,8 @@ class PageViews:
                 return self._ingest.view(IntakeQuery(page=page_number(parameters)))
             case ["alerts", "stream"]:
                 return self._alerts.view()
+            case ["alerts", "firing", "stream"]:
+                return FIRING
             case ["insights", "stream"]:
                 return self._insights.view(live_query(parameters))
         raise NotFound("view: not the URL of a page's stream")

@@ -80,7 +80,13 @@ class TrendsSection:
 
 def _alert(alert: Alert, frame: Frame) -> Mark:
     level = {"critical": "poor", "warning": "fair"}.get(alert.severity, "unknown")
-    return Mark(frame.x(alert.started_at), alert.started_at, f"{alert.rule}: {alert.text}", level, alert.path)
+    return Mark(frame.x(alert.started_at), alert.started_at, f"{alert.rule}: {_subject(alert)}", level, alert.path)
+
+
+def _subject(alert: Alert) -> str:
+    if alert.room_id is None:
+        return "server"
+    return alert.room_id if alert.user_id is None else f"{alert.user_id} in {alert.room_id}"
 
 
 def trend_routes(section: TrendsSection) -> list[HTTPRouteHandler]:
