@@ -1,12 +1,10 @@
 """What takes reports, keeps them and shows them: built, wired and run here."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from roompulse.access.database import AccessDatabase
 from roompulse.access.registry import AccessRegistry
 from roompulse.access.sessions import OperatorSessions
 from roompulse.access.store import AccessStore
@@ -15,7 +13,7 @@ from roompulse.alerts.metrics import Readings
 from roompulse.alerts.preview import Previews
 from roompulse.alerts.service import AlertService
 from roompulse.clock import WallClock
-from roompulse.errors import StartupError
+from roompulse.engines import engine_of
 from roompulse.events.detector import Detector
 from roompulse.events.timeline import Timeline
 from roompulse.follower import Follower
@@ -35,25 +33,18 @@ from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
 from roompulse.store.availability import Availability
-from roompulse.store.contract import Log
-from roompulse.store.engine import Database
 from roompulse.store.events import SqlEvents
-from roompulse.store.files import is_postgres
 from roompulse.store.reader import Reader
 from roompulse.store.replay import Replay
 from roompulse.store.retention import Retention
 from roompulse.store.samples import SqlSamples
 from roompulse.store.sessions import SessionRecorder, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
-from roompulse.store.sql_store import SqlStore
-from roompulse.store.sqlite import startup_errors
 from roompulse.web.http.authentication import Authenticator
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.session_cookie import SessionCookie
 from roompulse.web.sse.events import slowdown_frames
 from roompulse.web.sse.stream import EventStreams
-
-Jobs = Callable[[], Sequence[Coroutine[Any, Any, None]]]
 
 
 class Core:
@@ -62,7 +53,7 @@ class Core:
     def __init__(self, settings: Settings, clock: WallClock) -> None:
         self.settings = settings
         self.clock = clock
-        self.engine = _postgres(settings) if is_postgres(settings) else _Sqlite(settings)
+        self.engine = engine_of(settings)
         self.database, self.store, self.log = self.engine.database, self.engine.store, self.engine.log
         self.rooms = no_rooms(settings)
         self.meters = Meters()
@@ -101,8 +92,7 @@ class Core:
         self.courier = Courier(self.outbox, self.channels, all_senders(settings, clock), clock, self.meters.delivery)
         self.past = Replay(SqlSamples(self.database), self.store, partial(no_rooms, settings), settings)
         self.previews = Previews(self.store, partial(no_rooms, settings), settings)
-        self.access = AccessDatabase(settings)
-        self.access_store = AccessStore(self.access)
+        self.access_store = AccessStore(self.engine.access)
         self.registry = AccessRegistry(settings, self.access_store, clock)
         self.sign_ins = OperatorSessions(self.registry, self.access_store, clock, settings)
         self.peers = ClientAddresses(settings)
@@ -125,10 +115,10 @@ class Core:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Raises StartupError for a database that cannot be used."""
-        async with self.database.open(), self.access.open():
-            with startup_errors(self.access.path):
+        async with self.database.open(), self.engine.access.open():
+            with self.engine.access.startup_errors():
                 await self.registry.reload()
-            with self.engine.startup_errors():
+            with self.database.startup_errors():
                 await self.follower.rebuild(self.settings.leave_after)
                 await self.timeline.resume(await self.sessions.unfinished())
                 await self.channels.load()
@@ -136,7 +126,7 @@ class Core:
                 await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
             self.database.read_failed = self.health.read_failed
             with self.reader.running():
-                with startup_errors(self.database.path):
+                with self.database.startup_errors():
                     await self.recorder.load(self.ingest.intake.newest)
                 async with background(*self._jobs()), taking(self.ingest, self.hub):
                     yield
@@ -168,32 +158,6 @@ class Core:
             self.alerts.run_pruning(),
             self.courier.run(),
         ]
-
-
-class _Sqlite:
-    """The database of one process: its samples are the log."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.database = Database(settings)
-        self.store = SqlStore(self.database)
-        self.log: Log = self.store
-
-    def startup_errors(self) -> AbstractContextManager[None]:
-        return startup_errors(self.database.path)
-
-    async def run_once(self, jobs: Jobs) -> None:
-        await asyncio.gather(*jobs())
-
-    async def close(self) -> None:
-        pass
-
-
-def _postgres(settings: Settings) -> Any:
-    try:
-        from roompulse.postgres.engine import Postgres
-    except ImportError:
-        raise StartupError("DATABASE_URL: PostgreSQL needs asyncpg: pip install roompulse[cluster]") from None
-    return Postgres(settings)
 
 
 def no_rooms(settings: Settings) -> RoomsInMemory:

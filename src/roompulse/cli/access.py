@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from roompulse.errors import StartupError, StoreError
+from roompulse.errors import StartupError
 from roompulse.settings import Settings, load_settings
 from roompulse.store.files import access_path
 
@@ -36,16 +36,14 @@ def in_access(settings: Settings, work: Callable[["AccessStore"], Awaitable[T]])
     # Imported when the arguments are right: SQLAlchemy takes longer to import than all else of a command.
     import asyncio
 
-    from roompulse.access.database import AccessDatabase
     from roompulse.access.store import AccessStore
+    from roompulse.engines import access_of
 
-    database = AccessDatabase(settings)
+    database = access_of(settings)
 
     async def run() -> T:
-        async with database.open():
-            return await work(AccessStore(database))
+        with database.startup_errors():
+            async with database.open():
+                return await work(AccessStore(database))
 
-    try:
-        return asyncio.run(run())
-    except StoreError as error:
-        raise StartupError(f"the database {database.path} cannot be used: {error}") from None
+    return asyncio.run(run())

@@ -107,7 +107,7 @@ class PostgresDatabase:
         """
         with self._steps.running():
             try:
-                with startup_errors(self.url):
+                with self.startup_errors():
                     await self._prepare()
                 yield
             finally:
@@ -127,6 +127,16 @@ class PostgresDatabase:
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
             await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
             await connection.run_sync(migrate)
+
+    @contextmanager
+    def startup_errors(self) -> Iterator[None]:
+        """Raise StartupError, with one line for the operator, where the database fails."""
+        try:
+            with _errors():
+                yield
+        except StoreError as error:
+            reason = str(error).partition("\n")[0]
+            raise StartupError(f"the database {place_of(self.url)} cannot be used: {reason}") from None
 
     async def probe(self) -> None:
         """Try a write; raises StoreError if it fails."""
@@ -168,17 +178,6 @@ def driver_errors() -> Iterator[None]:
 def _errors() -> Iterator[None]:
     with driver_errors(), store_errors():
         yield
-
-
-@contextmanager
-def startup_errors(url: URL) -> Iterator[None]:
-    """Raise StartupError, with one line for the operator, where the database at this URL fails."""
-    try:
-        with _errors():
-            yield
-    except StoreError as error:
-        reason = str(error).partition("\n")[0]
-        raise StartupError(f"the database {place_of(url)} cannot be used: {reason}") from None
 
 
 def place_of(url: URL) -> str:

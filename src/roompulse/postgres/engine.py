@@ -1,11 +1,12 @@
-"""PostgreSQL as the engine of the server: the database, its log, and what runs once."""
+"""PostgreSQL as the engine of the server: the database, its log, access control, and what runs once."""
 
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import cast
 
+from roompulse.access.database import AccessDatabase
 from roompulse.postgres import lease
-from roompulse.postgres.database import PostgresDatabase, startup_errors
+from roompulse.postgres.access import PostgresAccess
+from roompulse.postgres.database import PostgresDatabase
 from roompulse.postgres.log import PostgresLog
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
@@ -13,16 +14,17 @@ from roompulse.store.sql_store import SqlStore
 
 
 class Postgres:
+    """Implements `Engine`."""
+
     def __init__(self, settings: Settings) -> None:
         database = PostgresDatabase(settings)
-        self.database = cast("Database", database)  # the same methods
+        self.database = cast("Database", database)  # the same methods, as has the next
+        self.access = cast("AccessDatabase", PostgresAccess(database, is_open=True))
         self.store = SqlStore(self.database)
         self.log = PostgresLog(database, settings.commit_timeout)
         self.run_once = partial(lease.run_once, database)
-        self._url = database.url
+        self.close = self.log.close
 
-    def startup_errors(self) -> AbstractContextManager[None]:
-        return startup_errors(self._url)
 
-    async def close(self) -> None:
-        await self.log.close()
+def access_of(settings: Settings) -> AccessDatabase:
+    return cast("AccessDatabase", PostgresAccess(PostgresDatabase(settings), is_open=False))

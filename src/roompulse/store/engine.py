@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -150,6 +150,10 @@ class Database:
                 self._steps.dispose()
                 await self._in_thread(self._close)
 
+    def startup_errors(self) -> AbstractContextManager[None]:
+        """Raise StartupError, with one line for the operator, where the database fails."""
+        return startup_errors(self.path)
+
     async def probe(self) -> None:
         """Try a write; raises StoreError if it fails."""
         await self.write(lambda connection: connection.execute(update(beat).values(count=beat.c.count + 1)))
@@ -159,7 +163,7 @@ class Database:
         await self._in_thread(self._check)
 
     async def _prepare(self) -> None:
-        with startup_errors(self.path):
+        with self.startup_errors():
             await self.write(_migrate)
             await self._in_thread(self._files.opened)
 

@@ -1,0 +1,73 @@
+"""The engine that DATABASE_URL names: SQLite, of one process, or PostgreSQL, of any number of workers."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from types import ModuleType
+from typing import Any, Protocol
+
+from roompulse.access.database import AccessDatabase
+from roompulse.errors import StartupError
+from roompulse.settings import Settings
+from roompulse.store.contract import Log
+from roompulse.store.engine import Database
+from roompulse.store.files import is_postgres
+from roompulse.store.sql_store import SqlStore
+
+Jobs = Callable[[], Sequence[Coroutine[Any, Any, None]]]
+
+
+class Engine(Protocol):
+    database: Database
+    store: SqlStore
+    log: Log
+    access: AccessDatabase
+    """To be opened after `database`."""
+
+    async def run_once(self, jobs: Jobs) -> None:
+        """Run these jobs, in one of all processes that use the database."""
+        ...
+
+    async def close(self) -> None:
+        """Close what the log has opened, before the database is closed."""
+        ...
+
+
+def engine_of(settings: Settings) -> Engine:
+    """Raises StartupError for a URL that cannot be used."""
+    if is_postgres(settings):
+        postgres: Engine = _postgres().Postgres(settings)
+        return postgres
+    return _Sqlite(settings)
+
+
+def access_of(settings: Settings) -> AccessDatabase:
+    """The database of access control by itself; raises as `engine_of`."""
+    if is_postgres(settings):
+        access: AccessDatabase = _postgres().access_of(settings)
+        return access
+    return AccessDatabase(settings)
+
+
+class _Sqlite:
+    """The samples of the one process are the log."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.database = Database(settings)
+        self.access = AccessDatabase(settings)
+        self.store = SqlStore(self.database)
+        self.log: Log = self.store
+
+    async def run_once(self, jobs: Jobs) -> None:
+        await asyncio.gather(*jobs())
+
+    async def close(self) -> None:
+        pass
+
+
+def _postgres() -> ModuleType:
+    # Its driver is an extra, and takes a while to import.
+    try:
+        from roompulse.postgres import engine
+    except ImportError:
+        raise StartupError("DATABASE_URL: PostgreSQL needs asyncpg: pip install 'roompulse[cluster]'") from None
+    return engine
