@@ -2,9 +2,10 @@
 
 import gzip
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from roompulse.importing.files import read
@@ -113,15 +114,24 @@ def series(points: list[tuple[float, Any]], stats_type: str | None) -> dict[str,
     return known | ({"statsType": stats_type} if stats_type else {})
 
 
-def rtcstats(snapshots: Snapshots, *, described: Any = ADA, lag: float = 0, events: Iterable[Any] = ()) -> bytes:
+def rtcstats(
+    snapshots: Snapshots,
+    *,
+    described: Any = ADA,
+    lag: float = 0,
+    events: Iterable[Any] = (),
+    later: Mapping[float, Sequence[Any]] = MappingProxyType({}),
+) -> bytes:
     """Format 2 with all of each object; what makes formats 1 and 2 smaller is left to their tests.
 
-    The clock of getStats() is behind that of the log by `lag` seconds.
+    The clock of getStats() is behind that of the log by `lag` seconds. `events` are in front, `later` by their second.
     """
     start = (snapshots[0][0] + lag) * 1000
-    lines = [{"fileFormat": 2}, ["setRemoteDescription", "PC_0", described, start]]
+    lines: list[Any] = [{"fileFormat": 2}, ["setRemoteDescription", "PC_0", described, start]]
     lines += [[*event, start] for event in events]
-    lines += [["getstats", "PC_0", {**objects, "timestamp": at * 1000}, (at + lag) * 1000] for at, objects in snapshots]
+    timed = [["getstats", "PC_0", {**objects, "timestamp": at * 1000}, (at + lag) * 1000] for at, objects in snapshots]
+    timed += [[*event, (START + second + lag) * 1000] for second, event in later.items()]
+    lines += sorted(timed, key=lambda line: line[-1]) if later else timed  # else the clock may be set
     return "\n".join(map(json.dumps, lines)).encode()
 
 

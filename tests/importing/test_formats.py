@@ -4,8 +4,9 @@ import gzip
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -259,6 +260,54 @@ def test_a_damaged_file_is_refused_in_one_line_if_it_is_not_imported(tmp_path: P
         said = "imported"
         assert all(decode_report(msgspec.json.encode(received.report)) == received.report for received in reports)
     assert len(said.splitlines()) == 1
+
+
+ICE = [(6, "checking"), (7, "connected"), (9, "disconnected"), (12, "failed"), (13, "connected"), (14, "completed")]
+AGAIN = ("ICE connected again", 13)
+
+
+def ice_events(folder: Path, content: bytes) -> list[tuple[str, int]]:
+    """By seconds since START, each of the report that says it."""
+    found = []
+    for received in imported(folder, content):
+        for event in received.report.events or ():
+            assert event.time is not None
+            assert received.at - 5 < event.time <= received.at
+            found.append((event.type, event.time - int(START)))
+    return found
+
+
+class TestIce:
+    """What went wrong with a connection and was mended is told as the browser SDK does."""
+
+    @pytest.mark.parametrize("codes", [("oniceconnectionstatechange", "restartIce"), (24, 37)])
+    def test_of_rtcstats(self, tmp_path: Path, codes: tuple[Any, Any]) -> None:
+        state, restart = codes
+        later: dict[float, Sequence[Any]] = {second: (state, "PC_0", said) for second, said in ICE}
+        later[12.5] = (restart, "PC_0", None)
+        told = ice_events(tmp_path, rtcstats(call(), later=later))
+        assert told == [("ICE disconnected", 9), ("ICE failed", 12), ("ICE restarted", 12), AGAIN]
+
+    @pytest.mark.parametrize("words", ["{}", "ICEConnectionState{}"])
+    def test_of_webrtc_internals(self, tmp_path: Path, words: str) -> None:
+        dump = json.loads(internals(call()))
+        dump["PeerConnections"]["1-1"]["updateLog"] += [
+            {"type": "iceconnectionstatechange", "value": words.format(said), "timestamp": (START + second) * 1000}
+            for second, said in ICE
+        ]
+        assert ice_events(tmp_path, json.dumps(dump).encode()) == [("ICE disconnected", 9), ("ICE failed", 12), AGAIN]
+
+    def test_without_a_time_or_in_no_words_it_is_passed_over(self, tmp_path: Path) -> None:
+        dump = json.loads(internals(call()))
+        kind = "iceconnectionstatechange"
+        dump["PeerConnections"]["1-1"]["updateLog"] += [{"type": kind, "value": "failed"}, {"type": kind, "value": 3}]
+        assert ice_events(tmp_path, json.dumps(dump).encode()) == []
+        assert ice_events(tmp_path, rtcstats(call(), later={9: (24, "PC_0", {"state": "failed"})})) == []
+
+    def test_reports_have_no_more_events_than_they_may(self, tmp_path: Path) -> None:
+        later = {9 + count / 1000: (24, "PC_0", ("failed", "connected")[count % 2]) for count in range(250)}
+        counts = [len(one.report.events or ()) for one in imported(tmp_path, rtcstats(call(range(31)), later=later))]
+        assert counts == [0, 100, 100, 50, 0, 0]
 
 
 def test_a_path_that_is_no_file_says_so(tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ from msgspec.structs import replace
 from sqlalchemy import Table, select
 
 from roompulse.errors import StartupError
+from roompulse.events.detector import Detector
+from roompulse.events.model import TimelineEvent
+from roompulse.events.timeline import Timeline
 from roompulse.follower import Follower
 from roompulse.hub.local import LocalHub
 from roompulse.importing.recording import Unusable
@@ -31,6 +34,7 @@ from roompulse.settings import Settings
 from roompulse.store.availability import Availability
 from roompulse.store.contract import HistoryQuery, SampleQuery, Session, SessionQuery
 from roompulse.store.engine import Database
+from roompulse.store.events import SqlEvents
 from roompulse.store.reader import Reader
 from roompulse.store.samples import SqlSamples
 from roompulse.store.schema import samples, snapshots
@@ -39,7 +43,7 @@ from roompulse.store.snapshots import Snapshots
 from roompulse.store.sql_store import SqlStore
 from tests.builders import NOW, received
 from tests.conftest import Clock
-from tests.importing.dumps import call, file, internals
+from tests.importing.dumps import call, file, internals, rtcstats
 from tests.store import done
 from tests.timelines import timeline_of
 
@@ -73,25 +77,36 @@ async def live_through(database: Database, reports: Sequence[Received]) -> None:
     recorder, due = SessionRecorder(sessions, rooms, Clock()), list(reports)
     reader = Reader(1, lambda _error: None)
     rollups = RollupRecorder(rooms, SqlRollups(database), reader, lambda _now: 0, clock, lambda: None)
+    timeline = Timeline(Detector(rooms, 10, 15), SqlEvents(database, reader), lambda _: None, clock)
     for second in range(int(reports[0].at) // 10 * 10, int(reports[-1].at) + 62):
         while due and due[0].at <= second:
             rooms.expire(due[0].at)
             await store.append(due[:1])
-            rooms.apply(due.pop(0))
+            rooms.apply(due[0])
+            timeline.reported(due.pop(0))
+            timeline.look(second)
             await recorder.record()
         rooms.expire(second)
+        timeline.look(second)
         if second % 10 == 0:
             await taking.save(second)
             await rollups.look(second)
         await recorder.record()
     with reader.running():
         await rollups.close()
+        clock.now = float(second)
+        await timeline.close()
 
 
 def minutes(database: Database) -> tuple[dict[str, Cells], list[tuple[Example, int]]]:
     """What the users of all minutes have in common, and those who were poor."""
     store, span = SqlRollups(database), Span(0, 2 * IMPORTED_AT)
     return done(store.tables(span)), done(store.users(span, ("direction", "send")))
+
+
+def events(database: Database) -> list[TimelineEvent]:
+    portions = SqlEvents(database, Reader(1, lambda _error: None)).all("room-1", 0, 2 * IMPORTED_AT)
+    return [event for portion in portions for event in portion]
 
 
 async def kept(database: Database, room_id: str = "room-1") -> tuple[list[Received], Any, list[Session]]:
@@ -106,16 +121,20 @@ async def test_it_is_as_if_the_server_had_lived_it(
     tmp_path: Path, settings: Settings, live: Database, seconds: Iterable[int]
 ) -> None:
     """Also with a time in which nobody is heard of, and in two calls with an end in between."""
-    await imported(file(tmp_path, internals(call(seconds))), settings)
+    changed = call(seconds, RV={"roundTripTime": 0.9}, T={"selectedCandidatePairId": "P"})
+    content = rtcstats(changed, later={12: ("oniceconnectionstatechange", "PC_0", "failed")})
+    await imported(file(tmp_path, content), settings)
     database = Database(settings)
     async with database.open():
         reports, history, sessions = await kept(database)
-        seen = minutes(database)
+        seen, happened = minutes(database), events(database)
     whole: dict[float, Received] = {}
     for one in reports:
         before = whole.get(one.at)
         entries = [*(before.report.metrics if before else []), *one.report.metrics]
-        whole[one.at] = received(one.at, user_id="local", metrics=entries, sdk_version=one.report.sdk_version)
+        told = one.report.events or (before.report.events if before else None)
+        version = one.report.sdk_version
+        whole[one.at] = received(one.at, user_id="local", metrics=entries, sdk_version=version, events=told)
     await live_through(live, list(whole.values()))
     _, lived_history, lived_sessions = await kept(live)
     assert history
@@ -124,6 +143,10 @@ async def test_it_is_as_if_the_server_had_lived_it(
     assert len(sessions) == (2 if 300 in seconds else 1)
     assert set(seen[0]) >= {"sdk_version", "direction"}
     assert seen == minutes(live)
+    assert {"room_started", "user_joined", "level_changed", "sdk", "user_left", "room_ended"} <= {
+        event.kind for event in happened
+    }
+    assert happened == events(live)
 
 
 async def test_it_ends_just_before_now_with_all_distances_kept(settings: Settings, dump: Path) -> None:

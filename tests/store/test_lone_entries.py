@@ -83,7 +83,7 @@ async def test_it_is_shown_as_if_each_row_were_a_report(
     store_alone(older.data / "roompulse.db", reports[:stored], tmp_path / "versions")
     seen = []
     for one, rest in ((settings, reports), (older, reports[stored:])):
-        clock.now = NOW
+        clock.now = rest[0].at if rest else NOW + 56
         async with client_of(create_app(one, clock)) as client:
             await post(client, rest, clock)
             clock.now = NOW + 56

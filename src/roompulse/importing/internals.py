@@ -79,6 +79,10 @@ def _connection(one: _PeerConnection) -> Connection:
             connection.senders.append((update.timestamp / 1000, senders_of(update.value)))
         elif update.type in {"setLocalDescription", "createOfferOnSuccess", "createAnswerOnSuccess"}:
             connection.sources |= sources_of(update.value)
+        elif update.type.lower() == "iceconnectionstatechange" and update.timestamp and isinstance(update.value, str):
+            # In older dumps it is `ICEConnectionStateFailed`.
+            state = update.value.lower().removeprefix("iceconnectionstate")
+            connection.ice.append((update.timestamp / 1000, state))
     return connection
 
 

@@ -62,12 +62,14 @@ class Connection(Struct):
     """One RTCPeerConnection, with what descriptions say of its streams (importing/sdp.py).
 
     `senders` has the ids of remote media streams by key, as each remote description or track gave them: (time, ids).
-    `sources` tells which SSRCs that are sent belong together.
+    `sources` tells which SSRCs that are sent belong together. `ice` has each `iceConnectionState` and RESTARTED, after
+    the time at which it began (Unix seconds).
     """
 
     stats: dict[str, Stats] = field(default_factory=dict)
     senders: list[tuple[float, Mapping[str, str]]] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
+    ice: list[tuple[float, str]] = field(default_factory=list)
 
     def of_kind(self, kind: str) -> dict[str, Stats]:
         return {stats_id: stats for stats_id, stats in self.stats.items() if stats.kind == kind}
@@ -79,6 +81,8 @@ class Recording(Struct, frozen=True):
     source: str
     connections: dict[str, Connection]
 
+
+RESTARTED = "restarted"
 
 LEGACY = "legacy"
 """The kind of the statistics of Chromium's own that came before the standard's: `googTrack`, `ssrc` and others."""

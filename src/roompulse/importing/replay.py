@@ -1,10 +1,12 @@
-"""What would have been live of a room: its calls with their snapshots, and its minutes, as the server takes them."""
+"""What would have been live of a room, as the server takes it: its calls (with snapshots, events) and minutes."""
 
 from collections.abc import Iterable
 from math import floor
 
 from msgspec import Struct
 
+from roompulse.events.detector import Detector
+from roompulse.events.model import TimelineEvent
 from roompulse.insights.collector import Minute, Rollup
 from roompulse.insights.model import LOOK_EVERY, PARTS
 from roompulse.report.model import Received
@@ -41,6 +43,8 @@ class _Replay:
         self._room: LiveRoom | None = None
         self._reports: list[Received] = []
         self._snapshots: list[tuple[float, Aggregate]] = []
+        self._detector = Detector(self._rooms, settings.event_hold, settings.stale_after)
+        self._events: list[TimelineEvent] = []
         self._calls: list[Call] = []
         self._version = 0
         self._taken = 0
@@ -52,17 +56,20 @@ class _Replay:
 
     def take(self, received: Received) -> None:
         self._go_to(received.at)
-        self._rooms.expire(received.at)
+        self._pass(received.at)
         self._rooms.apply(received)
         room = self._rooms.get(received.report.room_id)
         if room is not self._room:
             self._end_call()
             self._room = room
         self._reports.append(received)
+        self._detector.reported(received)
 
     def end(self) -> Past:
         if self._room:
-            self._go_to(self._room.heard_at + self._settings.leave_after)
+            end = self._room.heard_at + self._settings.leave_after
+            self._go_to(end)
+            self._pass(end)
         self._end_call()
         return Past(self._calls, [_whole(minute.rollup()) for minute in self._minutes])
 
@@ -77,7 +84,7 @@ class _Replay:
             due = min(snapshot, look)
             if due >= at:
                 return
-            self._rooms.expire(due)
+            self._pass(due)
             room = self._rooms.get(self._reports[0].report.room_id)
             if due == snapshot:
                 self._taken += 1
@@ -85,6 +92,15 @@ class _Replay:
             if due == look:
                 self._looked += 1
                 self._look(due, room)
+
+    def _pass(self, now: float) -> None:
+        """Let happen what does without a report until now."""
+        self._find_events(now)
+        self._rooms.expire(now)
+        self._find_events(now)
+
+    def _find_events(self, now: float) -> None:
+        self._events += [event for _, event in self._detector.look(now)]
 
     def _snapshot(self, due: float, room: LiveRoom | None) -> None:
         if room and room.version > self._version:
@@ -103,9 +119,9 @@ class _Replay:
 
     def _end_call(self) -> None:
         if self._room:
-            call = Call(self._room.started_at, self._room.heard_at, self._reports, self._snapshots)
+            call = Call(self._room.started_at, self._room.heard_at, self._reports, self._snapshots, self._events)
             self._calls.append(call)
-        self._reports, self._snapshots = [], []
+        self._reports, self._snapshots, self._events = [], [], []
         self._counted = 0
 
 

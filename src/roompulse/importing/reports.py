@@ -1,16 +1,18 @@
 """A recording as reports of its local user, as if its SDK had posted them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
+from msgspec.structs import replace
 
 from roompulse.errors import BadRequest
 from roompulse.importing.figures import LOCAL, Track, why_nothing
-from roompulse.importing.recording import LEGACY, Recording, Unusable
+from roompulse.importing.recording import LEGACY, RESTARTED, Recording, Unusable
 from roompulse.importing.tracks import tracks_of
 from roompulse.report.decode import decode_report
-from roompulse.report.model import Entry, Received, Report, Stream
+from roompulse.report.model import MAX_EVENTS, Entry, Event, Received, Report, Stream
 
 Moment = tuple[int, float]
 """An interval in which anything was measured, and when for the last time (Unix seconds)."""
@@ -36,7 +38,7 @@ def reports_of(recording: Recording, room_id: str, progress: Progress = nullcont
     known = [place for place, received in enumerate(reports) if received.report.metrics]
     if not known:
         raise Unusable(why_nothing(tracks))
-    return reports[known[0] : known[-1] + 1]
+    return list(_with_events(reports[known[0] : known[-1] + 1], _ice_events(recording)))
 
 
 def _moments(recording: Recording) -> list[Moment]:
@@ -60,3 +62,34 @@ def _received(recording: Recording, room_id: str, tracks: list[Track], interval:
         return Received(decode_report(msgspec.json.encode(report)), at)
     except BadRequest as error:
         raise Unusable(f"a figure makes no sense: {error.message}") from None
+
+
+def _ice_events(recording: Recording) -> list[tuple[float, Event]]:
+    """What went wrong with connections and was mended, by time (Unix seconds), in the words of the browser SDK."""
+    found = []
+    for connection in recording.connections.values():
+        broken = False
+        for at, state in connection.ice:
+            told = None
+            if state in _BAD:
+                told, broken = f"ICE {state}", True
+            elif state in _GOOD and broken:
+                told, broken = "ICE connected again", False
+            elif state == RESTARTED:
+                told = "ICE restarted"
+            if told:
+                found.append((at, Event(told, int(at))))
+    return sorted(found, key=lambda one: one[0])
+
+
+_BAD, _GOOD = {"failed", "disconnected"}, {"connected", "completed"}
+
+
+def _with_events(reports: Iterable[Received], events: Sequence[tuple[float, Event]]) -> Iterator[Received]:
+    """Each event in the first report after it that may have one more."""
+    waiting = deque(events)
+    for received in reports:
+        due: list[Event] = []
+        while waiting and waiting[0][0] <= received.at and len(due) < MAX_EVENTS:
+            due.append(waiting.popleft()[1])
+        yield Received(replace(received.report, events=due), received.at) if due else received

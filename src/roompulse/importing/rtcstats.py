@@ -12,7 +12,17 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from roompulse.importing.recording import INTERVAL, MEMBERS, Connection, Recording, Stats, Unusable, Value, kind_of
+from roompulse.importing.recording import (
+    INTERVAL,
+    MEMBERS,
+    RESTARTED,
+    Connection,
+    Recording,
+    Stats,
+    Unusable,
+    Value,
+    kind_of,
+)
 from roompulse.importing.sdp import sender_of_track, senders_of, sources_of
 from roompulse.report.model import MAX_TIME, MILLISECONDS_FROM
 
@@ -23,6 +33,8 @@ _STATS = frozenset({"getStats", "getstats", "g", 1})
 _REMOTE_DESCRIPTION = frozenset({"setRemoteDescription", 8})
 _LOCAL_DESCRIPTION = frozenset({"setLocalDescription", "createOfferOnSuccess", "createAnswerOnSuccess", 6, 3, 5})
 _REMOTE_TRACK = frozenset({"ontrack", 22})
+_ICE_STATE = frozenset({"oniceconnectionstatechange", 24})
+_ICE_RESTART = frozenset({"restartIce", 37})
 
 _SHORTEST = 4
 """Parts of an event."""
@@ -139,7 +151,15 @@ class _Dump:
             return
         if method in _STATS and isinstance(value, dict):
             self._take_stats(connection_id, value)
-        elif method in _REMOTE_DESCRIPTION:
+        elif method in _ICE_RESTART:
+            self._connection(connection_id).ice.append((self._go_on() / 1000, RESTARTED))
+        elif method in _ICE_STATE and isinstance(value, str):
+            self._connection(connection_id).ice.append((self._go_on() / 1000, value))
+        else:
+            self._take_signaling(method, connection_id, value)
+
+    def _take_signaling(self, method: str | int, connection_id: str, value: Any) -> None:
+        if method in _REMOTE_DESCRIPTION:
             self._connection(connection_id).senders.append((self._go_on() / 1000, senders_of(value)))
         elif method in _REMOTE_TRACK:
             self._connection(connection_id).senders.append((self._go_on() / 1000, sender_of_track(value)))
@@ -162,6 +182,7 @@ class _Dump:
             for stats in connection.stats.values():
                 stats.move(-self._shift / 1000)
             connection.senders = [(at - self._shift / 1000, senders) for at, senders in connection.senders]
+            connection.ice = [(at - self._shift / 1000, state) for at, state in connection.ice]
 
     def _connection(self, connection_id: str) -> Connection:
         return self.connections.setdefault(connection_id, Connection())

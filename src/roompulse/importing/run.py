@@ -18,7 +18,7 @@ from roompulse.importing.replay import past_of
 from roompulse.importing.reports import Progress, reports_of
 from roompulse.insights.store import put
 from roompulse.report.ids import MAX_ID_LENGTH, id_fault
-from roompulse.report.model import Received
+from roompulse.report.model import Received, Report
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
 from roompulse.store.recordings import SqlRecordings
@@ -109,7 +109,9 @@ def _check_length(reports: Sequence[Received], settings: Settings) -> None:
 def _moved(reports: Sequence[Received], room_id: str, ends_at: float) -> list[Received]:
     """The same reports of another room, and so that the last one is at `ends_at` (Unix seconds)."""
     later = ends_at - reports[-1].at
-    return [
-        Received(replace(one.report, room_id=room_id, report_time=int(one.at + later)), round(one.at + later, 3))
-        for one in reports
-    ]
+    return [Received(_report_moved(one, room_id, later), round(one.at + later, 3)) for one in reports]
+
+
+def _report_moved(one: Received, room_id: str, later: float) -> Report:
+    events = [replace(event, time=int((event.time or one.at) + later)) for event in one.report.events or ()]
+    return replace(one.report, room_id=room_id, report_time=int(one.at + later), events=events or None)

@@ -40,6 +40,9 @@ LabelKey = Annotated[str, Meta(min_length=1, max_length=32, extra_json_schema={"
 
 Labels = Annotated[dict[LabelKey, ShortText], Meta(max_length=8)]
 
+MAX_EVENTS = 100
+"""Events in a report."""
+
 UnixTime = Annotated[int, Meta(ge=0, le=MAX_TIME)]
 Pixels = Annotated[int, Meta(ge=0, le=65535)]
 FramesPerSecond = Annotated[int, Meta(ge=0, le=1000)] | Annotated[float, Meta(ge=0, le=1000)]
@@ -158,7 +161,7 @@ class Report(Struct, frozen=True, gc=False):
     metrics: list[Entry]
     room_name: Name | None = None
     labels: Labels | None = None
-    events: Annotated[list[Event], Meta(max_length=100)] | None = None
+    events: Annotated[list[Event], Meta(max_length=MAX_EVENTS)] | None = None
     role: Role | None = None
 
     @property

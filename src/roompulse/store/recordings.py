@@ -6,21 +6,24 @@ from functools import partial
 from msgspec import Struct
 from sqlalchemy import Connection, Table, delete, exists, insert, or_, select
 
+from roompulse.events.model import TimelineEvent
 from roompulse.report.model import Received
 from roompulse.rooms.model import Aggregate
 from roompulse.store.engine import Database
+from roompulse.store.events import event_row
 from roompulse.store.row_codec import insert_reports, rows_of, session_row, snapshot_row
-from roompulse.store.schema import samples, sessions, snapshots
+from roompulse.store.schema import events, samples, sessions, snapshots
 from roompulse.store.sessions import worst_and_most
 
 
 class Call(Struct, frozen=True):
-    """A room from its first to its last report (Unix seconds): its reports in order, and its snapshots by time."""
+    """A room from its first to its last report (Unix seconds): its reports, snapshots and events, each by time."""
 
     started_at: float
     ended_at: float
     reports: Sequence[Received]
     snapshots: Sequence[tuple[float, Aggregate]]
+    events: Sequence[TimelineEvent]
 
 
 class SqlRecordings:
@@ -32,7 +35,7 @@ class SqlRecordings:
 
     async def is_known(self, room_id: str) -> bool:
         """Whether anything is stored about a room."""
-        kept = [exists().where(table.c.room_id == room_id) for table in (samples, snapshots, sessions)]
+        kept = [exists().where(table.c.room_id == room_id) for table in (samples, snapshots, sessions, events)]
         async with self._reading() as connection:
             return bool(await connection.scalar(select(or_(*kept))))
 
@@ -54,6 +57,7 @@ def _add(connection: Connection, room_id: str, call: Call) -> None:
     insert_reports(connection, rows_of(call.reports))
     if rows := [snapshot_row(room_id, at, aggregate) for at, aggregate in call.snapshots]:
         connection.execute(insert(snapshots), rows)
+    connection.execute(insert(events), [event_row(room_id, event) for event in call.events])
     session = session_row(room_id, call.started_at)
     session |= worst_and_most(connection, room_id, session["started_at"])
     session.pop("last", None)
