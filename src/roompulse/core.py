@@ -53,7 +53,7 @@ class Core:
     def __init__(self, settings: Settings, clock: WallClock) -> None:
         self.settings = settings
         self.clock = clock
-        self.engine = engine_of(settings)
+        self.engine = engine_of(settings, clock)
         self.database, self.store, self.log = self.engine.database, self.engine.store, self.engine.log
         self.rooms = no_rooms(settings)
         self.meters = Meters()

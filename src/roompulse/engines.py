@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from roompulse.access.database import AccessDatabase
+from roompulse.clock import Clock
 from roompulse.errors import StartupError
 from roompulse.settings import Settings
 from roompulse.store.contract import Log
@@ -32,10 +33,10 @@ class Engine(Protocol):
         ...
 
 
-def engine_of(settings: Settings) -> Engine:
+def engine_of(settings: Settings, clock: Clock) -> Engine:
     """Raises StartupError for a URL that cannot be used."""
     if is_postgres(settings):
-        postgres: Engine = _postgres().Postgres(settings)
+        postgres: Engine = _postgres().Postgres(settings, clock)
         return postgres
     return _Sqlite(settings)
 

@@ -4,9 +4,11 @@ from functools import partial
 from typing import cast
 
 from roompulse.access.database import AccessDatabase
+from roompulse.clock import Clock
 from roompulse.postgres import lease
 from roompulse.postgres.access import PostgresAccess
 from roompulse.postgres.database import PostgresDatabase
+from roompulse.postgres.lease import Jobs
 from roompulse.postgres.log import PostgresLog
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
@@ -16,14 +18,18 @@ from roompulse.store.sql_store import SqlStore
 class Postgres:
     """Implements `Engine`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
         database = PostgresDatabase(settings)
         self.database = cast("Database", database)  # the same methods, as has the next
         self.access = cast("AccessDatabase", PostgresAccess(database, is_open=True))
         self.store = SqlStore(self.database)
         self.log = PostgresLog(database, settings.commit_timeout)
-        self.run_once = partial(lease.run_once, database)
         self.close = self.log.close
+        self._run_once = partial(lease.run_once, database)
+        self._prune = partial(self.log.run_pruning, clock, settings.leave_after)
+
+    async def run_once(self, jobs: Jobs) -> None:
+        await self._run_once(lambda: [*jobs(), self._prune()])
 
 
 def access_of(settings: Settings) -> AccessDatabase:

@@ -1,18 +1,27 @@
 """The log in PostgreSQL: every worker commits to it and follows it, in one order for all."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 import msgspec
+from sqlalchemy import text
 
-from roompulse.errors import StoreError
+from roompulse.clock import Clock
+from roompulse.periodic import every
 from roompulse.postgres.database import PostgresDatabase, driver_errors
+from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received, Report
 from roompulse.store.row_codec import rows_of
 
 BATCHES_AT_ONCE = 200
+
+KEPT = 180.0
+"""Seconds for which a batch is kept after it has no effect any more on live rooms: a worker that was stopped for longer
+misses nothing either, as what is left has all that still has one."""
+
+PRUNE_EVERY = 10.0
 
 _PUT = "SELECT * FROM put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 _NEWS = (
@@ -21,6 +30,9 @@ _NEWS = (
 )
 _RECENT = "SELECT position, reports FROM batch WHERE at > $1 ORDER BY position"
 _END = "SELECT coalesce(max(position), 0) FROM batch"
+_PRUNE = text(
+    "DELETE FROM batch WHERE position IN (SELECT position FROM batch WHERE at < :before ORDER BY position LIMIT :most)"
+)
 
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -31,6 +43,7 @@ class _Envelope(msgspec.Struct, array_like=True, gc=False):
     room_id: str
     at: float
     sender: str
+    by_token: bool
     report: msgspec.Raw
 
 
@@ -51,7 +64,7 @@ class PostgresLog:
         self._worker = secrets.randbits(62)
         self._ticket = 0
         self._position = 0
-        # Batches of this worker by ticket, until they are found in the log: they need not be unpacked.
+        # Batches of this worker under way, by ticket: they need not be sent back and unpacked.
         self._own: dict[int, Sequence[Received]] = {}
         self._writing = _Connection(database)
         self._reading = _Connection(database)
@@ -65,28 +78,30 @@ class PostgresLog:
         self._own[ticket] = reports
         try:
             rows = await self._writing.fetch(_PUT, *arguments, timeout=self._timeout)
-        except StoreError:
-            self._own.pop(ticket, None)  # If it was committed after all, it is read as if another worker had.
-            raise
-        return self._new_in(rows)
+        finally:
+            del self._own[ticket]  # If it is committed after all, it is read as if another worker had.
+        return self._new_in(rows, {ticket: reports})
 
     async def news(self) -> Sequence[Received]:
         found: list[Received] = []
         while True:
-            own = list(self._own)
+            own = dict(self._own)
             rows = await self._reading.fetch(
-                _NEWS, self._position, self._worker, own, BATCHES_AT_ONCE, timeout=self._timeout
+                _NEWS, self._position, self._worker, list(own), BATCHES_AT_ONCE, timeout=self._timeout
             )
-            found += self._new_in(rows)
+            found += self._new_in(rows, own)
             if len(rows) < BATCHES_AT_ONCE:
                 return found
 
-    def _new_in(self, rows: Sequence[Any]) -> list[Received]:
-        """The reports of these batches without those that another call has returned meanwhile."""
+    def _new_in(self, rows: Sequence[Any], own: Mapping[int, Sequence[Received]]) -> list[Received]:
+        """The reports of these batches without those that another call has returned meanwhile.
+
+        `own` has those that the database did not send, by ticket.
+        """
         found: list[Received] = []
         for position, ticket, packed in rows:
             if position > self._position:
-                reports = self._own.pop(ticket) if packed is None else _unpacked(packed)
+                reports = own[ticket] if packed is None else _unpacked(packed)
                 found += [Received(one.report, one.at, one.sender, one.by_token, position) for one in reports]
                 self._position = position
         return found
@@ -104,6 +119,16 @@ class PostgresLog:
             self._position = max(self._position, end)
         finally:
             await connection.close()
+
+    async def prune(self, before: float) -> None:
+        """Delete batches whose reports were all received before a time (Unix seconds); raises StoreError."""
+        old = {"before": round(1000 * before), "most": BATCHES_AT_ONCE}
+        while await self._database.write(lambda connection: connection.execute(_PRUNE, old).rowcount):
+            pass
+
+    async def run_pruning(self, clock: Clock, leave_after: float) -> None:
+        kept = leave_after + FRAME_RATE_WINDOW + KEPT
+        await every(PRUNE_EVERY, lambda: self.prune(clock() - kept), "old reports of the log could not be deleted")
 
     async def close(self) -> None:
         await self._writing.close()
@@ -139,8 +164,12 @@ class _Connection:
 
 
 def _packed(reports: Sequence[Received]) -> bytes:
-    return _pack([_Envelope(one.report.room_id, one.at, one.sender, msgspec.Raw(_pack(one.report))) for one in reports])
+    return _pack([_enveloped(one) for one in reports])
+
+
+def _enveloped(one: Received) -> _Envelope:
+    return _Envelope(one.report.room_id, one.at, one.sender, one.by_token, msgspec.Raw(_pack(one.report)))
 
 
 def _unpacked(packed: bytes) -> list[Received]:
-    return [Received(_unpack_report(one.report), one.at, one.sender) for one in _unpack_batch(packed)]
+    return [Received(_unpack_report(one.report), one.at, one.sender, one.by_token) for one in _unpack_batch(packed)]
