@@ -138,6 +138,7 @@ class Core:
         return [
             look_after(self.ingest, self.follower),
             self.health.run(),
+            self.timeline.run(),
             self.engine.run_once(self._jobs_of_one),
             self.registry.run(),
             self.sign_ins.run(),
@@ -152,7 +153,6 @@ class Core:
             Snapshots(store, self.rooms, self.trends, clock, interval).run(),
             self.recorder.run(),
             SessionRecorder(self.sessions, self.rooms, clock).run(),
-            self.timeline.run(),
             self.retention.run(),
             self.alerts.run(),
             self.alerts.run_pruning(),

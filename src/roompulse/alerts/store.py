@@ -14,7 +14,7 @@ from roompulse.alerts.incident import Change
 from roompulse.alerts.model import Alert, Rule, Severity, Silence
 from roompulse.store.engine import Database
 from roompulse.store.events import event_row
-from roompulse.store.row_codec import put_rows
+from roompulse.store.row_codec import add_rows, put_rows
 from roompulse.store.schema import alert_rules, alerts, channels, deliveries, events, silences
 
 _PRUNE_AT_ONCE = 500
@@ -126,7 +126,7 @@ def _save(connection: Connection, changes: Sequence[Change], wanted: dict[str, l
             continue
         put_rows(connection, alerts, [_row(change)])
         if told := change.event:
-            connection.execute(insert(events), [event_row(*told)])
+            add_rows(connection, events, [event_row(*told)])
         if change.is_sent:
             to = _told(connection, alert) if alert.state == "resolved" else wanted.get(alert.rule_id, ())
             if messages := [_message(change, channel, now) for channel in dict.fromkeys(to) if channel in enabled]:

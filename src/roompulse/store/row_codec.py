@@ -47,6 +47,11 @@ def put_rows(connection: DatabaseConnection, table: Table, rows: Iterable[dict[s
         connection.execute(insert(table).values(row).on_conflict_do_update(index_elements=["id"], set_=row))
 
 
+def add_rows(connection: DatabaseConnection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows, without those that a unique index says are there already: another worker may have found the same."""
+    connection.execute(_INSERTS[connection.dialect.name](table).on_conflict_do_nothing(), rows)
+
+
 _INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 

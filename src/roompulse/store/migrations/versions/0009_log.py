@@ -1,4 +1,7 @@
-"""The log of reports, where several workers use the database. SQLite has one writer, whose samples are its log."""
+"""The log of reports, where several workers use the database. SQLite has one writer, whose samples are its log.
+
+All workers find the same events, and each saves those that it found: so they are the same row.
+"""
 
 from alembic import op
 
@@ -17,6 +20,9 @@ CREATE TABLE batch (
     reports bytea NOT NULL
 );
 CREATE INDEX batch_by_time ON batch (at);
+CREATE UNIQUE INDEX event_once ON event (
+    room_id, time, kind, md5(coalesce(user_id, '') || E'\\n' || coalesce(stream_id, '') || E'\\n' || text)
+);
 CREATE FUNCTION put(
     rooms text[], reporters text[], versions text[], report_times bigint[], times bigint[], users_ text[],
     streams_ bytea[], worker_ bigint, ticket_ bigint, at_ bigint, reports_ bytea, since bigint
@@ -42,5 +48,5 @@ def upgrade() -> None:
 
 def _statements() -> list[str]:
     """One by one, as the driver takes only one at a time."""
-    table, index, function = _LOG.split(";\nCREATE ", 2)
-    return [table, f"CREATE {index}", f"CREATE {function}"]
+    first, *others = _LOG.split(";\nCREATE ")
+    return [first, *(f"CREATE {other}" for other in others)]
