@@ -27,6 +27,7 @@ from roompulse.notify.channels import Channels
 from roompulse.notify.courier import Courier
 from roompulse.notify.senders import all_senders
 from roompulse.notify.store import Outbox
+from roompulse.other_workers import OtherWorkers
 from roompulse.periodic import background
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -38,6 +39,7 @@ from roompulse.store.reader import Reader
 from roompulse.store.replay import Replay
 from roompulse.store.retention import Retention
 from roompulse.store.samples import SqlSamples
+from roompulse.store.schema import MINUTE
 from roompulse.store.sessions import SessionRecorder, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
 from roompulse.web.http.authentication import Authenticator
@@ -86,7 +88,8 @@ class Core:
             self.rooms, self.rollups, self.reader, self.ingest.intake.rate, clock, self.hub.refresh
         )
         self.sessions = SqlSessions(self.database)
-        self.alerts = AlertService(self.database, self.rooms, self._readings, clock, self._alerted, settings)
+        exclusive = self.engine.exclusive if self.engine.is_shared else None
+        self.alerts = AlertService(self.database, self.rooms, self._readings, clock, self._alerted, settings, exclusive)
         self.outbox = Outbox(self.database)
         self.channels = Channels(self.outbox, clock)
         self.courier = Courier(self.outbox, self.channels, all_senders(settings, clock), clock, self.meters.delivery)
@@ -98,6 +101,8 @@ class Core:
         self.peers = ClientAddresses(settings)
         self.cookie = SessionCookie(self.peers, settings.session_lifetime)
         self.authenticator = Authenticator(self.registry, self.cookie, self.peers, settings)
+        changed = self.registry.reload, self.channels.load, self.alerts.refresh
+        self.others = OtherWorkers(self.engine, self.follower, self.health, changed, refresh)
         self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
 
     def _alerted(self, changes: Sequence[Change]) -> None:
@@ -123,7 +128,7 @@ class Core:
                 await self.timeline.resume(await self.sessions.unfinished())
                 await self.channels.load()
                 await self.alerts.load()
-                await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
+                await self._refill()
             self.database.read_failed = self.health.read_failed
             with self.reader.running():
                 with self.database.startup_errors():
@@ -134,12 +139,21 @@ class Core:
                 await self.recorder.close()
             await self.engine.close()
 
+    async def _refill(self) -> None:
+        await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
+
+    async def _reload_insights(self) -> None:
+        await self.recorder.load(None)
+
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
         return [
             look_after(self.ingest, self.follower),
             self.health.run(),
             self.timeline.run(),
             self.engine.run_once(self._jobs_of_one),
+            self.others.look(),
+            self.others.follow(self.settings.snapshot_interval, self._refill),
+            self.others.follow(MINUTE, self._reload_insights),
             self.registry.run(),
             self.sign_ins.run(),
             self.meters.watch_loop(),

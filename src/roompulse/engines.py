@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -23,6 +24,21 @@ class Engine(Protocol):
     log: Log
     access: AccessDatabase
     """To be opened after `database`."""
+
+    is_shared: bool
+    """Whether other processes use the database too."""
+
+    is_the_one: bool
+    """Whether the jobs of `run_once` run here."""
+
+    @property
+    def changes(self) -> int:
+        """Grows when others have changed rules, alerts, silences, channels, keys or operators, and the log is read."""
+        ...
+
+    def exclusive(self) -> AbstractAsyncContextManager[None]:
+        """A context that one task of all processes is in at a time; raises StoreError."""
+        ...
 
     async def run_once(self, jobs: Jobs) -> None:
         """Run these jobs, in one of all processes that use the database."""
@@ -52,11 +68,17 @@ def access_of(settings: Settings) -> AccessDatabase:
 class _Sqlite:
     """The samples of the one process are the log."""
 
+    is_shared, is_the_one = False, True
+    changes = 0
+
     def __init__(self, settings: Settings) -> None:
         self.database = Database(settings)
         self.access = AccessDatabase(settings)
         self.store = SqlStore(self.database)
         self.log: Log = self.store
+
+    def exclusive(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def run_once(self, jobs: Jobs) -> None:
         await asyncio.gather(*jobs())

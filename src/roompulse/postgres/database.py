@@ -23,6 +23,8 @@ OLDEST = 14
 MIGRATING = 715_001
 """Key of the advisory lock under which one worker at a time migrates; those of the log and the lease follow."""
 
+EXCLUSIVE = MIGRATING + 4
+
 _CONNECT_TIMEOUT = 5.0
 _CONNECTIONS = 4
 
@@ -137,6 +139,14 @@ class PostgresDatabase:
         except StoreError as error:
             reason = str(error).partition("\n")[0]
             raise StartupError(f"the database {place_of(self.url)} cannot be used: {reason}") from None
+
+    @asynccontextmanager
+    async def exclusive(self) -> AsyncIterator[None]:
+        """A context that one task of all workers is in at a time; a worker that hangs in it loses it after 5 s."""
+        with _errors():
+            async with self._engine.begin() as connection:
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({EXCLUSIVE}, hashtext(current_schema()))"))
+                yield
 
     async def probe(self) -> None:
         """Try a write; raises StoreError if it fails."""

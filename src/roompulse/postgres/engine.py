@@ -1,5 +1,6 @@
 """PostgreSQL as the engine of the server: the database, its log, access control, and what runs once."""
 
+import asyncio
 from functools import partial
 from typing import cast
 
@@ -18,6 +19,8 @@ from roompulse.store.sql_store import SqlStore
 class Postgres:
     """Implements `Engine`."""
 
+    is_shared, is_the_one = True, False
+
     def __init__(self, settings: Settings, clock: Clock) -> None:
         database = PostgresDatabase(settings)
         self.database = cast("Database", database)  # the same methods, as has the next
@@ -25,11 +28,23 @@ class Postgres:
         self.store = SqlStore(self.database)
         self.log = PostgresLog(database, settings.commit_timeout)
         self.close = self.log.close
+        self.exclusive = database.exclusive
         self._run_once = partial(lease.run_once, database)
         self._prune = partial(self.log.run_pruning, clock, settings.leave_after)
 
+    @property
+    def changes(self) -> int:
+        return self.log.changes
+
     async def run_once(self, jobs: Jobs) -> None:
-        await self._run_once(lambda: [*jobs(), self._prune()])
+        await self._run_once(lambda: [self._is_the_one(), *jobs(), self._prune()])
+
+    async def _is_the_one(self) -> None:
+        self.is_the_one = True
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.is_the_one = False
 
 
 def access_of(settings: Settings) -> AccessDatabase:

@@ -64,6 +64,8 @@ class PostgresLog:
         self._worker = secrets.randbits(62)
         self._ticket = 0
         self._position = 0
+        self.changes = 0
+        """How often operators have changed something: grows as the log is followed."""
         # Batches of this worker under way, by ticket: they need not be sent back and unpacked.
         self._own: dict[int, Sequence[Received]] = {}
         self._writing = _Connection(database)
@@ -103,6 +105,7 @@ class PostgresLog:
             if position > self._position:
                 reports = own[ticket] if packed is None else _unpacked(packed)
                 found += [Received(one.report, one.at, one.sender, one.by_token, position) for one in reports]
+                self.changes += not reports
                 self._position = position
         return found
 

@@ -1,0 +1,21 @@
+"""In PostgreSQL, changes of keys, operators and sign-ins are in the log of the workers (see 0009 of the reports)."""
+
+from alembic import op
+
+revision = "access_0002"
+down_revision = "access_0001"
+
+_NOTED = {
+    "access_key": "INSERT OR UPDATE OR DELETE",
+    "operator": "INSERT OR UPDATE OR DELETE",
+    "sign_in": "INSERT OR DELETE",
+}
+
+
+def upgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        for table, changes in _NOTED.items():
+            op.execute(
+                f"CREATE CONSTRAINT TRIGGER change_noted AFTER {changes} ON {table}"
+                " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_change()"
+            )
