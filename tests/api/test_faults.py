@@ -196,7 +196,7 @@ async def test_a_poisonous_report_is_no_fault_of_the_database(
     client: httpx.AsyncClient, settings: Settings, clock: Clock
 ) -> None:
     users = [f"u{number}" for number in range(1, 9)]
-    async with refusing(settings, "sample", when="NEW.user_id IN ('u2', 'u4', 'u8')"):
+    async with refusing(settings, "sample", when="NEW.reporter_id IN ('u2', 'u4', 'u8')"):
         answers = dict(zip(users, await asyncio.gather(*(post(client, user) for user in users)), strict=True))
         good = await acknowledged(client, answers)
         assert good == ["u1", "u3", "u5", "u6", "u7"]

@@ -516,7 +516,7 @@ async def test_what_could_not_be_saved_is_neither_acknowledged_nor_shown(
 
 async def test_a_poisonous_report_fails_alone(client: httpx.AsyncClient, settings: Settings) -> None:
     users = [f"u{number}" for number in range(9)]
-    async with refusing(settings, "sample", when="NEW.user_id = 'u4'"):
+    async with refusing(settings, "sample", when="NEW.reporter_id = 'u4'"):
         answers = await asyncio.gather(*(post(client, body(user_id=user)) for user in users))
     assert [answer.status_code for answer in answers] == [503 if user == "u4" else 200 for user in users]
     shown = (await data(client, "/report/metrics/room-1"))["users"]
