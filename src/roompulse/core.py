@@ -88,8 +88,9 @@ class Core:
             self.rooms, self.rollups, self.reader, self.ingest.intake.rate, clock, self.hub.refresh
         )
         self.sessions = SqlSessions(self.database)
-        exclusive = self.engine.exclusive if self.engine.is_shared else None
-        self.alerts = AlertService(self.database, self.rooms, self._readings, clock, self._alerted, settings, exclusive)
+        self.alerts = AlertService(
+            self.database, self.rooms, self._readings, clock, self._alerted, settings, self.engine.exclusive
+        )
         self.outbox = Outbox(self.database)
         self.channels = Channels(self.outbox, clock)
         self.courier = Courier(self.outbox, self.channels, all_senders(settings, clock), clock, self.meters.delivery)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -36,9 +36,8 @@ class Engine(Protocol):
         """Grows when others have changed rules, alerts, silences, channels, keys or operators, and the log is read."""
         ...
 
-    def exclusive(self) -> AbstractAsyncContextManager[None]:
-        """A context that one task of all processes is in at a time; raises StoreError."""
-        ...
+    exclusive: Callable[[], AbstractAsyncContextManager[None]] | None
+    """A context that one task of all processes is in at a time, which raises StoreError; None where there is one."""
 
     async def run_once(self, jobs: Jobs) -> None:
         """Run these jobs, in one of all processes that use the database."""
@@ -70,15 +69,13 @@ class _Sqlite:
 
     is_shared, is_the_one = False, True
     changes = 0
+    exclusive = None
 
     def __init__(self, settings: Settings) -> None:
         self.database = Database(settings)
         self.access = AccessDatabase(settings)
         self.store = SqlStore(self.database)
         self.log: Log = self.store
-
-    def exclusive(self) -> AbstractAsyncContextManager[None]:
-        return nullcontext()
 
     async def run_once(self, jobs: Jobs) -> None:
         await asyncio.gather(*jobs())

@@ -73,6 +73,11 @@ class AccessDatabase:
         with self.startup_errors():
             await self._in_thread(partial(self._transact, partial(migrate, versions=VERSIONS), "BEGIN IMMEDIATE"))
 
+    @property
+    def place(self) -> str:
+        """Where it is, in words."""
+        return str(self.path.resolve())
+
     def startup_errors(self) -> AbstractContextManager[None]:
         return startup_errors(self.path)
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, text
 
 from roompulse.access.database import VERSIONS
-from roompulse.postgres.database import MIGRATING, PostgresDatabase
+from roompulse.postgres.database import MIGRATING, PostgresDatabase, place_of
 from roompulse.store.migrate import migrate
 
 ACCESS = MIGRATING + 3
@@ -39,6 +39,10 @@ class PostgresAccess:
             with self.startup_errors():
                 await self.run(lambda connection: migrate(connection, VERSIONS, "access_version"))
             yield
+
+    @property
+    def place(self) -> str:
+        return place_of(self._database.url)
 
     def startup_errors(self) -> AbstractContextManager[None]:
         return self._database.startup_errors()

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from roompulse.errors import DatabaseDamagedError, StartupError, StoreError
 from roompulse.settings import Settings
-from roompulse.store.files import LOG_KEPT, OpenFiles, only_process_on
+from roompulse.store.files import LOG_KEPT, OpenFiles, is_postgres, only_process_on
 from roompulse.store.migrate import migrate
 from roompulse.store.schema import beat, metadata
 from roompulse.store.sqlite import set_pragmas, startup_errors, store_errors
@@ -172,6 +172,8 @@ def database_url(settings: Settings) -> URL:
     """The SQLAlchemy URL of the database; raises StartupError if it is not an SQLite file."""
     if settings.database_url is None:
         return URL.create("sqlite+aiosqlite", database=str(settings.data / "roompulse.db"))
+    if is_postgres(settings):
+        raise StartupError("DATABASE_URL names PostgreSQL, and this is for an SQLite file: see docs/cluster.md")
     try:
         url = make_url(settings.database_url)
     except ArgumentError:

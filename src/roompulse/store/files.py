@@ -18,8 +18,8 @@ LOG_KEPT = 67_108_864
 
 
 def database_path(settings: Settings) -> Path:
-    """The database of reports; raises StartupError for a DATABASE_URL that cannot be used."""
-    if settings.database_url is None or is_postgres(settings):
+    """The file of the database of reports; raises StartupError for a DATABASE_URL that names none."""
+    if settings.database_url is None:
         return settings.data / "roompulse.db"
     from roompulse.store.engine import database_url
 
