@@ -1,8 +1,10 @@
 """The engine that DATABASE_URL names: SQLite, of one process, or PostgreSQL, of any number of workers."""
 
 import asyncio
+import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -15,6 +17,7 @@ from roompulse.store.engine import Database
 from roompulse.store.files import is_postgres
 from roompulse.store.sql_store import SqlStore
 
+Exclusive = Callable[[], AbstractAsyncContextManager[None]]
 Jobs = Callable[[], Sequence[Coroutine[Any, Any, None]]]
 
 
@@ -36,7 +39,10 @@ class Engine(Protocol):
         """Grows when others have changed rules, alerts, silences, channels, keys or operators, and the log is read."""
         ...
 
-    exclusive: Callable[[], AbstractAsyncContextManager[None]] | None
+    form_key: Callable[[], str]
+    """What protects forms without a session; once the database is open."""
+
+    exclusive: Exclusive | None
     """A context that one task of all processes is in at a time, which raises StoreError; None where there is one."""
 
     async def run_once(self, jobs: Jobs) -> None:
@@ -69,11 +75,12 @@ class _Sqlite:
 
     is_shared, is_the_one = False, True
     changes = 0
-    exclusive = None
+    exclusive: Exclusive | None = None
 
     def __init__(self, settings: Settings) -> None:
         self.database = Database(settings)
         self.access = AccessDatabase(settings)
+        self.form_key = partial(str, secrets.token_hex(32))
         self.store = SqlStore(self.database)
         self.log: Log = self.store
 

@@ -1,6 +1,7 @@
 """The database of reports in PostgreSQL, for any number of workers. It has the methods of `store/engine.py`."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -37,6 +38,9 @@ class PostgresDatabase:
     The parameter `schema` of the URL is the schema of the tables, "public" without it: so several clusters may share a
     database.
     """
+
+    form_key = ""
+    """What protects forms, the same in all workers; once it is open."""
 
     read_failed: Callable[[StoreError], None] = staticmethod(lambda _error: None)
 
@@ -129,6 +133,9 @@ class PostgresDatabase:
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
             await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
             await connection.run_sync(migrate)
+            made = {"name": "forms", "value": secrets.token_hex(32)}
+            await connection.execute(text("INSERT INTO secret VALUES (:name, :value) ON CONFLICT DO NOTHING"), made)
+            self.form_key = str(await connection.scalar(text("SELECT value FROM secret WHERE name = :name"), made))
 
     @contextmanager
     def startup_errors(self) -> Iterator[None]:

@@ -29,6 +29,7 @@ class Postgres:
         self.log = PostgresLog(database, settings.commit_timeout)
         self.close = self.log.close
         self.exclusive = database.exclusive
+        self.form_key = lambda: database.form_key
         self._run_once = partial(lease.run_once, database)
         self._prune = partial(self.log.run_pruning, clock, settings.leave_after)
 

@@ -37,6 +37,7 @@ BEGIN
         SELECT b.position, b.ticket, CASE WHEN b.worker = worker_ AND b.ticket = ticket_ THEN NULL ELSE b.reports END
         FROM batch b WHERE b.position > since ORDER BY b.position;
 END $$;
+CREATE TABLE secret (name text PRIMARY KEY, value text NOT NULL);
 CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF coalesce(current_setting('roompulse.noted', true), '') <> 'yes' THEN
