@@ -141,7 +141,9 @@ class Core:
             await self.engine.close()
 
     async def _refill(self) -> None:
-        await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
+        trends = Trends(self.settings.snapshot_interval, self.settings.max_rooms)
+        await refill(trends, self.store, self.clock(), self.settings.leave_after)
+        self.trends.become(trends)
 
     async def _reload_insights(self) -> None:
         await self.recorder.load(None)

@@ -4,7 +4,6 @@ import asyncio
 import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -39,11 +38,12 @@ class Engine(Protocol):
         """Grows when others have changed rules, alerts, silences, channels, keys or operators, and the log is read."""
         ...
 
-    form_key: Callable[[], str]
-    """What protects forms without a session; once the database is open."""
-
     exclusive: Exclusive | None
     """A context that one task of all processes is in at a time, which raises StoreError; None where there is one."""
+
+    def form_key(self) -> str:
+        """What protects forms without a session; once the database is open."""
+        ...
 
     async def run_once(self, jobs: Jobs) -> None:
         """Run these jobs, in one of all processes that use the database."""
@@ -80,9 +80,12 @@ class _Sqlite:
     def __init__(self, settings: Settings) -> None:
         self.database = Database(settings)
         self.access = AccessDatabase(settings)
-        self.form_key = partial(str, secrets.token_hex(32))
+        self._form_key = secrets.token_hex(32)
         self.store = SqlStore(self.database)
         self.log: Log = self.store
+
+    def form_key(self) -> str:
+        return self._form_key
 
     async def run_once(self, jobs: Jobs) -> None:
         await asyncio.gather(*jobs())
