@@ -103,10 +103,8 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     intake = IngestHealthPage(ingest.intake, templates)
     trends = TrendsSection(core.rollups, core.alerts, core.reader, templates, clock)
     insights = InsightsPage(core.recorder, core.rollups, core.reader, rooms, templates, clock)
-    notice, forms = (
-        DatabaseNotice(core.health, core.retention, templates),
-        Forms(core.cookie, settings.body_timeout, core.engine.form_key),
-    )
+    notice = DatabaseNotice(core.health, core.retention, templates)
+    forms = Forms(core.cookie, settings.body_timeout, core.engine.form_key)
     layout = Layout(templates, notice, banners.in_header, forms, core.streams, clock, settings)
     return [
         *live_room_routes(rooms),

@@ -100,7 +100,7 @@ class Trends:
 
     def become(self, other: "Trends") -> None:
         """Be those that were refilled anew, as another process records them."""
-        self._trends, self._last = other._trends, other._last
+        self._trends, self._last = other._trends, other._last  # noqa: SLF001  (of its own kind)
         self.version += 1
 
     def carry(self, seconds: float) -> None:
