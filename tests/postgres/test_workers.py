@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from roompulse.access.keys import add_key
 from roompulse.access.store import AccessStore
 from roompulse.app import create_app
 from roompulse.checking.run import check
-from roompulse.engines import access_of
+from roompulse.engines import access_of, engine_of
 from roompulse.errors import StartupError
 from roompulse.net import listen
 from roompulse.settings import Settings
@@ -133,3 +133,23 @@ def test_a_check_names_a_database_that_cannot_be_reached(settings: Settings) -> 
 def test_commands_for_a_file_say_so(settings: Settings) -> None:
     with pytest.raises(StartupError, match="names PostgreSQL"):
         Database(settings)
+
+
+@pytest.mark.parametrize("readable", [True, False])
+async def test_a_worker_of_the_version_before_goes_on_where_the_newer_one_says_so(
+    settings: Settings, clock: Clock, readable: bool
+) -> None:
+    database = engine_of(settings, clock).database
+    async with database.open():
+        await database.write(
+            lambda connection: connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'newer'")
+        )
+        if not readable:
+            await database.write(
+                lambda connection: connection.exec_driver_sql(
+                    "UPDATE readable_by SET revision = 'newer' WHERE version_table = 'alembic_version'"
+                )
+            )
+    with nullcontext() if readable else pytest.raises(StartupError, match="newer roompulse"):
+        async with workers(settings, clock, 1) as (one,):
+            assert (await one.get("/readyz")).status_code == 200

@@ -17,6 +17,8 @@ _REVISION = re.compile(r'^revision = "(\w+)"$', re.MULTILINE)
 
 
 OWN_TABLE = "alembic_version"
+READABLE_BY = "readable_by"
+"""A table of PostgreSQL: a migration after which older versions cannot go on writes its own revision there."""
 
 
 def migrate(connection: "Connection", versions: Path = VERSIONS, table: str = OWN_TABLE) -> None:
@@ -35,7 +37,10 @@ def migrate(connection: "Connection", versions: Path = VERSIONS, table: str = OW
             f"the database {connection.engine.url.database} is not one of roompulse: it has the tables "
             f"{', '.join(tables[:3])}; move it away, or set another DATA"
         )
-    if unknown := current - set(known):
+    unknown = current - set(known)
+    if unknown and _oldest_reader(connection, table) in known:
+        return  # While workers are upgraded one after the other, those of the version before go on.
+    if unknown:
         raise StartupError(
             f"the database {connection.engine.url.database} is of a newer roompulse (schema {', '.join(unknown)}); "
             "start that version or a later one"
@@ -60,6 +65,14 @@ def _revisions_of(connection: "Connection", table: str) -> set[str]:
     if not connection.dialect.has_table(connection, table):
         return set()
     return set(connection.exec_driver_sql(f"SELECT version_num FROM {table}").scalars())  # noqa: S608  (our own)
+
+
+def _oldest_reader(connection: "Connection", table: str) -> str | None:
+    """The oldest schema whose version can use the database as it is now, where its migrations say so."""
+    if not connection.dialect.has_table(connection, READABLE_BY):
+        return None
+    found = f"SELECT revision FROM {READABLE_BY} WHERE version_table = '{table}'"  # noqa: S608  (our own)
+    return connection.exec_driver_sql(found).scalar()
 
 
 def _config(versions: Path) -> "Config":

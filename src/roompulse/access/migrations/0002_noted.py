@@ -14,6 +14,7 @@ _NOTED = {
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
+        op.execute("INSERT INTO readable_by VALUES ('access_version', 'access_0002')")
         for table, changes in _NOTED.items():
             op.execute(
                 f"CREATE CONSTRAINT TRIGGER change_noted AFTER {changes} ON {table}"

@@ -37,6 +37,7 @@ BEGIN
         SELECT b.position, b.ticket, CASE WHEN b.worker = worker_ AND b.ticket = ticket_ THEN NULL ELSE b.reports END
         FROM batch b WHERE b.position > since ORDER BY b.position;
 END $$;
+CREATE TABLE readable_by (version_table text PRIMARY KEY, revision text NOT NULL);
 CREATE TABLE secret (name text PRIMARY KEY, value text NOT NULL);
 CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -58,6 +59,7 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         for statement in _statements():
             op.execute(statement)
+        op.execute("INSERT INTO readable_by VALUES ('alembic_version', '0009')")
         for table in _NOTED:
             op.execute(noted(table))
 
