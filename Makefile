@@ -43,6 +43,7 @@ format: .venv/dev ## Format the code
 
 unit: .venv/dev ## Run the tests that need no browser
 	$(BIN)/python -m tests.nginx
+	$(BIN)/python -m tests.postgres_server
 	$(PYTEST) 2 tests
 
 fast: .venv/dev

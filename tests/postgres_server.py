@@ -1,9 +1,13 @@
-"""A PostgreSQL of the tests, and applications that use it in turn."""
+"""A PostgreSQL of the tests, and applications that use it in turn.
+
+`python -m tests.postgres_server` sees to it that its programs are there.
+"""
 
 import os
 import secrets
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,9 +25,22 @@ _DEBIAN = Path("/usr/lib/postgresql")
 
 
 def program(name: str) -> str:
+    found = find(name)
+    assert found, f"there is no {name}: run `python -m tests.postgres_server` as root, or install PostgreSQL"
+    return found
+
+
+def install() -> None:
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        apt_get = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
+        subprocess.run([*apt_get, "update"], check=True)
+        subprocess.run([*apt_get, "install", "--yes", "--no-install-recommends", "postgresql"], check=True)
+
+
+def find(name: str) -> str | None:
     """The path of a program of PostgreSQL, of the newest version that Debian has or on PATH."""
-    found = sorted(_DEBIAN.glob(f"*/bin/{name}"))
-    return str(found[-1]) if found else str(shutil.which(name))
+    found = sorted(_DEBIAN.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    return str(found[-1]) if found else shutil.which(name)
 
 
 @contextmanager
@@ -62,3 +79,9 @@ class InTurn(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._next += 1
         return await self._transports[self._next % len(self._transports)].handle_async_request(request)
+
+
+if __name__ == "__main__":
+    if find("initdb") is None:
+        install()
+    sys.exit(0 if find("initdb") else "PostgreSQL could not be installed")

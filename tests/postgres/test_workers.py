@@ -137,7 +137,7 @@ def test_commands_for_a_file_say_so(settings: Settings) -> None:
 
 @pytest.mark.parametrize("readable", [True, False])
 async def test_a_worker_of_the_version_before_goes_on_where_the_newer_one_says_so(
-    settings: Settings, clock: Clock, readable: bool
+    settings: Settings, clock: Clock, *, readable: bool
 ) -> None:
     database = engine_of(settings, clock).database
     async with database.open():
