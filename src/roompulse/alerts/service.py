@@ -149,7 +149,9 @@ class AlertService:
         rules, silences = {one.id: one for one in stored.rules or ()}, {one.id: one for one in stored.silences}
         if rules != self._rules:
             self._rules = rules
-            self._unsaved += self._evaluator.set_rules(rules.values(), self._clock())
+            resolved = self._evaluator.set_rules(rules.values(), self._clock())
+            still_open = {alert.id for alert, _ in stored.open_alerts}  # else the worker that changed the rule did it
+            self._unsaved += [change for change in resolved if change.alert.id in still_open]
         if silences != self._silences:
             self._silences = silences
             self._evaluator.set_silences(self.silences)
@@ -242,8 +244,7 @@ class AlertService:
             await self._apply_rules()
 
     async def _apply_rules(self) -> None:
-        resolved = self._evaluator.set_rules(self._rules.values(), self._clock())
-        await self._keep(resolved if self._evaluates else ())
+        await self._keep(self._evaluator.set_rules(self._rules.values(), self._clock()))
 
     @property
     def silences(self) -> list[Silence]:

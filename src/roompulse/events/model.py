@@ -50,6 +50,12 @@ class TimelineEvent(Struct, frozen=True, gc=False):
     text: str = ""
     detail: str | None = None
 
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What tells it from others, whoever found it: the words for a level are of the moment in which it counted."""
+        text = "" if self.kind in ("level_changed", "verdict_changed") else self.text
+        return self.time, self.kind, self.user_id, self.stream_id, text
+
 
 class EventQuery(Struct, frozen=True):
     """Which events of a room: from `start` to `end` (Unix seconds, both included), the newest `limit` of them."""

@@ -118,8 +118,8 @@ class Timeline:
         """
         waiting, number = self._waiting(query), self._count
         stored = await self._store.find(query)
-        known = set(stored)
-        new = [event for event in waiting if event not in known]
+        known = {event.identity for event in stored}
+        new = [event for event in waiting if event.identity not in known]
         return sorted([*stored, *new], key=lambda event: event.time)[-query.limit :], number
 
     def all(self, room_id: str, start: float, end: float) -> Iterator[Sequence[TimelineEvent]]:
@@ -164,7 +164,8 @@ def _then(
 ) -> Iterator[Sequence[TimelineEvent]]:
     """Portions of stored events, and then those that waited and are not among them."""
     for portion in portions:
-        waiting = [event for event in waiting if event not in portion]
+        known = {event.identity for event in portion}
+        waiting = [event for event in waiting if event.identity not in known]
         yield portion
     if waiting:
         yield waiting

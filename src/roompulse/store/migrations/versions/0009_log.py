@@ -21,7 +21,8 @@ CREATE TABLE batch (
 );
 CREATE INDEX batch_by_time ON batch (at);
 CREATE UNIQUE INDEX event_once ON event (
-    room_id, time, kind, md5(coalesce(user_id, '') || E'\\n' || coalesce(stream_id, '') || E'\\n' || text)
+    room_id, time, kind, md5(coalesce(user_id, '') || E'\\n' || coalesce(stream_id, '') || E'\\n'
+        || CASE WHEN kind IN ('level_changed', 'verdict_changed') THEN '' ELSE text END)
 );
 CREATE FUNCTION put(
     rooms text[], reporters text[], versions text[], report_times bigint[], times bigint[], users_ text[],
