@@ -49,6 +49,9 @@ BEFORE = 2.0
 P95, LONGEST = 50, 500
 """Goals in milliseconds."""
 
+READER_RATE = str(Settings().reader_rate)
+"""The default, unlike in other benchmarks."""
+
 Pressure = Callable[["Crowd"], Awaitable[None]]
 """What runs beside the probe until it is cancelled."""
 
@@ -140,6 +143,22 @@ async def moments(crowd: Crowd) -> None:
     await crowd.read(f"/rooms/{ROOM}?at={crowd.ended_at - 1:.0f}", 8)
 
 
+async def health_checks(crowd: Crowd) -> None:
+    await crowd.read("/healthz", 400)
+
+
+async def static_files(crowd: Crowd) -> None:
+    await crowd.read("/static/js/live.js", 100)
+
+
+async def lists_of_rooms(crowd: Crowd) -> None:
+    await crowd.read("/report/rooms", 400)
+
+
+async def scrapes(crowd: Crowd) -> None:
+    await crowd.read("/metrics", 50)
+
+
 SCENARIOS: dict[str, Pressure] = {
     "4 downloads of users.csv": exports,
     "4 downloads of users.csv, compressed": compressed_exports,
@@ -147,6 +166,10 @@ SCENARIOS: dict[str, Pressure] = {
     "8 readers of history?limit=10&step=1&from=0": merged_histories,
     "8 readers of a user's history?limit=10&step=1&from=0": user_histories,
     "8 readers of a page with ?at=": moments,
+    "400 readers of /healthz": health_checks,
+    "100 readers of a static file": static_files,
+    "400 readers of /report/rooms": lists_of_rooms,
+    "50 readers of /metrics": scrapes,
     **pressure_views.SCENARIOS,
 }
 
@@ -227,7 +250,8 @@ def run(bench: Bench) -> list[Row]:
     data, ended_at, seconds = bench.data("pressure"), time.time(), bench.seconds(SECONDS)
     asyncio.run(_seed(Settings(data=data), ended_at, 1 / 3 if bench.quick else 1))
     rows = []
-    with roompulse(data, {"SENDER_RATE": "0", "STALE_AFTER": "15", "LEAVE_AFTER": "60"}) as server:
+    settings = {"SENDER_RATE": "0", "READER_RATE": READER_RATE, "STALE_AFTER": "15", "LEAVE_AFTER": "60"}
+    with roompulse(data, settings) as server:
         alone = run_clients(_probe(server, seconds))
         before = resident_bytes(server.pid)
         rows += _rows("nothing else", alone)

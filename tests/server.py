@@ -27,7 +27,7 @@ class Server:
         self.log = data.with_suffix(".log")
         self.port = 0
         self._command = command
-        self._environment = {"ROOMPULSE_SENDER_RATE": "0", **environment}
+        self._environment = {"ROOMPULSE_SENDER_RATE": "0", "ROOMPULSE_READER_RATE": "0", **environment}
         if not environment.keys() & LIFETIMES.keys():
             self._environment |= LIFETIMES
         self._process: subprocess.Popen[bytes] | Fork | None = None

@@ -36,6 +36,7 @@ from roompulse.web.http.authentication import guard_by
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import ProblemAnswers
 from roompulse.web.http.rate_limit import RateLimit
+from roompulse.web.http.reader_limit import ReaderLimit
 from roompulse.web.pages.access import access_routes
 from roompulse.web.pages.alert_rules import AlertRulesPage, alert_rules_routes
 from roompulse.web.pages.alerts import AlertBanners, AlertsPage, alerts_page_routes
@@ -84,6 +85,7 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
         reports=reports,
         hosts=AllowedHosts(settings, core.peers),
         peers=core.peers,
+        readers=ReaderLimit(settings.reader_rate, core.peers, core.meters),
         problems=problems,
         present=core.others.present,
         access_log=AccessLog(core.peers) if settings.log_requests else None,

@@ -41,6 +41,10 @@ class Meters:
         )
         self.readers_dropped = self._counter("readers_dropped", "Clients disconnected because they did not read")
         self.connections_refused = self._counter("connections_refused", "Connections that were too many")
+        self.requests_delayed = self._counter(
+            "requests_delayed", "Requests that waited, as of an address over its rate"
+        )
+        self.requests_refused = self._counter("requests_refused", "Requests of an address over its rate, refused")
         self.push_lag = self._histogram(
             "push_lag_seconds", "Time from a change to its frames in the mailboxes", _SECONDS
         )

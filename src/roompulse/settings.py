@@ -73,6 +73,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_queue: Count = 10_000
     max_viewers: Count = 5_000
     max_address_viewers: Count = 1_000
+    reader_rate: Annotated[float, Meta(ge=0, le=10**9)] = 50
     max_reads: Count = 16
     max_views: Count = 1_000
     max_address_views: Count = 200

@@ -19,11 +19,12 @@ class Buckets:
         """Seconds until there are `count` tokens; 0 if there are."""
         return max(0.0, (count - self._tokens(key, now)) / self.rate)
 
-    def take(self, key: str, now: float) -> float:
-        """Take a token and return 0, or return the seconds until there is one."""
+    def take(self, key: str, now: float, ahead: float = 0.0) -> float:
+        """Return the seconds until there is a token, which is taken if these are at most `ahead`."""
         tokens = self._tokens(key, now)
-        self._buckets.put(key, (tokens - 1 if tokens >= 1 else tokens, now))
-        return max(0.0, (1 - tokens) / self.rate)
+        wait = max(0.0, (1 - tokens) / self.rate)
+        self._buckets.put(key, (tokens - 1 if wait <= ahead else tokens, now))
+        return wait
 
     def _tokens(self, key: str, now: float) -> float:
         tokens, since = self._buckets.peek(key) or (self._size, now)

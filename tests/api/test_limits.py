@@ -147,6 +147,10 @@ async def view_three_rooms(world: World) -> list[httpx.Response]:
     return [refused]
 
 
+async def read_once(world: World) -> list[httpx.Response]:
+    return [await world.client.get("/report/rooms")]
+
+
 async def send_in_time(world: World) -> list[httpx.Response]:
     async def pieces() -> AsyncIterator[bytes]:
         for byte in REFERENCE:
@@ -190,6 +194,7 @@ LIMITS = {
     "MAX_ADDRESS_VIEWERS": Limit(2, "2 streams open already", view_twice, view_three_times),
     "MAX_VIEWS": Limit(2, "the maximum of 2 different views", view_two_rooms, view_three_rooms),
     "MAX_ADDRESS_VIEWS": Limit(2, "streams of 2 different views open already", view_two_rooms, view_three_rooms),
+    "READER_RATE": Limit(0.2, "more than 0.2 requests a second", read_once, read_once),
     "SENDER_RATE": Limit(1, "more than 1 reports a second", posts(*[REFERENCE] * 5), posts(REFERENCE)),
     "SENDER_ROOMS": Limit(
         2,
@@ -210,6 +215,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     faults = Faults()
     monkeypatch.setattr("roompulse.core.Database", faults.database)
     monkeypatch.setattr("roompulse.ingest.LOOK_EVERY", 0.01)
+    monkeypatch.setattr("roompulse.web.http.reader_limit.LONGEST_WAIT", 0.001)
     return faults
 
 
@@ -227,7 +233,7 @@ def test_every_limit_is_tested_and_documented() -> None:
     limits = {
         name.upper()
         for name in Settings.__struct_fields__
-        if name.startswith(("max_", "sender_")) or name in {"body_timeout", "send_timeout", "commit_timeout"}
+        if name.startswith(("max_", "sender_", "reader_")) or name in {"body_timeout", "send_timeout", "commit_timeout"}
     }
     limits -= {"MAX_RULES", "MAX_ALERTS"}  # of what operators set up: tests/alerts/test_service.py
     # tests/process/test_slow.py, tests/api/test_reads.py, tests/api/test_posting.py
@@ -318,6 +324,50 @@ async def test_what_a_client_says_of_its_address_counts_for_nothing(settings: Se
             for number in range(2)
         ]
     assert [answer.status_code for answer in answers] == [200, 429]
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("/report/rooms", "application/json"),
+        ("/report/history/room-1", "application/json"),
+        (VIEWED, "application/json"),
+        ("/rooms/room-1/users.csv", "text/html"),
+        ("/rooms/room-1?at=1", "text/html"),
+        ("/stream", "text/html"),
+        ("/nothing", "text/html"),
+        ("/metrics", "text/plain"),
+    ],
+)
+async def test_whatever_a_reader_asks_for_counts(
+    settings: Settings, clock: Clock, faults: Faults, path: str, media_type: str
+) -> None:
+    async with world_of(settings, clock, faults, "READER_RATE") as world:
+        await world.client.head(path)
+        refused = await world.client.get(path)
+        assert refused.status_code == 429
+        assert int(refused.headers["retry-after"]) == 5
+        assert refused.headers["content-type"].partition(";")[0] == media_type
+        assert "more than 0.2 requests a second from this address" in refused.text
+        for other in ("/healthz", "/static/sdk/roompulse.js"):
+            assert (await world.client.get(other)).status_code == 200
+        assert (await world.post()).status_code == 200
+
+
+async def test_a_stream_that_is_open_asks_for_nothing(settings: Settings, clock: Clock, faults: Faults) -> None:
+    async with serving(msgspec.structs.replace(settings, reader_rate=0.4), clock) as client:
+        world = World(client, clock, faults)
+        async with world.viewing():
+            for number in range(10):
+                assert (await world.post(body(user_id=f"u{number}"))).status_code == 200
+            assert (await client.get("/report/rooms")).status_code == 200
+
+
+async def test_reports_do_not_wait_for_readers(settings: Settings, clock: Clock, faults: Faults) -> None:
+    async with world_of(settings, clock, faults, "READER_RATE") as world:
+        for number in range(10):
+            assert (await world.post(body(user_id=f"u{number}"))).status_code == 200
+        assert (await world.client.get("/report/rooms")).status_code == 200
 
 
 async def test_viewers_of_other_addresses_have_places_of_their_own(settings: Settings, clock: Clock) -> None:

@@ -258,3 +258,25 @@ async def test_an_export_whose_database_fails_half_way_does_not_look_complete(
         await request(client, EXPORTS[0], asyncio.Event().wait, send)
     assert sent[0]["status"] == 200
     assert all(message["more_body"] for message in sent if message["type"] == "http.response.body")
+
+
+async def test_between_two_answers_of_metrics_everything_else_has_a_turn(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns, made = 0, list[int]()
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def noted(_: object) -> bytes:
+        made.append(turns)
+        return b""
+
+    monkeypatch.setattr("roompulse.web.api.metrics.generate_latest", noted)
+    counting = asyncio.create_task(count_turns())
+    await asyncio.gather(*(client.get("/metrics") for _ in range(10)))
+    counting.cancel()
+    assert len(set(made)) == len(made) == 10

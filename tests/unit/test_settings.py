@@ -27,6 +27,7 @@ DEFAULTS = {
     "max_reported_users": 100,
     "max_user_streams": 64,
     "max_queue": 10000,
+    "reader_rate": 50,
     "max_reads": 16,
     "max_viewers": 5000,
     "max_address_viewers": 1000,
@@ -79,8 +80,7 @@ def test_the_defaults_are_those_of_the_contract_and_the_demo_is_off() -> None:
         ("database_url", "sqlite:///x.db", "sqlite:///x.db"),
         ("push_interval", "0", 0),
         ("push_interval", "60", 60),
-        ("sender_rate", "0", 0),
-        ("sender_rate", "0.5", 0.5),
+        *((rate, value, float(value)) for rate in ("sender_rate", "reader_rate") for value in ("0", "0.5")),
         ("synchronous", "NORMAL", "NORMAL"),
         ("log_format", "json", "json"),
         ("open", "true", True),
@@ -102,7 +102,11 @@ def test_each_is_read_from_the_environment(name: str, value: str, setting: Any) 
         ("host", ""),
         *(("port", value) for value in ("", "http", "-1", "65536", "80.5", "0x50", " 80", "true")),
         *(("push_interval", value) for value in ("", "-0.1", "60.1", "nan", "inf", "250ms")),
-        *(("sender_rate", value) for value in ("", "-1", "nan", "inf", "1e999", "many")),
+        *(
+            (rate, value)
+            for rate in ("sender_rate", "reader_rate")
+            for value in ("", "-1", "nan", "inf", "1e999", "many")
+        ),
         *(("synchronous", value) for value in ("", "OFF", "full")),
         *(("log_format", value) for value in ("", "xml")),
         *(("trusted_proxies", value) for value in ("proxy", "10.0.0.0/33", "10.0.0.1/8", "1.2.3")),

@@ -18,6 +18,7 @@ from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.compression import compressing
 from roompulse.web.http.headers import with_headers
 from roompulse.web.http.problems import ProblemAnswers
+from roompulse.web.http.reader_limit import ReaderLimit
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Application:
         reports: ReportEndpoint,
         hosts: AllowedHosts,
         peers: ClientAddresses,
+        readers: ReaderLimit,
         problems: ProblemAnswers,
         present: Callable[[], Awaitable[None]],
         access_log: AccessLog | None,
@@ -52,6 +54,7 @@ class Application:
         self._reports = reports
         self._hosts = hosts
         self._peers = peers
+        self._readers = readers
         paths = [PATH, *(route.path for route in routed.routes)]
         self._names = frozenset(path.split("/")[1] for path in paths) - {""}
         self._problems = problems
@@ -99,6 +102,7 @@ class Application:
             if scope["path"] == PATH:
                 await self._reports(scope, receive, send)
             else:
+                await self._readers.turn(scope)
                 # Here, so that no route has to: what it reads of the live rooms is of now.
                 await self._present()
                 await self.routed(scope, receive, _sending(scope, send))

@@ -22,8 +22,11 @@ def get(summary: str, parameters: list[Json], data: Json, *statuses: int) -> Jso
 
 
 def get_whole(summary: str, parameters: list[Json], body: Json, *statuses: int) -> Json:
+    """A GET operation; every one may be refused to an address that asks too often (429)."""
     ok = json("OK", body) | {"headers": etag_header()}
-    responses: Json = {"200": ok, "304": {"description": "Not modified", "headers": etag_header()}} | errors(*statuses)
+    responses: Json = {"200": ok, "304": {"description": "Not modified", "headers": etag_header()}} | errors(
+        *sorted((*statuses, 429))
+    )
     name = summary.partition(":")[0].partition(",")[0].lower().replace(" ", "_")
     operation = {"summary": summary, "operationId": f"get_{name}", "parameters": [*parameters, CONDITION]}
     return with_head(operation | {"responses": responses})
