@@ -56,7 +56,7 @@ class Core:
         self.settings = settings
         self.clock = clock
         self.engine = engine_of(settings, clock)
-        self.database, self.store, self.log = self.engine.database, self.engine.store, self.engine.log
+        self.database, self.store = self.engine.database, self.engine.store
         self.rooms = no_rooms(settings)
         self.meters = Meters()
         clock.on_jump(lambda _jump, _now: self.meters.clock_jumps.inc())
@@ -71,9 +71,9 @@ class Core:
         clock.on_jump(lambda jump, _now: detector.shift(jump))
         self.timeline = Timeline(detector, SqlEvents(self.database, self.reader), self.hub.publish, clock)
         intake = Intake(self.meters, clock)
-        self.follower = Follower(self.log, self.health, self.rooms, self.hub, intake, self.timeline, clock)
+        self.follower = Follower(self.engine.log, self.health, self.rooms, self.hub, intake, self.timeline, clock)
         self.ingest = Ingest(
-            self.log,
+            self.engine.log,
             self.health,
             self.rooms,
             self.follower,
@@ -96,15 +96,18 @@ class Core:
         self.courier = Courier(self.outbox, self.channels, all_senders(settings, clock), clock, self.meters.delivery)
         self.past = Replay(SqlSamples(self.database), self.store, partial(no_rooms, settings), settings)
         self.previews = Previews(self.store, partial(no_rooms, settings), settings)
-        self.access_store = AccessStore(self.engine.access)
-        self.registry = AccessRegistry(settings, self.access_store, clock)
-        self.sign_ins = OperatorSessions(self.registry, self.access_store, clock, settings)
-        self.peers = ClientAddresses(settings)
-        self.cookie = SessionCookie(self.peers, settings.session_lifetime)
-        self.authenticator = Authenticator(self.registry, self.cookie, self.peers, settings)
+        self._control_access()
         changed = self.registry.reload, self.channels.load, self.alerts.refresh
         self.others = OtherWorkers(self.engine, self.follower, self.health, changed, refresh)
         self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
+
+    def _control_access(self) -> None:
+        self.access_store = AccessStore(self.engine.access)
+        self.registry = AccessRegistry(self.settings, self.access_store, self.clock)
+        self.sign_ins = OperatorSessions(self.registry, self.access_store, self.clock, self.settings)
+        self.peers = ClientAddresses(self.settings)
+        self.cookie = SessionCookie(self.peers, self.settings.session_lifetime)
+        self.authenticator = Authenticator(self.registry, self.cookie, self.peers, self.settings)
 
     def _alerted(self, changes: Sequence[Change]) -> None:
         for change in changes:

@@ -3,6 +3,6 @@
 from alembic import context
 
 found = context.config.attributes
-context.configure(connection=found["connection"], version_table=found["table"])
+context.configure(connection=found["connection"], version_table=found.get("table", "alembic_version"))
 with context.begin_transaction():
     context.run_migrations()
