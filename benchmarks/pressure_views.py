@@ -86,6 +86,20 @@ async def equal_views(crowd: Crowd) -> None:
     await _watch(crowd, [f"/rooms/{ROOM}/stream"] * 900)
 
 
+async def json_streams(crowd: Crowd) -> None:
+    await _watch(crowd, [f"/report/stream/{ROOM}"] * 40)
+
+
+async def json_reads(crowd: Crowd) -> None:
+    await asyncio.gather(_change(crowd.url), *(_read_json(crowd.url) for _ in range(8)))
+
+
+async def _read_json(url: str) -> None:
+    while True:
+        async with _requested(url, f"/report/metrics/{ROOM}") as answer:
+            await answer.read()
+
+
 async def pages(crowd: Crowd) -> None:
     """50 readers of pages that nobody else reads."""
     await asyncio.gather(_change(crowd.url), *(_reload(crowd.url, reader) for reader in range(50)))
@@ -132,6 +146,8 @@ SCENARIOS: dict[str, Pressure] = {
     "200 pages of users": users,
     "200 searches in the list of rooms": lists,
     "900 viewers of one room": equal_views,
+    "40 viewers of a room as JSON": json_streams,
+    "8 readers of a room as JSON that changes": json_reads,
     "50 readers of pages of a room": pages,
     "20 viewers who change their view all the time": joining_and_leaving,
 }

@@ -54,7 +54,7 @@ PAGES = {
     "room-200-users": f"/rooms/{MANY}",
     "user": f"/rooms/{FEW}/users/{{user}}",
     "past": f"/rooms/{FEW}?at={{at}}",
-    "ended": "/?ended=1",
+    "ended": "/calls",
     "ingest": "/ingest",
 }
 SIZES = {"wide": (1400, 1000), "phone": (390, 844)}

@@ -74,13 +74,18 @@ STATES = {
     "a filter without match": State("/?q=zebra&level=fair", rooms_of_every_level, "No matching rooms"),
     "three pages of rooms": State("/?page=2", many_rooms, "Page 2 of 3"),
     "a room": State(ROOM_PAGE, users_of_every_level, "unknown"),
-    "a room with a search": State(f"{ROOM_PAGE}?q=e", users_of_every_level, "of 6 whose ID contains “e”"),
+    "a room with a search": State(f"{ROOM_PAGE}?q=e", users_of_every_level, "of 6 whose ID or name contains “e”"),
     "a room with a search without match": State(f"{ROOM_PAGE}?q=zebra", users_of_every_level, "No matching users"),
     "a room of 120 users": State(ROOM_PAGE, many_users, "Page 1 of 2"),
     "a room that is not live": State(ROOM_PAGE, nobody, "No active call"),
     "a user": State(USER_PAGE, users_of_every_level, "worst of 4 streams"),
     "a user of unknown quality": State(user_path(ROOM, "visitor"), users_of_every_level, "unknown"),
-    "no ended room": State("/?ended=1", nobody, "No ended rooms"),
+    "no call": State("/calls", nobody, "No calls"),
+    "users of a level": State("/users?level=poor", users_of_every_level, "poor user, worst first"),
+    "no user of a level": State("/users?level=fair&q=zebra", nobody, "No fair users"),
+    "a search that finds users": State("/?q=dolores", users_of_every_level, "whose ID or name contains"),
+    "no shared link": State("/shares", nobody, "No links are shared"),
+    "erasing": State(f"/erase?room_id={ROOM}", nobody, "It cannot be undone"),
     "a room without a call at that time": State(f"{ROOM_PAGE}?at=1", nobody, "No call at that time"),
     "a user who was not there then": State(f"{USER_PAGE}?at=1", nobody, "not in the room at that time"),
     "a room on a wall": State(f"{ROOM_PAGE}?wall=1", users_of_every_level, "unknown"),
@@ -131,8 +136,8 @@ def test_a_moment_of_the_past_has_no_fault(page: Page, make_server: Callable[...
 def test_ended_rooms_have_no_fault(page: Page, make_server: Callable[..., Server]) -> None:
     with make_server(SNAPSHOT_INTERVAL=0.5, LEAVE_AFTER=1).running() as server:
         users_of_every_level(server)
-        eventually(lambda: "Worst minute" in server.get("/?ended=1").text)
-        page.goto(f"{server.url}/?ended=1")
+        eventually(lambda: "Worst minute" in server.get("/calls").text)
+        page.goto(f"{server.url}/calls")
         expect(page.locator(".sessions tbody tr")).to_have_count(1)
         assert axe.faults(page) == []
         page.close()
@@ -211,7 +216,7 @@ def test_signing_in_and_out_has_no_fault(page: Page, make_server: Callable[..., 
         enter(page, PASSWORD)
         expect_live(page)
         other = page.context.new_page()
-        other.goto(f"{server.url}/?ended=1")
+        other.goto(f"{server.url}/calls")
         sign_out(other)
         expect_signed_out(page)
         assert axe.faults(page) == []

@@ -90,7 +90,7 @@ def test_a_search_is_in_the_url_and_its_stream_brings_only_what_it_found(page: P
     page.get_by_role("searchbox").press("Enter")
     expect(page).to_have_url(f"{server.url}/rooms/room-1?q=ANN")
     expect_live(page)
-    expect(page.locator("#users")).to_contain_text("0 of 3 whose ID contains “ANN”")
+    expect(page.locator("#users")).to_contain_text("0 of 3 whose ID or name contains “ANN”")
     with without_reload(page):
         server.post(sends("joanna"))
         expect(row(page, "joanna")).to_be_visible()
@@ -146,7 +146,7 @@ def test_odd_ids_are_inert_in_grid_verdict_and_search(page: Page, server: Server
     page.get_by_role("searchbox").fill(ODD)
     page.get_by_role("searchbox").press("Enter")
     expect_live(page)
-    expect(page.locator("#users")).to_contain_text(f"1 of 4 whose ID contains “{ODD}”")
+    expect(page.locator("#users")).to_contain_text(f"1 of 4 whose ID or name contains “{ODD}”")
     page.locator(".words").get_by_role("link").click()
     expect(page).to_have_url(server.url + user_path("room-1", ODD))
     expect(page.locator("#sends")).to_contain_text(ODD)

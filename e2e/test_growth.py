@@ -78,6 +78,15 @@ def reporting(server: Server) -> Iterator[None]:
 
 
 def held(page: Page) -> dict[str, float]:
+    """The least of three looks: what is garbage is gone with one of them."""
+    looks = []
+    for _ in range(3):
+        looks.append(looked_at(page))
+        page.wait_for_timeout(300)
+    return {name: min(look[name] for look in looks) for name in ALLOWED}
+
+
+def looked_at(page: Page) -> dict[str, float]:
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
     session.send("HeapProfiler.collectGarbage")

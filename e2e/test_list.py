@@ -95,14 +95,14 @@ class TestByItsUrl:
 class TestByItsForm:
     def test_it_is_searched_sorted_and_filtered(self, page: Page, few: Server) -> None:
         visit(page, few)
-        page.get_by_label("Room", exact=True).fill("stand")
+        page.get_by_label("Search", exact=True).fill("stand")
         expect(page).to_have_url(f"{few.url}/?q=stand")
-        expect(page.get_by_label("Room", exact=True)).to_be_focused()
+        expect(page.get_by_label("Search", exact=True)).to_be_focused()
         page.get_by_label("Sort by").select_option("Highest RTT")
         expect(page).to_have_url(f"{few.url}/?q=stand&sort=rtt")
         expect_live(page)
         assert names(page) == ["standup-a", "standup-b"]
-        expect(page.get_by_label("Room", exact=True)).to_have_value("stand")
+        expect(page.get_by_label("Search", exact=True)).to_have_value("stand")
         expect(page.get_by_label("Sort by")).to_have_value("rtt")
         page.get_by_label("Level").select_option("poor")
         expect(page).to_have_url(f"{few.url}/?q=stand&level=poor&sort=rtt")
@@ -114,18 +114,18 @@ class TestByItsForm:
     def test_it_works_without_javascript(self, new_context: Callable[..., BrowserContext], few: Server) -> None:
         page = new_context(java_script_enabled=False).new_page()
         page.goto(few.url)
-        page.get_by_label("Room", exact=True).fill("board")
+        page.get_by_label("Search", exact=True).fill("board")
         page.get_by_role("button", name="Apply").click()
         assert names(page) == ["board"]
-        page.get_by_label("Room", exact=True).fill("<b>&")
+        page.get_by_label("Search", exact=True).fill("<b>&")
         page.get_by_role("button", name="Apply").click()
-        expect(page.locator("main")).to_contain_text("4 rooms are live. None has a name containing <b>&")
+        expect(page.locator("main")).to_contain_text("4 rooms are live. None has an ID or name containing <b>&")
         page.get_by_role("link", name="Show all live rooms").click()
         assert len(names(page)) == 4
 
     def test_what_is_being_typed_outlives_updates(self, page: Page, few: Server) -> None:
         visit(page, few)
-        search = page.get_by_label("Room", exact=True)
+        search = page.get_by_label("Search", exact=True)
         search.press_sequentially("ano")
         post(few, "another")
         expect(rows(page)).to_have_count(1)

@@ -49,7 +49,7 @@ def test_it_comes_and_goes_without_reload(page: Page, server: Server, path: str)
     assert server.post(REFERENCE).status_code == 200
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/?ended=1", "/rooms/room-1?ago=0"])
+@pytest.mark.parametrize("path", [*PATHS, "/calls", "/rooms/room-1?ago=0"])
 def test_it_is_there_from_the_first_paint_and_without_javascript(
     new_context: Callable[..., BrowserContext], server: Server, path: str
 ) -> None:

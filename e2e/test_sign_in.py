@@ -112,7 +112,7 @@ def test_a_page_looks_again_when_it_is_looked_at(context: BrowserContext, server
     sign_in(page)
     expect_live(page)
     other = context.new_page()
-    other.goto(f"{server.url}/?ended=1")
+    other.goto(f"{server.url}/calls")
     sign_out(other)
     expect_signed_out(page)
     asked = streams_of(page)
@@ -122,7 +122,7 @@ def test_a_page_looks_again_when_it_is_looked_at(context: BrowserContext, server
     assert answer.value.status == 401
     expect_signed_out(page)
     assert len(asked) == 1
-    other.goto(f"{server.url}/?ended=1")
+    other.goto(f"{server.url}/calls")
     sign_in(other)
     expect(other.locator("#connection-word")).to_have_text("As of")  # a page without a stream, which tells no tab
     expect_signed_out(page)

@@ -37,7 +37,7 @@ class Worker:
         self._page = page
         page.on("request", self._on_request)
         page.clock.install()
-        page.goto(f"{server.url}/?ended=1")
+        page.goto(f"{server.url}/calls")
         page.evaluate(RUN_WORKER)
 
     def watch(self, *views: str) -> None:

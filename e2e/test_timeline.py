@@ -136,3 +136,21 @@ def test_nothing_is_wider_than_a_phone(page: Page, server: Server) -> None:
     visit(page, server, room_path(ROOM))
     expect(page.locator("#timeline .what").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_note_is_written_edited_and_removed(page: Page, patient: Server) -> None:
+    say(patient, "ann")
+    visit(page, patient, room_path(ROOM))
+    page.get_by_role("textbox", name="Note").fill("restarted the SFU")
+    page.get_by_role("button", name="Add note").click()
+    first = page.locator("#timeline .what").first
+    expect(first).to_have_text("restarted the SFU by anonymous")
+    page.get_by_role("link", name="Edit notes").click()
+    page.get_by_role("textbox").fill("restarted the media server")
+    page.get_by_role("button", name="Save").click()
+    assert axe.faults(page) == []
+    visit(page, patient, room_path(ROOM))
+    expect(first).to_have_text("restarted the media server by anonymous")
+    page.get_by_role("link", name="Edit notes").click()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("No notes on this room")).to_be_visible()

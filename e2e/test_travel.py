@@ -1,4 +1,4 @@
-"""Time travel: pages of the past, the way there and back, ended rooms, and charts of a user's streams."""
+"""Time travel: pages of the past, the way there and back, ended calls, and charts of a user's streams."""
 
 import csv
 import re
@@ -152,11 +152,11 @@ def test_an_ended_room_is_found_and_opened_at_its_worst(page: Page, impatient: S
     expect(page.locator("#summary")).to_contain_text("No active call", timeout=SOON)
     expect(page.locator("#sessions .state-ended")).to_have_text("ended", timeout=SOON)
     visit(page, impatient, "/")
-    page.get_by_role("link", name="Ended").click()
+    page.get_by_role("link", name="Calls").click()
     expect(rows(page)).to_have_count(1)
     found = row(page, "room-1")
     expect(found).to_contain_text("poor")
-    found.get_by_role("link", name="room-1").click()
+    found.locator("td[data-label='Worst minute'] a").click()
     expect_past(page)
     expect(tile(page, "Packet loss")).to_have_text("7.0 %")
 
@@ -241,7 +241,7 @@ def test_what_is_on_screen_is_downloaded(page: Page, server: Server) -> None:
     assert [(line["user_id"], line["score"]) for line in table] == [("u1", "4.37")]
 
 
-@pytest.mark.parametrize("path", ["/?ended=1", "/rooms/room-1?at={at}", "/rooms/room-1/users/u1?at={at}"])
+@pytest.mark.parametrize("path", ["/calls", "/rooms/room-1?at={at}", "/rooms/room-1/users/u1?at={at}"])
 def test_pages_of_the_past_stay_within_a_phone(page: Page, server: Server, path: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     server.post(REFERENCE)

@@ -19,6 +19,7 @@ from roompulse.errors import BadRequest
 from roompulse.hub.contract import View
 from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
+from roompulse.overview.rooms_index import RoomsIndex
 from roompulse.quality import arithmetic
 from roompulse.report.decode import decode_report
 from roompulse.report.model import MILLISECONDS_FROM, Received, Report
@@ -28,15 +29,17 @@ from roompulse.rooms.rated_samples import SampleRater
 from roompulse.rooms.trends import Trends
 from roompulse.store.packing import pack_report, unpack_entry, unpack_report
 from roompulse.web.api.downloads import USERS_COLUMNS, _row_of
+from roompulse.web.api.encoded_rooms import EncodedRooms
 from roompulse.web.api.stream import RoomJsonView
 from roompulse.web.html.assets import Assets
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.envelope import success
 from roompulse.web.pages.ingest_health import IngestHealthPage
-from roompulse.web.pages.query import IntakeQuery, RoomsQuery, UserQuery
+from roompulse.web.pages.query import IntakeQuery, RoomsQuery, UserQuery, UsersQuery
 from roompulse.web.pages.room import RoomSections, room_view
 from roompulse.web.pages.rooms import RoomsPage
 from roompulse.web.pages.user import UserSections, user_view
+from roompulse.web.pages.users import UsersPage
 from tests.api.test_schema import FULL
 from tests.builders import NOW
 from tests.timelines import timeline_of
@@ -267,11 +270,14 @@ class World:
         assert json.loads(success(room.metrics()))["data"]["room_id"] == report.room_id
         timeline = timeline_of(rooms, lambda: NOW)
         timeline.look(NOW)
-        rooms_page = RoomsPage(rooms, Trends(10, 10), self._new_intake(), str, dict, self._templates, lambda: NOW)
+        index, users_page = RoomsIndex(rooms, dict), UsersPage(rooms, self._templates)
+        trends, intake = Trends(10, 10), self._new_intake()
+        rooms_page = RoomsPage(rooms, index, users_page, trends, intake, str, self._templates, lambda: NOW)
         shown: list[View] = [
-            RoomJsonView(rooms, timeline, report.room_id),
+            RoomJsonView(rooms, EncodedRooms(), timeline, report.room_id, with_users=True),
             room_view(rooms, RoomSections(self._templates), report.room_id, UserQuery()),
-            rooms_page.view(RoomsQuery()),
+            rooms_page.view(RoomsQuery(report.user_id)),
+            users_page.view(UsersQuery()),
         ]
         shown += [
             user_view(rooms, UserSections(self._templates), report.room_id, user.user_id)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from litestar import Litestar
 from litestar.types import ControllerRouterHandler
@@ -11,20 +12,33 @@ from roompulse.access.login import Login
 from roompulse.access.passwords import Passwords
 from roompulse.access.senders import Senders
 from roompulse.access.throttle import Throttle
+from roompulse.calls.reports import CallReports
 from roompulse.clock import WallClock
 from roompulse.core import Core
+from roompulse.erasure.erasure import Erasure
+from roompulse.events.model import EventQuery
+from roompulse.events.notes import Notes
+from roompulse.other_workers import Reread
+from roompulse.overview.overview import Overviews
+from roompulse.overview.rooms_index import RoomsIndex
 from roompulse.settings import Settings
 from roompulse.web.access_log import AccessLog
 from roompulse.web.api.alert_settings import channel_routes, rule_routes
 from roompulse.web.api.alerts import JsonBodies, alert_routes
+from roompulse.web.api.calls import call_routes
 from roompulse.web.api.downloads import Downloads, export_routes
+from roompulse.web.api.encoded_rooms import EncodedRooms
 from roompulse.web.api.events import event_routes
 from roompulse.web.api.health import ready_routes
 from roompulse.web.api.history import history_routes
 from roompulse.web.api.insights import insight_routes
 from roompulse.web.api.live_rooms import live_room_routes
+from roompulse.web.api.manage.erasure import erasure_routes
+from roompulse.web.api.manage.notes import note_routes
+from roompulse.web.api.manage.shares import share_routes
 from roompulse.web.api.metrics import CurrentValues, Gauges, metrics_routes
-from roompulse.web.api.openapi import openapi_routes
+from roompulse.web.api.openapi.document import openapi_routes
+from roompulse.web.api.overview import overview_routes
 from roompulse.web.api.post_report import ReportEndpoint, report_route
 from roompulse.web.api.report_auth import ReportAuth
 from roompulse.web.api.stream import stream_routes
@@ -37,17 +51,22 @@ from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import ProblemAnswers
 from roompulse.web.http.rate_limit import RateLimit
 from roompulse.web.http.reader_limit import ReaderLimit
+from roompulse.web.http.shared import SharedPages
 from roompulse.web.pages.access import access_routes
 from roompulse.web.pages.alert_rules import AlertRulesPage, alert_rules_routes
 from roompulse.web.pages.alerts import AlertBanners, AlertsPage, alerts_page_routes
+from roompulse.web.pages.calls.listing import CallsPage, calls_page_routes
+from roompulse.web.pages.calls.report import call_report_routes
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.demo import DemoTokens, demo_routes
-from roompulse.web.pages.ended import EndedPage
 from roompulse.web.pages.forms import Forms
 from roompulse.web.pages.ingest_health import IngestHealthPage, ingest_health_routes
 from roompulse.web.pages.insights.page import InsightsPage, insights_routes
 from roompulse.web.pages.insights.trends import TrendsSection, trend_routes
 from roompulse.web.pages.layout import Layout
+from roompulse.web.pages.manage.erase import erase_routes
+from roompulse.web.pages.manage.notes import note_page_routes
+from roompulse.web.pages.manage.shares import share_page_routes
 from roompulse.web.pages.past import Past
 from roompulse.web.pages.room import RoomPage, room_routes
 from roompulse.web.pages.rooms import RoomsPage, rooms_routes
@@ -55,6 +74,7 @@ from roompulse.web.pages.shared_stream import PageViews, shared_stream_routes
 from roompulse.web.pages.sign_in import SignInPage, sign_in_routes, sign_out_routes
 from roompulse.web.pages.timeline import Timelines
 from roompulse.web.pages.user import UserPage, user_routes
+from roompulse.web.pages.users import UsersPage, users_routes
 
 
 def create_app(settings: Settings, clock: WallClock | None = None) -> Application:
@@ -87,6 +107,7 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
         peers=core.peers,
         readers=ReaderLimit(settings.reader_rate, core.peers, core.meters),
         problems=problems,
+        shared=SharedPages(core.registry, settings.embed_origins),
         present=core.others.present,
         access_log=AccessLog(core.peers) if settings.log_requests else None,
         hub=core.hub,
@@ -96,10 +117,13 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
 
 def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     settings, clock, rooms, ingest = core.settings, core.clock, core.rooms, core.ingest
-    past = Past(core.past, core.reader, clock)
+    past, encoded = Past(core.past, core.reader, clock), EncodedRooms()
     timelines = Timelines(core.timeline, templates)
     banners, alerts_page = AlertBanners(core.alerts, templates), AlertsPage(core.alerts, templates)
-    rooms_page = RoomsPage(rooms, core.trends, ingest.intake, banners.of_all, banners.by_room, templates, clock)
+    index, users_page = RoomsIndex(rooms, banners.by_room), UsersPage(rooms, templates)
+    calls_page = CallsPage(core.calls, core.reader, templates)
+    reports = CallReports(core.calls, core.store, core.timeline, core.reader, clock)
+    rooms_page = RoomsPage(rooms, index, users_page, core.trends, ingest.intake, banners.of_all, templates, clock)
     room_page = RoomPage(rooms, past, core.sessions, timelines, banners, templates, clock)
     user_page = UserPage(rooms, past, timelines, templates, clock, settings.leave_after)
     intake = IngestHealthPage(ingest.intake, templates)
@@ -109,26 +133,55 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     forms = Forms(core.cookie, settings.body_timeout, core.engine.form_key)
     layout = Layout(templates, notice, banners.in_header, forms, core.streams, clock, settings)
     return [
-        *live_room_routes(rooms),
+        *live_room_routes(rooms, encoded),
         *history_routes(core.store, core.past, core.reader, rooms, clock),
         *event_routes(core.timeline, core.store, core.reader, rooms),
         *insight_routes(core.rollups, core.reader, clock),
-        *stream_routes(core.streams, rooms, core.timeline),
+        *stream_routes(core.streams, rooms, encoded, core.timeline),
+        *overview_routes(Overviews(index, ingest.intake, clock), core.streams),
         *openapi_routes(settings),
-        *rooms_routes(rooms_page, EndedPage(core.sessions, layout), trends, layout),
+        *rooms_routes(rooms_page, calls_page, trends, layout),
         *trend_routes(trends),
+        *call_routes(core.calls, reports, core.reader, rooms),
+        *calls_page_routes(calls_page, layout),
+        *call_report_routes(reports, layout, clock),
         *room_routes(room_page, past, layout),
         *user_routes(user_page, past, layout),
         *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
+        *users_routes(users_page, layout),
         *ingest_health_routes(intake, layout),
         *insights_routes(insights, layout),
-        *shared_stream_routes(PageViews(rooms_page, room_page, user_page, intake, alerts_page, insights), layout),
+        *shared_stream_routes(
+            PageViews(rooms_page, room_page, user_page, users_page, intake, alerts_page, insights), layout
+        ),
         *ready_routes(core.health, lambda: core.hub.closed, clock),
         *metrics_routes(core.meters.registry, _present(core)),
         *_alert_routes(core, forms, layout),
         *alerts_page_routes(alerts_page, core.alerts, forms, layout, clock),
         *export_routes(Downloads(core.store, core.past, core.timeline, core.reader, clock, settings)),
         *_operator_routes(core, templates, forms, layout),
+        *_manage_routes(core, forms, layout),
+    ]
+
+
+def _manage_routes(core: Core, forms: Forms, layout: Layout) -> list[ControllerRouterHandler]:
+    everywhere, bodies = core.others.everywhere, JsonBodies(core.settings.body_timeout)
+    erasure = Erasure(core.database, core.forget, partial(everywhere, Reread()))
+
+    async def is_known(room_id: str) -> bool:
+        if core.rooms.get(room_id) is not None or await core.sessions.of_room(room_id, 1):
+            return True
+        found, _ = await core.timeline.find(EventQuery(room_id, limit=1))
+        return bool(found)
+
+    notes = Notes(core.events, everywhere, is_known, core.clock)
+    return [
+        *note_routes(notes, bodies),
+        *note_page_routes(notes, forms, layout),
+        *share_routes(core.shares, bodies, core.peers),
+        *share_page_routes(core.shares, core.peers, forms, layout),
+        *erasure_routes(erasure),
+        *erase_routes(erasure, forms, layout),
     ]
 
 

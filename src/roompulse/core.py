@@ -7,14 +7,19 @@ from typing import Any
 
 from roompulse.access.registry import AccessRegistry
 from roompulse.access.sessions import OperatorSessions
+from roompulse.access.shares import Shares
 from roompulse.access.store import AccessStore
 from roompulse.alerts.incident import Change
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.preview import Previews
 from roompulse.alerts.service import AlertService
+from roompulse.calls.recorder import CallRecorder
+from roompulse.calls.store import SqlCalls
 from roompulse.clock import WallClock
 from roompulse.engines import engine_of
+from roompulse.erasure.subject import Subject
 from roompulse.events.detector import Detector
+from roompulse.events.model import Shown
 from roompulse.events.timeline import Timeline
 from roompulse.follower import Follower
 from roompulse.hub.local import LocalHub
@@ -27,7 +32,7 @@ from roompulse.notify.channels import Channels
 from roompulse.notify.courier import Courier
 from roompulse.notify.senders import all_senders
 from roompulse.notify.store import Outbox
-from roompulse.other_workers import OtherWorkers
+from roompulse.other_workers import Forget, Message, OtherWorkers, Reread
 from roompulse.periodic import background
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -69,7 +74,8 @@ class Core:
         self.retention = Retention(self.store, self.store, clock, refresh, settings)
         detector = Detector(self.rooms, settings.event_hold, settings.stale_after)
         clock.on_jump(lambda jump, _now: detector.shift(jump))
-        self.timeline = Timeline(detector, SqlEvents(self.database, self.reader), self.hub.publish, clock)
+        self.events = SqlEvents(self.database, self.reader)
+        self.timeline = Timeline(detector, self.events, self.hub.publish, clock)
         intake = Intake(self.meters, clock)
         self.follower = Follower(self.engine.log, self.health, self.rooms, self.hub, intake, self.timeline, clock)
         self.ingest = Ingest(
@@ -88,6 +94,7 @@ class Core:
             self.rooms, self.rollups, self.reader, self.ingest.intake.rate, clock, self.hub.refresh
         )
         self.sessions = SqlSessions(self.database)
+        self.calls = SqlCalls(self.database)
         self.alerts = AlertService(
             self.database, self.rooms, self._readings, clock, self._alerted, settings, self.engine.exclusive
         )
@@ -98,23 +105,40 @@ class Core:
         self.previews = Previews(self.store, partial(no_rooms, settings), settings)
         self._control_access()
         changed = self.registry.reload, self.channels.load, self.alerts.refresh
-        self.others = OtherWorkers(self.engine, self.follower, self.health, changed, refresh)
+        self.others = OtherWorkers(self.engine, self.follower, self.health, changed, self._heard, refresh)
         self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
 
     def _control_access(self) -> None:
         self.access_store = AccessStore(self.engine.access)
         self.registry = AccessRegistry(self.settings, self.access_store, self.clock)
+        self.shares = Shares(self.registry, self.access_store, self.clock)
         self.sign_ins = OperatorSessions(self.registry, self.access_store, self.clock, self.settings)
         self.peers = ClientAddresses(self.settings)
         self.cookie = SessionCookie(self.peers, self.settings.session_lifetime)
         self.authenticator = Authenticator(self.registry, self.cookie, self.peers, self.settings)
 
-    def _alerted(self, changes: Sequence[Change]) -> None:
-        for change in changes:
-            if told := change.event:
-                self.timeline.show(*told)
+    async def _alerted(self, changes: Sequence[Change]) -> None:
         self.courier.wake()
         self.hub.refresh(everywhere=True)
+        for change in changes:
+            if told := change.event:
+                await self.others.everywhere(Shown(*told))
+
+    async def _heard(self, message: Message) -> None:
+        match message:
+            case Shown():
+                self.timeline.show_saved(message)
+            case Forget(subject):
+                self.recorder.forget(subject)
+                await self.alerts.forget(subject)
+            case Reread():
+                self.timeline.forget()
+
+    async def forget(self, subject: Subject) -> int:
+        """Drop what is kept of it in memory and by access control; returns how many rows that were."""
+        await self.others.everywhere(Forget(subject))
+        await self.others.until_heard()
+        return await self.shares.remove_about(subject.room_id, subject.user_id)
 
     def _readings(self) -> Readings:
         self.follower.expire()
@@ -136,7 +160,8 @@ class Core:
             self.database.read_failed = self.health.read_failed
             with self.reader.running():
                 with self.database.startup_errors():
-                    await self.recorder.load(self.ingest.intake.newest)
+                    # Where there are others, one of them may be about to save the newest minute.
+                    await self.recorder.load(None if self.engine.is_shared else self.ingest.intake.newest)
                 async with background(*self._jobs()), taking(self.ingest, self.hub):
                     yield
                 await self.timeline.close()
@@ -173,6 +198,7 @@ class Core:
             Snapshots(store, self.rooms, self.trends, clock, interval).run(),
             self.recorder.run(),
             SessionRecorder(self.sessions, self.rooms, clock).run(),
+            CallRecorder(self.calls, self.rooms, clock).run(),
             self.retention.run(),
             self.alerts.run(),
             self.alerts.run_pruning(),

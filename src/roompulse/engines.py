@@ -35,7 +35,14 @@ class Engine(Protocol):
 
     @property
     def changes(self) -> int:
-        """Grows when others have changed rules, alerts, silences, channels, keys or operators, and the log is read."""
+        """Grows when others have changed what operators set up, or tell something, and the log is read."""
+        ...
+
+    told: list[bytes]
+    """What other workers tell, oldest first; whoever reacts to it removes it."""
+
+    async def tell(self, message: bytes) -> None:
+        """Let all other workers have a message; raises StoreError."""
         ...
 
     exclusive: Exclusive | None
@@ -83,9 +90,13 @@ class _Sqlite:
         self._form_key = secrets.token_hex(32)
         self.store = SqlStore(self.database)
         self.log: Log = self.store
+        self.told: list[bytes] = []
 
     def form_key(self) -> str:
         return self._form_key
+
+    async def tell(self, message: bytes) -> None:
+        """Nobody hears it."""
 
     async def run_once(self, jobs: Jobs) -> None:
         await asyncio.gather(*jobs())

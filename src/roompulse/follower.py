@@ -1,4 +1,4 @@
-"""Live rooms follow the log: what is committed is applied and published in its order, whoever committed it."""
+"""Live rooms follow the log: what is committed is applied and published in its order."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,10 +1,16 @@
 """What others do who use the database too: their reports, what operators change there, and what one does for all."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+import msgspec
+from msgspec import Struct
+
 from roompulse.engines import Engine
+from roompulse.erasure.subject import Subject
 from roompulse.errors import StoreError
+from roompulse.events.model import Shown
 from roompulse.follower import Follower
 from roompulse.periodic import every
 from roompulse.store.availability import Availability
@@ -12,9 +18,31 @@ from roompulse.store.availability import Availability
 LOOK_EVERY = 0.05
 """Seconds between two looks for what others have committed, so that viewers here see it soon. A read looks before."""
 
+_HEARD_AFTER = 10 * LOOK_EVERY
+
+logger = logging.getLogger(__name__)
+
+
+class Forget(Struct, frozen=True, tag=True):
+    """A subject is being erased: what is in memory of it must not be saved."""
+
+    subject: Subject
+
+
+class Reread(Struct, frozen=True, tag=True):
+    """Stored events were erased."""
+
+
+Message = Shown | Forget | Reread
+
+_decode = msgspec.msgpack.Decoder(Message).decode
+
 
 class OtherWorkers:
-    """`reload` reads what operators change from the database again, and `changed` is called after it has."""
+    """`reload` reads what operators change from the database again, and `changed` is called after it has.
+
+    `heard` reacts to a message, of this worker or of another.
+    """
 
     def __init__(
         self,
@@ -22,12 +50,14 @@ class OtherWorkers:
         follower: Follower,
         health: Availability,
         reload: Sequence[Callable[[], Awaitable[object]]],
+        heard: Callable[[Message], Awaitable[object]],
         changed: Callable[[], object],
     ) -> None:
         self._engine = engine
         self._follower = follower
         self._health = health
         self._reload = reload
+        self._heard = heard
         self._changed = changed
         self._known = 0
         self._reloading = asyncio.Lock()
@@ -43,6 +73,8 @@ class OtherWorkers:
         if self._known == changes:
             return  # Another caller has.
         try:
+            while self._engine.told:
+                await self._hear(self._engine.told.pop(0))
             for reload in self._reload:
                 await reload()
         except StoreError as error:
@@ -50,6 +82,24 @@ class OtherWorkers:
             return
         self._known = changes
         self._changed()
+
+    async def _hear(self, packed: bytes) -> None:
+        try:
+            message = _decode(packed)
+        except msgspec.ValidationError:
+            logger.warning("a worker of a newer version tells what this version does not know")
+        else:
+            await self._heard(message)
+
+    async def everywhere(self, message: Message) -> None:
+        """Let all workers react to a message, this one at once; raises StoreError."""
+        await self._heard(message)
+        await self._engine.tell(msgspec.msgpack.encode(message))
+
+    async def until_heard(self) -> None:
+        """Return when the others have heard what was told before, unless one hangs."""
+        if self._engine.is_shared:
+            await asyncio.sleep(_HEARD_AFTER)
 
     async def look(self) -> None:
         """Look for news again and again, where there are others."""

@@ -19,6 +19,8 @@ OF_COMMANDS = {f"{PREFIX}KEY"}
 
 _ROOT_PATH = re.compile(r"(?=.{0,200}\Z)(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._~-]+)*")
 
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]{1,253}(:\d{1,5})?")
+
 Seconds = Annotated[float, Meta(gt=0, le=10**9)]
 Count = Annotated[int, Meta(ge=1, le=10**9)]
 
@@ -28,6 +30,19 @@ class Names(frozenset[str]):
 
     def __new__(cls, text: str = "") -> Self:
         return super().__new__(cls, filter(None, (part.strip().lower() for part in text.split(","))))
+
+    def __str__(self) -> str:
+        return ",".join(sorted(self))
+
+
+class Origins(frozenset[str]):
+    """Origins of pages, separated by commas, as in `https://desk.example.com`."""
+
+    def __new__(cls, text: str = "") -> Self:
+        origins = [part.strip().lower() for part in text.split(",") if part.strip()]
+        if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+            raise ValueError("must be origins such as https://desk.example.com, separated by commas")
+        return super().__new__(cls, origins)
 
     def __str__(self) -> str:
         return ",".join(sorted(self))
@@ -88,6 +103,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     proxy_user_header: str | None = None
     root_path: RootPath = RootPath()
     allowed_hosts: Names = Names()
+    embed_origins: Origins = Origins()
     public_url: str | None = None
     max_rules: Count = 200
     max_alerts: Count = 5_000

@@ -3,7 +3,7 @@
 
 import { keep, kept } from "./preferences.js";
 
-const section = document.getElementById("alerts-firing");
+const section = document.getElementById("alerts-firing"); // a shared page has none
 const choices = document.querySelectorAll("#alarm input");
 const wanted = { notification: kept("notification") === "on", sound: kept("sound") === "on" };
 
@@ -16,7 +16,7 @@ export function isAlarmOn() {
 }
 
 export function tellOfAlerts() {
-  const alerts = [...section.querySelectorAll("[data-alert]")].map((one) => one.dataset);
+  const alerts = [...(section?.querySelectorAll("[data-alert]") ?? [])].map((one) => one.dataset);
   const fresh = known ? alerts.filter((one) => !known.has(one.alert)) : [];
   known = new Set([...(known ?? []), ...alerts.map((one) => one.alert)]);
   if (fresh.length === 0) return;
@@ -61,13 +61,12 @@ async function choose(choice) {
   if (choice.name === "sound" && choice.checked) sound();
 }
 
+// Browsers notify only over HTTPS, and from the machine itself.
+const mayNotify = "Notification" in window && isSecureContext;
+if (!mayNotify) wanted.notification = false;
+
 for (const choice of choices) {
+  choice.disabled = choice.name === "notification" && !mayNotify;
   choice.checked = wanted[choice.name];
   choice.addEventListener("change", () => choose(choice));
-}
-
-// Browsers notify only over HTTPS, and from the machine itself.
-if (!("Notification" in window) || !isSecureContext) {
-  wanted.notification = false;
-  document.querySelector("#alarm [name=notification]").disabled = true;
 }

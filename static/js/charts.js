@@ -213,10 +213,11 @@ function selected(plot) {
   show(part);
 }
 
-// A click opens the page as it was at that time. The end of a drag is a click too.
+// A click opens the page as it was at that time, unless the page is shared: it leads nowhere. The end of a drag is a click
+// too.
 async function travel(plot) {
   const time = plot.data[0][plot.cursor.idx];
-  const isClick = !dragged && time !== undefined;
+  const isClick = !dragged && time !== undefined && !document.body.classList.contains("shared");
   dragged = false;
   if (!isClick) return;
   const address = new URL(location.href);

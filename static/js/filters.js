@@ -25,6 +25,7 @@ for (const form of document.querySelectorAll("form[data-filter]")) {
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    document.activeElement.blur(); // Enter leaves the field: the keys are for rows again
     apply();
   });
 }

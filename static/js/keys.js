@@ -2,7 +2,8 @@
 
 import { isWall } from "./view.js";
 
-const ROWS = "#rooms tbody th a, #users tbody th a"; // the link of a row: the focused row is the selected one
+// The link of a row: the focused row is the selected one.
+const ROWS = ["rooms", "users", "found-users", "calls"].map((list) => `#${list} tbody th a`).join();
 const help = document.getElementById("keys");
 
 const click = (id) => () => document.getElementById(id)?.click();

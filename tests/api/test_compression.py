@@ -53,8 +53,10 @@ async def filled(client: httpx.AsyncClient, clock: Clock) -> httpx.AsyncClient:
 
 @pytest.mark.parametrize("path", LARGE)
 async def test_large_answers_are_compressed_and_are_the_same(filled: httpx.AsyncClient, path: str) -> None:
+    # Compared with both, as the session is saved in the background, and pages list it from then on.
     plain = await filled.get(path, headers={"accept-encoding": "identity"})
     small = await filled.get(path, headers={"accept-encoding": "br, gzip;q=0.9"})
+    again = await filled.get(path, headers={"accept-encoding": "identity"})
     assert len(plain.content) >= SMALLEST
     assert "content-encoding" not in plain.headers
     assert small.headers["content-encoding"] == "gzip"
@@ -62,7 +64,7 @@ async def test_large_answers_are_compressed_and_are_the_same(filled: httpx.Async
     for answer in (plain, small):
         assert answer.headers.get_list("vary").count("Accept-Encoding") == 1
     if path not in {"/metrics"}:
-        assert small.content == plain.content
+        assert small.content in (plain.content, again.content)
 
 
 @pytest.mark.parametrize("path", [path for path in LARGE if "static" not in path])  # Litestar's have no type

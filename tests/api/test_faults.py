@@ -17,7 +17,7 @@ from tests.builders import NOW, REFERENCE, body
 from tests.conftest import Clock
 from tests.process import soon
 
-PAGES = ["/", "/rooms/room-1", "/rooms/room-1/users/u0", "/rooms/not-live", "/?ended=1", f"/rooms/room-1?at={NOW - 10}"]
+PAGES = ["/", "/rooms/room-1", "/rooms/room-1/users/u0", "/rooms/not-live", "/calls", f"/rooms/room-1?at={NOW - 10}"]
 LIVE = ["/report/rooms", "/report/metrics/room-1", "/report/metrics/room-1/u0", "/report/history/room-1"]
 NOTICE = "Database not writable since"
 
@@ -212,7 +212,7 @@ UNREADABLE = {
     f"/rooms/room-1?at={NOW - 10}": "sample",
     f"/rooms/room-1/users/u0?at={NOW - 10}": "sample",
     f"/rooms/room-1?at={NOW - 10**6}": "snapshot",
-    "/?ended=1": "session",
+    "/calls": "session",
     "/rooms/room-1/history.csv": "snapshot",
     "/rooms/room-1/history.json": "snapshot",
     "/rooms/room-1/users.csv": "sample",

@@ -70,7 +70,7 @@ async def start(
 def paths(app: Application) -> list[str]:
     """A path for each route, of what is live where it is about rooms and users."""
     known = {"room_id": "room-1", "user_id": "u1", "rule_id": "user-poor", "alert_id": "a"}
-    known |= {"silence_id": "s", "channel_id": "c"}
+    known |= {"silence_id": "s", "channel_id": "c", "share_id": "s", "note_id": "1", "started_at": "1800000000"}
 
     def fill(template: str) -> str:
         known["file_path"] = "roompulse.js" if "/sdk/" in template else "css/roompulse.css"

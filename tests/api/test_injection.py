@@ -96,7 +96,7 @@ def pages(text: str, now: float) -> list[str]:
     past = f"?at={now}"
     every = [room, user, f"{room}{past}", f"{user}{past}", f"{room}/sessions", f"{user}/visits"]
     searched = str(httpx.QueryParams({"q": text}))
-    return ["/", f"/?{searched}", f"/?ended=1&{searched}", *every, f"{room}?{searched}", url("rooms", f"{text} 9")]
+    return ["/", f"/?{searched}", f"/calls?{searched}", *every, f"{room}?{searched}", url("rooms", f"{text} 9")]
 
 
 async def test_no_text_makes_an_element_an_attribute_or_a_link_of_a_page(

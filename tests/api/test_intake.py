@@ -37,9 +37,15 @@ async def test_an_empty_page_says_what_it_will_show(client: httpx.AsyncClient) -
 
 async def test_the_header_leads_from_every_page_to_all_others(client: httpx.AsyncClient) -> None:
     # Operators there are none of, so there is no page of them either.
-    links = {"./": "Rooms", "insights": "Insights", "alerts": "Alerts", "ingest": "Ingest"}
+    links = {"./": "Rooms", "calls": "Calls", "insights": "Insights", "alerts": "Alerts", "ingest": "Ingest"}
     for path, current in (
-        *(("/", "./"), ("/?ended=1", "./"), ("/rooms/room-1", "./"), ("/rooms/room-1/users/u1", "./")),
+        *(
+            ("/", "./"),
+            ("/users", "./"),
+            ("/calls", "calls"),
+            ("/rooms/room-1", "./"),
+            ("/rooms/room-1/users/u1", "./"),
+        ),
         *(
             ("/alerts", "alerts"),
             ("/alerts/rules", "alerts"),

@@ -199,7 +199,6 @@ READS = {
     "/report/history/room-1/u0": "sample_by_reporter",
     f"/rooms/room-1?at={NOW - 10}": "sample_by_reporter",
     f"/rooms/room-1/users/u0?at={NOW - 10}": "sample_by_reporter",
-    "/?ended=1": "session",
     "/rooms/room-1/users.csv": "sample_by_reporter",
 }
 

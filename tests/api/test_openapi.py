@@ -19,6 +19,7 @@ from tests.builders import NOW, REFERENCE, body
 from tests.conftest import Clock
 
 DOCUMENT = "/report/openapi.json"
+STREAMS = {"/report/stream", "/report/stream/{room_id}"}
 UNDOCUMENTED = {DOCUMENT}
 """The document does not describe itself."""
 
@@ -39,6 +40,7 @@ def operations(document: Any) -> Iterator[tuple[str, str, Any]]:
 def filled(path: str, room_id: str = "room-1", user_id: str = "u1") -> str:
     """A path with these ids, and with those of a default rule and of other things that are not there."""
     ids = {"rule_id": "user-poor", "alert_id": "a", "silence_id": "s", "channel_id": "c"}
+    ids |= {"share_id": "s", "note_id": "1", "started_at": f"{NOW}"}
     return path.format(room_id=room_id, user_id=user_id, **ids)
 
 
@@ -154,7 +156,7 @@ async def test_answers_are_as_the_document_says(
         big = b" " * (settings.max_body + 1)
         check_answer(document, "/report/metrics", await client.post("/report/metrics", content=big))
         for path in document["paths"]:
-            if path in {"/report/metrics", "/report/stream/{room_id}"} or "get" not in document["paths"][path]:
+            if path in {"/report/metrics", *STREAMS} or "get" not in document["paths"][path]:
                 continue
             for room_id, user_id in (("room-1", "u1"), ("room-1", "u2"), ("room-1", "u3"), ("a/b", "u1")):
                 address = filled(path, quote(room_id, safe=""), user_id)

@@ -29,7 +29,7 @@ def sections(html: str) -> list[str]:
     return [text for _, text in found]
 
 
-async def ended_rooms(client: httpx.AsyncClient, path: str = "/?ended=1") -> list[str]:
+async def ended_rooms(client: httpx.AsyncClient, path: str = "/calls") -> list[str]:
     """Ids of the rooms in the list, in its order."""
     return re.findall(r'<th scope="row"><a class="id"[^>]*>([^<]*)</a>', await page(client, path))
 
@@ -151,7 +151,7 @@ async def test_where_samples_are_gone_the_figures_of_the_room_are_left(settings:
 
 
 async def test_ended_rooms_are_found_with_start_end_and_duration(client: httpx.AsyncClient, clock: Clock) -> None:
-    assert "No ended rooms" in words(await page(client, "/?ended=1"))
+    assert "No calls" in words(await page(client, "/calls"))
     await post(client, body(room_id="Über/uns"))
     await post(client, body(room_id="short"))
 
@@ -164,14 +164,14 @@ async def test_ended_rooms_are_found_with_start_end_and_duration(client: httpx.A
     clock.advance(100)
 
     async def both_ended() -> bool:
-        return len(await ended_rooms(client)) == 2
+        return "state-live" not in await page(client, "/calls")
 
     await soon(both_ended)
     assert await ended_rooms(client) == ["Über/uns", "short"]
-    assert await ended_rooms(client, "/?ended=1&q=BER%2F") == ["Über/uns"]
-    assert "No matching ended rooms" in words(await page(client, "/?ended=1&q=nothing"))
-    assert await ended_rooms(client, "/?ended=1&page=9") == ["Über/uns", "short"]  # the last page there is
-    html = await page(client, "/?ended=1&sort=duration")
+    assert await ended_rooms(client, "/calls?q=BER%2F") == ["Über/uns"]
+    assert "No matching calls" in words(await page(client, "/calls?q=nothing"))
+    assert await ended_rooms(client, "/calls?page=9") == ["Über/uns", "short"]  # the last page there is
+    html = await page(client, "/calls?sort=duration")
     assert "Über/uns 2027-01-15 08:00:00 UTC 2027-01-15 08:00:50 UTC 50 s" in words(html)
     # It can be opened at its end, after it has ended.
     end = f"/rooms/%C3%9Cber%2Funs?at={NOW + 50:.0f}"
@@ -200,7 +200,7 @@ async def test_without_the_database_the_present_is_still_shown(client: httpx.Asy
     await post(client)
     async with without_table(settings, "session"):
         assert "History is unavailable: database error." in words(await page(client, "/rooms/room-1"))
-        await page(client, "/?ended=1", 503)
+        await page(client, "/calls", 503)
     async with without_table(settings, "sample"):
         assert "History is unavailable: database error." in words(await page(client, "/rooms/room-1/users/u1"))
         await page(client, f"/rooms/room-1?at={NOW}", 503)

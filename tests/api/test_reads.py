@@ -15,6 +15,7 @@ from roompulse.errors import StoreError
 from roompulse.settings import Settings
 from roompulse.store.contract import HistoryQuery, SampleQuery
 from roompulse.store.engine import Database
+from roompulse.store.replay import Replay
 from roompulse.store.row_codec import FETCH_AT_ONCE, snapshot_row
 from roompulse.store.samples import SqlSamples
 from roompulse.store.schema import snapshots
@@ -258,6 +259,28 @@ async def test_an_export_whose_database_fails_half_way_does_not_look_complete(
         await request(client, EXPORTS[0], asyncio.Event().wait, send)
     assert sent[0]["status"] == 200
     assert all(message["more_body"] for message in sent if message["type"] == "http.response.body")
+
+
+@pytest.mark.parametrize("path", ["/rooms/room-1", "/rooms/room-1/users/u1"])
+async def test_a_moment_is_read_once_for_all_who_open_it_at_the_same_time(
+    stored: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    replays: list[float] = []
+    room = Replay.room
+
+    def noted(replay: Replay, room_id: str, at: float) -> Any:
+        replays.append(at)
+        return room(replay, room_id, at)
+
+    monkeypatch.setattr(Replay, "room", noted)
+    async with serving(stored, clock) as client:
+        moments = [NOW - 10, NOW - 10, NOW - 20, NOW - 10]
+        answers = await asyncio.gather(*(client.get(f"{path}?at={at:.0f}") for at in moments))
+    assert {answer.status_code for answer in answers} == {200}
+    assert set(replays) == {NOW - 20, NOW - 10}
+    # One that asks when the first has just been answered is read again: what is read is not kept.
+    assert len(replays) < len(moments)
+    assert answers[0].text == answers[1].text != answers[2].text
 
 
 async def test_between_two_answers_of_metrics_everything_else_has_a_turn(

@@ -13,7 +13,7 @@ from roompulse.errors import BadRequest
 from roompulse.report.decode import decode_report
 from roompulse.report.ids import id_fault
 from roompulse.report.model import Connection, Device, Entry, Event
-from roompulse.web.api.openapi import report_schema
+from roompulse.web.api.openapi.document import report_schema
 from tests.builders import REFERENCE, audio, body, stream, video
 from tests.test_docs import table
 

@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
+from roompulse.hub.contract import View
+from roompulse.web.api.encoded_rooms import EncodedRooms
 from roompulse.web.api.stream import RoomJsonView
 from tests.api import assert_problem
 from tests.builders import NOW, received
@@ -13,9 +15,10 @@ from tests.store.test_replay import no_rooms
 from tests.timelines import timeline_of
 
 
-def shown(view: RoomJsonView) -> Any:
-    name, content = view.render()["room"].decode().strip().split("\n")[1:]
-    assert name == "event: room"
+def shown(view: View, event: str = "room") -> Any:
+    """The data of the event of this name."""
+    *_, name, content = view.render()[event].decode().strip().split("\n")
+    assert name == f"event: {event}"
     return json.loads(content.removeprefix("data: "))
 
 
@@ -23,7 +26,8 @@ def test_without_users_it_is_the_room_and_its_aggregate() -> None:
     rooms = no_rooms()
     rooms.apply(received())
     timeline = timeline_of(rooms, lambda: NOW)
-    views = [RoomJsonView(rooms, timeline, "room-1", with_users=wanted) for wanted in (True, False)]
+    encoded = EncodedRooms()
+    views = [RoomJsonView(rooms, encoded, timeline, "room-1", with_users=wanted) for wanted in (True, False)]
     whole, totals = map(shown, views)
     assert whole.pop("users")
     assert totals == whole
@@ -33,7 +37,8 @@ def test_without_users_it_is_the_room_and_its_aggregate() -> None:
 def test_viewers_with_and_without_users_get_events_of_their_own() -> None:
     rooms = no_rooms()
     timeline = timeline_of(rooms, lambda: NOW)
-    whole, totals = (RoomJsonView(rooms, timeline, "1", with_users=wanted) for wanted in (True, False))
+    encoded = EncodedRooms()
+    whole, totals = (RoomJsonView(rooms, encoded, timeline, "1", with_users=wanted) for wanted in (True, False))
     assert whole.key != totals.key
 
 

@@ -50,7 +50,7 @@ def test_recorded_calls_are_opened_with_time_travel(data: Path) -> None:
             assert {one["direction"] for one in samples} == {"send", "recv"}
             assert samples[0]["sdk_version"] in {"rtcstats", "internals"}
             assert server.get(f"/rooms/{room_id}/users/local?at={end}").status_code == 200
-        listed = server.get("/?ended=1").text
+        listed = server.get("/calls").text
         for line in lines:
             assert f'href="{line.rpartition(": /")[2].rstrip("0")}' in listed
 

@@ -1,6 +1,7 @@
 """Schemathesis holds the real process to /report/openapi.json."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,9 +22,12 @@ from tests.server import Server
 pytestmark = pytest.mark.slow
 
 ENDLESS = "/report/stream/{room_id}"
-OF_LISTS = ("state", "severity", "room_id", "user_id", "kind", "reporter_id", "by", "against_from", "against_to")
-CHANGING = r"^/report/alerts/(rules|channels|silences|\{alert_id\}/acknowledge)"
-"""Which rules and channels can be is said in words alone, and whatever has a channel is connected to."""
+OF_LISTS = (
+    *("state", "severity", "room_id", "user_id", "kind", "reporter_id", "by", "against_from", "against_to"),
+    *("q", "level", "order", "offset"),
+)
+CHANGING = r"^/report/(alerts/(rules|channels|silences|\{alert_id\}/acknowledge)|users/|shares|notes)"
+"""Which rules, channels, shares and notes can be is said in words alone, and whatever has a channel is connected to."""
 
 characters = st.characters(exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp"), include_characters=JOINERS)
 ids = st.sampled_from(["room-1", "u1"]) | st.text(characters, min_size=1, max_size=MAX_ID_LENGTH).filter(
@@ -37,6 +41,8 @@ schemathesis.openapi.format("roompulse-id", ids)
 @schemathesis.hook
 def filter_case(_context: schemathesis.HookContext, case: schemathesis.Case[Any]) -> bool:
     """Leave out what the document says in words alone: unknown names are ignored, and ranges begin before they end."""
+    if case.method == "OPTIONS":  # Litestar's answer has the methods of the first handler of the path alone
+        return False
     query = case.query or {}
     if set(query) - {"from", "to", "step", "limit", "about", "stream_id", "direction", *OF_LISTS}:
         return False
@@ -61,7 +67,8 @@ def test_it_finds_nothing_where_it_is_a_stranger(make_server: Callable[..., Serv
     for kind in ("ingest", "read"):
         add_key(server, kind)
     with server.running():
-        assert "Authentication failed: 21 operations" in assert_nothing_fails(server, tmp_path, 5)
+        said = assert_nothing_fails(server, tmp_path, 5)
+        assert set(re.findall(r"Authentication failed: (\d+) operations", said)) == {"29"}, said
 
 
 def assert_nothing_fails(server: Server, folder: Path, examples: int) -> str:
@@ -70,8 +77,14 @@ def assert_nothing_fails(server: Server, folder: Path, examples: int) -> str:
     options = [
         "--exclude-path",
         ENDLESS,
+        "--exclude-path",
+        "/report/stream",
         "--exclude-path-regex",
         CHANGING,
+        "--warnings",  # of what has ids, nothing is there but by chance
+        "missing_auth",
+        "--exclude-method",  # what is erased cannot be read afterwards
+        "DELETE",
         "--checks",
         "all",
         "--max-examples",
@@ -85,7 +98,7 @@ def assert_nothing_fails(server: Server, folder: Path, examples: int) -> str:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -26,7 +26,7 @@ from tests.server import Server
 MakeServer = Callable[..., Server]
 
 JSON_STREAM = "/report/stream/room-1"
-ROOM = ("notice", "alerts-firing", "summary", "room-alerts", "users", "grid", "timeline")
+ROOM = ("notice", "alerts-firing", "name", "summary", "room-alerts", "users", "grid", "timeline")
 OWN_STREAMS = ["/stream", "/rooms/room-1/stream", "/rooms/room-1/users/u1/stream"]
 PAGE_STREAMS = [*OWN_STREAMS, f"/views/stream?{urlencode([('view', path[1:]) for path in OWN_STREAMS])}"]
 
@@ -196,7 +196,9 @@ def test_the_first_event_says_that_the_stream_is_open_and_what_time_it_is(server
 def test_a_quiet_stream_has_a_heartbeat(server: Server) -> None:
     quiet = server.url + "/report/stream/quiet"
     with httpx.Client(timeout=DEADLINE) as client, connect_sse(client, "GET", quiet) as source:
-        pings = [event for _, event in zip(range(2), source.iter_sse(), strict=False)]
+        # A machine that is busy makes the server push less often, which it says.
+        told = (event for event in source.iter_sse() if event.event != "interval")
+        pings = [event for _, event in zip(range(2), told, strict=False)]
     assert [ping.event for ping in pings] == ["ping", "ping"]
     assert 9 < float(pings[1].data) - float(pings[0].data) < 15
 
@@ -245,7 +247,7 @@ def test_head_takes_no_place_of_a_viewer(make_server: MakeServer) -> None:
     [
         ("/stream", ["alerts-firing", "alerts-now", "notice", "rooms", "totals"]),
         ("/rooms/room-1/stream", sorted(ROOM)),
-        ("/rooms/room-1/users/u1/stream", ["alerts-firing", "notice", "timeline", "user"]),
+        ("/rooms/room-1/users/u1/stream", ["alerts-firing", "name", "notice", "timeline", "user"]),
     ],
 )
 def test_a_page_s_stream_sends_its_parts_and_then_what_changed(server: Server, path: str, targets: list[str]) -> None:
@@ -262,7 +264,7 @@ def test_a_page_s_stream_sends_its_parts_and_then_what_changed(server: Server, p
 
 def test_a_page_of_a_room_that_is_not_live_says_so_and_fills_by_itself(server: Server) -> None:
     with watching(server, "/rooms/room-9/users/u1/stream") as viewer:
-        parts = "".join(viewer.next("message").data for _ in range(4))
+        parts = "".join(viewer.next("message").data for _ in range(5))
         assert "notice" in parts
         assert "not in the room" in parts
         server.post(body(room_id="room-9"))
@@ -377,9 +379,9 @@ class TestOfManyViews:
                     ]
                 )
                 server.post(body(room_id="a/b", user_id="new"))
-                assert set(self.sections(viewer, 6)) == {
+                assert set(self.sections(viewer, 7)) == {
                     *((1, section) for section in ("summary", "users", "grid", "timeline")),
-                    *((2, section) for section in ("totals", "rooms")),
+                    *((2, section) for section in ("totals", "rooms", "found-users")),
                 }
 
     def sections(self, viewer: Viewer, count: int) -> list[tuple[int, str]]:
@@ -424,10 +426,10 @@ class TestOfManyViews:
         own = [
             route.split()[1].removeprefix("/")
             for route in DOORS
-            if route.endswith("/stream") and route != "GET /views/stream"
+            if route.endswith("/stream") and route not in {"GET /views/stream", "GET /report/stream"}
         ]
         views = [path.replace("{room_id:str}", "room-1").replace("{user_id:str}", "u1") for path in own]
-        assert len(views) == 7
+        assert len(views) == 8
         assert httpx.head(server.url + self.path(*views)).status_code == 200
 
     def test_as_many_as_a_connection_may_have_come(self, server: Server) -> None:

@@ -20,14 +20,8 @@ ROUTES = [
     *("/", "/{}", "/stream", "/rooms/{}", "/rooms/{}/stream", "/rooms/{}/sessions", "/rooms/{}/users/{}"),
     *("/rooms/{}/users/{}/stream", "/rooms/{}/users/{}/visits", "/rooms/{}/history.csv", "/rooms/{}/history.json"),
     *("/rooms/{}/users.csv", "/rooms/{}/events.json", "/report/rooms", "/report/metrics/{}", "/report/metrics/{}/{}"),
-    *(
-        "/report/history/{}",
-        "/report/history/{}/{}",
-        "/report/events/{}",
-        "/report/stream/{}",
-        "/report/{}",
-        "/report/openapi.json",
-    ),
+    *("/report/history/{}", "/report/history/{}/{}", "/report/events/{}", "/report/stream/{}", "/report/{}"),
+    *("/report/openapi.json", "/users", "/users/stream", "/report/overview", "/report/stream"),
     *("/static/{}", "/static/css/{}", "/static/sdk/{}", "/assets/{}/{}", "/demo/call"),
 ]
 SEGMENTS = [

@@ -41,6 +41,37 @@ async def test_reads_take_turns(reader: Reader) -> None:
     assert log == ["a0", "b0", "a1", "b1", "a2", "b2"]
 
 
+async def test_who_asks_for_what_is_being_read_shares_it(reader: Reader) -> None:
+    log: list[str] = []
+
+    async def ask(key: str) -> str:
+        return await reader.shared_result(key, lambda: counted(3, log, key))
+
+    assert len(set(await asyncio.gather(ask("a"), ask("b"), ask("a"), ask("a")))) == 1
+    assert sorted(log) == ["a0", "a1", "b0", "b1"]
+    await ask("a")
+    assert sorted(log) == ["a0", "a0", "a1", "a1", "b0", "b1"]
+
+
+async def test_who_leaves_ends_a_shared_read_for_nobody_else(reader: Reader) -> None:
+    asking = [asyncio.create_task(reader.shared_result("a", lambda: counted(9, []))) for _ in range(2)]
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    assert (await asking[1]).startswith("roompulse-reader")
+    assert asking[0].cancelled()
+
+
+async def test_a_shared_read_that_fails_fails_for_all_and_is_begun_anew(reader: Reader) -> None:
+    def failing() -> Steps[str]:
+        yield
+        raise StoreError("the disk is gone")
+
+    asked = (reader.shared_result("a", failing) for _ in range(3))
+    failures = await asyncio.gather(*asked, return_exceptions=True)
+    assert [str(failure) for failure in failures] == 3 * ["the disk is gone"]
+    assert await reader.shared_result("a", lambda: counted(1, []))
+
+
 async def test_portions_come_as_they_are_asked_for(reader: Reader) -> None:
     made: list[int] = []
 

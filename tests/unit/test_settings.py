@@ -48,6 +48,7 @@ DEFAULTS = {
     "max_rules": 200,
     "max_alerts": 5000,
     "alert_private_targets": False,
+    "embed_origins": Settings().embed_origins,
     "smtp_url": None,
     "smtp_from": "roompulse@localhost",
     "session_idle": 43200,

@@ -47,19 +47,31 @@ class SignIn(Struct, frozen=True):
     used_at: float
 
 
+class Share(Struct, frozen=True):
+    """A link that opens the page at `path` until a time (Unix seconds); `secret` is the SHA-256 of its token."""
+
+    id: str
+    secret: bytes
+    path: str
+    by: str
+    created_at: float
+    expires_at: float
+
+
 class Known(Struct, frozen=True):
     """The contents of the database of access control, read in one transaction."""
 
     keys: dict[str, Key] = {}
     operators: dict[str, Operator] = {}
     sign_ins: dict[bytes, SignIn] = {}
+    shares: dict[str, Share] = {}
 
 
 class Caller(Struct, frozen=True):
     """An authenticated caller: an operator, by a sign-in or by the proxy in front, or the holder of a key.
 
     `role` is None for a program, which `manages` if it has a key for that. `proof` is what the caller is admitted by:
-    the digest of the sign-in, or the id of the key.
+    the digest of the sign-in, or the id of the key or of the share.
     """
 
     name: str
@@ -70,6 +82,10 @@ class Caller(Struct, frozen=True):
     @property
     def may_manage(self) -> bool:
         return self.manages or self.role == "admin"
+
+    @property
+    def may_write_notes(self) -> bool:
+        return self.manages or self.role is not None
 
 
 ANYBODY = Caller("", "admin")

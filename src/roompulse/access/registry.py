@@ -4,7 +4,7 @@ import asyncio
 import hmac
 
 from roompulse.access.keys import digest_of
-from roompulse.access.model import ANYBODY, Caller, Key, KeyKind, Known, Role, SignIn
+from roompulse.access.model import ANYBODY, Caller, Key, KeyKind, Known, Role, Share, SignIn
 from roompulse.access.revocation import OpenSessions
 from roompulse.access.store import AccessStore
 from roompulse.clock import Clock
@@ -14,6 +14,9 @@ from roompulse.settings import Settings
 
 READING: tuple[KeyKind, ...] = ("read", "manage")
 """Keys that permit to read JSON."""
+
+SHARE_PROOF = "share:"
+"""What the proof of a caller by a share begins with; ids of keys have no colon."""
 
 RELOAD_EVERY = 2.0
 """Seconds until a running server applies a change made by a command."""
@@ -90,6 +93,8 @@ class AccessRegistry:
 
     def admits(self, caller: Caller) -> bool:
         """Whether a caller admitted earlier would still be admitted."""
+        if isinstance(caller.proof, str) and caller.proof.startswith(SHARE_PROOF):
+            return self._is_valid(self.known.shares.get(caller.proof.removeprefix(SHARE_PROOF)))
         if not self.asks_readers:
             return True
         if isinstance(caller.proof, str):
@@ -98,6 +103,16 @@ class AccessRegistry:
         if caller.proof is not None:
             return self.sign_in(caller.proof) is not None
         return caller != ANYBODY  # such as a caller signed in by the proxy
+
+    def share(self, shown: str) -> Share | None:
+        """The share whose token a caller presents, unless it has expired or was revoked."""
+        share = self.known.shares.get(shown.partition("_")[0])
+        if share is None or not hmac.compare_digest(share.secret, digest_of(shown)):
+            return None
+        return share if self._is_valid(share) else None
+
+    def _is_valid(self, share: Share | None) -> bool:
+        return share is not None and share.expires_at > self._clock()
 
     def sign_in(self, digest: bytes) -> SignIn | None:
         """The sign-in with this digest, unless it has ended or expired."""

@@ -25,6 +25,18 @@ operators = Table(
     comment="people who sign in",
 )
 
+shares = Table(
+    "share",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("secret", LargeBinary, nullable=False, comment="SHA-256 of the token in its URL"),
+    Column("path", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False, comment="Unix milliseconds"),
+    Column("expires_at", BigInteger, nullable=False, comment="Unix milliseconds"),
+    comment="links that open one page",
+)
+
 sign_ins = Table(
     "sign_in",
     metadata,

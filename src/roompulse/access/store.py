@@ -1,4 +1,4 @@
-"""Keys, operators and sign-ins in their database. Every method raises StoreError when that fails."""
+"""Keys, operators, sign-ins and shares in their database. Every method raises StoreError when that fails."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, Connection, Executable, Row, delete, inser
 from sqlalchemy.exc import IntegrityError
 
 from roompulse.access.database import AccessDatabase
-from roompulse.access.model import Key, Known, Operator, SignIn
-from roompulse.access.schema import keys, operators, sign_ins
+from roompulse.access.model import Key, Known, Operator, Share, SignIn
+from roompulse.access.schema import keys, operators, shares, sign_ins
 from roompulse.errors import StoreError
 
 
@@ -23,10 +23,12 @@ class AccessStore:
             some_keys = [Key(**_fields(row)) for row in connection.execute(select(keys))]
             people = [Operator(**_fields(row)) for row in connection.execute(select(operators))]
             browsers = [SignIn(**_fields(row)) for row in connection.execute(select(sign_ins))]
+            links = [Share(**_fields(row)) for row in connection.execute(select(shares))]
             return Known(
                 {key.id: key for key in some_keys},
                 {operator.name: operator for operator in people},
                 {sign_in.digest: sign_in for sign_in in browsers},
+                {share.id: share for share in links},
             )
 
         return await self._database.run(work)
@@ -37,6 +39,19 @@ class AccessStore:
     async def remove_key(self, key_id: str) -> bool:
         """Whether there was one."""
         return await self._run(delete(keys).where(keys.c.id == key_id)) > 0
+
+    async def add_share(self, share: Share, now: float) -> None:
+        """Also deletes those that have expired at `now` (Unix seconds)."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(shares).where(shares.c.expires_at <= round(now * 1000)))
+            connection.execute(insert(shares).values(_row(share)))
+
+        await self._database.run(work)
+
+    async def remove_share(self, *share_ids: str) -> bool:
+        """Whether there was one."""
+        return await self._run(delete(shares).where(shares.c.id.in_(share_ids))) > 0
 
     async def add_operator(self, operator: Operator) -> bool:
         """Whether the name was free."""
@@ -96,7 +111,7 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
     return {name: value / 1000 if name.endswith("_at") else value for name, value in row._mapping.items()}  # noqa: SLF001
 
 
-def _row(item: Key | Operator | SignIn) -> dict[str, Any]:
+def _row(item: Key | Operator | Share | SignIn) -> dict[str, Any]:
     names = item.__struct_fields__
     values = ((name, getattr(item, name)) for name in names)
     return {name: round(value * 1000) if name.endswith("_at") else value for name, value in values}

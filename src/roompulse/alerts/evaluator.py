@@ -8,12 +8,13 @@ from math import inf
 from msgspec.structs import replace
 
 from roompulse.alerts.incident import Change, Incident
-from roompulse.alerts.metrics import Readings, ServerFigures
+from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import Acknowledgement, Alert, Rule, Silence
 from roompulse.alerts.open_incidents import OpenIncidents
 from roompulse.alerts.targets import CompiledRule, RuleSet, Target, room_target, server_target, user_target
 from roompulse.alerts.totals import Totals
 from roompulse.alerts.words import duration
+from roompulse.erasure.subject import Subject
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 
 MOST_DUE = 500
@@ -78,6 +79,11 @@ class Evaluator:
                 ended, fired = replace(alert, state="resolved", resolved_at=now), alert.fired_at is not None
                 self._changes.append(Change(ended, told_at, dropped=not fired, is_turn=fired))
         return self._flushed()
+
+    def forget(self, subject: Subject) -> None:
+        """Drop alerts about what is to be erased, without a message, and its mentions in others."""
+        self._open.forget(subject)
+        self._further.intersection_update(self._open)
 
     def acknowledge(self, alert_id: str, acknowledged: Acknowledgement) -> Change | None:
         """None where no such alert fires."""
@@ -182,20 +188,11 @@ class Evaluator:
                 self._judge(rule, one)
 
     def _look_at_server(self, readings: Readings) -> None:
-        users, heard_at = sum(self.totals.users.values()), readings.heard_at
         if self._expected is None or not self._is_starved:
-            self._expected = users
-        figures = ServerFigures(
-            reports_per_second=readings.reports_per_second,
-            refused=readings.refused,
-            rooms=sum(self.totals.rooms.values()),
-            users=users,
-            poor_users=self.totals.users["poor"],
-            silent_for=max(0.0, self._now - heard_at) if heard_at is not None and self._expected else None,
-            commit_ms=readings.commit_ms,
-        )
+            self._expected = sum(self.totals.users.values())
+        figures = self.totals.figures(readings, self._now, is_anybody_expected=self._expected > 0)
         for rule in self._rules.of_server:
-            self._judge(rule, server_target(figures, rule, self._expected, stale=heard_at is None))
+            self._judge(rule, server_target(figures, rule, self._expected, stale=readings.heard_at is None))
 
     def _judge(self, rule: CompiledRule, target: Target) -> None:
         incident = self._open.get(rule.key(target))

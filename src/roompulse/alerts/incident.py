@@ -3,10 +3,12 @@
 from hashlib import sha256
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from roompulse.alerts.metrics import METRICS, Reader, is_worse
 from roompulse.alerts.model import Acknowledgement, Alert, Rule, State
 from roompulse.alerts.words import event_of, path_of
+from roompulse.erasure.subject import Subject
 from roompulse.events.model import TimelineEvent
 
 Key = tuple[str, str | None, str | None]
@@ -72,6 +74,12 @@ class Incident:
         incident.fired_at, incident.told_at = alert.fired_at, told_at
         incident.value, incident.worst = alert.value, alert.worst
         return incident
+
+    def forget(self, subject: Subject) -> None:
+        """Name a user no more who is to be erased."""
+        self.text = subject.without(self.text)
+        if note := self.acknowledged:
+            self.acknowledged = replace(note, note=subject.without(note.note))
 
     @property
     def rule_id(self) -> str:

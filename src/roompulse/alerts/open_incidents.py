@@ -7,6 +7,7 @@ from itertools import count
 from math import inf
 
 from roompulse.alerts.incident import Incident, Key
+from roompulse.erasure.subject import Subject
 
 
 class OpenIncidents:
@@ -44,6 +45,15 @@ class OpenIncidents:
             self._by_room[room_id].discard(incident.key)
             if not self._by_room[room_id]:
                 del self._by_room[room_id]
+
+    def forget(self, subject: Subject) -> None:
+        """Remove those about what is to be erased, and its mentions in others."""
+        for incident in self:
+            _, room_id, user_id = incident.key
+            if subject.covers(room_id, user_id):
+                self.remove(incident)
+            elif subject.room_id in (None, room_id):
+                incident.forget(subject)
 
     def schedule(self, incident: Incident, at: float) -> None:
         """Let it be due at `at`, unless it is before. Once it is due, whoever looks at it schedules it anew."""

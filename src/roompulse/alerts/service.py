@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from math import floor
@@ -19,6 +19,7 @@ from roompulse.alerts.store import AlertQuery, SqlAlerts, Stored
 from roompulse.alerts.totals import Totals
 from roompulse.alerts.validation import check_rule
 from roompulse.clock import Clock
+from roompulse.erasure.subject import Subject
 from roompulse.errors import BadRequest, NotFound
 from roompulse.periodic import Attempts, every
 from roompulse.rooms.contract import LiveRooms
@@ -54,7 +55,7 @@ class AlertService:
         rooms: LiveRooms,
         readings: Callable[[], Readings],
         clock: Clock,
-        changed: Callable[[Sequence[Change]], None],
+        changed: Callable[[Sequence[Change]], Awaitable[None]],
         settings: Settings,
         exclusive: Callable[[], AbstractAsyncContextManager[None]] | None = None,
     ) -> None:
@@ -171,7 +172,7 @@ class AlertService:
         saved, self._unsaved = self._unsaved, []
         self.version += 1
         if told := [one for one in saved if one.alert.state != "pending" and not one.dropped]:
-            self._changed(told)
+            await self._changed(told)
 
     @property
     def totals(self) -> Totals:
@@ -275,6 +276,15 @@ class AlertService:
             await self._store.remove_silence(silence_id)
             self._silences.pop(silence_id, None)
             self._evaluator.set_silences(self.silences)
+            self.version += 1
+
+    async def forget(self, subject: Subject) -> None:
+        """Drop alerts and silences about what is to be erased, and its mentions in others, before they are deleted."""
+        async with self._lock:
+            kept = {one.id: one for one in self._silences.values() if not subject.covers(one.room_id, one.user_id)}
+            self._silences = {ident: replace(one, reason=subject.without(one.reason)) for ident, one in kept.items()}
+            self._evaluator.set_silences(self.silences)
+            self._evaluator.forget(subject)
             self.version += 1
 
 

@@ -1,5 +1,6 @@
 """How many rooms and users are of each level, kept while rooms change."""
 
+from roompulse.alerts.metrics import Readings, ServerFigures
 from roompulse.quality import Level, RoomQuality
 from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
@@ -39,6 +40,19 @@ class Totals:
         if len(live) < len(self._known):
             for room_id in self._known.keys() - live:
                 self.drop(room_id)
+
+    def figures(self, readings: Readings, now: float, *, is_anybody_expected: bool) -> ServerFigures:
+        """What rules about the server are judged on; it is silent only where reports are expected."""
+        heard_at = readings.heard_at
+        return ServerFigures(
+            reports_per_second=readings.reports_per_second,
+            refused=readings.refused,
+            rooms=sum(self.rooms.values()),
+            users=sum(self.users.values()),
+            poor_users=self.users["poor"],
+            silent_for=max(0.0, now - heard_at) if heard_at is not None and is_anybody_expected else None,
+            commit_ms=readings.commit_ms,
+        )
 
     def _count(self, quality: RoomQuality, change: int) -> None:
         self.rooms[quality.level] += change

@@ -11,6 +11,7 @@ COMMANDS = {
     "backup": ("roompulse.cli.backup:backup", "Copy the database to FILE, while a server may be running on it."),
     "bridge": ("roompulse.cli.bridge:bridge", "Post what a media server measures."),
     "check": ("roompulse.cli.check:check", "Find problems with the settings, the machine and the database."),
+    "erase": ("roompulse.cli.erase:erase", "Erase what is stored of a room or a user."),
     "import": ("roompulse.cli.importing:import_", "Import recorded calls as ended rooms."),
     "key": ("roompulse.cli.key:key", "Add, list and remove API keys."),
     "serve": ("roompulse.cli.serve:serve", "Serve the dashboard and the /report API."),

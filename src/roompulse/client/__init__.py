@@ -17,9 +17,11 @@ from roompulse.client.model import (
     Video,
 )
 from roompulse.client.outbox import Lost
+from roompulse.client.reader import AsyncReader, Reader, ReadError
 from roompulse.client.reporter import AsyncReporter, Reporter
 
 __all__ = [
+    "AsyncReader",
     "AsyncReporter",
     "Audio",
     "Connection",
@@ -30,6 +32,8 @@ __all__ = [
     "Event",
     "Lost",
     "Network",
+    "ReadError",
+    "Reader",
     "Report",
     "Reporter",
     "Stream",

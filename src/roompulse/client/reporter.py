@@ -48,8 +48,8 @@ class _Background:
 
         """
         self._http = httpx.AsyncClient(
-            base_url=_checked(url),
-            headers={"Content-Type": "application/json"} | _authorization(key),
+            base_url=checked(url),
+            headers={"Content-Type": "application/json"} | authorization(key),
             timeout=POST_TIMEOUT,
             limits=httpx.Limits(max_connections=CONNECTIONS),
             transport=transport,
@@ -180,7 +180,7 @@ class Reporter(_Background):
         return asyncio.run_coroutine_threadsafe(work, self._thread_loop).result()
 
 
-def _checked(url: str) -> httpx.URL:
+def checked(url: str) -> httpx.URL:
     try:
         checked = httpx.URL(url)
     except httpx.InvalidURL as error:
@@ -190,7 +190,7 @@ def _checked(url: str) -> httpx.URL:
     return checked
 
 
-def _authorization(key: str | None) -> dict[str, str]:
+def authorization(key: str | None) -> dict[str, str]:
     if key is None:
         return {}
     # httpx would quote a key that is no valid header in its error, which would be shown.

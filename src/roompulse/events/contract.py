@@ -6,6 +6,24 @@ from typing import Protocol
 from roompulse.events.model import EventQuery, TimelineEvent
 
 
+class NoteStore(Protocol):
+    """Notes are events of the kind `note`, each with the number of its row. Methods raise StoreError."""
+
+    async def notes(self, room_id: str, limit: int) -> list[tuple[int, TimelineEvent]]:
+        """The notes on a room, oldest first."""
+        ...
+
+    async def note(self, room_id: str, number: int) -> TimelineEvent | None: ...
+
+    async def add_note(self, room_id: str, event: TimelineEvent, most: int) -> int | None:
+        """Commit a note and return its number; None where the room has `most` of them already."""
+        ...
+
+    async def change_note(self, number: int, text: str) -> None: ...
+
+    async def remove_note(self, number: int) -> None: ...
+
+
 class EventStore(Protocol):
     """Methods raise StoreError when the database fails."""
 

@@ -53,8 +53,16 @@ class TimelineEvent(Struct, frozen=True, gc=False):
     @property
     def identity(self) -> tuple[object, ...]:
         """What tells it from others, whoever found it: the words for a level are of the moment in which it counted."""
-        text = "" if self.kind in ("level_changed", "verdict_changed") else self.text
-        return self.time, self.kind, self.user_id, self.stream_id, text
+        words = () if self.kind in ("level_changed", "verdict_changed") else (self.text, self.detail)
+        return self.time, self.kind, self.user_id, self.stream_id, words
+
+
+class Shown(Struct, frozen=True, tag=True):
+    """A saved event of a room that is to be shown to viewers: instead of another one, or no more (`event` is None)."""
+
+    room_id: str
+    event: TimelineEvent | None
+    instead_of: TimelineEvent | None = None
 
 
 class EventQuery(Struct, frozen=True):

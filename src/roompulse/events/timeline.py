@@ -12,7 +12,7 @@ from roompulse.errors import StoreError
 from roompulse.events import words
 from roompulse.events.contract import EventStore
 from roompulse.events.detector import Detector
-from roompulse.events.model import REPORTED, EventQuery, TimelineEvent
+from roompulse.events.model import REPORTED, EventQuery, Shown, TimelineEvent
 from roompulse.periodic import Attempts, every
 from roompulse.report.model import Received
 
@@ -35,11 +35,15 @@ _ROOMS_WITH_TAIL = 2_000
 
 
 class Recorded(NamedTuple):
-    """An event with its number, which grows, and its place in the tail of its room, that of the one TAIL before."""
+    """An event with its number, which grows, and its place in the tail of its room, that of the one TAIL before.
+
+    It takes the place of the event `instead_of`, a note that was edited or, where `event` is None, removed.
+    """
 
     number: int
     place: int
-    event: TimelineEvent
+    event: TimelineEvent | None
+    instead_of: TimelineEvent | None = None
 
 
 class Timeline:
@@ -96,16 +100,37 @@ class Timeline:
         if self.show(room_id, event):
             self._unsaved.append((room_id, event))
 
+    def show_saved(self, shown: Shown) -> None:
+        if shown.instead_of is not None:
+            self.correct(shown.room_id, shown.instead_of, shown.event)
+        elif shown.event is not None:
+            self.show(shown.room_id, shown.event)
+
     def show(self, room_id: str, event: TimelineEvent) -> bool:
         """Show an event that is saved already, or will be; whether it is a new one."""
         tail = self._tails.get(room_id) or deque(maxlen=TAIL)
         if any(event == known.event for known in tail):
             return False
+        self._append(room_id, tail, event, None)
+        return True
+
+    def correct(self, room_id: str, before: TimelineEvent, after: TimelineEvent | None) -> None:
+        """Show a stored event as it is now, or no more."""
+        tail = self._tails.get(room_id) or deque(maxlen=TAIL)
+        kept = deque((one for one in tail if one.event != before), maxlen=TAIL)
+        self._append(room_id, kept, after, before)
+
+    def _append(
+        self,
+        room_id: str,
+        tail: deque[Recorded],
+        event: TimelineEvent | None,
+        instead_of: TimelineEvent | None,
+    ) -> None:
         self._count += 1
-        tail.append(Recorded(self._count, (tail[-1].place + 1) % TAIL if tail else 0, event))
+        tail.append(Recorded(self._count, (tail[-1].place + 1) % TAIL if tail else 0, event, instead_of))
         self._tails.put(room_id, tail)
         self._publish([room_id])
-        return True
 
     def tail(self, room_id: str, after: int = 0) -> Sequence[Recorded]:
         """The newest events of a room that were recorded since the start, or after the event of this number."""
@@ -134,6 +159,11 @@ class Timeline:
         """Events until now that are not known to be saved; to be asked for before stored ones are read."""
         self._look(self._clock())
         return [event for room_id, event in [*self._saving, *self._unsaved] if query.matches(room_id, event)]
+
+    def forget(self) -> None:
+        """Drop the newest events in memory, since stored ones were erased."""
+        self._tails.clear()
+        self._unsaved.clear()
 
     async def run(self) -> None:
         await every(SAVE_EVERY, self.save, "events could not be saved")

@@ -1,10 +1,12 @@
 """What would have been live of a room, as the server takes it: its calls (with snapshots, events) and minutes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import floor
+from typing import Any
 
 from msgspec import Struct
 
+from roompulse.calls.attendance import Attendances
 from roompulse.events.detector import Detector
 from roompulse.events.model import TimelineEvent
 from roompulse.insights.collector import Minute, Rollup
@@ -46,6 +48,8 @@ class _Replay:
         self._detector = Detector(self._rooms, settings.event_hold, settings.stale_after)
         self._events: list[TimelineEvent] = []
         self._calls: list[Call] = []
+        self._attendances = Attendances()
+        self._users: list[Mapping[str, Any]] = []
         self._version = 0
         self._taken = 0
         """Snapshots so far, counted since 1970, whether or not there was a change to save."""
@@ -88,6 +92,7 @@ class _Replay:
             room = self._rooms.get(self._reports[0].report.room_id)
             if due == snapshot:
                 self._taken += 1
+                self._note(self._reports[0].report.room_id, room, due)
                 self._snapshot(due, room)
             if due == look:
                 self._looked += 1
@@ -117,11 +122,22 @@ class _Replay:
         if room:
             self._minutes[-1].look(room, int(due) // LOOK_EVERY % PARTS)
 
+    def _note(self, room_id: str, room: LiveRoom | None, due: float) -> None:
+        """Count the users who are there, and keep the rows of those who are not any more."""
+        users = room.users if room else {}
+        for user in users.values():
+            if before := self._attendances.note(room_id, user, due, self._settings.snapshot_interval):
+                self._users.append(before.row(left=True))
+        for key, one in list(self._attendances):
+            if users.get(key[1]) is not one.user:
+                self._users.append(self._attendances.forget(key).row(left=True))
+
     def _end_call(self) -> None:
         if self._room:
-            call = Call(self._room.started_at, self._room.heard_at, self._reports, self._snapshots, self._events)
-            self._calls.append(call)
-        self._reports, self._snapshots, self._events = [], [], []
+            self._note(self._room.room_id, None, self._room.heard_at)
+            of_call = self._reports, self._snapshots, self._events, self._users
+            self._calls.append(Call(self._room.started_at, self._room.heard_at, *of_call))
+        self._reports, self._snapshots, self._events, self._users = [], [], [], []
         self._counted = 0
 
 

@@ -10,6 +10,7 @@ from zlib import crc32
 
 from msgspec import Struct
 
+from roompulse.erasure.subject import Subject
 from roompulse.insights.cell import Cell, Cells, Look, cut
 from roompulse.insights.model import LABEL, PARTS
 from roompulse.insights.users import hash_of
@@ -85,6 +86,11 @@ class Minute:
             if crc32(user_id.encode()) % PARTS == part and user.score() is not None:
                 self._seen[room.room_id, user_id] = _look_at(user)
 
+    def forget(self, subject: Subject) -> None:
+        """Drop those who are to be erased."""
+        # In a dictionary of its own, as `rollup` may be going through this one.
+        self._seen = {ids: seen for ids, seen in self._seen.items() if not subject.covers(*ids)}
+
     def rollup(self) -> Steps["Rollup"]:
         """Put all users together, a few with each step."""
         rollup = Rollup(self.start, self.totals)
@@ -128,6 +134,10 @@ class Rollup:
         if cell is None:
             cell = cells[value] = Cell()
         cell.add(user, look)
+
+    def forget(self, subject: Subject) -> None:
+        """Drop the ids of those who are to be erased; they stay counted."""
+        self.examples = [one for one in self.examples if not subject.covers(one.room_id, one.user_id)]
 
     def finish(self) -> None:
         """Keep no more than there is room for."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from roompulse.clock import Clock
+from roompulse.erasure.subject import Subject
 from roompulse.errors import StoreError
 from roompulse.insights.analysis import tables_of
 from roompulse.insights.cell import Cells, pack, unpack
@@ -101,6 +102,13 @@ class RollupRecorder:
                 users = 0
                 await asyncio.sleep(0)
         await self._save()
+
+    def forget(self, subject: Subject) -> None:
+        """Drop what is to be erased of the minutes that are not saved yet."""
+        for minute in (*self._ended, *([self._minute] if self._minute else ())):
+            minute.forget(subject)
+        for rollup in self._unsaved:
+            rollup.forget(subject)
 
     async def close(self) -> None:
         """Save the minute under way."""

@@ -7,7 +7,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, text
 
 from roompulse.access.database import VERSIONS
-from roompulse.postgres.database import MIGRATING, PostgresDatabase, place_of
+from roompulse.postgres.database import BY_BYTES, MIGRATING, PostgresDatabase, place_of
 from roompulse.store.migrate import migrate
 
 ACCESS = MIGRATING + 3
@@ -37,7 +37,7 @@ class PostgresAccess:
         """Migrate the tables; raises StartupError."""
         async with nullcontext() if self._is_open else self._database.open():
             with self.startup_errors():
-                await self.run(lambda connection: migrate(connection, VERSIONS, "access_version"))
+                await self.run(_migrate)
             yield
 
     @property
@@ -46,3 +46,8 @@ class PostgresAccess:
 
     def startup_errors(self) -> AbstractContextManager[None]:
         return self._database.startup_errors()
+
+
+def _migrate(connection: Connection) -> None:
+    migrate(connection, VERSIONS, "access_version")
+    connection.execute(BY_BYTES)

@@ -26,6 +26,17 @@ MIGRATING = 715_001
 
 EXCLUSIVE = MIGRATING + 4
 
+# Whatever the collation of the database is, texts are ordered as in Python and SQLite.
+BY_BYTES = text("""DO $$
+DECLARE found record;
+BEGIN
+    FOR found IN SELECT table_name, column_name FROM information_schema.columns
+        WHERE table_schema = current_schema() AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C'
+    LOOP
+        EXECUTE format('ALTER TABLE %I ALTER COLUMN %I TYPE text COLLATE "C"', found.table_name, found.column_name);
+    END LOOP;
+END $$""")
+
 _CONNECT_TIMEOUT = 5.0
 _CONNECTIONS = 4
 
@@ -133,6 +144,7 @@ class PostgresDatabase:
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
             await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
             await connection.run_sync(migrate)
+            await connection.execute(BY_BYTES)
             made = {"name": "forms", "value": secrets.token_hex(32)}
             await connection.execute(text("INSERT INTO secret VALUES (:name, :value) ON CONFLICT DO NOTHING"), made)
             self.form_key = str(await connection.scalar(text("SELECT value FROM secret WHERE name = :name"), made))
@@ -161,6 +173,9 @@ class PostgresDatabase:
 
     async def check(self) -> None:
         """Nothing is lost without a write noticing it."""
+
+    async def empty_log(self) -> None:
+        """PostgreSQL's own log is not ours to empty: see docs/cluster.md."""
 
 
 class _OtherLoop:

@@ -28,6 +28,7 @@ class Postgres:
         self.store = SqlStore(self.database)
         self.log = PostgresLog(database, settings.commit_timeout)
         self.close = self.log.close
+        self.told = self.log.told
         self.exclusive = database.exclusive
         self.form_key = lambda: database.form_key
         self._run_once = partial(lease.run_once, database)
@@ -36,6 +37,9 @@ class Postgres:
     @property
     def changes(self) -> int:
         return self.log.changes
+
+    async def tell(self, message: bytes) -> None:
+        await self.log.tell(message)
 
     async def run_once(self, jobs: Jobs) -> None:
         await self._run_once(lambda: [self._is_the_one(), *jobs(), self._prune()])

@@ -34,6 +34,10 @@ _PRUNE = text(
     "DELETE FROM batch WHERE position IN (SELECT position FROM batch WHERE at < :before ORDER BY position LIMIT :most)"
 )
 
+# A batch without a report, and so without a position of a report.
+_TELL = text("SELECT put('{}', '{}', '{}', '{}', '{}', '{}', '{}', :worker, 0, 0, :message, :since)")
+_NO_NEWS = 2**62
+
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -47,7 +51,14 @@ class _Envelope(msgspec.Struct, array_like=True, gc=False):
     report: msgspec.Raw
 
 
-_unpack_batch = msgspec.msgpack.Decoder(list[_Envelope]).decode
+class _Told(msgspec.Struct):
+    """In the place of reports: what a worker tells the others."""
+
+    worker: int
+    message: bytes
+
+
+_unpack_batch = msgspec.msgpack.Decoder(list[_Envelope] | _Told).decode
 _unpack_report = msgspec.msgpack.Decoder(Report).decode
 
 
@@ -65,7 +76,9 @@ class PostgresLog:
         self._ticket = 0
         self._position = 0
         self.changes = 0
-        """How often operators have changed something: grows as the log is followed."""
+        """How often others have changed something: grows as the log is followed."""
+        self.told: list[bytes] = []
+        """What other workers tell; whoever reacts to it removes it."""
         # Batches of this worker under way, by ticket: they need not be sent back and unpacked.
         self._own: dict[int, Sequence[Received]] = {}
         self._writing = _Connection(database)
@@ -103,11 +116,26 @@ class PostgresLog:
         found: list[Received] = []
         for position, ticket, packed in rows:
             if position > self._position:
-                reports = own[ticket] if packed is None else _unpacked(packed)
+                reports = own[ticket] if packed is None else self._unpacked(packed)
                 found += [Received(one.report, one.at, one.sender, one.by_token, position) for one in reports]
-                self.changes += not reports
                 self._position = position
         return found
+
+    def _unpacked(self, packed: bytes) -> Sequence[Received]:
+        """The reports of a batch; of one without, it is noted what it stands for."""
+        batch = _unpack_batch(packed)
+        if isinstance(batch, list):
+            self.changes += not batch
+            return _reports_in(batch)
+        if batch.worker != self._worker:
+            self.told.append(batch.message)
+            self.changes += 1
+        return ()
+
+    async def tell(self, message: bytes) -> None:
+        """Let all other workers have a message, in the order of the log; raises StoreError."""
+        told = {"worker": self._worker, "message": _pack(_Told(self._worker, message)), "since": _NO_NEWS}
+        await self._database.write(lambda connection: connection.execute(_TELL, told))
 
     async def recent(self, since: float) -> AsyncIterator[Received]:
         connection = await self._database.connect()
@@ -116,7 +144,8 @@ class PostgresLog:
                 async with connection.transaction(isolation="repeatable_read", readonly=True):
                     end = await connection.fetchval(_END)
                     async for position, packed in connection.cursor(_RECENT, round(1000 * since)):
-                        for one in _unpacked(packed):
+                        batch = _unpack_batch(packed)
+                        for one in _reports_in(batch) if isinstance(batch, list) else ():
                             if one.at > since:
                                 yield Received(one.report, one.at, one.sender, one.by_token, position)
             self._position = max(self._position, end)
@@ -174,5 +203,5 @@ def _enveloped(one: Received) -> _Envelope:
     return _Envelope(one.report.room_id, one.at, one.sender, one.by_token, msgspec.Raw(_pack(one.report)))
 
 
-def _unpacked(packed: bytes) -> list[Received]:
-    return [Received(_unpack_report(one.report), one.at, one.sender, one.by_token) for one in _unpack_batch(packed)]
+def _reports_in(batch: Sequence[_Envelope]) -> list[Received]:
+    return [Received(_unpack_report(one.report), one.at, one.sender, one.by_token) for one in batch]

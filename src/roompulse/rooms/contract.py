@@ -40,6 +40,9 @@ class LiveUser(Protocol):
     def stale(self) -> bool: ...
 
     @property
+    def joined_at(self) -> float: ...
+
+    @property
     def received_at(self) -> float:
         """Time of the newest report by or about it (Unix seconds)."""
         ...
@@ -94,9 +97,6 @@ class ChangedUser(LiveUser, Protocol):
     """A user as it is after a change, or as it was when it left."""
 
     @property
-    def joined_at(self) -> float: ...
-
-    @property
     def left_at(self) -> float | None:
         """None while it is in the room; of one who went without a word, when it had been silent for LEAVE_AFTER."""
         ...
@@ -118,6 +118,11 @@ class LiveRoom(Protocol):
     @property
     def version(self) -> int:
         """Changes whenever `metrics()` does, and is higher than that of every earlier change of any room."""
+        ...
+
+    @property
+    def room_name(self) -> str | None:
+        """The newest name that it was given."""
         ...
 
     @property

@@ -116,10 +116,11 @@ class UserMetrics(Struct, frozen=True, gc=False):
 class RoomSummary(Struct, frozen=True, gc=False):
     """A room in one line: cheap to make, also of a room with many users. `received_at` is that of its newest report.
 
-    `stale` is true when all of them are.
+    `stale` is true when all of its users are.
     """
 
     room_id: str
+    room_name: str | None
     aggregate: Aggregate
     received_at: float
     stale: bool

@@ -22,7 +22,6 @@ class RoomState:
     __slots__ = (
         "_index",
         "_metrics",
-        "_name",
         "_summary",
         "_timeouts",
         "_touched",
@@ -31,6 +30,7 @@ class RoomState:
         "heard_at",
         "position",
         "room_id",
+        "room_name",
         "servers",
         "started_at",
         "updated_at",
@@ -48,7 +48,7 @@ class RoomState:
         self.updated_at = 0.0
         self.version = self.position = 0
         self._timeouts = timeouts
-        self._name: str | None = None
+        self.room_name: str | None = None
         self._metrics: RoomMetrics | None = None
         self._summary: RoomSummary | None = None
         self._index: RoomIndex | None = None
@@ -89,7 +89,7 @@ class RoomState:
         known = len(self.users)
         self.heard_at = max(self.heard_at, now)
         if report.room_name:
-            self._name = report.room_name
+            self.room_name = report.room_name
         for entry in self._entries_of(report, now, version):
             self._apply_entry(entry, report, now, version)
             if report.by_server or _changes_its_user(entry):
@@ -250,12 +250,12 @@ class RoomState:
         """The answer about this room; built once per change."""
         if self._metrics is None:
             users = [self.users[user_id].metrics() for user_id in sorted(self.users)]
-            self._metrics = RoomMetrics(self.room_id, self._name, self.updated_at, self.summary().aggregate, users)
+            self._metrics = RoomMetrics(self.room_id, self.room_name, self.updated_at, self.summary().aggregate, users)
         return self._metrics
 
     def totals(self) -> RoomTotals:
         """The answer about this room without its users."""
-        return RoomTotals(self.room_id, self._name, self.updated_at, self.summary().aggregate)
+        return RoomTotals(self.room_id, self.room_name, self.updated_at, self.summary().aggregate)
 
     def summary(self) -> RoomSummary:
         """The room without its users; built once per change."""
@@ -267,7 +267,7 @@ class RoomState:
             else:
                 whole = aggregate_of([user.score() for user in users], self._samples())
                 stale = all(user.stale for user in users)
-            self._summary = RoomSummary(self.room_id, whole, self.heard_at, stale)
+            self._summary = RoomSummary(self.room_id, self.room_name, whole, self.heard_at, stale)
         return self._summary
 
     def worst_first(self) -> Sequence[Place]:

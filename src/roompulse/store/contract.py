@@ -1,6 +1,6 @@
 """What the rest of the program needs of a store: `sql_store.py`, `samples.py` and `sessions.py` implement it."""
 
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct
@@ -64,6 +64,7 @@ class Session(Struct, frozen=True):
     most_users: int | None
     worst_at: float | None
     worst_score: float | None
+    room_name: str | None = None
 
 
 SessionOrder = Literal["ended", "score", "duration", "users"]
@@ -101,6 +102,10 @@ class SessionStore(Protocol):
 
     async def begin(self, started: Sequence[tuple[str, float]]) -> None:
         """Save that these rooms started, with their times."""
+        ...
+
+    async def rename(self, names: Mapping[str, str]) -> None:
+        """Save the names of rooms whose session is not ended."""
         ...
 
     async def unfinished(self) -> list[str]:

@@ -35,6 +35,8 @@ report is refused, in the transaction and in the probe that follows."""
 _HEAD_START = 10e-6
 """Seconds for which the event loop releases the interpreter's lock; the kernel makes it about 0.1 ms."""
 
+_LOG_ATTEMPTS, _LOG_PAUSE = 20, 0.25
+
 T = TypeVar("T")
 
 
@@ -162,6 +164,33 @@ class Database:
         """Raises DatabaseLostError if its files are lost, without a write."""
         await self._in_thread(self._check)
 
+    async def empty_log(self) -> None:
+        """Move all of the log into the database and empty it, unless a read keeps it in use for seconds on end."""
+        for _ in range(_LOG_ATTEMPTS):
+            if not await self._outside("PRAGMA wal_checkpoint(TRUNCATE)"):
+                return
+            await asyncio.sleep(_LOG_PAUSE)
+
+    async def vacuum(self) -> None:
+        """Make the file anew, without what was deleted from it. Needs as much of the disk again, and blocks writes."""
+        await self._outside("VACUUM")
+        await self.empty_log()
+
+    async def _outside(self, statement: str) -> bool:
+        """Run a statement outside of a transaction; whether the database was in use, as a checkpoint says."""
+
+        def run() -> bool:
+            self._check()
+            self._disconnect()
+            with self._writer.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                result = connection.exec_driver_sql(statement)
+                in_use = result.returns_rows and bool(result.scalar())
+            self._files.wrote()
+            return in_use
+
+        with self._errors():
+            return await self._in_thread(run)
+
     async def _prepare(self) -> None:
         with self.startup_errors():
             await self.write(_migrate)
@@ -190,6 +219,8 @@ def _writer_pragmas(settings: Settings) -> tuple[str, ...]:
         # FULL flushes the log at every commit: acknowledged reports survive a power loss, not only a crash.
         f"synchronous={settings.synchronous}",
         f"journal_size_limit={LOG_KEPT}",
+        # What is deleted is overwritten: erasing a user leaves nothing of it in the file.
+        "secure_delete=ON",
     )
 
 

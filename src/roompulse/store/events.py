@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, delete, func, insert, select, tuple_, update
 
 from roompulse.events.model import EventQuery, Kind, TimelineEvent
 from roompulse.events.tracks import STATE_KINDS
@@ -18,6 +18,8 @@ _ROOMS_AT_ONCE = 500
 
 _EVENT = tuple(column for column in events.c if column.name not in ("id", "room_id"))
 
+_NOTE = events.c.kind == "note"
+
 
 def _newest(kind: Kind) -> ColumnElement[int]:
     return func.max(case((events.c.kind == kind, events.c.id), else_=0))
@@ -28,7 +30,7 @@ _UNENDED = _UNENDED.having(_newest("room_started") > _newest("room_ended"))
 
 
 class SqlEvents:
-    """Implements `EventStore`."""
+    """Implements `EventStore` and `NoteStore`."""
 
     def __init__(self, database: Database, reader: Reader) -> None:
         self._write = database.write
@@ -78,6 +80,35 @@ class SqlEvents:
                     found[row.room_id].append(_event(row))
         return found
 
+    async def notes(self, room_id: str, limit: int) -> list[tuple[int, TimelineEvent]]:
+        columns = select(*_EVENT, events.c.id).where(_NOTE, events.c.room_id == room_id)
+        async with self._reading() as connection:
+            rows = await connection.execute(columns.order_by(events.c.time, events.c.id).limit(limit))
+            return [(row.id, _event(row)) for row in rows.all()]
+
+    async def note(self, room_id: str, number: int) -> TimelineEvent | None:
+        wanted = select(*_EVENT).where(_NOTE, events.c.room_id == room_id, events.c.id == number)
+        async with self._reading() as connection:
+            row = (await connection.execute(wanted)).first()
+            return None if row is None else _event(row)
+
+    async def add_note(self, room_id: str, event: TimelineEvent, most: int) -> int | None:
+        def add(connection: Connection) -> int | None:
+            mine = select(func.count()).select_from(events).where(_NOTE, events.c.room_id == room_id)
+            if (connection.scalar(mine) or 0) >= most:
+                return None
+            row = connection.execute(insert(events).values(event_row(room_id, event))).inserted_primary_key
+            return None if row is None else row.id
+
+        return await self._write(add)
+
+    async def change_note(self, number: int, text: str) -> None:
+        changed = update(events).where(_NOTE, events.c.id == number).values(text=text)
+        await self._write(lambda connection: connection.execute(changed))
+
+    async def remove_note(self, number: int) -> None:
+        await self._write(lambda connection: connection.execute(delete(events).where(_NOTE, events.c.id == number)))
+
 
 def event_row(room_id: str, event: TimelineEvent) -> dict[str, Any]:
     return {
@@ -92,7 +123,7 @@ def event_row(room_id: str, event: TimelineEvent) -> dict[str, Any]:
     }
 
 
-def _event(row: Row[Any]) -> TimelineEvent:
+def _event(row: Any) -> TimelineEvent:
     return TimelineEvent(row.time / 1000, row.kind, row.user_id, row.stream_id, row.level, row.text, row.detail)
 
 

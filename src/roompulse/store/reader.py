@@ -6,11 +6,11 @@ step, and no transaction outlives a step, however slowly a client reads.
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from roompulse.errors import StoreError, Unavailable
 from roompulse.store.contract import Steps
@@ -40,6 +40,7 @@ class Reader:
         self._read_failed = read_failed
         self._under_way = 0
         self._running = asyncio.Semaphore(RUNNING)
+        self._shared: dict[Hashable, asyncio.Task[Any]] = {}
         self._thread = ThreadPoolExecutor(1, "roompulse-reader")
 
     @contextmanager
@@ -73,6 +74,21 @@ class Reader:
                     while isinstance(result, _More):
                         result = await self._run(partial(_next, steps))
         return result
+
+    async def shared_result(self, key: Hashable, steps: Callable[[], Steps[T]]) -> T:
+        """`result` of these steps, which all who ask for `key` while they are under way share."""
+        task = self._shared.get(key)
+        if task is None:
+            task = self._shared[key] = asyncio.create_task(self.result(steps()))
+            task.add_done_callback(partial(self._end_sharing, key))
+        # Who leaves ends it for nobody else.
+        found: T = await asyncio.shield(task)
+        return found
+
+    def _end_sharing(self, key: Hashable, task: asyncio.Task[Any]) -> None:
+        del self._shared[key]
+        if not task.cancelled():
+            task.exception()  # else asyncio logs one of which all have left who asked
 
     async def portions(self, portions: Iterator[T]) -> AsyncGenerator[T, None]:
         """Each portion, made once the one before is consumed. The caller holds a `place` where there may be many."""

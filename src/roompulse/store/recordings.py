@@ -1,7 +1,8 @@
 """Calls that were recorded elsewhere, saved in one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection, Table, delete, exists, insert, or_, select
@@ -12,18 +13,19 @@ from roompulse.rooms.model import Aggregate
 from roompulse.store.engine import Database
 from roompulse.store.events import event_row
 from roompulse.store.row_codec import insert_reports, rows_of, session_row, snapshot_row
-from roompulse.store.schema import events, samples, sessions, snapshots
+from roompulse.store.schema import attendances, events, samples, sessions, snapshots
 from roompulse.store.sessions import worst_and_most
 
 
 class Call(Struct, frozen=True):
-    """A room from its first to its last report (Unix seconds): its reports, snapshots and events, each by time."""
+    """A room from its first to its last report (Unix seconds): reports, snapshots, events and users, each by time."""
 
     started_at: float
     ended_at: float
     reports: Sequence[Received]
     snapshots: Sequence[tuple[float, Aggregate]]
     events: Sequence[TimelineEvent]
+    users: Sequence[Mapping[str, Any]]
 
 
 class SqlRecordings:
@@ -63,6 +65,8 @@ def _add(connection: Connection, room_id: str, call: Call) -> None:
     session.pop("last", None)
     session["ended_at"] = round(call.ended_at * 1000)
     connection.execute(insert(sessions), [session])
+    if call.users:
+        connection.execute(insert(attendances), [dict(row) for row in call.users])
 
 
 def _put_in_order(connection: Connection, table: Table, column: str, start: int) -> None:

@@ -6,9 +6,11 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from msgspec.structs import astuple
+from sqlalchemy import Boolean, Table
 from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import FunctionElement
 
 from roompulse.report.model import Connection, Device, Entry, Event, Received, Report, Role
 from roompulse.rooms.model import Aggregate
@@ -53,6 +55,25 @@ def add_rows(connection: DatabaseConnection, table: Table, rows: Sequence[dict[s
 
 
 _INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+class holds(FunctionElement[bool]):  # noqa: N801  (it is used as a function)
+    """Whether a column of bytes has some bytes in it."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(holds)
+def _in_sqlite(element: holds, compiler: Any, **how: Any) -> str:
+    column, part = element.clauses
+    return f"instr({compiler.process(column, **how)}, {compiler.process(part, **how)}) > 0"
+
+
+@compiles(holds, "postgresql")
+def _in_postgres(element: holds, compiler: Any, **how: Any) -> str:
+    column, part = element.clauses
+    return f"position({compiler.process(part, **how)} in {compiler.process(column, **how)}) > 0"
 
 
 def insert_reports(connection: DatabaseConnection, rows: Sequence[tuple[Any, ...]]) -> int:
@@ -113,9 +134,12 @@ def _row_of(report: Report, about: str, metrics: Sequence[Entry], more: dict[str
 
 def _listed(metrics: Sequence[Entry], reporter_id: str) -> str | None:
     """The column `users`: ids between line feeds; empty for one entry about the reporter, as most reports have."""
-    if not metrics:
+    return _list_of([one.user_id for one in metrics], reporter_id)
+
+
+def _list_of(users: Sequence[str], reporter_id: str) -> str | None:
+    if not users:
         return None
-    users = [one.user_id for one in metrics]
     return "" if users == [reporter_id] else BETWEEN_USERS.join(["", *users, ""])
 
 
@@ -123,6 +147,14 @@ def _users_in(listed: str | None, reporter_id: str) -> Sequence[str]:
     if listed is None:
         return ()
     return listed[1:-1].split(BETWEEN_USERS) if listed else (reporter_id,)
+
+
+def without_user(listed: str | None, reporter_id: str, values: list[Any], user_id: str) -> tuple[str | None, list[Any]]:
+    """The column `users` and the decoded `streams` of a report's row, without what is said about a user."""
+    users = _users_in(listed, reporter_id)
+    entries = [(one, value) for one, value in zip(users, values, strict=False) if one != user_id]
+    kept = [one for one, _ in entries]
+    return _list_of(kept, reporter_id), [*(value for _, value in entries), *values[len(users) :]]
 
 
 def _of_report(report: Report) -> dict[str, Any]:

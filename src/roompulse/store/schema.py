@@ -53,15 +53,33 @@ sessions = Table(
     metadata,
     Column("id", _RowId, primary_key=True),
     Column("room_id", Text, nullable=False),
-    Column("searched", Text, nullable=False, comment="room_id without regard to case"),
+    Column("searched", Text, nullable=False, comment="room_id and room_name without regard to case"),
     Column("started_at", BigInteger, nullable=False, comment="first report, Unix milliseconds"),
     Column("ended_at", BigInteger, comment="last report, Unix milliseconds; NULL while the room is live"),
     Column("most_users", Integer, comment="of the snapshots in between, as are the following"),
     Column("worst_at", BigInteger, comment="Unix milliseconds"),
     Column("worst_score", Float),
+    Column("room_name", Text),
     Index("session_by_room", "room_id", "started_at"),
     Index("session_by_end", "ended_at"),
     comment="a room from its first report until its last user left",
+)
+
+attendances = Table(
+    "attendance",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("room_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("user_name", Text),
+    Column("searched", Text, nullable=False, comment="user_id and user_name without regard to case"),
+    Column("joined_at", BigInteger, nullable=False, comment="Unix milliseconds, as are the following"),
+    Column("seen_at", BigInteger, nullable=False, comment="last report"),
+    Column("left_at", BigInteger, comment="NULL while the user is in the room"),
+    Column("figures", Packed, nullable=False, comment="JSON of calls.attendance.Figures"),
+    Index("attendance_by_room", "room_id", "joined_at"),
+    Index("attendance_by_end", "left_at"),
+    comment="a user in a room, from joining to leaving",
 )
 
 events = Table(

@@ -35,6 +35,15 @@ class SqlSessions:
         rows = [session_row(room_id, at) for room_id, at in started]
         await self._write(lambda connection: connection.execute(insert(sessions), rows))
 
+    async def rename(self, names: Mapping[str, str]) -> None:
+        def rename(connection: Connection) -> None:
+            for room_id, name in names.items():
+                mine = (sessions.c.room_id == room_id) & sessions.c.ended_at.is_(None)
+                values = {"room_name": name, "searched": f"{room_id}\n{name}".casefold()}
+                connection.execute(update(sessions).where(mine).values(values))
+
+        await self._write(rename)
+
     async def unfinished(self) -> list[str]:
         async with self._reading() as connection:
             found = await connection.execute(select(sessions.c.room_id).where(sessions.c.ended_at.is_(None)))
@@ -56,7 +65,7 @@ class SqlSessions:
     async def of_room(self, room_id: str, limit: int) -> list[Session]:
         newest = select(sessions).where(sessions.c.room_id == room_id).order_by(sessions.c.started_at.desc())
         async with self._reading() as connection:
-            return [_session(row) for row in await connection.execute(newest.limit(limit))]
+            return [session_of(row) for row in await connection.execute(newest.limit(limit))]
 
     async def ended(self, query: SessionQuery) -> tuple[list[Session], int]:
         wanted = sessions.c.searched.contains(query.search.casefold(), autoescape=True)
@@ -65,7 +74,7 @@ class SqlSessions:
         async with self._reading() as connection:
             total = await connection.scalar(select(func.count()).select_from(sessions).where(where))
             page = select(sessions).where(where).order_by(*order).offset(query.offset).limit(query.limit)
-            return [_session(row) for row in await connection.execute(page)], total or 0
+            return [session_of(row) for row in await connection.execute(page)], total or 0
 
 
 def _snapshots(room_id: str, since: int) -> Select[Any]:
@@ -94,7 +103,9 @@ def _date_within(session: dict[str, Any]) -> None:
         session["worst_at"] = max(session["started_at"], min(session["worst_at"], session["ended_at"]))
 
 
-def _session(row: Row[Any]) -> Session:
+def session_of(row: Row[Any]) -> Session:
+    """The session of its row."""
+
     def seconds(milliseconds: int | None) -> float | None:
         return None if milliseconds is None else milliseconds / 1000
 
@@ -105,6 +116,7 @@ def _session(row: Row[Any]) -> Session:
         row.most_users,
         seconds(row.worst_at),
         row.worst_score,
+        row.room_name,
     )
 
 
@@ -118,6 +130,7 @@ class SessionRecorder:
         self._live: dict[str, LiveRoom] | None = None
         # By how much the clock had been set when the session of a room began.
         self._jumped: dict[str, float] = {}
+        self._names: dict[str, str] = {}
 
     async def run(self) -> None:
         await every(RECORD_EVERY, self.record, "sessions of rooms could not be saved", at_once=True)
@@ -130,12 +143,17 @@ class SessionRecorder:
         for room_id, room in _missing(self._live, live):
             await self._store.end(room_id, room.heard_at, self._clock.jumped - self._jumped.get(room_id, 0.0))
             del self._live[room_id]
+            self._names.pop(room_id, None)
             self._jumped.pop(room_id, None)
         if started := _missing(live, self._live):
             begun = [(room_id, room.started_at, self._clock.jumped) for room_id, room in started]
             await self._store.begin([(room_id, at) for room_id, at, _ in begun])
             self._live |= started
             self._jumped |= {room_id: jumped for room_id, _, jumped in begun}
+        named = {room_id: name for room_id, room in live.items() if (name := room.room_name)}
+        if renamed := {room_id: name for room_id, name in named.items() if self._names.get(room_id) != name}:
+            await self._store.rename(renamed)
+            self._names |= renamed
 
     async def _resumed(self) -> dict[str, LiveRoom]:
         """The rooms that are live again after a restart; the sessions of the others are ended."""

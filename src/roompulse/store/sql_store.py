@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, func, insert, select, true, tuple_
 
 from roompulse.report.model import Received
 from roompulse.rooms.aggregate import newest_steps
@@ -21,13 +21,26 @@ from roompulse.store.row_codec import (
     rows_of,
     snapshot_row,
 )
-from roompulse.store.schema import HOUR, MINUTE, events, rollup_users, rollups, samples, sessions, snapshots, trends
+from roompulse.store.schema import (
+    HOUR,
+    MINUTE,
+    attendances,
+    events,
+    rollup_users,
+    rollups,
+    samples,
+    sessions,
+    snapshots,
+    trends,
+)
 
 PRUNE_AT_ONCE = 500
 """Rows of each table that one call of `prune` deletes: few enough not to delay ingest."""
 
 _FIRST_ROWS = 250
 """Snapshots that are read first to be merged into steps: nobody knows how many these take."""
+
+_ALL = true()
 
 _FARTHEST = 40
 """2 to this power is more rows than there will ever be."""
@@ -127,8 +140,9 @@ class SqlStore:
         oldest = (
             _oldest(samples, "received_at", samples_before),
             _oldest(snapshots, "timestamp", snapshots_before),
-            _oldest(events, "time", snapshots_before),
-            _ended(snapshots_before),
+            _oldest(events, "time", snapshots_before, events.c.kind != "note"),
+            _ended(sessions, sessions.c.ended_at, snapshots_before),
+            _ended(attendances, attendances.c.left_at, snapshots_before),
             *(_begun(table, snapshots_before) for table in (rollups, rollup_users, trends)),
         )
         return await self._write(lambda connection: sum(connection.execute(rows).rowcount for rows in oldest))
@@ -178,29 +192,33 @@ def _is_kept(room_id: str) -> Select[Any]:
     return select(exists().where(snapshots.c.room_id == room_id) | exists().where(samples.c.room_id == room_id))
 
 
-def _oldest(table: Table, column: str, before: float) -> Any:
-    # Ids grow with time, so the oldest rows are found without an index on their time.
+def _oldest(table: Table, column: str, before: float, in_order: ColumnElement[bool] = _ALL) -> Any:
+    # Ids grow with time, of rows that are `in_order`, so the oldest are found without an index on their time.
     row_id, time = table.c.id, table.c[column]
     oldest = select(row_id).order_by(row_id).limit(PRUNE_AT_ONCE).scalar_subquery()
-    return delete(table).where(row_id.in_(oldest), (time < before * 1000) | _from_the_future(table, time, before))
+    return delete(table).where(
+        row_id.in_(oldest), (time < before * 1000) | _from_the_future(table, time, before, in_order)
+    )
 
 
-def _from_the_future(table: Table, time: ColumnElement[int], before: float) -> ColumnElement[bool]:
+def _from_the_future(
+    table: Table, time: ColumnElement[int], before: float, in_order: ColumnElement[bool]
+) -> ColumnElement[bool]:
     """Rows with a time in the future, from a clock that was far ahead, which are followed by rows that are too old.
 
     Without this, they and all rows after them would stay until that time has come. To find the rows that follow, a few
     are read, each twice as far from the oldest row as the one before.
     """
     first = select(func.min(table.c.id)).scalar_subquery()
-    newest = select(time).order_by(table.c.id.desc()).limit(1).scalar_subquery()
+    newest = select(time).where(in_order).order_by(table.c.id.desc()).limit(1).scalar_subquery()
     some = table.c.id.in_([first + 2**power for power in range(_FARTHEST)])
-    too_old = select(func.max(table.c.id)).where(some, time < before * 1000).scalar_subquery()
+    too_old = select(func.max(table.c.id)).where(some, in_order, time < before * 1000).scalar_subquery()
     return (time > newest) & (table.c.id < too_old)
 
 
-def _ended(before: float) -> Any:
-    ended = select(sessions.c.id).where(sessions.c.ended_at < before * 1000).limit(PRUNE_AT_ONCE).scalar_subquery()
-    return delete(sessions).where(sessions.c.id.in_(ended))
+def _ended(table: Table, at: ColumnElement[int], before: float) -> Any:
+    ended = select(table.c.id).where(at < before * 1000).limit(PRUNE_AT_ONCE).scalar_subquery()
+    return delete(table).where(table.c.id.in_(ended))
 
 
 def _begun(table: Table, before: float) -> Any:

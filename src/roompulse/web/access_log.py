@@ -1,6 +1,7 @@
 """One line in the log for each request. Never what may hold a secret: query strings, headers, bodies."""
 
 import logging
+import re
 from time import perf_counter
 
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
@@ -10,6 +11,10 @@ from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.sse.push import push_channel_of
 
 logger = logging.getLogger(__name__)
+
+
+_SECRET = re.compile(r"(/shared/[a-z0-9]+)_[^/?]+")
+"""The secret in the URL of a shared page: who reads the log does not get to see the page."""
 
 
 class AccessLog:
@@ -35,7 +40,7 @@ class AccessLog:
         finally:
             fields = {
                 "method": printable(method, 20),
-                "path": printable(path),
+                "path": printable(_SECRET.sub(r"\1…", path)),
                 "status": sent.status,
                 "ms": round(1000 * (perf_counter() - started), 1),
                 "bytes": sent.size + (channel.written - pushed if channel else 0),

@@ -19,6 +19,8 @@ from roompulse.web.http.compression import compressing
 from roompulse.web.http.headers import with_headers
 from roompulse.web.http.problems import ProblemAnswers
 from roompulse.web.http.reader_limit import ReaderLimit
+from roompulse.web.http.shared import PREFIX as SHARED
+from roompulse.web.http.shared import SharedPages
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ class Application:
         peers: ClientAddresses,
         readers: ReaderLimit,
         problems: ProblemAnswers,
+        shared: SharedPages,
         present: Callable[[], Awaitable[None]],
         access_log: AccessLog | None,
         hub: Hub,
@@ -58,6 +61,7 @@ class Application:
         paths = [PATH, *(route.path for route in routed.routes)]
         self._names = frozenset(path.split("/")[1] for path in paths) - {""}
         self._problems = problems
+        self._shared = shared
         self._present = present
         self._answer = access_log.around(self._answer_request) if access_log else self._answer_request
 
@@ -99,6 +103,8 @@ class Application:
     async def _answer_request(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             self._hosts.check(scope)
+            if scope["path"].startswith(SHARED):
+                scope, send = self._shared.open(scope, send)
             if scope["path"] == PATH:
                 await self._reports(scope, receive, send)
             else:

@@ -50,6 +50,11 @@ async def test_a_request_is_told_with_its_answer(caplog: pytest.LogCaptureFixtur
     assert record.ms >= 0
 
 
+async def test_the_secret_of_a_shared_page_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    record = await logged(caplog, answers, scope(b"/pulse/shared/ab12_s3cr-et/rooms/a_b"))
+    assert record.path == "/pulse/shared/ab12\N{HORIZONTAL ELLIPSIS}/rooms/a_b"
+
+
 async def test_one_that_left_without_an_answer_is_told_too(caplog: pytest.LogCaptureFixture) -> None:
     assert (await logged(caplog, leaves, scope())).status is None
 

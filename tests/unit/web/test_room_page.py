@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from roompulse.report.model import Entry
-from roompulse.rooms.ranking import Place
+from roompulse.rooms.presence import Timeouts
+from roompulse.rooms.room import RoomState
 from roompulse.web.pages.query import UserQuery, user_query
-from tests.builders import body, network, stream
+from tests.builders import NOW, body, network, report, stream
 
 BAD = network(rtt=20, jitter=2, packet_loss=6)
 
@@ -42,16 +43,21 @@ async def call(client: httpx.AsyncClient) -> None:
 
 
 class TestQuery:
-    def test_it_matches_a_part_of_the_id_in_any_case(self) -> None:
-        users = [
-            Place(unrated=False, rank=4.0, user_id=user_id, score=4.0)
-            for user_id in ("STRASSE 7", "johann@example", "u1")
-        ]
-        assert UserQuery("AnN").select(users) == users[1:2]
-        assert UserQuery("straße").select(users) == users[:1]
-        assert UserQuery("x").select(users) == users[1:2]
-        assert UserQuery("johannes").select(users) == []
-        assert UserQuery().select(users) == users
+    def test_it_matches_a_part_of_the_id_or_name_in_any_case(self) -> None:
+        room = RoomState("room-1", NOW, Timeouts(stale_after=15, leave_after=60))
+        names = {"STRASSE 7": None, "johann@example": None, "u1": "Ada Lovelace"}
+        entries = [Entry(user_id, [stream()], user_name=name) for user_id, name in names.items()]
+        room.apply(report(user_id="u1", metrics=entries), NOW, 1)
+
+        def found(q: str) -> list[str]:
+            return [place.user_id for place in UserQuery(q).select(room)]
+
+        assert found("AnN") == ["johann@example"]
+        assert found("straße") == ["STRASSE 7"]
+        assert found("x") == ["johann@example"]
+        assert found("love") == ["u1"]
+        assert found("johannes") == []
+        assert found("") == list(names)
 
     @pytest.mark.parametrize("page", ["", "0", "-1", "x", "²", "1e3", "99999999"])
     def test_nonsense_is_the_first_page(self, page: str) -> None:
@@ -83,7 +89,7 @@ class TestRoomPage:
         assert listed(await page(client, "/rooms/room-1?q=%20zo%C3%AB")) == ["Zo%C3%AB"]
         nobody = await page(client, "/rooms/room-1?q=nobody")
         assert listed(nobody) == []
-        assert "0 of 4 whose ID contains “nobody”" in text(nobody)
+        assert "0 of 4 whose ID or name contains “nobody”" in text(nobody)
         assert 'data-url="rooms/room-1/stream?q=nobody"' in nobody
 
     async def test_pages_keep_the_search(self, client: httpx.AsyncClient) -> None:

@@ -1,5 +1,6 @@
 """The list of rooms as it is kept while rooms change, and what pages are put together from."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -8,15 +9,16 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from sse_starlette import ServerSentEvent
 
+from roompulse.overview import rooms_index as listing
+from roompulse.overview.query import ORDERS, Order
+from roompulse.overview.rooms_index import RoomAlerts, RoomsIndex
 from roompulse.report.model import Entry
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import RoomSummary
 from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.sparklines import LEVELS
-from roompulse.web.pages import rooms_index as listing
-from roompulse.web.pages.query import ORDERS, SORTS, RoomsQuery, Sort
-from roompulse.web.pages.rooms_index import RoomAlerts, RoomsIndex
+from roompulse.web.pages.query import SORTS, RoomsQuery
 from roompulse.web.sse.events import event
 from tests.builders import NOW, network, received, stream
 
@@ -40,7 +42,7 @@ class Step(Struct, frozen=True):
 queries = st.builds(
     RoomsQuery,
     q=st.sampled_from(["", "", "", "1"]),
-    sort=st.sampled_from(list[Sort](SORTS)),
+    sort=st.sampled_from(list[Order](SORTS)),
     level=st.sampled_from([None, None, None, "good", "poor"]),
     page=st.integers(1, 3),
 )
@@ -83,12 +85,48 @@ def test_a_page_of_the_list_is_that_of_all_rooms_put_in_order_anew(sequence: lis
             continue
         kept.refresh()
         live = [one.summary() for room_id in rooms.ids() if (one := rooms.get(room_id))]
-        shown = kept.page(query, per_page=4)
+        total = kept.count(query.wanted)
+        first = 4 * (query.page - 1)
         wanted = matching(query, live)
-        assert (list(shown.rows), shown.total) == (wanted[4 * (shown.page - 1) :][:4], len(wanted))
+        assert (kept.listed(query.wanted, first, 4), total) == (wanted[first:][:4], len(wanted))
         assert len(kept) == len(live)
         assert kept.users == sum(one.aggregate.user_count for one in live)
         assert kept.levels == {level: sum(getattr(one.aggregate.quality, level) for one in live) for level in LEVELS}
+
+
+def report(rooms: RoomsInMemory, now: float, *room_ids: str) -> None:
+    for room_id in room_ids:
+        rooms.apply(received(now, room_id=room_id))
+
+
+async def test_many_rooms_are_read_in_portions_with_turns_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_ROOMS_AT_ONCE", 10)
+    rooms = no_rooms()
+    report(rooms, NOW, *(f"room-{number}" for number in range(35)))
+    kept, known = RoomsIndex(rooms, dict), list[int]()
+    catching_up = asyncio.create_task(kept.catch_up())
+    while not catching_up.done():
+        await asyncio.sleep(0)
+        known.append(len(kept))
+    assert known[:4] == [10, 20, 30, 35]
+
+
+async def test_what_changes_meanwhile_is_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_ROOMS_AT_ONCE", 1)
+    rooms = no_rooms()
+    report(rooms, NOW, "ends", "not yet read", "read already")
+    report(rooms, NOW + 30, "not yet read", "read already")
+    kept = RoomsIndex(rooms, dict)
+    catching_up = asyncio.create_task(kept.catch_up())
+    await asyncio.sleep(0)
+    report(rooms, NOW + 61, "new")
+    for room_id in ("read already", "not yet read"):
+        rooms.apply(received(NOW + 61, user_id="u2", room_id=room_id))
+    rooms.expire(NOW + 61)
+    await catching_up
+    kept.refresh()
+    users = {room.room_id: room.aggregate.user_count for room in kept.listed(RoomsQuery().wanted, 0, 9)}
+    assert users == {"read already": 2, "new": 1, "not yet read": 2}
 
 
 @pytest.mark.parametrize("most_changes", [0, 8], ids=["orders are kept", "and put in order anew"])
@@ -100,12 +138,12 @@ def test_rooms_whose_figures_are_about_equal_keep_their_places(
     rooms = no_rooms()
     kept = RoomsIndex(rooms, dict)
 
-    def listed(sort: Sort, **losses: float) -> list[str]:
+    def listed(sort: Order, **losses: float) -> list[str]:
         for number, loss in losses.items():
             entry = Entry("u1", [stream(network=network(packet_loss=loss, rtt=45 + loss))])
             rooms.apply(received(NOW, room_id=f"room-{number}", metrics=[entry]))
         kept.refresh()
-        return [room.room_id[-1] for room in kept.page(RoomsQuery(q, sort), per_page=9).rows]
+        return [room.room_id[-1] for room in kept.listed(RoomsQuery(q, sort).wanted, 0, 9)]
 
     for sort in ("score", "worst", "loss", "rtt"):
         assert listed(sort, a=0.4, b=0.3, c=0) == ["a", "b", "c"]
@@ -126,9 +164,9 @@ def test_rooms_with_alerts_come_first_within_their_level(
     for room_id, loss in {"room-1": 20, "room-2": 12, "room-3": 4, "room-4": 3.5, "room-5": 0.3, "room-6": 0}.items():
         rooms.apply(received(NOW, room_id=room_id, metrics=[Entry("u1", [stream(network=network(packet_loss=loss))])]))
 
-    def listed(sort: Sort = "score") -> str:
+    def listed(sort: Order = "score") -> str:
         kept.refresh()
-        return "".join(room.room_id[-1] for room in kept.page(RoomsQuery(q, sort), per_page=9).rows)
+        return "".join(room.room_id[-1] for room in kept.listed(RoomsQuery(q, sort).wanted, 0, 9))
 
     assert listed() == listed("worst") == "123456"
     alerts = {f"room-{number}": RoomAlerts("warning", 1) for number in (2, 6)}

@@ -83,7 +83,7 @@ async def test_nonsense_in_the_url_is_no_error(client: httpx.AsyncClient, nonsen
 async def test_a_filter_that_matches_nothing_says_so_and_offers_to_clear_it(client: httpx.AsyncClient) -> None:
     await post(client, "board")
     html = await page(client, q="<i>", level="poor", sort="rtt")
-    assert "1 room is live. None has a poor user and a name containing &lt;i&gt;" in words(html)
+    assert "1 room is live. None has a poor user and an ID or name containing &lt;i&gt;" in words(html)
     assert '<a href="./?sort=rtt">Show all live rooms</a>' in html
     assert 'value="&lt;i&gt;"' in html
 

@@ -1,21 +1,19 @@
 """/report/alerts: alerts and what became of their messages, acknowledging, silences."""
 
-from typing import cast
-
 import msgspec
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec import Struct
 
-from roompulse.alerts.model import SEVERITIES, STATES, Note, Severity, Silence, State
+from roompulse.alerts.model import SEVERITIES, STATES, Note, Silence, State
 from roompulse.alerts.service import AlertService
 from roompulse.alerts.store import AlertQuery
 from roompulse.alerts.validation import decode
 from roompulse.errors import BadRequest, UnsupportedMediaType
 from roompulse.notify.store import Outbox
 from roompulse.report.ids import id_fault
-from roompulse.web.api.history import requested_id, requested_limit, requested_span
+from roompulse.web.api.history import requested_id, requested_limit, requested_one_of, requested_span
 from roompulse.web.http.authentication import caller_of, name_of
 from roompulse.web.http.body import read_body
 from roompulse.web.http.envelope import ACKNOWLEDGED, success
@@ -26,8 +24,6 @@ from roompulse.web.http.times import parse_time
 DEFAULT_LIMIT = 100
 MAX_BODY = 65_536
 """Bytes of a body other than a report."""
-
-_LONGEST_SHOWN = 100
 
 
 class AcknowledgeBody(Struct, forbid_unknown_fields=True):
@@ -113,17 +109,10 @@ def _silence_routes(alerts: AlertService, bodies: JsonBodies) -> list[HTTPRouteH
 def alert_query(request: AnyRequest) -> AlertQuery:
     """Raises BadRequest that names an invalid parameter."""
     span = requested_span(request)
-    severity = cast("Severity | None", _one_of(request, "severity", SEVERITIES))
+    severity = requested_one_of(request, "severity", SEVERITIES)
     limit = requested_limit(request, DEFAULT_LIMIT)
     return AlertQuery(severity, requested_id(request, "room_id"), span.start, span.end, limit)
 
 
 def _state(request: AnyRequest) -> State | None:
-    return cast("State | None", _one_of(request, "state", STATES))
-
-
-def _one_of(request: AnyRequest, name: str, known: tuple[str, ...]) -> str | None:
-    text: str | None = request.query_params.get(name)
-    if text is not None and text not in known:
-        raise BadRequest(f"{name}: must be {', '.join(known)}, not {text[:_LONGEST_SHOWN]!r}")
-    return text
+    return requested_one_of(request, "state", STATES)

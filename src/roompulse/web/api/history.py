@@ -1,7 +1,7 @@
 """GET /report/history: the snapshots of a room, and the samples that one of its users reported."""
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any, cast, get_args
+from typing import Any, TypeVar, cast
 
 import msgspec
 from litestar import route
@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from roompulse.clock import Clock
 from roompulse.errors import BadRequest, NotFound
+from roompulse.overview.query import LONGEST_SEARCH
 from roompulse.report.ids import id_fault
 from roompulse.report.model import Direction
 from roompulse.rooms.contract import LiveRooms
@@ -25,11 +26,14 @@ from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.times import parse_time
 from roompulse.web.http.urls import decode_id
 
+T = TypeVar("T")
+
 MAX_LIMIT = 10_000
 DEFAULT_RANGE = 900.0
 """Seconds of samples that are answered to a request without `from`."""
 
 _LONGEST_SHOWN = 100
+_DIRECTIONS: tuple[Direction, ...] = ("send", "recv")
 
 _ENCODED_AT_ONCE, _PORTIONS_OF_A_STEP = 250, 4
 """Elements of a list: some hundred microseconds, in which no other thread runs."""
@@ -133,12 +137,17 @@ def requested_step(request: AnyRequest) -> float | None:
     return _number(request, "step", low=1, high=10**9)
 
 
-def requested_limit(request: AnyRequest, default: int = DEFAULT_LIMIT) -> int:
+def requested_limit(request: AnyRequest, default: int = DEFAULT_LIMIT, most: int = MAX_LIMIT) -> int:
     """The parameter `limit`; raises BadRequest."""
-    limit = _number(request, "limit", low=1, high=MAX_LIMIT)
-    if limit is not None and not limit.is_integer():
-        raise BadRequest(f"limit: must be a whole number, not {limit}")
-    return default if limit is None else int(limit)
+    return requested_count(request, "limit", low=1, high=most, default=default)
+
+
+def requested_count(request: AnyRequest, name: str, *, low: int, high: int, default: int) -> int:
+    """A parameter that is a whole number; raises BadRequest."""
+    count = _number(request, name, low=low, high=high)
+    if count is not None and not count.is_integer():
+        raise BadRequest(f"{name}: must be a whole number, not {count}")
+    return default if count is None else int(count)
 
 
 def _number(request: AnyRequest, name: str, *, low: float, high: float) -> float | None:
@@ -162,17 +171,27 @@ def requested_id(request: AnyRequest, name: str) -> str | None:
     return text
 
 
+def requested_search(request: AnyRequest) -> str:
+    """The parameter `q`; raises BadRequest for one that is too long."""
+    text: str = request.query_params.get("q", "")
+    if len(text) > LONGEST_SEARCH:
+        raise BadRequest(f"q: must have at most {LONGEST_SEARCH} characters, not {len(text)}")
+    return text.strip()
+
+
 def _direction(request: AnyRequest) -> Direction | None:
-    text = request.query_params.get("direction")
-    if text is None:
-        return None
-    for direction in get_args(Direction):
-        if text == direction:
-            return cast("Direction", direction)
-    raise BadRequest(f"direction: must be send or recv, not {shown(text)}")
+    return requested_one_of(request, "direction", _DIRECTIONS)
+
+
+def requested_one_of(request: AnyRequest, name: str, known: Sequence[T]) -> T | None:
+    """A parameter that is one of several words; raises BadRequest."""
+    text = request.query_params.get(name)
+    if text is None or text in known:
+        return cast("T | None", text)
+    words = " or ".join(map(str, known)) if len(known) == 2 else ", ".join(map(str, known))
+    raise BadRequest(f"{name}: must be {words}, not {shown(text)}")
 
 
 def shown(text: str) -> str:
-    """An invalid value as an error quotes it."""
     """An invalid value as an error quotes it."""
     return repr(text[:_LONGEST_SHOWN])

@@ -1,7 +1,6 @@
 """GET /report/rooms and /report/metrics: the live rooms, with the same figures as the pages, for programs."""
 
 from collections.abc import Sequence
-from functools import partial
 
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
@@ -9,8 +8,9 @@ from litestar.params import FromPath
 
 from roompulse.errors import NotFound
 from roompulse.rooms.contract import LiveRoom, LiveRooms
-from roompulse.web.http.envelope import success
-from roompulse.web.http.json_answer import AnswerCache, JsonAnswer, etag_of, hashed_answer, tagged_answer
+from roompulse.web.api.encoded_rooms import EncodedRooms
+from roompulse.web.http.envelope import success, success_of
+from roompulse.web.http.json_answer import JsonAnswer, etag_of, hashed_answer, tagged_answer
 from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.urls import decode_id
 
@@ -30,8 +30,8 @@ class _EncodedIds:
         return self._encoded
 
 
-def live_room_routes(rooms: LiveRooms) -> list[HTTPRouteHandler]:
-    answers, encoded_ids = AnswerCache(), _EncodedIds()
+def live_room_routes(rooms: LiveRooms, encoded: EncodedRooms) -> list[HTTPRouteHandler]:
+    encoded_ids = _EncodedIds()
 
     @route("/report/rooms", http_method=GET)
     async def get_rooms(request: AnyRequest) -> JsonAnswer:
@@ -40,9 +40,9 @@ def live_room_routes(rooms: LiveRooms) -> list[HTTPRouteHandler]:
 
     @route("/report/metrics/{room_id:str}", http_method=GET)
     async def get_room(request: AnyRequest, room_id: FromPath[str]) -> JsonAnswer:
+        await encoded.catch_up(_live_room(rooms, room_id))
         room = _live_room(rooms, room_id)
-        encoded = partial(answers.get, room_id, room.version, lambda: success(room.metrics()))
-        return tagged_answer(request, f'"{room.tag}"', encoded)
+        return tagged_answer(request, f'"{room.tag}"', lambda: success_of(encoded.room(room)))
 
     @route("/report/metrics/{room_id:str}/{user_id:str}", http_method=GET)
     async def get_user(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> JsonAnswer:
@@ -50,8 +50,7 @@ def live_room_routes(rooms: LiveRooms) -> list[HTTPRouteHandler]:
         decoded = decode_id("user_id", user_id)
         if (user := room.user(decoded)) is None:
             raise NotFound(f"user_id: the user {decoded!r} is not live in this room")
-        body = answers.get((room_id, user_id), user.version, lambda: success(user.metrics()))
-        return hashed_answer(request, body)
+        return hashed_answer(request, success_of(encoded.user(room.room_id, user)))
 
     return [get_rooms, get_room, get_user]
 

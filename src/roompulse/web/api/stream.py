@@ -5,14 +5,16 @@ from collections.abc import Hashable
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from msgspec import json
 
 from roompulse.errors import BadRequest
 from roompulse.events.timeline import Timeline
 from roompulse.hub.contract import Frames
 from roompulse.rooms.contract import LiveRooms
+from roompulse.web.api.encoded_rooms import EncodedRooms
 from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.urls import decode_id
-from roompulse.web.sse.events import json_event
+from roompulse.web.sse.events import encoded_event, json_event
 from roompulse.web.sse.stream import EventStream, EventStreams
 
 _LONGEST_SHOWN = 100
@@ -24,9 +26,12 @@ class RoomJsonView:
     Without users, which are nearly all of a large room, there are its figures alone.
     """
 
-    def __init__(self, rooms: LiveRooms, timeline: Timeline, room_id: str, *, with_users: bool = True) -> None:
+    def __init__(
+        self, rooms: LiveRooms, encoded: EncodedRooms, timeline: Timeline, room_id: str, *, with_users: bool
+    ) -> None:
         self.room_id = room_id
         self._rooms = rooms
+        self._encoded = encoded
         self._timeline = timeline
         self._with_users = with_users
         self._was_live = False
@@ -44,20 +49,25 @@ class RoomJsonView:
         events = {
             f"timeline-{recorded.place}": json_event(recorded.event, name="timeline")
             for recorded in self._timeline.tail(self.room_id)
+            if recorded.event
         }
         room, was_live = self._rooms.get(self.room_id), self._was_live
         self._was_live = room is not None
         if room:
-            shown = room.metrics() if self._with_users else room.totals()
-            return {"room": json_event(shown, name="room", ident=room.tag), **events}
+            shown = self._encoded.room(room) if self._with_users else json.encode(room.totals())
+            return {"room": encoded_event(shown, name="room", ident=room.tag), **events}
         return events | ({"room": json_event({"room_id": self.room_id}, name="gone")} if was_live else {})
 
 
-def stream_routes(streams: EventStreams, rooms: LiveRooms, timeline: Timeline) -> list[HTTPRouteHandler]:
+def stream_routes(
+    streams: EventStreams, rooms: LiveRooms, encoded: EncodedRooms, timeline: Timeline
+) -> list[HTTPRouteHandler]:
     @route("/report/stream/{room_id:str}", http_method=GET)
     async def stream_room(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
-        with_users = users_wanted(request)
-        return EventStream(streams, RoomJsonView(rooms, timeline, decode_id("room_id", room_id), with_users=with_users))
+        decoded, with_users = decode_id("room_id", room_id), users_wanted(request)
+        if with_users and (room := rooms.get(decoded)):
+            await encoded.catch_up(room)
+        return EventStream(streams, RoomJsonView(rooms, encoded, timeline, decoded, with_users=with_users))
 
     return [stream_room]
 

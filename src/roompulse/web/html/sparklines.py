@@ -58,6 +58,18 @@ def stacked(counts: Mapping[Level, int]) -> list[Segment]:
     return segments
 
 
+def runs(levels: Sequence[Level | None]) -> list[Segment]:
+    """The segments of a bar of levels at equal distances, with gaps where there is None."""
+    segments, place = [], 0
+    for level, group in groupby(levels):
+        width = sum(1 for _ in group)
+        if level:
+            x, share = (round(100 * figure / len(levels), 2) for figure in (place, width))
+            segments.append(Segment(level, x, share, _HEIGHTS[level]))
+        place += width
+    return segments
+
+
 def trendline(scores: Sequence[float | None]) -> Trendline:
     """Draw scores at equal distances, with gaps where they are unknown."""
     known = [score for score in scores if score is not None]

@@ -13,7 +13,7 @@ from roompulse.quality import FAIR_FROM, GOOD_FROM, VERDICTS, arithmetic, level_
 from roompulse.report.model import Audio, Video
 from roompulse.web.html.assets import Assets
 from roompulse.web.html.sparklines import GUIDES
-from roompulse.web.http.urls import back_to, encode_id, history_path, room_path, user_path
+from roompulse.web.http.urls import back_to, call_path, encode_id, history_path, notes_path, room_path, user_path
 
 _INDENTATION = re.compile(r"\n[ \n]+")
 _NBSP = "\N{NO-BREAK SPACE}"
@@ -35,7 +35,9 @@ class Templates:
             "asset": assets.url,
             "back_to": back_to,
             "room_path": room_path,
+            "call_path": call_path,
             "history_path": history_path,
+            "notes_path": notes_path,
             "user_path": user_path,
             "arithmetic": arithmetic,
             "level_of": level_of,

@@ -13,6 +13,7 @@ from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.routes import AnyConnection
 from roompulse.web.http.same_origin import is_same_origin
 from roompulse.web.http.session_cookie import SessionCookie
+from roompulse.web.http.shared import caller_by, share_of
 
 
 def guard_by(authenticator: "Authenticator") -> Guard:
@@ -28,15 +29,17 @@ def guard_by(authenticator: "Authenticator") -> Guard:
             if caller.role not in roles:
                 raise Forbidden(f"only for operators with the role {' or '.join(roles)}")
         if handler.opt.get("manages"):
-            _check_manager(caller, connection)
+            _check_change(connection, "admins", may=caller.may_manage)
+        if handler.opt.get("writes_notes"):
+            _check_change(connection, "operators", may=caller.may_write_notes)
         connection.scope["state"]["caller"] = caller
 
     return guard
 
 
-def _check_manager(caller: Caller, connection: AnyConnection) -> None:
-    if not caller.may_manage:
-        raise Forbidden("only for admins, and for programs with a key for `manage`")
+def _check_change(connection: AnyConnection, operators: str, *, may: bool) -> None:
+    if not may:
+        raise Forbidden(f"only for {operators}, and for programs with a key for `manage`")
     if not is_same_origin(connection.scope):
         raise Forbidden("this request was made by a page of another site")
 
@@ -63,6 +66,8 @@ class Authenticator:
 
     def caller(self, connection: AnyConnection) -> Caller:
         """Raises Unauthorized where a caller has to authenticate and does not."""
+        if share := share_of(connection.scope):
+            return caller_by(share)
         if not self._registry.asks_readers:
             return ANYBODY
         if shown := bearer(connection.scope):

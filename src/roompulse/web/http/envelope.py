@@ -20,6 +20,11 @@ def success(data: Any) -> bytes:
     return _encoder.encode(Envelope(0, "success", data))
 
 
+def success_of(encoded: bytes) -> bytes:
+    """What `success` makes of data that is encoded already."""
+    return _BEFORE + encoded + _AFTER
+
+
 def success_in_portions(data: Sequence[Any], size: int) -> Iterator[bytes]:
     """What `success` makes of a list, in portions of so many elements each."""
     for start in range(0, max(len(data), 1), size):
@@ -33,4 +38,5 @@ def failure(status: int, message: str) -> bytes:
 
 
 ACKNOWLEDGED = success(None)
+_BEFORE, _AFTER = ACKNOWLEDGED.split(b"null")
 _OPENING, _CLOSING = success([])[:-2], success([])[-2:]

@@ -77,6 +77,19 @@ def with_headers(send: Send, prefix: str = "") -> Send:
     return send_on
 
 
+def with_extra(send: Send, headers: Mapping[str, str]) -> Send:
+    """An ASGI `send` that adds these headers to an answer, in place of others of their names."""
+    extra = raw_headers(headers)
+    names = {name for name, _ in extra}
+
+    async def send_on(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*(one for one in message["headers"] if one[0] not in names), *extra]
+        await send(message)
+
+    return send_on
+
+
 def _below(prefix: str, name: bytes, value: bytes) -> tuple[bytes, bytes]:
     is_path = name == b"location" and value.startswith(b"/")
     return name, prefix.encode() + value if is_path else value

@@ -29,5 +29,8 @@ FOR_ADMINS = {"roles": ("admin",)}
 FOR_MANAGERS = {"manages": True}
 """The `opt` of a route for admins and programs that manage, and for everybody where there is no access control."""
 
+FOR_AUTHORS = {"writes_notes": True}
+"""The `opt` of a route for operators and programs that manage, and for everybody where there is no access control."""
+
 STREAM = {"never_redirected": True}
 """The `opt` of a page's stream."""

@@ -1,7 +1,8 @@
-"""Times in the query of a URL."""
+"""Times in the path and the query of a URL."""
 
 import re
 from datetime import datetime, tzinfo
+from urllib.parse import unquote
 
 import msgspec
 
@@ -30,6 +31,11 @@ def parse_time(name: str, text: str, zone: tzinfo | None = None) -> float:
             f"not {text[:_LONGEST_SHOWN]!r}"
         )
     return round(number if number < MILLISECONDS_FROM else number / 1000, 3)
+
+
+def decode_time(name: str, segment: str) -> float:
+    """The time in a path segment (Unix seconds); raises BadRequest, by the parameter's `name`."""
+    return parse_time(name, unquote(segment))
 
 
 def _iso(text: str, zone: tzinfo | None) -> float | None:

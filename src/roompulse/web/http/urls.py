@@ -42,6 +42,16 @@ def user_path(room_id: str, user_id: str, at: float | None = None) -> str:
     return f"{room_path(room_id)}/users/{encode_id(user_id)}{_moment(at)}"
 
 
+def notes_path(room_id: str) -> str:
+    """The page of the notes on a room."""
+    return f"{room_path(room_id)}/notes"
+
+
+def call_path(room_id: str, started_at: float) -> str:
+    """The report on the call that started at a time (Unix seconds)."""
+    return f"calls/{encode_id(room_id)}/{number_in_url(started_at)}"
+
+
 def history_path(room_id: str, user_id: str | None = None) -> str:
     """History of a room, or what a user of it reported."""
     return f"report/history/{encode_id(room_id)}" + ("" if user_id is None else f"/{encode_id(user_id)}")

@@ -12,6 +12,7 @@ from roompulse.alerts.service import AlertService
 from roompulse.alerts.store import AlertQuery
 from roompulse.clock import Clock
 from roompulse.errors import BadRequest
+from roompulse.overview.rooms_index import RoomAlerts
 from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.templates import Templates, compact
 from roompulse.web.http.authentication import caller_of, name_of
@@ -19,7 +20,6 @@ from roompulse.web.http.routes import FOR_MANAGERS, GET, POST, STREAM, AnyReques
 from roompulse.web.pages.forms import Form, Forms
 from roompulse.web.pages.layout import Layout
 from roompulse.web.pages.query import PageQuery, search_of
-from roompulse.web.pages.rooms_index import RoomAlerts
 from roompulse.web.pages.sign_in import to, wanted
 from roompulse.web.pages.view import PageView, Sections
 from roompulse.web.sse.stream import EventStream
@@ -131,12 +131,12 @@ def alerts_page_routes(
         return layout.answer(request, "alerts.html", page.view().sections(), stream="alerts/stream", **context)
 
     @route("/alerts/stream", http_method=GET, opt=STREAM)
-    async def stream_alerts_page() -> EventStream:
-        return layout.stream(page.view())
+    async def stream_alerts_page(request: AnyRequest) -> EventStream:
+        return layout.stream(request, page.view())
 
     @route("/alerts/firing/stream", http_method=GET, opt=STREAM)
-    async def stream_firing() -> EventStream:
-        return layout.stream(FIRING)
+    async def stream_firing(request: AnyRequest) -> EventStream:
+        return layout.stream(request, FIRING)
 
     @route("/alerts/acknowledge", http_method=POST, opt=FOR_MANAGERS)
     async def post_acknowledge(request: AnyRequest) -> Response[Any]:

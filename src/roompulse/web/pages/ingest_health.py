@@ -61,6 +61,6 @@ def ingest_health_routes(page: IngestHealthPage, layout: Layout) -> list[HTTPRou
 
     @route("/ingest/stream", http_method=GET, opt=STREAM)
     async def stream_ingest_page(request: AnyRequest) -> EventStream:
-        return layout.stream(page.view(IntakeQuery(page=page_number(request.query_params))))
+        return layout.stream(request, page.view(IntakeQuery(page=page_number(request.query_params))))
 
     return [get_ingest_page, stream_ingest_page]

@@ -6,10 +6,12 @@ from litestar import Response
 from markupsafe import Markup
 from msgspec.structs import replace
 
+from roompulse.access.model import Share
 from roompulse.clock import Clock
 from roompulse.settings import Settings
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.routes import AnyRequest
+from roompulse.web.http.shared import share_of
 from roompulse.web.http.urls import base_of
 from roompulse.web.pages.database_notice import DatabaseNotice
 from roompulse.web.pages.forms import Forms
@@ -50,15 +52,18 @@ class Layout:
         **context: object,
     ) -> Response[str]:
         """The page by the template `name`, whose sections `stream` keeps up to date, or which shows the time `at`."""
+        share = share_of(request.scope)
         page = self._templates.render(
             name,
-            sections={target: Markup(html) for target, html in {**self._everywhere(), **sections}.items()},  # noqa: S704  (our partials)
+            sections={target: Markup(html) for target, html in {**self._everywhere(share), **sections}.items()},  # noqa: S704  (our partials)
             base=base_of(request.scope),
             stream=stream,
             at=at,
+            shared=share,
             account=self._forms.account(request),
             form_token=self._forms.token(request),
             wall=is_wall(request.query_params),
+            embed=request.query_params.get("embed") == "1",
             heartbeat=HEARTBEAT,
             snapshot_interval=self._settings.snapshot_interval,
             stale_after=self._settings.stale_after,
@@ -67,20 +72,22 @@ class Layout:
         )
         return html_answer(page, status=status)
 
-    def _everywhere(self) -> Sections:
-        """The sections that every page has; in its header, the alerts that fire."""
-        return {**self._notice.section(), "alerts-firing": self._alerts()}
+    def _everywhere(self, share: Share | None) -> Sections:
+        """The sections that every page has; in its header, the alerts that fire, unless the page is shared."""
+        return self._notice.section() if share else {**self._notice.section(), "alerts-firing": self._alerts()}
 
-    def _whole(self, view: PageView) -> PageView:
-        return replace(view, sections=lambda: {**self._everywhere(), **view.sections()})
+    def _whole(self, view: PageView, share: Share | None) -> PageView:
+        key = (view.key, share is None)
+        return replace(view, key=key, sections=lambda: {**self._everywhere(share), **view.sections()})
 
     async def render(self, view: PageView) -> Sections:
         """The sections of a page of the present; raises Unavailable where too many pages wait to be rendered."""
         return await self._streams.hub.render(view.sections)
 
-    def stream(self, *views: PageView) -> EventStream:
+    def stream(self, request: AnyRequest, *views: PageView) -> EventStream:
         """The stream of pages: all of their sections, and then those that change."""
-        return EventStream(self._streams, *map(self._whole, views))
+        share = share_of(request.scope)
+        return EventStream(self._streams, *[self._whole(view, share) for view in views])
 
 
 def html_answer(html: str, *, status: int = 200) -> Response[str]:

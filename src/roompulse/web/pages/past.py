@@ -41,7 +41,7 @@ class Listed(Struct, frozen=True):
 
 class Past:
     def __init__(self, replay: Replay, reader: Reader, clock: Clock) -> None:
-        self.read = reader.result
+        self.read = reader.shared_result
         self._replay = replay
         self._clock = clock
 

@@ -1,24 +1,24 @@
 """The query of a page's URL, which its stream has too: search, level, order, page and time."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
-from typing import Any, Literal, get_args
+from typing import Any
 from urllib.parse import urlencode
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from roompulse.events.model import KINDS, Kind
+from roompulse.overview.query import ALL_LEVELS, LONGEST_SEARCH, Order, Wanted
+from roompulse.overview.users import WantedUsers
 from roompulse.quality import Level
-from roompulse.rooms.model import Figures, RoomSummary
+from roompulse.rooms.contract import LiveRoom
+from roompulse.rooms.names import is_named
 from roompulse.rooms.ranking import Place
-from roompulse.rooms.user import DEAD_BAND
 from roompulse.web.http.times import parse_time
 from roompulse.web.http.urls import number_in_url
 
-Sort = Literal["score", "worst", "affected", "users", "loss", "rtt", "newest", "id"]
-
-SORTS: Mapping[Sort, str] = {
+SORTS: Mapping[Order, str] = {
     "score": "Lowest score",
     "worst": "Worst user",
     "affected": "Most affected users",
@@ -28,18 +28,6 @@ SORTS: Mapping[Sort, str] = {
     "newest": "Latest report",
     "id": "Room name",
 }
-"""The first one is the default."""
-
-Key = tuple[bool, float, str]
-"""Unknown values come last, and equal ones are ordered by id."""
-
-LEVEL_APART = 10.0
-"""What the keys of two levels are apart; scores are at most 4.5."""
-
-_LEVELS: Sequence[Level] = ("poor", "fair", "good", "unknown")
-
-LONGEST_SEARCH = 256
-"""Characters; an id is shorter, even where its upper case is longer."""
 
 
 class PageQuery(Struct, frozen=True):
@@ -57,27 +45,48 @@ def _text(value: object) -> object:
 
 
 class RoomsQuery(PageQuery, frozen=True):
-    """Which live rooms to list: those whose id contains `q`, ignoring case, with users of this `level` unless None."""
+    """Which live rooms to list: those whose id or name contains `q`, with users of this `level` unless None."""
 
     q: str = ""
-    sort: Sort = "score"
+    sort: Order = "score"
     level: Level | None = None
     page: int = 1
 
     @property
-    def is_filter(self) -> bool:
-        return bool(self.q or self.level)
+    def wanted(self) -> Wanted:
+        return Wanted(self.q, self.sort, self.level)
 
 
 def rooms_query(parameters: Mapping[str, str]) -> RoomsQuery:
     """The query of a URL; an invalid value counts as not given."""
-    sort, level = parameters.get("sort", ""), parameters.get("level", "")
+    sort = parameters.get("sort", "")
     return RoomsQuery(
         q=search_of(parameters),
         sort=next((known for known in SORTS if known == sort), "score"),
-        level=next((known for known in get_args(Level) if known == level), None),
+        level=_level(parameters),
         page=page_number(parameters),
     )
+
+
+def _level(parameters: Mapping[str, str]) -> Level | None:
+    return next((known for known in ALL_LEVELS if known == parameters.get("level")), None)
+
+
+class UsersQuery(PageQuery, frozen=True):
+    """Which users of all rooms to list: those whose id or name contains `q`, and who are of this `level`."""
+
+    q: str = ""
+    level: Level | None = None
+    page: int = 1
+
+    @property
+    def wanted(self) -> WantedUsers:
+        return WantedUsers(self.q, self.level)
+
+
+def users_query(parameters: Mapping[str, str]) -> UsersQuery:
+    """The query of a URL; an invalid value counts as not given."""
+    return UsersQuery(search_of(parameters), _level(parameters), page_number(parameters))
 
 
 class IntakeQuery(PageQuery, frozen=True):
@@ -91,39 +100,8 @@ def is_wall(parameters: Mapping[str, str]) -> bool:
     return parameters.get("wall") == "1"
 
 
-EndedSort = Literal["ended", "score", "duration", "users"]
-
-ENDED_SORTS: Mapping[EndedSort, str] = {
-    "ended": "Latest end",
-    "score": "Lowest score",
-    "duration": "Longest",
-    "users": "Most users",
-}
-
-
-class EndedQuery(PageQuery, frozen=True):
-    """Which ended rooms to list: those whose id contains `q`, ignoring case."""
-
-    ended: int = 0
-    q: str = ""
-    sort: EndedSort = "ended"
-    page: int = 1
-
-
-def ended_query(parameters: Mapping[str, str]) -> EndedQuery | None:
-    """The query of a URL that asks for ended rooms; None if it does not."""
-    if parameters.get("ended") != "1":
-        return None
-    return EndedQuery(
-        ended=1,
-        q=search_of(parameters),
-        sort=next((known for known in ENDED_SORTS if known == parameters.get("sort")), "ended"),
-        page=page_number(parameters),
-    )
-
-
 class UserQuery(PageQuery, frozen=True):
-    """Which users of a room to list: those whose id contains `q`, ignoring case.
+    """Which users of a room to list: those whose id or name contains `q`, ignoring case.
 
     `at` is the time (Unix seconds) that a page is to show; None is the present. `user` and `kind` are of the events in
     its timeline.
@@ -135,12 +113,12 @@ class UserQuery(PageQuery, frozen=True):
     user: str = ""
     kind: Kind | None = None
 
-    def select(self, places: Sequence[Place]) -> Sequence[Place]:
+    def select(self, room: LiveRoom) -> Sequence[Place]:
         """The places of the users that match, in their order."""
-        if not self.q:
+        places, users, wanted = room.worst_first(), room.users, self.q.casefold()
+        if not wanted:
             return places
-        wanted = self.q.casefold()
-        return [place for place in places if wanted in place.user_id.casefold()]
+        return [place for place in places if is_named(wanted, place.user_id, users[place.user_id].given.user_name)]
 
 
 def user_query(parameters: Mapping[str, str]) -> UserQuery:
@@ -178,32 +156,3 @@ def page_number(parameters: Mapping[str, str]) -> int:
     """The page of a list that a URL asks for; an invalid number counts as the first page."""
     text = parameters.get("page", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 and int(text) else 1
-
-
-def _key(room: RoomSummary, value: float | None) -> Key:
-    return value is None, value or 0, room.room_id
-
-
-def _highest(room: RoomSummary, figures: Figures | None) -> Key:
-    return _key(room, -figures.p95 if figures else None)
-
-
-def _by_level(room: RoomSummary) -> Key:
-    """By level, and within it by score: so that rooms with alerts can come first within their level."""
-    quality = room.aggregate.quality
-    return _key(room, None if quality.score is None else quality.score + LEVEL_APART * _LEVELS.index(quality.level))
-
-
-ORDERS: Mapping[Sort, Callable[[RoomSummary], Key]] = {
-    "score": _by_level,
-    "worst": lambda room: _key(room, room.aggregate.quality.worst),
-    "affected": lambda room: _key(room, -room.aggregate.quality.fair - room.aggregate.quality.poor),
-    "users": lambda room: _key(room, -room.aggregate.user_count),
-    "loss": lambda room: _highest(room, room.aggregate.packet_loss),
-    "rtt": lambda room: _highest(room, room.aggregate.rtt),
-    "newest": lambda room: _key(room, -room.received_at),
-    "id": lambda room: _key(room, 0),
-}
-
-DEAD_BANDS: Mapping[Sort, float] = {"score": DEAD_BAND, "worst": DEAD_BAND, "loss": 0.5, "rtt": 10, "newest": 5}
-"""Differences (%, ms, s) up to which a room keeps its place in the list; by the other figures it always moves."""

@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from msgspec.structs import replace
 
 from roompulse.clock import Clock
@@ -58,10 +58,11 @@ class RoomSections:
         if room is None:
             html = self._templates.render("partials/summary.html", room_id=room_id, aggregate=None, query=query)
             return _only_summary(html)
-        listed = paged(query.select(room.worst_first()), query.page, PER_PAGE)
+        listed = paged(query.select(room), query.page, PER_PAGE)
         users = [user for place in listed.rows if (user := room.user(place.user_id))]
         context: dict[str, Any] = {"room_id": room_id, "list": listed, "query": query}
         return {
+            "name": escape(room.room_name or ""),
             "summary": self._summary(room, context),
             "users": compact(self._users(room, users, context)),
             "grid": self._grid(room, users, context),
@@ -139,7 +140,7 @@ def totals_sections(templates: Templates, room_id: str, totals: Snapshot, query:
 
 
 def _only_summary(html: str) -> Sections:
-    return {"summary": compact(html), "users": "", "grid": ""}
+    return {"name": "", "summary": compact(html), "users": "", "grid": ""}
 
 
 def room_view(rooms: LiveRooms, sections: RoomSections, room_id: str, query: UserQuery) -> PageView:
@@ -184,7 +185,7 @@ class RoomPage:
 
     async def moment(self, room_id: str, at: float, query: UserQuery) -> Moment:
         timeline = await self._timelines.of(room_id, query)
-        room, moment = await self._past.read(self._moment(room_id, at, query))
+        room, moment = await self._past.read((room_id, at, query), lambda: self._moment(room_id, at, query))
         return replace(moment, sections={**moment.sections, "timeline": timeline(room, at)})
 
     def _moment(self, room_id: str, at: float, query: UserQuery) -> Steps[tuple[LiveRoom | None, Moment]]:
@@ -230,6 +231,6 @@ def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHan
     @route("/rooms/{room_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
         query = present_query(request.query_params)
-        return layout.stream(await page.view(decode_id("room_id", room_id), query))
+        return layout.stream(request, await page.view(decode_id("room_id", room_id), query))
 
     return [get_room_page, get_sessions, stream_room_page]

@@ -9,18 +9,20 @@ from markupsafe import Markup
 
 from roompulse.clock import Clock
 from roompulse.intake.intake import Intake
+from roompulse.overview.rooms_index import RoomsIndex
 from roompulse.rooms.contract import LiveRooms
 from roompulse.rooms.model import RoomSummary
 from roompulse.rooms.trends import Trends
 from roompulse.web.html.fragment_cache import FragmentCache
-from roompulse.web.html.sparklines import stacked, trendline, users_by_level
+from roompulse.web.html.paging import Rows, page_count
+from roompulse.web.html.sparklines import LEVELS, stacked, trendline, users_by_level
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
-from roompulse.web.pages.ended import EndedPage
+from roompulse.web.pages.calls.listing import CallsPage, was_ended
 from roompulse.web.pages.insights.trends import DEFAULT_RANGE, TrendsSection, trends_range
 from roompulse.web.pages.layout import Layout
-from roompulse.web.pages.query import SORTS, RoomsQuery, ended_query, rooms_query
-from roompulse.web.pages.rooms_index import AlertsByRoom, RoomsIndex
+from roompulse.web.pages.query import SORTS, RoomsQuery, rooms_query
+from roompulse.web.pages.users import UsersPage
 from roompulse.web.pages.view import PageView, Sections
 from roompulse.web.sse.stream import EventStream
 
@@ -36,26 +38,34 @@ class RoomsPage:
     def __init__(
         self,
         rooms: LiveRooms,
+        index: RoomsIndex,
+        users: UsersPage,
         trends: Trends,
         intake: Intake,
         alerts_now: Callable[[], str],
-        alerts: AlertsByRoom,
         templates: Templates,
         clock: Clock,
     ) -> None:
         self._rooms = rooms
+        self._users = users
         self._alerts_now = alerts_now
         self._trends = trends
         self._intake = intake
         self._templates = templates
         self._clock = clock
-        self._index = RoomsIndex(rooms, alerts)
+        self._index = index
+        self.catch_up = index.catch_up
         self._fragments = FragmentCache(_MAX_FRAGMENTS)
 
     def view(self, query: RoomsQuery) -> PageView:
         def sections() -> Sections:
             self._index.refresh()
-            return {"alerts-now": self._alerts_now(), "totals": self._totals(), "rooms": self._list(query)}
+            return {
+                "alerts-now": self._alerts_now(),
+                "totals": self._totals(),
+                "rooms": self._list(query),
+                "found-users": self._users.found(query.q) if query.q else "",
+            }
 
         return PageView(("rooms", query), None, sections)
 
@@ -63,7 +73,7 @@ class RoomsPage:
         totals: dict[str, Any] = {
             "rooms": len(self._index),
             "users": self._index.users,
-            "levels": dict(self._index.levels),
+            "levels": {level: self._index.levels[level] for level in LEVELS},
             "rate": self._intake.rate(self._clock()),
             "newest": self._intake.newest,
         }
@@ -74,12 +84,16 @@ class RoomsPage:
         return self._fragments.fragment(None, tuple(totals.values()), render)
 
     def _list(self, query: RoomsQuery) -> str:
-        page = self._index.page(query, PER_PAGE)
+        wanted = query.wanted
+        total = self._index.count(wanted)
+        pages = page_count(total, PER_PAGE)
+        first = (min(query.page, pages) - 1) * PER_PAGE
+        page = Rows(self._index.listed(wanted, first, PER_PAGE), first // PER_PAGE + 1, pages, total)
         return self._templates.render(
             "partials/rooms.html",
             list=page,
             rows=[self._row(room) for room in page.rows],
-            first=(page.page - 1) * PER_PAGE + 1,
+            first=first + 1,
             live=len(self._index),
             query=query,
         )
@@ -102,20 +116,21 @@ class RoomsPage:
         return self._fragments.fragment(room.room_id, version, render)
 
 
-def rooms_routes(page: RoomsPage, ended: EndedPage, trends: TrendsSection, layout: Layout) -> list[HTTPRouteHandler]:
-    @route("/", http_method=GET)
+def rooms_routes(page: RoomsPage, calls: CallsPage, trends: TrendsSection, layout: Layout) -> list[HTTPRouteHandler]:
+    @route("/", http_method=GET, before_request=was_ended)
     async def get_rooms_page(request: AnyRequest) -> Response[str]:
-        if ended_rooms := ended_query(request.query_params):
-            return await ended.answer(request, ended_rooms)
         query = rooms_query(request.query_params)
-        sections = await layout.render(page.view(query))
-        context: dict[str, Any] = {"query": query, "sorts": SORTS, "trends": "", "trends_range": DEFAULT_RANGE}
+        await page.catch_up()
+        sections, left = await layout.render(page.view(query)), await calls.left(query.q)
+        context: dict[str, Any] = {"query": query, "sorts": SORTS, "left": left}
+        context |= {"trends": "", "trends_range": DEFAULT_RANGE}
         if chosen := trends_range(request.query_params, "trends"):
             context |= {"trends": Markup(await trends.render(chosen)), "trends_range": chosen}  # noqa: S704  (our partial)
         return layout.answer(request, "rooms.html", sections, stream=query.url("stream"), **context)
 
     @route("/stream", http_method=GET, opt=STREAM)
     async def stream_rooms_page(request: AnyRequest) -> EventStream:
-        return layout.stream(page.view(rooms_query(request.query_params)))
+        await page.catch_up()
+        return layout.stream(request, page.view(rooms_query(request.query_params)))
 
     return [get_rooms_page, stream_rooms_page]

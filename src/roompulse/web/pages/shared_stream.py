@@ -1,6 +1,6 @@
 """GET /views/stream: the streams of several pages over one connection, for the windows of one browser."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
 from litestar import route
@@ -14,10 +14,11 @@ from roompulse.web.pages.ingest_health import IngestHealthPage
 from roompulse.web.pages.insights.page import InsightsPage
 from roompulse.web.pages.insights.query import live_query
 from roompulse.web.pages.layout import Layout
-from roompulse.web.pages.query import IntakeQuery, page_number, present_query, rooms_query
+from roompulse.web.pages.query import IntakeQuery, page_number, present_query, rooms_query, users_query
 from roompulse.web.pages.room import RoomPage
 from roompulse.web.pages.rooms import RoomsPage
 from roompulse.web.pages.user import UserPage
+from roompulse.web.pages.users import UsersPage
 from roompulse.web.pages.view import PageView
 from roompulse.web.sse.multiplex import MAX_VIEWS
 from roompulse.web.sse.stream import EventStream
@@ -31,39 +32,37 @@ class PageViews:
         rooms: RoomsPage,
         room: RoomPage,
         user: UserPage,
+        users: UsersPage,
         ingest: IngestHealthPage,
         alerts: AlertsPage,
         insights: InsightsPage,
     ) -> None:
-        self._alerts = alerts
-        self._insights = insights
         self._rooms = rooms
         self._room = room
         self._user = user
-        self._ingest = ingest
+        self._others: Mapping[str, Callable[[Mapping[str, str]], PageView]] = {
+            "users/stream": lambda parameters: users.view(users_query(parameters)),
+            "insights/stream": lambda parameters: insights.view(live_query(parameters)),
+            "alerts/stream": lambda _: alerts.view(),
+            "alerts/firing/stream": lambda _: FIRING,
+            "ingest/stream": lambda parameters: ingest.view(IntakeQuery(page=page_number(parameters))),
+        }
 
     async def by_url(self, url: str) -> PageView:
         """The view whose stream has this path and query, below the root of the application; raises NotFound."""
         path, _, query = url.partition("?")
-        return await self._find(path, dict(parse_qsl(query)))
-
-    async def _find(self, path: str, parameters: Mapping[str, str]) -> PageView:
+        parameters = dict(parse_qsl(query))
         match path.split("/"):
             case ["stream"]:
+                await self._rooms.catch_up()
                 return self._rooms.view(rooms_query(parameters))
             case ["rooms", room_id, "stream"]:
                 return await self._room.view(decode_id("room_id", room_id), present_query(parameters))
             case ["rooms", room_id, "users", user_id, "stream"]:
                 ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
                 return await self._user.view(*ids, present_query(parameters))
-            case ["ingest", "stream"]:
-                return self._ingest.view(IntakeQuery(page=page_number(parameters)))
-            case ["alerts", "stream"]:
-                return self._alerts.view()
-            case ["alerts", "firing", "stream"]:
-                return FIRING
-            case ["insights", "stream"]:
-                return self._insights.view(live_query(parameters))
+        if view := self._others.get(path):
+            return view(parameters)
         raise NotFound("view: not the URL of a page's stream")
 
 
@@ -74,6 +73,6 @@ def shared_stream_routes(pages: PageViews, layout: Layout) -> list[HTTPRouteHand
         urls = request.query_params.getall("view", [])
         if not 1 <= len(urls) <= MAX_VIEWS:
             raise BadRequest(f"view: 1 to {MAX_VIEWS} URLs of streams are needed, not {len(urls)}")
-        return layout.stream(*[await pages.by_url(url) for url in urls])
+        return layout.stream(request, *[await pages.by_url(url) for url in urls])
 
     return [stream_views]

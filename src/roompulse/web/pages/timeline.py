@@ -89,8 +89,12 @@ class _Tail:
         new = self._timeline.tail(self._query.room_id, self._number)
         if new:
             self._number = new[-1].number
-            matching = [one.event for one in new if self._query.matches(self._query.room_id, one.event)]
             # One may have been read too, if it was saved at that moment.
-            events = {*self._events, *matching}
+            events = dict.fromkeys(self._events)
+            for one in new:
+                if one.instead_of:
+                    events.pop(one.instead_of, None)
+                if one.event and self._query.matches(self._query.room_id, one.event):
+                    events[one.event] = None
             self._events = sorted(events, key=lambda event: event.time)[-self._query.limit :]
         return self._events

@@ -6,6 +6,7 @@ from typing import Any
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from markupsafe import escape
 from msgspec.structs import replace
 
 from roompulse.clock import Clock
@@ -57,7 +58,7 @@ def user_sections(
     html = templates.render(
         "partials/user.html", room_id=room_id, user_id=user_id, user=user, room_is_live=room is not None, at=at, **links
     )
-    return {"user": compact(html)}
+    return {"name": escape(user.user_name or "" if user else ""), "user": compact(html)}
 
 
 def _sent(user_id: str, stream: StreamMetrics, servers: Sequence[str]) -> Reception:
@@ -83,7 +84,8 @@ class UserSections:
 
         user = room.user(user_id) if room else None
         version = room is not None, user.version if user else None
-        return {"user": self._fragments.fragment((room_id, user_id), version, render)}
+        name = escape(user.given.user_name or "" if user else "")
+        return {"name": name, "user": self._fragments.fragment((room_id, user_id), version, render)}
 
 
 def user_view(rooms: LiveRooms, sections: UserSections, room_id: str, user_id: str) -> PageView:
@@ -123,7 +125,7 @@ class UserPage:
 
     async def moment(self, room_id: str, user_id: str, at: float, query: UserQuery) -> Moment:
         timeline = await self._timelines.of(room_id, query, user_id)
-        room, moment = await self._past.read(self._moment(room_id, user_id, at))
+        room, moment = await self._past.read((room_id, user_id, at), lambda: self._moment(room_id, user_id, at))
         return replace(moment, sections={**moment.sections, "timeline": timeline(room, at)})
 
     def _moment(self, room_id: str, user_id: str, at: float) -> Steps[tuple[LiveRoom | None, Moment]]:
@@ -179,6 +181,6 @@ def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHan
     @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_user_page(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> EventStream:
         ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
-        return layout.stream(await page.view(*ids, present_query(request.query_params)))
+        return layout.stream(request, await page.view(*ids, present_query(request.query_params)))
 
     return [get_user_page, get_visits, stream_user_page]

@@ -136,7 +136,7 @@ def insights_routes(page: InsightsPage, layout: Layout) -> list[HTTPRouteHandler
 
     @route("/insights/stream", http_method=GET, opt=STREAM)
     async def stream_insights_page(request: AnyRequest) -> EventStream:
-        return layout.stream(page.view(live_query(request.query_params)))
+        return layout.stream(request, page.view(live_query(request.query_params)))
 
     return [get_insights_page, stream_insights_page]
 

@@ -1,20 +1,21 @@
-"""In PostgreSQL, changes of keys, operators and sign-ins are in the log of the workers (see 0009 of the reports)."""
+"""In PostgreSQL, changes of keys, operators, sign-ins and shares are in the log of the workers (see 0010 of reports)."""
 
 from alembic import op
 
-revision = "access_0002"
-down_revision = "access_0001"
+revision = "access_0003"
+down_revision = "access_0002"
 
 _NOTED = {
     "access_key": "INSERT OR UPDATE OR DELETE",
     "operator": "INSERT OR UPDATE OR DELETE",
+    "share": "INSERT OR UPDATE OR DELETE",
     "sign_in": "INSERT OR DELETE",
 }
 
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
-        op.execute("INSERT INTO readable_by VALUES ('access_version', 'access_0002')")
+        op.execute("INSERT INTO readable_by VALUES ('access_version', 'access_0003')")
         for table, changes in _NOTED.items():
             op.execute(
                 f"CREATE CONSTRAINT TRIGGER change_noted AFTER {changes} ON {table}"

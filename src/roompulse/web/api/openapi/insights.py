@@ -2,7 +2,7 @@
 
 from roompulse.insights.cell import MOST_VALUES
 from roompulse.insights.model import DIMENSIONS, Insights, TrendPoint
-from roompulse.web.api.openapi_parts import Json, array, get, parameter
+from roompulse.web.api.openapi.parts import Json, array, get, parameter
 
 INSIGHT_TYPES = [Insights, TrendPoint]
 

@@ -15,6 +15,9 @@ FOR_READERS: Json = {"security": [{}, {"read_key": []}]}
 """`{}`: a server that requires no authentication ignores what is sent."""
 
 
+FOR_MANAGERS: Json = {"security": [{}, {"manage_key": []}]}
+
+
 def get(summary: str, parameters: list[Json], data: Json, *statuses: int) -> Json:
     """A GET operation that may require a read key."""
     methods = get_whole(summary, parameters, envelope(data), 401, *statuses)
@@ -43,6 +46,28 @@ def with_head(operation: Json) -> Json:
         },
     }
     return {"get": operation, "head": head}
+
+
+def stream_of(summary: str, events: str, parameters: list[Json], *statuses: int) -> Json:
+    """A GET operation whose answer is a stream of server-sent events: those in `events`, and those of every stream."""
+    described = (
+        f"{events}; `event: ping` comes at least every 10 s; `event: bye` when the server stops; "
+        "`event: denied` when the key was removed, `event: signed-out` when the sign-in has ended."
+    )
+    content = {"text/event-stream": {"schema": {"type": "string"}}}
+    operation = {
+        "summary": summary,
+        "description": described,
+        "operationId": f"stream_{summary.partition(' as ')[0].lower().replace(' ', '_')}",
+        "parameters": parameters,
+        "responses": {"200": {"description": "A stream of events", "content": content}}
+        | errors(400, 401, *statuses, 429, 503),
+    }
+    return with_head(FOR_READERS | operation)
+
+
+def schema_of(kind: type) -> Json:
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}
 
 
 def parameter(name: str, description: str, schema: Json) -> Json:
@@ -82,3 +107,14 @@ def array(items: Json) -> Json:
 
 def etag_header() -> Json:
     return {"ETag": {"schema": {"type": "string"}}}
+
+
+def change(summary: str, parameters: list[Json], data: Json, *, body: type | None = None, status: int = 200) -> Json:
+    """An operation that changes something: only for those who may manage."""
+    name = summary.partition(";")[0].lower().replace(" ", "_")
+    given: Json = {}
+    if body is not None:
+        given = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema_of(body)}}}}
+    found = {str(status): json("OK", envelope(data))} | errors(400, 401, 403, 404, 408, 413, 415, 429, 503)
+    operation = {"summary": summary, "operationId": name, "parameters": parameters, "responses": found}
+    return FOR_MANAGERS | operation | given

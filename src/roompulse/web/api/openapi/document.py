@@ -1,5 +1,7 @@
 """The OpenAPI document and JSON Schema of /report, generated from the types of reports and answers."""
 
+from functools import cache
+
 import msgspec
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
@@ -13,10 +15,10 @@ from roompulse.rooms.rated_samples import StreamSample
 from roompulse.settings import Settings
 from roompulse.store.contract import DEFAULT_LIMIT
 from roompulse.web.api.history import MAX_LIMIT
-from roompulse.web.api.openapi_alerts import ALERT_TYPES, alert_paths
-from roompulse.web.api.openapi_insights import INSIGHT_TYPES, insight_paths
-from roompulse.web.api.openapi_parts import (
-    FOR_READERS,
+from roompulse.web.api.openapi.alerts import ALERT_TYPES, alert_paths
+from roompulse.web.api.openapi.calls import CALL_TYPES, call_paths, erase
+from roompulse.web.api.openapi.insights import INSIGHT_TYPES, insight_paths
+from roompulse.web.api.openapi.parts import (
     Json,
     array,
     envelope,
@@ -25,7 +27,7 @@ from roompulse.web.api.openapi_parts import (
     get_whole,
     json,
     parameter,
-    with_head,
+    stream_of,
 )
 from roompulse.web.http.json_answer import JsonAnswer, hashed_answer
 from roompulse.web.http.routes import FOR_ANYBODY, GET, AnyRequest
@@ -65,18 +67,25 @@ _FOR_SENDERS: Json = {"security": [{}, {"ingest_key": []}, {"room_token": []}]}
 
 
 def openapi_routes(settings: Settings) -> list[HTTPRouteHandler]:
-    described, schema = openapi_document(settings), msgspec.json.encode(report_schema())
+    # Made when they are asked for: a fifth of what a start takes.
+    @cache
+    def described() -> Json:
+        return openapi_document(settings)
+
+    @cache
+    def schema() -> bytes:
+        return msgspec.json.encode(report_schema())
 
     @route("/report/openapi.json", http_method=GET, opt=FOR_ANYBODY)
     async def get_openapi(request: AnyRequest) -> JsonAnswer:
         # Without `servers`, paths begin at the root of the host.
         prefix = base_of(request.scope).rstrip("/")
         servers = {"servers": [{"url": prefix}]} if prefix else {}
-        return hashed_answer(request, msgspec.json.encode(described | servers))
+        return hashed_answer(request, msgspec.json.encode(described() | servers))
 
     @route("/report/schema.json", http_method=GET, opt=FOR_ANYBODY)
     async def get_schema(request: AnyRequest) -> JsonAnswer:
-        return hashed_answer(request, schema)
+        return hashed_answer(request, schema())
 
     return [get_openapi, get_schema]
 
@@ -93,9 +102,12 @@ def report_schema() -> Json:
     }
 
 
+_TYPES = [Report, RoomMetrics, UserMetrics, Snapshot, StreamSample, TimelineEvent]
+
+
 def openapi_document(settings: Settings) -> Json:
     references, schemas = msgspec.json.schema_components(
-        [Report, RoomMetrics, UserMetrics, Snapshot, StreamSample, TimelineEvent, *ALERT_TYPES, *INSIGHT_TYPES],
+        [*_TYPES, *ALERT_TYPES, *CALL_TYPES, *INSIGHT_TYPES],
         ref_template="#/components/schemas/{name}",
     )
     report, room, user, snapshot, sample, event = references[:6]
@@ -111,21 +123,12 @@ def openapi_document(settings: Settings) -> Json:
             "/report/rooms": get("Ids of the live rooms, sorted", [], array({"$ref": "#/components/schemas/Id"})),
             "/report/metrics/{room_id}": get("A live room: its aggregate and every user", [_ROOM_ID], room, 404),
             "/report/metrics/{room_id}/{user_id}": get("A live user", [_ROOM_ID, _USER_ID], user, 404),
-            "/report/history/{room_id}": get(
-                "Snapshots of a room, oldest first", [_ROOM_ID, *history_parameters()], array(snapshot), 400, 404, 503
-            ),
-            "/report/history/{room_id}/{user_id}": get(
-                "Samples that a user reported, oldest first",
-                [_ROOM_ID, _USER_ID, *history_parameters(), *_stream_parameters()],
-                array(sample),
-                400,
-                404,
-                503,
-            ),
+            **_history_paths(snapshot, sample),
             "/report/events/{room_id}": get(
                 "Events of a room, oldest first", [_ROOM_ID, *_event_parameters()], array(event), 400, 404, 503
             ),
-            "/report/stream/{room_id}": with_head(_stream()),
+            "/report/stream/{room_id}": _stream(),
+            **call_paths(_ROOM_ID, history_parameters()),
             **alert_paths(history_parameters()),
             **insight_paths(history_parameters()),
             "/report/schema.json": get_whole("The JSON Schema of a report", [], {"type": "object"}),
@@ -133,6 +136,21 @@ def openapi_document(settings: Settings) -> Json:
         "components": {
             "securitySchemes": _SECURITY,
             "schemas": schemas | {"Id": _ID, "Error": envelope({"type": "null"}, error=True)},
+        },
+    }
+
+
+def _history_paths(snapshot: Json, sample: Json) -> Json:
+    of_room = [_ROOM_ID, *history_parameters()]
+    of_user = [*of_room, _USER_ID, *_stream_parameters()]
+    return {
+        "/report/history/{room_id}": {
+            **get("Snapshots of a room, oldest first", of_room, array(snapshot), 400, 404, 503),
+            "delete": erase("Erase a room", [_ROOM_ID]),
+        },
+        "/report/history/{room_id}/{user_id}": {
+            **get("Samples that a user reported, oldest first", of_user, array(sample), 400, 404, 503),
+            "delete": erase("Erase a user of a room", [_ROOM_ID, _USER_ID]),
         },
     }
 
@@ -154,30 +172,14 @@ def _post(report: Json, settings: Settings) -> Json:
 
 
 def _stream() -> Json:
-    return FOR_READERS | {
-        "summary": "The room as server-sent events",
-        "description": (
-            "`event: room` carries a RoomMetrics, first at once and then after each change; `event: timeline` a "
-            "TimelineEvent, first the newest ones; `event: gone` says that the room ended; `event: ping` comes at "
-            "least every 10 s; `event: bye` when the server stops; `event: denied` when the key was removed, "
-            "`event: signed-out` when the sign-in has ended. "
-            "For a room that is not live yet, events begin when it is."
-        ),
-        "operationId": "stream_room",
-        "parameters": [
-            _ROOM_ID,
-            parameter(
-                "users", "0: without the users, for large rooms", {"type": "integer", "enum": [0, 1], "default": 1}
-            ),
-        ],
-        "responses": {
-            "200": {
-                "description": "A stream of events",
-                "content": {"text/event-stream": {"schema": {"type": "string"}}},
-            }
-        }
-        | errors(400, 401, 404, 429, 503),
-    }
+    wanted: Json = {"type": "integer", "enum": [0, 1], "default": 1}
+    return stream_of(
+        "The room as server-sent events",
+        "`event: room` carries a RoomMetrics, first at once (for a room that is not live, when it is), then after each "
+        "change; `event: timeline` a TimelineEvent, first the newest ones; `event: gone` says that the room ended",
+        [_ROOM_ID, parameter("users", "0: without the users, for large rooms", wanted)],
+        404,
+    )
 
 
 def _stream_parameters() -> list[Json]:

@@ -5,7 +5,7 @@ from roompulse.alerts.preview import Preview
 from roompulse.notify.model import Channel, Delivery, ShownChannel
 from roompulse.web.api.alert_settings import PreviewBody, TestResult
 from roompulse.web.api.alerts import AcknowledgeBody, SilenceBody
-from roompulse.web.api.openapi_parts import Json, array, envelope, errors, get, json, parameter
+from roompulse.web.api.openapi.parts import Json, array, change, get, parameter, schema_of
 
 ALERT_TYPES = [
     *(Alert, Rule, Silence, Preview, Channel, ShownChannel, Delivery),
@@ -13,12 +13,7 @@ ALERT_TYPES = [
 ]
 """The types whose schemas these operations refer to."""
 
-_FOR_MANAGERS: Json = {"security": [{}, {"manage_key": []}]}
 _NOTHING: Json = {"type": "null"}
-
-
-def _schema(kind: type) -> Json:
-    return {"$ref": f"#/components/schemas/{kind.__name__}"}
 
 
 def _id(name: str) -> Json:
@@ -33,54 +28,44 @@ def alert_paths(history_parameters: list[Json]) -> Json:
         parameter("severity", "Only of this severity", {"enum": list(SEVERITIES)}),
         parameter("room_id", "Only about this room and its users", {"$ref": "#/components/schemas/Id"}),
     ]
-    alert, rule, silence, channel = (_schema(kind) for kind in (Alert, Rule, Silence, ShownChannel))
+    alert, rule, silence, channel = (schema_of(kind) for kind in (Alert, Rule, Silence, ShownChannel))
     alert_id, rule_id, silence_id, channel_id = map(_id, ("alert_id", "rule_id", "silence_id", "channel_id"))
     base = "/report/alerts"
     return {
         base: get("Alerts: firing ones first", [*filters, *span], array(alert), 400, 503),
         f"{base}/{{alert_id}}/acknowledge": {
-            "post": _change("Acknowledge an alert that fires", [alert_id], alert, body=AcknowledgeBody)
+            "post": change("Acknowledge an alert that fires", [alert_id], alert, body=AcknowledgeBody)
         },
         f"{base}/{{alert_id}}/deliveries": get(
-            "Messages about an alert: what became of them", [alert_id], array(_schema(Delivery)), 503
+            "Messages about an alert: what became of them", [alert_id], array(schema_of(Delivery)), 503
         ),
         f"{base}/rules": {
             **get("Alert rules", [], array(rule)),
-            "post": _change("Add a rule", [], rule, body=Rule, status=201),
+            "post": change("Add a rule", [], rule, body=Rule, status=201),
         },
         f"{base}/rules/{{rule_id}}": {
             **get("A rule of alerts", [rule_id], rule, 404),
-            "put": _change("Replace a rule", [rule_id], rule, body=Rule),
-            "delete": _change("Delete a rule", [rule_id], _NOTHING),
+            "put": change("Replace a rule", [rule_id], rule, body=Rule),
+            "delete": change("Delete a rule", [rule_id], _NOTHING),
         },
         f"{base}/rules/preview": {
-            "post": _change("What a rule would have done in the past", [], _schema(Preview), body=PreviewBody)
+            "post": change("What a rule would have done in the past", [], schema_of(Preview), body=PreviewBody)
         },
         f"{base}/silences": {
             **get("Silences", [], array(silence)),
-            "post": _change("Add a silence", [], silence, body=SilenceBody, status=201),
+            "post": change("Add a silence", [], silence, body=SilenceBody, status=201),
         },
-        f"{base}/silences/{{silence_id}}": {"delete": _change("End a silence", [silence_id], _NOTHING)},
+        f"{base}/silences/{{silence_id}}": {"delete": change("End a silence", [silence_id], _NOTHING)},
         f"{base}/channels": {
             **get("Channels: without their secrets", [], array(channel)),
-            "post": _change("Add a channel; a new secret is shown once", [], channel, body=Channel, status=201),
+            "post": change("Add a channel; a new secret is shown once", [], channel, body=Channel, status=201),
         },
         f"{base}/channels/{{channel_id}}": {
             **get("A channel", [channel_id], channel, 404),
-            "put": _change("Change a channel; secrets that are not given stay", [channel_id], channel, body=Channel),
-            "delete": _change("Delete a channel", [channel_id], _NOTHING),
+            "put": change("Change a channel; secrets that are not given stay", [channel_id], channel, body=Channel),
+            "delete": change("Delete a channel", [channel_id], _NOTHING),
         },
         f"{base}/channels/{{channel_id}}/test": {
-            "post": _change("Send a test message", [channel_id], _schema(TestResult))
+            "post": change("Send a test message", [channel_id], schema_of(TestResult))
         },
     }
-
-
-def _change(summary: str, parameters: list[Json], data: Json, *, body: type | None = None, status: int = 200) -> Json:
-    name = summary.partition(";")[0].lower().replace(" ", "_")
-    given: Json = {}
-    if body is not None:
-        given = {"requestBody": {"required": True, "content": {"application/json": {"schema": _schema(body)}}}}
-    found = {str(status): json("OK", envelope(data))} | errors(400, 401, 403, 404, 408, 413, 415, 429, 503)
-    operation = {"summary": summary, "operationId": name, "parameters": parameters, "responses": found}
-    return _FOR_MANAGERS | operation | given

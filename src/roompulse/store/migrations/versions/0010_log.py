@@ -1,12 +1,12 @@
 """The log of reports, where several workers use the database. SQLite has one writer, whose samples are its log.
 
-All workers find the same events, and each saves those that it found: so they are the same row.
+All workers find the same events, and each saves those that it found: so they are the same row. A note is of one.
 """
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 # The lock is taken last and held until the commit, so positions are in the order of commits. The function is one round
 # trip: no worker holds the lock while it talks over the network. What has been committed since `since` is read after
@@ -22,8 +22,9 @@ CREATE TABLE batch (
 CREATE INDEX batch_by_time ON batch (at);
 CREATE UNIQUE INDEX event_once ON event (
     room_id, time, kind, md5(coalesce(user_id, '') || E'\\n' || coalesce(stream_id, '') || E'\\n'
-        || CASE WHEN kind IN ('level_changed', 'verdict_changed') THEN '' ELSE text END)
-);
+        || CASE WHEN kind IN ('level_changed', 'verdict_changed') THEN ''
+        ELSE text || E'\\n' || coalesce(detail, '') END)
+) WHERE kind <> 'note';
 CREATE FUNCTION put(
     rooms text[], reporters text[], versions text[], report_times bigint[], times bigint[], users_ text[],
     streams_ bytea[], worker_ bigint, ticket_ bigint, at_ bigint, reports_ bytea, since bigint
@@ -60,7 +61,7 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         for statement in _statements():
             op.execute(statement)
-        op.execute("INSERT INTO readable_by VALUES ('alembic_version', '0009')")
+        op.execute("INSERT INTO readable_by VALUES ('alembic_version', '0010')")
         for table in _NOTED:
             op.execute(noted(table))
 

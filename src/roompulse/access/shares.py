@@ -1,0 +1,110 @@
+"""Links that open one page, read-only, to whoever has them, until they expire or are revoked."""
+
+import re
+import secrets
+from collections.abc import Iterable
+from string import ascii_lowercase, digits
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from msgspec import Struct
+
+from roompulse.access.keys import digest_of
+from roompulse.access.model import Share
+from roompulse.access.registry import AccessRegistry
+from roompulse.access.store import AccessStore
+from roompulse.clock import Clock
+from roompulse.errors import BadRequest, NotFound
+from roompulse.report.ids import id_fault
+
+MAX_SHARES = 1000
+"""Each server holds all of them in memory."""
+
+SHORTEST, LONGEST = 60.0, 2_592_000.0
+"""Seconds until a share expires: a minute to 30 days."""
+
+_ID_LENGTH = 10
+_TIME = re.compile(r"\d{1,14}(\.\d{1,3})?")
+
+
+class Shared(Struct, frozen=True):
+    """The page that a share opens: its path in decoded segments, and the time that it shows, if it is a past one."""
+
+    segments: tuple[str, ...]
+    at: str | None = None
+
+
+def page_of(path: str) -> Shared:
+    """The page of a path such as `/rooms/room-1?at=1800000000`; raises BadRequest for one that cannot be shared."""
+    parts = urlsplit(path)
+    segments = tuple(unquote(segment) for segment in parts.path.removeprefix("/").split("/"))
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    at = query.pop("at", None)
+    match segments:
+        case ("rooms", room_id):
+            ids = [room_id]
+        case ("rooms", room_id, "users", user_id):
+            ids = [room_id, user_id]
+        case ("calls", room_id, started_at) if _TIME.fullmatch(started_at) and at is None:
+            ids = [room_id]
+        case _:
+            raise BadRequest("$.path: must be the page of a room, a user or a call, as in /rooms/room-1")
+    if fault := next(filter(None, map(id_fault, ids)), None):
+        raise BadRequest(f"$.path: {fault}")
+    if parts.scheme or parts.netloc or query or (at is not None and not _TIME.fullmatch(at)):
+        raise BadRequest("$.path: may have nothing but `at`, Unix seconds")
+    return Shared(segments, at)
+
+
+def about(shares: Iterable[Share], room_id: str | None, user_id: str | None) -> list[str]:
+    """Ids of those whose page is about a room (any room: None) and, unless that is None, about a user."""
+    found = []
+    for share in shares:
+        segments = page_of(share.path).segments
+        users = segments[3:] if segments[0] == "rooms" else ()
+        if room_id in (None, segments[1]) and (user_id is None or user_id in users):
+            found.append(share.id)
+    return found
+
+
+class Shares:
+    def __init__(self, registry: AccessRegistry, store: AccessStore, clock: Clock) -> None:
+        self._registry = registry
+        self._store = store
+        self._clock = clock
+
+    def all(self) -> list[Share]:
+        """Those that have not expired, the newest first."""
+        now = self._clock()
+        shares = self._registry.known.shares.values()
+        return sorted((one for one in shares if one.expires_at > now), key=lambda one: (-one.created_at, one.id))
+
+    async def add(self, path: str, expires_in: float, by: str) -> tuple[Share, str]:
+        """A new share, and the token in its URL, of which a digest is stored.
+
+        Raises BadRequest for what cannot be shared, and StoreError.
+        """
+        page_of(path)
+        if not SHORTEST <= expires_in <= LONGEST:
+            raise BadRequest(f"$.expires_in: must be between {SHORTEST:g} and {LONGEST:g}")
+        if len(self.all()) >= MAX_SHARES:
+            raise BadRequest(f"$: there are {MAX_SHARES} shares already, the maximum")
+        now = self._clock()
+        share_id = "".join(secrets.choice(ascii_lowercase + digits) for _ in range(_ID_LENGTH))
+        shown = f"{share_id}_{secrets.token_urlsafe(32)}"
+        share = Share(share_id, digest_of(shown), "/" + path.removeprefix("/"), by, now, now + expires_in)
+        await self._store.add_share(share, now)
+        await self._registry.reload()
+        return share, shown
+
+    async def remove_about(self, room_id: str | None, user_id: str | None) -> int:
+        """Revoke those whose page is about a room or a user, and return how many; raises StoreError."""
+        if ids := about(self._registry.known.shares.values(), room_id, user_id):
+            await self._store.remove_share(*ids)
+            await self._registry.reload()
+        return len(ids)
+
+    async def remove(self, share_id: str) -> None:
+        """Revoke a share: its streams end at once. Raises NotFound and StoreError."""
+        if not await self._store.remove_share(share_id):
+            raise NotFound("share_id: there is no such share")
+        await self._registry.reload()

@@ -1,0 +1,76 @@
+"""Saves who was in which room, and how well: at the first sight of a user, once a minute, and when it has left."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from roompulse.calls.attendance import Attendance, Attendances
+from roompulse.calls.store import SqlCalls
+from roompulse.clock import Clock
+from roompulse.periodic import every
+from roompulse.rooms.contract import LiveRooms
+
+NOTE_EVERY = 10.0
+"""Seconds between two looks at the live users: each counts for the time since the one before."""
+
+SAVE_EVERY = 60.0
+"""Seconds between two saves of a user who stays. After a crash, so much of it is missing at most."""
+
+_USERS_AT_ONCE, _ROWS_AT_ONCE = 1000, 500
+"""Users that are noted in one go, and rows of one transaction; then other tasks run."""
+
+
+class CallRecorder:
+    def __init__(self, store: SqlCalls, rooms: LiveRooms, clock: Clock) -> None:
+        self._store = store
+        self._rooms = rooms
+        self._clock = clock
+        self._attendances: Attendances | None = None
+        self._noted_at: float | None = None
+        # Those who left and are not saved as such yet: after an error of the database they wait for the next time.
+        self._left: list[Attendance] = []
+
+    async def run(self) -> None:
+        await every(NOTE_EVERY, self.record, "who is in which room could not be saved", at_once=True)
+
+    async def record(self) -> None:
+        """Note all live users, and save those who are new, due, or gone."""
+        if self._attendances is None:
+            self._attendances = Attendances()
+            self._attendances.resume(map(Attendance.of_row, await self._store.present()))
+        attendances, now = self._attendances, self._clock()
+        # Never for longer than looks are apart: while the server was busy or its clock was set, nothing is known.
+        seconds = 0.0 if self._noted_at is None else max(0.0, min(now - self._noted_at, 2 * NOTE_EVERY))
+        self._noted_at = now
+        for count, (room_id, user) in enumerate(self._live(), start=1):
+            if before := attendances.note(room_id, user, now, seconds):
+                self._left.append(before)
+            if count % _USERS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        self._left += self._gone(attendances)
+        await self._save(self._left, now, left=True)
+        self._left = []
+        due = [one for _, one in attendances if one.saved_at is None or abs(now - one.saved_at) >= SAVE_EVERY]
+        await self._save(due, now, left=False)
+
+    def _live(self) -> Iterator[tuple[str, Any]]:
+        for room_id in self._rooms.ids():
+            room = self._rooms.get(room_id)
+            for user in list(room.users.values()) if room else ():
+                yield room_id, user
+
+    def _gone(self, attendances: Attendances) -> list[Attendance]:
+        gone = []
+        for key, one in list(attendances):
+            room = self._rooms.get(key[0])
+            if room is None or room.user(key[1]) is not one.user:
+                gone.append(attendances.forget(key))
+        return gone
+
+    async def _save(self, attendances: Sequence[Attendance], now: float, *, left: bool) -> None:
+        for start in range(0, len(attendances), _ROWS_AT_ONCE):
+            some = attendances[start : start + _ROWS_AT_ONCE]
+            new = [one.row(left=left) for one in some if one.saved_at is None]
+            await self._store.save(new, [one.row(left=left) for one in some if one.saved_at is not None])
+            for one in some:
+                one.saved_at = now

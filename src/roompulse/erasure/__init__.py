@@ -1,0 +1,1 @@
+"""Erasing what is stored of a user or a room."""

@@ -1,0 +1,1 @@
+"""All live rooms and their users at a glance: totals, search and order, for pages and programs alike."""

@@ -1,0 +1,1 @@
+"""The OpenAPI document and JSON Schema of /report."""

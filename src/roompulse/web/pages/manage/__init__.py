@@ -1,0 +1,1 @@
+"""What operators do besides alerts: write notes, share pages, erase."""
