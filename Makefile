@@ -21,7 +21,7 @@ simulate: .venv/run ## Fill it with simulated calls
 # Tests marked as slow come first, and a worker that has none left takes over from the other.
 PYTEST := $(BIN)/pytest --dist worksteal --numprocesses
 
-test: .venv/dev ## Run every check and every test, browser included (10 minutes on two cores)
+test: .venv/dev ## Run every check and every test, browser included; with ENGINE=postgres the API tests on three workers
 	@$(MAKE) --no-print-directory --jobs 2 check unit
 	@$(MAKE) --no-print-directory e2e
 
@@ -47,6 +47,7 @@ unit: .venv/dev ## Run the tests that need no browser
 	$(PYTEST) 2 tests
 
 fast: .venv/dev
+	$(BIN)/python -m tests.postgres_server
 	$(PYTEST) 2 -m "not slow" tests
 
 e2e: .venv/dev ## Run the tests in Chromium, and some of them in Firefox

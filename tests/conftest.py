@@ -36,9 +36,16 @@ class Clock(WallClock):
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the slow tests, so that none is left to one worker when the others have nothing more to do."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the slow tests, so that none is left to one worker when the others have nothing more to do.
+
+    On PostgreSQL, leave out what is about an SQLite file.
+    """
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    if ENGINE == "postgres":
+        left_out = [item for item in items if item.get_closest_marker("sqlite_file")]
+        items[:] = [item for item in items if not item.get_closest_marker("sqlite_file")]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @asynccontextmanager
@@ -84,8 +91,8 @@ async def client(settings: Settings, clock: Clock, request: pytest.FixtureReques
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres(Path(tempfile.mkdtemp(prefix="roompulse-"))) as url:
+def postgres_url() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="roompulse-") as folder, postgres(Path(folder)) as url:
         yield url
 
 

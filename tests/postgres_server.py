@@ -1,20 +1,24 @@
 """A PostgreSQL of the tests, and applications that use it in turn.
 
-`python -m tests.postgres_server` sees to it that its programs are there.
+`python -m tests.postgres_server` sees to it that its programs are there, and fails where they cannot be had.
 """
 
 import os
+import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 from benchmarks.processes import free_port
+
+from tests.process import DEADLINE
 
 ENGINE = os.environ.get("ENGINE", "sqlite")
 """What tests of the application run on: sqlite, or postgres with WORKERS applications in turn."""
@@ -32,9 +36,9 @@ def program(name: str) -> str:
 
 def install() -> None:
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        apt_get = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
-        subprocess.run([*apt_get, "update"], check=True)
-        subprocess.run([*apt_get, "install", "--yes", "--no-install-recommends", "postgresql"], check=True)
+        apt_get = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::http::Timeout=30"]
+        subprocess.run([*apt_get, "update"], check=False)
+        subprocess.run([*apt_get, "install", "--yes", "--no-install-recommends", "postgresql"], check=False)
 
 
 def find(name: str) -> str | None:
@@ -43,25 +47,74 @@ def find(name: str) -> str | None:
     return str(found[-1]) if found else shutil.which(name)
 
 
+class PostgresServer:
+    """A server whose files are in a folder. As it does not run for root, root starts it as an unprivileged user."""
+
+    def __init__(self, folder: Path, *settings: str) -> None:
+        """`settings` are such as `fsync=on`."""
+        self.data, self._log, self._port = folder / "postgres", folder / "postgres.log", free_port()
+        self.url = f"postgresql://roompulse@127.0.0.1:{self._port}/postgres"
+        self._user = _unprivileged(folder) if os.geteuid() == 0 else []
+        given = ("listen_addresses=127.0.0.1", "fsync=off", "max_connections=200", *settings)
+        self._options = f"-p {self._port} -k {folder} " + " ".join(f"-c {setting}" for setting in given)
+        created = "-A", "trust", "-U", "roompulse", "-E", "UTF8", "--locale=C", "--no-sync"
+        self.run("initdb", "-D", str(self.data), *created)
+
+    def run(self, name: str, *arguments: str) -> None:
+        """Run a program of PostgreSQL as the user whose files they are; fails with what it wrote."""
+        done = subprocess.run(
+            [*self._user, program(name), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=DEADLINE,
+            cwd="/",
+        )
+        assert done.returncode == 0, f"{name}: {done.stdout}{self._log.read_text() if self._log.exists() else ''}"
+
+    def start(self) -> None:
+        self._control("-o", self._options, "-l", str(self._log), "start")
+
+    def stop(self) -> None:
+        self._control("-m", "immediate", "stop")
+
+    def kill(self) -> None:
+        """As when its memory is taken away: all of its processes end at once, the first one by SIGKILL."""
+        pid = int((self.data / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for one in (pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+
+    def _control(self, *arguments: str) -> None:
+        self.run("pg_ctl", "-D", str(self.data), "-w", *arguments)
+
+
+def _unprivileged(folder: Path) -> list[str]:
+    """What a command begins with that an unprivileged user is to run, whose the folder is then."""
+    name = next(one for one in ("postgres", "nobody") if _exists(one))
+    shutil.chown(folder, name)
+    return ["setpriv", f"--reuid={name}", f"--regid={pwd.getpwnam(name).pw_gid}", "--clear-groups"]
+
+
+def _exists(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
 @contextmanager
 def postgres(folder: Path) -> Iterator[str]:
-    """The URL of a server whose files are in `folder`, until the context ends. Root starts it as the user postgres."""
-    data, port = folder / "postgres", free_port()
-    user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
-    folder.mkdir(exist_ok=True)
-    if user:
-        shutil.chown(folder, "postgres")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200 -k {folder}"
-    run = [*user, program("initdb"), "-D", str(data), "-A", "trust", "-U", "roompulse", "-E", "UTF8", "--locale=C"]
-    subprocess.run(run, check=True, capture_output=True)
-    control = [*user, program("pg_ctl"), "-D", str(data), "-w"]
-    subprocess.run(
-        [*control, "-o", options, "-l", str(folder / "postgres.log"), "start"], check=True, capture_output=True
-    )
+    """The URL of a server whose files are in `folder`, until the context ends."""
+    server = PostgresServer(folder)
+    server.start()
     try:
-        yield f"postgresql://roompulse@127.0.0.1:{port}/postgres"
+        yield server.url
     finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True)
+        server.stop()
 
 
 def schema_of(url: str) -> str:
@@ -84,4 +137,6 @@ class InTurn(httpx.AsyncBaseTransport):
 if __name__ == "__main__":
     if find("initdb") is None:
         install()
-    sys.exit(0 if find("initdb") else "PostgreSQL could not be installed")
+    sys.exit(
+        None if find("initdb") else "there is no PostgreSQL, and it could not be installed: tests/postgres needs one"
+    )

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,14 +21,8 @@ from tests.access import bearer
 from tests.api import data
 from tests.builders import NOW, body
 from tests.conftest import Clock, client_of
-from tests.postgres_server import schema_of
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def settings(postgres_url: str, tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path, database_url=schema_of(postgres_url))
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
 from roompulse.errors import StoreError
@@ -17,6 +18,8 @@ CHECK_EVERY = 1.0
 
 _TIMEOUT = 2.0
 
+_HANGS_AFTER = 5_000
+"""Milliseconds without a check after which PostgreSQL ends the connection: a worker that hangs holds nothing."""
 
 Jobs = Callable[[], Sequence[Coroutine[Any, Any, None]]]
 
@@ -34,15 +37,19 @@ async def run_once(database: PostgresDatabase, jobs: Jobs) -> None:
 async def _hold(database: PostgresDatabase, jobs: Jobs) -> None:
     connection = await database.connect()
     tasks: list[asyncio.Task[None]] = []
+    lost = asyncio.Event()
+    connection.add_termination_listener(lambda _connection: lost.set())
     try:
         with driver_errors():
+            await connection.execute(f"SET idle_session_timeout = {_HANGS_AFTER}", timeout=_TIMEOUT)
             take = f"SELECT pg_try_advisory_lock({LEASE}, hashtext(current_schema()))"
             while not await connection.fetchval(take, timeout=_TIMEOUT):
                 await asyncio.sleep(CHECK_EVERY)
             logger.info("this worker takes snapshots, records sessions and deletes old rows")
             tasks = [asyncio.create_task(job) for job in jobs()]
             while True:
-                await asyncio.sleep(CHECK_EVERY)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(lost.wait(), CHECK_EVERY)
                 await connection.fetchval("SELECT 1", timeout=_TIMEOUT)
     finally:
         for task in tasks:

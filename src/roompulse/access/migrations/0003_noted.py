@@ -1,4 +1,4 @@
-"""In PostgreSQL, changes of keys, operators, sign-ins and shares are in the log of the workers (see 0010 of reports)."""
+"""In PostgreSQL, changes of keys, operators, sign-ins and shares are in the log of the workers (0010 of reports)."""
 
 from alembic import op
 
