@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,22 @@ class PostgresServer:
         self._options = f"-p {self._port} -k {folder} " + " ".join(f"-c {setting}" for setting in given)
         created = "-A", "trust", "-U", "roompulse", "-E", "UTF8", "--locale=C", "--no-sync"
         self.run("initdb", "-D", str(self.data), *created)
+        rules = self.data / "pg_hba.conf"
+        # The user "locked" has to give a password.
+        rules.write_text(f"host all locked 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+
+    def standby(self, folder: Path) -> "PostgresServer":
+        """A copy of this running server that follows it; it cannot be written."""
+        found = copy(self)
+        found.data, found._log, found._port = folder / "postgres", folder / "postgres.log", free_port()
+        found.url = self.url.replace(str(self._port), str(found._port))
+        found._options = self._options.replace(f"-p {self._port}", f"-p {found._port}")
+        folder.mkdir()
+        if self._user:
+            _unprivileged(folder)
+        source = f"host=127.0.0.1 port={self._port} user=roompulse"
+        self.run("pg_basebackup", "-D", str(found.data), "-R", "-c", "fast", "--no-sync", "-d", source)
+        return found
 
     def run(self, name: str, *arguments: str) -> None:
         """Run a program of PostgreSQL as the user whose files they are; fails with what it wrote."""

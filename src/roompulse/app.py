@@ -15,6 +15,7 @@ from roompulse.access.throttle import Throttle
 from roompulse.calls.reports import CallReports
 from roompulse.clock import WallClock
 from roompulse.core import Core
+from roompulse.engines import clock_of
 from roompulse.erasure.erasure import Erasure
 from roompulse.events.model import EventQuery
 from roompulse.events.notes import Notes
@@ -82,7 +83,7 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
 
     Raises StartupError: here for settings, and from the lifespan for a database, that cannot be used.
     """
-    core = Core(settings, clock or WallClock())
+    core = Core(settings, clock or clock_of(settings))
     assets, templates = assets_and_templates()
     problems = ProblemAnswers(ErrorPages(templates).render, core.meters)
     reports = ReportEndpoint(core.ingest, _report_auth(core), settings)
@@ -154,7 +155,7 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
         *shared_stream_routes(
             PageViews(rooms_page, room_page, user_page, users_page, intake, alerts_page, insights), layout
         ),
-        *ready_routes(core.health, lambda: core.hub.closed, clock),
+        *ready_routes(core.health, lambda: core.hub.closed, core.others.behind, clock),
         *metrics_routes(core.meters.registry, _present(core)),
         *_alert_routes(core, forms, layout),
         *alerts_page_routes(alerts_page, core.alerts, forms, layout, clock),

@@ -105,7 +105,7 @@ class Core:
         self.previews = Previews(self.store, partial(no_rooms, settings), settings)
         self._control_access()
         changed = self.registry.reload, self.channels.load, self.alerts.refresh
-        self.others = OtherWorkers(self.engine, self.follower, self.health, changed, self._heard, refresh)
+        self.others = OtherWorkers(self.engine, self.follower, self.health, changed, self._heard, refresh, clock)
         self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
 
     def _control_access(self) -> None:
@@ -149,6 +149,8 @@ class Core:
     async def running(self) -> AsyncIterator[None]:
         """Raises StartupError for a database that cannot be used."""
         async with self.database.open(), self.engine.access.open():
+            with self.database.startup_errors():
+                await self.engine.set_clock()
             with self.engine.access.startup_errors():
                 await self.registry.reload()
             with self.database.startup_errors():
@@ -181,6 +183,7 @@ class Core:
             look_after(self.ingest, self.follower),
             self.health.run(),
             self.timeline.run(),
+            self.engine.keep_time(),
             self.engine.run_once(self._jobs_of_one),
             self.others.look(),
             self.others.follow(self.settings.snapshot_interval, self._refill),

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from roompulse.access.database import AccessDatabase
-from roompulse.clock import Clock
+from roompulse.clock import WallClock
 from roompulse.errors import StartupError
 from roompulse.settings import Settings
 from roompulse.store.contract import Log
@@ -52,6 +52,14 @@ class Engine(Protocol):
         """What protects forms without a session; once the database is open."""
         ...
 
+    async def set_clock(self) -> None:
+        """Let the clock show the time of all processes; once the database is open. Raises StoreError."""
+        ...
+
+    async def keep_time(self) -> None:
+        """Let it go on to do so."""
+        ...
+
     async def run_once(self, jobs: Jobs) -> None:
         """Run these jobs, in one of all processes that use the database."""
         ...
@@ -61,7 +69,15 @@ class Engine(Protocol):
         ...
 
 
-def engine_of(settings: Settings, clock: Clock) -> Engine:
+def clock_of(settings: Settings) -> WallClock:
+    """The clock that a server goes by."""
+    if is_postgres(settings):
+        clock: WallClock = _postgres().DatabaseClock()
+        return clock
+    return WallClock()
+
+
+def engine_of(settings: Settings, clock: WallClock) -> Engine:
     """Raises StartupError for a URL that cannot be used."""
     if is_postgres(settings):
         postgres: Engine = _postgres().Postgres(settings, clock)
@@ -97,6 +113,12 @@ class _Sqlite:
 
     async def tell(self, message: bytes) -> None:
         """Nobody hears it."""
+
+    async def set_clock(self) -> None:
+        pass
+
+    async def keep_time(self) -> None:
+        pass
 
     async def run_once(self, jobs: Jobs) -> None:
         await asyncio.gather(*jobs())

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 from msgspec import Struct
 
+from roompulse.clock import WallClock
 from roompulse.engines import Engine
 from roompulse.erasure.subject import Subject
 from roompulse.errors import StoreError
@@ -52,7 +53,10 @@ class OtherWorkers:
         reload: Sequence[Callable[[], Awaitable[object]]],
         heard: Callable[[Message], Awaitable[object]],
         changed: Callable[[], object],
+        clock: WallClock,
     ) -> None:
+        self._clock = clock
+        clock.on_jump(self._clock_was_set)
         self._engine = engine
         self._follower = follower
         self._health = health
@@ -60,14 +64,23 @@ class OtherWorkers:
         self._heard = heard
         self._changed = changed
         self._known = 0
+        self._looked_at = clock()
         self._reloading = asyncio.Lock()
 
     async def present(self) -> None:
         """Bring the live rooms, and what operators have changed, to the present."""
         await self._follower.present()
+        self._looked_at = self._clock()
         while self._known != self._engine.changes and self._health.failing_since is None:
             async with self._reloading:
                 await self._catch_up(self._engine.changes)
+
+    def behind(self) -> float:
+        """For how many seconds it is unknown what others have committed."""
+        return self._clock() - self._looked_at if self._engine.is_shared else 0.0
+
+    def _clock_was_set(self, jump: float, _now: float) -> None:
+        self._looked_at += jump
 
     async def _catch_up(self, changes: int) -> None:
         if self._known == changes:

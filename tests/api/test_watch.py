@@ -52,7 +52,7 @@ def stopping() -> Stopping:
 @pytest.fixture
 async def probed(store: Store, stopping: Stopping, clock: AnyClock) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(
-        Litestar(ready_routes(store, stopping, clock), openapi_config=None, logging_config=None)
+        Litestar(ready_routes(store, stopping, lambda: 0.0, clock), openapi_config=None, logging_config=None)
     ) as client:
         yield client
 

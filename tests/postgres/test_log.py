@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from roompulse.errors import StartupError, StoreError
+from roompulse.errors import StoreError
 from roompulse.postgres.database import PostgresDatabase
 from roompulse.postgres.lease import run_once
 from roompulse.postgres.log import PostgresLog
@@ -199,12 +199,3 @@ async def test_one_worker_runs_what_runs_once_and_another_when_it_has_gone(postg
         second.cancel()
         await asyncio.gather(first, second, return_exceptions=True)
         assert running == []
-
-
-@pytest.mark.parametrize("change", ["port", "user"])
-async def test_a_database_that_cannot_be_used_ends_the_start_with_one_line(postgres_url: str, change: str) -> None:
-    url = postgres_url.replace("roompulse@", "nobody@") if change == "user" else "postgresql://x@127.0.0.1:1/x"
-    with pytest.raises(StartupError, match="cannot be used") as raised:
-        async with PostgresDatabase(Settings(data=Path("unused"), database_url=url)).open():
-            pass
-    assert "\n" not in str(raised.value)

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from roompulse.checking.finding import Finding, Subject, error, ok, warning
-from roompulse.errors import StoreError
-from roompulse.postgres.database import OLDEST, PostgresDatabase, driver_errors, place_of
+from roompulse.errors import StartupError, StoreError
+from roompulse.postgres.database import OLDEST, PostgresDatabase, driver_errors, place_of, what_is_wrong
 from roompulse.store.migrate import known_revisions
 
 SLACK = 1.0
@@ -14,7 +14,12 @@ SLACK = 1.0
 
 
 def postgres(subject: Subject) -> Iterator[Finding]:
-    yield from asyncio.run(_all(PostgresDatabase(subject.settings), subject.now))
+    try:
+        database = PostgresDatabase(subject.settings)
+    except StartupError as problem:
+        yield error(str(problem))
+    else:
+        yield from asyncio.run(_all(database, subject.now))
 
 
 async def _all(database: PostgresDatabase, now: float) -> list[Finding]:
@@ -26,7 +31,7 @@ async def _all(database: PostgresDatabase, now: float) -> list[Finding]:
             finally:
                 await connection.close()
     except StoreError as problem:
-        return [error(f"the database {place_of(database.url)} cannot be used: {problem}")]
+        return [error(f"the database {place_of(database.url)} {what_is_wrong(problem)}")]
 
 
 async def _findings(connection: Any, database: PostgresDatabase, now: float) -> AsyncIterator[Finding]:

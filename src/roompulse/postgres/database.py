@@ -1,6 +1,7 @@
 """The database of reports in PostgreSQL, for any number of workers. It has the methods of `store/engine.py`."""
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import URL, Connection, Executable, make_url, text, update
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from roompulse.errors import StartupError, StoreError
@@ -56,7 +58,7 @@ class PostgresDatabase:
     read_failed: Callable[[StoreError], None] = staticmethod(lambda _error: None)
 
     def __init__(self, settings: Settings) -> None:
-        url = make_url(settings.database_url or "")
+        url = _url_of(settings)
         self.schema = str(url.query.get("schema", "public"))
         self.url = url.difference_update_query(["schema"])
         self.path = Path(f"{url.host}/{url.database}")
@@ -66,10 +68,13 @@ class PostgresDatabase:
         self._steps_engine = self._new_engine(1)
 
     def _new_engine(self, connections: int) -> AsyncEngine:
-        url = self.url.set(drivername="postgresql+asyncpg")
-        arguments = {"server_settings": self._server_settings(), "timeout": _CONNECT_TIMEOUT}
         return create_async_engine(
-            url, pool_size=connections, max_overflow=0, pool_timeout=60, hide_parameters=True, connect_args=arguments
+            self.url.set(drivername="postgresql+asyncpg", password=None, query={}),  # in words: the next connects
+            async_creator=self.connect,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=60,
+            hide_parameters=True,
         )
 
     def _server_settings(self) -> dict[str, str]:
@@ -83,8 +88,8 @@ class PostgresDatabase:
         }
 
     async def connect(self) -> "asyncpg.Connection[Any]":
-        """A connection for the log or the lease; raises StoreError."""
-        dsn = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        """A new connection, for its own use by the log and the lease; raises StoreError."""
+        dsn = self.url.render_as_string(hide_password=False)
         with driver_errors():
             return await asyncpg.connect(dsn, server_settings=self._server_settings(), timeout=_CONNECT_TIMEOUT)
 
@@ -156,8 +161,7 @@ class PostgresDatabase:
             with _errors():
                 yield
         except StoreError as error:
-            reason = str(error).partition("\n")[0]
-            raise StartupError(f"the database {place_of(self.url)} cannot be used: {reason}") from None
+            raise StartupError(f"the database {place_of(self.url)} {what_is_wrong(error)}") from None
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[None]:
@@ -212,5 +216,28 @@ def _errors() -> Iterator[None]:
         yield
 
 
+def _url_of(settings: Settings) -> URL:
+    try:
+        return make_url(settings.database_url or "").set(drivername="postgresql")
+    except (ArgumentError, ValueError):
+        # Without the text, which has a password.
+        raise StartupError("DATABASE_URL: not a URL as in postgresql://USER:PASSWORD@HOST:PORT/DATABASE") from None
+
+
 def place_of(url: URL) -> str:
-    return f"{url.database} at {url.host}"
+    return f"{url.database} at {url.host or 'localhost'}:{url.port or 5432}"
+
+
+def what_is_wrong(error: StoreError) -> str:
+    """Why a database cannot be used and what to do, in one line."""
+    reason, cause = str(error).partition("\n")[0], error.__cause__
+    if isinstance(cause, TimeoutError):
+        return f"does not answer within {_CONNECT_TIMEOUT:g} s: is the host right, and does a firewall let it through?"
+    if isinstance(cause, OSError):
+        reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or reason
+        return f"cannot be reached ({reason}): is PostgreSQL running there, and DATABASE_URL right?"
+    if isinstance(cause, asyncpg.InvalidAuthorizationSpecificationError):
+        return f"cannot be used: {reason}; check user and password in DATABASE_URL"
+    if isinstance(cause, asyncpg.InvalidCatalogNameError):
+        return f"cannot be used: {reason}; create it with createdb"
+    return f"cannot be used: {reason}"

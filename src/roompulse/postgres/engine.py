@@ -5,9 +5,11 @@ from functools import partial
 from typing import cast
 
 from roompulse.access.database import AccessDatabase
-from roompulse.clock import Clock
+from roompulse.clock import WallClock
+from roompulse.periodic import every
 from roompulse.postgres import lease
 from roompulse.postgres.access import PostgresAccess
+from roompulse.postgres.clock import ASK_EVERY, DatabaseClock
 from roompulse.postgres.database import PostgresDatabase
 from roompulse.postgres.lease import Jobs
 from roompulse.postgres.log import PostgresLog
@@ -21,8 +23,9 @@ class Postgres:
 
     is_shared, is_the_one = True, False
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        database = PostgresDatabase(settings)
+    def __init__(self, settings: Settings, clock: WallClock) -> None:
+        self._clock, self._postgres = clock, PostgresDatabase(settings)
+        database = self._postgres
         self.database = cast("Database", database)  # the same methods, as has the next
         self.access = cast("AccessDatabase", PostgresAccess(database, is_open=True))
         self.store = SqlStore(self.database)
@@ -43,6 +46,15 @@ class Postgres:
 
     async def run_once(self, jobs: Jobs) -> None:
         await self._run_once(lambda: [self._is_the_one(), *jobs(), self._prune()])
+
+    async def set_clock(self) -> None:
+        if isinstance(self._clock, DatabaseClock):
+            await self._clock.ask(self._postgres)
+            self._clock.start_over()
+
+    async def keep_time(self) -> None:
+        if isinstance(self._clock, DatabaseClock):
+            await every(ASK_EVERY, partial(self._clock.ask, self._postgres), "the database's clock could not be read")
 
     async def _is_the_one(self) -> None:
         self.is_the_one = True

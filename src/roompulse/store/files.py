@@ -28,7 +28,7 @@ def database_path(settings: Settings) -> Path:
 
 def is_postgres(settings: Settings) -> bool:
     """Whether the reports are in PostgreSQL."""
-    return (settings.database_url or "").startswith("postgresql:")
+    return (settings.database_url or "").partition(":")[0] in ("postgresql", "postgres", "postgresql+asyncpg")
 
 
 def access_path(settings: Settings) -> Path:

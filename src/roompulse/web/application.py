@@ -12,6 +12,7 @@ from roompulse.errors import Problem, StartupError
 from roompulse.hub.contract import Hub
 from roompulse.meters import Meters
 from roompulse.web.access_log import AccessLog
+from roompulse.web.api.health import HEALTH, READY
 from roompulse.web.api.post_report import PATH, Answer, ReportEndpoint
 from roompulse.web.http.allowed_hosts import AllowedHosts
 from roompulse.web.http.client_address import ClientAddresses
@@ -110,7 +111,8 @@ class Application:
             else:
                 await self._readers.turn(scope)
                 # Here, so that no route has to: what it reads of the live rooms is of now.
-                await self._present()
+                if scope["path"] not in (HEALTH, READY):
+                    await self._present()
                 await self.routed(scope, receive, _sending(scope, send))
         except Exception as error:
             await self._answer_error(error, scope, receive, send)
