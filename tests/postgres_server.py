@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 from benchmarks.processes import free_port
 
-from tests.process import DEADLINE
+from tests.process import DEADLINE, eventually
 
 ENGINE = os.environ.get("ENGINE", "sqlite")
 """What tests of the application run on: sqlite, or postgres with WORKERS applications in turn."""
@@ -56,8 +56,15 @@ class PostgresServer:
         self.data, self._log, self._port = folder / "postgres", folder / "postgres.log", free_port()
         self.url = f"postgresql://roompulse@127.0.0.1:{self._port}/postgres"
         self._user = _unprivileged(folder) if os.geteuid() == 0 else []
-        given = ("listen_addresses=127.0.0.1", "fsync=off", "max_connections=200", *settings)
-        self._options = f"-p {self._port} -k {folder} " + " ".join(f"-c {setting}" for setting in given)
+        given = (
+            f"port={self._port}",
+            f"unix_socket_directories={folder}",
+            "listen_addresses=127.0.0.1",
+            "fsync=off",
+            "max_connections=200",
+            *settings,
+        )
+        self._options = [part for setting in given for part in ("-c", setting)]
         created = "-A", "trust", "-U", "roompulse", "-E", "UTF8", "--locale=C", "--no-sync"
         self.run("initdb", "-D", str(self.data), *created)
         rules = self.data / "pg_hba.conf"
@@ -69,7 +76,7 @@ class PostgresServer:
         found = copy(self)
         found.data, found._log, found._port = folder / "postgres", folder / "postgres.log", free_port()
         found.url = self.url.replace(str(self._port), str(found._port))
-        found._options = self._options.replace(f"-p {self._port}", f"-p {found._port}")
+        found._options = [*self._options, "-c", f"port={found._port}"]
         folder.mkdir()
         if self._user:
             _unprivileged(folder)
@@ -91,21 +98,30 @@ class PostgresServer:
         assert done.returncode == 0, f"{name}: {done.stdout}{self._log.read_text() if self._log.exists() else ''}"
 
     def start(self) -> None:
-        self._control("-o", self._options, "-l", str(self._log), "start")
+        """Return when it takes connections."""
+        command = [*self._user, program("postgres"), "-D", str(self.data), *self._options]
+        with self._log.open("ab") as log:
+            # A child, and no daemon: so that its process is gone once it was killed.
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
+        eventually(self._is_ready)
+
+    def _is_ready(self) -> bool:
+        assert self._process.poll() is None, self._log.read_text()
+        about = self.data / "postmaster.pid"
+        return about.exists() and about.read_text().split()[-1] in ("ready", "standby")
 
     def stop(self) -> None:
-        self._control("-m", "immediate", "stop")
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(DEADLINE)
 
     def kill(self) -> None:
-        """As when its memory is taken away: all of its processes end at once, the first one by SIGKILL."""
-        pid = int((self.data / "postmaster.pid").read_text().split()[0])
+        """Let all of its processes end at once, as when the machine loses them."""
+        pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for one in (pid, *map(int, children)):
             with suppress(ProcessLookupError):
                 os.kill(one, signal.SIGKILL)
-
-    def _control(self, *arguments: str) -> None:
-        self.run("pg_ctl", "-D", str(self.data), "-w", *arguments)
+        self._process.wait(DEADLINE)
 
 
 def _unprivileged(folder: Path) -> list[str]:

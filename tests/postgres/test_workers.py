@@ -120,7 +120,7 @@ async def test_a_check_says_what_there_is(settings: Settings, clock: Clock) -> N
 
 def test_a_check_names_a_database_that_cannot_be_reached(settings: Settings) -> None:
     gone = Settings(data=settings.data, database_url="postgresql://x@127.0.0.1:1/x")
-    assert any(level == "error" and "cannot be used" in text for level, text in findings(gone))
+    assert any(level == "error" and "cannot be reached" in text for level, text in findings(gone))
 
 
 def test_commands_for_a_file_say_so(settings: Settings) -> None:

@@ -27,8 +27,6 @@ class Writing(Protocol):
         ...
 
 
-HEALTH, READY = "/healthz", "/readyz"
-
 BEHIND = 2.0
 """Seconds for which a worker may not know what others have committed; then reports and readers are for another one."""
 
@@ -41,11 +39,11 @@ def ready_routes(
     `behind` is for how many seconds it is unknown what other workers have committed.
     """
 
-    @route(HEALTH, http_method=GET, opt=FOR_ANYBODY)
+    @route("/healthz", http_method=GET, opt=FOR_ANYBODY)
     async def get_health() -> JsonAnswer:
         return _answer(200, {"status": "ok"})
 
-    @route(READY, http_method=GET, opt=FOR_ANYBODY)
+    @route("/readyz", http_method=GET, opt=FOR_ANYBODY)
     async def get_readiness() -> JsonAnswer:
         if is_closing():
             return _answer(503, {"status": "stopping", "reason": "the server is shutting down"})
@@ -53,8 +51,8 @@ def ready_routes(
             seconds = max(0, round(clock() - since))
             reason = f"the database cannot be written, since {seconds} s"
             return _answer(503, {"status": "failing", "reason": f"{reason}: {store.lost}" if store.lost else reason})
-        if (seconds := behind()) > BEHIND:
-            reason = f"what other workers committed was last read {seconds:.0f} s ago"
+        if (late := behind()) > BEHIND:
+            reason = f"what other workers committed was last read {late:.0f} s ago"
             return _answer(503, {"status": "behind", "reason": reason})
         return _answer(200, {"status": "ok"})
 
