@@ -15,7 +15,7 @@ from roompulse.settings import Settings
 from roompulse.web.application import Application
 from tests.builders import NOW
 from tests.databases import make_databases
-from tests.postgres_server import ENGINE, WORKERS, InTurn, postgres, schema_of
+from tests.postgres_server import ENGINE, WORKERS, InTurn, database, postgres
 from tests.server import Server
 
 
@@ -39,12 +39,12 @@ class Clock(WallClock):
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the slow tests, so that none is left to one worker when the others have nothing more to do.
 
-    On PostgreSQL, leave out what is about an SQLite file.
+    On PostgreSQL, leave out what is about one process.
     """
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     if ENGINE == "postgres":
-        left_out = [item for item in items if item.get_closest_marker("sqlite_file")]
-        items[:] = [item for item in items if not item.get_closest_marker("sqlite_file")]
+        left_out = [item for item in items if item.get_closest_marker("one_process")]
+        items[:] = [item for item in items if not item.get_closest_marker("one_process")]
         config.hook.pytest_deselected(items=left_out)
 
 
@@ -81,9 +81,9 @@ async def client(settings: Settings, clock: Clock, request: pytest.FixtureReques
         async with client_of(create_app(settings, clock)) as client:
             yield client
         return
-    settings = replace(settings, database_url=schema_of(request.getfixturevalue("postgres_url")))
-    applications = [create_app(settings, clock) for _ in range(WORKERS)]
     async with AsyncExitStack() as stack:
+        url = stack.enter_context(database(request.getfixturevalue("postgres_url")))
+        applications = [create_app(replace(settings, database_url=url), clock) for _ in range(WORKERS)]
         for application in applications:
             await stack.enter_async_context(application.lifespan())
         client = httpx.AsyncClient(transport=InTurn(applications), base_url="http://localhost")

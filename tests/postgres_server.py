@@ -3,6 +3,7 @@
 `python -m tests.postgres_server` sees to it that its programs are there, and fails where they cannot be had.
 """
 
+import asyncio
 import os
 import pwd
 import secrets
@@ -10,15 +11,20 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from copy import copy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]
 import httpx
 from benchmarks.processes import free_port
 
+from roompulse.engines import access_of
+from roompulse.settings import Settings
 from tests.process import DEADLINE, eventually
 
 ENGINE = os.environ.get("ENGINE", "sqlite")
@@ -151,8 +157,47 @@ def postgres(folder: Path) -> Iterator[str]:
 
 
 def schema_of(url: str) -> str:
-    """The URL with a schema that nobody else uses."""
+    """The URL with a schema that is not there yet, and that nobody else uses."""
     return f"{url}?schema=test_{secrets.token_hex(6)}"
+
+
+@contextmanager
+def database(url: str) -> Iterator[str]:
+    """The URL of a database on this server that nobody else uses, with the tables of this version: empty ones."""
+    name = f"test_{secrets.token_hex(6)}"
+    _run(_execute(url, f"CREATE DATABASE {name} TEMPLATE {_prepared(url)}"))
+    yield _with_database(url, name)
+    _run(_execute(url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@cache
+def _prepared(url: str) -> str:
+    """A database that a worker has migrated, and that nobody uses."""
+
+    async def prepare() -> None:
+        await _execute(url, "CREATE DATABASE prepared")
+        settings = Settings(data=Path("unused"), database_url=_with_database(url, "prepared"))
+        async with access_of(settings).open():
+            pass
+
+    _run(prepare())
+    return "prepared"
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run this to its end in another thread, as an event loop may run in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()
+
+
+def _with_database(url: str, name: str) -> str:
+    return f"{url.rpartition('/')[0]}/{name}"
 
 
 class InTurn(httpx.AsyncBaseTransport):

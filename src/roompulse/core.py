@@ -75,7 +75,14 @@ class Core:
         detector = Detector(self.rooms, settings.event_hold, settings.stale_after)
         clock.on_jump(lambda jump, _now: detector.shift(jump))
         self.events = SqlEvents(self.database, self.reader)
-        self.timeline = Timeline(detector, self.events, self.hub.publish, clock)
+        self.timeline = Timeline(
+            detector,
+            self.events,
+            self.hub.publish,
+            clock,
+            is_the_one=lambda: self.engine.is_the_one,
+            tell=lambda shown: self.others.tell(shown),
+        )
         intake = Intake(self.meters, clock)
         self.follower = Follower(self.engine.log, self.health, self.rooms, self.hub, intake, self.timeline, clock)
         self.ingest = Ingest(

@@ -107,6 +107,10 @@ class OtherWorkers:
     async def everywhere(self, message: Message) -> None:
         """Let all workers react to a message, this one at once; raises StoreError."""
         await self._heard(message)
+        await self.tell(message)
+
+    async def tell(self, message: Message) -> None:
+        """Let all other workers react to a message; raises StoreError."""
         await self._engine.tell(msgspec.msgpack.encode(message))
 
     async def until_heard(self) -> None:

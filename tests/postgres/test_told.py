@@ -122,6 +122,20 @@ async def test_an_alert_that_one_finds_is_on_the_timeline_of_all(pair: tuple[Cal
     assert alert["rule"] == "Poor"
 
 
+async def test_a_change_of_level_is_told_by_one_and_shown_by_all(pair: tuple[Calls, Calls]) -> None:
+    one, other = pair
+    other.core.engine.is_the_one = True
+    for second in range(0, 20, 5):
+        await one.post(second, "u1", [Entry("u1", LOSSY)])
+        await other.core.others.present()
+    await other.core.timeline.save()
+    for kind in ("level_changed", "verdict_changed"):
+        assert len(await live(one, kind)) == 1
+        found = await data(one.client, f"/report/events/room-1?kind={kind}")
+        assert [event["time"] for event in found] == [NOW]
+        assert found == await data(other.client, f"/report/events/room-1?kind={kind}")
+
+
 async def test_a_share_of_one_opens_at_the_other_until_it_is_revoked(pair: tuple[Calls, Calls]) -> None:
     one, other = pair
     await one.post(0, "u1", [Entry("u1", [stream()])])

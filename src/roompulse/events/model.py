@@ -50,12 +50,6 @@ class TimelineEvent(Struct, frozen=True, gc=False):
     text: str = ""
     detail: str | None = None
 
-    @property
-    def identity(self) -> tuple[object, ...]:
-        """What tells it from others, whoever found it: the words for a level are of the moment in which it counted."""
-        words = () if self.kind in ("level_changed", "verdict_changed") else (self.text, self.detail)
-        return self.time, self.kind, self.user_id, self.stream_id, words
-
 
 class Shown(Struct, frozen=True, tag=True):
     """A saved event of a room that is to be shown to viewers: instead of another one, or no more (`event` is None)."""

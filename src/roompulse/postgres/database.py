@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
@@ -90,8 +90,16 @@ class PostgresDatabase:
     async def connect(self) -> "asyncpg.Connection[Any]":
         """A new connection, for its own use by the log and the lease; raises StoreError."""
         dsn = self.url.render_as_string(hide_password=False)
+        settings = self._server_settings()
+        connecting = asyncio.create_task(asyncpg.connect(dsn, server_settings=settings, timeout=_CONNECT_TIMEOUT))
         with driver_errors():
-            return await asyncpg.connect(dsn, server_settings=self._server_settings(), timeout=_CONNECT_TIMEOUT)
+            try:
+                return await asyncio.shield(connecting)
+            except asyncio.CancelledError:
+                # If it was cancelled itself, the event loop would log an error of nobody's.
+                with suppress(Exception):
+                    (await connecting).terminate()
+                raise
 
     def fetch(self, statement: Executable) -> Sequence[Any]:
         """All rows of a statement; raises StoreError. For the steps of a `Reader` and its thread, which it blocks."""

@@ -22,8 +22,7 @@ CREATE TABLE batch (
 CREATE INDEX batch_by_time ON batch (at);
 CREATE UNIQUE INDEX event_once ON event (
     room_id, time, kind, md5(coalesce(user_id, '') || E'\\n' || coalesce(stream_id, '') || E'\\n'
-        || CASE WHEN kind IN ('level_changed', 'verdict_changed') THEN ''
-        ELSE text || E'\\n' || coalesce(detail, '') END)
+        || text || E'\\n' || coalesce(detail, ''))
 ) WHERE kind <> 'note';
 CREATE FUNCTION put(
     rooms text[], reporters text[], versions text[], report_times bigint[], times bigint[], users_ text[],
