@@ -100,7 +100,9 @@ async def test_a_newer_schema_is_named(settings: Settings) -> None:
         for statement in newer:
             await database.write(partial(Connection.exec_driver_sql, statement=statement))
     found = await reason(settings)
-    assert found == ("the database postgres is of a newer roompulse (schema newer); start that version or a later one")
+    assert found == (
+        f"the database {database.path.name} is of a newer roompulse (schema newer); start that version or a later one"
+    )
 
 
 async def test_a_database_that_only_reads_is_named(settings: Settings, postgres_url: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from roompulse.access.keys import add_key
 from roompulse.access.store import AccessStore
@@ -21,6 +22,7 @@ from tests.access import bearer
 from tests.api import data
 from tests.builders import NOW, body
 from tests.conftest import Clock, client_of
+from tests.postgres_server import schema_of
 
 pytestmark = pytest.mark.anyio
 
@@ -106,7 +108,9 @@ def findings(settings: Settings) -> list[tuple[str, str]]:
     return [(finding.level, finding.text) for finding in found]
 
 
-async def test_a_check_says_what_there_is(settings: Settings, clock: Clock) -> None:
+async def test_a_check_says_what_there_is(settings: Settings, postgres_url: str, clock: Clock) -> None:
+    settings = replace(settings, database_url=schema_of(postgres_url))
+
     def found() -> list[str]:
         return [text for _, text in findings(settings)]
 
