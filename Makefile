@@ -44,11 +44,11 @@ format: .venv/dev ## Format the code
 unit: .venv/dev ## Run the tests that need no browser
 	$(BIN)/python -m tests.nginx
 	$(BIN)/python -m tests.postgres_server
-	$(PYTEST) 2 tests
+	$(PYTEST) 3 tests
 
 fast: .venv/dev
 	$(BIN)/python -m tests.postgres_server
-	$(PYTEST) 2 -m "not slow" tests
+	$(PYTEST) 3 -m "not slow" tests
 
 e2e: .venv/dev ## Run the tests in Chromium, and some of them in Firefox
 	$(BIN)/python -m e2e.chromium

@@ -101,3 +101,25 @@ def test_a_shared_page_is_live_in_a_fresh_browser_until_it_is_revoked(
         expect(guest.locator("#connection")).not_to_have_attribute("data-state", re.compile("live"))
         assert guest.goto(share["url"]).status == 404  # type: ignore[union-attr]
         context.close()
+
+
+def test_a_shared_page_that_hides_its_users_is_live_and_names_nobody(
+    browser: Browser, make_server: Callable[..., Server]
+) -> None:
+    with make_server().running() as server:
+        go_on(server)
+        content = {"path": "/rooms/live", "expires_in": 3600, "hide_ids": True}
+        share = httpx.post(f"{server.url}/report/shares", json=content).json()["data"]
+        context = browser.new_context()
+        guest = context.new_page()
+        guest.goto(share["url"])
+        expect_live(guest)
+        expect(guest.locator("#users tbody tr")).to_have_count(1)
+        server.post(body(user_id="zoe", room_id="live", metrics=[Entry("zoe", [BAD], user_name="Zoe Lee")]))
+        expect(guest.locator("#users tbody tr")).to_have_count(2)
+        expect(guest.locator("#users tbody th").first).to_have_text("user 2")
+        expect(guest.locator("#timeline")).to_contain_text("user 2 joined")
+        whole = guest.content()
+        assert not [word for word in ("zoe", "Zoe Lee", "u2", "Bo") if re.search(rf"\b{word}\b", whole)]
+        assert axe.faults(guest) == []
+        context.close()

@@ -14,6 +14,7 @@ from roompulse.report.model import Entry
 from roompulse.settings import Settings
 from roompulse.store.sessions import SessionRecorder
 from roompulse.store.snapshots import Snapshots
+from roompulse.web.application import Application
 from tests.builders import NOW, body
 from tests.conftest import Clock, client_of
 
@@ -26,7 +27,8 @@ class QuietCore(Core):
 
 
 class Calls:
-    def __init__(self, core: Core, client: httpx.AsyncClient, clock: Clock) -> None:
+    def __init__(self, app: Application, core: Core, client: httpx.AsyncClient, clock: Clock) -> None:
+        self.app = app
         self.core = core
         self.client = client
         self._clock = clock
@@ -46,7 +48,7 @@ class Calls:
         with patch("roompulse.app.Core", core):
             app = create_app(settings, clock)
         async with client_of(app) as client:
-            yield Calls(cores[0], client, clock)
+            yield Calls(app, cores[0], client, clock)
 
     async def post(self, second: float, user_id: str, metrics: list[Entry], **fields: Any) -> None:
         """Post a report so many seconds after NOW."""

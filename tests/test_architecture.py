@@ -38,6 +38,7 @@ ORDER = [
     {"postgres"},
     {"alerts"},
     {"overview"},
+    {"pseudonyms"},
     {"notify"},
     {"importing"},
     {"checking"},

@@ -12,7 +12,6 @@ from roompulse.access.login import Login
 from roompulse.access.passwords import Passwords
 from roompulse.access.senders import Senders
 from roompulse.access.throttle import Throttle
-from roompulse.calls.reports import CallReports
 from roompulse.clock import WallClock
 from roompulse.core import Core
 from roompulse.engines import clock_of
@@ -22,6 +21,7 @@ from roompulse.events.notes import Notes
 from roompulse.other_workers import Reread
 from roompulse.overview.overview import Overviews
 from roompulse.overview.rooms_index import RoomsIndex
+from roompulse.pseudonyms.pages import PagePseudonyms
 from roompulse.settings import Settings
 from roompulse.web.access_log import AccessLog
 from roompulse.web.api.alert_settings import channel_routes, rule_routes
@@ -119,11 +119,11 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
 def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     settings, clock, rooms, ingest = core.settings, core.clock, core.rooms, core.ingest
     past, encoded = Past(core.past, core.reader, clock), EncodedRooms()
+    hidden = PagePseudonyms(core.database, core.reader)
     timelines = Timelines(core.timeline, templates)
     banners, alerts_page = AlertBanners(core.alerts, templates), AlertsPage(core.alerts, templates)
     index, users_page = RoomsIndex(rooms, banners.by_room), UsersPage(rooms, templates)
     calls_page = CallsPage(core.calls, core.reader, templates)
-    reports = CallReports(core.calls, core.store, core.timeline, core.reader, clock)
     rooms_page = RoomsPage(rooms, index, users_page, core.trends, ingest.intake, banners.of_all, templates, clock)
     room_page = RoomPage(rooms, past, core.sessions, timelines, banners, templates, clock)
     user_page = UserPage(rooms, past, timelines, templates, clock, settings.leave_after)
@@ -135,7 +135,7 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     layout = Layout(templates, notice, banners.in_header, forms, core.streams, clock, settings)
     return [
         *live_room_routes(rooms, encoded),
-        *history_routes(core.store, core.past, core.reader, rooms, clock),
+        *history_routes(core.store, core.past, hidden, core.reader, rooms, clock),
         *event_routes(core.timeline, core.store, core.reader, rooms),
         *insight_routes(core.rollups, core.reader, clock),
         *stream_routes(core.streams, rooms, encoded, core.timeline),
@@ -143,17 +143,17 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
         *openapi_routes(settings),
         *rooms_routes(rooms_page, calls_page, trends, layout),
         *trend_routes(trends),
-        *call_routes(core.calls, reports, core.reader, rooms),
+        *call_routes(core.calls, core.call_reports, hidden, core.reader, rooms),
         *calls_page_routes(calls_page, layout),
-        *call_report_routes(reports, layout, clock),
-        *room_routes(room_page, past, layout),
-        *user_routes(user_page, past, layout),
+        *call_report_routes(core.call_reports, hidden, layout, clock),
+        *room_routes(room_page, past, hidden, layout),
+        *user_routes(user_page, past, hidden, layout),
         *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
         *users_routes(users_page, layout),
         *ingest_health_routes(intake, layout),
         *insights_routes(insights, layout),
         *shared_stream_routes(
-            PageViews(rooms_page, room_page, user_page, users_page, intake, alerts_page, insights), layout
+            PageViews(rooms_page, room_page, user_page, users_page, intake, alerts_page, insights), hidden, layout
         ),
         *ready_routes(core.health, lambda: core.hub.closed, core.others.behind, clock),
         *metrics_routes(core.meters.registry, _present(core)),

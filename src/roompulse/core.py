@@ -14,6 +14,7 @@ from roompulse.alerts.metrics import Readings
 from roompulse.alerts.preview import Previews
 from roompulse.alerts.service import AlertService
 from roompulse.calls.recorder import CallRecorder
+from roompulse.calls.reports import CallReports
 from roompulse.calls.store import SqlCalls
 from roompulse.clock import WallClock
 from roompulse.engines import engine_of
@@ -28,6 +29,7 @@ from roompulse.insights.recorder import RollupRecorder
 from roompulse.insights.store import SqlRollups
 from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
+from roompulse.notify.calls import EndedCalls
 from roompulse.notify.channels import Channels
 from roompulse.notify.courier import Courier
 from roompulse.notify.senders import all_senders
@@ -72,17 +74,8 @@ class Core:
         self.health = Availability(self.database, self.meters, clock, refresh)
         self.reader = Reader(settings.max_reads, self.health.read_failed)
         self.retention = Retention(self.store, self.store, clock, refresh, settings)
-        detector = Detector(self.rooms, settings.event_hold, settings.stale_after)
-        clock.on_jump(lambda jump, _now: detector.shift(jump))
         self.events = SqlEvents(self.database, self.reader)
-        self.timeline = Timeline(
-            detector,
-            self.events,
-            self.hub.publish,
-            clock,
-            is_the_one=lambda: self.engine.is_the_one,
-            tell=lambda shown: self.others.tell(shown),
-        )
+        self.timeline = self._timeline()
         intake = Intake(self.meters, clock)
         self.follower = Follower(self.engine.log, self.health, self.rooms, self.hub, intake, self.timeline, clock)
         self.ingest = Ingest(
@@ -100,20 +93,35 @@ class Core:
         self.recorder = RollupRecorder(
             self.rooms, self.rollups, self.reader, self.ingest.intake.rate, clock, self.hub.refresh
         )
-        self.sessions = SqlSessions(self.database)
         self.calls = SqlCalls(self.database)
+        self.call_reports = CallReports(self.calls, self.store, self.timeline, self.reader, clock)
+        ended_calls = EndedCalls(self.call_reports, clock)
+        self.sessions = SqlSessions(self.database, ended_calls.put)
         self.alerts = AlertService(
             self.database, self.rooms, self._readings, clock, self._alerted, settings, self.engine.exclusive
         )
         self.outbox = Outbox(self.database)
         self.channels = Channels(self.outbox, clock)
-        self.courier = Courier(self.outbox, self.channels, all_senders(settings, clock), clock, self.meters.delivery)
+        senders = all_senders(settings, clock, ended_calls.report)
+        self.courier = Courier(self.outbox, self.channels, senders, clock, self.meters.delivery)
         self.past = Replay(SqlSamples(self.database), self.store, partial(no_rooms, settings), settings)
         self.previews = Previews(self.store, partial(no_rooms, settings), settings)
         self._control_access()
         changed = self.registry.reload, self.channels.load, self.alerts.refresh
         self.others = OtherWorkers(self.engine, self.follower, self.health, changed, self._heard, refresh, clock)
         self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
+
+    def _timeline(self) -> Timeline:
+        detector = Detector(self.rooms, self.settings.event_hold, self.settings.stale_after)
+        self.clock.on_jump(lambda jump, _now: detector.shift(jump))
+        return Timeline(
+            detector,
+            self.events,
+            self.hub.publish,
+            self.clock,
+            is_the_one=lambda: self.engine.is_the_one,
+            tell=lambda shown: self.others.tell(shown),
+        )
 
     def _control_access(self) -> None:
         self.access_store = AccessStore(self.engine.access)

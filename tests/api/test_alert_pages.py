@@ -106,8 +106,20 @@ async def test_silences_and_channels_are_added_and_removed_there(client: httpx.A
     assert "hunter2" not in await text(client, RULES)
     (channel,) = (await client.get("/report/alerts/channels")).json()["data"]
     assert "was not delivered" in (await submit(client, "/alerts/channels/test", id=channel["id"])).text
+    assert channel["call_ended"] is False
     await submit(client, "/alerts/channels/remove", id=channel["id"])
     assert (await client.get("/report/alerts/channels")).json()["data"] == []
+
+
+async def test_a_webhook_is_sent_reports_on_calls_where_its_box_is_checked(client: httpx.AsyncClient) -> None:
+    fields = {"name": "hook", "kind": "webhook", "target": HOOK["url"], "call_ended": "on"}
+    await submit(client, "/alerts/channels/add", **fields)
+    (channel,) = (await client.get("/report/alerts/channels")).json()["data"]
+    assert channel["call_ended"] is True
+    assert "and reports on calls" in await text(client, RULES)
+    mail = fields | {"kind": "email", "target": "ops@example.com"}
+    answer = await submit(client, "/alerts/channels/add", **mail)
+    assert (answer.status_code, "call_ended: of webhook alone" in answer.text) == (400, True)
 
 
 async def test_viewers_see_alerts_and_no_forms(settings: Settings, clock: Clock) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -261,6 +262,10 @@ async def test_an_export_whose_database_fails_half_way_does_not_look_complete(
     assert all(message["more_body"] for message in sent if message["type"] == "http.response.body")
 
 
+async def has_sessions(client: httpx.AsyncClient) -> bool:
+    return "data-started" in (await client.get("/rooms/room-1/sessions")).text
+
+
 @pytest.mark.parametrize("path", ["/rooms/room-1", "/rooms/room-1/users/u1"])
 async def test_a_moment_is_read_once_for_all_who_open_it_at_the_same_time(
     stored: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, path: str
@@ -274,6 +279,8 @@ async def test_a_moment_is_read_once_for_all_who_open_it_at_the_same_time(
 
     monkeypatch.setattr(Replay, "room", noted)
     async with serving(stored, clock) as client:
+        # The session of the room is saved in the background, and is on its page from then on.
+        await soon(partial(has_sessions, client))
         moments = [NOW - 10, NOW - 10, NOW - 20, NOW - 10]
         answers = await asyncio.gather(*(client.get(f"{path}?at={at:.0f}") for at in moments))
     assert {answer.status_code for answer in answers} == {200}

@@ -183,7 +183,7 @@ async def test_it_expires(world: World, clock: Clock) -> None:
 async def test_it_is_listed_without_its_url_and_revoked(world: World) -> None:
     shared = await world.share("/rooms/room-1")
     (listed,) = await world.shares()
-    assert set(listed) == {"id", "path", "by", "created_at", "expires_at"}
+    assert set(listed) == {"id", "path", "by", "created_at", "expires_at", "hide_ids"}
     assert (listed["path"], listed["expires_at"]) == ("/rooms/room-1", NOW + HOUR)
     path = f"{SHARES}/{listed['id']}"
     assert (await world.client.delete(path, headers=world.manager)).status_code == 200
@@ -192,7 +192,7 @@ async def test_it_is_listed_without_its_url_and_revoked(world: World) -> None:
     assert_problem(await world.client.delete(path, headers=world.manager), 404, "share_id")
 
 
-async def streamed(world: World, path: str, then: Any) -> bytes:
+async def streamed(app: Application, path: str, then: Any) -> bytes:
     """What a stream sends until its end, which `then` is to bring about."""
     sent: list[bytes] = []
     opened, messages = asyncio.Event(), [{"type": "http.request", "body": b"", "more_body": False}]
@@ -210,7 +210,7 @@ async def streamed(world: World, path: str, then: Any) -> bytes:
 
     path, _, query = path.partition("?")
     scope = scope_of("GET", path, {}) | {"query_string": query.encode()}
-    task = asyncio.create_task(world.app(scope, receive, send))
+    task = asyncio.create_task(app(scope, receive, send))
     async with asyncio.timeout(10):
         await opened.wait()
         await then()
@@ -226,7 +226,7 @@ async def test_its_stream_ends_when_it_is_revoked(world: World, stream_path: str
         (listed,) = await world.shares()
         await world.client.delete(f"{SHARES}/{listed['id']}", headers=world.manager)
 
-    sent = await streamed(world, below(shared, stream_path), revoke)
+    sent = await streamed(world.app, below(shared, stream_path), revoke)
     assert b"room-1" in sent
     assert b"alerts-firing" not in sent
     assert b"event: denied" in sent

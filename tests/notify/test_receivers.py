@@ -16,7 +16,7 @@ from roompulse.net import listen
 from roompulse.notify.model import Channel, SendError
 from roompulse.notify.targets import Targets
 from roompulse.notify.webhook import WebhookSender, signed_headers
-from tests.notify.world import SECRET, message
+from tests.notify.world import SECRET, alert, message, no_report
 from tests.process import eventually
 from tests.test_docs import ROOT
 
@@ -53,9 +53,9 @@ def _listens(port: int) -> bool:
 @pytest.mark.parametrize("language", HERE)
 async def test_it_takes_what_is_signed(language: str, tmp_path: Path) -> None:
     with running(language, tmp_path) as (url, printed):
-        sender = WebhookSender(Targets(private=True), system_clock)
+        sender = WebhookSender(Targets(private=True), system_clock, no_report)
         await sender.send(Channel("hook", "webhook", url=url, secret=SECRET), message())
-        assert printed.read_text() == f"alert.firing {message().alert.text}\n"
+        assert printed.read_text() == f"alert.firing {alert().text}\n"
         with pytest.raises(SendError):
             await sender.send(Channel("hook", "webhook", url=url, secret=f"{SECRET[:-4]}AAAA"), message())
         assert printed.read_text().count("\n") == 1

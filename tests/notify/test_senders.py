@@ -27,7 +27,7 @@ from roompulse.notify.model import Channel, SendError, shown
 from roompulse.notify.targets import Targets
 from roompulse.notify.webhook import WebhookSender, signed_headers
 from roompulse.settings import Settings
-from tests.notify.world import SECRET, alert, message
+from tests.notify.world import SECRET, alert, message, no_report
 
 ANYWHERE = Targets(private=True)
 
@@ -73,7 +73,7 @@ def channel(url: str) -> Channel:
 
 async def test_a_webhook_is_verified_by_its_receiver() -> None:
     async with receiver() as (received, url):
-        assert await WebhookSender(ANYWHERE, system_clock).send(channel(url), message()) == "204 No Content"
+        assert await WebhookSender(ANYWHERE, system_clock, no_report).send(channel(url), message()) == "204 No Content"
     body = Webhook(SECRET).verify(received.body, received.headers())
     assert body["type"] == "alert.firing"
     assert body["timestamp"] == "2027-01-15T08:00:00.000Z"
@@ -88,7 +88,7 @@ async def test_a_webhook_is_verified_by_its_receiver() -> None:
 async def test_statuses_that_will_not_heal_are_final(status: str) -> None:
     async with receiver(status) as (_, url):
         with pytest.raises(SendError, match=status) as raised:
-            await WebhookSender(ANYWHERE, system_clock).send(channel(url), message())
+            await WebhookSender(ANYWHERE, system_clock, no_report).send(channel(url), message())
     assert raised.value.final
 
 
@@ -96,21 +96,21 @@ async def test_statuses_that_will_not_heal_are_final(status: str) -> None:
 async def test_others_are_tried_again(status: str) -> None:
     async with receiver(status, "Retry-After: 7\r\n") as (_, url):
         with pytest.raises(SendError) as raised:
-            await WebhookSender(ANYWHERE, system_clock).send(channel(url), message())
+            await WebhookSender(ANYWHERE, system_clock, no_report).send(channel(url), message())
     assert (raised.value.final, raised.value.retry_after) == (False, 7)
 
 
 async def test_redirects_are_not_followed() -> None:
     async with receiver() as (other, elsewhere), receiver("302 Found", f"Location: {elsewhere}\r\n") as (_, url):
         with pytest.raises(SendError, match="redirects are not followed"):
-            await WebhookSender(ANYWHERE, system_clock).send(channel(url), message())
+            await WebhookSender(ANYWHERE, system_clock, no_report).send(channel(url), message())
         assert other.head == ""
 
 
 async def test_a_private_target_is_not_connected_to() -> None:
     async with receiver() as (received, url):
         with pytest.raises(SendError, match="not public"):
-            await WebhookSender(Targets(private=False), system_clock).send(channel(url), message())
+            await WebhookSender(Targets(private=False), system_clock, no_report).send(channel(url), message())
         assert received.head == ""
 
 
@@ -118,7 +118,7 @@ async def test_a_receiver_that_is_not_there_is_tried_again() -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(SendError) as raised:
-        await WebhookSender(ANYWHERE, system_clock).send(channel(f"http://127.0.0.1:{port}/"), message())
+        await WebhookSender(ANYWHERE, system_clock, no_report).send(channel(f"http://127.0.0.1:{port}/"), message())
     assert not raised.value.final
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from roompulse.alerts.incident import Change
 from roompulse.alerts.model import Alert
 from roompulse.alerts.store import SqlAlerts
+from roompulse.calls.model import CallReport
 from roompulse.notify.channels import Channels
 from roompulse.notify.courier import Courier
-from roompulse.notify.model import Channel, Message, SendError
+from roompulse.notify.model import Channel, EndedCall, Message, SendError, alert_of
 from roompulse.notify.store import Outbox
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
@@ -49,6 +50,10 @@ def message(**fields: Any) -> Message:
     return Message(**(values | fields))
 
 
+async def no_report(call: EndedCall) -> CallReport:
+    raise AssertionError(call)
+
+
 class FakeSender:
     """Notes what it is sent; `faults` are raised first, by the name of the channel."""
 
@@ -62,7 +67,7 @@ class FakeSender:
             await hangs.wait()
         if faults := self.faults.get(channel.name):
             raise faults.pop(0)
-        self.sent.append((channel.name, f"{message.type} {message.alert.id}"))
+        self.sent.append((channel.name, f"{message.type} {alert_of(message).id}"))
         return "200 OK"
 
 

@@ -111,6 +111,26 @@ def test_a_kill_neither_repeats_nor_forgets(make_server: Callable[..., Server]) 
         assert eventually(lambda: {one["outcome"] for one in server.get(path).json()["data"]} == {"delivered"})
 
 
+def test_the_report_on_a_call_is_sent_once_whatever_is_killed(make_server: Callable[..., Server]) -> None:
+    server = make_server(ALERT_PRIVATE_TARGETS="true", STALE_AFTER=1, LEAVE_AFTER=2)
+    with receiver() as (received, url), server.running():
+        send(server, "channels", {"name": "h", "kind": "webhook", "url": url, "secret": SECRET, "call_ended": True})
+        assert post(server, 20)
+        (call,) = eventually(lambda: server.get("/report/calls").json()["data"]["calls"])
+        server.kill()  # the call ends while there is no server
+        server.start()
+        eventually(lambda: server.get("/report/calls").json()["data"]["calls"][0]["ended_at"])
+        server.kill()  # the message waits
+        server.start()
+        path = f"/report/calls/room-1/{call['started_at']}"
+        eventually(lambda: received.messages)
+        server.kill()
+        server.start()
+        (message,) = received.messages.values()
+        assert (message["type"], message["data"]) == ("call.ended", server.get(path).json()["data"])
+        assert [user["user_id"] for user in message["data"]["users"]] == ["u1"]
+
+
 TROUBLE = ("--rooms", "1", "--users", "6", "--trouble", "congested-room", "--seed", "25")
 """The room is congested from its 7th to its 52nd second."""
 ROOM = "design-review"

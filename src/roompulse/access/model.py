@@ -48,7 +48,10 @@ class SignIn(Struct, frozen=True):
 
 
 class Share(Struct, frozen=True):
-    """A link that opens the page at `path` until a time (Unix seconds); `secret` is the SHA-256 of its token."""
+    """A link that opens the page at `path` until a time (Unix seconds); `secret` is the SHA-256 of its token.
+
+    With `hide_ids` the page has numbers in place of the ids and names of users.
+    """
 
     id: str
     secret: bytes
@@ -56,6 +59,7 @@ class Share(Struct, frozen=True):
     by: str
     created_at: float
     expires_at: float
+    hide_ids: bool = False
 
 
 class Known(Struct, frozen=True):

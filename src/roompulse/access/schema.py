@@ -1,6 +1,6 @@
 """The tables. A change here needs a migration in `migrations/`, which a test compares with this."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, MetaData, Table, Text, false
 
 metadata = MetaData()
 
@@ -34,6 +34,7 @@ shares = Table(
     Column("by", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False, comment="Unix milliseconds"),
     Column("expires_at", BigInteger, nullable=False, comment="Unix milliseconds"),
+    Column("hide_ids", Boolean, nullable=False, server_default=false(), comment="whether users have numbers alone"),
     comment="links that open one page",
 )
 

@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Iterable
 from string import ascii_lowercase, digits
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from msgspec import Struct
 
@@ -24,6 +24,10 @@ SHORTEST, LONGEST = 60.0, 2_592_000.0
 
 _ID_LENGTH = 10
 _TIME = re.compile(r"\d{1,14}(\.\d{1,3})?")
+
+
+OWN = "user 1"
+"""What stands for the user whose page it is, on one that hides the users."""
 
 
 class Shared(Struct, frozen=True):
@@ -55,6 +59,24 @@ def page_of(path: str) -> Shared:
     return Shared(segments, at)
 
 
+def opened_by(share: Share) -> Shared:
+    """The page that a share opens, as its holder sees its path."""
+    page = page_of(share.path)
+    match page.segments:
+        case ("rooms", room_id, users, _) if share.hide_ids:
+            return Shared(("rooms", room_id, users, OWN), page.at)
+    return page
+
+
+def path_of(share: Share) -> str:
+    """The same as a path with its query."""
+    if not share.hide_ids:
+        return share.path
+    page = opened_by(share)
+    path = "/".join(quote(segment, safe="") for segment in page.segments)
+    return f"/{path}" if page.at is None else f"/{path}?at={page.at}"
+
+
 def about(shares: Iterable[Share], room_id: str | None, user_id: str | None) -> list[str]:
     """Ids of those whose page is about a room (any room: None) and, unless that is None, about a user."""
     found = []
@@ -78,7 +100,7 @@ class Shares:
         shares = self._registry.known.shares.values()
         return sorted((one for one in shares if one.expires_at > now), key=lambda one: (-one.created_at, one.id))
 
-    async def add(self, path: str, expires_in: float, by: str) -> tuple[Share, str]:
+    async def add(self, path: str, expires_in: float, by: str, *, hide_ids: bool = False) -> tuple[Share, str]:
         """A new share, and the token in its URL, of which a digest is stored.
 
         Raises BadRequest for what cannot be shared, and StoreError.
@@ -91,7 +113,8 @@ class Shares:
         now = self._clock()
         share_id = "".join(secrets.choice(ascii_lowercase + digits) for _ in range(_ID_LENGTH))
         shown = f"{share_id}_{secrets.token_urlsafe(32)}"
-        share = Share(share_id, digest_of(shown), "/" + path.removeprefix("/"), by, now, now + expires_in)
+        path = "/" + path.removeprefix("/")
+        share = Share(share_id, digest_of(shown), path, by, now, now + expires_in, hide_ids)
         await self._store.add_share(share, now)
         await self._registry.reload()
         return share, shown

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from roompulse.notify import words
-from roompulse.notify.model import Channel, Message, SendError
+from roompulse.notify.model import Channel, Message, SendError, alert_of
 from roompulse.notify.targets import Targets
 from roompulse.settings import Settings
 
@@ -41,7 +41,7 @@ class AppriseSender:
         service = await asyncio.to_thread(service_of, url)
         if service is None:
             raise SendError("Apprise does not know this URL", final=True)
-        alert = message.alert
+        alert = alert_of(message)
         notify_type = "success" if alert.state == "resolved" else _TYPES[alert.severity]
         try:
             async with asyncio.timeout(TIMEOUT):

@@ -79,6 +79,8 @@ async def check_channel(channel: Channel) -> None:
     if fault := text_fault(channel.name):
         raise BadRequest(f"$.name: {fault}")
     _check_fields(channel)
+    if channel.call_ended and channel.kind != "webhook":
+        raise BadRequest("$.call_ended: of webhook alone")
     match channel.kind:
         case "webhook":
             _check_webhook(channel.url or "", channel.secret or "")

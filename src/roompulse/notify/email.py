@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from roompulse.errors import StartupError
 from roompulse.notify import words
-from roompulse.notify.model import Channel, Message, SendError
+from roompulse.notify.model import Channel, Message, SendError, alert_of
 from roompulse.notify.targets import Targets
 from roompulse.settings import Settings
 
@@ -92,7 +92,7 @@ class EmailSender:
         mail["Date"] = format_datetime(datetime.fromtimestamp(message.created_at, UTC))
         mail["Message-ID"] = f"<{message.id}@roompulse>"
         # Mail programs show what is about one alert together.
-        mail["References"] = f"<alert_{message.alert.id}@roompulse>"
+        mail["References"] = f"<alert_{alert_of(message).id}@roompulse>"
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(words.text(message, self._base))
         return mail

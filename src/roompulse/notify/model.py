@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from roompulse.alerts.model import Alert, Name
 
 Kind = Literal["webhook", "email", "apprise"]
-MessageType = Literal["alert.firing", "alert.resolved", "alert.test"]
+MessageType = Literal["alert.firing", "alert.resolved", "alert.test", "call.ended"]
 Outcome = Literal["delivered", "given_up"]
 
 LONGEST_URL = 2048
@@ -17,7 +17,10 @@ Url = Annotated[str, Meta(min_length=1, max_length=LONGEST_URL)]
 
 
 class Channel(Struct, frozen=True, forbid_unknown_fields=True):
-    """`url` is of webhooks and Apprise, `to` of e-mail, `secret` of webhooks: it signs what they are sent."""
+    """`url` is of webhooks and Apprise, `to` of e-mail, `secret` of webhooks: it signs what they are sent.
+
+    With `call_ended`, which is of webhooks too, it is also sent the report on each call once the call has ended.
+    """
 
     name: Name
     kind: Kind
@@ -26,6 +29,7 @@ class Channel(Struct, frozen=True, forbid_unknown_fields=True):
     to: Annotated[str, Meta(min_length=3, max_length=1000)] | None = None
     secret: Annotated[str, Meta(max_length=200)] | None = None
     enabled: bool = True
+    call_ended: bool = False
 
 
 class ShownChannel(Struct, frozen=True):
@@ -38,11 +42,13 @@ class ShownChannel(Struct, frozen=True):
     to: str | None
     secret: str | None
     enabled: bool
+    call_ended: bool
 
 
 def shown(channel: Channel, secret: str | None = None) -> ShownChannel:
     url = channel.url and shown_url(channel.kind, channel.url)
-    return ShownChannel(channel.id, channel.name, channel.kind, url, channel.to, secret, channel.enabled)
+    given = channel.id, channel.name, channel.kind, url, channel.to
+    return ShownChannel(*given, secret, channel.enabled, channel.call_ended)
 
 
 def shown_url(kind: Kind, url: str) -> str:
@@ -55,13 +61,24 @@ def shown_url(kind: Kind, url: str) -> str:
     return f"{parts.scheme}://{host}{rest}"
 
 
+class EndedCall(Struct, frozen=True):
+    """Which call ended: the report on it is made when it is sent."""
+
+    room_id: str
+    started_at: float
+
+
 class Message(Struct, frozen=True):
-    """What one channel is to be told; `id` is the same at each attempt, by which receivers tell repeats."""
+    """What one channel is to be told; `id` is the same at each attempt, by which receivers tell repeats.
+
+    It is about an alert or, with the type `call.ended`, about a call.
+    """
 
     id: str
     type: MessageType
     created_at: float
-    alert: Alert
+    alert: Alert | None = None
+    call: EndedCall | None = None
 
 
 class Delivery(Struct, frozen=True):
@@ -85,6 +102,13 @@ class SendError(Exception):
         self.detail = detail
         self.final = final
         self.retry_after = retry_after
+
+
+def alert_of(message: Message) -> Alert:
+    """The alert of a message; raises SendError for one about a call, which is sent to webhooks alone."""
+    if message.alert is None:
+        raise SendError("only webhooks are sent reports on calls", final=True)
+    return message.alert
 
 
 def test_message(now: float) -> Message:

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, Row, and_, delete, exists, select, update
 
 from roompulse.alerts.model import Alert
-from roompulse.notify.model import Channel, Delivery, Message, Outcome
+from roompulse.notify.model import Channel, Delivery, EndedCall, Message, Outcome
 from roompulse.store.engine import Database
 from roompulse.store.row_codec import put_rows
 from roompulse.store.schema import channels, deliveries
@@ -90,8 +90,14 @@ def _done(outcome: Outcome, detail: str, now: float) -> dict[str, Any]:
     return {"outcome": outcome, "detail": detail, "done_at": round(now * 1000), "next_at": None}
 
 
+def _about(row: Row[Any]) -> dict[str, Any]:
+    if row.type == "call.ended":
+        return {"call": msgspec.json.decode(row.alert, type=EndedCall)}
+    return {"alert": msgspec.json.decode(row.alert, type=Alert)}
+
+
 def _delivery(row: Row[Any]) -> Delivery:
-    message = Message(row.message_id, row.type, row.created_at / 1000, msgspec.json.decode(row.alert, type=Alert))
+    message = Message(row.message_id, row.type, row.created_at / 1000, **_about(row))
     return Delivery(
         row.id,
         row.channel_id,

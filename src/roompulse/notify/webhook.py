@@ -1,6 +1,7 @@
 """Webhooks by the Standard Webhooks specification (standardwebhooks.com)."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,8 +9,10 @@ import httpx
 import msgspec
 from standardwebhooks import Webhook
 
+from roompulse.alerts.model import Alert
+from roompulse.calls.model import CallReport
 from roompulse.clock import Clock
-from roompulse.notify.model import Channel, Message, SendError
+from roompulse.notify.model import Channel, EndedCall, Message, SendError
 from roompulse.notify.targets import Targets
 
 TIMEOUT = 10.0
@@ -42,13 +45,16 @@ class CheckedTransport(httpx.AsyncBaseTransport):
 
 
 class WebhookSender:
-    def __init__(self, targets: Targets, clock: Clock) -> None:
+    """`report` makes the report on a call that ended, when it is sent; it raises SendError."""
+
+    def __init__(self, targets: Targets, clock: Clock, report: Callable[[EndedCall], Awaitable[CallReport]]) -> None:
         self._targets = targets
         self._clock = clock
+        self._report = report
 
     async def send(self, channel: Channel, message: Message) -> str:
         """Post the message, and say what came of it; raises SendError."""
-        body = body_of(message)
+        body = body_of(message, message.alert if message.call is None else await self._report(message.call))
         headers = signed_headers(channel.secret or "", message.id, self._clock(), body)
         transport = CheckedTransport(self._targets, httpx.AsyncHTTPTransport(trust_env=False))
         client = httpx.AsyncClient(transport=transport, timeout=TIMEOUT, follow_redirects=False, trust_env=False)
@@ -60,9 +66,9 @@ class WebhookSender:
             raise SendError(f"{type(error).__name__}: {error}"[:200]) from None
 
 
-def body_of(message: Message) -> bytes:
+def body_of(message: Message, data: Alert | CallReport | None) -> bytes:
     at = datetime.fromtimestamp(message.created_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    body: dict[str, Any] = {"type": message.type, "timestamp": at, "data": message.alert}
+    body: dict[str, Any] = {"type": message.type, "timestamp": at, "data": data}
     return msgspec.json.encode(body)
 
 

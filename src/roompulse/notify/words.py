@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from roompulse.notify.model import Message
+from roompulse.notify.model import Message, alert_of
 from roompulse.settings import Settings
 
 
@@ -13,14 +13,14 @@ def base_url(settings: Settings) -> str:
 
 
 def subject(message: Message) -> str:
-    alert = message.alert
+    alert = alert_of(message)
     where = " / ".join(filter(None, (alert.room_id, alert.user_id))) or "server"
     state = "TEST" if message.type == "alert.test" else alert.state.upper()
     return f"[{state}] {alert.severity}: {alert.rule}: {where}"
 
 
 def text(message: Message, base: str) -> str:
-    alert = message.alert
+    alert = alert_of(message)
     lines = [alert.text, f"Since {_at(alert.started_at)}"]
     if alert.resolved_at is not None:
         lines[-1] += f" until {_at(alert.resolved_at)}"

@@ -132,6 +132,7 @@ class Database:
     def _close(self) -> None:
         self._disconnect()
         self._writer.dispose()
+        self._files.close()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:

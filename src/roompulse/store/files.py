@@ -84,7 +84,8 @@ class OpenFiles:
     """Whether the files of an open database are still those at its path.
 
     SQLite does not look: it goes on writing to a file that was moved, deleted or overwritten, and reports success. Not
-    to be used by two threads at once.
+    to be used by two threads at once. None of these files is closed here while SQLite uses it: to close a file ends all
+    locks that the process has on it (https://sqlite.org/howtocorrupt.html, section 2.2).
     """
 
     def __init__(self, path: Path) -> None:
@@ -92,11 +93,19 @@ class OpenFiles:
         self._paths = path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
         self._identities: list[tuple[int, int] | None] = []
         self._content: tuple[int, int] | None = None
+        self._index: int | None = None
+        self._checkpoint = b""
 
     def opened(self) -> None:
         """Take those at the path for those that are open; to be called right after they were opened."""
         self._identities = [_identity(path) for path in self._paths]
-        self.wrote()
+        self._index = os.open(self._paths[2], os.O_RDONLY)
+        self._content, self._checkpoint = _content(self._path), _checkpoint(self._index)
+
+    def close(self) -> None:
+        """To be called when SQLite has closed its files: this ends the locks of the whole process on the index."""
+        if self._index is not None:
+            os.close(self._index)
 
     def check(self) -> None:
         """Raises DatabaseLostError; also where another program wrote to the main file since `wrote` was called.
@@ -110,16 +119,13 @@ class OpenFiles:
             raise DatabaseLostError(OVERWRITTEN)
 
     def wrote(self) -> None:
-        """Note the main file as it is after a transaction, whose checkpoint may have changed it.
+        """Note the main file as it is after a transaction, if its checkpoint has changed it.
 
-        Raises DatabaseLostError if it was moved meanwhile, or is no database any more: the transaction may be lost.
+        Raises DatabaseLostError if anything else has, or the file was moved meanwhile: the transaction may be lost.
         """
-        before, self._content = self._content, None
+        if self._index is not None and (newest := _checkpoint(self._index)) != self._checkpoint:
+            self._content, self._checkpoint = _content(self._path), newest
         self.check()
-        self._content = _content(self._path)
-        if before and self._content != before and not _is_database(self._path):
-            self._content = before
-            raise DatabaseLostError(OVERWRITTEN)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -129,11 +135,13 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return None
 
 
-def _is_database(path: Path) -> bool:
-    """Whether it begins as SQLite's files do (https://sqlite.org/fileformat.html, 1.3)."""
-    with suppress(OSError), path.open("rb") as file:
-        return file.read(16) == b"SQLite format 3\0"
-    return False
+def _checkpoint(index: int) -> bytes:
+    """What changes with each checkpoint: the salt of the log, and how many of its pages are in the main file.
+
+    Bytes 32 to 39 and 96 to 99 of the index (https://sqlite.org/walformat.html, section 2.1).
+    """
+    found = os.pread(index, 100, 0)
+    return found[32:40] + found[96:]
 
 
 def _content(path: Path) -> tuple[int, int] | None:

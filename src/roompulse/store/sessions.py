@@ -1,6 +1,6 @@
 """Sessions of rooms (calls): start and end, most users, and the worst moment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, update
@@ -25,11 +25,15 @@ _ORDERS: Mapping[SessionOrder, ColumnElement[Any]] = {
 
 
 class SqlSessions:
-    """Implements `SessionStore`."""
+    """Implements `SessionStore`.
 
-    def __init__(self, database: Database) -> None:
+    `ended` is called within each transaction that ends a session, with its room and its start (Unix milliseconds).
+    """
+
+    def __init__(self, database: Database, ended: Callable[[Connection, str, int], None] | None = None) -> None:
         self._write = database.write
         self._reading = database.reading
+        self._ended = ended
 
     async def begin(self, started: Sequence[tuple[str, float]]) -> None:
         rows = [session_row(room_id, at) for room_id, at in started]
@@ -60,7 +64,13 @@ class SqlSessions:
         last = values.pop("last", None) or started
         values |= {"started_at": shifted, "ended_at": last if ended_at is None else round(ended_at * 1000)}
         _date_within(values)
-        await self._write(lambda connection: connection.execute(update(sessions).where(unfinished).values(values)))
+
+        def end(connection: Connection) -> None:
+            connection.execute(update(sessions).where(unfinished).values(values))
+            if self._ended is not None:
+                self._ended(connection, room_id, shifted)
+
+        await self._write(end)
 
     async def of_room(self, room_id: str, limit: int) -> list[Session]:
         newest = select(sessions).where(sessions.c.room_id == room_id).order_by(sessions.c.started_at.desc())

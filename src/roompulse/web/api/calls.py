@@ -11,6 +11,8 @@ from roompulse.calls.model import CallOrder, CallsQuery
 from roompulse.calls.reports import CallReports
 from roompulse.calls.store import SqlCalls
 from roompulse.errors import NotFound
+from roompulse.pseudonyms.answers import hidden_report
+from roompulse.pseudonyms.pages import PagePseudonyms
 from roompulse.rooms.contract import LiveRooms
 from roompulse.store.reader import Reader
 from roompulse.web.api.history import (
@@ -24,13 +26,16 @@ from roompulse.web.api.overview import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
 from roompulse.web.http.envelope import success
 from roompulse.web.http.json_answer import JsonAnswer, hashed_answer
 from roompulse.web.http.routes import GET, AnyRequest
+from roompulse.web.http.shared import share_of
 from roompulse.web.http.times import decode_time
 from roompulse.web.http.urls import decode_id
 
 CALL_ORDERS: Sequence[CallOrder] = get_args(CallOrder)
 
 
-def call_routes(calls: SqlCalls, reports: CallReports, reader: Reader, rooms: LiveRooms) -> list[HTTPRouteHandler]:
+def call_routes(
+    calls: SqlCalls, reports: CallReports, pseudonyms: PagePseudonyms, reader: Reader, rooms: LiveRooms
+) -> list[HTTPRouteHandler]:
     @route("/report/calls", http_method=GET)
     async def get_calls(request: AnyRequest) -> JsonAnswer:
         return hashed_answer(request, success(await reader.result(calls.find(calls_query(request)))))
@@ -48,7 +53,8 @@ def call_routes(calls: SqlCalls, reports: CallReports, reader: Reader, rooms: Li
         decoded, at = decode_id("room_id", room_id), decode_time("started_at", started_at)
         if (report := await reports.of(decoded, at)) is None:
             raise NotFound(f"started_at: no call in {decoded!r} that started then is retained")
-        return hashed_answer(request, success(report))
+        names = await pseudonyms.of(share_of(request.scope))
+        return hashed_answer(request, success(hidden_report(names, report) if names else report))
 
     return [get_calls, get_calls_of_room, get_call]
 

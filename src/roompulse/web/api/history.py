@@ -9,10 +9,14 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 from msgspec import Struct
+from msgspec.structs import replace
 
 from roompulse.clock import Clock
 from roompulse.errors import BadRequest, NotFound
 from roompulse.overview.query import LONGEST_SEARCH
+from roompulse.pseudonyms.answers import hidden_samples
+from roompulse.pseudonyms.model import Pseudonyms
+from roompulse.pseudonyms.pages import PagePseudonyms
 from roompulse.report.ids import id_fault
 from roompulse.report.model import Direction
 from roompulse.rooms.contract import LiveRooms
@@ -23,6 +27,7 @@ from roompulse.web.api.portions_answer import PortionsAnswer
 from roompulse.web.http.envelope import success_in_portions
 from roompulse.web.http.json_answer import JsonAnswer, etag_of, not_modified, tagged
 from roompulse.web.http.routes import GET, AnyRequest
+from roompulse.web.http.shared import share_of
 from roompulse.web.http.times import parse_time
 from roompulse.web.http.urls import decode_id
 
@@ -40,7 +45,7 @@ _ENCODED_AT_ONCE, _PORTIONS_OF_A_STEP = 250, 4
 
 
 def history_routes(
-    store: Store, past: Replay, reader: Reader, rooms: LiveRooms, clock: Clock
+    store: Store, past: Replay, pseudonyms: PagePseudonyms, reader: Reader, rooms: LiveRooms, clock: Clock
 ) -> list[HTTPRouteHandler]:
     @route("/report/history/{room_id:str}", http_method=GET)
     async def get_history(request: AnyRequest, room_id: FromPath[str]) -> ASGIApp:
@@ -52,13 +57,29 @@ def history_routes(
 
     @route("/report/history/{room_id:str}/{user_id:str}", http_method=GET)
     async def get_user_history(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> ASGIApp:
-        query = stream_query(decode_id("room_id", room_id), decode_id("user_id", user_id), request, clock())
+        shown, names = decode_id("user_id", user_id), await pseudonyms.of(share_of(request.scope))
+        query = stream_query(decode_id("room_id", room_id), shown, request, clock())
+        if names:
+            query = _of_real_ids(query, names)
         samples = await reader.result(past.samples(query))
         if not samples and not await past.visits(query.room_id, query.reporter_id, clock()):
-            raise NotFound(f"user_id: no data of {query.reporter_id!r} in this room is retained")
+            raise NotFound(f"user_id: no data of {shown!r} in this room is retained")
+        if names:
+            samples = hidden_samples(names, samples, query.reporter_id)
         return await list_answer(request, reader, samples)
 
     return [get_history, get_user_history]
+
+
+def _of_real_ids(query: StreamQuery, names: Pseudonyms) -> StreamQuery:
+    """A query by the ids that a shared page shows; raises NotFound for one that it does not show."""
+    return replace(
+        query,
+        reporter_id=names.id_of(query.reporter_id),
+        about=None if query.about is None else names.id_of(query.about),
+        stream_id=None if query.stream_id is None else names.stream_of(query.stream_id),
+        measured_by=None if query.measured_by is None else names.reporter_of(query.measured_by),
+    )
 
 
 async def list_answer(request: AnyRequest, reader: Reader, data: Sequence[Any]) -> ASGIApp:

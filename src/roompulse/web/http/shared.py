@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote
 
 from roompulse.access.model import Caller, Share
 from roompulse.access.registry import SHARE_PROOF, AccessRegistry
-from roompulse.access.shares import Shared, page_of
+from roompulse.access.shares import Shared, opened_by, path_of
 from roompulse.errors import NotFound
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.headers import PAGE_HEADERS, with_extra
@@ -40,7 +40,7 @@ class SharedPages:
         if share is None:
             raise NotFound("this link has expired or was revoked")
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        if scope["method"] not in ("GET", "HEAD") or not _is_part(page_of(share.path), path, query):
+        if scope["method"] not in ("GET", "HEAD") or not _is_part(opened_by(share), path, query):
             raise NotFound("this link opens one page, and this is no part of it")
         state = {**scope["state"], "prefix": f"{scope['state']['prefix']}{PREFIX}{token}", "share": share}
         headers = self._embedded if ("embed", "1") in query else _NOT_INDEXED
@@ -51,7 +51,7 @@ def url_of(request: AnyRequest, peers: ClientAddresses, token: str, share: Share
     """The URL of a new share, as the client that made it reaches this server."""
     scheme = "https" if peers.is_https(request.scope) else "http"
     prefix: str = request.scope["state"]["prefix"]
-    return f"{scheme}://{request.headers.get('host', 'localhost')}{prefix}{PREFIX}{token}{share.path}"
+    return f"{scheme}://{request.headers.get('host', 'localhost')}{prefix}{PREFIX}{token}{path_of(share)}"
 
 
 def share_of(scope: Any) -> Share | None:

@@ -121,6 +121,7 @@ class AlertRulesPage:
     async def add_channel(self, form: Form, _by: str) -> Said | None:
         fields: dict[str, Any] = {name: form.get(name, "").strip() for name in ("name", "kind")}
         fields["to" if fields["kind"] == "email" else "url"] = form.get("target", "").strip()
+        fields["call_ended"] = "call_ended" in form
         channel = await self._channels.add(convert(fields, Channel))
         return Said(f"Secret of {channel.name}", secret=channel.secret) if channel.secret else None
 

@@ -11,6 +11,9 @@ from msgspec.structs import replace
 
 from roompulse.clock import Clock
 from roompulse.errors import StoreError
+from roompulse.pseudonyms.model import Pseudonyms
+from roompulse.pseudonyms.pages import PagePseudonyms
+from roompulse.pseudonyms.rooms import hidden_room
 from roompulse.quality import VERDICTS
 from roompulse.rooms.contract import LiveRoom, LiveRooms, LiveUser
 from roompulse.rooms.grid import MOST, Cell, GridRow, grid_of
@@ -20,6 +23,7 @@ from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates, compact
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
+from roompulse.web.http.shared import share_of
 from roompulse.web.http.urls import decode_id, room_path
 from roompulse.web.pages.alerts import AlertBanners
 from roompulse.web.pages.layout import Layout, html_answer
@@ -143,8 +147,13 @@ def _only_summary(html: str) -> Sections:
     return {"name": "", "summary": compact(html), "users": "", "grid": ""}
 
 
-def room_view(rooms: LiveRooms, sections: RoomSections, room_id: str, query: UserQuery) -> PageView:
-    return PageView(("room", room_id, query), room_id, lambda: sections.of(room_id, rooms.get(room_id), query))
+def room_view(
+    rooms: LiveRooms, sections: RoomSections, room_id: str, query: UserQuery, names: Pseudonyms | None = None
+) -> PageView:
+    def render() -> Sections:
+        return sections.of(room_id, hidden_room(rooms.get(room_id), names), query)
+
+    return PageView(("room", room_id, query, names and names.key), room_id, render)
 
 
 class RoomPage:
@@ -170,28 +179,34 @@ class RoomPage:
     def is_live(self, room_id: str) -> bool:
         return self._rooms.get(room_id) is not None
 
-    async def view(self, room_id: str, query: UserQuery) -> PageView:
-        timeline = await self._timelines.of(room_id, query)
-        view = room_view(self._rooms, self._sections, room_id, query)
+    async def view(self, room_id: str, query: UserQuery, names: Pseudonyms | None = None) -> PageView:
+        """With `names`, its users are hidden, and so are alerts, whose texts operators write."""
+        timeline = await self._timelines.of(room_id, query, names=names)
+        # What views share shows the users as they are.
+        rendered = RoomSections(self._templates) if names else self._sections
+        view = room_view(self._rooms, rendered, room_id, query, names)
 
         def sections() -> Sections:
             return {
                 **view.sections(),
-                "timeline": timeline(self._rooms.get(room_id), self._clock()),
-                "room-alerts": self._banners.of_room(room_id),
+                "timeline": timeline(hidden_room(self._rooms.get(room_id), names), self._clock()),
+                "room-alerts": "" if names else self._banners.of_room(room_id),
             }
 
         return replace(view, sections=sections)
 
-    async def moment(self, room_id: str, at: float, query: UserQuery) -> Moment:
-        timeline = await self._timelines.of(room_id, query)
-        room, moment = await self._past.read((room_id, at, query), lambda: self._moment(room_id, at, query))
+    async def moment(self, room_id: str, at: float, query: UserQuery, names: Pseudonyms | None = None) -> Moment:
+        timeline = await self._timelines.of(room_id, query, names=names)
+        key = room_id, at, query, names and names.key
+        room, moment = await self._past.read(key, lambda: self._moment(room_id, at, query, names))
         return replace(moment, sections={**moment.sections, "timeline": timeline(room, at)})
 
-    def _moment(self, room_id: str, at: float, query: UserQuery) -> Steps[tuple[LiveRoom | None, Moment]]:
+    def _moment(
+        self, room_id: str, at: float, query: UserQuery, names: Pseudonyms | None
+    ) -> Steps[tuple[LiveRoom | None, Moment]]:
         if not self._past.has_users(at) and (totals := (yield from self._past.totals(room_id, at))):
             return None, Moment(200, totals_sections(self._templates, room_id, totals, query))
-        room = yield from self._past.room(room_id, at)
+        room = hidden_room((yield from self._past.room(room_id, at)), names)
         # Each replay has versions of its own, so that no fragment of it can be used again.
         sections = RoomSections(self._templates).of(room_id, room, query)
         return room, Moment(200 if room else 404, sections)
@@ -208,18 +223,19 @@ class RoomPage:
         return Listed(html, 200 if sessions else 404)
 
 
-def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHandler]:
+def room_routes(page: RoomPage, past: Past, pseudonyms: PagePseudonyms, layout: Layout) -> list[HTTPRouteHandler]:
     @route("/rooms/{room_id:str}", http_method=GET, before_request=past.redirect)
     async def get_room_page(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:
         decoded = decode_id("room_id", room_id)
         query, path = past.query(request), room_path(decoded)
+        names = await pseudonyms.of(share_of(request.scope))
         sessions = await page.sessions(decoded, query)
         context: dict[str, Any] = {"room_id": decoded, "path": path, "query": query, "sessions": sessions.html}
         context["kinds"] = KIND_NAMES
         if query.at is not None:
-            moment = await page.moment(decoded, query.at, query)
+            moment = await page.moment(decoded, query.at, query, names)
             return layout.answer(request, "room.html", moment.sections, at=query.at, status=moment.status, **context)
-        sections = await layout.render(await page.view(decoded, query))
+        sections = await layout.render(await page.view(decoded, query, names))
         stream, status = query.url(f"{path}/stream"), 200 if page.is_live(decoded) else sessions.status
         return layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
 
@@ -230,7 +246,7 @@ def room_routes(page: RoomPage, past: Past, layout: Layout) -> list[HTTPRouteHan
 
     @route("/rooms/{room_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_room_page(request: AnyRequest, room_id: FromPath[str]) -> EventStream:
-        query = present_query(request.query_params)
-        return layout.stream(request, await page.view(decode_id("room_id", room_id), query))
+        query, names = present_query(request.query_params), await pseudonyms.of(share_of(request.scope))
+        return layout.stream(request, await page.view(decode_id("room_id", room_id), query, names))
 
     return [get_room_page, get_sessions, stream_room_page]

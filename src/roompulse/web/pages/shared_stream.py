@@ -7,7 +7,10 @@ from litestar import route
 from litestar.handlers import HTTPRouteHandler
 
 from roompulse.errors import BadRequest, NotFound
+from roompulse.pseudonyms.model import Pseudonyms
+from roompulse.pseudonyms.pages import PagePseudonyms
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
+from roompulse.web.http.shared import share_of
 from roompulse.web.http.urls import decode_id
 from roompulse.web.pages.alerts import FIRING, AlertsPage
 from roompulse.web.pages.ingest_health import IngestHealthPage
@@ -48,8 +51,11 @@ class PageViews:
             "ingest/stream": lambda parameters: ingest.view(IntakeQuery(page=page_number(parameters))),
         }
 
-    async def by_url(self, url: str) -> PageView:
-        """The view whose stream has this path and query, below the root of the application; raises NotFound."""
+    async def by_url(self, url: str, names: Pseudonyms | None) -> PageView:
+        """The view whose stream has this path and query, below the root of the application; raises NotFound.
+
+        With `names`, the users of the room are hidden.
+        """
         path, _, query = url.partition("?")
         parameters = dict(parse_qsl(query))
         match path.split("/"):
@@ -57,22 +63,23 @@ class PageViews:
                 await self._rooms.catch_up()
                 return self._rooms.view(rooms_query(parameters))
             case ["rooms", room_id, "stream"]:
-                return await self._room.view(decode_id("room_id", room_id), present_query(parameters))
+                return await self._room.view(decode_id("room_id", room_id), present_query(parameters), names)
             case ["rooms", room_id, "users", user_id, "stream"]:
                 ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
-                return await self._user.view(*ids, present_query(parameters))
+                return await self._user.view(*ids, present_query(parameters), names)
         if view := self._others.get(path):
             return view(parameters)
         raise NotFound("view: not the URL of a page's stream")
 
 
-def shared_stream_routes(pages: PageViews, layout: Layout) -> list[HTTPRouteHandler]:
+def shared_stream_routes(pages: PageViews, pseudonyms: PagePseudonyms, layout: Layout) -> list[HTTPRouteHandler]:
     @route("/views/stream", http_method=GET, opt=STREAM)
     async def stream_views(request: AnyRequest) -> EventStream:
         # Each parameter `view` is the URL of a page's own stream.
         urls = request.query_params.getall("view", [])
         if not 1 <= len(urls) <= MAX_VIEWS:
             raise BadRequest(f"view: 1 to {MAX_VIEWS} URLs of streams are needed, not {len(urls)}")
-        return layout.stream(request, *[await pages.by_url(url) for url in urls])
+        names = await pseudonyms.of(share_of(request.scope))
+        return layout.stream(request, *[await pages.by_url(url, names) for url in urls])
 
     return [stream_views]

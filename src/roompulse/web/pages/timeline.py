@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from roompulse.errors import StoreError
 from roompulse.events.model import EventQuery, Kind, TimelineEvent
 from roompulse.events.timeline import Timeline
+from roompulse.pseudonyms.answers import hidden_events
+from roompulse.pseudonyms.model import Pseudonyms
 from roompulse.rooms.contract import LiveRoom
 from roompulse.web.html.templates import Templates, compact
 from roompulse.web.pages.past import history_unavailable
@@ -15,6 +17,9 @@ SHOWN = 100
 
 LEFT_SHOWN, LEFT_FOR = 10, 900.0
 """The newest users who left within so many seconds are named."""
+
+_NOBODY = "."
+"""What is no id of any user."""
 
 KIND_NAMES: Mapping[Kind, str] = {
     "room_started": "Call started",
@@ -45,9 +50,15 @@ class Timelines:
         self._timeline = timeline
         self._templates = templates
 
-    async def of(self, room_id: str, query: UserQuery, user_id: str | None = None) -> Render:
-        """The timeline for the page of a room, or of a user; it goes on by itself where the page shows the present."""
-        wanted = EventQuery(room_id, end=query.at, user_id=user_id or query.user or None, kind=query.kind, limit=SHOWN)
+    async def of(
+        self, room_id: str, query: UserQuery, user_id: str | None = None, names: Pseudonyms | None = None
+    ) -> Render:
+        """The timeline for the page of a room, or of a user; it goes on by itself where the page shows the present.
+
+        It is rendered with the room as the page shows it: with `names`, users are hidden.
+        """
+        asked = query.user if names is None or not query.user else names.known(query.user) or _NOBODY
+        wanted = EventQuery(room_id, end=query.at, user_id=user_id or asked or None, kind=query.kind, limit=SHOWN)
         left = EventQuery(room_id, end=query.at, user_id=user_id, kind="user_left", limit=LEFT_SHOWN)
         try:
             shown, departures = await self._tail(wanted), await self._tail(left)
@@ -55,14 +66,19 @@ class Timelines:
             unavailable = history_unavailable(self._templates, error).html
             return lambda _room, _now: unavailable
 
+        of_user = names.of(user_id) if names and user_id else user_id
+
+        def events(tail: _Tail) -> Sequence[TimelineEvent]:
+            return hidden_events(names, tail.events()) if names else tail.events()
+
         def render(room: LiveRoom | None, now: float) -> str:
-            gone = {event.user_id: event for event in departures.events() if now - event.time < LEFT_FOR}
+            gone = {event.user_id: event for event in events(departures) if now - event.time < LEFT_FOR}
             html = self._templates.render(
                 "partials/timeline.html",
                 room_id=room_id,
-                of_user=user_id,
+                of_user=of_user,
                 query=query,
-                events=shown.events()[::-1],
+                events=events(shown)[::-1],
                 left=[event for user, event in gone.items() if user and not (room and room.user(user))][::-1],
                 SHOWN=SHOWN,
             )

@@ -11,6 +11,9 @@ from msgspec.structs import replace
 
 from roompulse.clock import Clock
 from roompulse.errors import StoreError
+from roompulse.pseudonyms.model import Pseudonyms
+from roompulse.pseudonyms.pages import PagePseudonyms
+from roompulse.pseudonyms.rooms import hidden_room
 from roompulse.quality import worst
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.rooms.links import Reception, sent
@@ -20,6 +23,7 @@ from roompulse.web.html.fragment_cache import FragmentCache
 from roompulse.web.html.paging import paged
 from roompulse.web.html.templates import Templates, compact
 from roompulse.web.http.routes import GET, STREAM, AnyRequest
+from roompulse.web.http.shared import share_of
 from roompulse.web.http.urls import decode_id, user_path
 from roompulse.web.pages.layout import Layout, html_answer
 from roompulse.web.pages.past import Listed, Moment, Past, history_unavailable
@@ -88,11 +92,20 @@ class UserSections:
         return {"name": name, "user": self._fragments.fragment((room_id, user_id), version, render)}
 
 
-def user_view(rooms: LiveRooms, sections: UserSections, room_id: str, user_id: str) -> PageView:
-    return PageView(("user", room_id, user_id), room_id, lambda: sections.of(room_id, user_id, rooms.get(room_id)))
+def user_view(
+    rooms: LiveRooms, sections: UserSections, room_id: str, user_id: str, names: Pseudonyms | None = None
+) -> PageView:
+    """`user_id` is the one that the page shows: with `names`, a pseudonym."""
+
+    def render() -> Sections:
+        return sections.of(room_id, user_id, hidden_room(rooms.get(room_id), names))
+
+    return PageView(("user", room_id, user_id), room_id, render)
 
 
 class UserPage:
+    """A `user_id` is the one that the page shows: with `names`, a pseudonym; raises NotFound for any other then."""
+
     def __init__(
         self,
         rooms: LiveRooms,
@@ -110,35 +123,40 @@ class UserPage:
         self._leave_after = leave_after
         self._sections = UserSections(templates)
 
-    def is_live(self, room_id: str, user_id: str) -> bool:
-        room = self._rooms.get(room_id)
+    def is_live(self, room_id: str, user_id: str, names: Pseudonyms | None) -> bool:
+        room = hidden_room(self._rooms.get(room_id), names)
         return room is not None and room.user(user_id) is not None
 
-    async def view(self, room_id: str, user_id: str, query: UserQuery) -> PageView:
-        timeline = await self._timelines.of(room_id, query, user_id)
-        view = user_view(self._rooms, self._sections, room_id, user_id)
+    async def view(self, room_id: str, user_id: str, query: UserQuery, names: Pseudonyms | None = None) -> PageView:
+        timeline = await self._timelines.of(room_id, query, real_id(user_id, names), names)
+        rendered = UserSections(self._templates) if names else self._sections
+        view = user_view(self._rooms, rendered, room_id, user_id, names)
 
         def sections() -> Sections:
-            return {**view.sections(), "timeline": timeline(self._rooms.get(room_id), self._clock())}
+            room = hidden_room(self._rooms.get(room_id), names)
+            return {**view.sections(), "timeline": timeline(room, self._clock())}
 
-        return replace(view, key=("user", room_id, user_id, query.kind), sections=sections)
+        return replace(view, key=("user", room_id, user_id, query.kind, names and names.key), sections=sections)
 
-    async def moment(self, room_id: str, user_id: str, at: float, query: UserQuery) -> Moment:
-        timeline = await self._timelines.of(room_id, query, user_id)
-        room, moment = await self._past.read((room_id, user_id, at), lambda: self._moment(room_id, user_id, at))
+    async def moment(self, room_id: str, user_id: str, at: float, query: UserQuery, names: Pseudonyms | None) -> Moment:
+        timeline = await self._timelines.of(room_id, query, real_id(user_id, names), names)
+        key = room_id, user_id, at, names and names.key
+        room, moment = await self._past.read(key, lambda: self._moment(room_id, user_id, at, names))
         return replace(moment, sections={**moment.sections, "timeline": timeline(room, at)})
 
-    def _moment(self, room_id: str, user_id: str, at: float) -> Steps[tuple[LiveRoom | None, Moment]]:
-        room = yield from self._past.room(room_id, at)
+    def _moment(
+        self, room_id: str, user_id: str, at: float, names: Pseudonyms | None
+    ) -> Steps[tuple[LiveRoom | None, Moment]]:
+        room = hidden_room((yield from self._past.room(room_id, at)), names)
         found = room is not None and room.user(user_id) is not None
         sections = user_sections(self._templates, room_id, user_id, room, at)
         return room, Moment(200 if found else 404, sections)
 
-    async def visits(self, room_id: str, user_id: str, query: UserQuery) -> Listed:
+    async def visits(self, room_id: str, user_id: str, query: UserQuery, names: Pseudonyms | None) -> Listed:
         """When the user was in the room."""
         until = self._clock() if query.at is None else query.at
         try:
-            visits = await self._past.visits(room_id, user_id, until)
+            visits = await self._past.visits(room_id, real_id(user_id, names), until)
         except StoreError as error:
             return history_unavailable(self._templates, error)
         html = self._templates.render(
@@ -153,7 +171,12 @@ class UserPage:
         return Listed(html, 200 if visits else 404)
 
 
-def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHandler]:
+def real_id(user_id: str, names: Pseudonyms | None) -> str:
+    """The user whom a page shows as `user_id`; raises NotFound where it shows no such user."""
+    return names.id_of(user_id) if names else user_id
+
+
+def user_routes(page: UserPage, past: Past, pseudonyms: PagePseudonyms, layout: Layout) -> list[HTTPRouteHandler]:
     @route(
         "/rooms/{room_id:str}/users/{user_id:str}",
         http_method=GET,
@@ -162,25 +185,27 @@ def user_routes(page: UserPage, past: Past, layout: Layout) -> list[HTTPRouteHan
     async def get_user_page(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
         ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
         query, path = past.query(request), user_path(*ids)
-        visits = await page.visits(*ids, query)
+        names = await pseudonyms.of(share_of(request.scope))
+        visits = await page.visits(*ids, query, names)
         context: dict[str, Any] = {"room_id": ids[0], "user_id": ids[1], "path": path, "query": query}
         context |= {"visits": visits.html, "kinds": KIND_NAMES}
         if query.at is not None:
-            moment = await page.moment(*ids, query.at, query)
+            moment = await page.moment(*ids, query.at, query, names)
             return layout.answer(request, "user.html", moment.sections, at=query.at, status=moment.status, **context)
-        sections = await layout.render(await page.view(*ids, query))
-        stream, status = query.url(f"{path}/stream"), 200 if page.is_live(*ids) else visits.status
+        sections = await layout.render(await page.view(*ids, query, names))
+        stream, status = query.url(f"{path}/stream"), 200 if page.is_live(*ids, names) else visits.status
         return layout.answer(request, "user.html", sections, stream=stream, status=status, **context)
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET)
     async def get_visits(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:
         ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
-        visits = await page.visits(*ids, past.query(request))
+        visits = await page.visits(*ids, past.query(request), await pseudonyms.of(share_of(request.scope)))
         return html_answer(visits.html)
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/stream", http_method=GET, opt=STREAM)
     async def stream_user_page(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> EventStream:
         ids = decode_id("room_id", room_id), decode_id("user_id", user_id)
-        return layout.stream(request, await page.view(*ids, present_query(request.query_params)))
+        query, names = present_query(request.query_params), await pseudonyms.of(share_of(request.scope))
+        return layout.stream(request, await page.view(*ids, query, names))
 
     return [get_user_page, get_visits, stream_user_page]

@@ -18,10 +18,14 @@ from roompulse.web.http.shared import url_of
 
 
 class ShareBody(Struct, forbid_unknown_fields=True):
-    """`path` is that of a room's, a user's or a call's page, `expires_in` is in seconds."""
+    """`path` is that of a room's, a user's or a call's page, `expires_in` is in seconds.
+
+    With `hide_ids` the page has numbers in place of the ids and names of users.
+    """
 
     path: str
     expires_in: float
+    hide_ids: bool = False
 
 
 class ShownShare(Struct, frozen=True):
@@ -32,6 +36,7 @@ class ShownShare(Struct, frozen=True):
     by: str
     created_at: float
     expires_at: float
+    hide_ids: bool
 
 
 class NewShare(ShownShare, frozen=True):
@@ -46,7 +51,8 @@ def share_routes(shares: Shares, bodies: JsonBodies, peers: ClientAddresses) -> 
     @route("/report/shares", http_method=POST, opt=FOR_MANAGERS)
     async def add_share(request: AnyRequest) -> JsonAnswer:
         body = decode(await bodies.read(request), ShareBody)
-        share, token = await shares.add(body.path, body.expires_in, name_of(caller_of(request)))
+        by = name_of(caller_of(request))
+        share, token = await shares.add(body.path, body.expires_in, by, hide_ids=body.hide_ids)
         return created(NewShare(*_shown(share), url=url_of(request, peers, token, share)))
 
     @route("/report/shares/{share_id:str}", http_method=DELETE, status_code=200, opt=FOR_MANAGERS)
@@ -57,5 +63,5 @@ def share_routes(shares: Shares, bodies: JsonBodies, peers: ClientAddresses) -> 
     return [get_shares, add_share, remove_share]
 
 
-def _shown(share: Share) -> tuple[str, str, str, float, float]:
-    return share.id, share.path, share.by, share.created_at, share.expires_at
+def _shown(share: Share) -> tuple[str, str, str, float, float, bool]:
+    return share.id, share.path, share.by, share.created_at, share.expires_at, share.hide_ids

@@ -13,8 +13,11 @@ from roompulse.calls.model import CallReport, CallUser
 from roompulse.calls.reports import CallReports
 from roompulse.clock import Clock
 from roompulse.errors import NotFound
+from roompulse.pseudonyms.answers import hidden_report
+from roompulse.pseudonyms.pages import PagePseudonyms
 from roompulse.web.html.sparklines import Segment, runs
 from roompulse.web.http.routes import GET, AnyRequest
+from roompulse.web.http.shared import share_of
 from roompulse.web.http.times import decode_time
 from roompulse.web.http.urls import decode_id
 from roompulse.web.pages.layout import Layout
@@ -48,12 +51,16 @@ def _levels(user: CallUser, start: float, end: float) -> Sequence[Any]:
     return levels
 
 
-def call_report_routes(reports: CallReports, layout: Layout, clock: Clock) -> list[HTTPRouteHandler]:
+def call_report_routes(
+    reports: CallReports, pseudonyms: PagePseudonyms, layout: Layout, clock: Clock
+) -> list[HTTPRouteHandler]:
     @route("/calls/{room_id:str}/{started_at:str}", http_method=GET)
     async def get_call_report(request: AnyRequest, room_id: FromPath[str], started_at: FromPath[str]) -> Response[str]:
         decoded, at = decode_id("room_id", room_id), decode_time("started_at", started_at)
         if (report := await reports.of(decoded, at)) is None:
             raise NotFound(f"started_at: no call in {decoded!r} that started then is retained")
+        if names := await pseudonyms.of(share_of(request.scope)):
+            report = hidden_report(names, report)
         end = clock() if report.ended_at is None else report.ended_at
         rows = list(user_rows(report, end))
         context: dict[str, Any] = {"report": report, "rows": rows, "end": end, "events": report.events[-EVENTS_SHOWN:]}

@@ -43,7 +43,8 @@ def share_page_routes(shares: Shares, peers: ClientAddresses, forms: Forms, layo
         try:
             if form.get("expires_in") not in LIFETIMES:
                 raise BadRequest("expires_in: choose how long the link lasts")
-            share, token = await shares.add(path, float(form["expires_in"]), name_of(caller_of(request)))
+            expires_in, by = float(form["expires_in"]), name_of(caller_of(request))
+            share, token = await shares.add(path, expires_in, by, hide_ids="hide_ids" in form)
         except Problem as problem:
             return page(request, Said(error=problem.message.removeprefix("$.")), path=path, status=problem.status)
         return page(request, Said(url=url_of(request, peers, token, share)))

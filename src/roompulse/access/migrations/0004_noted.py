@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "access_0003"
-down_revision = "access_0002"
+revision = "access_0004"
+down_revision = "access_0003"
 
 _NOTED = {
     "access_key": "INSERT OR UPDATE OR DELETE",
@@ -15,7 +15,7 @@ _NOTED = {
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
-        op.execute("INSERT INTO readable_by VALUES ('access_version', 'access_0003')")
+        op.execute("INSERT INTO readable_by VALUES ('access_version', 'access_0004')")
         for table, changes in _NOTED.items():
             op.execute(
                 f"CREATE CONSTRAINT TRIGGER change_noted AFTER {changes} ON {table}"

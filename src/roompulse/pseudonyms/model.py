@@ -1,0 +1,84 @@
+"""`user 1`, `user 2`, …: what stands for the users of one page, and for their names in its texts."""
+
+import re
+from collections.abc import Iterable
+from itertools import count
+
+from roompulse.errors import NotFound
+
+_MAX_TEXTS = 5_000
+"""Texts that are kept as they were hidden: those of a page's rows and events, which are rendered again and again."""
+
+
+class Pseudonyms:
+    """Each user has a number, in the order in which they are met; one that is met later gets the next.
+
+    `key` tells those of one page from those of others.
+    """
+
+    def __init__(self, key: str, known: Iterable[tuple[str, str | None]] = ()) -> None:
+        """`known` are ids and names of users, in their order."""
+        self.key = key
+        self._numbers = count(1)
+        self._of: dict[str, str] = {}
+        self._ids: dict[str, str] = {}
+        self._terms: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
+        self._streams: dict[str, str] = {}
+        for user_id, name in known:
+            self.meet(user_id, name)
+
+    def meet(self, user_id: str, name: str | None = None) -> None:
+        """Give a user that is not known yet the next number, and hide this name of it too."""
+        pseudonym = self.of(user_id)
+        if name and name not in self._terms:
+            self._terms[name] = pseudonym
+            self._texts.clear()
+
+    def of(self, user_id: str) -> str:
+        if (known := self._of.get(user_id)) is not None:
+            return known
+        # Pages of the past are rendered in another thread: a number that both took is left out, and never given twice.
+        pseudonym = self._of.setdefault(user_id, f"user {next(self._numbers)}")
+        self._ids[pseudonym] = user_id
+        self._terms[user_id] = pseudonym
+        self._texts.clear()
+        return pseudonym
+
+    def known(self, pseudonym: str) -> str | None:
+        """The user whom this stands for; None for all else, the ids of users among it."""
+        return self._ids.get(pseudonym)
+
+    def id_of(self, pseudonym: str) -> str:
+        """As `known`; raises NotFound instead."""
+        if (user_id := self.known(pseudonym)) is None:
+            raise NotFound(f"user_id: there is no {pseudonym!r} on this page")
+        return user_id
+
+    def reporter_of(self, shown: str) -> str:
+        """The reporter shown so: one of the users, or a media server, whose id is not hidden; raises NotFound."""
+        return self.id_of(shown) if shown in self._ids or shown in self._of else shown
+
+    def text(self, text: str) -> str:
+        """A text in which ids and names are replaced wherever they stand between what is no letter or digit."""
+        if (known := self._texts.get(text)) is not None:
+            return known
+        found = sorted((term for term in list(self._terms) if term in text), key=len, reverse=True)
+        hidden = text
+        if found:
+            pattern = rf"(?<![^\W_])(?:{'|'.join(map(re.escape, found))})(?![^\W_])"
+            hidden = re.sub(pattern, lambda match: self._terms[match[0]], text)
+        if len(self._texts) >= _MAX_TEXTS:
+            self._texts.clear()
+        self._texts[text] = hidden
+        return hidden
+
+    def stream(self, stream_id: str) -> str:
+        """A stream's id, which may hold that of a user."""
+        hidden = self.text(stream_id)
+        self._streams[hidden] = stream_id
+        return hidden
+
+    def stream_of(self, shown: str) -> str:
+        """The id of the stream shown so."""
+        return self._streams.get(shown, shown)
