@@ -93,17 +93,7 @@ class Core:
         self.recorder = RollupRecorder(
             self.rooms, self.rollups, self.reader, self.ingest.intake.rate, clock, self.hub.refresh
         )
-        self.calls = SqlCalls(self.database)
-        self.call_reports = CallReports(self.calls, self.store, self.timeline, self.reader, clock)
-        ended_calls = EndedCalls(self.call_reports, clock)
-        self.sessions = SqlSessions(self.database, ended_calls.put)
-        self.alerts = AlertService(
-            self.database, self.rooms, self._readings, clock, self._alerted, settings, self.engine.exclusive
-        )
-        self.outbox = Outbox(self.database)
-        self.channels = Channels(self.outbox, clock)
-        senders = all_senders(settings, clock, ended_calls.report)
-        self.courier = Courier(self.outbox, self.channels, senders, clock, self.meters.delivery)
+        self._record_calls_and_alerts()
         self.past = Replay(SqlSamples(self.database), self.store, partial(no_rooms, settings), settings)
         self.previews = Previews(self.store, partial(no_rooms, settings), settings)
         self._control_access()
@@ -122,6 +112,20 @@ class Core:
             is_the_one=lambda: self.engine.is_the_one,
             tell=lambda shown: self.others.tell(shown),
         )
+
+    def _record_calls_and_alerts(self) -> None:
+        settings, clock = self.settings, self.clock
+        self.calls = SqlCalls(self.database)
+        self.call_reports = CallReports(self.calls, self.store, self.timeline, self.reader, clock)
+        ended_calls = EndedCalls(self.call_reports, clock)
+        self.sessions = SqlSessions(self.database, ended_calls.put)
+        self.alerts = AlertService(
+            self.database, self.rooms, self._readings, clock, self._alerted, settings, self.engine.exclusive
+        )
+        self.outbox = Outbox(self.database)
+        self.channels = Channels(self.outbox, clock)
+        senders = all_senders(settings, clock, ended_calls.report)
+        self.courier = Courier(self.outbox, self.channels, senders, clock, self.meters.delivery)
 
     def _control_access(self) -> None:
         self.access_store = AccessStore(self.engine.access)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from roompulse.access.database import AccessDatabase
 from roompulse.clock import WallClock
 from roompulse.errors import StartupError
+from roompulse.periodic import background
 from roompulse.settings import Settings
 from roompulse.store.contract import Log
 from roompulse.store.engine import Database
@@ -121,7 +122,8 @@ class _Sqlite:
         pass
 
     async def run_once(self, jobs: Jobs) -> None:
-        await asyncio.gather(*jobs())
+        async with background(*jobs()):
+            await asyncio.Event().wait()
 
     async def close(self) -> None:
         pass
