@@ -114,7 +114,7 @@ class PostgresServer:
     def _is_ready(self) -> bool:
         assert self._process.poll() is None, self._log.read_text()
         about = self.data / "postmaster.pid"
-        return about.exists() and about.read_text().split()[-1] in ("ready", "standby")
+        return about.exists() and about.read_text().split()[-1:] in (["ready"], ["standby"])
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGQUIT)
