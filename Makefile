@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run demo simulate test quick check ruff mypy format unit fast e2e browsers soak fuzz bench bench-quick bench-soak wheel screenshots sdk lock clean
+.PHONY: help run demo simulate test quick check ruff mypy format unit fast e2e browsers soak fuzz bench bench-quick bench-soak wheel screenshots sdk api-examples lock clean
 
 help: ## List these targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -93,6 +93,9 @@ screenshots: .venv/dev ## Take the pictures of docs/screenshots
 
 sdk: .venv/dev ## Make static/sdk/roompulse.js of its source
 	$(BIN)/python -m tests.sdk_module
+
+api-examples: .venv/dev ## Make the examples of docs/api.md anew
+	$(BIN)/python -m tests.api_examples
 
 lock: ## Lock the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \

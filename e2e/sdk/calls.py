@@ -1,11 +1,10 @@
 """Calls in Chromium: an application on an origin of its own, whose pages are the participants."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from playwright.sync_api import BrowserContext, Page
 from tests.server import Server
 
 from e2e.chromium import ARGUMENTS
+from e2e.sdk.origin import served_by
 
 FAKE_DEVICES = [
     *ARGUMENTS,
@@ -43,18 +43,9 @@ class _Files(SimpleHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def serve_application() -> Iterator[str]:
-    """Serve e2e/call/ and yield its origin, which is not that of roompulse."""
-    handler = partial(_Files, directory=str(HERE / "call"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as application:
-        thread = threading.Thread(target=application.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{application.server_port}"
-        finally:
-            application.shutdown()
-            thread.join()
+def serve_application() -> AbstractContextManager[str]:
+    """Serve e2e/sdk/call/; the context is its origin."""
+    return served_by(partial(_Files, directory=str(HERE / "call")))
 
 
 class Participant:

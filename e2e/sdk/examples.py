@@ -2,11 +2,9 @@
 
 import json
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +13,7 @@ from playwright.sync_api import WebSocketRoute
 from tests.server import Server
 
 from e2e.libraries import bundle, read
+from e2e.sdk.origin import served_by
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"
@@ -62,18 +61,9 @@ class _Examples(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def serve_examples(server_url: str) -> Iterator[str]:
-    """Serve examples/ with `server_url` in place of the documented address, and yield their origin."""
-    handler = partial(_Examples, server_url=server_url)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as application:
-        thread = threading.Thread(target=application.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{application.server_port}"
-        finally:
-            application.shutdown()
-            thread.join()
+def serve_examples(server_url: str) -> AbstractContextManager[str]:
+    """Serve examples/ with `server_url` in place of the documented address; the context is their origin."""
+    return served_by(partial(_Examples, server_url=server_url))
 
 
 PEER_SERVER = re.compile("wss://0.peerjs.com/")

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from roompulse.report.model import Device, Entry
+from roompulse.report.model import Device, Entry, Event
 from roompulse.settings import Settings
 from tests.api import assert_problem, data, url
 from tests.api.test_overview import LOSSY
@@ -102,6 +102,26 @@ async def test_the_report_says_who_suffered_when_and_why(ended: Calls) -> None:
     assert "9.0 % packet loss sending camera" in worst["reasons"][0]
     assert worst["worst"] < 3.1
     assert (other["minutes"]["poor"], other["reasons"]) == (0, [])
+
+
+async def test_who_came_and_left_between_two_looks_is_in_the_report(calls: Calls) -> None:
+    await calls.post(0, "u2", [GOOD])
+    await calls.look()
+    for joined in (2, 6):
+        await calls.post(joined, "u9", [Entry("u9", [stream()])])
+        await calls.core.timeline.save()
+        await calls.post(joined + 1.5, "u9", [], events=[Event("left")])
+        await calls.core.timeline.save()
+    await calls.post(10, "u2", [GOOD])
+    await calls.look()
+    found = await report(calls)
+    _, brief = sorted(found["users"], key=lambda user: user["user_id"])
+    assert (brief["user_id"], brief["joined"], brief["left"]) == ("u9", NOW + 2, NOW + 7.5)
+    assert brief["stays"] == [{"joined": NOW + joined, "left": NOW + joined + 1.5, "minutes": "u"} for joined in (2, 6)]
+    assert brief["minutes"] == {"good": 0, "fair": 0, "poor": 0, "unknown": 0.05}
+    assert (brief["score"], brief["worst"], brief["reasons"]) == (None, None, [])
+    assert "with 2 users" in found["text"]
+    assert "u9" in (await calls.client.get(f"/calls/room-1/{NOW:.0f}")).text
 
 
 async def test_the_report_has_the_events_of_the_call(ended: Calls) -> None:
@@ -200,7 +220,8 @@ async def test_a_call_without_a_snapshot_has_a_report(calls: Calls) -> None:
     await calls.post(0, "u1", [GOOD])
     await calls.core.sessions.begin([("room-1", NOW)])
     found = await report(calls)
-    assert (found["users"], found["verdicts"], found["worst_minute"]) == ([], [], None)
+    assert (found["verdicts"], found["worst_minute"]) == ([], None)
+    assert [(user["user_id"], user["score"]) for user in found["users"]] == [("u1", None), ("u2", None)]
     assert len(found["text"].split(". ")) == 5
 
 

@@ -1,5 +1,6 @@
 """/report/openapi.json says what is true."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,46 @@ async def test_it_is_openapi_3_1(document: Any) -> None:
         jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema)
 
 
+def properties(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """The properties of all schemas, wherever in the document."""
+    if isinstance(value, dict):
+        found = value.get("properties")
+        if isinstance(found, dict):
+            yield from ((f"{place}.{name}", schema) for name, schema in found.items())
+        for name, one in value.items():
+            yield from properties(one, f"{place}/{name}")
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from properties(one, f"{place}[{number}]")
+
+
+UNITS = re.compile(
+    r"seconds|\bms\b|%|kbit/s|pixels|frames|Hz|1\.0 to 4\.5|0 to 1|points|HTTP status|\bunit\b|minutes|users|rooms"
+    r"|streams|calls|rows|reports a second|freezes|how (many|often)",
+    re.IGNORECASE,
+)
+"""What a number counts or is measured in."""
+
+
+async def test_every_property_says_what_it_is_and_a_number_its_unit(document: Any, client: httpx.AsyncClient) -> None:
+    schema = (await client.get("/report/schema.json")).json()
+    found = [*properties(document), *properties(schema)]
+    assert len(found) > 400
+    for place, one in found:
+        assert one.get("description"), place
+        kinds = str([kind.get("type") for kind in (one, *one.get("anyOf", ()))])
+        if ("integer" in kinds or "number" in kinds) and not place.endswith(".id"):
+            assert UNITS.search(one["description"]), (place, one["description"])
+
+
+async def test_what_it_says_is_the_docstring_of_the_field(document: Any) -> None:
+    shown = document["components"]["schemas"]["VerdictSpan"]["properties"]
+    assert shown["from"]["description"] == "Unix seconds."  # by its name in JSON
+    inherited = document["components"]["schemas"]["Snapshot"]["properties"]
+    assert inherited["user_count"]["description"] == "Users in the room."
+    assert "null where" in document["components"]["schemas"]["StreamQuality"]["properties"]["score"]["description"]
+
+
 async def test_every_reference_in_it_leads_somewhere(document: Any) -> None:
     def references(value: Any) -> Iterator[str]:
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
@@ -96,6 +137,16 @@ async def test_every_documented_method_is_allowed_and_the_other_way_round(
     for path, methods in document["paths"].items():
         allowed = (await client.request("TRACE", filled(path))).headers["allow"]
         assert {method.upper() for method in methods} == set(allowed.split(", ")) - {"OPTIONS"}, path
+
+
+async def test_options_of_every_path_are_all_that_it_allows(client: httpx.AsyncClient, settings: Settings) -> None:
+    paths = {re.sub(r"{\w+}", "x", route.path_format) for route in create_app(settings).routed.routes}
+    assert len(paths) > 70
+    for path in paths:
+        answer = await client.options(path)
+        refused = await client.request("TRACE", path)
+        assert (answer.status_code, answer.content) == (204, b""), path
+        assert set(answer.headers["allow"].split(", ")) == set(refused.headers["allow"].split(", ")), path
 
 
 async def test_operations_have_names_of_their_own(document: Any) -> None:

@@ -1,5 +1,6 @@
 """A bad SDK version, a bad region and a bad browser, of some users of simulated calls, are found, and nothing else."""
 
+import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -22,7 +23,10 @@ from roompulse.simulate.rooms import Plan, reports
 from roompulse.simulate.troubles import FAULTS
 from roompulse.store.engine import Database
 from roompulse.store.schema import HOUR, MINUTE
+from tests.api.test_pages import words
 from tests.builders import NOW
+from tests.calls import Calls
+from tests.conftest import Clock
 from tests.store import done
 
 DAY = 24 * HOUR
@@ -85,3 +89,27 @@ async def test_the_same_are_found_in_seven_days_of_imported_calls(settings: Sett
             await database.write(partial(put, minutes=past.minutes, same_moments=True))
         tables = done(all_insights(SqlRollups(database), Span(NOW - 7 * DAY, NOW), None))
     assert {(finding.by, finding.group.value) for finding in findings_of(tables)} == ALL
+
+
+@pytest.mark.slow
+async def test_the_page_names_them_in_words_within_two_minutes(settings: Settings, clock: Clock) -> None:
+    async with Calls.of(settings, clock) as calls:
+        looked = NOW
+        for at, report in reports(plan(1, *FAULTS), NOW):
+            if at > 2 * MINUTE:
+                break
+            while looked + LOOK_EVERY <= NOW + at:
+                looked += LOOK_EVERY
+                clock.now = looked
+                await calls.core.recorder.look(looked)
+            clock.now = NOW + at
+            content = msgspec.json.encode(report)
+            assert (await calls.client.post("/report/metrics", content=content)).status_code == 200
+        page = words((await calls.client.get("/insights")).text)
+    for what, cause in (
+        ("SDK version 3.1.0-rc.1", "frame rate"),
+        ("Label region sa-east", "delay"),
+        ("Browser Edge 143", "loss"),
+    ):
+        assert re.search(rf"{re.escape(what)}: \d+ % of user-minutes poor against \d+ % .*? mostly {cause}", page), page
+    assert page.count("of user-minutes poor against") == 3

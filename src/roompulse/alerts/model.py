@@ -37,9 +37,13 @@ class Condition(Struct, frozen=True, forbid_unknown_fields=True):
     """`metric op value`. Once an alert fires, it holds until the metric is beyond `clear` instead (hysteresis)."""
 
     metric: str
+    """One of the subject's (docs/alerts.md)."""
     op: Op
+    """How `metric` compares with `value`."""
     value: float
+    """In the unit of the metric."""
     clear: float | None = None
+    """In the unit of the metric: once it fires, it ends only beyond this; None: beyond `value`."""
 
 
 class Scope(Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,9 +53,13 @@ class Scope(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     room: Glob | None = None
+    """Glob of room ids; None: every room."""
     user: Glob | None = None
+    """Glob of user ids; None: every user."""
     sdk_version: Glob | None = None
+    """Glob; None: every version."""
     labels: Annotated[dict[str, Glob], Meta(max_length=8)] = {}
+    """A glob for each key that is to match."""
 
 
 class Active(Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}):
@@ -61,77 +69,117 @@ class Active(Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "
     """
 
     days: Annotated[list[Day], Meta(min_length=1)]
+    """Days on which it may begin."""
     start: TimeOfDay
+    """From then on, `HH:MM`."""
     end: TimeOfDay
+    """Before then, `HH:MM`; earlier than `from`: on the next day."""
     zone: Annotated[str, Meta(min_length=1, max_length=64)]
+    """Whose clocks these are, such as `Europe/Berlin`."""
 
 
 class Rule(Struct, frozen=True, forbid_unknown_fields=True, rename={"hold": "for"}):
-    """Fires for a subject for which all conditions `when` have held for `hold` seconds.
-
-    It is resolved once they have not held for `clear_for` seconds. Only rooms of `min_users` and more count. While it
-    fires it is sent again every `repeat` seconds, until somebody acknowledges it.
-    """
+    """Says what raises alerts, and where they are sent."""
 
     name: Name
+    """For people."""
     severity: Severity
+    """Of its alerts."""
     subject: Subject
+    """What each alert is about."""
     when: Annotated[list[Condition], Meta(min_length=1, max_length=MAX_CONDITIONS)]
+    """Conditions, which all have to hold."""
     id: str = ""
+    """Given by the server."""
     enabled: bool = True
+    """Whether it raises alerts."""
     scope: Scope = Scope()
+    """What it looks at."""
     hold: Hold = 0
+    """Seconds for which they have to hold until it fires."""
     clear_for: Hold = 0
+    """Seconds for which they must not hold until it is resolved."""
     min_users: Annotated[int, Meta(ge=1, le=10**6)] | None = None
+    """Users that a room has at least; for `silent_for`, users in calls before."""
     active: Active | None = None
+    """When it may fire; None: always."""
     repeat: Annotated[float, Meta(ge=60, le=LONGEST_HOLD)] | None = None
+    """Seconds after which it is sent again until it is acknowledged; None: it is sent once."""
     channels: Annotated[list[str], Meta(max_length=MAX_CHANNELS_OF_RULE)] = field(default_factory=list)
+    """Ids of those to which it is sent."""
 
 
 class Acknowledgement(Struct, frozen=True):
     by: str
+    """Who did it."""
     at: float
+    """Unix seconds."""
     note: str
+    """What was written to it."""
 
 
 class Alert(Struct, frozen=True):
-    """One incident. `metric`, `value`, `threshold` and `unit` are those of the rule's first condition.
-
-    `value` is the newest one, `worst` the one farthest past the threshold. `path` is that of the page.
-    """
+    """One incident."""
 
     id: str
+    """Of this incident."""
     rule_id: str
+    """Of the rule that raised it."""
     rule: str
+    """Its name."""
     severity: Severity
+    """That of the rule."""
     subject: Subject
+    """What it is about."""
     state: State
+    """`pending` until it has held for long enough, then `firing`, in the end `resolved`."""
     room_id: str | None
+    """None of one about the server."""
     user_id: str | None
+    """None of one about a room or the server."""
     started_at: float
+    """When the conditions began to hold, Unix seconds."""
     fired_at: float | None
+    """Unix seconds; None of one that is pending."""
     resolved_at: float | None
+    """Unix seconds; None until then."""
     metric: str
+    """That of the rule's first condition."""
     value: float | None
+    """The newest, in `unit`."""
     worst: float | None
+    """The one farthest past the threshold, in `unit`."""
     threshold: float
+    """That of the rule's first condition, in `unit`."""
     unit: str
+    """Of these figures; empty of scores and counts."""
     text: str
+    """In words, with names and figures."""
     path: str
+    """Of the page, relative to PUBLIC_URL."""
     acknowledged: Acknowledgement | None = None
+    """None until somebody does."""
     silenced_until: float | None = None
+    """Unix seconds; None where nothing silences it."""
 
 
 class Silence(Struct, frozen=True):
     """Alerts that match all that is given here are shown, and not sent, until `until`."""
 
     id: str
+    """Given by the server."""
     rule_id: str | None
+    """Only alerts of this rule."""
     room_id: str | None
+    """Only alerts about this room and its users."""
     user_id: str | None
+    """Only alerts about this user."""
     until: float
+    """When it ends, Unix seconds."""
     reason: str
+    """What was written to it."""
     by: str
+    """Who did it."""
 
     def matches(self, rule_id: str, room_id: str | None, user_id: str | None) -> bool:
         return self.rule_id in (None, rule_id) and self.room_id in (None, room_id) and self.user_id in (None, user_id)

@@ -35,19 +35,24 @@ _AT_ONCE = 200
 
 
 class Preview(Struct, frozen=True, rename={"start": "from", "end": "to"}):
-    """How often it would have fired, the newest of these alerts, and which share (0-1) was over within SHORT.
+    """What a rule would have done.
 
-    `start` is from when on reports are stored, where that is later than what was asked for. `worst` has the worst value
-    of the first condition in each of PARTS equal parts of the time, looked at once in each and when an alert fired;
-    None where there is none, and for rules about the server.
+    `worst` is looked at once in each of PARTS parts and when an alert fired; None where there is none, and for rules
+    about the server.
     """
 
     firings: int
+    """How often it would have fired."""
     noise: float | None
+    """Share of these that was over within a minute, 0 to 1; None where it never fired."""
     start: float
+    """From when on reports are stored, where that is later than what was asked for: Unix seconds."""
     end: float
+    """Unix seconds."""
     alerts: list[Alert]
+    """The newest of them."""
     worst: list[float | None]
+    """The worst value of the first condition in each of equal parts of the time, in the unit of the metric."""
 
 
 class Previews:

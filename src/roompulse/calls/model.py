@@ -29,79 +29,111 @@ class CallsQuery(Struct, frozen=True):
 
 
 class Calls(Struct, frozen=True, gc=False):
-    """`count` is how many match, of which `calls` are those asked for."""
+    """The calls that match."""
 
     calls: Sequence[Session]
+    """Those that were asked for."""
     count: int
+    """Calls that match."""
 
 
 class Minutes(Struct, frozen=True, gc=False):
-    """Minutes that a user was of each level."""
+    """How long a user was of each level."""
 
     good: float
+    """Minutes in which its level was good."""
     fair: float
+    """Minutes in which its level was fair."""
     poor: float
+    """Minutes in which its level was poor."""
     unknown: float
+    """Minutes without a score."""
 
 
 class Stay(Struct, frozen=True, gc=False):
-    """A user in a room, from joining to leaving; `left` is None while it is there.
-
-    `minutes` has a letter for each minute: the worst level in it, `p`oor, `f`air, `g`ood or `u`nknown.
-    """
+    """A user in a room, from joining to leaving."""
 
     joined: float
+    """Unix seconds."""
     left: float | None
+    """Last report, Unix seconds; None while it is there."""
     minutes: str
+    """A letter for each minute: the worst level in it, `p`oor, `f`air, `g`ood or `u`nknown."""
 
 
 class CallUser(Struct, frozen=True, gc=False):
-    """How a call went for one user.
-
-    `score` is the average, `worst` the lowest, with its time and the reasons for it; both None of who was never rated.
-    """
+    """How a call went for one user."""
 
     user_id: str
+    """As it was reported."""
     user_name: str | None
+    """The newest that was given."""
     joined: float
+    """For the first time, Unix seconds."""
     left: float | None
+    """Last report, Unix seconds; None while it is there."""
     device: Device | None
+    """The newest that was given."""
     minutes: Minutes
+    """How long it was of each level."""
     score: float | None
+    """Mean, 1.0 to 4.5; None of who was never rated."""
     worst: float | None
+    """Lowest score, 1.0 to 4.5; None of who was never rated."""
     worst_at: float | None
+    """When that was, Unix seconds."""
     reasons: Sequence[str]
+    """For that score, in words, the costliest first."""
     stays: Sequence[Stay]
+    """Each time that it was in the room."""
 
 
 class WorstMinute(Struct, frozen=True, gc=False):
     """The minute with the lowest score of the room, and its users by level then."""
 
     timestamp: float
+    """When it began, Unix seconds."""
     score: float
+    """Of the room, 1.0 to 4.5."""
     good: int
+    """Users whose level is good."""
     fair: int
+    """Users whose level is fair."""
     poor: int
+    """Users whose level is poor."""
     unknown: int
+    """Users without a score."""
 
 
 class VerdictSpan(Struct, frozen=True, gc=False, rename={"start": "from", "end": "to"}):
     """What was said of the room from one time to another."""
 
     start: float
+    """Unix seconds."""
     end: float
+    """Unix seconds."""
     text: str
+    """In words."""
 
 
 class CallReport(Struct, frozen=True, gc=False):
-    """One call; `ended_at` is None while it is live. `users` begin with who suffered most; `text` is five sentences."""
+    """One call."""
 
     room_id: str
+    """Its room."""
     room_name: str | None
+    """The newest that was given."""
     started_at: float
+    """First report, Unix seconds."""
     ended_at: float | None
+    """Last report, Unix seconds; None while it is live."""
     users: Sequence[CallUser]
+    """Who suffered most first."""
     worst_minute: WorstMinute | None
+    """The minute with the lowest score of the room; None where it had no score."""
     verdicts: Sequence[VerdictSpan]
+    """What was said of the room, one after the other."""
     events: Sequence[TimelineEvent]
+    """What happened, oldest first: the newest 1000."""
     text: str
+    """The call in five sentences."""

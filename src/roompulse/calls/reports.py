@@ -1,19 +1,20 @@
 """The report on one call, made of what is stored: its session, its users and its snapshots."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
+from math import ceil
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from roompulse.calls.attendance import Figures
+from roompulse.calls.attendance import LETTERS, Figures
 from roompulse.calls.model import CallReport, CallUser, Minutes, Stay, VerdictSpan, WorstMinute
 from roompulse.calls.store import SqlCalls
 from roompulse.calls.words import call_in_words, verdict_in_words
 from roompulse.clock import Clock
-from roompulse.events.model import EventQuery, TimelineEvent
+from roompulse.events.model import EventQuery, Kind, TimelineEvent
 from roompulse.events.timeline import Timeline
 from roompulse.quality import Level
 from roompulse.rooms.model import Snapshot
@@ -21,7 +22,8 @@ from roompulse.store.contract import HistoryQuery, Session, Steps, Store
 from roompulse.store.reader import Reader
 
 _MINUTE = 60.0
-_MOST_SNAPSHOTS, _MOST_EVENTS = 10_000, 1_000
+_MOST_SNAPSHOTS, _MOST_EVENTS, _MOST_MOVES = 10_000, 1_000, 10_000
+_MOVES: Sequence[Kind] = ("user_joined", "user_left")
 _SHORTEST_VERDICT = 20.0
 """Seconds: a shorter one is part of the one before."""
 
@@ -54,7 +56,12 @@ class CallReports:
             return None
         within = EventQuery(room_id, stored.call.started_at, stored.end, limit=_MOST_EVENTS)
         events, _ = await self._timeline.find(within)
-        return _report(stored, events)
+        moves = [
+            event
+            for kind in _MOVES
+            for event in (await self._timeline.find(replace(within, kind=kind, limit=_MOST_MOVES)))[0]
+        ]
+        return _report(stored, events, moves)
 
     def _read(self, room_id: str, started_at: float) -> Steps[_Stored | None]:
         call = self._calls.call(room_id, started_at)
@@ -69,9 +76,12 @@ class CallReports:
         return _Stored(call, rows, minutes or [], snapshots or [], end)
 
 
-def _report(stored: _Stored, events: Sequence[TimelineEvent]) -> CallReport:
+def _report(stored: _Stored, events: Sequence[TimelineEvent], moves: Sequence[TimelineEvent]) -> CallReport:
+    """`moves` are the events that say who joined and left."""
     call, snapshots, end = stored.call, stored.snapshots, stored.end
-    users, worst = _users(stored.rows), _worst(stored.minutes)
+    noted = _users(stored.rows)
+    users = [*noted, *_unnoted(moves, {user.user_id for user in noted}, call, end)]
+    worst = _worst(stored.minutes)
     return CallReport(
         room_id=call.room_id,
         room_name=call.room_name,
@@ -112,6 +122,39 @@ def _user(user_id: str, rows: Sequence[tuple[Any, Figures]]) -> CallUser:
         reasons=lowest.reasons,
         stays=stays,
     )
+
+
+def _unnoted(moves: Sequence[TimelineEvent], noted: Collection[str], call: Session, end: float) -> Iterator[CallUser]:
+    """Users who came and left between two looks at who is there: of them events alone tell, and no score."""
+    of_user: defaultdict[str, list[TimelineEvent]] = defaultdict(list)
+    for event in sorted(moves, key=lambda event: event.time):
+        if event.user_id is not None and event.user_id not in noted:
+            of_user[event.user_id].append(event)
+    for user_id, events in sorted(of_user.items()):
+        stays = list(_stays(events, call, end))
+        minutes = sum((end if stay.left is None else stay.left) - stay.joined for stay in stays) / _MINUTE
+        shown = Minutes(0.0, 0.0, 0.0, round(minutes, 2))
+        yield CallUser(
+            user_id, None, stays[0].joined, stays[-1].left, None, shown, None, None, None, reasons=[], stays=stays
+        )
+
+
+def _stays(events: Sequence[TimelineEvent], call: Session, end: float) -> Iterator[Stay]:
+    """From each joining to the next leaving; what is missing was before the call, or is to come."""
+    joined: float | None = None
+    for event in events:
+        if event.kind == "user_joined":
+            joined = event.time
+        else:
+            yield _unrated(call.started_at if joined is None else joined, event.time)
+            joined = None
+    if joined is not None:
+        yield _unrated(joined, call.ended_at, end)
+
+
+def _unrated(joined: float, left: float | None, end: float = 0.0) -> Stay:
+    length = (end if left is None else left) - joined
+    return Stay(joined, left, LETTERS["unknown"] * max(1, ceil(length / _MINUTE)))
 
 
 _LEVELS: tuple[Level, ...] = ("good", "fair", "poor", "unknown")

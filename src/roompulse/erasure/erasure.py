@@ -37,10 +37,12 @@ _OF_ROOMS, _OF_USERS = (snapshots, sessions), (samples, attendances, events, rol
 
 
 class Erased(Struct, frozen=True):
-    """How many rows were deleted, in all and by table; reports of others count that said something about a user."""
+    """What was deleted."""
 
     rows: int
+    """Rows that were deleted."""
     tables: Mapping[str, int]
+    """Rows that were deleted, by table; reports of others count that said something about a user."""
 
 
 class Erasure:

@@ -37,18 +37,22 @@ DEFAULT_LIMIT = 720
 
 
 class TimelineEvent(Struct, frozen=True, gc=False):
-    """`time` is when it began (Unix seconds with milliseconds); two events that are equal are one.
-
-    `level` is the one after a change. `detail` is that of a report's event, or a new verdict.
-    """
+    """What happened in a room; two events that are equal are one."""
 
     time: float
+    """When it began, Unix seconds."""
     kind: Kind
+    """What happened."""
     user_id: str | None = None
+    """None of one about the room."""
     stream_id: str | None = None
+    """The stream that it is about."""
     level: Level | None = None
+    """The one after a change."""
     text: str = ""
+    """In words."""
     detail: str | None = None
+    """What a report said about it, the verdict after a change, or who wrote a note."""
 
 
 class Shown(Struct, frozen=True, tag=True):

@@ -22,14 +22,20 @@ NoteText = Annotated[str, Meta(max_length=LONGEST)]
 
 
 class Note(Struct, frozen=True):
-    """A note by an operator on a room or one of its users; `time` is the moment that it is about (Unix seconds)."""
+    """A note by an operator on a room or one of its users."""
 
     id: int
+    """Of this note in this room."""
     room_id: str
+    """The room that it is on."""
     user_id: str | None
+    """The user that it is about."""
     time: float
+    """The moment that it is about, Unix seconds."""
     text: str
+    """What was written."""
     by: str
+    """Who wrote it; `anonymous` where nobody signs in."""
 
 
 class Author(Struct, frozen=True):

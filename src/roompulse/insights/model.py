@@ -67,64 +67,84 @@ class Span(Struct, frozen=True):
 
 
 class TopTerm(Struct, frozen=True):
-    """A term, and the share of the fair and poor user-minutes in which it cost the most."""
+    """A term that cost users much."""
 
     term: TermName
+    """What impairs streams."""
     share: float
+    """% of the fair and poor user-minutes in which it cost the most."""
 
 
 class Scores(Struct, frozen=True):
-    """Of user-minutes, by nearest rank, to 0.05."""
+    """By nearest rank, to 0.05."""
 
     p10: float
+    """10th percentile of user-minutes, 1.0 to 4.5."""
     median: float
+    """Of user-minutes, 1.0 to 4.5."""
 
 
 class Against(Struct, frozen=True):
-    """A group compared with all others, or with its own earlier time.
-
-    `poor` is their share of poor user-minutes, `difference` by how many percentage points the group's own is higher,
-    `significant` whether that is more than chance (docs/insights.md has the test).
-    """
+    """A group compared with all others, or with its own earlier time."""
 
     poor: float
+    """% of their user-minutes that is poor."""
     difference: float
+    """By how much the group's own share is higher: percentage points (%)."""
     significant: bool
+    """Whether that is more than chance (docs/insights.md has the test)."""
 
 
 class Group(Struct, frozen=True):
-    """The users that have one value of a dimension; `value` is None for the rest.
-
-    `good`, `fair` and `poor` are shares of its user-minutes, None where there are none.
-    """
+    """The users that have one value of a dimension."""
 
     value: str | None
+    """What its users have in common; None of the rest."""
     users: int
+    """Users."""
     user_minutes: int
+    """Minutes that its users were there, added up."""
     good: float | None
+    """% of its user-minutes; None where there are none."""
     fair: float | None
+    """% of its user-minutes; None where there are none."""
     poor: float | None
+    """% of its user-minutes; None where there are none."""
     score: Scores | None
+    """Of its user-minutes; None without a score."""
     top_terms: list[TopTerm]
+    """What cost the most, the most frequent first."""
     against: Against | None
+    """Compared with all others, or with its own earlier time; None where there is nothing to compare with."""
 
 
 class Insights(Struct, frozen=True):
-    """Groups by their user-minutes, the largest first; `rest` are values that are not among them."""
+    """Users by what they have in common."""
 
     by: str
+    """What users are grouped by."""
     groups: list[Group]
+    """Those with the most user-minutes, the largest first."""
     rest: Group
+    """All values that are not among them."""
 
 
 class TrendPoint(Struct, frozen=True):
-    """The whole server: means over a step. `reports` is reports per second."""
+    """The whole server: means over a step."""
 
     timestamp: float
+    """When the step began, Unix seconds."""
     rooms: float
+    """Live rooms, mean."""
     users: float
+    """Users in them, mean."""
     good: float
+    """Users whose level is good, mean."""
     fair: float
+    """Users whose level is fair, mean."""
     poor: float
+    """Users whose level is poor, mean."""
     unknown: float
+    """Users without a score, mean."""
     reports: float
+    """Reports a second."""

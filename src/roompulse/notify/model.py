@@ -17,32 +17,45 @@ Url = Annotated[str, Meta(min_length=1, max_length=LONGEST_URL)]
 
 
 class Channel(Struct, frozen=True, forbid_unknown_fields=True):
-    """`url` is of webhooks and Apprise, `to` of e-mail, `secret` of webhooks: it signs what they are sent.
-
-    With `call_ended`, which is of webhooks too, it is also sent the report on each call once the call has ended.
-    """
+    """Where alerts are sent."""
 
     name: Name
+    """For people."""
     kind: Kind
+    """What it is sent by."""
     id: str = ""
+    """Given by the server."""
     url: Url | None = None
+    """Of webhooks and Apprise."""
     to: Annotated[str, Meta(min_length=3, max_length=1000)] | None = None
+    """Of e-mail: addresses, separated by commas."""
     secret: Annotated[str, Meta(max_length=200)] | None = None
+    """Of webhooks: `whsec_` and Base64; it signs what they are sent. One is made where none is given."""
     enabled: bool = True
+    """Whether it is sent anything."""
     call_ended: bool = False
+    """Of webhooks: whether it is also sent the report on each call once the call has ended."""
 
 
 class ShownChannel(Struct, frozen=True):
     """A channel as it is read: URLs without what may be secret in them, and the secret only once, when it is made."""
 
     id: str
+    """Given by the server."""
     name: str
+    """For people."""
     kind: Kind
+    """What it is sent by."""
     url: str | None
+    """Its beginning alone, as the rest may be secret."""
     to: str | None
+    """Of e-mail: addresses, separated by commas."""
     secret: str | None
+    """Shown once, when it is made here."""
     enabled: bool
+    """Whether it is sent anything."""
     call_ended: bool
+    """Whether it is also sent the report on each call once the call has ended."""
 
 
 def shown(channel: Channel, secret: str | None = None) -> ShownChannel:
@@ -65,33 +78,45 @@ class EndedCall(Struct, frozen=True):
     """Which call ended: the report on it is made when it is sent."""
 
     room_id: str
+    """Its room."""
     started_at: float
+    """Unix seconds."""
 
 
 class Message(Struct, frozen=True):
-    """What one channel is to be told; `id` is the same at each attempt, by which receivers tell repeats.
-
-    It is about an alert or, with the type `call.ended`, about a call.
-    """
+    """What one channel is to be told: of an alert or, with the type `call.ended`, of a call."""
 
     id: str
+    """The same at each attempt, by which receivers tell repeats: `webhook-id`."""
     type: MessageType
+    """What it is about."""
     created_at: float
+    """Unix seconds."""
     alert: Alert | None = None
+    """As it was then; None of a message about a call."""
     call: EndedCall | None = None
+    """The call that ended; None of a message about an alert."""
 
 
 class Delivery(Struct, frozen=True):
-    """A message in the outbox, or what became of it. `detail` says what the last attempt came to."""
+    """A message in the outbox, or what became of it."""
 
     id: int
+    """In the order of sending."""
     channel_id: str
+    """To which it is sent."""
     message: Message
+    """What is sent."""
     attempts: int
+    """How often it was tried."""
     next_at: float | None
+    """When it is tried next, Unix seconds; None when there is no next time."""
     done_at: float | None
+    """When it was delivered or given up, Unix seconds."""
     outcome: Outcome | None
+    """None while it waits."""
     detail: str
+    """What the last attempt came to."""
 
 
 class SendError(Exception):

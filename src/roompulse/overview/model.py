@@ -8,21 +8,32 @@ from roompulse.rooms.model import RoomSummary
 
 
 class Totals(Struct, frozen=True, gc=False):
-    """Live rooms, their users, and these by level; reports per second, and when the newest one came (Unix seconds)."""
+    """Of all live rooms."""
 
     rooms: int
+    """Live rooms."""
     users: int
+    """Users in them."""
     good: int
+    """Users whose level is good."""
     fair: int
+    """Users whose level is fair."""
     poor: int
+    """Users whose level is poor."""
     unknown: int
+    """Users without a score."""
     reports_per_second: float
+    """Reports a second, over the last 10 s."""
     received_at: float | None
+    """When the newest report came, Unix seconds; None without any."""
 
 
 class Overview(Struct, frozen=True, gc=False):
-    """`totals` are of all live rooms; `count` is how many match, of which `rooms` are those asked for."""
+    """The live rooms that match, and totals."""
 
     totals: Totals
+    """All live rooms."""
     rooms: Sequence[RoomSummary]
+    """Those that were asked for."""
     count: int
+    """Rooms that match."""

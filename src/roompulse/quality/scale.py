@@ -19,49 +19,66 @@ IMPAIRED: frozenset[Level] = frozenset({"fair", "poor"})
 
 
 class Term(Struct, frozen=True, gc=False):
-    """What one impairment costs (score points), and the figure that it was computed from."""
+    """What one impairment costs."""
 
     term: TermName
+    """What impairs the stream."""
     cost: float
+    """Points of the score, 0 to 3.5."""
     value: float
+    """The figure that it was computed from, in `unit`."""
     unit: str
+    """Of `value`, such as `ms` or `%`."""
 
 
 class StreamQuality(Struct, frozen=True, gc=False):
-    """`score` is None and `level` "unknown" where nothing is known; `terms` are those that cost something."""
+    """How a stream rates."""
 
     score: float | None
+    """1.0 to 4.5; None where nothing is known."""
     level: Level
+    """Of that score."""
     terms: list[Term]
+    """What it costs, as far as it costs something."""
 
 
 UNRATED = StreamQuality(None, "unknown", [])
 
 
 class UserQuality(Struct, frozen=True, gc=False):
-    """`uplink` is the worst score of what the user sends, `downlink` of what it receives.
-
-    `score` is the worse of the two, and None for a user that receives nothing. `reasons` begin with the costliest.
-    """
+    """How a user rates."""
 
     score: float | None
+    """The worse of uplink and downlink, 1.0 to 4.5; None where nothing is known, or nothing is received."""
     level: Level
+    """Of that score."""
     uplink: float | None
+    """Lowest score of what the user sends, 1.0 to 4.5."""
     downlink: float | None
+    """Lowest score of what it receives, 1.0 to 4.5."""
     reasons: list[str]
+    """In words, the costliest first."""
 
 
 class RoomQuality(Struct, frozen=True, gc=False):
-    """`worst` is the lowest score of a user; `good` to `unknown` count users by level."""
+    """How a room rates."""
 
     score: float | None
+    """10th percentile of the scores of its users, 1.0 to 4.5; None without any."""
     level: Level
+    """Of that score."""
     worst: float | None
+    """Lowest score of a user, 1.0 to 4.5."""
     good: int
+    """Users whose level is good."""
     fair: int
+    """Users whose level is fair."""
     poor: int
+    """Users whose level is poor."""
     unknown: int
+    """Users without a score."""
     verdict: Verdict
+    """`widespread`: at least half of at least 3 users with a score are fair or poor."""
 
 
 def mos(r: float) -> float:

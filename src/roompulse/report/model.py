@@ -55,70 +55,101 @@ Percent = Annotated[int, Meta(ge=0, le=100)] | Annotated[float, Meta(ge=0, le=10
 
 
 class Video(Struct, frozen=True, gc=False):
-    """Figures of video; dropped frames and freezes are since the previous report of the stream."""
+    """Figures of video."""
 
     timestamp: UnixTime | None = None
+    """When it was measured, by the sender's clock: Unix seconds (milliseconds from 10^11 on)."""
     frame_rate: FramesPerSecond | None = None
+    """Frames per second."""
     width: Pixels | None = None
+    """Pixels."""
     height: Pixels | None = None
+    """Pixels."""
     bitrate: KilobitsPerSecond | None = None
+    """kbit/s."""
     codec: ShortText | None = None
+    """Such as `VP8`, `H264` or `AV1`."""
     frames_dropped: Count | None = None
+    """Frames since the previous report of the stream."""
     freeze_count: Count | None = None
+    """Freezes since the previous report of the stream."""
     freeze_duration: Seconds | None = None
+    """Seconds for which the picture stood still since the previous report of the stream."""
     content: Content | None = None
+    """What is shown; where it is not said, a stream whose id begins with `screen` is a screen."""
     limited_by: LimitedBy | None = None
+    """What keeps the encoder from sending more: `qualityLimitationReason` of WebRTC's statistics."""
 
 
 class Audio(Struct, frozen=True, gc=False):
-    """Figures of audio; `concealed` is the share of samples since the previous report of the stream."""
+    """Figures of audio."""
 
     timestamp: UnixTime | None = None
+    """When it was measured, by the sender's clock: Unix seconds (milliseconds from 10^11 on)."""
     sample_rate: Annotated[int, Meta(ge=0, le=10**6)] | None = None
+    """Hz."""
     channels: Annotated[int, Meta(ge=0, le=64)] | None = None
+    """How many there are."""
     bitrate: KilobitsPerSecond | None = None
+    """kbit/s."""
     codec: ShortText | None = None
+    """Such as `opus`."""
     level: Share | None = None
+    """Loudness, 0 to 1."""
     muted: bool | None = None
+    """Whether nothing is sent on purpose."""
     concealed: Percent | None = None
+    """% of the samples since the previous report of the stream that were made up for lost ones."""
 
 
 class Network(Struct, frozen=True, gc=False):
     rtt: Milliseconds | None = None
+    """Round-trip time, ms."""
     packet_loss: Percent | None = None
+    """% of the packets."""
     jitter: Milliseconds | None = None
+    """ms."""
 
 
 class Stream(Struct, frozen=True, gc=False):
-    """One stream, measured where it is sent (`send`) or received (`recv`).
-
-    `sender_id`, `from` in JSON, is whose stream a media server's `recv` is, None where it does not say; elsewhere it is
-    ignored.
-    """
+    """One stream, measured where it is sent or received."""
 
     stream_id: Id
+    """Such as `camera`, `screen` or `mic`: told apart for each user, reporter and direction."""
     direction: Direction
+    """`send`: measured where it is sent; `recv`: where it is received."""
     video: Video | None = None
+    """None of a stream without video."""
     audio: Audio | None = None
+    """None of a stream without audio."""
     network: Network | None = None
+    """None where the network is not measured."""
     sender_id: Id | None = field(default=None, name="from")
+    """In a media server's report, whose stream a `recv` is; ignored elsewhere."""
 
 
 class Device(Struct, frozen=True, gc=False):
     """A user's device, in the words of the SDK."""
 
     type: ShortText | None = None
+    """Such as `desktop` or `phone`."""
     os: ShortText | None = None
+    """Operating system."""
     browser: ShortText | None = None
+    """With its version."""
     network_type: ShortText | None = None
+    """Such as `wifi` or `cellular`."""
 
 
 class Connection(Struct, frozen=True, gc=False):
     """The way that a user's media takes, in the words of WebRTC."""
 
     candidate_type: CandidateType | None = None
+    """How media gets through: directly (`host`, `srflx`, `prflx`) or by a `relay`."""
     protocol: Protocol | None = None
+    """That to the other side, or to the relay."""
     ice_state: ShortText | None = None
+    """`iceConnectionState` of WebRTC."""
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -129,10 +160,15 @@ class Entry(Struct, frozen=True, gc=False):
     """
 
     user_id: Id
+    """Whose media it is: the sender, or the reporter itself where the sender is not known."""
     streams: list[Stream]
+    """What was measured; may be empty."""
     device: Device | None = None
+    """The user's."""
     user_name: Name | None = None
+    """For people, shown beside the id."""
     connection: Connection | None = None
+    """The user's."""
 
 
 LEFT = "left"
@@ -140,29 +176,39 @@ LEFT = "left"
 
 
 class Event(Struct, frozen=True, gc=False):
-    """What happened at the reporter; `time` is Unix seconds once decoded, None that of the report."""
+    """What happened at the reporter; `time` is Unix seconds once decoded."""
 
     type: ShortText
+    """What happened, in a word; `left` says that the reporter leaves the room."""
     time: UnixTime | None = None
+    """Unix seconds (milliseconds from 10^11 on); without it, that of the report."""
     stream_id: Id | None = None
+    """The stream that it is about."""
     detail: LongText | None = None
+    """More about it, for people."""
 
 
 class Report(Struct, frozen=True, gc=False):
-    """One report; `user_id` is the reporter, `report_time` is Unix seconds once decoded.
-
-    `labels` are about the reporter. One that is a media server is no user of the room.
-    """
+    """One report; `report_time` is Unix seconds once decoded."""
 
     user_id: Id
+    """Who reports."""
     room_id: Id
+    """The room that it is about."""
     sdk_version: ShortText
+    """Of the reporter."""
     report_time: UnixTime
+    """By the reporter's clock: Unix seconds (milliseconds from 10^11 on)."""
     metrics: list[Entry]
+    """An entry for each user reported on; empty it is a sign of life."""
     room_name: Name | None = None
+    """For people, shown beside the id."""
     labels: Labels | None = None
+    """What is known of the reporter besides, such as its region: up to 8 words by key."""
     events: Annotated[list[Event], Meta(max_length=MAX_EVENTS)] | None = None
+    """What happened at the reporter since its previous report."""
     role: Role | None = None
+    """`server`: a media server, which is no user of the room and speaks for its users."""
 
     @property
     def by_server(self) -> bool:

@@ -47,9 +47,8 @@ class Given:
             self._values[name] = (value, now, by_itself)
 
     def give_entry(self, entry: Entry, now: float, *, by_itself: bool) -> None:
-        if entry.device or entry.user_name or entry.connection:
-            for name in ("device", "user_name", "connection"):
-                self.give(name, getattr(entry, name), now, by_itself=by_itself)
+        for name in ("device", "user_name", "connection"):
+            self.give(name, getattr(entry, name), now, by_itself=by_itself)
 
     def shift(self, seconds: float) -> None:
         if self._values:

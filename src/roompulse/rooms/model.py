@@ -12,128 +12,171 @@ from roompulse.report.model import Audio, Connection, Device, Direction, Network
 class Figures(Struct, frozen=True, gc=False):
     """Spread of one figure over the streams that gave it: rtt and jitter in ms, packet loss in percent.
 
-    Ranks are nearest ones. `median` is None in snapshots of versions that did not store it.
+    Ranks are nearest ones.
     """
 
     avg: float
+    """Mean, in the unit of the figure."""
     median: float | None
+    """In the unit of the figure; None in old snapshots."""
     p95: float
+    """95th percentile, in the unit of the figure."""
     max: float
+    """Highest, in the unit of the figure."""
 
 
 class FrameRate(Struct, frozen=True, gc=False):
     """Frames per second over the video streams that gave them."""
 
     avg: float
+    """Mean, frames per second."""
     min: float
+    """Lowest, frames per second."""
 
 
 class VideoTotals(Struct, frozen=True, gc=False):
     stream_count: int
+    """Streams with video."""
     frame_rate: FrameRate | None
+    """Over the streams that gave one."""
     send_bitrate: float
+    """Sum of what is sent, kbit/s; 0 without such a stream."""
     recv_bitrate: float
+    """Sum of what is received, kbit/s; 0 without such a stream."""
 
 
 class AudioTotals(Struct, frozen=True, gc=False):
     stream_count: int
+    """Streams with audio."""
     send_bitrate: float
+    """Sum of what is sent, kbit/s; 0 without such a stream."""
     recv_bitrate: float
+    """Sum of what is received, kbit/s; 0 without such a stream."""
 
 
 class Aggregate(Struct, frozen=True, gc=False):
-    """A room in figures; bitrates are sums, and 0 when there is no such stream."""
+    """A room in figures."""
 
     user_count: int
+    """Users in the room."""
     stream_count: int
+    """Streams that count: without those that are stale."""
     quality: RoomQuality
+    """How the room rates."""
     rtt: Figures | None
+    """Round-trip time over the streams that gave one, ms."""
     packet_loss: Figures | None
+    """Over the streams that gave one, %."""
     jitter: Figures | None
+    """Over the streams that gave one, ms."""
     video: VideoTotals
+    """All streams with video."""
     audio: AudioTotals
+    """All streams with audio."""
 
 
 class Snapshot(Aggregate, frozen=True, gc=False):
-    """The aggregate of a room as it was at `timestamp`."""
+    """The aggregate of a room as it was at a time."""
 
     timestamp: float
+    """Of what time it is, Unix seconds."""
 
 
 class StreamMetrics(Struct, frozen=True, gc=False):
-    """The newest sample of one stream, and how it rates: unknown once no report mentioned it for STALE_AFTER.
-
-    `sender_id`, `from` in JSON, is there where a media server measured what the user receives: whose stream that is,
-    None where it is not known.
-    """
+    """The newest sample of one stream, and how it rates: unknown once no report mentioned it for STALE_AFTER."""
 
     stream_id: str
+    """As it was reported."""
     direction: Direction
+    """`send`: measured where it is sent; `recv`: where it is received."""
     reporter_id: str
+    """Who measured it: a user, or a media server."""
     received_at: float
+    """When its newest report came, Unix seconds."""
     video: Video | None
+    """None of a stream without video."""
     audio: Audio | None
+    """None of a stream without audio."""
     network: Network | None
+    """None where the network is not measured."""
     quality: StreamQuality
+    """How the stream rates."""
     sender_id: str | UnsetType | None = field(default=UNSET, name="from")
+    """Whose stream it is; there only where a media server measured what the user receives."""
 
 
 class Receiving(Struct, frozen=True, gc=False):
     """How well a user receives one stream of another, by its own report or by that of a media server."""
 
     user_id: str
+    """Who sends it."""
     stream_id: str
+    """As it was reported."""
     score: float | None
+    """Of the stream, 1.0 to 4.5; None where nothing is known."""
     level: Level
+    """Of that score."""
 
 
 class UserMetrics(Struct, frozen=True, gc=False):
-    """The latest of one user.
-
-    `streams` are those that entries about this user gave, `receiving` what it receives by its own reports and by those
-    of media servers.
-    `sdk_version` and `report_time` are of the newest report about the user (of its own newest report where nobody
-    reported about it), `received_at` is when the last report by or about it came. `user_name`, `device` and
-    `connection` are of the newest entry that gave one, `labels` of its own newest report that gave some; each is
-    forgotten like a stream that is not mentioned any more.
-    """
+    """The latest of one user; what was given is forgotten like a stream that is not mentioned any more."""
 
     user_id: str
+    """As it was reported."""
     user_name: str | None
+    """The newest that was given."""
     sdk_version: str
+    """Of the newest report about it, or by it where nobody reported about it."""
     device: Device | None
+    """The newest that was given."""
     connection: Connection | None
+    """The newest that was given."""
     labels: dict[str, str] | None
+    """The newest that it gave itself."""
     report_time: int
+    """Of the same report as `sdk_version`, by its reporter's clock: Unix seconds."""
     received_at: float
+    """When the newest report by or about it came, Unix seconds."""
     stale: bool
+    """Whether that is more than STALE_AFTER seconds ago."""
     reporters: list[str]
+    """Who reported about it, sorted."""
     quality: UserQuality
+    """How the user rates."""
     streams: list[StreamMetrics]
+    """What entries about this user gave."""
     receiving: list[Receiving]
+    """What it receives, by its own reports and by those of media servers."""
 
 
 class RoomSummary(Struct, frozen=True, gc=False):
-    """A room in one line: cheap to make, also of a room with many users. `received_at` is that of its newest report.
-
-    `stale` is true when all of its users are.
-    """
+    """A room in one line: cheap to make, also of a room with many users."""
 
     room_id: str
+    """As it was reported."""
     room_name: str | None
+    """The newest that was given."""
     aggregate: Aggregate
+    """The room in figures."""
     received_at: float
+    """When its newest report came, Unix seconds."""
     stale: bool
+    """Whether all of its users are."""
 
 
 class RoomTotals(Struct, frozen=True, gc=False):
     """A room without its users."""
 
     room_id: str
+    """As it was reported."""
     room_name: str | None
+    """The newest that was given."""
     updated_at: float
+    """When it changed last, Unix seconds."""
     aggregate: Aggregate
+    """The room in figures."""
 
 
 class RoomMetrics(RoomTotals, frozen=True, gc=False):
     users: list[UserMetrics]
+    """By their ids."""

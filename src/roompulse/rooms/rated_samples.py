@@ -26,27 +26,38 @@ the second. Reports that were kept come in a burst instead, each less behind tha
 class StreamSample(Struct, frozen=True, gc=False):
     """What one report said about one stream, and how it rates.
 
-    `user_id` is whose media it is, or who receives it where that is not known; `receiver_id` is None of a stream that
-    was measured where it is sent.
-
     `timestamp` is its place in history: `report_time` if that is at most CLOCK_TOLERANCE before `received_at`, and the
     reporter's clock is not known to be slow; else that.
     """
 
     timestamp: float
+    """Its place in history, Unix seconds: `report_time`, or where the reporter's clock is off, `received_at`."""
     received_at: float
+    """When the report came, Unix seconds."""
     report_time: int
+    """By the reporter's clock, Unix seconds."""
     sdk_version: str
+    """Of the reporter."""
     device: Device | None
+    """Of the user that the entry is about."""
     user_id: str
+    """Whose media it is, or who receives it where that is not known."""
     reporter_id: str
+    """Who measured it: a user, or a media server."""
     receiver_id: str | None
+    """None of a stream that was measured where it is sent."""
     stream_id: str
+    """As it was reported."""
     direction: Direction
+    """`send`: measured where it is sent; `recv`: where it is received."""
     video: Video | None
+    """None of a stream without video."""
     audio: Audio | None
+    """None of a stream without audio."""
     network: Network | None
+    """None where the network is not measured."""
     quality: StreamQuality
+    """As it rated at its receipt."""
 
 
 class SampleRater:

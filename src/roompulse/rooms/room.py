@@ -90,13 +90,15 @@ class RoomState:
         self.heard_at = max(self.heard_at, now)
         if report.room_name:
             self.room_name = report.room_name
+        by_server = report.by_server
         for entry in self._entries_of(report, now, version):
-            self._apply_entry(entry, report, now, version)
-            if report.by_server or _changes_its_user(entry):
-                self._touched[self.users[entry.user_id]] = None
+            user = self._apply_entry(entry, report, now, version, by_server=by_server)
+            # Not if it is only about how the reporter, who is noted already, receives the user.
+            if by_server or entry.device or entry.connection or "send" in [one.direction for one in entry.streams]:
+                self._touched[user] = None
         new = len(self.users) - known
         users = list(islice(reversed(self.users.values()), new)) if new else []
-        if not report.by_server and report.events and any(event.type == LEFT for event in report.events):
+        if not by_server and report.events and any(event.type == LEFT for event in report.events):
             self._leave(self.users[report.user_id], report.report_time, now, version)
         self.changed(now, version)
         return users
@@ -117,12 +119,13 @@ class RoomState:
         reporter.sources.note(report, now)
         return self.departures.without(report, now, within=inf)
 
-    def _apply_entry(self, entry: Entry, report: Report, now: float, version: int) -> None:
+    def _apply_entry(self, entry: Entry, report: Report, now: float, version: int, *, by_server: bool) -> UserState:
+        """Apply an entry and return its user."""
         index = self._index
         user = self._user(entry.user_id, now, brought_by=report.user_id)
         reporting = user.reported_on(report, entry, now, version)
         for sample in entry.streams:
-            key = key_of(report, sample)
+            key = key_of(report, sample) if by_server else (sample.stream_id, sample.direction, "")
             stream = reporting.streams.get(key)
             # Whether a stream is sent matters to others who receive it.
             matters = len(user.reporters) > 1 and sample.direction == "send" and user.user_id == report.user_id
@@ -136,11 +139,12 @@ class RoomState:
             elif index:
                 (index.stream_starts if stream.stale else index.stream_changes)(stream)
             stream.replace(sample, report.report_time, now)
-            if stream.by_server and (sender := self._sender_of(stream)):
+            if by_server and stream.by_server and (sender := self._sender_of(stream)):
                 sender.by_servers[stream] = None
                 sender.changed(version)
             if matters and stream.is_sent != was_sent:
                 self._receivers_changed(user, sample.stream_id, version)
+        return user
 
     def _user(self, user_id: str, now: float, brought_by: str = "") -> UserState:
         user = self.users.get(user_id)
@@ -293,8 +297,3 @@ class RoomState:
     def _samples(self) -> list[Stream]:
         """Those that count."""
         return [stream.sample for user in self.users.values() for stream in user.streams() if not stream.stale]
-
-
-def _changes_its_user(entry: Entry) -> bool:
-    """Whether it is about more than how others receive the user: else a report would change all whom it mentions."""
-    return bool(entry.device or entry.connection or any(sample.direction == "send" for sample in entry.streams))

@@ -62,6 +62,7 @@ class StreamState:
         self._quality: StreamQuality | None = None
         # (time, fps), falling from left to right: the leftmost within the window is its highest. Few, so a list.
         self._frame_rates: list[tuple[float, float]] = []
+        self._highest_frame_rate = 0.0
 
     def replace(self, sample: Stream, report_time: int, now: float) -> None:
         """Replace the sample by a newer one."""
@@ -105,6 +106,8 @@ class StreamState:
     def _note_frame_rate(self, video: Video | None, now: float) -> None:
         rates = self._frame_rates
         fps = video.frame_rate if video else None
+        if fps is None and not rates:
+            return
         if fps is not None:
             while rates and rates[-1][1] <= fps:
                 rates.pop()

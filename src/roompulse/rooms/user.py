@@ -73,13 +73,15 @@ class UserState(UserLinks):
         # One that is more than a second older was not late: nothing newer had come for long.
         if not self._newest[0] - 1 <= report.report_time < self._newest[0]:
             self._newest = (report.report_time, now)
-        self.given.give("labels", report.labels, now, by_itself=True)
+        if report.labels:
+            self.given.give("labels", report.labels, now, by_itself=True)
         self._refreshed(now, version)
 
     def reported_on(self, report: Report, entry: Entry, now: float, version: int) -> Reporting:
         """Note that `report` has an entry about this user, and return what its reporter says about it."""
         self._about = (report.sdk_version, report.report_time)
-        self.given.give_entry(entry, now, by_itself=report.user_id == self.user_id)
+        if entry.device or entry.user_name or entry.connection:
+            self.given.give_entry(entry, now, by_itself=report.user_id == self.user_id)
         if report.by_server:
             self.given.give("labels", report.labels, now, by_itself=False)
         self._refreshed(now, version)

@@ -52,19 +52,22 @@ class Visit(Struct, frozen=True):
 
 
 class Session(Struct, frozen=True):
-    """A session of a room, that is a call: from its first to its last report (Unix seconds).
-
-    `ended_at` is None while the room is live. `most_users` and the lowest score with its time are from its snapshots,
-    and None without snapshots.
-    """
+    """A session of a room, that is a call: from its first to its last report. Figures are from its snapshots."""
 
     room_id: str
+    """Its room."""
     started_at: float
+    """First report, Unix seconds."""
     ended_at: float | None
+    """Last report, Unix seconds; None while the room is live."""
     most_users: int | None
+    """Users that were there at once; None without snapshots."""
     worst_at: float | None
+    """When the score was lowest, Unix seconds; None without snapshots."""
     worst_score: float | None
+    """Lowest score of the room, 1.0 to 4.5; None without snapshots."""
     room_name: str | None = None
+    """The newest that was given."""
 
 
 SessionOrder = Literal["ended", "score", "duration", "users"]

@@ -24,18 +24,23 @@ PREVIEWED = 86_400.0
 
 
 class PreviewBody(Struct, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}):
-    """Times are Unix seconds, Unix milliseconds or ISO 8601 with a zone."""
+    """A rule, and for which time to try it."""
 
     rule: Rule
+    """The rule to try."""
     start: float | str | None = None
+    """Unix seconds, Unix milliseconds or ISO 8601 with a zone; without it, a day before `to`."""
     end: float | str | None = None
+    """Unix seconds, Unix milliseconds or ISO 8601 with a zone; without it, now."""
 
 
 class TestResult(Struct, frozen=True):
-    """Whether a message could be sent, and what the receiver said."""
+    """What came of a test message."""
 
     delivered: bool
+    """Whether the message could be sent."""
     detail: str
+    """What the receiver said."""
 
 
 def rule_routes(

@@ -28,16 +28,22 @@ MAX_BODY = 65_536
 
 class AcknowledgeBody(Struct, forbid_unknown_fields=True):
     note: Note = ""
+    """Shown with the alert."""
 
 
 class SilenceBody(Struct, forbid_unknown_fields=True):
-    """`until` is Unix seconds, Unix milliseconds or ISO 8601 with a zone."""
+    """A new silence."""
 
     until: float | str
+    """Unix seconds, Unix milliseconds or ISO 8601 with a zone."""
     reason: Note
+    """For people."""
     rule_id: str | None = None
+    """Only alerts of this rule."""
     room_id: str | None = None
+    """Only alerts about this room and its users."""
     user_id: str | None = None
+    """Only alerts about this user."""
 
 
 class JsonBodies:

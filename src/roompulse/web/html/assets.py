@@ -4,7 +4,7 @@ Pages refer to `/assets/<digest>/…`, which never changes and is cached for a y
 appear in the pages of others, and of these the SDK is open to other sites.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from roompulse.web.http.headers import OPEN_HEADERS
-from roompulse.web.http.routes import FOR_ANYBODY
+from roompulse.web.http.routes import FOR_ANYBODY, with_options
 
 _ONE_YEAR = 365 * 24 * 3600
 _PACKAGE = Path(__file__).parents[2]
@@ -23,6 +23,13 @@ _PACKAGE = Path(__file__).parents[2]
 def _folder(name: str) -> Path:
     """A folder of the wheel, or of the source tree that this runs from."""
     return next(path for path in (_PACKAGE / name, _PACKAGE.parents[1] / name) if path.is_dir())
+
+
+class _Router(Router):
+    """A router that says by OPTIONS what all of its handlers allow."""
+
+    def __init__(self, path: str, *, route_handlers: Iterable[Any], **parameters: Any) -> None:
+        super().__init__(path, route_handlers=with_options(route_handlers), **parameters)
 
 
 class Assets:
@@ -62,4 +69,5 @@ def _router(path: str, folder: Path, cache: CacheControlHeader, headers: Mapping
         cache_control=cache,
         after_request=add_headers,
         opt=FOR_ANYBODY,
+        router_class=_Router,
     )

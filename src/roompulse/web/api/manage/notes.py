@@ -16,15 +16,19 @@ from roompulse.web.http.urls import decode_id
 
 
 class NewNote(Struct, forbid_unknown_fields=True):
-    """`time` is Unix seconds, Unix milliseconds or ISO 8601 with a zone; without it, it is now."""
+    """A note to write."""
 
     text: NoteText
+    """At least one character that is no blank."""
     user_id: str | None = None
+    """The user that it is about; None: the room."""
     time: float | str | None = None
+    """The moment that it is about: Unix seconds, Unix milliseconds or ISO 8601 with a zone; without it, now."""
 
 
 class NoteEdit(Struct, forbid_unknown_fields=True):
     text: NoteText
+    """At least one character that is no blank."""
 
 
 def _author_of(request: AnyRequest) -> Author:

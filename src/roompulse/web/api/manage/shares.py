@@ -18,29 +18,36 @@ from roompulse.web.http.shared import url_of
 
 
 class ShareBody(Struct, forbid_unknown_fields=True):
-    """`path` is that of a room's, a user's or a call's page, `expires_in` is in seconds.
-
-    With `hide_ids` the page has numbers in place of the ids and names of users.
-    """
+    """A page to share."""
 
     path: str
+    """That of a room's, a user's or a call's page, as in `/rooms/room-1`."""
     expires_in: float
+    """Seconds: from 60 to 30 days."""
     hide_ids: bool = False
+    """Whether numbers stand for the ids and names of users."""
 
 
 class ShownShare(Struct, frozen=True):
     """A share without its URL, which is shown once."""
 
     id: str
+    """Not the token in its URL."""
     path: str
+    """Of the page that it opens."""
     by: str
+    """Who made it."""
     created_at: float
+    """Unix seconds."""
     expires_at: float
+    """Unix seconds."""
     hide_ids: bool
+    """Whether numbers stand for the ids and names of users."""
 
 
 class NewShare(ShownShare, frozen=True):
     url: str
+    """Opens the page; shown once."""
 
 
 def share_routes(shares: Shares, bodies: JsonBodies, peers: ClientAddresses) -> list[HTTPRouteHandler]:

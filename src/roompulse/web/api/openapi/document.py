@@ -17,6 +17,7 @@ from roompulse.store.contract import DEFAULT_LIMIT
 from roompulse.web.api.history import MAX_LIMIT
 from roompulse.web.api.openapi.alerts import ALERT_TYPES, alert_paths
 from roompulse.web.api.openapi.calls import CALL_TYPES, call_paths, erase
+from roompulse.web.api.openapi.descriptions import describe
 from roompulse.web.api.openapi.insights import INSIGHT_TYPES, insight_paths
 from roompulse.web.api.openapi.parts import (
     Json,
@@ -93,6 +94,7 @@ def openapi_routes(settings: Settings) -> list[HTTPRouteHandler]:
 def report_schema() -> Json:
     """The JSON Schema (draft 2020-12) of a report."""
     (report,), schemas = msgspec.json.schema_components([Report], ref_template="#/$defs/{name}")
+    describe(schemas, [Report])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A report to roompulse",
@@ -106,10 +108,9 @@ _TYPES = [Report, RoomMetrics, UserMetrics, Snapshot, StreamSample, TimelineEven
 
 
 def openapi_document(settings: Settings) -> Json:
-    references, schemas = msgspec.json.schema_components(
-        [*_TYPES, *ALERT_TYPES, *CALL_TYPES, *INSIGHT_TYPES],
-        ref_template="#/components/schemas/{name}",
-    )
+    types = [*_TYPES, *ALERT_TYPES, *CALL_TYPES, *INSIGHT_TYPES]
+    references, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    describe(schemas, types)
     report, room, user, snapshot, sample, event = references[:6]
     return {
         "openapi": "3.1.0",
@@ -156,7 +157,7 @@ def _history_paths(snapshot: Json, sample: Json) -> Json:
 
 
 def _post(report: Json, settings: Settings) -> Json:
-    shown = {"type": "object", "properties": {"token": {"type": ["string", "null"], "description": "A room token"}}}
+    shown = {"type": "object", "properties": {"token": {"type": ["string", "null"], "description": "A room token."}}}
     body = {"schema": {"allOf": [report, shown]}}
     return _FOR_SENDERS | {
         "summary": "Post a report; 200 says that it is committed to the database",

@@ -75,11 +75,14 @@ def parameter(name: str, description: str, schema: Json) -> Json:
 
 
 def envelope(data: Json, *, error: bool = False) -> Json:
-    code: Json = {"type": "integer", "description": "The HTTP status"} if error else {"const": 0}
-    message: Json = {"type": "string"} if error else {"const": "success"}
+    code: Json = {"const": 0, "description": "There is no error."}
+    message: Json = {"const": "success", "description": "There is no error."}
+    if error:
+        code = {"type": "integer", "description": "The HTTP status."}
+        message = {"type": "string", "description": "What is wrong, and where."}
     return {
         "type": "object",
-        "properties": {"code": code, "message": message, "data": data},
+        "properties": {"code": code, "message": message, "data": {"description": "The answer.", **data}},
         "required": ["code", "message", "data"],
     }
 
