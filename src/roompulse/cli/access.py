@@ -8,6 +8,7 @@ import click
 
 from roompulse.errors import StartupError
 from roompulse.settings import load_settings
+from roompulse.store.files import is_postgres
 
 if TYPE_CHECKING:
     from roompulse.access.store import AccessStore
@@ -25,11 +26,17 @@ def with_access(data: str | None, work: Callable[["AccessStore"], Awaitable[T]])
     # Imported when the arguments are right: SQLAlchemy takes longer to import than all else of a command.
     import asyncio
 
+    from roompulse.access.database import AccessDatabase
     from roompulse.access.store import AccessStore
-    from roompulse.engines import access_of
 
     async def run() -> tuple[T, str]:
-        database = access_of(load_settings(os.environ, {"data": data}))
+        settings = load_settings(os.environ, {"data": data})
+        if is_postgres(settings):
+            from roompulse.engines import access_of  # which imports the whole store
+
+            database = access_of(settings)
+        else:
+            database = AccessDatabase(settings)
         with database.startup_errors():
             async with database.open():
                 return await work(AccessStore(database)), database.place
