@@ -61,6 +61,27 @@ def test_the_report_of_a_call_has_no_fault(page: Page, server: Server) -> None:
     assert axe.faults(page) == []
 
 
+@pytest.mark.chromium
+def test_the_report_of_a_big_call_is_printed_on_two_pages(page: Page, make_server: Callable[..., Server]) -> None:
+    with make_server(EVENT_HOLD=0.2).running() as server:
+        for number in range(60):
+            one = Entry(f"user-{number}", [BAD], device=Device(browser="Chrome 136"), user_name=f"Person {number}")
+            server.post(body(user_id=one.user_id, room_id="big", metrics=[one]))
+        (call,) = eventually(lambda: server.get("/report/calls/big").json()["data"]["calls"])
+        path = f"/calls/big/{call['started_at']}"
+        assert eventually(lambda: "poor" in server.get(path).text and len(scored(server, path)) == 60)
+        page.goto(f"{server.url}{path}")
+        expect(page.locator(".call-users tbody tr")).to_have_count(40)
+        printed = page.pdf(format="A4")
+        assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 2
+
+
+def scored(server: Server, path: str) -> list[str]:
+    """The users in a report of whom a score is known."""
+    users = server.get(f"/report{path}").json()["data"]["users"]
+    return [user["user_id"] for user in users if user["score"] is not None]
+
+
 def test_a_search_on_the_start_page_finds_users_live_and_gone(page: Page, make_server: Callable[..., Server]) -> None:
     with make_server().running() as server:
         go_on(server)

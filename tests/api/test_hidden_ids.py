@@ -238,12 +238,12 @@ def test_a_text_is_hidden_where_a_word_is_an_id() -> None:
     assert (names.known("user 2"), names.known("ann")) == ("ann-2", None)
 
 
-def test_whoever_is_met_later_gets_the_next_number_in_texts_too() -> None:
+def test_a_new_user_gets_the_next_number_in_texts_too() -> None:
     names = Pseudonyms("s")
     assert names.text("bob left") == "bob left"
     assert (names.of("ann"), names.of("bob"), names.of("ann")) == ("user 1", "user 2", "user 1")
     assert names.text("bob left") == "user 2 left"
-    names.meet("bob", "Bob Lee")
+    names.add("bob", "Bob Lee")
     assert names.text("Bob Lee left") == "user 2 left"
 
 

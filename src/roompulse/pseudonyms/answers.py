@@ -16,7 +16,7 @@ def hidden_events(names: Pseudonyms, events: Iterable[TimelineEvent]) -> list[Ti
     shown = [event for event in events if event.kind != "note"]
     for event in shown:
         if event.user_id is not None:
-            names.meet(event.user_id)
+            names.add(event.user_id)
     return [_event(names, event) for event in shown]
 
 
@@ -47,7 +47,7 @@ def hidden_samples(names: Pseudonyms, samples: Sequence[StreamSample], user_id: 
 
 def hidden_report(names: Pseudonyms, report: CallReport) -> CallReport:
     for user in sorted(report.users, key=lambda user: (user.joined, user.user_id)):
-        names.meet(user.user_id, user.user_name)
+        names.add(user.user_id, user.user_name)
     events = hidden_events(names, report.events)
     return replace(
         report,

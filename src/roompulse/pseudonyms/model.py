@@ -11,7 +11,7 @@ _MAX_TEXTS = 5_000
 
 
 class Pseudonyms:
-    """Each user has a number, in the order in which they are met; one that is met later gets the next.
+    """Each user has a number, in the order in which they are added; a new one gets the next.
 
     `key` tells those of one page from those of others.
     """
@@ -26,19 +26,20 @@ class Pseudonyms:
         self._texts: dict[str, str] = {}
         self._streams: dict[str, str] = {}
         for user_id, name in known:
-            self.meet(user_id, name)
+            self.add(user_id, name)
 
-    def meet(self, user_id: str, name: str | None = None) -> None:
-        """Give a user that is not known yet the next number, and hide this name of it too."""
+    def add(self, user_id: str, name: str | None = None) -> None:
+        """Give a new user the next number, and let texts hide this name of it too."""
         pseudonym = self.of(user_id)
         if name and name not in self._terms:
             self._terms[name] = pseudonym
             self._texts.clear()
 
     def of(self, user_id: str) -> str:
+        """What stands for a user; a new one is added."""
         if (known := self._of.get(user_id)) is not None:
             return known
-        # Pages of the past are rendered in another thread: a number that both took is left out, and never given twice.
+        # Pages of the past are rendered in another thread: a number taken by both is skipped, never given twice.
         pseudonym = self._of.setdefault(user_id, f"user {next(self._numbers)}")
         self._ids[pseudonym] = user_id
         self._terms[user_id] = pseudonym
@@ -46,7 +47,7 @@ class Pseudonyms:
         return pseudonym
 
     def known(self, pseudonym: str) -> str | None:
-        """The user whom this stands for; None for all else, the ids of users among it."""
+        """The user for whom this stands; None for anything else, ids of users included."""
         return self._ids.get(pseudonym)
 
     def id_of(self, pseudonym: str) -> str:

@@ -24,7 +24,7 @@ class PagePseudonyms:
         self._of_shares: BoundedMap[str, Pseudonyms] = BoundedMap(MAX_SHARES)
 
     async def of(self, share: Share | None) -> Pseudonyms | None:
-        """None for a page that hides nobody; raises StoreError where it is not known who was there."""
+        """None for a page that shows ids; raises StoreError where the users of its room cannot be read."""
         if share is None or not share.hide_ids:
             return None
         if (known := self._of_shares.get(share.id)) is None:
@@ -35,7 +35,7 @@ class PagePseudonyms:
         return known
 
     def _known(self, share: Share) -> Steps[Known]:
-        """The user whom the page is about, and who was in its room or call, as they joined."""
+        """The user of the page, then those of its room or call in the order in which they joined."""
         match page_of(share.path).segments:
             case ("calls", room_id, started_at):
                 return (yield from self._joined(room_id, round(float(started_at) * 1000)))
@@ -46,7 +46,7 @@ class PagePseudonyms:
         return []
 
     def _joined(self, room_id: str, since: int) -> Steps[Known]:
-        """Who was there at `since` (Unix milliseconds) or later."""
+        """Users who were there at `since` (Unix milliseconds) or later."""
         there = attendances.c.room_id == room_id, attendances.c.seen_at >= since
         names = select(attendances.c.user_id, attendances.c.user_name, func.min(attendances.c.joined_at)).where(*there)
         rows = list(self._fetch(names.group_by(attendances.c.user_id, attendances.c.user_name)))

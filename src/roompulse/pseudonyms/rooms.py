@@ -69,7 +69,7 @@ class PseudonymousUser:
     def metrics(self) -> UserMetrics:
         names, shown = self._names, self._user.metrics()
         servers = self._user.servers
-        # Before the reasons, whose words name those who are met here.
+        # Before the reasons, which name users who may be new here.
         streams = [self._stream(one, by_server=one.reporter_id in servers) for one in shown.streams]
         receiving = [
             replace(one, user_id=names.of(one.user_id), stream_id=names.stream(one.stream_id))
@@ -120,13 +120,13 @@ class PseudonymousUser:
 
 
 class PseudonymousRoom:
-    """Implements `LiveRoom`. Users who are met in it for the first time are numbered as they joined."""
+    """Implements `LiveRoom`. New users are numbered in the order in which they joined."""
 
     def __init__(self, room: LiveRoom, names: Pseudonyms) -> None:
         self._room = room
         self._names = names
         for user in sorted(room.users.values(), key=lambda user: (user.joined_at, user.user_id)):
-            names.meet(user.user_id, user.given.user_name)
+            names.add(user.user_id, user.given.user_name)
 
     @property
     def room_id(self) -> str:

@@ -18,8 +18,8 @@ SHOWN = 100
 LEFT_SHOWN, LEFT_FOR = 10, 900.0
 """The newest users who left within so many seconds are named."""
 
-_NOBODY = "."
-"""What is no id of any user."""
+_NO_USER = "."
+"""No user can have this id."""
 
 KIND_NAMES: Mapping[Kind, str] = {
     "room_started": "Call started",
@@ -57,7 +57,7 @@ class Timelines:
 
         It is rendered with the room as the page shows it: with `names`, users are hidden.
         """
-        asked = query.user if names is None or not query.user else names.known(query.user) or _NOBODY
+        asked = query.user if names is None or not query.user else names.known(query.user) or _NO_USER
         wanted = EventQuery(room_id, end=query.at, user_id=user_id or asked or None, kind=query.kind, limit=SHOWN)
         left = EventQuery(room_id, end=query.at, user_id=user_id, kind="user_left", limit=LEFT_SHOWN)
         try:
