@@ -48,7 +48,7 @@ class Meters:
         self.push_lag = self._histogram(
             "push_lag_seconds", "Time from a change to its frames in the mailboxes", _SECONDS
         )
-        deliveries = self._counter("alert_deliveries", "Messages about alerts, by outcome of an attempt", ["outcome"])
+        deliveries = self._counter("alert_deliveries", "Messages to channels, by outcome of an attempt", ["outcome"])
         self._deliveries = {outcome: deliveries.labels(outcome) for outcome in ("delivered", "failed", "given_up")}
         self.loop_lag = self._histogram("event_loop_lag_seconds", "How late the event loop runs a timer", _SECONDS)
 

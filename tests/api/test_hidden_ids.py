@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
+from roompulse.events.model import TimelineEvent
+from roompulse.pseudonyms.answers import hidden_events
 from roompulse.pseudonyms.model import Pseudonyms
 from roompulse.report.model import Device, Entry, Event, Stream
 from roompulse.settings import Settings
@@ -236,6 +238,16 @@ def test_a_text_is_hidden_where_a_word_is_an_id() -> None:
     assert names.text("Ann Lee suffered most") == "user 1 suffered most"
     assert names.text("1 of 2 users affected") == "user 3 of 2 users affected"
     assert (names.known("user 2"), names.known("ann")) == ("ann-2", None)
+
+
+def test_events_of_alerts_stay_without_ids_and_notes_do_not() -> None:
+    names = Pseudonyms("s", [("ann", None)])
+    firing = TimelineEvent(
+        NOW, "alert_firing", "bob", text="warning alert: A user is poor", detail="bob in room-1: 1.5"
+    )
+    note = TimelineEvent(NOW, "note", "ann", text="on a train", detail="ada")
+    (shown,) = hidden_events(names, [note, firing])
+    assert (shown.user_id, shown.text, shown.detail) == ("user 2", firing.text, "user 2 in room-1: 1.5")
 
 
 def test_a_new_user_gets_the_next_number_in_texts_too() -> None:

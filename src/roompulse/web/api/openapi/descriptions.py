@@ -1,11 +1,11 @@
 """What the properties of a schema mean: the docstrings of the fields of the type that it is made of."""
 
 import ast
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from inspect import getsourcefile
+from inspect import getsource
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, inspect
@@ -43,14 +43,14 @@ def _docstrings(kind: type) -> Mapping[str, str]:
     said: dict[str, str] = {}
     for one in reversed(kind.__mro__):
         if issubclass(one, Struct) and one is not Struct:
-            said |= _of_file(getsourcefile(one) or "").get(one.__name__, {})
+            said |= _of_module(one.__module__).get(one.__name__, {})
     return said
 
 
 @cache
-def _of_file(path: str) -> Mapping[str, Mapping[str, str]]:
+def _of_module(name: str) -> Mapping[str, Mapping[str, str]]:
     """The docstrings of fields, by class and field."""
-    classes = (node for node in ast.parse(Path(path).read_text()).body if isinstance(node, ast.ClassDef))
+    classes = (node for node in ast.parse(getsource(sys.modules[name])).body if isinstance(node, ast.ClassDef))
     return {node.name: dict(_of_fields(node.body)) for node in classes}
 
 
