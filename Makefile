@@ -21,7 +21,7 @@ simulate: .venv/run ## Fill it with simulated calls
 # Tests marked as slow come first, and a worker that has none left takes over from the other.
 PYTEST := $(BIN)/pytest --dist worksteal --numprocesses
 
-test: .venv/dev ## Run every check and every test, browser included (10 minutes on two cores)
+test: .venv/dev ## Run every check and every test, browser included; with ENGINE=postgres the API tests on three workers
 	@$(MAKE) --no-print-directory --jobs 2 check unit
 	@$(MAKE) --no-print-directory e2e
 
@@ -43,9 +43,11 @@ format: .venv/dev ## Format the code
 
 unit: .venv/dev ## Run the tests that need no browser
 	$(BIN)/python -m tests.nginx
+	$(BIN)/python -m tests.postgres_server
 	$(PYTEST) 3 tests
 
 fast: .venv/dev
+	$(BIN)/python -m tests.postgres_server
 	$(PYTEST) 3 -m "not slow" tests
 
 e2e: .venv/dev ## Run the tests in Chromium, and some of them in Firefox

@@ -1,11 +1,13 @@
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
 import pytest
 from litestar import Litestar
+from msgspec.structs import replace
 
 from roompulse.app import create_app
 from roompulse.clock import WallClock
@@ -13,6 +15,7 @@ from roompulse.settings import Settings
 from roompulse.web.application import Application
 from tests.builders import NOW
 from tests.databases import make_databases
+from tests.postgres_server import ENGINE, WORKERS, InTurn, database, postgres
 from tests.server import Server
 
 
@@ -33,9 +36,16 @@ class Clock(WallClock):
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the slow tests, so that none is left to one worker when the others have nothing more to do."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the slow tests, so that none is left to one worker when the others have nothing more to do.
+
+    On PostgreSQL, leave out what is about one process.
+    """
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    if ENGINE == "postgres":
+        left_out = [item for item in items if item.get_closest_marker("one_process")]
+        items[:] = [item for item in items if not item.get_closest_marker("one_process")]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @asynccontextmanager
@@ -65,10 +75,25 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def client(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+async def client(settings: Settings, clock: Clock, request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application in this process, whose time is `clock`."""
-    async with client_of(create_app(settings, clock)) as client:
-        yield client
+    if ENGINE == "sqlite":
+        async with client_of(create_app(settings, clock)) as client:
+            yield client
+        return
+    async with AsyncExitStack() as stack:
+        url = stack.enter_context(database(request.getfixturevalue("postgres_url")))
+        applications = [create_app(replace(settings, database_url=url), clock) for _ in range(WORKERS)]
+        for application in applications:
+            await stack.enter_async_context(application.lifespan())
+        client = httpx.AsyncClient(transport=InTurn(applications), base_url="http://localhost")
+        yield await stack.enter_async_context(client)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="roompulse-") as folder, postgres(Path(folder)) as url:
+        yield url
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from litestar import Litestar
 from litestar.types import ControllerRouterHandler
@@ -13,9 +14,11 @@ from roompulse.access.senders import Senders
 from roompulse.access.throttle import Throttle
 from roompulse.clock import WallClock
 from roompulse.core import Core
+from roompulse.engines import clock_of
 from roompulse.erasure.erasure import Erasure
 from roompulse.events.model import EventQuery
 from roompulse.events.notes import Notes
+from roompulse.other_workers import Reread
 from roompulse.overview.overview import Overviews
 from roompulse.overview.rooms_index import RoomsIndex
 from roompulse.pseudonyms.pages import PagePseudonyms
@@ -81,7 +84,7 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
 
     Raises StartupError: here for settings, and from the lifespan for a database, that cannot be used.
     """
-    core = Core(settings, clock or WallClock())
+    core = Core(settings, clock or clock_of(settings))
     assets, templates = assets_and_templates()
     problems = ProblemAnswers(ErrorPages(templates).render, core.meters)
     reports = ReportEndpoint(core.ingest, _report_auth(core), settings)
@@ -107,7 +110,7 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
         readers=ReaderLimit(settings.reader_rate, core.peers, core.meters),
         problems=problems,
         shared=SharedPages(core.registry, settings.embed_origins),
-        present=core.follower.present,
+        present=core.others.present,
         access_log=AccessLog(core.peers) if settings.log_requests else None,
         hub=core.hub,
         meters=core.meters,
@@ -128,7 +131,8 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     intake = IngestHealthPage(ingest.intake, templates)
     trends = TrendsSection(core.rollups, core.alerts, core.reader, templates, clock)
     insights = InsightsPage(core.recorder, core.rollups, core.reader, rooms, templates, clock)
-    notice, forms = DatabaseNotice(core.health, core.retention, templates), Forms(core.cookie, settings.body_timeout)
+    notice = DatabaseNotice(core.health, core.retention, templates)
+    forms = Forms(core.cookie, settings.body_timeout, core.engine.form_key)
     layout = Layout(templates, notice, banners.in_header, forms, core.streams, clock, settings)
     return [
         *live_room_routes(rooms, encoded),
@@ -152,7 +156,7 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
         *shared_stream_routes(
             PageViews(rooms_page, room_page, user_page, users_page, intake, alerts_page, insights), hidden, layout
         ),
-        *ready_routes(core.health, lambda: core.hub.closed, clock),
+        *ready_routes(core.health, lambda: core.hub.closed, core.others.behind, clock),
         *metrics_routes(core.meters.registry, _present(core)),
         *_alert_routes(core, forms, layout),
         *alerts_page_routes(alerts_page, core.alerts, forms, layout, clock),
@@ -163,7 +167,8 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
 
 
 def _manage_routes(core: Core, forms: Forms, layout: Layout) -> list[ControllerRouterHandler]:
-    erasure, bodies = Erasure(core.database, core.forget, core.timeline.forget), JsonBodies(core.settings.body_timeout)
+    everywhere, bodies = core.others.everywhere, JsonBodies(core.settings.body_timeout)
+    erasure = Erasure(core.database, core.forget, partial(everywhere, Reread()))
 
     async def is_known(room_id: str) -> bool:
         if core.rooms.get(room_id) is not None or await core.sessions.of_room(room_id, 1):
@@ -171,7 +176,7 @@ def _manage_routes(core: Core, forms: Forms, layout: Layout) -> list[ControllerR
         found, _ = await core.timeline.find(EventQuery(room_id, limit=1))
         return bool(found)
 
-    notes = Notes(core.events, core.timeline, is_known, core.clock)
+    notes = Notes(core.events, everywhere, is_known, core.clock)
     return [
         *note_routes(notes, bodies),
         *note_page_routes(notes, forms, layout),

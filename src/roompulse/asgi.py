@@ -16,6 +16,7 @@ from typing import Any
 
 from roompulse.access.exposure_at_start import exposure_remarks
 from roompulse.app import create_app
+from roompulse.engines import access_of
 from roompulse.errors import StartupError
 from roompulse.logs import set_up_own_logs
 from roompulse.settings import load_settings, unknown_names
@@ -56,7 +57,7 @@ async def _started() -> Application:
     log = logging.getLogger("roompulse")
     for name in unknown_names(os.environ):
         log.warning("%s is set, but there is no such setting", name)
-    for remark in await exposure_remarks(settings):
+    for remark in await exposure_remarks(settings, access_of(settings)):
         log.warning(remark)
     return create_app(settings)
 

@@ -44,6 +44,10 @@ class WallClock:
         """
         self._followers.append(follow)
 
+    def start_over(self) -> None:
+        """Take the time as it is now for right, whatever it was before: that is no jump."""
+        self._offset = self._wall() - self._passed()
+
     def __call__(self) -> float:
         """The time now in Unix seconds."""
         now, passed = self._wall(), self._passed()

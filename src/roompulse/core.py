@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from roompulse.access.database import AccessDatabase
 from roompulse.access.registry import AccessRegistry
 from roompulse.access.sessions import OperatorSessions
 from roompulse.access.shares import Shares
@@ -18,8 +17,10 @@ from roompulse.calls.recorder import CallRecorder
 from roompulse.calls.reports import CallReports
 from roompulse.calls.store import SqlCalls
 from roompulse.clock import WallClock
+from roompulse.engines import engine_of
 from roompulse.erasure.subject import Subject
 from roompulse.events.detector import Detector
+from roompulse.events.model import Shown
 from roompulse.events.timeline import Timeline
 from roompulse.follower import Follower
 from roompulse.hub.local import LocalHub
@@ -33,22 +34,21 @@ from roompulse.notify.channels import Channels
 from roompulse.notify.courier import Courier
 from roompulse.notify.senders import all_senders
 from roompulse.notify.store import Outbox
+from roompulse.other_workers import Forget, Message, OtherWorkers, Reread
 from roompulse.periodic import background
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
 from roompulse.store.availability import Availability
-from roompulse.store.engine import Database
 from roompulse.store.events import SqlEvents
 from roompulse.store.reader import Reader
 from roompulse.store.replay import Replay
 from roompulse.store.retention import Retention
 from roompulse.store.samples import SqlSamples
+from roompulse.store.schema import MINUTE
 from roompulse.store.sessions import SessionRecorder, SqlSessions
 from roompulse.store.snapshots import Snapshots, refill
-from roompulse.store.sql_store import SqlStore
-from roompulse.store.sqlite import startup_errors
 from roompulse.web.http.authentication import Authenticator
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.session_cookie import SessionCookie
@@ -62,8 +62,8 @@ class Core:
     def __init__(self, settings: Settings, clock: WallClock) -> None:
         self.settings = settings
         self.clock = clock
-        self.database = Database(settings)
-        self.store = SqlStore(self.database)
+        self.engine = engine_of(settings, clock)
+        self.database, self.store = self.engine.database, self.engine.store
         self.rooms = no_rooms(settings)
         self.meters = Meters()
         clock.on_jump(lambda _jump, _now: self.meters.clock_jumps.inc())
@@ -74,14 +74,12 @@ class Core:
         self.health = Availability(self.database, self.meters, clock, refresh)
         self.reader = Reader(settings.max_reads, self.health.read_failed)
         self.retention = Retention(self.store, self.store, clock, refresh, settings)
-        detector = Detector(self.rooms, settings.event_hold, settings.stale_after)
-        clock.on_jump(lambda jump, _now: detector.shift(jump))
         self.events = SqlEvents(self.database, self.reader)
-        self.timeline = Timeline(detector, self.events, self.hub.publish, clock)
+        self.timeline = self._timeline()
         intake = Intake(self.meters, clock)
-        self.follower = Follower(self.store, self.health, self.rooms, self.hub, intake, self.timeline, clock)
+        self.follower = Follower(self.engine.log, self.health, self.rooms, self.hub, intake, self.timeline, clock)
         self.ingest = Ingest(
-            self.store,
+            self.engine.log,
             self.health,
             self.rooms,
             self.follower,
@@ -95,41 +93,70 @@ class Core:
         self.recorder = RollupRecorder(
             self.rooms, self.rollups, self.reader, self.ingest.intake.rate, clock, self.hub.refresh
         )
+        self._record_calls_and_alerts()
+        self.past = Replay(SqlSamples(self.database), self.store, partial(no_rooms, settings), settings)
+        self.previews = Previews(self.store, partial(no_rooms, settings), settings)
+        self._control_access()
+        changed = self.registry.reload, self.channels.load, self.alerts.refresh
+        self.others = OtherWorkers(self.engine, self.follower, self.health, changed, self._heard, refresh, clock)
+        self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
+
+    def _timeline(self) -> Timeline:
+        detector = Detector(self.rooms, self.settings.event_hold, self.settings.stale_after)
+        self.clock.on_jump(lambda jump, _now: detector.shift(jump))
+        return Timeline(
+            detector,
+            self.events,
+            self.hub.publish,
+            self.clock,
+            is_the_one=lambda: self.engine.is_the_one,
+            tell=lambda shown: self.others.tell(shown),
+        )
+
+    def _record_calls_and_alerts(self) -> None:
+        settings, clock = self.settings, self.clock
         self.calls = SqlCalls(self.database)
         self.call_reports = CallReports(self.calls, self.store, self.timeline, self.reader, clock)
         ended_calls = EndedCalls(self.call_reports, clock)
         self.sessions = SqlSessions(self.database, ended_calls.put)
-        self.alerts = AlertService(self.database, self.rooms, self._readings, clock, self._alerted, settings)
+        self.alerts = AlertService(
+            self.database, self.rooms, self._readings, clock, self._alerted, settings, self.engine.exclusive
+        )
         self.outbox = Outbox(self.database)
         self.channels = Channels(self.outbox, clock)
         senders = all_senders(settings, clock, ended_calls.report)
         self.courier = Courier(self.outbox, self.channels, senders, clock, self.meters.delivery)
-        self.past = Replay(SqlSamples(self.database), self.store, partial(no_rooms, settings), settings)
-        self.previews = Previews(self.store, partial(no_rooms, settings), settings)
-        self._control_access(settings, clock)
-        self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
 
-    def _control_access(self, settings: Settings, clock: WallClock) -> None:
-        self.access = AccessDatabase(settings)
-        self.access_store = AccessStore(self.access)
-        self.registry = AccessRegistry(settings, self.access_store, clock)
-        self.shares = Shares(self.registry, self.access_store, clock)
-        self.sign_ins = OperatorSessions(self.registry, self.access_store, clock, settings)
-        self.peers = ClientAddresses(settings)
-        self.cookie = SessionCookie(self.peers, settings.session_lifetime)
-        self.authenticator = Authenticator(self.registry, self.cookie, self.peers, settings)
+    def _control_access(self) -> None:
+        self.access_store = AccessStore(self.engine.access)
+        self.registry = AccessRegistry(self.settings, self.access_store, self.clock)
+        self.shares = Shares(self.registry, self.access_store, self.clock)
+        self.sign_ins = OperatorSessions(self.registry, self.access_store, self.clock, self.settings)
+        self.peers = ClientAddresses(self.settings)
+        self.cookie = SessionCookie(self.peers, self.settings.session_lifetime)
+        self.authenticator = Authenticator(self.registry, self.cookie, self.peers, self.settings)
 
-    def _alerted(self, changes: Sequence[Change]) -> None:
-        for change in changes:
-            if told := change.event:
-                self.timeline.show(*told)
+    async def _alerted(self, changes: Sequence[Change]) -> None:
         self.courier.wake()
         self.hub.refresh(everywhere=True)
+        for change in changes:
+            if told := change.event:
+                await self.others.everywhere(Shown(*told))
+
+    async def _heard(self, message: Message) -> None:
+        match message:
+            case Shown():
+                self.timeline.show_saved(message)
+            case Forget(subject):
+                self.recorder.forget(subject)
+                await self.alerts.forget(subject)
+            case Reread():
+                self.timeline.forget()
 
     async def forget(self, subject: Subject) -> int:
         """Drop what is kept of it in memory and by access control; returns how many rows that were."""
-        self.recorder.forget(subject)
-        await self.alerts.forget(subject)
+        await self.others.everywhere(Forget(subject))
+        await self.others.until_heard()
         return await self.shares.remove_about(subject.room_id, subject.user_id)
 
     def _readings(self) -> Readings:
@@ -140,42 +167,64 @@ class Core:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Raises StartupError for a database that cannot be used."""
-        async with self.database.open(), self.access.open():
-            with startup_errors(self.access.path):
+        async with self.database.open(), self.engine.access.open():
+            with self.database.startup_errors():
+                await self.engine.set_clock()
+            with self.engine.access.startup_errors():
                 await self.registry.reload()
-            with startup_errors(self.database.path):
+            with self.database.startup_errors():
                 await self.follower.rebuild(self.settings.leave_after)
                 await self.timeline.resume(await self.sessions.unfinished())
                 await self.channels.load()
                 await self.alerts.load()
-                await refill(self.trends, self.store, self.clock(), self.settings.leave_after)
+                await self._refill()
             self.database.read_failed = self.health.read_failed
             with self.reader.running():
-                with startup_errors(self.database.path):
-                    await self.recorder.load(self.ingest.intake.newest)
+                with self.database.startup_errors():
+                    # Where there are others, one of them may be about to save the newest minute.
+                    await self.recorder.load(None if self.engine.is_shared else self.ingest.intake.newest)
                 async with background(*self._jobs()), taking(self.ingest, self.hub):
                     yield
                 await self.timeline.close()
                 await self.recorder.close()
+            await self.engine.close()
+
+    async def _refill(self) -> None:
+        trends = Trends(self.settings.snapshot_interval, self.settings.max_rooms)
+        await refill(trends, self.store, self.clock(), self.settings.leave_after)
+        self.trends.become(trends)
+
+    async def _reload_insights(self) -> None:
+        await self.recorder.load(None)
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
-        store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
         return [
             look_after(self.ingest, self.follower),
             self.health.run(),
+            self.timeline.run(),
+            self.engine.keep_time(),
+            self.engine.run_once(self._jobs_of_one),
+            self.others.look(),
+            self.others.follow(self.settings.snapshot_interval, self._refill),
+            self.others.follow(MINUTE, self._reload_insights),
+            self.registry.run(),
+            self.sign_ins.run(),
+            self.meters.watch_loop(),
+            self.streams.close_with_server(),
+        ]
+
+    def _jobs_of_one(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs in one of all processes that use the database."""
+        store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
+        return [
             Snapshots(store, self.rooms, self.trends, clock, interval).run(),
             self.recorder.run(),
             SessionRecorder(self.sessions, self.rooms, clock).run(),
             CallRecorder(self.calls, self.rooms, clock).run(),
-            self.timeline.run(),
             self.retention.run(),
-            self.registry.run(),
-            self.sign_ins.run(),
             self.alerts.run(),
             self.alerts.run_pruning(),
             self.courier.run(),
-            self.meters.watch_loop(),
-            self.streams.close_with_server(),
         ]
 
 

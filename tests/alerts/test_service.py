@@ -41,7 +41,7 @@ class Running:
     def readings(self) -> Readings:
         return Readings(self.world.heard_at)
 
-    def changed(self, changes: Sequence[Change]) -> None:
+    async def changed(self, changes: Sequence[Change]) -> None:
         self.told += [(one.alert.state, one.alert.user_id) for one in changes]
         self.shown += [one.event for one in changes if one.event]
 

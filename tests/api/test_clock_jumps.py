@@ -44,6 +44,7 @@ async def test_every_age_stays(client: httpx.AsyncClient, clock: Clock, jump: fl
     assert await data(client, "/report/rooms") == []
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("jump", JUMPS)
 async def test_reports_go_on_being_taken_and_shown(client: httpx.AsyncClient, clock: Clock, jump: float) -> None:
     await post(client, "u1")
@@ -72,6 +73,7 @@ async def test_after_a_suspended_machine_wakes_up_nobody_is_live_who_was_silent(
     assert "clock was set" not in (await client.get("/")).text
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(("jump", "words"), [(172_800, "forward by 2 d"), (-60, "back by 1 min")])
 async def test_it_is_said_for_an_hour(
     client: httpx.AsyncClient, clock: Clock, jump: float, words: str, caplog: pytest.LogCaptureFixture

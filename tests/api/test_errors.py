@@ -124,6 +124,7 @@ async def test_too_many_requests_are_the_envelope_too(small: Settings, clock: Cl
     assert int(answer.headers["retry-after"]) == 5
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("path", ["/report/history/room-1", "/report/history/room-1?step=60"])
 async def test_a_database_that_fails_is_503(
     client: httpx.AsyncClient, settings: Settings, path: str, caplog: pytest.LogCaptureFixture

@@ -26,7 +26,7 @@ NOTICE = "Database not writable since"
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     """Faults of the database that the application opens. It looks often whether they are over."""
     faults = Faults()
-    monkeypatch.setattr("roompulse.core.Database", faults.database)
+    monkeypatch.setattr("roompulse.engines.Database", faults.database)
     monkeypatch.setattr("roompulse.ingest.LOOK_EVERY", 0.01)
     monkeypatch.setattr("roompulse.store.availability.CHECK_EVERY", 0.01)
     return faults

@@ -59,7 +59,8 @@ async def watching(settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("roompulse.insights.recorder.RollupRecorder.run", run)
     async with client_of(create_app(settings, clock)) as client:
-        await anyio.lowlevel.checkpoint()  # the jobs begin
+        while not recorders:  # the jobs begin
+            await anyio.lowlevel.checkpoint()
         yield Watched(client, clock, recorders[0].look)
 
 

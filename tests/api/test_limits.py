@@ -213,7 +213,7 @@ STATUS = {row[0]: int(row[1]) if row[1].isdigit() else None for row in table("ap
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     faults = Faults()
-    monkeypatch.setattr("roompulse.core.Database", faults.database)
+    monkeypatch.setattr("roompulse.engines.Database", faults.database)
     monkeypatch.setattr("roompulse.ingest.LOOK_EVERY", 0.01)
     monkeypatch.setattr("roompulse.web.http.reader_limit.LONGEST_WAIT", 0.001)
     return faults

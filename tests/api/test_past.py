@@ -196,6 +196,7 @@ async def test_a_users_page_says_when_it_came_and_went(client: httpx.AsyncClient
     assert fragment.lstrip().startswith("<h2>")
 
 
+@pytest.mark.one_process
 async def test_without_the_database_the_present_is_still_shown(client: httpx.AsyncClient, settings: Settings) -> None:
     await post(client)
     async with without_table(settings, "session"):

@@ -290,6 +290,7 @@ async def test_a_moment_is_read_once_for_all_who_open_it_at_the_same_time(
     assert answers[0].text == answers[1].text != answers[2].text
 
 
+@pytest.mark.one_process
 async def test_between_two_answers_of_metrics_everything_else_has_a_turn(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ async def called(client: httpx.AsyncClient, **scope: Any) -> int:
     return int(sent[0]["status"])
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     ("scope", "status"),
     [

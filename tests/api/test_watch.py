@@ -52,7 +52,7 @@ def stopping() -> Stopping:
 @pytest.fixture
 async def probed(store: Store, stopping: Stopping, clock: AnyClock) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(
-        Litestar(ready_routes(store, stopping, clock), openapi_config=None, logging_config=None)
+        Litestar(ready_routes(store, stopping, lambda: 0.0, clock), openapi_config=None, logging_config=None)
     ) as client:
         yield client
 
@@ -89,6 +89,7 @@ async def test_it_is_not_ready_while_the_database_does_not_write(
     assert (await probed.get("/readyz")).status_code == 200
 
 
+@pytest.mark.one_process
 async def test_a_database_that_fails_is_told_without_its_words_and_comes_back(
     client: httpx.AsyncClient, settings: Settings
 ) -> None:
@@ -174,6 +175,7 @@ class TestMetrics:
         assert outcomes == {f"roompulse_reports_total{{outcome={one}}}" for one in ("accepted", "left", *REASONS)}
         assert {found[name] for name in outcomes} == {0}
 
+    @pytest.mark.one_process
     async def test_count_what_was_posted(self, client: httpx.AsyncClient) -> None:
         for content in (REFERENCE, body(user_id="u2"), b"{"):
             await client.post("/report/metrics", content=content)
@@ -187,6 +189,7 @@ class TestMetrics:
         live = {"rooms": 1, "users": 2, "streams": 2, "viewers": 0, "queue_reports": 0, "store_failing": 0}
         assert {name: found[f"roompulse_{name}"] for name in live} == live
 
+    @pytest.mark.one_process
     async def test_have_the_sizes_of_the_database(self, client: httpx.AsyncClient, settings: Settings) -> None:
         await client.post("/report/metrics", content=REFERENCE)
         found = await scraped(client)
@@ -210,6 +213,7 @@ class TestMetrics:
         async with client_of(create_app(Settings(data=tmp_path / "other"), clock)) as other:
             assert (await scraped(other))["roompulse_reports_total{outcome=accepted}"] == 0
 
+    @pytest.mark.one_process
     async def test_count_what_was_answered_with_500(
         self, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -140,7 +140,7 @@ def test_settings_that_just_agree_are_fine(settings: Settings) -> None:
     assert_fine(findings(settings, {"LEAVE_AFTER": "15", "PUSH_INTERVAL": "15", "SNAPSHOT_INTERVAL": "15"}))
 
 
-@pytest.mark.parametrize("url", ["nonsense", "postgresql://localhost/roompulse"])
+@pytest.mark.parametrize("url", ["nonsense", "mysql://localhost/roompulse"])
 def test_a_database_url_that_cannot_be_used_is_named(settings: Settings, url: str) -> None:
     assert_found(findings(settings, {"DATABASE_URL": url}), "error", "DATABASE_URL")
 

@@ -95,7 +95,7 @@ def test_a_flag_that_does_not_exist_is_refused() -> None:
         ("MAX_ROOMS", "0"),
         ("HOST", ""),
         ("DATABASE_URL", "nonsense"),
-        ("DATABASE_URL", "postgresql://localhost/roompulse"),
+        ("DATABASE_URL", "mysql://localhost/roompulse"),
     ],
 )
 def test_a_wrong_setting_ends_the_start_by_its_name(data: Path, name: str, value: str) -> None:

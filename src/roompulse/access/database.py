@@ -8,7 +8,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -70,8 +70,16 @@ class AccessDatabase:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
             raise StartupError(f"the database {self.path} cannot be used: {error.strerror}") from None
-        with startup_errors(self.path):
+        with self.startup_errors():
             await self._in_thread(partial(self._transact, partial(migrate, versions=VERSIONS), "BEGIN IMMEDIATE"))
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words."""
+        return str(self.path.resolve())
+
+    def startup_errors(self) -> AbstractContextManager[None]:
+        return startup_errors(self.path)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -6,18 +6,16 @@ from roompulse.access.model import Known
 from roompulse.access.store import AccessStore
 from roompulse.net import is_loopback
 from roompulse.settings import Settings
-from roompulse.store.sqlite import startup_errors
 
 
-async def exposure_remarks(settings: Settings) -> list[str]:
+async def exposure_remarks(settings: Settings, database: AccessDatabase) -> list[str]:
     """What is to be said of access before a server listens on HOST.
 
     Raises StartupError where others would have access by oversight, or the database of access cannot be used.
     """
     reachable, known = not is_loopback(settings.host), Known()
     if reachable:
-        database = AccessDatabase(settings)
-        with startup_errors(database.path):
+        with database.startup_errors():
             async with database.open():
                 known = await AccessStore(database).load()
     return remarks_at_start(settings, known, reachable=reachable)

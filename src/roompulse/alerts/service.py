@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from math import floor
 
 from msgspec.structs import replace
@@ -13,7 +15,7 @@ from roompulse.alerts.evaluator import Evaluator
 from roompulse.alerts.incident import Change
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import LONGEST_SILENCE, SEVERITIES, Acknowledgement, Alert, Rule, Silence
-from roompulse.alerts.store import AlertQuery, SqlAlerts
+from roompulse.alerts.store import AlertQuery, SqlAlerts, Stored
 from roompulse.alerts.totals import Totals
 from roompulse.alerts.validation import check_rule
 from roompulse.clock import Clock
@@ -42,6 +44,9 @@ class AlertService:
     `readings` brings the live rooms to the present and reads the rest. `changed` is called with what changed of alerts
     that fire or are resolved, once it is saved. While the database cannot be written, nothing is evaluated: nobody
     could be told of it.
+
+    Where other workers use the database too, one of all evaluates, and the others follow what it saves. Whoever changes
+    anything does so in the context `exclusive`, of which there is one in all workers.
     """
 
     def __init__(
@@ -50,12 +55,21 @@ class AlertService:
         rooms: LiveRooms,
         readings: Callable[[], Readings],
         clock: Clock,
-        changed: Callable[[Sequence[Change]], None],
+        changed: Callable[[Sequence[Change]], Awaitable[None]],
         settings: Settings,
+        exclusive: Callable[[], AbstractAsyncContextManager[None]] | None = None,
     ) -> None:
-        self._evaluator = Evaluator(
-            rooms, most=settings.max_alerts, stale_after=settings.stale_after, leave_after=settings.leave_after
+        self._exclusive = exclusive
+        self._evaluates = exclusive is None
+        self._new_evaluator = partial(
+            Evaluator,
+            rooms,
+            most=settings.max_alerts,
+            stale_after=settings.stale_after,
+            leave_after=settings.leave_after,
         )
+        self._evaluator = self._new_evaluator()
+        self._all_totals = Totals(rooms)
         self._store = SqlAlerts(database)
         self._readings = readings
         self._clock = clock
@@ -71,30 +85,38 @@ class AlertService:
 
     async def load(self) -> None:
         """Go on where the server before has stopped. Raises StoreError."""
-        stored, now = await self._store.load(), self._clock()
-        rules = stored.rules
-        if rules is None:
-            rules = list(DEFAULT_RULES)
-            await self._store.put_rules(*rules)
+        stored = await self._store.load()
+        if stored.rules is None:
+            stored = replace(stored, rules=list(DEFAULT_RULES))
+            await self._store.put_rules(*DEFAULT_RULES)
+        self._unsaved = self._restore(stored)
+
+    def _restore(self, stored: Stored) -> list[Change]:
+        now, rules = self._clock(), stored.rules or ()
         self._rules = {rule.id: rule for rule in rules}
         self._silences = {one.id: one for one in stored.silences}
+        self._evaluator = self._new_evaluator()
         self._evaluator.set_rules(rules, now)
         self._evaluator.set_silences(stored.silences)
-        self._unsaved = self._evaluator.restore(stored.open_alerts, now)
+        return self._evaluator.restore(stored.open_alerts, now)
 
     async def run(self) -> None:
         """Evaluate at each whole second, as the preview does."""
         attempt = Attempts(self.tick, "alerts could not be evaluated")
-        while True:
-            now = self._clock()
-            await asyncio.sleep(floor(now) + 1 - now)
-            await attempt()
+        self._evaluates = True
+        try:
+            while True:
+                now = self._clock()
+                await asyncio.sleep(floor(now) + 1 - now)
+                await attempt()
+        finally:
+            self._evaluates = self._exclusive is None
 
     async def run_pruning(self) -> None:
         await every(PRUNE_EVERY, self.prune, "old alerts could not be deleted", at_once=True)
 
     async def tick(self) -> None:
-        async with self._lock:
+        async with self._changing():
             await self._flush()
             await self._keep(self._evaluator.tick(self._clock(), self._readings()))
 
@@ -102,6 +124,42 @@ class AlertService:
         now = self._clock()
         while await self._store.prune(now - self._retention, now):
             await asyncio.sleep(0)
+
+    @asynccontextmanager
+    async def _changing(self) -> AsyncIterator[None]:
+        """One change at a time, in all workers, and by the newest state."""
+        async with self._lock:
+            if self._exclusive is None:
+                yield
+                return
+            async with self._exclusive():
+                await self._refresh()
+                yield
+
+    async def refresh(self) -> None:
+        """Follow what other workers have changed; raises StoreError."""
+        async with self._lock:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        stored = await self._store.load()
+        if not self._evaluates:
+            self._restore(stored)
+            self.version += 1
+            return
+        rules, silences = {one.id: one for one in stored.rules or ()}, {one.id: one for one in stored.silences}
+        if rules != self._rules:
+            self._rules = rules
+            resolved = self._evaluator.set_rules(rules.values(), self._clock())
+            still_open = {alert.id for alert, _ in stored.open_alerts}  # else the worker that changed the rule did it
+            self._unsaved += [change for change in resolved if change.alert.id in still_open]
+        if silences != self._silences:
+            self._silences = silences
+            self._evaluator.set_silences(self.silences)
+            self.version += 1
+        for alert, _ in stored.open_alerts:
+            if alert.acknowledged:
+                self._evaluator.acknowledge(alert.id, alert.acknowledged)
 
     async def _keep(self, changes: Iterable[Change]) -> None:
         self._unsaved += changes
@@ -114,11 +172,14 @@ class AlertService:
         saved, self._unsaved = self._unsaved, []
         self.version += 1
         if told := [one for one in saved if one.alert.state != "pending" and not one.dropped]:
-            self._changed(told)
+            await self._changed(told)
 
     @property
     def totals(self) -> Totals:
-        return self._evaluator.totals
+        if self._evaluates:
+            return self._evaluator.totals
+        self._all_totals.put_all()
+        return self._all_totals
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Open alerts by severity and state."""
@@ -138,7 +199,7 @@ class AlertService:
 
     async def acknowledge(self, alert_id: str, note: str, by: str) -> Alert:
         """Raises NotFound and StoreError."""
-        async with self._lock:
+        async with self._changing():
             change = self._evaluator.acknowledge(alert_id, Acknowledgement(by, self._clock(), note))
             if change is None:
                 raise NotFound("no such alert fires")
@@ -170,7 +231,7 @@ class AlertService:
         for place, channel in enumerate(rule.channels):
             if channel not in known:
                 raise BadRequest(f"$.channels[{place}]: there is no such channel")
-        async with self._lock:
+        async with self._changing():
             await self._store.put_rules(rule)
             self._rules[rule.id] = rule
             await self._apply_rules()
@@ -178,7 +239,7 @@ class AlertService:
 
     async def remove_rule(self, rule_id: str) -> None:
         self.rule(rule_id)
-        async with self._lock:
+        async with self._changing():
             await self._store.remove_rule(rule_id)
             self._rules.pop(rule_id, None)
             await self._apply_rules()
@@ -201,7 +262,7 @@ class AlertService:
         if len(self.silences) >= MAX_SILENCES:
             raise BadRequest(f"$: there are {MAX_SILENCES} silences already, the maximum")
         silence = replace(silence, id=new_id())
-        async with self._lock:
+        async with self._changing():
             await self._store.put_silence(silence)
             self._silences[silence.id] = silence
             self._evaluator.set_silences(self.silences)
@@ -211,7 +272,7 @@ class AlertService:
     async def remove_silence(self, silence_id: str) -> None:
         if silence_id not in self._silences:
             raise NotFound("no such silence")
-        async with self._lock:
+        async with self._changing():
             await self._store.remove_silence(silence_id)
             self._silences.pop(silence_id, None)
             self._evaluator.set_silences(self.silences)

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Table, delete, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, delete, insert, select, update
 
 from roompulse.alerts.incident import Change
 from roompulse.alerts.model import Alert, Rule, Severity, Silence
 from roompulse.store.engine import Database
 from roompulse.store.events import event_row
+from roompulse.store.row_codec import add_rows, put_rows
 from roompulse.store.schema import alert_rules, alerts, channels, deliveries, events, silences
 
 _PRUNE_AT_ONCE = 500
@@ -59,7 +59,7 @@ class SqlAlerts:
 
     async def put_rules(self, *rules: Rule) -> None:
         rows = [{"id": rule.id, "rule": msgspec.json.encode(rule)} for rule in rules]
-        await self._run(lambda connection: _put(connection, alert_rules, rows))
+        await self._run(lambda connection: put_rows(connection, alert_rules, rows))
 
     async def remove_rule(self, rule_id: str) -> None:
         gone = update(alert_rules).where(alert_rules.c.id == rule_id).values(rule=None)
@@ -117,12 +117,6 @@ def _milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1000)
 
 
-def _put(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows, or replace those with the same id."""
-    for row in rows:
-        connection.execute(upsert(table).values(row).on_conflict_do_update(index_elements=["id"], set_=row))
-
-
 def _save(connection: Connection, changes: Sequence[Change], wanted: dict[str, list[str]], now: float) -> None:
     enabled = set(connection.execute(select(channels.c.id).where(channels.c.enabled == 1)).scalars())
     for change in changes:
@@ -130,9 +124,9 @@ def _save(connection: Connection, changes: Sequence[Change], wanted: dict[str, l
         if change.dropped:
             connection.execute(delete(alerts).where(alerts.c.id == alert.id))
             continue
-        _put(connection, alerts, [_row(change)])
+        put_rows(connection, alerts, [_row(change)])
         if told := change.event:
-            connection.execute(insert(events), [event_row(*told)])
+            add_rows(connection, events, [event_row(*told)])
         if change.is_sent:
             to = _told(connection, alert) if alert.state == "resolved" else wanted.get(alert.rule_id, ())
             if messages := [_message(change, channel, now) for channel in dict.fromkeys(to) if channel in enabled]:

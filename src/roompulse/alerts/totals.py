@@ -23,6 +23,13 @@ class Totals:
         quality = self._known[summary.room_id] = summary.aggregate.quality
         self._count(quality, 1)
 
+    def put_all(self) -> None:
+        """Count all live rooms as they are now."""
+        for room_id in self._rooms.ids():
+            if room := self._rooms.get(room_id):
+                self.put(room.summary())
+        self.drop_ended()
+
     def drop(self, room_id: str) -> None:
         if quality := self._known.pop(room_id, None):
             self._count(quality, -1)

@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from roompulse.errors import StartupError, StoreError
-from roompulse.settings import Settings, load_settings
-from roompulse.store.files import access_path
+from roompulse.errors import StartupError
+from roompulse.settings import load_settings
+from roompulse.store.files import is_postgres
 
 if TYPE_CHECKING:
     from roompulse.access.store import AccessStore
@@ -19,33 +18,30 @@ T = TypeVar("T")
 data_option = click.option("--data", help="Data folder.  [default: ./data]")
 
 
-def with_access(data: str | None, work: Callable[["AccessStore"], Awaitable[T]]) -> tuple[T, Path]:
-    """Run `work` on the database of access control in the folder `data`; returns its result and the path of the file.
+def with_access(data: str | None, work: Callable[["AccessStore"], Awaitable[T]]) -> tuple[T, str]:
+    """Run `work` on the database of access control; returns its result and where the database is.
 
     Raises click.ClickException if the database cannot be used.
     """
-    try:
-        settings = load_settings(os.environ, {"data": data})
-        return in_access(settings, work), access_path(settings).resolve()
-    except StartupError as error:
-        raise click.ClickException(str(error)) from None
-
-
-def in_access(settings: Settings, work: Callable[["AccessStore"], Awaitable[T]]) -> T:
-    """Run `work` on the database and return its result; raises StartupError if the database cannot be used."""
     # Imported when the arguments are right: SQLAlchemy takes longer to import than all else of a command.
     import asyncio
 
     from roompulse.access.database import AccessDatabase
     from roompulse.access.store import AccessStore
 
-    database = AccessDatabase(settings)
+    async def run() -> tuple[T, str]:
+        settings = load_settings(os.environ, {"data": data})
+        if is_postgres(settings):
+            from roompulse.engines import access_of  # which imports the whole store
 
-    async def run() -> T:
-        async with database.open():
-            return await work(AccessStore(database))
+            database = access_of(settings)
+        else:
+            database = AccessDatabase(settings)
+        with database.startup_errors():
+            async with database.open():
+                return await work(AccessStore(database)), database.place
 
     try:
         return asyncio.run(run())
-    except StoreError as error:
-        raise StartupError(f"the database {database.path} cannot be used: {error}") from None
+    except StartupError as error:
+        raise click.ClickException(str(error)) from None

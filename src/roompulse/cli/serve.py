@@ -12,6 +12,7 @@ import click
 from roompulse import __version__
 from roompulse.access.exposure_at_start import exposure_remarks
 from roompulse.app import create_app
+from roompulse.engines import access_of
 from roompulse.errors import StartupError
 from roompulse.logs import set_up_logs
 from roompulse.net import listen
@@ -51,7 +52,7 @@ def serve(
     flags |= {"behind_proxy": behind_proxy or None, "open": open_ or None, "demo": demo or None}
     try:
         settings = load_settings(os.environ, flags)
-        for remark in asyncio.run(exposure_remarks(settings)):
+        for remark in asyncio.run(exposure_remarks(settings, access_of(settings))):
             logging.getLogger("roompulse").warning(remark)
         with listen(settings.host, settings.port) as listener:
             run(create_app(settings), settings, listener, partial(_announce, settings))

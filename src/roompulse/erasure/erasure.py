@@ -1,7 +1,7 @@
 """Deletes what is stored of a user or a room, in steps beside the ingest, and its traces in the files of the database.
 
-Deleted bytes are overwritten (`secure_delete`, store/engine.py), and in the end the log is emptied, which has pages as
-they were before. Snapshots have no ids of users, so they stay as they are when a user is erased.
+Deleted bytes of SQLite are overwritten (`secure_delete`, store/engine.py), and in the end the log is emptied, which has
+pages as they were before. Snapshots have no ids of users, so they stay as they are when a user is erased.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table, delete, func, select, update
 
 from roompulse.erasure.subject import Subject, windows
 from roompulse.store.engine import Database
-from roompulse.store.row_codec import BETWEEN_USERS, without_user
+from roompulse.store.row_codec import BETWEEN_USERS, holds, without_user
 from roompulse.store.schema import (
     alerts,
     attendances,
@@ -52,7 +52,7 @@ class Erasure:
     """
 
     def __init__(
-        self, database: Database, forget: Callable[[Subject], Awaitable[int]], reread: Callable[[], None]
+        self, database: Database, forget: Callable[[Subject], Awaitable[int]], reread: Callable[[], Awaitable[None]]
     ) -> None:
         self._database = database
         self._forget = forget
@@ -71,7 +71,7 @@ class Erasure:
             for table, change in ((events, _scrub_events), (attendances, _scrub_attendances)):
                 await self._in_steps(table, partial(change, subject=subject))
         counts |= await self._database.write(partial(_erase_alerts, subject=subject))
-        self._reread()
+        await self._reread()
         await self._database.empty_log()
         return Erased(sum(counts.values()), counts)
 
@@ -101,7 +101,7 @@ def _scrub_samples(connection: Connection, *, subject: Subject, start: int, end:
     """
     user_id = subject.user_id or ""
     listed = samples.c.users.contains(f"{BETWEEN_USERS}{user_id}{BETWEEN_USERS}", autoescape=True)
-    named = listed | (func.instr(samples.c.streams, user_id.encode()) > 0)
+    named = listed | holds(samples.c.streams, user_id.encode())
     columns = select(samples.c.id, samples.c.user_id, samples.c.reporter_id, samples.c.users, samples.c.streams)
     count = 0
     for row in connection.execute(_within(columns, samples, subject, start, end).where(named)).all():

@@ -55,6 +55,14 @@ class TimelineEvent(Struct, frozen=True, gc=False):
     """What a report said about it, the verdict after a change, or who wrote a note."""
 
 
+class Shown(Struct, frozen=True, tag=True):
+    """A saved event of a room that is to be shown to viewers: instead of another one, or no more (`event` is None)."""
+
+    room_id: str
+    event: TimelineEvent | None
+    instead_of: TimelineEvent | None = None
+
+
 class EventQuery(Struct, frozen=True):
     """Which events of a room: from `start` to `end` (Unix seconds, both included), the newest `limit` of them."""
 

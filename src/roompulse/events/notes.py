@@ -9,8 +9,7 @@ from msgspec.structs import replace
 from roompulse.clock import Clock
 from roompulse.errors import BadRequest, Forbidden, NotFound
 from roompulse.events.contract import NoteStore
-from roompulse.events.model import TimelineEvent
-from roompulse.events.timeline import Timeline
+from roompulse.events.model import Shown, TimelineEvent
 from roompulse.report.ids import id_fault, text_fault
 
 LONGEST = 500
@@ -50,13 +49,20 @@ class Author(Struct, frozen=True):
 
 
 class Notes:
-    """`is_known` tells whether there is anything about a room. Methods raise StoreError when the database fails."""
+    """`show` is told what changed of a room's events once it is saved, and `is_known` whether there is such a room.
+
+    Methods raise StoreError when the database fails.
+    """
 
     def __init__(
-        self, store: NoteStore, timeline: Timeline, is_known: Callable[[str], Awaitable[bool]], clock: Clock
+        self,
+        store: NoteStore,
+        show: Callable[[Shown], Awaitable[None]],
+        is_known: Callable[[str], Awaitable[bool]],
+        clock: Clock,
     ) -> None:
         self._store = store
-        self._timeline = timeline
+        self._show = show
         self._is_known = is_known
         self._clock = clock
 
@@ -83,7 +89,7 @@ class Notes:
         number = await self._store.add_note(room_id, event, MOST)
         if number is None:
             raise BadRequest(f"$: the room has {MOST} notes: remove some first")
-        self._timeline.show(room_id, event)
+        await self._show(Shown(room_id, event))
         return _note(number, room_id, event)
 
     async def edit(self, room_id: str, number: int, text: str, author: Author) -> Note:
@@ -91,14 +97,14 @@ class Notes:
         before = await self._editable(room_id, number, author)
         after = replace(before, text=_checked(text))
         await self._store.change_note(number, after.text)
-        self._timeline.correct(room_id, before, after)
+        await self._show(Shown(room_id, after, instead_of=before))
         return _note(number, room_id, after)
 
     async def remove(self, room_id: str, number: int, author: Author) -> None:
         """Raises NotFound, and Forbidden where it is the note of another."""
         before = await self._editable(room_id, number, author)
         await self._store.remove_note(number)
-        self._timeline.correct(room_id, before, None)
+        await self._show(Shown(room_id, None, instead_of=before))
 
     async def _editable(self, room_id: str, number: int, author: Author) -> TimelineEvent:
         event = await self._store.note(room_id, number)

@@ -1,7 +1,7 @@
 """The timelines of all rooms: events are found a few times a second, shown at once and saved shortly after."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from roompulse.errors import StoreError
 from roompulse.events import words
 from roompulse.events.contract import EventStore
 from roompulse.events.detector import Detector
-from roompulse.events.model import REPORTED, EventQuery, TimelineEvent
+from roompulse.events.model import REPORTED, EventQuery, Shown, TimelineEvent
 from roompulse.periodic import Attempts, every
 from roompulse.report.model import Received
 
@@ -27,6 +27,9 @@ MOST_REPORTED, MOST_OF_USER, INTERVAL = 1000, 100, 10.0
 
 MOST_UNSAVED = 10_000
 """Events that wait while the database cannot be written; then the oldest are dropped."""
+
+HELD = "level_changed", "verdict_changed"
+"""Kinds of events that count once they have held for a while."""
 
 TAIL = 50
 """The newest events of a room that are kept for its viewers."""
@@ -47,11 +50,24 @@ class Recorded(NamedTuple):
 
 
 class Timeline:
-    """`publish` is told the ids of rooms whose timeline has grown."""
+    """`publish` is told the ids of rooms whose timeline has grown.
+
+    Several workers find the same events, and save them as one row. But since when a level holds depends on when a
+    worker looks: so those are told by the one of which `is_the_one` is true, and `tell` lets the others show them.
+    """
 
     def __init__(
-        self, detector: Detector, store: EventStore, publish: Callable[[Iterable[str]], object], clock: Clock
+        self,
+        detector: Detector,
+        store: EventStore,
+        publish: Callable[[Iterable[str]], object],
+        clock: Clock,
+        *,
+        is_the_one: Callable[[], bool] = lambda: True,
+        tell: Callable[[Shown], Awaitable[object]] | None = None,
     ) -> None:
+        self._is_the_one = is_the_one
+        self._tell = tell
         self._detector = detector
         self._store = store
         self._publish = publish
@@ -76,7 +92,8 @@ class Timeline:
     def _look(self, now: float) -> None:
         self._looked = now
         for room_id, event in self._detector.look(now):
-            self.record(room_id, event)
+            if event.kind not in HELD or self._is_the_one():
+                self.record(room_id, event)
         for room_id, event in self._budget.over(now):
             self._add(room_id, event)
 
@@ -99,6 +116,12 @@ class Timeline:
     def _add(self, room_id: str, event: TimelineEvent) -> None:
         if self.show(room_id, event):
             self._unsaved.append((room_id, event))
+
+    def show_saved(self, shown: Shown) -> None:
+        if shown.instead_of is not None:
+            self.correct(shown.room_id, shown.instead_of, shown.event)
+        elif shown.event is not None:
+            self.show(shown.room_id, shown.event)
 
     def show(self, room_id: str, event: TimelineEvent) -> bool:
         """Show an event that is saved already, or will be; whether it is a new one."""
@@ -175,6 +198,10 @@ class Timeline:
         self._unsaved.clear()
         try:
             await self._store.add(self._saving)
+            if self._tell:
+                for room_id, event in self._saving:
+                    if event.kind in HELD:
+                        await self._tell(Shown(room_id, event))
         except StoreError:
             too_many = max(0, len(self._saving) + len(self._unsaved) - MOST_UNSAVED)
             self._unsaved.extendleft(reversed(self._saving[too_many:]))

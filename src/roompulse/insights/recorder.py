@@ -72,6 +72,7 @@ class RollupRecorder:
                 datetime.fromtimestamp(newest_report // MINUTE * MINUTE, UTC).strftime("%Y-%m-%d %H:%M"),
             )
         now = self._clock()
+        self._recent.clear()
         self._recent.extend(await self._reader.result(self._store.packed(Span(now - 2 * RECENT * MINUTE, now))))
 
     async def run(self) -> None:

@@ -5,11 +5,11 @@ from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Row, and_, delete, exists, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from roompulse.alerts.model import Alert
 from roompulse.notify.model import Channel, Delivery, EndedCall, Message, Outcome
 from roompulse.store.engine import Database
+from roompulse.store.row_codec import put_rows
 from roompulse.store.schema import channels, deliveries
 
 T = TypeVar("T")
@@ -30,8 +30,7 @@ class Outbox:
 
     async def put_channel(self, channel: Channel) -> None:
         row = {"id": channel.id, "enabled": int(channel.enabled), "channel": msgspec.json.encode(channel)}
-        statement = insert(channels).values(row).on_conflict_do_update(index_elements=["id"], set_=row)
-        await self._run(lambda connection: connection.execute(statement))
+        await self._run(lambda connection: put_rows(connection, channels, [row]))
 
     async def remove_channel(self, channel_id: str, now: float) -> None:
         """Remove a channel; what waits for it is given up."""

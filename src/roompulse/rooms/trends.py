@@ -98,6 +98,11 @@ class Trends:
                 trend = self._trends[room_id] = Trend(self._length, slot)
             trend.note(self._slot(at), score)
 
+    def become(self, other: "Trends") -> None:
+        """Be those that were refilled anew, as another process records them."""
+        self._trends, self._last = other._trends, other._last  # noqa: SLF001  (of its own kind)
+        self.version += 1
+
     def carry(self, seconds: float) -> None:
         """Fill the gaps that rooms left which lived on without a change: a snapshot is only taken of a change."""
         self.version += 1

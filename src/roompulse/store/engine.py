@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from roompulse.errors import DatabaseDamagedError, StartupError, StoreError
 from roompulse.settings import Settings
-from roompulse.store.files import LOG_KEPT, OpenFiles, only_process_on
+from roompulse.store.files import LOG_KEPT, OpenFiles, is_postgres, only_process_on
 from roompulse.store.migrate import migrate
 from roompulse.store.schema import beat, metadata
 from roompulse.store.sqlite import set_pragmas, startup_errors, store_errors
@@ -153,6 +153,10 @@ class Database:
                 self._steps.dispose()
                 await self._in_thread(self._close)
 
+    def startup_errors(self) -> AbstractContextManager[None]:
+        """Raise StartupError, with one line for the operator, where the database fails."""
+        return startup_errors(self.path)
+
     async def probe(self) -> None:
         """Try a write; raises StoreError if it fails."""
         await self.write(lambda connection: connection.execute(update(beat).values(count=beat.c.count + 1)))
@@ -189,7 +193,7 @@ class Database:
             return await self._in_thread(run)
 
     async def _prepare(self) -> None:
-        with startup_errors(self.path):
+        with self.startup_errors():
             await self.write(_migrate)
             await self._in_thread(self._files.opened)
 
@@ -198,6 +202,8 @@ def database_url(settings: Settings) -> URL:
     """The SQLAlchemy URL of the database; raises StartupError if it is not an SQLite file."""
     if settings.database_url is None:
         return URL.create("sqlite+aiosqlite", database=str(settings.data / "roompulse.db"))
+    if is_postgres(settings):
+        raise StartupError("DATABASE_URL names PostgreSQL, and this is for an SQLite file: see docs/cluster.md")
     try:
         url = make_url(settings.database_url)
     except ArgumentError:

@@ -10,7 +10,7 @@ from roompulse.events.tracks import STATE_KINDS
 from roompulse.store.contract import Steps
 from roompulse.store.engine import Database
 from roompulse.store.reader import Reader
-from roompulse.store.row_codec import FETCH_AT_ONCE
+from roompulse.store.row_codec import FETCH_AT_ONCE, add_rows
 from roompulse.store.schema import CALLS, events
 
 _ROOMS_AT_ONCE = 500
@@ -40,7 +40,7 @@ class SqlEvents:
 
     async def add(self, new: Sequence[tuple[str, TimelineEvent]]) -> None:
         rows = [event_row(room_id, event) for room_id, event in new]
-        await self._write(lambda connection: connection.execute(insert(events), rows))
+        await self._write(lambda connection: add_rows(connection, events, rows))
 
     async def find(self, query: EventQuery) -> list[TimelineEvent]:
         return await self._reader.result(self._newest(query))

@@ -18,12 +18,17 @@ LOG_KEPT = 67_108_864
 
 
 def database_path(settings: Settings) -> Path:
-    """The database of reports; raises StartupError for a DATABASE_URL that cannot be used."""
+    """The file of the database of reports; raises StartupError for a DATABASE_URL that names none."""
     if settings.database_url is None:
         return settings.data / "roompulse.db"
     from roompulse.store.engine import database_url
 
     return Path(database_url(settings).database or "")
+
+
+def is_postgres(settings: Settings) -> bool:
+    """Whether the reports are in PostgreSQL."""
+    return (settings.database_url or "").partition(":")[0] in ("postgresql", "postgres", "postgresql+asyncpg")
 
 
 def access_path(settings: Settings) -> Path:

@@ -16,21 +16,31 @@ VERSIONS = MIGRATIONS / "versions"
 _REVISION = re.compile(r'^revision = "(\w+)"$', re.MULTILINE)
 
 
-def migrate(connection: "Connection", versions: Path = VERSIONS) -> None:
+OWN_TABLE = "alembic_version"
+READABLE_BY = "readable_by"
+"""A table of PostgreSQL: a migration after which older versions cannot go on writes its own revision there."""
+
+
+def migrate(connection: "Connection", versions: Path = VERSIONS, table: str = OWN_TABLE) -> None:
     """Run the migrations in the folder `versions` that were not run on the database yet.
+
+    `table` names the table that says which ones were: with another one than usual, the database has other tables too.
 
     Raises:
         StartupError: the database is of another program, or was written by a newer version, whose migrations this one
             does not know.
 
     """
-    known, current = known_revisions(versions), _revisions_of(connection)
-    if not current and (tables := connection.dialect.get_table_names(connection)):
+    known, current = known_revisions(versions), _revisions_of(connection, table)
+    if not current and table == OWN_TABLE and (tables := connection.dialect.get_table_names(connection)):
         raise StartupError(
             f"the database {connection.engine.url.database} is not one of roompulse: it has the tables "
             f"{', '.join(tables[:3])}; move it away, or set another DATA"
         )
-    if unknown := current - set(known):
+    unknown = current - set(known)
+    if unknown and _oldest_reader(connection, table) in known:
+        return  # While workers are upgraded one after the other, those of the version before go on.
+    if unknown:
         raise StartupError(
             f"the database {connection.engine.url.database} is of a newer roompulse (schema {', '.join(unknown)}); "
             "start that version or a later one"
@@ -41,7 +51,7 @@ def migrate(connection: "Connection", versions: Path = VERSIONS) -> None:
     from alembic import command
 
     config = _config(versions)
-    config.attributes["connection"] = connection
+    config.attributes |= {"connection": connection, "table": table}
     command.upgrade(config, "head")
 
 
@@ -51,10 +61,18 @@ def known_revisions(versions: Path = VERSIONS) -> list[str]:
     return [found[1] for text in texts if (found := _REVISION.search(text))]
 
 
-def _revisions_of(connection: "Connection") -> set[str]:
-    if not connection.dialect.has_table(connection, "alembic_version"):
+def _revisions_of(connection: "Connection", table: str) -> set[str]:
+    if not connection.dialect.has_table(connection, table):
         return set()
-    return set(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars())
+    return set(connection.exec_driver_sql(f"SELECT version_num FROM {table}").scalars())  # noqa: S608  (our own)
+
+
+def _oldest_reader(connection: "Connection", table: str) -> str | None:
+    """The oldest schema whose version can use the database as it is now, where its migrations say so."""
+    if not connection.dialect.has_table(connection, READABLE_BY):
+        return None
+    found = f"SELECT revision FROM {READABLE_BY} WHERE version_table = '{table}'"  # noqa: S608  (our own)
+    return connection.exec_driver_sql(found).scalar()
 
 
 def _config(versions: Path) -> "Config":

@@ -6,7 +6,11 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from msgspec.structs import astuple
+from sqlalchemy import Boolean, Table
 from sqlalchemy import Connection as DatabaseConnection
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import FunctionElement
 
 from roompulse.report.model import Connection, Device, Entry, Event, Received, Report, Role
 from roompulse.rooms.model import Aggregate
@@ -36,6 +40,40 @@ _INSERT = f"INSERT INTO sample ({', '.join(column.name for column in REPORT_COLU
 _PLACES = f"({', '.join('?' * len(REPORT_COLUMNS))})"
 _MOST_ROWS = 2048
 """Rows in one statement: SQLite allows 32,766 values."""
+
+
+def put_rows(connection: DatabaseConnection, table: Table, rows: Iterable[dict[str, Any]]) -> None:
+    """Insert rows, or replace those with the same id."""
+    insert = _INSERTS[connection.dialect.name]
+    for row in rows:
+        connection.execute(insert(table).values(row).on_conflict_do_update(index_elements=["id"], set_=row))
+
+
+def add_rows(connection: DatabaseConnection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows, without those that a unique index says are there already: another worker may have found the same."""
+    connection.execute(_INSERTS[connection.dialect.name](table).on_conflict_do_nothing(), rows)
+
+
+_INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+class holds(FunctionElement[bool]):  # noqa: N801  (it is used as a function)
+    """Whether a column of bytes has some bytes in it."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(holds)
+def _in_sqlite(element: holds, compiler: Any, **how: Any) -> str:
+    column, part = element.clauses
+    return f"instr({compiler.process(column, **how)}, {compiler.process(part, **how)}) > 0"
+
+
+@compiles(holds, "postgresql")
+def _in_postgres(element: holds, compiler: Any, **how: Any) -> str:
+    column, part = element.clauses
+    return f"position({compiler.process(part, **how)} in {compiler.process(column, **how)}) > 0"
 
 
 def insert_reports(connection: DatabaseConnection, rows: Sequence[tuple[Any, ...]]) -> int:

@@ -13,7 +13,7 @@ from roompulse.hub.contract import Hub
 from roompulse.meters import Meters
 from roompulse.web.access_log import AccessLog
 from roompulse.web.api.post_report import PATH, Answer, ReportEndpoint
-from roompulse.web.http.allowed_hosts import AllowedHosts
+from roompulse.web.http.allowed_hosts import FOR_ORCHESTRATORS, AllowedHosts
 from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.compression import compressing
 from roompulse.web.http.headers import with_headers
@@ -104,13 +104,15 @@ class Application:
         try:
             self._hosts.check(scope)
             if scope["path"].startswith(SHARED):
+                await self._present()  # so that a link is known which another worker has made
                 scope, send = self._shared.open(scope, send)
             if scope["path"] == PATH:
                 await self._reports(scope, receive, send)
             else:
                 await self._readers.turn(scope)
                 # Here, so that no route has to: what it reads of the live rooms is of now.
-                await self._present()
+                if scope["path"] not in FOR_ORCHESTRATORS:
+                    await self._present()
                 await self.routed(scope, receive, _sending(scope, send))
         except Exception as error:
             await self._answer_error(error, scope, receive, send)

@@ -2,6 +2,7 @@
 
 from alembic import context
 
-context.configure(connection=context.config.attributes["connection"])
+found = context.config.attributes
+context.configure(connection=found["connection"], version_table=found.get("table", "alembic_version"))
 with context.begin_transaction():
     context.run_migrations()

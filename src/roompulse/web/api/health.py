@@ -27,8 +27,17 @@ class Writing(Protocol):
         ...
 
 
-def ready_routes(store: Writing, is_closing: Callable[[], bool], clock: Clock) -> list[HTTPRouteHandler]:
-    """The routes. Neither writes: a probe that asks often would cost commits."""
+BEHIND = 2.0
+"""Seconds for which a worker may not know what others have committed; then reports and readers are for another one."""
+
+
+def ready_routes(
+    store: Writing, is_closing: Callable[[], bool], behind: Callable[[], float], clock: Clock
+) -> list[HTTPRouteHandler]:
+    """The routes. Neither asks the database: a probe that writes would cost commits, and hang as the database does.
+
+    `behind` is for how many seconds it is unknown what other workers have committed.
+    """
 
     @route("/healthz", http_method=GET, opt=FOR_ANYBODY)
     async def get_health() -> JsonAnswer:
@@ -42,6 +51,9 @@ def ready_routes(store: Writing, is_closing: Callable[[], bool], clock: Clock) -
             seconds = max(0, round(clock() - since))
             reason = f"the database cannot be written, since {seconds} s"
             return _answer(503, {"status": "failing", "reason": f"{reason}: {store.lost}" if store.lost else reason})
+        if (late := behind()) > BEHIND:
+            reason = f"what other workers committed was last read {late:.0f} s ago"
+            return _answer(503, {"status": "behind", "reason": reason})
         return _answer(200, {"status": "ok"})
 
     return [get_health, get_readiness]

@@ -1,7 +1,7 @@
 """Forms that operators submit, protected against submission by pages of other sites (CSRF)."""
 
 import hmac
-import secrets
+from collections.abc import Callable
 from hashlib import sha256
 from urllib.parse import parse_qsl
 
@@ -36,10 +36,12 @@ class Account(Struct, frozen=True):
 
 
 class Forms:
-    def __init__(self, cookie: SessionCookie, timeout: float) -> None:
+    """`key` is for callers who have no session here: whom a proxy signs in, or where nobody signs in."""
+
+    def __init__(self, cookie: SessionCookie, timeout: float, key: Callable[[], str]) -> None:
         self._cookie = cookie
         self._timeout = timeout
-        self._key = secrets.token_hex(32)  # for operators whom a proxy signs in: they have no secret here
+        self._key = key
 
     def account(self, connection: AnyConnection) -> Account | None:
         """None where signing in is not required, and for programs."""
@@ -55,7 +57,7 @@ class Forms:
 
     def _token(self, connection: AnyConnection, caller: Caller) -> str:
         """Derived from the secret of the session, which no page of another site can read."""
-        secret = self._key if caller.proof is None else self._cookie.read(connection) or ""
+        secret = self._key() if caller.proof is None else self._cookie.read(connection) or ""
         return hmac.new(secret.encode(), f"a form for {caller.name}".encode(), sha256).hexdigest()
 
     async def read(self, request: AnyRequest) -> Form:

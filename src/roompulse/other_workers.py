@@ -1,0 +1,134 @@
+"""What others do who use the database too: their reports, what operators change there, and what one does for all."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from roompulse.clock import WallClock
+from roompulse.engines import Engine
+from roompulse.erasure.subject import Subject
+from roompulse.errors import StoreError
+from roompulse.events.model import Shown
+from roompulse.follower import Follower
+from roompulse.periodic import every
+from roompulse.store.availability import Availability
+
+LOOK_EVERY = 0.05
+"""Seconds between two looks for what others have committed, so that viewers here see it soon. A read looks before."""
+
+_HEARD_AFTER = 10 * LOOK_EVERY
+
+logger = logging.getLogger(__name__)
+
+
+class Forget(Struct, frozen=True, tag=True):
+    """A subject is being erased: what is in memory of it must not be saved."""
+
+    subject: Subject
+
+
+class Reread(Struct, frozen=True, tag=True):
+    """Stored events were erased."""
+
+
+Message = Shown | Forget | Reread
+
+_decode = msgspec.msgpack.Decoder(Message).decode
+
+
+class OtherWorkers:
+    """`reload` reads what operators change from the database again, and `changed` is called after it has.
+
+    `heard` reacts to a message, of this worker or of another.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        follower: Follower,
+        health: Availability,
+        reload: Sequence[Callable[[], Awaitable[object]]],
+        heard: Callable[[Message], Awaitable[object]],
+        changed: Callable[[], object],
+        clock: WallClock,
+    ) -> None:
+        self._clock = clock
+        clock.on_jump(self._clock_was_set)
+        self._engine = engine
+        self._follower = follower
+        self._health = health
+        self._reload = reload
+        self._heard = heard
+        self._changed = changed
+        self._known = 0
+        self._looked_at = clock()
+        self._reloading = asyncio.Lock()
+
+    async def present(self) -> None:
+        """Bring the live rooms, and what operators have changed, to the present."""
+        await self._follower.present()
+        self._looked_at = self._clock()
+        while self._known != self._engine.changes and self._health.failing_since is None:
+            async with self._reloading:
+                await self._catch_up(self._engine.changes)
+
+    def behind(self) -> float:
+        """For how many seconds it is unknown what others have committed."""
+        return self._clock() - self._looked_at if self._engine.is_shared else 0.0
+
+    def _clock_was_set(self, jump: float, _now: float) -> None:
+        self._looked_at += jump
+
+    async def _catch_up(self, changes: int) -> None:
+        if self._known == changes:
+            return  # Another caller has.
+        try:
+            while self._engine.told:
+                await self._hear(self._engine.told.pop(0))
+            for reload in self._reload:
+                await reload()
+        except StoreError as error:
+            self._health.failed(error)
+            return
+        self._known = changes
+        self._changed()
+
+    async def _hear(self, packed: bytes) -> None:
+        try:
+            message = _decode(packed)
+        except msgspec.ValidationError:
+            logger.warning("a worker of a newer version tells what this version does not know")
+        else:
+            await self._heard(message)
+
+    async def everywhere(self, message: Message) -> None:
+        """Let all workers react to a message, this one at once; raises StoreError."""
+        await self._heard(message)
+        await self.tell(message)
+
+    async def tell(self, message: Message) -> None:
+        """Let all other workers react to a message; raises StoreError."""
+        await self._engine.tell(msgspec.msgpack.encode(message))
+
+    async def until_heard(self) -> None:
+        """Return when the others have heard what was told before, unless one hangs."""
+        if self._engine.is_shared:
+            await asyncio.sleep(_HEARD_AFTER)
+
+    async def look(self) -> None:
+        """Look for news again and again, where there are others."""
+        if self._engine.is_shared:
+            await every(LOOK_EVERY, self.present, "other workers could not be followed")
+
+    async def follow(self, every_seconds: float, refill: Callable[[], Awaitable[object]]) -> None:
+        """Call `refill` again and again, in workers that do not do themselves what is done once for all."""
+
+        async def look() -> None:
+            if not self._engine.is_the_one:
+                await refill()
+
+        if self._engine.is_shared:
+            await every(every_seconds, look, "what another worker records could not be read")

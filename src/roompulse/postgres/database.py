@@ -1,0 +1,251 @@
+"""The database of reports in PostgreSQL, for any number of workers. It has the methods of `store/engine.py`."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any, TypeVar
+
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import URL, Connection, Executable, make_url, text, update
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from roompulse.errors import StartupError, StoreError
+from roompulse.settings import Settings
+from roompulse.store.migrate import migrate
+from roompulse.store.schema import beat
+from roompulse.store.sqlite import store_errors
+
+OLDEST = 14
+"""The oldest version of PostgreSQL that is supported."""
+
+MIGRATING = 715_001
+"""Key of the advisory lock under which one worker at a time migrates; those of the log and the lease follow."""
+
+EXCLUSIVE = MIGRATING + 4
+
+# Whatever the collation of the database is, texts are ordered as in Python and SQLite.
+BY_BYTES = text("""DO $$
+DECLARE found record;
+BEGIN
+    FOR found IN SELECT table_name, column_name FROM information_schema.columns
+        WHERE table_schema = current_schema() AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C'
+    LOOP
+        EXECUTE format('ALTER TABLE %I ALTER COLUMN %I TYPE text COLLATE "C"', found.table_name, found.column_name);
+    END LOOP;
+END $$""")
+
+_CONNECT_TIMEOUT = 5.0
+_CONNECTIONS = 4
+
+T = TypeVar("T")
+
+
+class PostgresDatabase:
+    """Writes go to `write`, reads to `reading` or, where they may be long, to `fetch`; the log has its own connections.
+
+    The parameter `schema` of the URL is the schema of the tables, "public" without it: so several clusters may share a
+    database.
+    """
+
+    form_key = ""
+    """What protects forms, the same in all workers; once it is open."""
+
+    read_failed: Callable[[StoreError], None] = staticmethod(lambda _error: None)
+
+    def __init__(self, settings: Settings) -> None:
+        url = _url_of(settings)
+        self.schema = str(url.query.get("schema", "public"))
+        self.url = url.difference_update_query(["schema"])
+        self.path = Path(f"{url.host}/{url.database}")
+        self._timeout = settings.commit_timeout
+        self._engine = self._new_engine(_CONNECTIONS)
+        self._steps = _OtherLoop()
+        self._steps_engine = self._new_engine(1)
+
+    def _new_engine(self, connections: int) -> AsyncEngine:
+        return create_async_engine(
+            self.url.set(drivername="postgresql+asyncpg", password=None, query={}),  # in words: the next connects
+            async_creator=self.connect,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=60,
+            hide_parameters=True,
+        )
+
+    def _server_settings(self) -> dict[str, str]:
+        milliseconds = round(self._timeout * 1000)
+        return {
+            "search_path": self.schema,
+            "application_name": "roompulse",
+            "statement_timeout": str(milliseconds),
+            "lock_timeout": str(milliseconds // 2),
+            "idle_in_transaction_session_timeout": "5000",
+        }
+
+    async def connect(self) -> "asyncpg.Connection[Any]":
+        """A new connection, for its own use by the log and the lease; raises StoreError."""
+        dsn = self.url.render_as_string(hide_password=False)
+        settings = self._server_settings()
+        connecting = asyncio.create_task(asyncpg.connect(dsn, server_settings=settings, timeout=_CONNECT_TIMEOUT))
+        with driver_errors():
+            try:
+                return await asyncio.shield(connecting)
+            except asyncio.CancelledError:
+                # If it was cancelled itself, the event loop would log an error of nobody's.
+                with suppress(Exception):
+                    (await connecting).terminate()
+                raise
+
+    def fetch(self, statement: Executable) -> Sequence[Any]:
+        """All rows of a statement; raises StoreError. For the steps of a `Reader` and its thread, which it blocks."""
+        with _errors():
+            return self._steps.result(self._fetch(statement))
+
+    async def _fetch(self, statement: Executable) -> Sequence[Any]:
+        async with self._steps_engine.connect() as connection:
+            return (await connection.execute(statement)).all()
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction of its own and return its result; raises what it raises, and StoreError."""
+        with _errors():
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(work)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection that only reads. Raises StoreError when the database fails, or a row cannot be decoded."""
+        try:
+            with _errors():
+                async with self._engine.connect() as connection:
+                    yield connection
+        except StoreError as error:
+            self.read_failed(error)
+            raise
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Migrate the database, one worker after the other, and close all connections at the end.
+
+        Raises:
+            StartupError: the database cannot be used; the message has the reason.
+
+        """
+        with self._steps.running():
+            try:
+                with self.startup_errors():
+                    await self._prepare()
+                yield
+            finally:
+                await self._engine.dispose()
+                self._steps.result(self._steps_engine.dispose())
+
+    async def _prepare(self) -> None:
+        async with self._engine.begin() as connection:
+            version = await connection.scalar(text("SELECT current_setting('server_version_num')::int"))
+            if version // 10_000 < OLDEST:
+                raise StartupError(f"PostgreSQL {version // 10_000} is too old: {OLDEST} or later is needed")
+            if await connection.scalar(text("SELECT pg_is_in_recovery()")):
+                raise StartupError(f"{place_of(self.url)} is a replica, which cannot be written: name the primary")
+            # A transaction that waits for the lock is no longer than COMMIT_TIMEOUT otherwise.
+            await connection.execute(text("SET LOCAL lock_timeout = 0"))
+            await connection.execute(text("SET LOCAL statement_timeout = 0"))
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
+            await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
+            await connection.run_sync(migrate)
+            await connection.execute(BY_BYTES)
+            made = {"name": "forms", "value": secrets.token_hex(32)}
+            await connection.execute(text("INSERT INTO secret VALUES (:name, :value) ON CONFLICT DO NOTHING"), made)
+            self.form_key = str(await connection.scalar(text("SELECT value FROM secret WHERE name = :name"), made))
+
+    @contextmanager
+    def startup_errors(self) -> Iterator[None]:
+        """Raise StartupError, with one line for the operator, where the database fails."""
+        try:
+            with _errors():
+                yield
+        except StoreError as error:
+            raise StartupError(f"the database {place_of(self.url)} {what_is_wrong(error)}") from None
+
+    @asynccontextmanager
+    async def exclusive(self) -> AsyncIterator[None]:
+        """A context that one task of all workers is in at a time; a worker that hangs in it loses it after 5 s."""
+        with _errors():
+            async with self._engine.begin() as connection:
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({EXCLUSIVE}, hashtext(current_schema()))"))
+                yield
+
+    async def probe(self) -> None:
+        """Try a write; raises StoreError if it fails."""
+        await self.write(lambda connection: connection.execute(update(beat).values(count=beat.c.count + 1)))
+
+    async def check(self) -> None:
+        """Nothing is lost without a write noticing it."""
+
+    async def empty_log(self) -> None:
+        """PostgreSQL's own log is not ours to empty: see docs/cluster.md."""
+
+
+class _OtherLoop:
+    """An event loop in a thread of its own: who waits for a result does not hold up the server's loop."""
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        self._loop = asyncio.new_event_loop()
+        thread = Thread(target=self._loop.run_forever, name="roompulse-postgres")
+        thread.start()
+        try:
+            yield
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join()
+            self._loop.close()
+
+    def result(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+@contextmanager
+def driver_errors() -> Iterator[None]:
+    """Raise StoreError for what asyncpg raises."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        raise StoreError(str(error) or type(error).__name__) from error
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    with driver_errors(), store_errors():
+        yield
+
+
+def _url_of(settings: Settings) -> URL:
+    try:
+        return make_url(settings.database_url or "").set(drivername="postgresql")
+    except (ArgumentError, ValueError):
+        # Without the text, which has a password.
+        raise StartupError("DATABASE_URL: not a URL as in postgresql://USER:PASSWORD@HOST:PORT/DATABASE") from None
+
+
+def place_of(url: URL) -> str:
+    return f"{url.database} at {url.host or 'localhost'}:{url.port or 5432}"
+
+
+def what_is_wrong(error: StoreError) -> str:
+    """Why a database cannot be used and what to do, in one line."""
+    reason, cause = str(error).partition("\n")[0], error.__cause__
+    if isinstance(cause, TimeoutError):
+        return f"does not answer within {_CONNECT_TIMEOUT:g} s: is the host right, and does a firewall let it through?"
+    if isinstance(cause, OSError):
+        reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or reason
+        return f"cannot be reached ({reason}): is PostgreSQL running there, and DATABASE_URL right?"
+    if isinstance(cause, asyncpg.InvalidAuthorizationSpecificationError):
+        return f"cannot be used: {reason}; check user and password in DATABASE_URL"
+    if isinstance(cause, asyncpg.InvalidCatalogNameError):
+        return f"cannot be used: {reason}; create it with createdb"
+    return f"cannot be used: {reason}"

@@ -1,0 +1,68 @@
+"""PostgreSQL as the engine of the server: the database, its log, access control, and what runs once."""
+
+import asyncio
+from functools import partial
+from typing import cast
+
+from roompulse.access.database import AccessDatabase
+from roompulse.clock import WallClock
+from roompulse.periodic import every
+from roompulse.postgres import lease
+from roompulse.postgres.access import PostgresAccess
+from roompulse.postgres.clock import ASK_EVERY, DatabaseClock
+from roompulse.postgres.database import PostgresDatabase
+from roompulse.postgres.lease import Jobs
+from roompulse.postgres.log import PostgresLog
+from roompulse.settings import Settings
+from roompulse.store.engine import Database
+from roompulse.store.sql_store import SqlStore
+
+
+class Postgres:
+    """Implements `Engine`."""
+
+    is_shared, is_the_one = True, False
+
+    def __init__(self, settings: Settings, clock: WallClock) -> None:
+        self._clock, self._postgres = clock, PostgresDatabase(settings)
+        database = self._postgres
+        self.database = cast("Database", database)  # the same methods, as has the next
+        self.access = cast("AccessDatabase", PostgresAccess(database, is_open=True))
+        self.store = SqlStore(self.database)
+        self.log = PostgresLog(database, settings.commit_timeout)
+        self.close = self.log.close
+        self.told = self.log.told
+        self.exclusive = database.exclusive
+        self.form_key = lambda: database.form_key
+        self._run_once = partial(lease.run_once, database)
+        self._prune = partial(self.log.run_pruning, clock, settings.leave_after)
+
+    @property
+    def changes(self) -> int:
+        return self.log.changes
+
+    async def tell(self, message: bytes) -> None:
+        await self.log.tell(message)
+
+    async def run_once(self, jobs: Jobs) -> None:
+        await self._run_once(lambda: [self._is_the_one(), *jobs(), self._prune()])
+
+    async def set_clock(self) -> None:
+        if isinstance(self._clock, DatabaseClock):
+            await self._clock.ask(self._postgres)
+            self._clock.start_over()
+
+    async def keep_time(self) -> None:
+        if isinstance(self._clock, DatabaseClock):
+            await every(ASK_EVERY, partial(self._clock.ask, self._postgres), "the database's clock could not be read")
+
+    async def _is_the_one(self) -> None:
+        self.is_the_one = True
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.is_the_one = False
+
+
+def access_of(settings: Settings) -> AccessDatabase:
+    return cast("AccessDatabase", PostgresAccess(PostgresDatabase(settings), is_open=False))

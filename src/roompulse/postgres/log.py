@@ -1,0 +1,207 @@
+"""The log in PostgreSQL: every worker commits to it and follows it, in one order for all."""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+import msgspec
+from sqlalchemy import text
+
+from roompulse.clock import Clock
+from roompulse.periodic import every
+from roompulse.postgres.database import PostgresDatabase, driver_errors
+from roompulse.quality import FRAME_RATE_WINDOW
+from roompulse.report.model import Received, Report
+from roompulse.store.row_codec import rows_of
+
+BATCHES_AT_ONCE = 200
+
+KEPT = 180.0
+"""Seconds for which a batch is kept after it has no effect any more on live rooms: a worker that was stopped for longer
+misses nothing either, as what is left has all that still has one."""
+
+PRUNE_EVERY = 10.0
+
+_PUT = "SELECT * FROM put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+_NEWS = (
+    "SELECT position, ticket, CASE WHEN worker = $2 AND ticket = ANY($3::bigint[]) THEN NULL ELSE reports END"
+    " FROM batch WHERE position > $1 ORDER BY position LIMIT $4"
+)
+_RECENT = "SELECT position, reports FROM batch WHERE at > $1 ORDER BY position"
+_END = "SELECT coalesce(max(position), 0) FROM batch"
+_PRUNE = text(
+    "DELETE FROM batch WHERE position IN (SELECT position FROM batch WHERE at < :before ORDER BY position LIMIT :most)"
+)
+
+# A batch without a report, and so without a position of a report.
+_TELL = text("SELECT put('{}', '{}', '{}', '{}', '{}', '{}', '{}', :worker, 0, 0, :message, :since)")
+_NO_NEWS = 2**62
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class _Envelope(msgspec.Struct, array_like=True, gc=False):
+    """A report in a batch. It is packed by itself, so that who needs only some rooms unpacks only theirs."""
+
+    room_id: str
+    at: float
+    sender: str
+    by_token: bool
+    report: msgspec.Raw
+
+
+class _Told(msgspec.Struct):
+    """In the place of reports: what a worker tells the others."""
+
+    worker: int
+    message: bytes
+
+
+_unpack_batch = msgspec.msgpack.Decoder(list[_Envelope] | _Told).decode
+_unpack_report = msgspec.msgpack.Decoder(Report).decode
+
+
+class PostgresLog:
+    """Implements `Log`. A batch is one row of the table `batch`, committed in one round trip with its samples.
+
+    The rows' positions are given out under a lock that the transaction holds until it is committed (`put` in the
+    migrations): so they are in the order of the commits, and whoever reads on from a position misses none.
+    """
+
+    def __init__(self, database: PostgresDatabase, timeout: float) -> None:
+        self._database = database
+        self._timeout = timeout
+        self._worker = secrets.randbits(62)
+        self._ticket = 0
+        self._position = 0
+        self.changes = 0
+        """How often others have changed something: grows as the log is followed."""
+        self.told: list[bytes] = []
+        """What other workers tell; whoever reacts to it removes it."""
+        # Batches of this worker under way, by ticket: they need not be sent back and unpacked.
+        self._own: dict[int, Sequence[Received]] = {}
+        self._writing = _Connection(database)
+        self._reading = _Connection(database)
+
+    async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
+        self._ticket += 1
+        ticket = self._ticket
+        columns = [list(column) for column in zip(*rows_of(reports), strict=True)]
+        at = round(1000 * max(one.at for one in reports))
+        arguments = (*columns, self._worker, ticket, at, _packed(reports), self._position)
+        self._own[ticket] = reports
+        try:
+            rows = await self._writing.fetch(_PUT, *arguments, timeout=self._timeout)
+        finally:
+            del self._own[ticket]  # If it is committed after all, it is read as if another worker had.
+        return self._new_in(rows, {ticket: reports})
+
+    async def news(self) -> Sequence[Received]:
+        found: list[Received] = []
+        while True:
+            own = dict(self._own)
+            rows = await self._reading.fetch(
+                _NEWS, self._position, self._worker, list(own), BATCHES_AT_ONCE, timeout=self._timeout
+            )
+            found += self._new_in(rows, own)
+            if len(rows) < BATCHES_AT_ONCE:
+                return found
+
+    def _new_in(self, rows: Sequence[Any], own: Mapping[int, Sequence[Received]]) -> list[Received]:
+        """The reports of these batches without those that another call has returned meanwhile.
+
+        `own` has those that the database did not send, by ticket.
+        """
+        found: list[Received] = []
+        for position, ticket, packed in rows:
+            if position > self._position:
+                reports = own[ticket] if packed is None else self._unpacked(packed)
+                found += [Received(one.report, one.at, one.sender, one.by_token, position) for one in reports]
+                self._position = position
+        return found
+
+    def _unpacked(self, packed: bytes) -> Sequence[Received]:
+        """The reports of a batch; of one without, it is noted what it stands for."""
+        batch = _unpack_batch(packed)
+        if isinstance(batch, list):
+            self.changes += not batch
+            return _reports_in(batch)
+        if batch.worker != self._worker:
+            self.told.append(batch.message)
+            self.changes += 1
+        return ()
+
+    async def tell(self, message: bytes) -> None:
+        """Let all other workers have a message, in the order of the log; raises StoreError."""
+        told = {"worker": self._worker, "message": _pack(_Told(self._worker, message)), "since": _NO_NEWS}
+        await self._database.write(lambda connection: connection.execute(_TELL, told))
+
+    async def recent(self, since: float) -> AsyncIterator[Received]:
+        connection = await self._database.connect()
+        try:
+            with driver_errors():
+                async with connection.transaction(isolation="repeatable_read", readonly=True):
+                    end = await connection.fetchval(_END)
+                    async for position, packed in connection.cursor(_RECENT, round(1000 * since)):
+                        batch = _unpack_batch(packed)
+                        for one in _reports_in(batch) if isinstance(batch, list) else ():
+                            if one.at > since:
+                                yield Received(one.report, one.at, one.sender, one.by_token, position)
+            self._position = max(self._position, end)
+        finally:
+            await connection.close()
+
+    async def prune(self, before: float) -> None:
+        """Delete batches whose reports were all received before a time (Unix seconds); raises StoreError."""
+        old = {"before": round(1000 * before), "most": BATCHES_AT_ONCE}
+        while await self._database.write(lambda connection: connection.execute(_PRUNE, old).rowcount):
+            pass
+
+    async def run_pruning(self, clock: Clock, leave_after: float) -> None:
+        kept = leave_after + FRAME_RATE_WINDOW + KEPT
+        await every(PRUNE_EVERY, lambda: self.prune(clock() - kept), "old reports of the log could not be deleted")
+
+    async def close(self) -> None:
+        await self._writing.close()
+        await self._reading.close()
+
+
+class _Connection:
+    """A connection that is made when it is needed, and again after an error."""
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+        self._connection: asyncpg.Connection[Any] | None = None
+
+    async def fetch(self, statement: str, *arguments: Any, timeout: float) -> Sequence[Any]:  # noqa: ASYNC109
+        """Raises StoreError."""
+        try:
+            with driver_errors():
+                if self._connection is None:
+                    self._connection = await self._database.connect()
+                rows: Sequence[Any] = await self._connection.fetch(statement, *arguments, timeout=timeout)
+        except BaseException:
+            # Also where the caller is cancelled: what the server still does belongs to nobody.
+            connection, self._connection = self._connection, None
+            if connection:
+                connection.terminate()
+            raise
+        return rows
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection:
+            await connection.close()
+
+
+def _packed(reports: Sequence[Received]) -> bytes:
+    return _pack([_enveloped(one) for one in reports])
+
+
+def _enveloped(one: Received) -> _Envelope:
+    return _Envelope(one.report.room_id, one.at, one.sender, one.by_token, msgspec.Raw(_pack(one.report)))
+
+
+def _reports_in(batch: Sequence[_Envelope]) -> list[Received]:
+    return [Received(_unpack_report(one.report), one.at, one.sender, one.by_token) for one in batch]

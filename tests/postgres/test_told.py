@@ -1,0 +1,193 @@
+"""What one worker records, shows or erases, all others show or forget."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from roompulse.insights.model import Span
+from roompulse.report.model import Entry
+from roompulse.settings import Settings
+from tests.api import data, url
+from tests.api.test_overview import LOSSY
+from tests.builders import NOW, stream
+from tests.calls import Calls
+from tests.conftest import Clock
+
+pytestmark = pytest.mark.anyio
+
+NOTES = "/report/notes/room-1"
+MALLORY = "mallory@example.org"
+
+
+@pytest.fixture
+async def pair(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Calls, Calls]]:
+    """Two workers, whose jobs run when a test says so."""
+    async with Calls.of(settings, clock) as one, Calls.of(settings, clock) as other:
+        yield one, other
+
+
+async def call(one: Calls, other: Calls, user_id: str = "u1") -> None:
+    """Forty seconds of a user who sends badly, reported to one worker and recorded by the other."""
+    for second in range(0, 40, 10):
+        await one.post(second, user_id, [Entry(user_id, LOSSY)])
+        about = Entry(user_id, [stream(direction="recv", network=LOSSY[0].network)])
+        await one.post(second, "u2", [Entry("u2", [stream()]), about])
+        await other.core.others.present()
+        await other.look()
+
+
+async def live(worker: Calls, kind: str) -> list[str]:
+    """The texts of newest events that viewers of a worker see."""
+    await worker.core.others.present()
+    return [one.event.text for one in worker.core.timeline.tail("room-1") if one.event and one.event.kind == kind]
+
+
+async def test_calls_that_one_records_are_there_once_for_all(pair: tuple[Calls, Calls]) -> None:
+    one, other = pair
+    await call(one, other)
+    await other.wait(60)
+    for path in ("/report/calls", f"/report/calls/room-1/{NOW}", "/report/history/room-1", "/report/events/room-1"):
+        assert await data(one.client, path) == await data(other.client, path)
+    listed = await data(one.client, "/report/calls")
+    assert (listed["count"], listed["calls"][0]["ended_at"]) == (1, NOW + 30)
+    users = (await data(one.client, f"/report/calls/room-1/{NOW}"))["users"]
+    assert [user["user_id"] for user in users] == ["u1", "u2"]
+
+
+async def test_a_worker_that_takes_over_goes_on_with_calls_as_they_are(
+    pair: tuple[Calls, Calls], settings: Settings, clock: Clock
+) -> None:
+    one, other = pair
+    await call(one, other)
+    async with Calls.of(settings, clock) as heir:
+        await heir.look()
+        await heir.wait(60)
+    assert (await data(one.client, "/report/calls"))["count"] == 1
+    assert len((await data(one.client, f"/report/calls/room-1/{NOW}"))["users"]) == 2
+
+
+async def test_minutes_that_one_records_are_there_for_all(pair: tuple[Calls, Calls]) -> None:
+    one, other = pair
+    await call(one, other)
+    for second in range(0, 70, 10):
+        await other.core.recorder.look(NOW + second)
+    for path in ("/report/trends?step=60", "/report/insights?by=sdk_version"):
+        found = await data(one.client, path)
+        assert found == await data(other.client, path)
+        assert found
+    await one.core.recorder.load(None)
+    minute = Span(NOW // 60 * 60, NOW + 60)
+    assert one.core.recorder.recent(minute) == other.core.recorder.recent(minute)
+
+
+async def test_a_note_is_shown_live_by_all_as_it_is_now(pair: tuple[Calls, Calls]) -> None:
+    one, other = pair
+    await one.post(0, "u1", [Entry("u1", [stream()])])
+    note = (await one.client.post(NOTES, json={"text": "restarted the SFU"})).json()["data"]
+    assert await live(other, "note") == ["restarted the SFU"]
+    assert await data(other.client, NOTES) == [note]
+    changed = await other.client.put(f"{NOTES}/{note['id']}", json={"text": "restarted it twice"})
+    assert changed.status_code == 200
+    assert await live(one, "note") == ["restarted it twice"]
+    assert (await one.client.delete(f"{NOTES}/{note['id']}")).status_code == 200
+    assert await live(other, "note") == []
+    assert await data(other.client, NOTES) == []
+
+
+async def test_equal_notes_at_the_same_moment_are_two(pair: tuple[Calls, Calls]) -> None:
+    one, other = pair
+    await one.post(0, "u1", [Entry("u1", [stream()])])
+    for worker in pair:
+        assert (await worker.client.post(NOTES, json={"text": "noisy"})).status_code == 201
+    assert len(await data(other.client, NOTES)) == 2
+
+
+async def test_an_alert_that_one_finds_is_on_the_timeline_of_all(pair: tuple[Calls, Calls], clock: Clock) -> None:
+    one, other = pair
+    rule = {"name": "Poor", "severity": "info", "subject": "room", "when": [{"metric": "score", "op": "<", "value": 4}]}
+    assert (await one.client.post("/report/alerts/rules", json=rule)).status_code == 201
+    evaluating = asyncio.create_task(other.core.alerts.run())
+    await asyncio.sleep(0)
+    await one.post(0, "u1", [Entry("u1", LOSSY)])
+    clock.advance(1)
+    await other.core.others.present()
+    await other.core.alerts.tick()
+    evaluating.cancel()
+    (fired,) = await live(one, "alert_firing")
+    assert "Poor" in fired
+    (alert,) = await data(one.client, "/report/alerts?state=firing")
+    assert alert["rule"] == "Poor"
+
+
+async def test_a_change_of_level_is_told_by_one_and_shown_by_all(pair: tuple[Calls, Calls]) -> None:
+    one, other = pair
+    other.core.engine.is_the_one = True
+    for second in range(0, 20, 5):
+        await one.post(second, "u1", [Entry("u1", LOSSY)])
+        await other.core.others.present()
+    await other.core.timeline.save()
+    for kind in ("level_changed", "verdict_changed"):
+        assert len(await live(one, kind)) == 1
+        found = await data(one.client, f"/report/events/room-1?kind={kind}")
+        assert [event["time"] for event in found] == [NOW]
+        assert found == await data(other.client, f"/report/events/room-1?kind={kind}")
+
+
+async def test_a_share_of_one_opens_at_the_other_until_it_is_revoked(pair: tuple[Calls, Calls]) -> None:
+    one, other = pair
+    await one.post(0, "u1", [Entry("u1", [stream()])])
+    shared = await one.client.post("/report/shares", json={"path": "/rooms/room-1", "expires_in": 600})
+    path = shared.json()["data"]["url"].removeprefix("http://localhost")
+    assert (await other.client.get(path)).status_code == 200
+    (listed,) = await data(other.client, "/report/shares")
+    assert (await other.client.delete(f"/report/shares/{listed['id']}")).status_code == 200
+    assert (await one.client.get(path)).status_code == 404
+
+
+def rows_with(connection: Connection, wanted: str) -> set[str]:
+    """Tables with a row in which a text is, as text or within bytes."""
+    found = set()
+    tables = text("SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()")
+    for (table,) in connection.execute(tables).all():
+        for row in connection.execute(text(f'SELECT * FROM "{table}"')):  # noqa: S608  (names of our tables)
+            if any(_has(value, wanted) for value in row):
+                found.add(table)
+    return found
+
+
+def _has(value: Any, wanted: str) -> bool:
+    return wanted.encode() in value if isinstance(value, bytes) else wanted in str(value)
+
+
+async def where_is(worker: Calls, wanted: str) -> set[str]:
+    return await worker.core.database.write(lambda connection: rows_with(connection, wanted))
+
+
+async def test_a_user_that_is_erased_at_one_is_not_stored_again_by_others(pair: tuple[Calls, Calls]) -> None:
+    one, other = pair
+    await call(one, other, MALLORY)
+    for second in range(0, 60, 10):
+        await other.core.recorder.look(NOW + second)
+    assert {"sample", "event", "attendance", "batch"} <= await where_is(one, MALLORY)
+    await other.wait(60)
+    erased = await one.client.delete(url("report", "users", MALLORY))
+    assert erased.json()["data"]["tables"]["sample"] == 8
+    await other.core.others.present()
+    await other.core.recorder.look(NOW + 100)
+    await other.core.timeline.save()
+    # The log is pruned after minutes, as it has what a worker that starts needs.
+    assert await where_is(one, MALLORY) <= {"batch"}
+    assert await data(other.client, "/report/calls?q=mallory") == {"count": 0, "calls": []}
+
+
+async def test_texts_are_ordered_by_their_bytes_whatever_the_database_does(pair: tuple[Calls, Calls]) -> None:
+    def others(connection: Connection) -> Sequence[Any]:
+        columns = "SELECT table_name, column_name FROM information_schema.columns WHERE data_type = 'text'"
+        return connection.execute(
+            text(f"{columns} AND table_schema = current_schema() AND collation_name IS DISTINCT FROM 'C'")
+        ).all()
+
+    assert await pair[0].core.database.write(others) == []

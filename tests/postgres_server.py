@@ -1,0 +1,220 @@
+"""A PostgreSQL of the tests, and applications that use it in turn.
+
+`python -m tests.postgres_server` sees to it that its programs are there, and fails where they cannot be had.
+"""
+
+import asyncio
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from copy import copy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+import httpx
+from benchmarks.processes import free_port
+
+from roompulse.engines import access_of
+from roompulse.settings import Settings
+from tests.process import DEADLINE, eventually
+
+ENGINE = os.environ.get("ENGINE", "sqlite")
+"""What tests of the application run on: sqlite, or postgres with WORKERS applications in turn."""
+
+WORKERS = 3
+
+_DEBIAN = Path("/usr/lib/postgresql")
+
+
+def program(name: str) -> str:
+    found = find(name)
+    assert found, f"there is no {name}: run `python -m tests.postgres_server` as root, or install PostgreSQL"
+    return found
+
+
+def install() -> None:
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        apt_get = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::http::Timeout=30"]
+        subprocess.run([*apt_get, "update"], check=False)
+        subprocess.run([*apt_get, "install", "--yes", "--no-install-recommends", "postgresql"], check=False)
+
+
+def find(name: str) -> str | None:
+    """The path of a program of PostgreSQL, of the newest version that Debian has or on PATH."""
+    found = sorted(_DEBIAN.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    return str(found[-1]) if found else shutil.which(name)
+
+
+class PostgresServer:
+    """A server whose files are in a folder. As it does not run for root, root starts it as an unprivileged user."""
+
+    def __init__(self, folder: Path, *settings: str) -> None:
+        """`settings` are such as `fsync=on`."""
+        self.data, self._log, self._port = folder / "postgres", folder / "postgres.log", free_port()
+        self.url = f"postgresql://roompulse@127.0.0.1:{self._port}/postgres"
+        self._user = _unprivileged(folder) if os.geteuid() == 0 else []
+        given = (
+            f"port={self._port}",
+            f"unix_socket_directories={folder}",
+            "listen_addresses=127.0.0.1",
+            "fsync=off",
+            "max_connections=200",
+            *settings,
+        )
+        self._options = [part for setting in given for part in ("-c", setting)]
+        created = "-A", "trust", "-U", "roompulse", "-E", "UTF8", "--locale=C", "--no-sync"
+        self.run("initdb", "-D", str(self.data), *created)
+        rules = self.data / "pg_hba.conf"
+        # The user "locked" has to give a password.
+        rules.write_text(f"host all locked 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+
+    def standby(self, folder: Path) -> "PostgresServer":
+        """A copy of this running server that follows it; it cannot be written."""
+        found = copy(self)
+        found.data, found._log, found._port = folder / "postgres", folder / "postgres.log", free_port()
+        found.url = self.url.replace(str(self._port), str(found._port))
+        found._options = [*self._options, "-c", f"port={found._port}"]
+        folder.mkdir()
+        if self._user:
+            _unprivileged(folder)
+        source = f"host=127.0.0.1 port={self._port} user=roompulse"
+        self.run("pg_basebackup", "-D", str(found.data), "-R", "-c", "fast", "--no-sync", "-d", source)
+        return found
+
+    def run(self, name: str, *arguments: str) -> None:
+        """Run a program of PostgreSQL as the user whose files they are; fails with what it wrote."""
+        done = subprocess.run(
+            [*self._user, program(name), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=DEADLINE,
+            cwd="/",
+        )
+        assert done.returncode == 0, f"{name}: {done.stdout}{self._log.read_text() if self._log.exists() else ''}"
+
+    def start(self) -> None:
+        """Return when it takes connections."""
+        command = [*self._user, program("postgres"), "-D", str(self.data), *self._options]
+        with self._log.open("ab") as log:
+            # A child, and no daemon: so that its process is gone once it was killed.
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
+        eventually(self._is_ready)
+
+    def _is_ready(self) -> bool:
+        assert self._process.poll() is None, self._log.read_text()
+        about = self.data / "postmaster.pid"
+        return about.exists() and about.read_text().split()[-1:] in (["ready"], ["standby"])
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(DEADLINE)
+
+    def kill(self) -> None:
+        """Let all of its processes end at once, as when the machine loses them."""
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for one in (pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+        self._process.wait(DEADLINE)
+
+
+def _unprivileged(folder: Path) -> list[str]:
+    """What a command begins with that an unprivileged user is to run, whose the folder is then."""
+    name = next(one for one in ("postgres", "nobody") if _exists(one))
+    shutil.chown(folder, name)
+    return ["setpriv", f"--reuid={name}", f"--regid={pwd.getpwnam(name).pw_gid}", "--clear-groups"]
+
+
+def _exists(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[str]:
+    """The URL of a server whose files are in `folder`, until the context ends."""
+    server = PostgresServer(folder)
+    server.start()
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+def schema_of(url: str) -> str:
+    """The URL with a schema that is not there yet, and that nobody else uses."""
+    return f"{url}?schema=test_{secrets.token_hex(6)}"
+
+
+@contextmanager
+def database(url: str) -> Iterator[str]:
+    """The URL of a database on this server that nobody else uses, with the tables of this version: empty ones."""
+    name = f"test_{secrets.token_hex(6)}"
+    _run(_execute(url, f"CREATE DATABASE {name} TEMPLATE {_prepared(url)}"))
+    yield _with_database(url, name)
+    _run(_execute(url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@cache
+def _prepared(url: str) -> str:
+    """A database that a worker has migrated, and that nobody uses."""
+
+    async def prepare() -> None:
+        await _execute(url, "CREATE DATABASE prepared")
+        settings = Settings(data=Path("unused"), database_url=_with_database(url, "prepared"))
+        async with access_of(settings).open():
+            pass
+
+    _run(prepare())
+    return "prepared"
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run this to its end in another thread, as an event loop may run in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()
+
+
+def _with_database(url: str, name: str) -> str:
+    return f"{url.rpartition('/')[0]}/{name}"
+
+
+class InTurn(httpx.AsyncBaseTransport):
+    """Sends each request to the next one of several applications."""
+
+    def __init__(self, applications: list[Any]) -> None:
+        self._transports = [httpx.ASGITransport(one) for one in applications]
+        self._next = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._next += 1
+        return await self._transports[self._next % len(self._transports)].handle_async_request(request)
+
+
+if __name__ == "__main__":
+    if find("initdb") is None:
+        install()
+    sys.exit(
+        None if find("initdb") else "there is no PostgreSQL, and it could not be installed: tests/postgres needs one"
+    )
