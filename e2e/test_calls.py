@@ -144,3 +144,22 @@ def test_a_shared_page_that_hides_its_users_is_live_and_names_nobody(
         assert not [word for word in ("zoe", "Zoe Lee", "u2", "Bo") if re.search(rf"\b{word}\b", whole)]
         assert axe.faults(guest) == []
         context.close()
+
+
+def test_so_is_that_of_a_user_with_its_charts(browser: Browser, make_server: Callable[..., Server]) -> None:
+    with make_server().running() as server:
+        go_on(server)
+        content = {"path": "/rooms/live/users/u2", "expires_in": 3600, "hide_ids": True}
+        share = httpx.post(f"{server.url}/report/shares", json=content).json()["data"]
+        context = browser.new_context()
+        guest = context.new_page()
+        guest.goto(share["url"])
+        expect_live(guest)
+        expect(guest.locator("h1")).to_have_text("user 1")
+        expect(guest.locator(".headline .level")).to_have_text("good")
+        expect(guest.locator("#charted")).to_contain_text("camera")
+        server.post(body(user_id="u2", room_id="live", metrics=[Entry("u2", [BAD], user_name="Bo Li")]))
+        expect(guest.locator(".headline .level")).to_have_text("poor")
+        expect(guest.locator("#charts .key b").first).to_have_text(re.compile(r"\d"))
+        assert not re.search(r"\bu2\b|Bo Li", guest.content())
+        context.close()
