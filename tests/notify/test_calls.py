@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from roompulse.errors import BadRequest, StoreError
@@ -29,7 +30,7 @@ CHANNELS = "/report/alerts/channels"
 
 @pytest.fixture
 async def calls(settings: Settings, clock: Clock) -> AsyncIterator[Calls]:
-    async with Calls.of(Settings(data=settings.data, alert_private_targets=True), clock) as calls:
+    async with Calls.of(replace(settings, alert_private_targets=True), clock) as calls:
         yield calls
 
 
