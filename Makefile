@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run demo simulate test quick check ruff mypy format unit fast e2e browsers soak fuzz bench bench-quick bench-soak wheel screenshots sdk api-examples lock clean
+.PHONY: help run demo cluster simulate test quick check ruff mypy format unit fast e2e browsers soak fuzz bench bench-quick bench-soak wheel screenshots sdk api-examples lock clean
 
 help: ## List these targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -14,6 +14,10 @@ run: .venv/run ## Serve http://localhost:8180
 
 demo: .venv/run ## Serve it with a real call to make worse, at /demo/call
 	$(BIN)/roompulse serve --demo
+
+cluster: .venv/dev ## Serve it with three workers on a PostgreSQL of its own, in build/cluster
+	@$(BIN)/python -m tests.postgres_server
+	@$(BIN)/python -m tests.cluster
 
 simulate: .venv/run ## Fill it with simulated calls
 	$(BIN)/roompulse simulate

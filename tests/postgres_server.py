@@ -72,6 +72,8 @@ class PostgresServer:
         )
         self._options = [part for setting in given for part in ("-c", setting)]
         created = "-A", "trust", "-U", "roompulse", "-E", "UTF8", "--locale=C", "--no-sync"
+        if (self.data / "PG_VERSION").exists():
+            return
         self.run("initdb", "-D", str(self.data), *created)
         rules = self.data / "pg_hba.conf"
         # The user "locked" has to give a password.
@@ -107,8 +109,10 @@ class PostgresServer:
         """Return when it takes connections."""
         command = [*self._user, program("postgres"), "-D", str(self.data), *self._options]
         with self._log.open("ab") as log:
-            # A child, and no daemon: so that its process is gone once it was killed.
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
+            # A child, and no daemon: so that its process is gone once it was killed. Ctrl-C is not for it.
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", process_group=0
+            )
         eventually(self._is_ready)
 
     def _is_ready(self) -> bool:
@@ -134,7 +138,7 @@ def _unprivileged(folder: Path) -> list[str]:
     """What a command begins with that an unprivileged user is to run, whose the folder is then."""
     name = next(one for one in ("postgres", "nobody") if _exists(one))
     shutil.chown(folder, name)
-    return ["setpriv", f"--reuid={name}", f"--regid={pwd.getpwnam(name).pw_gid}", "--clear-groups"]
+    return ["setpriv", f"--reuid={name}", f"--regid={pwd.getpwnam(name).pw_gid}", "--clear-groups", "--pdeathsig=QUIT"]
 
 
 def _exists(name: str) -> bool:

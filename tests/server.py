@@ -26,6 +26,8 @@ class Server:
         self.data = data
         self.log = data.with_suffix(".log")
         self.port = 0
+        self.arguments: Sequence[str] = ()
+        """Further ones of `serve`."""
         self._command = command
         self._environment = {"ROOMPULSE_SENDER_RATE": "0", "ROOMPULSE_READER_RATE": "0", **environment}
         if not environment.keys() & LIFETIMES.keys():
@@ -43,7 +45,7 @@ class Server:
 
     def start(self) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ROOMPULSE_")}
-        arguments = ["serve", "--port", str(self.port), "--data", str(self.data)]
+        arguments = ["serve", "--port", str(self.port), "--data", str(self.data), *self.arguments]
         environment = clean | self._environment
         if self._command is None:
             self._process = Fork(arguments, environment, self.log)

@@ -54,6 +54,7 @@ ORDER = [
     {"client"},
     {"simulate"},
     {"bridge"},
+    {"supervisor"},
     {"cli"},
     {"__main__"},
 ]

@@ -52,6 +52,13 @@ async def test_answers_and_tags_are_the_same_bytes(settings: Settings, clock: Cl
             assert one.headers["etag"] == other.headers["etag"]
 
 
+@pytest.mark.parametrize("path", ["/report/calls?q=%00", "/calls?q=%00", "/users?q=%00", "/report/history/a%00b"])
+async def test_a_text_that_postgresql_does_not_take_finds_nothing(settings: Settings, clock: Clock, path: str) -> None:
+    async with workers(settings, clock, 1) as (one,):
+        await one.post("/report/metrics", content=body())
+        assert (await one.get(path)).status_code in (200, 400, 404)
+
+
 async def test_a_worker_that_starts_later_shows_the_same(settings: Settings, clock: Clock) -> None:
     async with workers(settings, clock, 1) as (one,):
         for number in range(3):

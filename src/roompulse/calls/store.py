@@ -10,6 +10,7 @@ from roompulse.calls.attendance import Figures
 from roompulse.calls.model import CallOrder, Calls, CallsQuery
 from roompulse.store.contract import Session, Steps
 from roompulse.store.engine import Database
+from roompulse.store.row_codec import mentions
 from roompulse.store.schema import attendances, sessions
 from roompulse.store.sessions import session_of
 
@@ -68,8 +69,7 @@ class SqlCalls:
 
     def left(self, q: str, limit: int) -> Steps[Sequence["tuple[Any, Figures]"]]:
         """The newest rows of users who left, with `q` in their id or name."""
-        wanted = attendances.c.searched.contains(q.casefold(), autoescape=True)
-        statement = select(attendances).where(attendances.c.left_at.is_not(None), wanted)
+        statement = select(attendances).where(attendances.c.left_at.is_not(None), mentions(attendances.c.searched, q))
         rows = self._fetch(statement.order_by(attendances.c.id.desc()).limit(limit))
         yield from ()  # it is one step
         return [(row, msgspec.json.decode(row.figures, type=Figures)) for row in rows]
@@ -84,14 +84,13 @@ def _where(query: CallsQuery) -> Sequence[ColumnElement[bool]]:
     if query.end is not None:
         where.append(sessions.c.started_at <= round(query.end * 1000))
     if query.q:
-        wanted = query.q.casefold()
         was_there = (
             (attendances.c.room_id == sessions.c.room_id)
             & (attendances.c.joined_at <= func.coalesce(sessions.c.ended_at, attendances.c.joined_at))
             & (attendances.c.seen_at >= sessions.c.started_at)
-            & attendances.c.searched.contains(wanted, autoescape=True)
+            & mentions(attendances.c.searched, query.q)
         )
-        where.append(or_(sessions.c.searched.contains(wanted, autoescape=True), exists().where(was_there)))
+        where.append(or_(mentions(sessions.c.searched, query.q), exists().where(was_there)))
     return where
 
 

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from msgspec.structs import astuple
-from sqlalchemy import Boolean, Table
+from sqlalchemy import Boolean, ColumnElement, Table
 from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
@@ -55,6 +55,12 @@ def add_rows(connection: DatabaseConnection, table: Table, rows: Sequence[dict[s
 
 
 _INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+def mentions(column: ColumnElement[str], q: str) -> ColumnElement[bool]:
+    """Whether a column of case-folded text, which is never NULL, has `q` in it, without regard to case."""
+    # No stored text has a U+0000, and PostgreSQL takes none.
+    return column.is_(None) if "\0" in q else column.contains(q.casefold(), autoescape=True)
 
 
 class holds(FunctionElement[bool]):  # noqa: N801  (it is used as a function)

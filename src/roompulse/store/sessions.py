@@ -11,7 +11,7 @@ from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.store.contract import Session, SessionOrder, SessionQuery, SessionStore
 from roompulse.store.engine import Database
 from roompulse.store.packing import unpack_score_and_users
-from roompulse.store.row_codec import FETCH_AT_ONCE, session_row
+from roompulse.store.row_codec import FETCH_AT_ONCE, mentions, session_row
 from roompulse.store.schema import sessions, snapshots
 
 RECORD_EVERY = 1.0
@@ -78,8 +78,7 @@ class SqlSessions:
             return [session_of(row) for row in await connection.execute(newest.limit(limit))]
 
     async def ended(self, query: SessionQuery) -> tuple[list[Session], int]:
-        wanted = sessions.c.searched.contains(query.search.casefold(), autoescape=True)
-        where = sessions.c.ended_at.is_not(None) & wanted
+        where = sessions.c.ended_at.is_not(None) & mentions(sessions.c.searched, query.search)
         order = _ORDERS[query.order], sessions.c.id.desc()
         async with self._reading() as connection:
             total = await connection.scalar(select(func.count()).select_from(sessions).where(where))

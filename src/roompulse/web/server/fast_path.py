@@ -57,7 +57,7 @@ class FastPathProtocol(SlowReaderProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
         is_report = cycle.scope["raw_path"] == _RAW_PATH and cycle.scope["method"] == "POST"
-        if not (is_report and cycle.keep_alive) or self.flow.write_paused or cycle.scope["root_path"]:
+        if not (is_report and cycle.keep_alive) or self.drains or self.flow.write_paused or cycle.scope["root_path"]:
             super()._start_asgi_task(cycle, app)
         elif not cycle.more_body:
             self._begin(cycle)

@@ -5,7 +5,7 @@ What is overridden or relied on here and in send_timeout.py has its hash in test
 
 import asyncio
 from http import HTTPStatus
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -14,6 +14,9 @@ from roompulse.web.http.envelope import failure
 from roompulse.web.http.headers import COMMON_HEADERS
 from roompulse.web.server.coalescing import CoalescingTransport
 from roompulse.web.server.connection_limit import MAX_LINGERING, ConnectionLimit
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 KEEP_ALIVE = 75
 """Seconds until the next request on a connection begins: longer than an SDK waits between two reports."""
@@ -46,6 +49,9 @@ class BoundedProtocol(HttpToolsProtocol):
     """A limit on connections, a deadline for each request head, a limit on its size, and one on pipelined requests."""
 
     limit: ClassVar[ConnectionLimit]
+
+    drains = False
+    """Whether the next answer is the last one on this connection."""
 
     _address: str | None = None
     """Of the client, where the connection counts."""
@@ -113,6 +119,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._deadline = None
         self._heads += 1
         self._head_size, self._reads_head = 0, False
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
+        if self.drains:
+            cycle.keep_alive = False
+        super()._start_asgi_task(cycle, app)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

@@ -13,17 +13,29 @@ from roompulse.settings import Settings
 from roompulse.web.application import Application
 from roompulse.web.server.connection_limit import ConnectionLimit, max_connections
 from roompulse.web.server.fast_path import protocol_class
-from roompulse.web.server.protocol import KEEP_ALIVE
+from roompulse.web.server.protocol import KEEP_ALIVE, BoundedProtocol
 
 GRACE = 4
 """Seconds that a stopping server waits for requests under way."""
+
+DRAIN = 1.0
+"""Seconds for which a worker answers on open connections once it accepts none: each answer says that it is the last."""
 
 YOUNG_OBJECTS = 50_000
 """Objects after which Python looks for garbage in cycles, of which there is little: live rooms have none."""
 
 
-def run(app: Application, settings: Settings, listener: socket.socket, announce: Callable[[str, int], None]) -> None:
+def run(
+    app: Application,
+    settings: Settings,
+    listener: socket.socket,
+    announce: Callable[[str, int], None],
+    *,
+    drains: bool = False,
+) -> None:
     """Serve until SIGTERM or SIGINT; `announce` is called with address and port once requests are answered.
+
+    `drains` is for a worker beside others, which accept from the same listener: it refuses nobody at its end.
 
     Raises StartupError for a database that cannot be used.
     """
@@ -46,7 +58,7 @@ def run(app: Application, settings: Settings, listener: socket.socket, announce:
     gc.set_threshold(YOUNG_OBJECTS)
     gc.disable()  # until the rooms are rebuilt: what is built stays, and collecting meanwhile doubles the time
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(app, _Server(config, app, announce), listener))
+        runner.run(_serve(app, _Server(config, app, announce, drains=drains), listener))
 
 
 async def _serve(app: Application, server: uvicorn.Server, listener: socket.socket) -> None:
@@ -57,8 +69,11 @@ async def _serve(app: Application, server: uvicorn.Server, listener: socket.sock
 class _Server(uvicorn.Server):
     """Announces where it listens, and ends the streams as soon as it stops."""
 
-    def __init__(self, config: uvicorn.Config, app: Application, announce: Callable[[str, int], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: Application, announce: Callable[[str, int], None], *, drains: bool
+    ) -> None:
         super().__init__(config)
+        self._drains = drains
         self._app = app
         self._announce = announce
 
@@ -71,4 +86,13 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.hub.close()
+        if self._drains:
+            await self._drain()
         await super().shutdown(sockets)
+
+    async def _drain(self) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in self.server_state.connections:
+            cast("BoundedProtocol", connection).drains = True
+        await asyncio.sleep(DRAIN)
