@@ -25,6 +25,7 @@ from roompulse.events.timeline import Timeline
 from roompulse.follower import Follower
 from roompulse.hub.local import LocalHub
 from roompulse.ingest import Ingest, look_after, taking
+from roompulse.insights.mentions import erase_mentions
 from roompulse.insights.recorder import RollupRecorder
 from roompulse.insights.store import SqlRollups
 from roompulse.intake.intake import Intake
@@ -157,6 +158,7 @@ class Core:
         """Drop what is kept of it in memory and by access control; returns how many rows that were."""
         await self.others.everywhere(Forget(subject))
         await self.others.until_heard()
+        await erase_mentions(self.database, subject)
         return await self.shares.remove_about(subject.room_id, subject.user_id)
 
     def _readings(self) -> Readings:

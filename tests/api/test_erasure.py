@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from sqlalchemy import insert
 
 from roompulse.cli import main
-from roompulse.erasure.subject import ERASED, Subject
+from roompulse.erasure.subject import ERASED
 from roompulse.report.model import Device, Entry, Event
 from roompulse.settings import Settings
 from roompulse.store.schema import rollup_users
@@ -194,12 +194,59 @@ async def test_pages_lead_there(calls: Calls) -> None:
     assert 'href="erase?room_id=room-2"' in await page(calls.client, "/rooms/room-2")
 
 
-def test_others_whose_id_has_it_as_a_part_keep_theirs() -> None:
-    subject = Subject(None, "u1")
-    assert subject.without({"text": "receiving u1's camera", "list": ["u10", "xu1", 1, None]}) == {
-        "text": f"receiving {ERASED}'s camera",
-        "list": ["u10", "xu1", 1, None],
-    }
+@pytest.mark.parametrize("user_id", ["1", "good", "critical", "firing", "cpu", "camera", "send", "sdk_version"])
+async def test_a_user_whose_id_is_a_word_of_ours_takes_nothing_else_along(
+    settings: Settings, clock: Clock, user_id: str
+) -> None:
+    async with Calls.of(settings, clock) as calls:
+        rule = {
+            "name": "Poor room",
+            "severity": "critical",
+            "subject": "room",
+            "when": [{"metric": "score", "op": "<", "value": 4}],
+        }
+        assert (await calls.client.post("/report/alerts/rules", json=rule)).status_code == 201
+        for second in range(0, 40, 10):
+            await calls.post(second, "u2", [Entry("u2", LOSSY)], labels={"region": "eu-west-1"})
+            await calls.look()
+            await calls.core.alerts.tick()
+        await calls.post(40, user_id, [Entry(user_id, [stream()])], room_id="elsewhere")
+        asked = ["/report/alerts", "/report/events/room-1", "/report/history/room-1/u2", f"/report/calls/room-1/{NOW}"]
+        before = [await data(calls.client, path) for path in asked]
+        assert before[0][0]["state"] == "firing"
+        erased = await calls.client.delete(url("report", "users", user_id))
+        assert erased.status_code == 200
+        assert [await data(calls.client, path) for path in asked] == before
+    async with Calls.of(settings, clock) as calls:
+        assert [one["severity"] for one in await data(calls.client, "/report/alerts")] == ["critical"]
+
+
+async def test_it_is_not_in_what_others_are_called_or_send_either(settings: Settings, clock: Clock) -> None:
+    async with Calls.of(settings, clock) as calls:
+        for second in range(0, 80, 10):
+            screen = stream(f"screen_{USER}", "recv", network=LOSSY[0].network)
+            entry = Entry("u2", [stream(), screen], user_name=f"Friend of {USER}")
+            happened = [Event("muted", stream_id=f"mic-{USER}", detail=f"by {NAME}")]
+            labels = {"owner": USER}
+            more = {
+                "labels": labels,
+                "events": happened,
+                "room_name": f"Meeting with {USER}",
+                "sdk_version": f"1 {USER}",
+            }
+            await calls.post(second, "u2", [entry], **more)
+            if not second:
+                await calls.post(second, USER, [Entry(USER, [stream()], user_name=NAME)])
+            await calls.look()
+            await calls.core.recorder.look(NOW + second)
+        await calls.wait(120)
+        note = {"text": f"{NAME} ({USER}) called"}
+        assert (await calls.client.post("/report/notes/room-1", json=note)).status_code in (200, 201)
+        await calls.client.delete(url("report", "users", USER))
+        assert tables_with(settings.data / "roompulse.db", USER, NAME) == set()
+        assert files_with(settings.data, USER) == set()
+        for path in ("/report/insights?by=label:owner", "/report/insights?by=sdk_version"):
+            assert USER not in str(await data(calls.client, path))
 
 
 async def test_the_command_erases_while_the_server_is_stopped(settings: Settings, clock: Clock) -> None:

@@ -206,8 +206,10 @@ async def test_no_id_can_be_tried(calls: Calls) -> None:
         other = (await calls.client.get(f"{room}{asked.replace('nna', 'xxa')}")).text
         assert known.replace("nna", "xxa") == other
     history = "/report/history/room-1/user%201"
-    for path in (f"{history}?about={quote(ANNA)}", f"{history}?reporter_id={quote(ANNA)}"):
-        assert_problem(await calls.client.get(below(user, path)), 404, "user_id")
+    assert_problem(await calls.client.get(below(user, f"{history}?about={quote(ANNA)}")), 404, "user_id")
+    for name in ("reporter_id", "stream_id"):
+        for guess in (ANNA, f"cam-{ANNA}", "nobody"):
+            assert await data(calls.client, below(user, f"{history}?{name}={quote(guess)}")) == []
     for path in (USER, f"/report/history/room-1/{quote(ANNA)}"):
         assert (await calls.client.get(below(user, path))).status_code == 404
 
@@ -234,9 +236,14 @@ async def test_it_is_chosen_on_the_page(calls: Calls) -> None:
 
 def test_a_text_is_hidden_where_a_word_is_an_id() -> None:
     names = Pseudonyms("s", [("ann", "Ann Lee"), ("ann-2", None), ("1", None)])
-    assert names.text("ann's camera, ann-2, Scanner, planner_ann") == "user 1's camera, user 2, Scanner, planner_user 1"
-    assert names.text("Ann Lee suffered most") == "user 1 suffered most"
-    assert names.text("1 of 2 users affected") == "user 3 of 2 users affected"
+    assert (
+        names.words("ann's camera, ann-2, Scanner, planner_ann") == "user 1's camera, user 2, Scanner, planner_user 1"
+    )
+    assert names.sentence("Ann Lee suffered most") == "user 1 suffered most"
+    assert (
+        names.sentence("1 of 2 users affected: 1's uplink loses 1 %")
+        == "1 of 2 users affected: user 3's uplink loses 1 %"
+    )
     assert (names.known("user 2"), names.known("ann")) == ("ann-2", None)
 
 
@@ -252,11 +259,11 @@ def test_events_of_alerts_stay_without_ids_and_notes_do_not() -> None:
 
 def test_a_new_user_gets_the_next_number_in_texts_too() -> None:
     names = Pseudonyms("s")
-    assert names.text("bob left") == "bob left"
+    assert names.words("bob left") == "bob left"
     assert (names.of("ann"), names.of("bob"), names.of("ann")) == ("user 1", "user 2", "user 1")
-    assert names.text("bob left") == "user 2 left"
+    assert names.words("bob left") == "user 2 left"
     names.add("bob", "Bob Lee")
-    assert names.text("Bob Lee left") == "user 2 left"
+    assert names.words("Bob Lee left") == "user 2 left"
 
 
 def test_streams_that_name_a_user_are_found_by_what_is_shown() -> None:

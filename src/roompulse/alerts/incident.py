@@ -77,9 +77,9 @@ class Incident:
 
     def forget(self, subject: Subject) -> None:
         """Name a user no more who is to be erased."""
-        self.text = subject.without(self.text)
+        self.text = subject.in_sentence(self.text)
         if note := self.acknowledged:
-            self.acknowledged = replace(note, note=subject.without(note.note))
+            self.acknowledged = replace(note, note=subject.in_words(note.note) or "")
 
     @property
     def rule_id(self) -> str:

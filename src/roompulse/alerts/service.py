@@ -282,7 +282,7 @@ class AlertService:
         """Drop alerts and silences about what is to be erased, and its mentions in others, before they are deleted."""
         async with self._lock:
             kept = {one.id: one for one in self._silences.values() if not subject.covers(one.room_id, one.user_id)}
-            self._silences = {ident: replace(one, reason=subject.without(one.reason)) for ident, one in kept.items()}
+            self._silences = {key: replace(one, reason=subject.in_words(one.reason) or "") for key, one in kept.items()}
             self._evaluator.set_silences(self.silences)
             self._evaluator.forget(subject)
             self.version += 1

@@ -20,6 +20,11 @@ LONGEST = 2880
 """Minutes of a stay that are kept one by one: two days."""
 
 
+def searched(ident: str, name: str | None) -> str:
+    """What a search looks at, without regard to case: the id and the name of a user or a room."""
+    return (f"{ident}\n{name}" if name else ident).casefold()
+
+
 class Figures(Struct):
     """What is added up: seconds by level and of the score, the worst moment, and a letter for each minute."""
 
@@ -95,12 +100,11 @@ class Attendance:
             self.seen_at = self.user.received_at
             self.figures.device = self.user.given.device or self.figures.device
         joined, seen = round(self.joined_at * 1000), round(self.seen_at * 1000)
-        names = [self.user_id, *([self.user_name] if self.user_name else [])]
         return {
             "room_id": self.room_id,
             "user_id": self.user_id,
             "user_name": self.user_name,
-            "searched": "\n".join(names).casefold(),
+            "searched": searched(self.user_id, self.user_name),
             "joined_at": joined,
             "seen_at": max(joined, seen),
             "left_at": max(joined, seen) if left else None,

@@ -11,6 +11,7 @@ from roompulse.access.store import AccessStore
 from roompulse.erasure.erasure import Erased, Erasure
 from roompulse.erasure.subject import Subject
 from roompulse.errors import StartupError, StoreError
+from roompulse.insights.mentions import erase_mentions
 from roompulse.report.ids import id_fault
 from roompulse.settings import Settings, load_settings
 from roompulse.store.engine import Database
@@ -43,6 +44,7 @@ async def _erase(settings: Settings, subject: Subject) -> Erased:
     store = AccessStore(access)
 
     async def forget(subject: Subject) -> int:
+        await erase_mentions(database, subject)
         ids = about((await store.load()).shares.values(), subject.room_id, subject.user_id)
         await store.remove_share(*ids)
         return len(ids)

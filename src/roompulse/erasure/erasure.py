@@ -5,15 +5,17 @@ pages as they were before. Snapshots have no ids of users, so they stay as they 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Table, delete, func, select, update
+from msgspec.structs import replace
+from sqlalchemy import Connection, Table, delete, func, or_, select, update
 
-from roompulse.erasure.subject import Subject, windows
+from roompulse.calls.attendance import Figures, searched
+from roompulse.erasure.subject import ERASED, Subject, windows
 from roompulse.store.engine import Database
 from roompulse.store.row_codec import BETWEEN_USERS, holds, without_user
 from roompulse.store.schema import (
@@ -63,25 +65,29 @@ class Erasure:
 
         What comes in while it goes on is not deleted: who is in a call comes back with the next report.
         """
+        if subject.user_id is not None:
+            subject = replace(subject, names=await self._database.write(partial(_names, subject=subject)))
         counts = {"share": await self._forget(subject)}
         for table in (*_OF_USERS, *(_OF_ROOMS if subject.user_id is None else ())):
-            counts[table.name] = await self._in_steps(table, partial(_delete, table=table, subject=subject))
+            counts[table.name] = await in_steps(self._database, table, partial(_delete, table=table, subject=subject))
         if subject.user_id is not None:
-            counts["sample"] += await self._in_steps(samples, partial(_scrub_samples, subject=subject))
-            for table, change in ((events, _scrub_events), (attendances, _scrub_attendances)):
-                await self._in_steps(table, partial(change, subject=subject))
+            counts["sample"] += await in_steps(self._database, samples, partial(_scrub_samples, subject=subject))
+            for table, change in _MENTIONS:
+                await in_steps(self._database, table, partial(change, subject=subject))
         counts |= await self._database.write(partial(_erase_alerts, subject=subject))
         await self._reread()
         await self._database.empty_log()
         return Erased(sum(counts.values()), counts)
 
-    async def _in_steps(self, table: Table, work: Callable[..., int]) -> int:
-        first, last = await self._database.write(partial(_bounds, table=table))
-        count = 0
-        for start, end in windows(first, last, _IDS_AT_ONCE):
-            count += await self._database.write(partial(work, start=start, end=end))
-            await asyncio.sleep(_PAUSE)
-        return count
+
+async def in_steps(database: Database, table: Table, work: Callable[..., int]) -> int:
+    """Run `work` on the rows of a table, some ids at a time, and return the sum of its results."""
+    first, last = await database.write(partial(_bounds, table=table))
+    count = 0
+    for start, end in windows(first, last, _IDS_AT_ONCE):
+        count += await database.write(partial(work, start=start, end=end))
+        await asyncio.sleep(_PAUSE)
+    return count
 
 
 def _bounds(connection: Connection, table: Table) -> tuple[int, int]:
@@ -94,48 +100,122 @@ def _delete(connection: Connection, *, table: Table, subject: Subject, start: in
     return connection.execute(delete(table).where(within, subject.rows(table))).rowcount
 
 
+def _names(connection: Connection, *, subject: Subject) -> tuple[str, ...]:
+    """What the user is called."""
+    found = select(attendances.c.user_name).where(subject.rows(attendances), attendances.c.user_name.is_not(None))
+    return tuple(connection.execute(found.distinct()).scalars())
+
+
 def _scrub_samples(connection: Connection, *, subject: Subject, start: int, end: int) -> int:
     """Others say how they receive the user, and media servers name the sender of what others receive.
 
     Returns how many reports said something about it.
     """
     user_id = subject.user_id or ""
-    listed = samples.c.users.contains(f"{BETWEEN_USERS}{user_id}{BETWEEN_USERS}", autoescape=True)
-    named = listed | holds(samples.c.streams, user_id.encode())
-    columns = select(samples.c.id, samples.c.user_id, samples.c.reporter_id, samples.c.users, samples.c.streams)
+    named = or_(
+        samples.c.users.contains(f"{BETWEEN_USERS}{user_id}{BETWEEN_USERS}", autoescape=True),
+        samples.c.sdk_version.contains(user_id, autoescape=True),
+        holds(samples.c.streams, user_id.encode()),
+    )
+    columns = select(
+        *(samples.c.id, samples.c.user_id, samples.c.reporter_id, samples.c.sdk_version),
+        *(samples.c.users, samples.c.streams),
+    )
     count = 0
-    for row in connection.execute(_within(columns, samples, subject, start, end).where(named)).all():
+    for row in connection.execute(of_others(columns, samples, subject, start, end).where(named)).all():
         users, values = row.users, msgspec.msgpack.decode(row.streams)
         if row.user_id is None:
             users, values = without_user(users, row.reporter_id, values, user_id)
             count += users != row.users
-        changed = {"users": users, "streams": msgspec.msgpack.encode(subject.without(values))}
+            values = [_of_entry(one, subject) if isinstance(one, list) else _of_more(one, subject) for one in values]
+        else:
+            values = _of_entry(values, subject)
+        streams, version = msgspec.msgpack.encode(values), subject.in_words(row.sdk_version)
+        changed = {"users": users, "streams": streams, "sdk_version": version}
         connection.execute(update(samples).where(samples.c.id == row.id).values(changed))
     return count
 
 
+def _of_entry(entry: Sequence[Any], subject: Subject) -> list[Any]:
+    return [_of_more(one, subject) if isinstance(one, dict) else _of_stream(one, subject) for one in entry]
+
+
+def _of_stream(parts: Sequence[Any], subject: Subject) -> list[Any]:
+    """The first part is its id, the sixth its sender (packing.pack_report)."""
+    sender = [ERASED if one == subject.user_id else one for one in parts[5:]]
+    return [subject.in_words(parts[0]), *parts[1:5], *sender]
+
+
+def _of_more(more: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
+    """What people and SDKs say in words; the rest has its own vocabulary, of which an id may be a word too."""
+    after = dict(more)
+    for name in ("user_name", "room_name"):
+        if name in more:
+            after[name] = subject.in_words(more[name])
+    if "labels" in more:
+        after["labels"] = {key: subject.in_words(value) for key, value in more["labels"].items()}
+    if "events" in more:
+        after["events"] = [[*event[:2], *map(subject.in_words, event[2:])] for event in more["events"]]
+    if more.get("server") == subject.user_id:
+        after["server"] = ERASED
+    return after
+
+
 def _scrub_events(connection: Connection, *, subject: Subject, start: int, end: int) -> int:
-    wanted = events.c.text.contains(subject.user_id, autoescape=True)
-    wanted |= events.c.detail.contains(subject.user_id, autoescape=True)
-    columns = select(events.c.id, events.c.text, events.c.detail)
-    rows = connection.execute(_within(columns, events, subject, start, end).where(wanted)).all()
+    parts = events.c.text, events.c.detail, events.c.stream_id
+    terms = subject.user_id or "", *subject.names
+    wanted = or_(*(part.contains(term, autoescape=True) for part in parts for term in terms))
+    columns = select(events.c.id, events.c.kind, *parts)
+    rows = connection.execute(of_others(columns, events, subject, start, end).where(wanted)).all()
     for row in rows:
-        values = {"text": subject.without(row.text), "detail": subject.without(row.detail)}
+        words = subject.in_words if row.kind in _OF_OTHERS else subject.in_sentence
+        values = {
+            "text": words(row.text),
+            "detail": words(row.detail) if row.detail is not None else None,
+            "stream_id": subject.in_words(row.stream_id),
+        }
         connection.execute(update(events).where(events.c.id == row.id).values(values))
     return 0
 
 
 def _scrub_attendances(connection: Connection, *, subject: Subject, start: int, end: int) -> int:
-    columns = select(attendances.c.id, attendances.c.figures)
-    for row in connection.execute(_within(columns, attendances, subject, start, end)).all():
-        before = msgspec.json.decode(row.figures)
-        if (after := subject.without(before)) != before:
-            figures = msgspec.json.encode(after)
-            connection.execute(update(attendances).where(attendances.c.id == row.id).values(figures=figures))
+    """Of others: how they were called, and what was worst for them."""
+    columns = select(attendances.c.id, attendances.c.user_id, attendances.c.user_name, attendances.c.figures)
+    for row in connection.execute(of_others(columns, attendances, subject, start, end)).all():
+        figures, name = msgspec.json.decode(row.figures, type=Figures), subject.in_words(row.user_name)
+        reasons = [subject.in_sentence(one) for one in figures.reasons]
+        if (name, reasons) != (row.user_name, figures.reasons):
+            figures.reasons = reasons
+            values = {
+                "user_name": name,
+                "searched": searched(row.user_id, name),
+                "figures": msgspec.json.encode(figures),
+            }
+            connection.execute(update(attendances).where(attendances.c.id == row.id).values(values))
     return 0
 
 
-def _within(statement: Any, table: Table, subject: Subject, start: int, end: int) -> Any:
+def _scrub_sessions(connection: Connection, *, subject: Subject, start: int, end: int) -> int:
+    columns = select(sessions.c.id, sessions.c.room_id, sessions.c.room_name).where(sessions.c.room_name.is_not(None))
+    for row in connection.execute(of_others(columns, sessions, subject, start, end)).all():
+        if (name := subject.in_words(row.room_name)) != row.room_name:
+            values = {"room_name": name, "searched": searched(row.room_id, name)}
+            connection.execute(update(sessions).where(sessions.c.id == row.id).values(values))
+    return 0
+
+
+_OF_OTHERS = ("sdk", "note")
+"""Kinds of events whose texts are those of SDKs and people."""
+
+_MENTIONS = (
+    (events, _scrub_events),
+    (attendances, _scrub_attendances),
+    (sessions, _scrub_sessions),
+)
+"""Rows about others in which a user may be mentioned."""
+
+
+def of_others(statement: Any, table: Table, subject: Subject, start: int, end: int) -> Any:
     others = subject.of_same_rooms(table)
     within = statement.where(table.c.id.between(start, end))
     return within if others is None else within.where(others)
@@ -152,6 +232,18 @@ def _erase_alerts(connection: Connection, *, subject: Subject) -> dict[str, int]
             mine = table.c.id == row.id
             if subject.covers(value.get("room_id"), value.get("user_id")):
                 counts[table.name] += connection.execute(delete(table).where(mine)).rowcount
-            elif subject.room_id in (None, value.get("room_id")) and (after := subject.without(value)) != value:
+            elif subject.room_id in (None, value.get("room_id")) and (after := _unmentioned(value, subject)) != value:
                 connection.execute(update(table).where(mine).values({column.name: msgspec.json.encode(after)}))
     return counts
+
+
+def _unmentioned(value: dict[str, Any], subject: Subject) -> dict[str, Any]:
+    """An alert or a silence about others; ids, states and paths are no texts."""
+    after = dict(value)
+    if "text" in value:
+        after["text"] = subject.in_sentence(value["text"])
+    if "reason" in value:
+        after["reason"] = subject.in_words(value["reason"])
+    if acknowledged := value.get("acknowledged"):
+        after["acknowledged"] = {**acknowledged, "note": subject.in_words(acknowledged["note"])}
+    return after

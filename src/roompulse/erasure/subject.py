@@ -1,20 +1,24 @@
 """What is to be erased: a room, a user, or a user of one room; and how text about others is rid of a user."""
 
-import re
 from collections.abc import Iterator
-from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Table, and_, or_
+
+from roompulse.erasure import mentions
 
 ERASED = "(erased)"
 
 
 class Subject(Struct, frozen=True):
-    """A room without a `user_id`, a user of that room, or without a `room_id` a user of all rooms."""
+    """A room without a `user_id`, a user of that room, or without a `room_id` a user of all rooms.
+
+    `names` are what the user is called where it is stored.
+    """
 
     room_id: str | None
     user_id: str | None
+    names: tuple[str, ...] = ()
 
     def rows(self, table: Table) -> ColumnElement[bool]:
         """Rows of a table that are about it."""
@@ -34,17 +38,19 @@ class Subject(Struct, frozen=True):
         """Whether what is about this room and user is about it."""
         return self.room_id in (None, room_id) and self.user_id in (None, user_id)
 
-    def without(self, value: Any) -> Any:
-        """A value of JSON, in whose texts the user is named no more."""
-        if self.user_id is None:
-            return value
-        if isinstance(value, str):
-            return re.sub(rf"(?<!\w){re.escape(self.user_id)}(?!\w)", ERASED, value)
-        if isinstance(value, list):
-            return [self.without(one) for one in value]
-        if isinstance(value, dict):
-            return {name: self.without(one) for name, one in value.items()}
-        return value
+    def in_sentence(self, text: str) -> str:
+        """A sentence of the server that names the user no more."""
+        return text if self.user_id is None else mentions.in_sentence(text, [self.user_id], _erased)
+
+    def in_words(self, text: str | None) -> str | None:
+        """A text of people or SDKs without the user's id and names."""
+        if self.user_id is None or text is None:
+            return text
+        return mentions.in_words(text, [self.user_id, *self.names], _erased)
+
+
+def _erased(_user_id: str) -> str:
+    return ERASED
 
 
 def windows(first: int, last: int, size: int) -> Iterator[tuple[int, int]]:

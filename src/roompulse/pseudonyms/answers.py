@@ -10,6 +10,8 @@ from roompulse.pseudonyms.model import Pseudonyms
 from roompulse.pseudonyms.rooms import device
 from roompulse.rooms.rated_samples import StreamSample
 
+_NAMED_BY_OTHERS = ("sdk", "alert_firing", "alert_resolved")
+
 
 def hidden_events(names: Pseudonyms, events: Iterable[TimelineEvent]) -> list[TimelineEvent]:
     """Without notes, and without what SDKs say besides the type of an event: both are free text of anybody."""
@@ -25,8 +27,9 @@ def _event(names: Pseudonyms, event: TimelineEvent) -> TimelineEvent:
         event,
         user_id=None if event.user_id is None else names.of(event.user_id),
         stream_id=None if event.stream_id is None else names.stream(event.stream_id),
-        text=names.text(event.text),
-        detail=None if event.kind == "sdk" or event.detail is None else names.text(event.detail),
+        # What SDKs and operators call it.
+        text=(names.words if event.kind in _NAMED_BY_OTHERS else names.sentence)(event.text),
+        detail=None if event.kind == "sdk" or event.detail is None else names.sentence(event.detail),
     )
 
 
@@ -35,6 +38,7 @@ def hidden_samples(names: Pseudonyms, samples: Sequence[StreamSample], user_id: 
     return [
         replace(
             one,
+            sdk_version=names.words(one.sdk_version),
             device=device(names, one.device),
             user_id=names.of(one.user_id),
             reporter_id=names.of(user_id) if one.reporter_id == user_id else one.reporter_id,
@@ -49,12 +53,14 @@ def hidden_report(names: Pseudonyms, report: CallReport) -> CallReport:
     for user in sorted(report.users, key=lambda user: (user.joined, user.user_id)):
         names.add(user.user_id, user.user_name)
     events = hidden_events(names, report.events)
+    room_name = report.room_name and names.words(report.room_name)
+    text = report.text.replace(report.room_name, room_name) if report.room_name and room_name else report.text
     return replace(
         report,
-        room_name=report.room_name and names.text(report.room_name),
+        room_name=room_name,
         users=[_user(names, user) for user in report.users],
         events=events,
-        text=names.text(report.text),
+        text=names.sentence(text),
     )
 
 
@@ -64,5 +70,5 @@ def _user(names: Pseudonyms, user: CallUser) -> CallUser:
         user_id=names.of(user.user_id),
         user_name=None,
         device=device(names, user.device),
-        reasons=[names.text(reason) for reason in user.reasons],
+        reasons=[names.sentence(reason) for reason in user.reasons],
     )

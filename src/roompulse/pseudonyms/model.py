@@ -1,10 +1,13 @@
 """`user 1`, `user 2`, …: what stands for the users of one page, and for their names in its texts."""
 
-import re
 from collections.abc import Iterable
 from itertools import count
 
+from roompulse.erasure import mentions
 from roompulse.errors import NotFound
+
+_NOBODY = "\n"
+"""What no id is."""
 
 _MAX_TEXTS = 5_000
 """Texts that are kept as they were hidden: those of a page's rows and events, which are rendered again and again."""
@@ -57,29 +60,32 @@ class Pseudonyms:
         return user_id
 
     def reporter_of(self, shown: str) -> str:
-        """The reporter shown so: one of the users, or a media server, whose id is not hidden; raises NotFound."""
-        return self.id_of(shown) if shown in self._ids or shown in self._of else shown
+        """The reporter shown so: one of the users, or a media server, whose id is not hidden.
 
-    def text(self, text: str) -> str:
-        """A text in which ids and names are replaced wherever they stand between what is no letter or digit."""
+        Of what is not shown, none, whether it exists or not: else ids could be guessed.
+        """
+        return self._ids.get(shown) or (_NOBODY if shown in self._of else shown)
+
+    def sentence(self, text: str) -> str:
+        """A sentence of the server, with the pseudonyms of those whom it names."""
         if (known := self._texts.get(text)) is not None:
             return known
-        found = sorted((term for term in list(self._terms) if term in text), key=len, reverse=True)
-        hidden = text
-        if found:
-            pattern = rf"(?<![^\W_])(?:{'|'.join(map(re.escape, found))})(?![^\W_])"
-            hidden = re.sub(pattern, lambda match: self._terms[match[0]], text)
+        hidden = mentions.in_sentence(text, list(self._terms), self._terms.__getitem__)
         if len(self._texts) >= _MAX_TEXTS:
             self._texts.clear()
         self._texts[text] = hidden
         return hidden
 
+    def words(self, text: str) -> str:
+        """A text of people or SDKs, such as the name of a room."""
+        return mentions.in_words(text, list(self._terms), self._terms.__getitem__)
+
     def stream(self, stream_id: str) -> str:
         """A stream's id, which may hold that of a user."""
-        hidden = self.text(stream_id)
+        hidden = self.words(stream_id)
         self._streams[hidden] = stream_id
         return hidden
 
     def stream_of(self, shown: str) -> str:
-        """The id of the stream shown so."""
-        return self._streams.get(shown, shown)
+        """The id of the stream shown so; of what is not shown, none, as in `reporter_of`."""
+        return self._streams.get(shown) or (shown if self.words(shown) == shown else _NOBODY)

@@ -54,7 +54,8 @@ class PseudonymousUser:
 
     @property
     def by_itself(self) -> tuple[str, int] | None:
-        return self._user.by_itself
+        found = self._user.by_itself
+        return found and (self._names.words(found[0]), found[1])
 
     @property
     def servers(self) -> Sequence[str]:
@@ -79,10 +80,11 @@ class PseudonymousUser:
             shown,
             user_id=self.user_id,
             user_name=None,
+            sdk_version=names.words(shown.sdk_version),
             device=device(names, shown.device),
             labels=None,
             reporters=[one if one in servers else names.of(one) for one in shown.reporters],
-            quality=replace(shown.quality, reasons=[names.text(reason) for reason in shown.quality.reasons]),
+            quality=replace(shown.quality, reasons=[names.sentence(reason) for reason in shown.quality.reasons]),
             streams=streams,
             receiving=receiving,
         )
@@ -180,7 +182,7 @@ class PseudonymousRoom:
     def verdict(self) -> Words:
         names = self._names
         return [
-            Named(names.of(word.user_id)) if isinstance(word, Named) else names.text(word)
+            Named(names.of(word.user_id)) if isinstance(word, Named) else names.sentence(word)
             for word in self._room.verdict()
         ]
 
@@ -190,7 +192,7 @@ class PseudonymousRoom:
         return PseudonymousUser(user, self._names) if user else None
 
     def _named(self, name: str | None) -> str | None:
-        return name and self._names.text(name)
+        return name and self._names.words(name)
 
 
 def hidden_room(room: LiveRoom | None, names: Pseudonyms | None) -> LiveRoom | None:
@@ -203,4 +205,4 @@ def device(names: Pseudonyms, one: Device | None) -> Device | None:
     if one is None:
         return None
     given = {name: getattr(one, name) for name in one.__struct_fields__}
-    return Device(**{name: value and names.text(value) for name, value in given.items()})
+    return Device(**{name: value and names.words(value) for name, value in given.items()})
