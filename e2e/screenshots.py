@@ -19,23 +19,15 @@ import httpx
 import msgspec
 from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from tests.calls import Calls
+from tests.conftest import Clock
 from tests.server import Server
 
 from e2e.chromium import ARGUMENTS, find_chromium
 from roompulse.client import Report
-from roompulse.clock import WallClock
-from roompulse.report.decode import decode_report
-from roompulse.report.model import Received
-from roompulse.rooms.admission import Limits
 from roompulse.rooms.aggregate import step_start
-from roompulse.rooms.memory import RoomsInMemory
-from roompulse.rooms.trends import Trends
 from roompulse.settings import Settings
 from roompulse.simulate.rooms import Plan, reports
-from roompulse.store.engine import Database
-from roompulse.store.sessions import SessionRecorder, SqlSessions
-from roompulse.store.snapshots import Snapshots
-from roompulse.store.sql_store import SqlStore
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 STEP = 10.0
@@ -46,7 +38,11 @@ ENDED_FOR = 300.0
 FEW, MANY = "code-review", "annual-meeting"
 """Rooms of up to 3 and 200 users."""
 
-ENDED = {"interview-33", "support-4711"}
+AS_EVER = {"ROOMPULSE_STALE_AFTER": "15", "ROOMPULSE_LEAVE_AFTER": "60"}
+"""The defaults, which servers of tests do not have."""
+
+CALL = "interview-33"
+ENDED = {CALL, "support-4711"}
 
 PAGES = {
     "rooms": "/",
@@ -54,7 +50,10 @@ PAGES = {
     "room-200-users": f"/rooms/{MANY}",
     "user": f"/rooms/{FEW}/users/{{user}}",
     "past": f"/rooms/{FEW}?at={{at}}",
-    "ended": "/calls",
+    "calls": "/calls",
+    "call": f"/calls/{CALL}/{{started}}",
+    "insights": "/insights",
+    "alerts": "/alerts",
     "ingest": "/ingest",
 }
 SIZES = {"wide": (1400, 1000), "phone": (390, 844)}
@@ -79,28 +78,20 @@ def is_before(end: float, timed: tuple[float, Report]) -> bool:
 
 
 async def store_past(data: Path, played: Iterator[tuple[float, Report]], begin: float) -> None:
-    """Store what was reported up to now, as the server would have."""
-    settings = Settings(data=data)
-    database = Database(settings)
-    rooms = RoomsInMemory(Limits(99, 999, 99), stale_after=settings.stale_after, leave_after=settings.leave_after)
-    store = SqlStore(database)
-    recorder = SessionRecorder(SqlSessions(database), rooms, WallClock())
-    snapshots = Snapshots(store, rooms, Trends(STEP, 99), time.time, STEP)
-    async with database.open():
+    """Store what was reported up to now, with all that a server would have recorded of it."""
+    clock = Clock(begin)
+    async with Calls.of(Settings(data=data, sender_rate=0), clock) as calls:
         while begin < time.time():
             begin += STEP
-            batch = [received(report, at) for at, report in takewhile(partial(is_before, begin), played)]
-            await store.append(batch)
-            for one in batch:
-                rooms.expire(one.at)
-                rooms.apply(one)
-            rooms.expire(begin)
-            await snapshots.save(begin)
-            await recorder.record()
-
-
-def received(report: Report, at: float) -> Received:
-    return Received(decode_report(msgspec.json.encode(report)), at)
+            for at, report in takewhile(partial(is_before, begin), played):
+                clock.now = at
+                answer = await calls.client.post("/report/metrics", content=msgspec.json.encode(report))
+                answer.raise_for_status()
+            clock.now = begin
+            calls.core.follower.expire()
+            await calls.look()
+            await calls.core.recorder.look(begin)
+            await calls.core.alerts.tick()
 
 
 @contextmanager
@@ -130,8 +121,10 @@ def take(browser: Browser, server: Server, scheme: Any, size: str) -> None:
     page = context.new_page()
     room = httpx.get(f"{server.url}/report/metrics/{FEW}").json()["data"]
     worst = min(room["users"], key=lambda user: user["quality"]["score"] or 9)["user_id"]
+    calls = httpx.get(f"{server.url}/report/calls/{CALL}").json()["data"]["calls"]
+    call = max(calls, key=lambda one: (one["ended_at"] or one["started_at"]) - one["started_at"])
     for name, path in PAGES.items():
-        page.goto(server.url + path.format(user=worst, at=int(time.time() - 300)))
+        page.goto(server.url + path.format(user=worst, at=int(time.time() - 300), started=call["started_at"]))
         shoot(page, f"{name}-{size}-{scheme}.png")
     context.close()
 
@@ -160,7 +153,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         asyncio.run(store_past(data, played, begin))
-        with Server(data, {}).running() as server, going_on(server, played), sync_playwright() as playwright:
+        with Server(data, AS_EVER).running() as server, going_on(server, played), sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
             for scheme in ("light", "dark"):
                 for size in SIZES:

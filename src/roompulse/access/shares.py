@@ -107,7 +107,7 @@ class Shares:
         """
         page_of(path)
         if not SHORTEST <= expires_in <= LONGEST:
-            raise BadRequest(f"$.expires_in: must be between {SHORTEST:g} and {LONGEST:g}")
+            raise BadRequest(f"$.expires_in: must be between {SHORTEST:.0f} and {LONGEST:.0f} seconds")
         if len(self.all()) >= MAX_SHARES:
             raise BadRequest(f"$: there are {MAX_SHARES} shares already, the maximum")
         now = self._clock()

@@ -13,7 +13,7 @@ WHAT_FOR = {
     "ingest": "it permits to post reports, for every user in every room",
     "read": "it permits to read JSON",
     "token": "it signs room tokens",
-    "manage": "it permits to change alerts, and to read JSON",
+    "manage": "it permits to change alerts, to share and to erase, and to read JSON",
 }
 
 
@@ -30,8 +30,8 @@ def add(name: str, kind: KeyKind, data: str | None) -> None:
     """Create a key and print it, once.
 
     NAME describes its use. A key for `ingest` posts reports, a key for `read` reads JSON, a key for `token` signs room
-    tokens, with which browsers post, and a key for `manage` changes alerts. Only the key goes to standard output. See
-    docs/access.md.
+    tokens, with which browsers post, and a key for `manage` changes alerts, shares and erases. Only the key goes to
+    standard output. See docs/access.md.
     """
     try:
         (made, shown), path = with_access(data, lambda store: add_key(store, kind, name, system_clock()))

@@ -180,7 +180,7 @@ def _number(request: AnyRequest, name: str, *, low: float, high: float) -> float
     except msgspec.DecodeError:
         raise BadRequest(f"{name}: must be a number, not {shown(text)}") from None
     if not low <= value <= high:
-        raise BadRequest(f"{name}: must be between {low:g} and {high:g}, not {shown(text)}")
+        raise BadRequest(f"{name}: must be between {low:.15g} and {high:.15g}, not {shown(text)}")
     return value
 
 
