@@ -40,7 +40,7 @@ class Engine(Protocol):
         ...
 
     told: list[bytes]
-    """What other workers tell, oldest first; whoever reacts to it removes it."""
+    """What other workers tell, oldest first; the code that reacts to one removes it."""
 
     async def tell(self, message: bytes) -> None:
         """Let all other workers have a message; raises StoreError."""
@@ -113,7 +113,7 @@ class _Sqlite:
         return self._form_key
 
     async def tell(self, message: bytes) -> None:
-        """Nobody hears it."""
+        """There are no others."""
 
     async def set_clock(self) -> None:
         pass

@@ -235,6 +235,8 @@ async def test_it_is_not_in_what_others_are_called_or_send_either(settings: Sett
                 "sdk_version": f"1 {USER}",
             }
             await calls.post(second, "u2", [entry], **more)
+            by_name = [Event("muted", detail=f"by {NAME}")]
+            await calls.post(second, "u3", [Entry("u3", [stream()])], events=by_name, labels={"owner": NAME})
             if not second:
                 await calls.post(second, USER, [Entry(USER, [stream()], user_name=NAME)])
             await calls.look()

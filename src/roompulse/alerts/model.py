@@ -158,7 +158,7 @@ class Alert(Struct, frozen=True):
     path: str
     """Of the page, relative to PUBLIC_URL."""
     acknowledged: Acknowledgement | None = None
-    """None until somebody does."""
+    """None until it is acknowledged."""
     silenced_until: float | None = None
     """Unix seconds; None where nothing silences it."""
 

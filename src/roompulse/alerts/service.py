@@ -45,8 +45,8 @@ class AlertService:
     that fire or are resolved, once it is saved. While the database cannot be written, nothing is evaluated: nobody
     could be told of it.
 
-    Where other workers use the database too, one of all evaluates, and the others follow what it saves. Whoever changes
-    anything does so in the context `exclusive`, of which there is one in all workers.
+    Where other workers use the database too, one of all evaluates, and the others follow what it saves. Each change
+    is made in the context `exclusive`, in which one task of all workers is at a time.
     """
 
     def __init__(

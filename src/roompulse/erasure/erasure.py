@@ -115,7 +115,7 @@ def _scrub_samples(connection: Connection, *, subject: Subject, start: int, end:
     named = or_(
         samples.c.users.contains(f"{BETWEEN_USERS}{user_id}{BETWEEN_USERS}", autoescape=True),
         samples.c.sdk_version.contains(user_id, autoescape=True),
-        holds(samples.c.streams, user_id.encode()),
+        *(holds(samples.c.streams, term.encode()) for term in (user_id, *subject.names)),
     )
     columns = select(
         *(samples.c.id, samples.c.user_id, samples.c.reporter_id, samples.c.sdk_version),

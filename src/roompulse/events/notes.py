@@ -35,7 +35,7 @@ class Note(Struct, frozen=True):
     text: str
     """What was written."""
     by: str
-    """Who wrote it; `anonymous` where nobody signs in."""
+    """Who wrote it; `anonymous` where access control is off."""
 
 
 class Author(Struct, frozen=True):
@@ -49,7 +49,7 @@ class Author(Struct, frozen=True):
 
 
 class Notes:
-    """`show` is told what changed of a room's events once it is saved, and `is_known` whether there is such a room.
+    """`show` is called with what changed of a room's events once it is saved; `is_known` says whether a room exists.
 
     Methods raise StoreError when the database fails.
     """

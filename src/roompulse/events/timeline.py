@@ -50,7 +50,7 @@ class Recorded(NamedTuple):
 
 
 class Timeline:
-    """`publish` is told the ids of rooms whose timeline has grown.
+    """`publish` is called with the ids of rooms whose timeline has grown.
 
     Several workers find the same events, and save them as one row. But since when a level holds depends on when a
     worker looks: so those are told by the one of which `is_the_one` is true, and `tell` lets the others show them.

@@ -78,7 +78,7 @@ class PostgresLog:
         self.changes = 0
         """How often others have changed something: grows as the log is followed."""
         self.told: list[bytes] = []
-        """What other workers tell; whoever reacts to it removes it."""
+        """What other workers tell; the code that reacts to one removes it."""
         # Batches of this worker under way, by ticket: they need not be sent back and unpacked.
         self._own: dict[int, Sequence[Received]] = {}
         self._writing = _Connection(database)
