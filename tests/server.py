@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import signal
 import ssl
 import subprocess
@@ -9,7 +10,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from select import select
 from typing import Any
 
 import httpx
@@ -62,10 +62,11 @@ class Server:
                     [*self._command, *arguments], stdout=subprocess.PIPE, stderr=log, env=environment
                 )
         assert self._process.stdout
-        answers, _, _ = select([self._process.stdout], [], [], DEADLINE)
-        line = self._process.stdout.readline().decode() if answers else "no word of it"
-        if not (where := re.search(r"serves http://[^ ]*:(\d+)", line)):
-            raise AssertionError(f"the server did not start: {line}{self.log.read_text()}")
+        line = b""
+        if select.select([self._process.stdout], [], [], DEADLINE)[0]:
+            line = self._process.stdout.readline()
+        if not (where := re.search(rb"serves http://[^ ]*:(\d+)", line)):
+            raise AssertionError(f"the server did not start: {line!r} {self.log.read_text()}")
         self.port = int(where[1])
 
     def stop(self, how: signal.Signals = signal.SIGTERM, within: float = DEADLINE) -> int:
