@@ -35,8 +35,10 @@ class Engine(Protocol):
     """Attempts to sign in, of all processes."""
 
     exchange: Callable[[Unshared], Awaitable[Sequence[Noticed]]] | None
-    """Tells the others what intake here has noticed, and returns what they tell, at first all of the last minutes; raises
-    StoreError, then it is told again. None where there are no others."""
+    """Tells the others what intake here has noticed, and returns what they tell, at first all of the last minutes.
+
+    Raises StoreError; then it is told again. None where there are no others.
+    """
 
     is_shared: bool
     """Whether other processes use the database too."""

@@ -34,7 +34,9 @@ async def full_disk(settings: Settings, *tables: str) -> AsyncIterator[None]:
     try:
         await connection.execute(FULL)
         for table in tables:
-            await connection.execute(f"CREATE TRIGGER is_full BEFORE INSERT OR UPDATE ON {table} EXECUTE FUNCTION full()")
+            await connection.execute(
+                f"CREATE TRIGGER is_full BEFORE INSERT OR UPDATE ON {table} EXECUTE FUNCTION full()"
+            )
         yield
         await connection.execute("DROP FUNCTION full CASCADE")
     finally:
@@ -109,7 +111,9 @@ async def test_two_clusters_on_one_schema_are_told_so(
 async def test_clusters_with_a_schema_each_on_one_database_do_not_meet(
     settings: Settings, postgres_url: str, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first, second = (replace(settings, database_url=schema_of(postgres_url), leave_after=seconds) for seconds in (60, 30))
+    first, second = (
+        replace(settings, database_url=schema_of(postgres_url), leave_after=seconds) for seconds in (60, 30)
+    )
     async with workers(first, clock) as (one, _), workers(second, clock) as (other, _):
         assert (await one.post("/report/metrics", content=body())).status_code == 200
         assert await data(other, "/report/rooms") == []

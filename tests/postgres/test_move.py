@@ -160,9 +160,7 @@ async def answers(settings: Settings, clock: Clock, headers: dict[str, str]) -> 
         found = {path: await calls.client.get(path, headers=headers) for path in PATHS}
         found["nobody"] = await calls.client.get("/report/rooms")
         found["ada"] = await calls.client.get("/access", headers=cookie_of("ada"))
-    return {
-        path: (answer.status_code, answer.content if path in PATHS else b"") for path, answer in found.items()
-    }
+    return {path: (answer.status_code, answer.content if path in PATHS else b"") for path, answer in found.items()}
 
 
 async def test_all_tables_are_copied_and_the_server_answers_the_same(
@@ -231,8 +229,9 @@ async def test_a_move_that_is_killed_goes_on(source: Settings, target: Settings,
         await soon(lambda: holder.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"))
         process.send_signal(signal.SIGKILL)
         process.wait(DEADLINE)
+        process.stdout.close()
     await holder.close()
-    with pytest.raises(StartupError, match="does not have all of .*roompulse.db yet: run roompulse migrate-to again"):
+    with pytest.raises(StartupError, match=r"does not have all of .*roompulse\.db yet: run roompulse migrate-to again"):
         await contents(target)
     again = await asyncio.to_thread(run_forked, arguments, environment, DEADLINE)
     assert (again.returncode, again.stderr) == (0, "")
@@ -384,14 +383,13 @@ def test_the_command_says_what_it_has_done(source: Settings, target: Settings) -
 
 def test_a_url_of_something_else_is_refused(source: Settings) -> None:
     code, said = migrate_to("sqlite:///x.db", "--data", str(source.data))
-    assert (code, said) == (1, "Error: URL: must be one of PostgreSQL, as in postgresql://USER@HOST/DATABASE\n")
+    assert code == 2
+    assert "Invalid value for URL: must be as postgresql://USER@HOST/DATABASE" in said
 
 
 async def test_a_check_names_a_move_that_is_not_finished(source: Settings, target: Settings) -> None:
-    @contextmanager
-    def cut_off(_table: str, _rows: int) -> Iterator[Callable[[int], None]]:
+    def cut_off(_table: str, _rows: int) -> Any:
         raise ConnectionAbortedError
-        yield
 
     with pytest.raises((ConnectionAbortedError, StartupError)):
         await move(source, target, cut_off)

@@ -30,7 +30,7 @@ def migrate_to(url: str, data: str | None) -> None:
             settings = replace(settings, database_url=None)
         target = replace(settings, database_url=url)
         if not is_postgres(target):
-            raise StartupError("URL: must be one of PostgreSQL, as in postgresql://USER@HOST/DATABASE")
+            raise click.BadParameter("must be as postgresql://USER@HOST/DATABASE", param_hint="URL")
         is_new = asyncio.run(postgres_module("move").move(settings, target, _bar))
     except StartupError as error:
         raise click.ClickException(str(error)) from None

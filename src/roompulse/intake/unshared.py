@@ -9,8 +9,7 @@ from roompulse.intake.refusals import reason_of
 from roompulse.printable import printable
 
 MOST_AT_ONCE = 1_000
-"""Different rejections, and versions, that are told at once: senders can make up any number. Of further ones, those that
-were repeated last are told."""
+"""Different rejections, and versions, that are told at once, as senders can make up any number: those repeated last."""
 
 
 class Rejected(Struct, frozen=True, array_like=True):

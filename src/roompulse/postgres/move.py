@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import msgspec
-from sqlalchemy import Select, Table, func, literal_column, select
+from sqlalchemy import ColumnClause, Integer, Select, Table, func, literal_column, select
 from sqlalchemy.dialects import postgresql
 
 from roompulse.access import schema as access_schema
@@ -39,7 +39,7 @@ TABLES = tuple(
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Shows that so many rows of a table are to be copied; what the context returns is called with those that were."""
 
-_ROW_ID = literal_column("rowid")
+_ROW_ID: ColumnClause[int] = literal_column("rowid", Integer)
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 # The triggers that note changes for running workers have nobody to tell.
@@ -154,7 +154,7 @@ class _Move:
 
     async def _check_empty(self) -> None:
         for name in (*(table.name for table in TABLES), "batch"):
-            if await self._connection.fetchval(f'SELECT EXISTS (SELECT FROM "{name}")'):
+            if await self._connection.fetchval(f'SELECT EXISTS (SELECT FROM "{name}")'):  # noqa: S608
                 raise StartupError(f"{self._place} has data of its own already (in {name}): {_EMPTY}")
 
     async def _start_over(self) -> None:
@@ -167,7 +167,7 @@ class _Move:
         after, insert = self._copied.get(table.name, 0), _insert_into(table)
         rows = _count(table)
         ((total,),) = await self._origin.fetch(table, rows)
-        ((already,),) = await self._origin.fetch(table, rows.where(_ROW_ID <= after))
+        ((already,),) = await self._origin.fetch(table, rows.where(after >= _ROW_ID))
         with progress(table.name, total) as advance:
             advance(already)
             while found := await self._origin.fetch(table, _rows_after(table, after)):
@@ -210,7 +210,7 @@ def _count(table: Table) -> Select[Any]:
 
 def _rows_after(table: Table, row_id: int) -> Select[Any]:
     """SQLite's row ids, and all columns."""
-    return select(_ROW_ID, *table.c).where(_ROW_ID > row_id).order_by(_ROW_ID).limit(ROWS_AT_ONCE)
+    return select(_ROW_ID, *table.c).where(row_id < _ROW_ID).order_by(_ROW_ID).limit(ROWS_AT_ONCE)
 
 
 def _insert_into(table: Table) -> str:

@@ -15,16 +15,12 @@ _OF_EACH = {"host", "port", "data", "database_url", "smtp_url", "log_format", "l
 """Settings that each worker may have for itself, or that have a password."""
 
 _READ = text("SELECT value FROM secret WHERE name = 'settings' FOR UPDATE")
-_WRITE = text(
-    "INSERT INTO secret VALUES ('settings', :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-)
+_WRITE = text("INSERT INTO secret VALUES ('settings', :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
 
 
 async def compare(database: PostgresDatabase, settings: Settings) -> None:
-    """Log what differs from the worker that started before, and let the next one compare with this; raises StoreError."""
-    mine = {
-        name.upper(): str(getattr(settings, name)) for name in settings.__struct_fields__ if name not in _OF_EACH
-    }
+    """Log what differs from the worker that started before; the next one compares with this. Raises StoreError."""
+    mine = {name.upper(): str(getattr(settings, name)) for name in settings.__struct_fields__ if name not in _OF_EACH}
 
     def work(connection: Connection) -> Mapping[str, str]:
         before = connection.scalar(_READ)

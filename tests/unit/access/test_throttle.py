@@ -95,7 +95,9 @@ async def test_guessing_from_elsewhere_does_not_lock_out_who_signed_in_here_befo
     await throttle.attempt("ada", "192.0.2.1")
 
 
-async def test_guessing_at_one_address_does_not_lock_the_operator_out_at_another(throttle: Throttle, clock: Clock) -> None:
+async def test_guessing_at_one_address_does_not_lock_the_operator_out_at_another(
+    throttle: Throttle, clock: Clock
+) -> None:
     for _ in range(20):
         clock.advance(HERE.longest)
         await throttle.attempt("ada", "192.0.2.66")
