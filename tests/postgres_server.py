@@ -191,7 +191,12 @@ def _prepared(url: str) -> str:
 def _run(work: Coroutine[Any, Any, None]) -> None:
     """Run this to its end in another thread, as an event loop may run in this one."""
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, work).result()
+        thread.submit(asyncio.run, _bounded(work)).result()
+
+
+async def _bounded(work: Coroutine[Any, Any, None]) -> None:
+    async with asyncio.timeout(DEADLINE):
+        await work
 
 
 async def _execute(url: str, statement: str) -> None:
