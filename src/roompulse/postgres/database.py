@@ -223,16 +223,30 @@ def driver_errors() -> Iterator[None]:
     """Raise StoreError for what asyncpg raises."""
     try:
         yield
-    except asyncpg.DiskFullError as error:
-        raise StoreError(f"{error}: make room on the disk of PostgreSQL") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        raise StoreError(str(error) or type(error).__name__) from error
+        raise StoreError(_in_words(error)) from error
 
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    with driver_errors(), store_errors():
-        yield
+    with driver_errors():
+        try:
+            with store_errors():
+                yield
+        except StoreError as error:
+            if isinstance(found := _of_driver(error), asyncpg.PostgresError):
+                raise StoreError(_in_words(found)) from error.__cause__
+            raise
+
+
+def _of_driver(error: StoreError) -> BaseException | None:
+    """What asyncpg has raised, which SQLAlchemy wraps twice."""
+    return getattr(getattr(error.__cause__, "orig", None), "__cause__", None)
+
+
+def _in_words(error: BaseException) -> str:
+    todo = ": make room on the disk of PostgreSQL" if isinstance(error, asyncpg.DiskFullError) else ""
+    return f"{str(error) or type(error).__name__}{todo}"
 
 
 def _url_of(settings: Settings) -> URL:
