@@ -15,8 +15,9 @@ run: .venv/run ## Serve http://localhost:8180
 demo: .venv/run ## Serve it with a real call to make worse, at /demo/call
 	$(BIN)/roompulse serve --demo
 
-cluster: .venv/dev ## Serve it with three workers on a PostgreSQL of its own, in build/cluster
+cluster: .venv/dev ## Serve it with a PostgreSQL of its own, three workers and haproxy, in build/cluster
 	@$(BIN)/python -m tests.postgres_server
+	@$(BIN)/python -m tests.haproxy
 	@$(BIN)/python -m tests.cluster
 
 simulate: .venv/run ## Fill it with simulated calls
@@ -25,7 +26,7 @@ simulate: .venv/run ## Fill it with simulated calls
 # Tests marked as slow come first, and a worker that has none left takes over from the other.
 PYTEST := $(BIN)/pytest --dist worksteal --numprocesses
 
-test: .venv/dev ## Run every check and every test, browser included; with ENGINE=postgres the API tests on three workers
+test: .venv/dev ## Run every check and every test, browser included; that of the API on PostgreSQL too
 	@$(MAKE) --no-print-directory --jobs 2 check unit
 	@$(MAKE) --no-print-directory e2e
 
@@ -45,12 +46,15 @@ format: .venv/dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-unit: .venv/dev ## Run the tests that need no browser
+unit: .venv/dev ## Run the tests that need no browser; with ENGINE=postgres those of the API alone, on three workers
 	$(BIN)/python -m tests.nginx
+	$(BIN)/python -m tests.haproxy
 	$(BIN)/python -m tests.postgres_server
 	$(PYTEST) 3 tests
+	$(if $(ENGINE),,ENGINE=postgres $(PYTEST) 3 tests/api)
 
 fast: .venv/dev
+	$(BIN)/python -m tests.haproxy
 	$(BIN)/python -m tests.postgres_server
 	$(PYTEST) 3 -m "not slow" tests
 
@@ -59,6 +63,8 @@ e2e: .venv/dev ## Run the tests in Chromium, and some of them in Firefox
 	$(BIN)/python -m e2e.firefox
 	$(BIN)/python -m e2e.libraries
 	$(BIN)/python -m tests.nginx
+	$(BIN)/python -m tests.haproxy
+	$(BIN)/python -m tests.postgres_server
 	$(BIN)/python -m tests.janus
 	$(PYTEST) 3 e2e
 	ROOMPULSE_BROWSER=firefox $(PYTEST) 2 -m "not chromium" e2e/test_keys.py e2e/test_pause.py
@@ -85,8 +91,8 @@ bench: .venv/dev ## Measure all but the soak, side by side with peers (10 minute
 bench-quick: .venv/dev ## Measure the same in 3 minutes, less exactly, into build/bench/performance.md
 	$(BIN)/python -m benchmarks --quick
 
-bench-soak: .venv/dev ## Leave the server under load for 15 minutes, to see whether it grows
-	$(BIN)/python -m benchmarks --only soak
+bench-soak: .venv/dev ## Leave a process, and three workers, under load for 15 minutes each; then kill workers hundreds of times
+	$(BIN)/python -m benchmarks --only soak --only workers_soak
 
 wheel: .venv/dev ## Build the package into dist/
 	$(BIN)/python -m build --wheel --no-isolation

@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 from argon2 import PasswordHasher
 
-from roompulse.access.database import AccessDatabase
 from roompulse.access.keys import digest_of
 from roompulse.access.model import Operator, Role, SignIn
 from roompulse.access.store import AccessStore
+from roompulse.engines import access_of
 from roompulse.settings import Settings
 from roompulse.store.files import access_path
 from tests.builders import NOW
@@ -33,7 +33,7 @@ def password_hash() -> str:
 
 async def add_operators(settings: Settings, **roles: Role) -> None:
     """Add operators as in `ada="admin"`, each of whom has the PASSWORD, and is signed in by `cookie_of`."""
-    database = AccessDatabase(settings)
+    database = access_of(settings)
     async with database.open():
         store = AccessStore(database)
         for name, role in roles.items():

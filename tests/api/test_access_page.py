@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from roompulse.access.database import AccessDatabase
 from roompulse.access.model import Operator
 from roompulse.access.operators import MAX_OPERATORS
 from roompulse.access.store import AccessStore
 from roompulse.app import create_app
+from roompulse.engines import access_of
 from roompulse.settings import Settings
 from tests.access import bearer, new_key, stored
 from tests.builders import NOW
@@ -103,7 +103,7 @@ async def test_what_cannot_be_added_is_refused_in_words(
 
 
 async def test_there_are_so_many_operators_and_none_more(client: httpx.AsyncClient, settings: Settings) -> None:
-    database = AccessDatabase(settings)
+    database = access_of(settings)
     async with database.open():
         for number in range(MAX_OPERATORS - 3):
             await AccessStore(database).add_operator(Operator(f"op-{number}", "viewer", "", NOW))

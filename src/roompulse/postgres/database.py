@@ -5,9 +5,11 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import URL, Connection, Executable, make_url, text, update
@@ -42,6 +44,9 @@ END $$""")
 _CONNECT_TIMEOUT = 5.0
 _CONNECTIONS = 4
 
+_SLACK = 1.0
+"""Seconds for which a statement is waited for after PostgreSQL should have cancelled it: then the network is lost."""
+
 T = TypeVar("T")
 
 
@@ -67,10 +72,10 @@ class PostgresDatabase:
         self._steps = _OtherLoop()
         self._steps_engine = self._new_engine(1)
 
-    def _new_engine(self, connections: int) -> AsyncEngine:
+    def _new_engine(self, connections: int, *, waits: bool = False) -> AsyncEngine:
         return create_async_engine(
             self.url.set(drivername="postgresql+asyncpg", password=None, query={}),  # in words: the next connects
-            async_creator=self.connect,
+            async_creator=partial(self.connect, waits=waits),
             pool_size=connections,
             max_overflow=0,
             pool_timeout=60,
@@ -87,11 +92,20 @@ class PostgresDatabase:
             "idle_in_transaction_session_timeout": "5000",
         }
 
-    async def connect(self) -> "asyncpg.Connection[Any]":
-        """A new connection, for its own use by the log and the lease; raises StoreError."""
+    async def connect(self, *, waits: bool = False) -> "asyncpg.Connection[Any]":
+        """A new connection, for its own use by the log and the lease; raises StoreError.
+
+        Unless it `waits`, a statement without an answer raises TimeoutError: a lost network does not tell.
+        """
         dsn = self.url.render_as_string(hide_password=False)
-        settings = self._server_settings()
-        connecting = asyncio.create_task(asyncpg.connect(dsn, server_settings=settings, timeout=_CONNECT_TIMEOUT))
+        connecting = asyncio.create_task(
+            asyncpg.connect(
+                dsn,
+                server_settings=self._server_settings(),
+                timeout=_CONNECT_TIMEOUT,
+                command_timeout=None if waits else self._timeout + _SLACK,
+            )
+        )
         with driver_errors():
             try:
                 return await asyncio.shield(connecting)
@@ -107,13 +121,13 @@ class PostgresDatabase:
             return self._steps.result(self._fetch(statement))
 
     async def _fetch(self, statement: Executable) -> Sequence[Any]:
-        async with self._steps_engine.connect() as connection:
+        async with self._steps_engine.connect() as connection, _given_up(connection):
             return (await connection.execute(statement)).all()
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction of its own and return its result; raises what it raises, and StoreError."""
         with _errors():
-            async with self._engine.begin() as connection:
+            async with self._engine.begin() as connection, _given_up(connection):
                 return await connection.run_sync(work)
 
     @asynccontextmanager
@@ -121,7 +135,7 @@ class PostgresDatabase:
         """A connection that only reads. Raises StoreError when the database fails, or a row cannot be decoded."""
         try:
             with _errors():
-                async with self._engine.connect() as connection:
+                async with self._engine.connect() as connection, _given_up(connection):
                     yield connection
         except StoreError as error:
             self.read_failed(error)
@@ -138,14 +152,18 @@ class PostgresDatabase:
         with self._steps.running():
             try:
                 with self.startup_errors():
-                    await self._prepare()
+                    engine = self._new_engine(1, waits=True)
+                    try:
+                        await self._prepare(engine)
+                    finally:
+                        await engine.dispose()
                 yield
             finally:
                 await self._engine.dispose()
                 self._steps.result(self._steps_engine.dispose())
 
-    async def _prepare(self) -> None:
-        async with self._engine.begin() as connection:
+    async def _prepare(self, engine: AsyncEngine) -> None:
+        async with engine.begin() as connection:
             version = await connection.scalar(text("SELECT current_setting('server_version_num')::int"))
             if version // 10_000 < OLDEST:
                 raise StartupError(f"PostgreSQL {version // 10_000} is too old: {OLDEST} or later is needed")
@@ -175,7 +193,7 @@ class PostgresDatabase:
     async def exclusive(self) -> AsyncIterator[None]:
         """A context that one task of all workers is in at a time; a worker that hangs in it loses it after 5 s."""
         with _errors():
-            async with self._engine.begin() as connection:
+            async with self._engine.begin() as connection, _given_up(connection):
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({EXCLUSIVE}, hashtext(current_schema()))"))
                 yield
 
@@ -209,6 +227,16 @@ class _OtherLoop:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
+@asynccontextmanager
+async def _given_up(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Close the connection if it does not answer in time, instead of rolling back on it."""
+    try:
+        yield
+    except TimeoutError:
+        await connection.invalidate()
+        raise
+
+
 @contextmanager
 def driver_errors() -> Iterator[None]:
     """Raise StoreError for what asyncpg raises."""
@@ -226,14 +254,28 @@ def _errors() -> Iterator[None]:
 
 def _url_of(settings: Settings) -> URL:
     try:
-        return make_url(settings.database_url or "").set(drivername="postgresql")
+        return make_url(_with_one_place(settings.database_url or "")).set(drivername="postgresql")
     except (ArgumentError, ValueError):
         # Without the text, which has a password.
         raise StartupError("DATABASE_URL: not a URL as in postgresql://USER:PASSWORD@HOST:PORT/DATABASE") from None
 
 
+def _with_one_place(url: str) -> str:
+    """The URL with several hosts, which the driver tries in turn, in a parameter: SQLAlchemy knows one in their place.
+
+    Of several, one that can be written is looked for.
+    """
+    _, at, hosts = urlsplit(url).netloc.rpartition("@")
+    if "," not in hosts:
+        return url
+    start, _, end = url.partition(f"{at}{hosts}")
+    wanted = "" if "target_session_attrs=" in url else "&target_session_attrs=read-write"
+    return f"{start}{at}{end}{'&' if '?' in end else '?'}host={hosts}{wanted}"
+
+
 def place_of(url: URL) -> str:
-    return f"{url.database} at {url.host or 'localhost'}:{url.port or 5432}"
+    hosts = url.query.get("host") or f"{url.host or 'localhost'}:{url.port or 5432}"
+    return f"{url.database} at {hosts}"
 
 
 def what_is_wrong(error: StoreError) -> str:
