@@ -1,6 +1,7 @@
 """What the measured figures come to: one process, and several workers.
 
-`python -m benchmarks.capacity` writes docs/scale.md anew. Nothing is measured here: the tables follow from docs/performance.json and from the assumptions below.
+`python -m benchmarks.capacity` writes docs/scale.md anew. Nothing is measured here: the tables follow from
+docs/performance.json and from the assumptions below.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -133,8 +134,8 @@ def several(report: Shared) -> str:
     limit = _count(BUSY / report.followed * INTERVAL)
     return (
         f"{table}\n\nA report of {STREAMS} streams takes {taken:.0f} µs of the worker that takes it, "
-        f"{followed:.0f} µs of each other one, and {stored:.0f} µs of PostgreSQL. So however many workers there are, they carry less than "
-        f"{limit} users: there, each would do nothing but follow."
+        f"{followed:.0f} µs of each other one, and {stored:.0f} µs of PostgreSQL. So however many workers there are, "
+        f"they carry less than {limit} users: there, each would do nothing but follow."
     )
 
 

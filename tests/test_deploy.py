@@ -110,6 +110,7 @@ def test_the_scripts_of_the_compose_file_make_a_synchronous_standby() -> None:
         primary.stop()
         primary.start()
         following = started("standby.sh", standby)
-        stack.callback(lambda: (following.terminate(), following.wait(DEADLINE)))
+        stack.callback(following.wait, DEADLINE)
+        stack.callback(following.terminate)
         eventually(lambda: following.poll() is not None or asyncio.run(is_synchronous(primary.url)))
         assert following.poll() is None
