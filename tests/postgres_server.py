@@ -200,7 +200,12 @@ def _prepared(url: str) -> str:
 def _run(work: Coroutine[Any, Any, None]) -> None:
     """Run this to its end in another thread, as an event loop may run in this one."""
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, asyncio.wait_for(work, DEADLINE)).result()
+        thread.submit(asyncio.run, _bounded(work)).result()
+
+
+async def _bounded(work: Coroutine[Any, Any, None]) -> None:
+    async with asyncio.timeout(DEADLINE):
+        await work
 
 
 async def execute(url: str, *statements: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -55,9 +56,11 @@ class Server:
                     [*self._command, *arguments], stdout=subprocess.PIPE, stderr=log, env=environment
                 )
         assert self._process.stdout
-        line = self._process.stdout.readline().decode()
-        if not (where := re.search(r"serves http://[^ ]*:(\d+)", line)):
-            raise AssertionError(f"the server did not start: {line}{self.log.read_text()}")
+        line = b""
+        if select.select([self._process.stdout], [], [], DEADLINE)[0]:
+            line = self._process.stdout.readline()
+        if not (where := re.search(rb"serves http://[^ ]*:(\d+)", line)):
+            raise AssertionError(f"the server did not start: {line!r} {self.log.read_text()}")
         self.port = int(where[1])
 
     def stop(self, how: signal.Signals = signal.SIGTERM, within: float = DEADLINE) -> int:

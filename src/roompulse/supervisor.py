@@ -134,7 +134,8 @@ async def _end(worker: Process) -> None:
     if worker.returncode is None:
         worker.terminate()
     try:
-        await asyncio.wait_for(worker.wait(), STOPS_WITHIN)
+        async with asyncio.timeout(STOPS_WITHIN):
+            await worker.wait()
     except TimeoutError:
         logger.warning("worker %d did not end within %g s and is killed", worker.pid, STOPS_WITHIN)
         worker.kill()

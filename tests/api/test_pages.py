@@ -259,6 +259,16 @@ async def test_static_files_have_their_types(client: httpx.AsyncClient) -> None:
     assert "javascript" in (await client.get("/static/js/live.js")).headers["content-type"]
 
 
+async def test_a_static_file_is_sent_once(client: httpx.AsyncClient) -> None:
+    first = await client.get("/static/js/live.js")
+    for etag in (first.headers["etag"], first.headers["etag"].removeprefix("W/")):
+        again = await client.get("/static/js/live.js", headers={"if-none-match": etag})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["cache-control"] == "no-cache"
+    other = await client.get("/static/js/live.js", headers={"if-none-match": '"of-another-version"'})
+    assert (other.status_code, other.content) == (200, first.content)
+
+
 async def test_a_long_list_comes_in_pages(client: httpx.AsyncClient) -> None:
     for number in range(101):
         await post(client, body(room_id="room-1", user_id=f"user-{number:03}"))

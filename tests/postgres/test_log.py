@@ -134,7 +134,7 @@ def test_all_workers_see_the_same_sequence_nothing_twice_and_nothing_left_out(
     postgres_url: str, sequence: list[Step]
 ) -> None:
     async def run() -> None:
-        async with workers(postgres_url) as all_workers:
+        async with asyncio.timeout(DEADLINE), workers(postgres_url) as all_workers:
             model, under_way = Model(), dict[int, asyncio.Task[None]]()
             for number, step in enumerate(sequence):
                 worker = all_workers[step.worker]
@@ -160,7 +160,7 @@ def test_all_workers_see_the_same_sequence_nothing_twice_and_nothing_left_out(
             assert len(seen) == len({*seen})
             assert model.committed <= {*seen} <= model.committed | model.unknown
 
-    asyncio.run(asyncio.wait_for(run(), DEADLINE))
+    asyncio.run(run())
 
 
 async def test_appends_and_looks_at_once_lose_and_repeat_nothing(postgres_url: str) -> None:

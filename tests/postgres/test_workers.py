@@ -118,10 +118,11 @@ def test_each_read_shows_all_that_was_acknowledged_before_and_all_workers_the_sa
 ) -> None:
     async def run(url: str) -> None:
         cluster = Cluster(Settings(data=tmp_path, database_url=url))
-        for worker in range(3):
-            await cluster.start(worker)
-        for act in sequence:
-            await cluster.do(act)
+        async with asyncio.timeout(DEADLINE):
+            for worker in range(3):
+                await cluster.start(worker)
+            for act in sequence:
+                await cluster.do(act)
         for path in ("/report/rooms", "/report/metrics/room-1", "/report/events/room-1"):
             answers = [await cluster.clients[worker].get(path) for worker in range(3)]
             assert len({answer.content for answer in answers}) == 1
@@ -129,7 +130,7 @@ def test_each_read_shows_all_that_was_acknowledged_before_and_all_workers_the_sa
         await cluster.stop()
 
     with database(postgres_url) as url:
-        asyncio.run(asyncio.wait_for(run(url), DEADLINE))
+        asyncio.run(run(url))
 
 
 @pytest.mark.parametrize("path", ["/report/calls?q=%00", "/calls?q=%00", "/users?q=%00", "/report/history/a%00b"])

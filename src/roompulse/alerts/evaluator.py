@@ -1,7 +1,7 @@
 """The state machine of alerts: pending, firing, resolved. It looks at what changed, and at what is due."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from math import inf
 
@@ -11,6 +11,7 @@ from roompulse.alerts.incident import Change, Incident
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import Acknowledgement, Alert, Rule, Silence
 from roompulse.alerts.open_incidents import OpenIncidents
+from roompulse.alerts.starvation import Starvation
 from roompulse.alerts.targets import CompiledRule, RuleSet, Target, room_target, server_target, user_target
 from roompulse.alerts.totals import Totals
 from roompulse.alerts.words import duration
@@ -19,6 +20,9 @@ from roompulse.rooms.contract import LiveRoom, LiveRooms
 
 MOST_DUE = 500
 """Alerts looked at in one tick as they are due; further ones wait, so that a fault of all rooms stops no server."""
+
+ROOMS_AT_ONCE = 10
+"""Rooms that are looked at in one step of a tick."""
 
 _LEFT, _ENDED, _REMOVED = ": the user left", ": the room ended", ": the rule was removed or disabled"
 
@@ -34,8 +38,6 @@ class Evaluator:
     def __init__(self, rooms: LiveRooms, *, most: int, stale_after: float, leave_after: float) -> None:
         self._rooms = rooms
         self._most = most
-        self._stale_after = stale_after
-        self._leave_after = leave_after
         self._rules = RuleSet(())
         self._silences: Sequence[Silence] = ()
         self._open = OpenIncidents()
@@ -43,9 +45,7 @@ class Evaluator:
         self._stale_users: dict[str, set[str]] = {}
         self._version = 0
         self._now = 0.0
-        self._is_starved = True
-        self._returned_by = 0.0
-        self._missing: set[Incident] = set()
+        self._starvation = Starvation(stale_after=stale_after, leave_after=leave_after)
         self._expected: int | None = None
         self._changes: list[Change] = []
         self.totals = Totals(rooms)
@@ -59,7 +59,7 @@ class Evaluator:
             if rule is None or rule.rule.subject != subject:
                 self._end(incident, _REMOVED)
         self._rules = new
-        return self._flushed()
+        return self.take_changes()
 
     def set_silences(self, silences: Sequence[Silence]) -> None:
         """Replace the silences; alerts that are not silenced any more are sent with the next tick."""
@@ -78,7 +78,7 @@ class Evaluator:
             else:
                 ended, fired = replace(alert, state="resolved", resolved_at=now), alert.fired_at is not None
                 self._changes.append(Change(ended, told_at, dropped=not fired, is_turn=fired))
-        return self._flushed()
+        return self.take_changes()
 
     def forget(self, subject: Subject) -> None:
         """Drop alerts about what is to be erased, without a message, and its mentions in others."""
@@ -105,22 +105,20 @@ class Evaluator:
 
     def tick(self, now: float, readings: Readings) -> list[Change]:
         """Bring all alerts to the present, and return those that changed. The live rooms are of now already."""
+        for _ in self.steps(now, readings):
+            pass
+        return self.take_changes()
+
+    def steps(self, now: float, readings: Readings) -> Iterator[None]:
+        """A tick in steps of some milliseconds. What changes of live rooms between them, the next tick sees."""
         self._now = now
-        self._note_starvation(readings.heard_at)
-        self._look_at_rooms(self._due_users())
+        self._starvation.note(now, readings.heard_at, self._open)
+        yield from self._look_at_rooms(self._due_users())
         self._look_at_server(readings)
-        return self._flushed()
 
     def next_due(self) -> float:
         """When something is due although nothing changes (Unix seconds), or before; infinite where nothing is."""
         return self._now if self._stale_users else self._open.next_due()
-
-    def _note_starvation(self, heard_at: float | None) -> None:
-        starved = heard_at is None or self._now - heard_at >= self._stale_after
-        if self._is_starved and not starved:
-            self._returned_by = self._now + self._leave_after
-            self._missing = {incident for incident in self._open if incident.key[1] is not None}
-        self._is_starved = starved
 
     def _due_users(self) -> defaultdict[str, set[str]]:
         """Users to look at by room, changed or not; messages that are due are sent."""
@@ -134,18 +132,22 @@ class Evaluator:
                 to_check[room_id] |= {user_id} if user_id is not None else set()
         return to_check
 
-    def _look_at_rooms(self, to_check: defaultdict[str, set[str]]) -> None:
-        since = self._version
+    def _look_at_rooms(self, to_check: defaultdict[str, set[str]]) -> Iterator[None]:
+        since = newest = self._version
         for room_id in self._rooms.ids(since):
             to_check[room_id] |= set()
-        for room_id, user_ids in to_check.items():
             if room := self._rooms.get(room_id):
-                self._version = max(self._version, room.version)
+                newest = max(newest, room.version)
+        for place, (room_id, user_ids) in enumerate(to_check.items(), start=1):
+            if room := self._rooms.get(room_id):
                 self.totals.put(room.summary())
-                if not self._is_starved:
+                if not self._starvation.lasts:
                     self._look_at_room(room_id, room, user_ids, since)
+            if place % ROOMS_AT_ONCE == 0:
+                yield
+        self._version = newest
         self.totals.drop_ended()
-        if not self._is_starved:
+        if not self._starvation.lasts:
             self._end_rooms()
 
     def _end_rooms(self) -> None:
@@ -155,7 +157,7 @@ class Evaluator:
                     self._end_absent(incident, _ENDED)
 
     def _end_absent(self, incident: Incident, why: str) -> None:
-        if incident not in self._missing or self._now >= self._returned_by:
+        if not self._starvation.may_come_back(incident, self._now):
             self._end(incident, why)
 
     def _look_at_room(self, room_id: str, room: LiveRoom, user_ids: set[str], since: int) -> None:
@@ -188,7 +190,7 @@ class Evaluator:
                 self._judge(rule, one)
 
     def _look_at_server(self, readings: Readings) -> None:
-        if self._expected is None or not self._is_starved:
+        if self._expected is None or not self._starvation.lasts:
             self._expected = sum(self.totals.users.values())
         figures = self.totals.figures(readings, self._now, is_anybody_expected=self._expected > 0)
         for rule in self._rules.of_server:
@@ -202,7 +204,7 @@ class Evaluator:
             if holding and target.in_scope(rule.scope) and rule.scope.is_active(self._now):
                 self._begin(rule, target)
             return
-        self._missing.discard(incident)
+        self._starvation.came_back(incident)
         incident.note(rule.rule, target.read)
         if firing:
             if holding or (holding is None and target.stale):
@@ -276,7 +278,7 @@ class Evaluator:
         self._changes.append(Change(alert, told_at, is_sent=sent, dropped=not fired, is_turn=fired))
         self._open.remove(incident)
         self._further.discard(incident)
-        self._missing.discard(incident)
+        self._starvation.came_back(incident)
 
     def _rule(self, incident: Incident) -> CompiledRule:
         return self._rules.enabled[incident.rule_id]
@@ -292,6 +294,7 @@ class Evaluator:
         alert, fires = self._alert(incident), incident.has_just_fired(self._now)
         return Change(alert, incident.told_at, is_sent=is_sent, is_turn=fires)
 
-    def _flushed(self) -> list[Change]:
+    def take_changes(self) -> list[Change]:
+        """What changed since the previous call."""
         changes, self._changes = self._changes, []
         return changes

@@ -118,7 +118,9 @@ class AlertService:
     async def tick(self) -> None:
         async with self._changing():
             await self._flush()
-            await self._keep(self._evaluator.tick(self._clock(), self._readings()))
+            for _ in self._evaluator.steps(self._clock(), self._readings()):
+                await asyncio.sleep(0)
+            await self._keep(self._evaluator.take_changes())
 
     async def prune(self) -> None:
         now = self._clock()

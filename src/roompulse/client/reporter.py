@@ -103,7 +103,8 @@ class _Background:
             self._settled.set()
             if pause != 0:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._wake.wait()
 
     async def _flush(self, within: float) -> bool:
         self._outbox.hurry()

@@ -49,7 +49,8 @@ async def _hold(database: PostgresDatabase, jobs: Jobs) -> None:
             tasks = [asyncio.create_task(job) for job in jobs()]
             while True:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(lost.wait(), CHECK_EVERY)
+                    async with asyncio.timeout(CHECK_EVERY):
+                        await lost.wait()
                 await connection.fetchval("SELECT 1", timeout=_TIMEOUT)
     finally:
         for task in tasks:

@@ -3,6 +3,8 @@
 import pytest
 
 from roompulse.alerts.defaults import DEFAULT_RULES
+from roompulse.alerts.evaluator import ROOMS_AT_ONCE
+from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import Acknowledgement, Active, Condition, Rule, Scope
 from tests.builders import NOW
 from tests.unit.alerts.world import POOR, World, room_rule, rule, silence
@@ -317,3 +319,17 @@ def test_the_default_rules_tell_of_what_they_say() -> None:
         "reports-rejected",
     ]
     assert "1.2.0" in world.alerts()[-1].text
+
+
+def test_what_changes_between_two_steps_of_a_tick_is_seen_by_the_next_one() -> None:
+    world = World(rule())
+    rooms = [f"room-{number}" for number in range(3 * ROOMS_AT_ONCE)]
+    for room_id in rooms:
+        world.post("ada", 0, room_id)
+    steps = world.evaluator.steps(world.now, Readings(world.now))
+    next(steps)
+    for room_id in rooms:
+        world.post("ada", 20, room_id)
+    assert list(steps)
+    world.tick()
+    assert {alert.room_id for alert in world.alerts()} == set(rooms)

@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from roompulse import client
-from roompulse.client import Audio, Device, Entry, Event, Lost, Network, Report, Stream, Video
+from roompulse.client import AsyncReporter, Audio, Device, Entry, Event, Lost, Network, Report, Stream, Video
 from roompulse.client.buffer import MAX_AGE
 from roompulse.client.outbox import CONNECTIONS, FIRST_PAUSE, LONGEST_PAUSE, Outbox
 from roompulse.report import model
@@ -414,3 +414,24 @@ async def test_without_on_error_losses_are_logged_now_and_then(world: World, cap
         "1 reports lost so far, the last one: wrong",
         "101 reports lost so far, the last one: wrong",
     ]
+
+
+@pytest.mark.parametrize("within", [0.0, 0.001])
+async def test_closing_ends_during_the_pause_after_a_failure(within: float) -> None:
+    lost: list[Lost] = []
+    for turns in range(20):
+        asked = asyncio.Event()
+
+        def refuse(_: httpx.Request, asked: asyncio.Event = asked) -> httpx.Response:
+            asked.set()
+            return httpx.Response(503)
+
+        transport = httpx.MockTransport(refuse)
+        reporter = AsyncReporter("http://test", transport=transport, on_error=lost.append)
+        async with reporter, asyncio.timeout(10):
+            reporter.send(report())
+            await asked.wait()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await reporter.close(within)
+            assert len(lost) == turns + 1

@@ -1,23 +1,30 @@
-"""Where templates and static files are, and under which URLs static files are served.
+"""Where templates are, static files, and under which URLs these are served: from memory, as they are few and small.
 
 Pages refer to `/assets/<digest>/…`, which never changes and is cached for a year; `/static/…` is for names that
 appear in the pages of others, and of these the SDK is open to other sites.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
-from pathlib import Path
-from typing import Any
+from mimetypes import guess_type
+from pathlib import Path, PurePath
 
-from litestar import Router
-from litestar.datastructures import CacheControlHeader
-from litestar.static_files import create_static_files_router
+from litestar import Response, Router, route
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+from msgspec import Struct
 
 from roompulse.web.http.headers import OPEN_HEADERS
-from roompulse.web.http.routes import FOR_ANYBODY, with_options
+from roompulse.web.http.json_answer import etag_of, is_known
+from roompulse.web.http.routes import FOR_ANYBODY, GET, AnyRequest, with_options
 
-_ONE_YEAR = 365 * 24 * 3600
 _PACKAGE = Path(__file__).parents[2]
+
+
+class _File(Struct, frozen=True):
+    content: bytes
+    media_type: str
+    etag: str
 
 
 def _folder(name: str) -> Path:
@@ -25,20 +32,13 @@ def _folder(name: str) -> Path:
     return next(path for path in (_PACKAGE / name, _PACKAGE.parents[1] / name) if path.is_dir())
 
 
-class _Router(Router):
-    """A router that says by OPTIONS what all of its handlers allow."""
-
-    def __init__(self, path: str, *, route_handlers: Iterable[Any], **parameters: Any) -> None:
-        super().__init__(path, route_handlers=with_options(route_handlers), **parameters)
-
-
 class Assets:
     def __init__(self) -> None:
         self.templates = _folder("templates")
-        self.static = _folder("static")
+        self._files = _files(_folder("static"))
         digest = sha256()
-        for path in sorted(path for path in self.static.rglob("*") if path.is_file()):
-            digest.update(path.relative_to(self.static).as_posix().encode() + b"\0" + path.read_bytes())
+        for name, file in self._files.items():
+            digest.update(name.encode() + b"\0" + file.content)
         self._versioned = f"assets/{digest.hexdigest()[:16]}"
 
     def url(self, name: str) -> str:
@@ -46,28 +46,35 @@ class Assets:
         return f"{self._versioned}/{name}"
 
     def routers(self) -> list[Router]:
-        forever = CacheControlHeader(max_age=_ONE_YEAR, public=True, immutable=True)
-        revalidated = CacheControlHeader(no_cache=True)
+        sdk = {name.removeprefix("sdk/"): file for name, file in self._files.items() if name.startswith("sdk/")}
         return [
-            _router(f"/{self._versioned}", self.static, forever, {}),
-            _router("/static/sdk", self.static / "sdk", revalidated, OPEN_HEADERS),
-            _router("/static", self.static, revalidated, {}),
+            _router(f"/{self._versioned}", self._files, "public, max-age=31536000, immutable", {}),
+            _router("/static/sdk", sdk, "no-cache", OPEN_HEADERS),
+            _router("/static", self._files, "no-cache", {}),
         ]
 
 
-def _router(path: str, folder: Path, cache: CacheControlHeader, headers: Mapping[str, str]) -> Router:
-    def add_headers(response: Any) -> Any:  # an ASGIFileResponse, which the hook is not typed for
-        for name, value in headers.items():
-            response.headers[name] = value
-        return response
+def _files(folder: Path) -> dict[str, _File]:
+    """All files of a folder by their paths below it."""
+    found = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        media_type = guess_type(path.name)[0] or "text/plain"
+        found[path.relative_to(folder).as_posix()] = _File(content, media_type, etag_of([content]))
+    return found
 
-    # Headers of the router itself do not reach the file responses of Litestar 2.25.
-    return create_static_files_router(
-        path,
-        directories=[folder],
-        name=path,
-        cache_control=cache,
-        after_request=add_headers,
-        opt=FOR_ANYBODY,
-        router_class=_Router,
-    )
+
+def _router(path: str, files: Mapping[str, _File], cache_control: str, headers: Mapping[str, str]) -> Router:
+    """`headers` are those of every answer, that to OPTIONS included."""
+
+    @route("/{file_path:path}", http_method=GET, sync_to_thread=False)
+    def static_file(request: AnyRequest, file_path: FromPath[PurePath]) -> Response[bytes | None]:
+        file = files.get(file_path.as_posix().lstrip("/"))
+        if file is None:
+            raise NotFoundException
+        tagged = {"Cache-Control": cache_control, "ETag": file.etag}
+        if is_known(request, file.etag):
+            return Response(None, status_code=304, headers=tagged)
+        return Response(file.content, media_type=file.media_type, headers=tagged)
+
+    return Router(path, route_handlers=with_options([static_file]), opt=FOR_ANYBODY, response_headers=headers)

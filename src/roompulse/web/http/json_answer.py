@@ -41,9 +41,14 @@ def tagged_answer(request: AnyRequest, etag: str, body: Callable[[], bytes]) -> 
 
 
 def not_modified(request: AnyRequest, etag: str) -> JsonAnswer | None:
-    """304 if the client has the answer with this tag already (RFC 9110, 13.1.2)."""
+    """304 if the client has the answer with this tag already."""
+    return JsonAnswer(None, status=304, headers=tagged(etag)) if is_known(request, etag) else None
+
+
+def is_known(request: AnyRequest, etag: str) -> bool:
+    """Whether the client says that it has the answer with this tag (RFC 9110, 13.1.2)."""
     known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    return JsonAnswer(None, status=304, headers=tagged(etag)) if etag in known or "*" in known else None
+    return etag in known or "*" in known
 
 
 def tagged(etag: str) -> Mapping[str, str]:
