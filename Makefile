@@ -91,8 +91,8 @@ bench: .venv/dev ## Measure all but the soak, side by side with peers (10 minute
 bench-quick: .venv/dev ## Measure the same in 3 minutes, less exactly, into build/bench/performance.md
 	$(BIN)/python -m benchmarks --quick
 
-bench-soak: .venv/dev ## Leave a process, and three workers, under load for 15 minutes each; then kill workers hundreds of times
-	$(BIN)/python -m benchmarks --only soak --only workers_soak
+bench-soak: .venv/dev ## Leave the server under load for 15 minutes, to see whether it grows
+	$(BIN)/python -m benchmarks --only soak
 
 wheel: .venv/dev ## Build the package into dist/
 	$(BIN)/python -m build --wheel --no-isolation
