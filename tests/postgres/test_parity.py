@@ -28,8 +28,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 HOUR, SILENCE = 3600, 600
 """Seconds of reports, and seconds after them."""
 
-PLAN = Plan(rooms=3, users=4, interval=12, seed=15, troubles=tuple(TROUBLES))
-RECORD_EVERY, COMPARE_EVERY = 10, 200
+PLAN = Plan(rooms=3, users=3, interval=20, seed=15, troubles=tuple(TROUBLES))
+RECORD_EVERY, COMPARE_EVERY = 20, 600
 WORKERS = 3
 
 LEFT_OUT = re.compile(r"stream$|^/metrics$|^/static|^/demo|{(?!room_id|user_id|started_at)")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import httpx
 import hypothesis
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
@@ -77,18 +77,35 @@ class Cluster:
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._clock = settings, Clock()
-        self._stacks = [AsyncExitStack() for _ in range(3)]
+        self._running: dict[int, tuple[asyncio.Event, asyncio.Task[None]]] = {}
         self.clients: dict[int, httpx.AsyncClient] = {}
         self.users: list[str] = []
 
     async def start(self, worker: int) -> None:
-        await self._stacks[worker].aclose()
-        client = client_of(create_app(self._settings, self._clock))
-        self.clients[worker] = await self._stacks[worker].enter_async_context(client)
+        """Let it be another process, if it is one."""
+        await self._end(worker)
+        ends, ready = asyncio.Event(), asyncio.Event()
+        # Each in a task of its own, as a lifespan begins and ends in the same one.
+        self._running[worker] = ends, asyncio.create_task(self._serve(worker, ready, ends))
+        await ready.wait()
+
+    async def _serve(self, worker: int, ready: asyncio.Event, ends: asyncio.Event) -> None:
+        try:
+            async with client_of(create_app(self._settings, self._clock)) as self.clients[worker]:
+                ready.set()
+                await ends.wait()
+        finally:
+            ready.set()
+
+    async def _end(self, worker: int) -> None:
+        if worker in self._running:
+            ends, task = self._running.pop(worker)
+            ends.set()
+            await task
 
     async def stop(self) -> None:
-        for stack in self._stacks:
-            await stack.aclose()
+        for worker in [*self._running]:
+            await self._end(worker)
 
     async def do(self, act: Act) -> None:
         self._clock.advance(0.5)
@@ -111,23 +128,28 @@ class Cluster:
 
 
 @pytest.mark.slow
-@hypothesis.settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis.settings(
+    max_examples=10,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.lists(acts, max_size=8))
 def test_each_read_shows_all_that_was_acknowledged_before_and_all_workers_the_same(
     postgres_url: str, tmp_path: Path, sequence: list[Act]
 ) -> None:
     async def run(url: str) -> None:
-        cluster = Cluster(Settings(data=tmp_path, database_url=url))
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(DEADLINE), AsyncExitStack() as stack:
+            cluster = Cluster(Settings(data=tmp_path, database_url=url))
+            stack.push_async_callback(cluster.stop)
             for worker in range(3):
                 await cluster.start(worker)
             for act in sequence:
                 await cluster.do(act)
-        for path in ("/report/rooms", "/report/metrics/room-1", "/report/events/room-1"):
-            answers = [await cluster.clients[worker].get(path) for worker in range(3)]
-            assert len({answer.content for answer in answers}) == 1
-            assert len({answer.headers.get("etag") for answer in answers}) == 1
-        await cluster.stop()
+            for path in ("/report/rooms", "/report/metrics/room-1", "/report/events/room-1"):
+                answers = [await cluster.clients[worker].get(path) for worker in range(3)]
+                assert len({answer.content for answer in answers}) == 1, path
+                assert len({answer.headers.get("etag") for answer in answers}) == 1, path
 
     with database(postgres_url) as url:
         asyncio.run(run(url))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -93,9 +94,16 @@ def test_workers_that_end_one_after_the_other_lose_no_report(cluster: Cluster, h
     assert len({server.get("/report/metrics/room-1").content for server in servers}) == 1
 
 
-def test_make_cluster_serves_one_url_until_ctrl_c(tmp_path: Path) -> None:
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """One that the user that PostgreSQL runs for can reach."""
+    with TemporaryDirectory(prefix="roompulse-") as folder:
+        yield Path(folder)
+
+
+def test_make_cluster_serves_one_url_until_ctrl_c(folder: Path) -> None:
     environment = os.environ | {"ROOMPULSE_PORT": str(free_port())}
-    command = [sys.executable, "-m", "tests.cluster", str(tmp_path)]
+    command = [sys.executable, "-m", "tests.cluster", str(folder)]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, process_group=0
     ) as process:
@@ -115,4 +123,4 @@ def test_make_cluster_serves_one_url_until_ctrl_c(tmp_path: Path) -> None:
             process.kill()
     with pytest.raises(httpx.ConnectError):
         httpx.get(found[1])
-    assert not (tmp_path / "postgres" / "postmaster.pid").exists()
+    assert not (folder / "postgres" / "postmaster.pid").exists()
