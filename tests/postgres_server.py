@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from copy import copy
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]
 import httpx
@@ -26,6 +26,8 @@ from benchmarks.processes import free_port
 from roompulse.engines import access_of
 from roompulse.settings import Settings
 from tests.process import DEADLINE, eventually
+
+T = TypeVar("T")
 
 ENGINE = os.environ.get("ENGINE", "sqlite")
 """What tests of the application run on: sqlite, or postgres with WORKERS applications in turn."""
@@ -197,15 +199,15 @@ def _prepared(url: str) -> str:
     return "prepared"
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _run(work: Coroutine[Any, Any, T]) -> T:
     """Run this to its end in another thread, as an event loop may run in this one."""
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, _bounded(work)).result()
+        return thread.submit(asyncio.run, _bounded(work)).result()
 
 
-async def _bounded(work: Coroutine[Any, Any, None]) -> None:
+async def _bounded(work: Coroutine[Any, Any, T]) -> T:
     async with asyncio.timeout(DEADLINE):
-        await work
+        return await work
 
 
 async def execute(url: str, *statements: str) -> None:
@@ -222,6 +224,11 @@ async def fetch(url: str, query: str) -> list[Any]:
     finally:
         connection.terminate()
     return found
+
+
+def rows(url: str, query: str) -> list[Any]:
+    """`fetch`, where an event loop may run."""
+    return _run(fetch(url, query))
 
 
 async def is_synchronous(url: str) -> bool:

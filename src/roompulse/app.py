@@ -189,7 +189,7 @@ def _manage_routes(core: Core, forms: Forms, layout: Layout) -> list[ControllerR
 
 def _operator_routes(core: Core, templates: Templates, forms: Forms, layout: Layout) -> list[ControllerRouterHandler]:
     registry, store, sign_ins, passwords = core.registry, core.access_store, core.sign_ins, Passwords()
-    login = Login(registry, store, sign_ins, Throttle(core.clock), passwords)
+    login = Login(registry, store, sign_ins, Throttle(core.engine.attempts, core.clock), passwords)
     administration = Administration(registry, store, sign_ins, passwords, core.clock)
     return [
         *sign_in_routes(login, core.authenticator, SignInPage(templates, registry), forms, core.cookie, core.peers),

@@ -74,6 +74,7 @@ async def test_the_secret_is_in_a_cookie_that_scripts_and_other_sites_do_not_get
     assert not cookie["secure"]
 
 
+@pytest.mark.one_process
 async def test_the_secret_is_nowhere_but_in_the_cookie(
     visitor: httpx.AsyncClient, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
