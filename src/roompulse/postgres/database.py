@@ -9,14 +9,13 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import asyncpg  # type: ignore[import-untyped]
-from sqlalchemy import URL, Connection, Executable, make_url, text, update
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Connection, Executable, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from roompulse.errors import StartupError, StoreError
+from roompulse.postgres.place import place_of, url_of
 from roompulse.settings import Settings
 from roompulse.store.migrate import migrate
 from roompulse.store.schema import beat
@@ -69,7 +68,7 @@ class PostgresDatabase:
 
     def __init__(self, settings: Settings, *, receives: bool = False) -> None:
         """`receives`: to move data into it, which is not all there until that is done."""
-        url = _url_of(settings)
+        url = url_of(settings)
         self._receives = receives
         self.schema = str(url.query.get("schema", "public"))
         self.url = url.difference_update_query(["schema"])
@@ -275,32 +274,6 @@ def _of_driver(error: StoreError) -> BaseException | None:
 def _in_words(error: BaseException) -> str:
     todo = ": make room on the disk of PostgreSQL" if isinstance(error, asyncpg.DiskFullError) else ""
     return f"{str(error) or type(error).__name__}{todo}"
-
-
-def _url_of(settings: Settings) -> URL:
-    try:
-        return make_url(_with_one_place(settings.database_url or "")).set(drivername="postgresql")
-    except (ArgumentError, ValueError):
-        # Without the text, which has a password.
-        raise StartupError("DATABASE_URL: not a URL as in postgresql://USER:PASSWORD@HOST:PORT/DATABASE") from None
-
-
-def _with_one_place(url: str) -> str:
-    """The URL with several hosts, which the driver tries in turn, in a parameter: SQLAlchemy knows one in their place.
-
-    Of several, one that can be written is looked for.
-    """
-    _, at, hosts = urlsplit(url).netloc.rpartition("@")
-    if "," not in hosts:
-        return url
-    start, _, end = url.partition(f"{at}{hosts}")
-    wanted = "" if "target_session_attrs=" in url else "&target_session_attrs=read-write"
-    return f"{start}{at}{end}{'&' if '?' in end else '?'}host={hosts}{wanted}"
-
-
-def place_of(url: URL) -> str:
-    hosts = url.query.get("host") or f"{url.host or 'localhost'}:{url.port or 5432}"
-    return f"{url.database} at {hosts}"
 
 
 def what_is_wrong(error: StoreError) -> str:
