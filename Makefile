@@ -26,7 +26,7 @@ simulate: .venv/run ## Fill it with simulated calls
 # Tests marked as slow come first, and a worker that has none left takes over from the other.
 PYTEST := $(BIN)/pytest --dist worksteal --numprocesses
 
-test: .venv/dev ## Run every check and every test, browser included; that of the API on PostgreSQL too
+test: .venv/dev ## Run every check and every test, browser included; a part of those of the API on PostgreSQL too
 	@$(MAKE) --no-print-directory --jobs 2 check unit
 	@$(MAKE) --no-print-directory e2e
 
@@ -46,12 +46,16 @@ format: .venv/dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# What one request changes and another one shows: these tests run on PostgreSQL too, each request at the next of three applications.
+SHARED := access access_page again alert_pages alerts calls clock_jumps events exports hidden_ids history insights notes overview past \
+  servers shares user_history
+
 unit: .venv/dev ## Run the tests that need no browser; with ENGINE=postgres those of the API alone, on three workers
 	$(BIN)/python -m tests.nginx
 	$(BIN)/python -m tests.haproxy
 	$(BIN)/python -m tests.postgres_server
 	$(PYTEST) 3 tests
-	$(if $(ENGINE),,ENGINE=postgres $(PYTEST) 3 tests/api)
+	$(if $(ENGINE),,ENGINE=postgres $(PYTEST) 3 $(SHARED:%=tests/api/test_%.py))
 
 fast: .venv/dev
 	$(BIN)/python -m tests.haproxy
