@@ -47,4 +47,3 @@ def test_a_page_goes_on_when_its_worker_is_killed(page: Page, watch: Watch, clus
             expect(row(page, f"after-{number}")).to_be_visible(timeout=COMES_BACK)
             expect_live(page)
             shows.start()
-    watch.stop()
