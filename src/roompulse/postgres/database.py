@@ -75,6 +75,7 @@ class PostgresDatabase:
         self.path = Path(f"{url.host}/{url.database}")
         self._timeout = settings.commit_timeout
         self._engine = self._new_engine(_CONNECTIONS)
+        self._open: set[asyncpg.Connection[Any]] = set()
         self._steps = _OtherLoop()
         self._steps_engine = self._new_engine(1)
 
@@ -114,7 +115,10 @@ class PostgresDatabase:
         )
         with driver_errors():
             try:
-                return await asyncio.shield(connecting)
+                connection = await asyncio.shield(connecting)
+                self._open.add(connection)
+                connection.add_termination_listener(self._open.discard)
+                return connection
             except asyncio.CancelledError:
                 # If it was cancelled itself, the event loop would log an error of nobody's.
                 with suppress(Exception):
@@ -167,6 +171,8 @@ class PostgresDatabase:
             finally:
                 await self._engine.dispose()
                 self._steps.result(self._steps_engine.dispose())
+                for connection in [*self._open]:  # whose first use was cancelled: the pool does not know them
+                    connection.terminate()
 
     async def _prepare(self, engine: AsyncEngine) -> None:
         async with engine.begin() as connection:
