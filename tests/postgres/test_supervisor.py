@@ -134,5 +134,5 @@ def test_workers_that_cannot_start_end_it_with_one_line(tmp_path: Path, settings
     arguments = ["serve", "--port", "0", "--data", str(tmp_path / "data"), "--workers", "3"]
     ended = run_forked(arguments, environment, DEADLINE)
     assert ended.returncode == 1
-    (line,) = ended.stderr.splitlines()
-    assert says in line
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert says in ended.stderr

@@ -184,6 +184,7 @@ class PostgresDatabase:
             # A transaction that waits for the lock is no longer than COMMIT_TIMEOUT otherwise.
             await connection.execute(text("SET LOCAL lock_timeout = 0"))
             await connection.execute(text("SET LOCAL statement_timeout = 0"))
+            await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '60s'"))
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
             await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
             await connection.run_sync(migrate)
