@@ -116,14 +116,14 @@ class PostgresDatabase:
         with driver_errors():
             try:
                 connection = await asyncio.shield(connecting)
-                self._open.add(connection)
-                connection.add_termination_listener(self._open.discard)
-                return connection
             except asyncio.CancelledError:
                 # If it was cancelled itself, the event loop would log an error of nobody's.
                 with suppress(Exception):
                     (await connecting).terminate()
                 raise
+        self._open.add(connection)
+        connection.add_termination_listener(self._open.discard)
+        return connection
 
     def fetch(self, statement: Executable) -> Sequence[Any]:
         """All rows of a statement; raises StoreError. For the steps of a `Reader` and its thread, which it blocks."""
