@@ -8,6 +8,7 @@ import httpx
 
 from tests.builders import body
 from tests.process import DEADLINE, eventually
+from tests.server import PLAIN
 
 TIMEOUT = 5.0
 """Seconds after which a sender goes on to the next server."""
@@ -39,7 +40,7 @@ class Senders:
         eventually(lambda: len(self.acknowledged) >= enough)
 
     def _run(self, turn: int) -> None:
-        with httpx.Client(headers={"Content-Type": "application/json"}, timeout=TIMEOUT) as client:
+        with httpx.Client(headers={"Content-Type": "application/json"}, verify=PLAIN, timeout=TIMEOUT) as client:
             while not self._stopped.is_set():
                 user_id, url = f"u{next(self._ids)}", self._urls[turn % len(self._urls)]
                 try:

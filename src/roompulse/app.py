@@ -52,7 +52,7 @@ from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import ProblemAnswers
 from roompulse.web.http.rate_limit import RateLimit
 from roompulse.web.http.reader_limit import ReaderLimit
-from roompulse.web.http.routes import with_options
+from roompulse.web.http.routes import Routes, with_options
 from roompulse.web.http.shared import SharedPages
 from roompulse.web.pages.access import access_routes
 from roompulse.web.pages.alert_rules import AlertRulesPage, alert_rules_routes
@@ -95,7 +95,7 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
             yield
 
     routed = Litestar(
-        [report_route(reports), *with_options(_routes(core, templates)), *assets.routers()],
+        [report_route(reports), Routes("/", route_handlers=with_options(_routes(core, templates))), *assets.routers()],
         exception_handlers=problems.handlers(),
         lifespan=[lifespan],
         guards=[guard_by(core.authenticator)],

@@ -14,7 +14,7 @@ from tests.builders import body
 from tests.forked import run_forked
 from tests.postgres_server import schema_of
 from tests.process import DEADLINE, eventually
-from tests.server import Server
+from tests.server import PLAIN, Server
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ class Senders:
 
     def _run(self, stays_open: bool) -> None:  # noqa: FBT001
         headers = {"Content-Type": "application/json"} | ({} if stays_open else {"Connection": "close"})
-        with httpx.Client(headers=headers, timeout=DEADLINE) as client:
+        with httpx.Client(headers=headers, verify=PLAIN, timeout=DEADLINE) as client:
             while not self._stopped.is_set():
                 try:
                     answer = client.post(self._url, content=body())
