@@ -107,10 +107,9 @@ class PostgresDatabase:
 
         Unless it `waits`, a statement without an answer raises TimeoutError: a lost network does not tell.
         """
-        dsn = self.url.render_as_string(hide_password=False)
         connecting = asyncio.create_task(
             asyncpg.connect(
-                dsn,
+                self.url.render_as_string(hide_password=False),
                 server_settings=self._server_settings(),
                 timeout=_CONNECT_TIMEOUT,
                 command_timeout=None if waits else self._timeout + _SLACK,
