@@ -46,7 +46,7 @@ format: .venv/dev ## Format the code
 	$(BIN)/ruff format .
 
 # What one request changes and another one shows: these tests run on PostgreSQL too, each request at the next of three applications.
-SHARED := access access_page again alert_pages alerts calls clock_jumps events exports hidden_ids history insights notes overview past \
+SHARED := access access_page again alert_pages alerts calls events exports hidden_ids history insights notes overview past \
   servers shares user_history
 
 servers: .venv/dev
