@@ -160,6 +160,8 @@ class Timeline:
         """
         waiting, number = self._waiting(query), self._count
         stored = await self._store.find(query)
+        if not waiting:
+            return stored, number
         known = set(stored)
         new = [event for event in waiting if event not in known]
         return sorted([*stored, *new], key=lambda event: event.time)[-query.limit :], number
