@@ -110,8 +110,11 @@ class PostgresDatabase:
         async with self._steps_engine.connect() as connection:
             return (await connection.execute(statement)).all()
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a transaction of its own and return its result; raises what it raises, and StoreError."""
+    async def write(self, work: Callable[[Connection], T], *, first: bool = False) -> T:
+        """Run `work` in a transaction of its own and return its result; raises what it raises, and StoreError.
+
+        None waits for others, so that `first` makes no difference.
+        """
         with _errors():
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work)

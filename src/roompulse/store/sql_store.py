@@ -69,7 +69,8 @@ class SqlStore:
 
     async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
         rows = rows_of(reports)
-        position = await self._write(partial(insert_reports, rows=rows)) - len(rows) + 1
+        last = await self._write(partial(insert_reports, rows=rows), first=True)
+        position = last - len(rows) + 1
         committed = []
         for one in reports:
             committed.append(Received(one.report, one.at, one.sender, one.by_token, position))
