@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run demo cluster simulate test quick check ruff mypy format unit fast e2e browsers soak fuzz bench bench-quick bench-soak wheel screenshots sdk api-examples lock clean
+.PHONY: help run demo cluster simulate test quick check ruff mypy format servers unit fast e2e browsers soak fuzz bench bench-quick bench-soak wheel screenshots sdk api-examples lock clean
 
 help: ## List these targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -26,8 +26,7 @@ simulate: .venv/run ## Fill it with simulated calls
 PYTEST := $(BIN)/pytest --dist worksteal --numprocesses
 
 test: .venv/dev ## Run every check and every test, browser included; with ENGINE=postgres the API tests on three workers
-	@$(MAKE) --no-print-directory --jobs 2 check unit
-	@$(MAKE) --no-print-directory e2e
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=line check unit e2e
 
 quick: .venv/dev ## Run every check, and the tests that need neither a browser nor patience (2 minutes)
 	@$(MAKE) --no-print-directory --jobs 2 check fast
@@ -45,20 +44,20 @@ format: .venv/dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-unit: .venv/dev ## Run the tests that need no browser
+servers: .venv/dev
 	$(BIN)/python -m tests.nginx
 	$(BIN)/python -m tests.postgres_server
-	$(PYTEST) 3 tests
 
-fast: .venv/dev
-	$(BIN)/python -m tests.postgres_server
+unit: servers ## Run the tests that need no browser
+	$(PYTEST) 2 tests
+
+fast: servers
 	$(PYTEST) 3 -m "not slow" tests
 
-e2e: .venv/dev ## Run the tests in Chromium, and some of them in Firefox
+e2e: servers ## Run the tests in Chromium, and some of them in Firefox
 	$(BIN)/python -m e2e.chromium
 	$(BIN)/python -m e2e.firefox
 	$(BIN)/python -m e2e.libraries
-	$(BIN)/python -m tests.nginx
 	$(BIN)/python -m tests.janus
 	$(PYTEST) 3 e2e
 	ROOMPULSE_BROWSER=firefox $(PYTEST) 2 -m "not chromium" e2e/test_keys.py e2e/test_pause.py

@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any
 
-import httpx
 import msgspec
 from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -100,7 +99,7 @@ def going_on(server: Server, played: Iterator[tuple[float, Report]]) -> Iterator
     over = Event()
 
     def post() -> None:
-        with httpx.Client(base_url=server.url) as client:
+        with server.client() as client:
             for at, report in played:
                 if over.wait(max(0.0, at - time.time())):
                     return
@@ -119,9 +118,9 @@ def take(browser: Browser, server: Server, scheme: Any, size: str) -> None:
     width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     page = context.new_page()
-    room = httpx.get(f"{server.url}/report/metrics/{FEW}").json()["data"]
+    room = server.get(f"/report/metrics/{FEW}").json()["data"]
     worst = min(room["users"], key=lambda user: user["quality"]["score"] or 9)["user_id"]
-    calls = httpx.get(f"{server.url}/report/calls/{CALL}").json()["data"]["calls"]
+    calls = server.get(f"/report/calls/{CALL}").json()["data"]["calls"]
     call = max(calls, key=lambda one: (one["ended_at"] or one["started_at"]) - one["started_at"])
     for name, path in PAGES.items():
         page.goto(server.url + path.format(user=worst, at=int(time.time() - 300), started=call["started_at"]))

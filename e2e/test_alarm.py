@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from tests.builders import body, network, stream
@@ -42,7 +41,7 @@ def post(server: Server, loss: float, room_id: str = "room-1") -> None:
 @pytest.fixture
 def watched(server: Server) -> Server:
     """A server with a rule for users who are poor."""
-    assert httpx.post(f"{server.url}/report/alerts/rules", json=RULE).status_code == 201
+    assert server.request("POST", "/report/alerts/rules", json=RULE).status_code == 201
     return server
 
 
@@ -64,9 +63,9 @@ def test_a_room_with_alerts_has_a_badge_and_comes_first_within_its_level(page: P
     post(watched, 20, "b-better")
     visit(page, watched)
     expect(row(page, "a-worse").locator(".badge")).to_have_text("1 alert")
-    alert = httpx.get(f"{watched.url}/report/alerts?room_id=a-worse").json()["data"][0]
+    alert = watched.get("/report/alerts?room_id=a-worse").json()["data"][0]
     assert alert["path"] == "rooms/a-worse/users/u1"
-    httpx.post(f"{watched.url}/report/alerts/rules", json=RULE | {"name": "Another", "scope": {"room": "b-*"}})
+    watched.request("POST", "/report/alerts/rules", json=RULE | {"name": "Another", "scope": {"room": "b-*"}})
     post(watched, 20, "b-better")
     expect(row(page, "b-better").locator(".badge")).to_have_text("2 alerts")
     assert faults(page) == []

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from tests.builders import body, network, stream
@@ -30,7 +29,7 @@ def post(server: Server, loss: float) -> None:
 
 
 def add(server: Server, path: str, content: dict[str, Any]) -> None:
-    assert httpx.post(f"{server.url}/report/alerts/{path}", json=content).status_code == 201
+    assert server.request("POST", f"/report/alerts/{path}", json=content).status_code == 201
 
 
 @pytest.fixture

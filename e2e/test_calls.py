@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.builders import body, network, stream
@@ -110,7 +109,7 @@ def test_a_shared_page_is_live_in_a_fresh_browser_until_it_is_revoked(
 ) -> None:
     with make_server().running() as server:
         go_on(server)
-        made = httpx.post(f"{server.url}/report/shares", json={"path": "/rooms/live", "expires_in": 3600})
+        made = server.request("POST", "/report/shares", json={"path": "/rooms/live", "expires_in": 3600})
         share = made.json()["data"]
         context = browser.new_context()
         guest = context.new_page()
@@ -118,7 +117,7 @@ def test_a_shared_page_is_live_in_a_fresh_browser_until_it_is_revoked(
         expect_live(guest)
         server.post(body(user_id="u3", room_id="live", metrics=[Entry("u3", [stream()])]))
         expect(guest.locator("#users tbody tr")).to_have_count(2)
-        httpx.delete(f"{server.url}/report/shares/{share['id']}")
+        server.request("DELETE", f"/report/shares/{share['id']}")
         expect(guest.locator("#connection")).not_to_have_attribute("data-state", re.compile("live"))
         assert guest.goto(share["url"]).status == 404  # type: ignore[union-attr]
         context.close()
@@ -130,7 +129,7 @@ def test_a_shared_page_that_hides_its_users_is_live_and_names_nobody(
     with make_server().running() as server:
         go_on(server)
         content = {"path": "/rooms/live", "expires_in": 3600, "hide_ids": True}
-        share = httpx.post(f"{server.url}/report/shares", json=content).json()["data"]
+        share = server.request("POST", "/report/shares", json=content).json()["data"]
         context = browser.new_context()
         guest = context.new_page()
         guest.goto(share["url"])
@@ -150,7 +149,7 @@ def test_so_is_that_of_a_user_with_its_charts(browser: Browser, make_server: Cal
     with make_server().running() as server:
         go_on(server)
         content = {"path": "/rooms/live/users/u2", "expires_in": 3600, "hide_ids": True}
-        share = httpx.post(f"{server.url}/report/shares", json=content).json()["data"]
+        share = server.request("POST", "/report/shares", json=content).json()["data"]
         context = browser.new_context()
         guest = context.new_page()
         guest.goto(share["url"])

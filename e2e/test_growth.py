@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from itertools import count
 from threading import Event, Thread
 
-import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from tests.builders import REFERENCE, body, network, stream
@@ -62,9 +61,9 @@ def reporting(server: Server) -> Iterator[None]:
     stop = Event()
 
     def post() -> None:
-        with httpx.Client() as client:
+        with server.client() as client:
             for report in reports():
-                assert client.post(f"{server.url}/report/metrics", content=report).status_code == 200
+                assert client.post("/report/metrics", content=report).status_code == 200
                 if stop.wait(1 / RATE):
                     return
 

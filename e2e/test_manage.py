@@ -3,7 +3,6 @@
 import re
 import time
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.builders import body, network, stream
@@ -79,7 +78,7 @@ def test_notes_are_edited_and_removed(page: Page, server: Server) -> None:
     report(server)
     for text in ("a note as long as notes may be " * 15, "called Ann"):  # the newest comes first
         note = {"text": text.strip(), "user_id": "ann"}
-        assert httpx.post(f"{server.url}/report/notes/{ROOM}", json=note).status_code == 201
+        assert server.request("POST", f"/report/notes/{ROOM}", json=note).status_code == 201
     page.goto(f"{server.url}{room_path(ROOM)}/notes")
     expect(page.locator(".notes li")).to_have_count(2)
     assert_no_fault(page)

@@ -4,11 +4,13 @@ import os
 import re
 import select
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -17,6 +19,10 @@ from tests.process import DEADLINE
 
 LIFETIMES = {"ROOMPULSE_STALE_AFTER": "600", "ROOMPULSE_LEAVE_AFTER": "3600"}
 """So that on a busy machine no user turns stale in the middle of a test, unless the test is about that."""
+
+
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""What clients of plain HTTP are made with: to load all certificates takes ten times as long as a request."""
 
 
 class Server:
@@ -76,12 +82,21 @@ class Server:
     def kill(self) -> None:
         self.stop(signal.SIGKILL)
 
+    def client(self, **options: Any) -> httpx.Client:
+        """A client that keeps its connection and its cookies."""
+        return httpx.Client(base_url=self.url, verify=PLAIN, timeout=DEADLINE, **options)
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """The answer to a request by a connection of its own."""
+        with self.client() as client:
+            return client.request(method, path, **options)
+
     def post(self, body: bytes, **headers: str) -> httpx.Response:
         headers = {"Content-Type": "application/json"} | headers
-        return httpx.post(f"{self.url}/report/metrics", content=body, headers=headers, timeout=DEADLINE)
+        return self.request("POST", "/report/metrics", content=body, headers=headers)
 
     def get(self, path: str, **headers: str) -> httpx.Response:
-        return httpx.get(self.url + path, headers=headers, timeout=DEADLINE)
+        return self.request("GET", path, headers=headers)
 
     @contextmanager
     def running(self) -> Iterator["Server"]:

@@ -1,6 +1,7 @@
 """The shape of the code, as DESIGN's layout has it: imports point one way, files and functions are small."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,3 +194,12 @@ def test_files_and_functions_are_small(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or 0) - node.lineno + 1
             assert lines <= MOST_LINES_OF_A_FUNCTION, f"{node.name} has {lines} lines"
+
+
+def test_only_colors_differ_in_the_dark() -> None:
+    """`light-dark()` is of colors alone; e2e/axe.py relies on there being nothing else."""
+    files = list((SOURCE.parents[1] / "static" / "css").glob("*.css"))
+    assert files
+    for file in files:
+        css = re.sub(r'&\[data-theme="dark"\] \{\s*color-scheme: dark;\s*\}', "", file.read_text())
+        assert not re.search(r"prefers-color-scheme|=\"dark\"", css), file.name

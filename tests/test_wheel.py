@@ -6,7 +6,6 @@ import venv
 from pathlib import Path
 from zipfile import ZipFile
 
-import httpx
 import pytest
 
 from tests.builders import REFERENCE
@@ -57,5 +56,5 @@ def test_the_installed_wheel_serves_pages_and_static_files_from_another_folder(
         linked = [part.split('"')[0] for part in page.text.split('="assets/')[1:]]
         assert len(linked) > 3
         for path in linked:
-            assert httpx.get(f"{server.url}/assets/{path}").status_code == 200
+            assert server.get(f"/assets/{path}").status_code == 200
     assert (elsewhere / "data" / "roompulse.db").exists()

@@ -18,6 +18,8 @@ from playwright.sync_api import Page
 LONGEST_QUEUE = 0.5
 """Seconds of packets that a slow link holds; what does not fit is lost."""
 
+SHOW_ADDRESSES = "--disable-features=WebRtcHideLocalIpsWithMdns"
+
 _Address = tuple[str, int]
 
 BEHIND_A_LINK = """
@@ -119,10 +121,13 @@ class Relay:
         page.add_init_script(BEHIND_A_LINK)
 
     def relayed(self, sdp: str) -> str:
-        """A description whose one candidate is here, in front of its first one of IPv4."""
+        """A description whose one candidate is here, in front of its first one of IPv4; raises ValueError for none.
+
+        Chromium hides the addresses of a page unless it is started with SHOW_ADDRESSES.
+        """
         found = re.search(r"^a=candidate:\S+ 1 udp \S+ (\d+\.\d+\.\d+\.\d+) (\d+) typ host.*$", sdp, re.M | re.I)
         if found is None:
-            return sdp
+            raise ValueError(f"no candidate has an IPv4 address: {sdp}")
         port = asyncio.run_coroutine_threadsafe(self._open((found[1], int(found[2]))), self._loop).result(10)
         candidate = f"a=candidate:1 1 udp 2113937151 {found[1]} {port} typ host"
         kept = re.sub(r"^a=(candidate:|end-of-candidates).*\r\n", "", sdp, flags=re.M)

@@ -23,7 +23,7 @@ from tests.server import Server
 
 from e2e.chromium import find_chromium
 from e2e.links.janus_room import janus_room
-from e2e.links.relay import Impairment, Relay, relays
+from e2e.links.relay import SHOW_ADDRESSES, Impairment, Relay, relays
 from e2e.sdk.calls import FAKE_DEVICES, Participant, serve_application
 
 Call = Callable[[BrowserContext, Server, Relay, int], AbstractContextManager[tuple[str, Page]]]
@@ -101,7 +101,7 @@ def measure(call: Call, count: int) -> None:
     with TemporaryDirectory() as folder, relays() as links, sync_playwright() as playwright:
         server = Server(Path(folder) / "data", {"ROOMPULSE_STALE_AFTER": "15"})
         with server.running():
-            browser = playwright.chromium.launch(executable_path=find_chromium(), args=FAKE_DEVICES)
+            browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*FAKE_DEVICES, SHOW_ADDRESSES])
             link = links.link()
             with call(browser.new_context(), server, link, count) as (room, page):
                 page.wait_for_timeout(15_000)

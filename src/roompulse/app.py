@@ -52,7 +52,7 @@ from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.problems import ProblemAnswers
 from roompulse.web.http.rate_limit import RateLimit
 from roompulse.web.http.reader_limit import ReaderLimit
-from roompulse.web.http.routes import with_options
+from roompulse.web.http.routes import Routes, with_options
 from roompulse.web.http.shared import SharedPages
 from roompulse.web.pages.access import access_routes
 from roompulse.web.pages.alert_rules import AlertRulesPage, alert_rules_routes
@@ -95,7 +95,7 @@ def create_app(settings: Settings, clock: WallClock | None = None) -> Applicatio
             yield
 
     routed = Litestar(
-        [report_route(reports), *with_options(_routes(core, templates)), *assets.routers()],
+        [report_route(reports), Routes("/", route_handlers=with_options(_routes(core, templates))), *assets.routers()],
         exception_handlers=problems.handlers(),
         lifespan=[lifespan],
         guards=[guard_by(core.authenticator)],
@@ -189,7 +189,7 @@ def _manage_routes(core: Core, forms: Forms, layout: Layout) -> list[ControllerR
 
 def _operator_routes(core: Core, templates: Templates, forms: Forms, layout: Layout) -> list[ControllerRouterHandler]:
     registry, store, sign_ins, passwords = core.registry, core.access_store, core.sign_ins, Passwords()
-    login = Login(registry, store, sign_ins, Throttle(core.clock), passwords)
+    login = Login(registry, store, sign_ins, Throttle(core.engine.attempts, core.clock), passwords)
     administration = Administration(registry, store, sign_ins, passwords, core.clock)
     return [
         *sign_in_routes(login, core.authenticator, SignInPage(templates, registry), forms, core.cookie, core.peers),

@@ -35,7 +35,7 @@ from roompulse.notify.channels import Channels
 from roompulse.notify.courier import Courier
 from roompulse.notify.senders import all_senders
 from roompulse.notify.store import Outbox
-from roompulse.other_workers import Forget, Message, OtherWorkers, Reread
+from roompulse.other_workers import Forget, Message, OtherWorkers, Reread, SharedIntake
 from roompulse.periodic import background
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -78,6 +78,7 @@ class Core:
         self.events = SqlEvents(self.database, self.reader)
         self.timeline = self._timeline()
         intake = Intake(self.meters, clock)
+        self.noticed = SharedIntake(self.engine, intake)
         self.follower = Follower(self.engine.log, self.health, self.rooms, self.hub, intake, self.timeline, clock)
         self.ingest = Ingest(
             self.engine.log,
@@ -172,7 +173,7 @@ class Core:
         """Raises StartupError for a database that cannot be used."""
         async with self.database.open(), self.engine.access.open():
             with self.database.startup_errors():
-                await self.engine.set_clock()
+                await self.engine.join()
             with self.engine.access.startup_errors():
                 await self.registry.reload()
             with self.database.startup_errors():
@@ -181,6 +182,7 @@ class Core:
                 await self.channels.load()
                 await self.alerts.load()
                 await self._refill()
+                await self.noticed.share()
             self.database.read_failed = self.health.read_failed
             with self.reader.running():
                 with self.database.startup_errors():
@@ -208,6 +210,7 @@ class Core:
             self.engine.keep_time(),
             self.engine.run_once(self._jobs_of_one),
             self.others.look(),
+            self.noticed.run(),
             self.others.follow(self.settings.snapshot_interval, self._refill),
             self.others.follow(MINUTE, self._reload_insights),
             self.registry.run(),

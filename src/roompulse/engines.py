@@ -2,14 +2,17 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
+from importlib import import_module
 from types import ModuleType
 from typing import Any, Protocol
 
 from roompulse.access.database import AccessDatabase
+from roompulse.access.throttle import AttemptsInMemory, AttemptStore
 from roompulse.clock import WallClock
 from roompulse.errors import StartupError
+from roompulse.intake.unshared import Noticed, Unshared
 from roompulse.periodic import background
 from roompulse.settings import Settings
 from roompulse.store.contract import Log
@@ -27,6 +30,15 @@ class Engine(Protocol):
     log: Log
     access: AccessDatabase
     """To be opened after `database`."""
+
+    attempts: AttemptStore
+    """Attempts to sign in, of all processes."""
+
+    exchange: Callable[[Unshared], Awaitable[Sequence[Noticed]]] | None
+    """Tells the others what intake here has noticed, and returns what they tell, at first all of the last minutes.
+
+    Raises StoreError; then it is told again. None where there are no others.
+    """
 
     is_shared: bool
     """Whether other processes use the database too."""
@@ -53,8 +65,11 @@ class Engine(Protocol):
         """What protects forms without a session; once the database is open."""
         ...
 
-    async def set_clock(self) -> None:
-        """Let the clock show the time of all processes; once the database is open. Raises StoreError."""
+    async def join(self) -> None:
+        """Let the clock show the time of all processes, and compare their settings with those of this one.
+
+        Once the database is open. Raises StoreError.
+        """
         ...
 
     async def keep_time(self) -> None:
@@ -73,7 +88,7 @@ class Engine(Protocol):
 def clock_of(settings: Settings) -> WallClock:
     """The clock that a server goes by."""
     if is_postgres(settings):
-        clock: WallClock = _postgres().DatabaseClock()
+        clock: WallClock = postgres_module().DatabaseClock()
         return clock
     return WallClock()
 
@@ -81,7 +96,7 @@ def clock_of(settings: Settings) -> WallClock:
 def engine_of(settings: Settings, clock: WallClock) -> Engine:
     """Raises StartupError for a URL that cannot be used."""
     if is_postgres(settings):
-        postgres: Engine = _postgres().Postgres(settings, clock)
+        postgres: Engine = postgres_module().Postgres(settings, clock)
         return postgres
     return _Sqlite(settings)
 
@@ -89,7 +104,7 @@ def engine_of(settings: Settings, clock: WallClock) -> Engine:
 def access_of(settings: Settings) -> AccessDatabase:
     """The database of access control by itself; raises as `engine_of`."""
     if is_postgres(settings):
-        access: AccessDatabase = _postgres().access_of(settings)
+        access: AccessDatabase = postgres_module().access_of(settings)
         return access
     return AccessDatabase(settings)
 
@@ -100,10 +115,12 @@ class _Sqlite:
     is_shared, is_the_one = False, True
     changes = 0
     exclusive: Exclusive | None = None
+    exchange: Callable[[Unshared], Awaitable[Sequence[Noticed]]] | None = None
 
     def __init__(self, settings: Settings) -> None:
         self.database = Database(settings)
         self.access = AccessDatabase(settings)
+        self.attempts: AttemptStore = AttemptsInMemory()
         self._form_key = secrets.token_hex(32)
         self.store = SqlStore(self.database)
         self.log: Log = self.store
@@ -115,7 +132,7 @@ class _Sqlite:
     async def tell(self, message: bytes) -> None:
         """There are no others."""
 
-    async def set_clock(self) -> None:
+    async def join(self) -> None:
         pass
 
     async def keep_time(self) -> None:
@@ -129,10 +146,9 @@ class _Sqlite:
         pass
 
 
-def _postgres() -> ModuleType:
-    # Its driver is an extra, and takes a while to import.
+def postgres_module(name: str = "engine") -> ModuleType:
+    """A module of `postgres`, whose driver is an extra, and takes a while to import; raises StartupError without it."""
     try:
-        from roompulse.postgres import engine
+        return import_module(f"roompulse.postgres.{name}")
     except ImportError:
-        raise StartupError("DATABASE_URL: PostgreSQL needs asyncpg: pip install 'roompulse[cluster]'") from None
-    return engine
+        raise StartupError("PostgreSQL needs asyncpg: pip install 'roompulse[cluster]'") from None

@@ -13,6 +13,8 @@ from roompulse.erasure.subject import Subject
 from roompulse.errors import StoreError
 from roompulse.events.model import Shown
 from roompulse.follower import Follower
+from roompulse.intake.intake import Intake
+from roompulse.intake.unshared import Unshared
 from roompulse.periodic import every
 from roompulse.store.availability import Availability
 
@@ -22,6 +24,10 @@ LOOK_EVERY = 0.05
 _HEARD_AFTER = 10 * LOOK_EVERY
 
 logger = logging.getLogger(__name__)
+
+
+TELL_EVERY = 1.0
+"""Seconds between two exchanges of what intake has noticed."""
 
 
 class Forget(Struct, frozen=True, tag=True):
@@ -132,3 +138,24 @@ class OtherWorkers:
 
         if self._engine.is_shared:
             await every(every_seconds, look, "what another worker records could not be read")
+
+
+class SharedIntake:
+    """Lets the intake of each process know what all of them reject: what is accepted, it hears by the log."""
+
+    def __init__(self, engine: Engine, intake: Intake) -> None:
+        self._exchange = engine.exchange
+        self._intake = intake
+        self._unshared = Unshared()
+        if self._exchange:
+            intake.unshared = self._unshared
+
+    async def share(self) -> None:
+        """Raises StoreError."""
+        if self._exchange:
+            for noticed in await self._exchange(self._unshared):
+                self._intake.noticed_elsewhere(noticed)
+
+    async def run(self) -> None:
+        if self._exchange:
+            await every(TELL_EVERY, self.share, "what other workers reject could not be read")

@@ -6,10 +6,12 @@ So a connection that waits while a worker ends, or is replaced, is accepted by a
 import asyncio
 import ctypes
 import logging
+import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -131,12 +133,18 @@ async def _is_ready(worker: Process) -> bool:
 
 
 async def _end(worker: Process) -> None:
-    if worker.returncode is None:
-        worker.terminate()
+    _signal(worker, signal.SIGTERM)
     try:
         async with asyncio.timeout(STOPS_WITHIN):
             await worker.wait()
     except TimeoutError:
         logger.warning("worker %d did not end within %g s and is killed", worker.pid, STOPS_WITHIN)
-        worker.kill()
+        _signal(worker, signal.SIGKILL)
         await worker.wait()
+
+
+def _signal(worker: Process, number: signal.Signals) -> None:
+    """Not by methods of the process, which may reap it themselves: asyncio then warns, and knows no exit code."""
+    if worker.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(worker.pid, number)

@@ -1,6 +1,6 @@
 """Who gets in where keys are asked for."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
@@ -9,12 +9,11 @@ from roompulse.access.database import AccessDatabase
 from roompulse.access.keys import digest_of
 from roompulse.access.model import Key, KeyKind
 from roompulse.access.store import AccessStore
-from roompulse.app import create_app
 from roompulse.settings import Settings
 from tests.access import bearer, new_key
-from tests.api import assert_problem
+from tests.api import assert_problem, serving
 from tests.builders import NOW, REFERENCE
-from tests.conftest import Clock, client_of
+from tests.conftest import Clock
 
 
 async def add_key(settings: Settings, kind: KeyKind, shown: str = "rp_k1_secret") -> None:
@@ -24,11 +23,12 @@ async def add_key(settings: Settings, kind: KeyKind, shown: str = "rp_k1_secret"
         await AccessStore(database).add_key(Key(key_id, kind, "a program", digest_of(shown), NOW))
 
 
-@pytest.fixture
-async def reading(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+@pytest.fixture(scope="module")
+async def reading(make_settings: Callable[[], Settings]) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application that asks readers for a key."""
+    settings = make_settings()
     await add_key(settings, "read")
-    async with client_of(create_app(settings, clock)) as client:
+    async with serving(settings, Clock()) as client:
         yield client
 
 
@@ -84,7 +84,9 @@ async def test_what_describes_the_api_is_for_anybody(reading: httpx.AsyncClient)
         assert (await reading.get(path)).status_code == 200
 
 
-async def test_a_key_for_ingest_or_tokens_reads_nothing(reading: httpx.AsyncClient, settings: Settings) -> None:
-    for kind in ("ingest", "token"):
-        _, shown = await new_key(settings, kind)
-        assert_problem(await reading.get("/report/rooms", headers=bearer(shown)), 401)
+async def test_a_key_for_ingest_or_tokens_reads_nothing(settings: Settings, clock: Clock) -> None:
+    await add_key(settings, "read")
+    async with serving(settings, clock) as client:
+        for kind in ("ingest", "token"):
+            _, shown = await new_key(settings, kind)
+            assert_problem(await client.get("/report/rooms", headers=bearer(shown)), 401)

@@ -13,7 +13,6 @@ from roompulse.web.http import compression
 from roompulse.web.http.compression import SMALLEST, accepts_gzip, compressing
 from tests.api.test_pages import post
 from tests.builders import body, stream
-from tests.conftest import Clock
 
 LARGE = [
     "/report/metrics/room-1",
@@ -44,11 +43,10 @@ SMALL = [
 ]
 
 
-@pytest.fixture
-async def filled(client: httpx.AsyncClient, clock: Clock) -> httpx.AsyncClient:
-    await post(client, body(metrics=[Entry("u1", [stream(f"s{number}") for number in range(20)])]))
-    clock.advance(1)
-    return client
+@pytest.fixture(scope="module")
+async def filled(kept: httpx.AsyncClient) -> httpx.AsyncClient:
+    await post(kept, body(metrics=[Entry("u1", [stream(f"s{number}") for number in range(20)])]))
+    return kept
 
 
 @pytest.mark.parametrize("path", LARGE)
@@ -111,7 +109,7 @@ async def test_a_strong_tag_of_a_file_is_weak_once_it_is_compressed(filled: http
 
 
 async def test_a_large_body_is_compressed_off_the_event_loop(
-    filled: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads = []
     compress = compression._Compression._compress
@@ -122,9 +120,9 @@ async def test_a_large_body_is_compressed_off_the_event_loop(
 
     monkeypatch.setattr(compression._Compression, "_compress", noted)
     for number in range(10):
-        await post(filled, body(user_id=f"u{number}", metrics=[Entry("u1", [stream(f"s{n}") for n in range(20)])]))
+        await post(client, body(user_id=f"u{number}", metrics=[Entry("u1", [stream(f"s{n}") for n in range(20)])]))
     threads.clear()
-    assert len((await filled.get("/report/metrics/room-1")).content) > compression._IN_THREAD_FROM
+    assert len((await client.get("/report/metrics/room-1")).content) > compression._IN_THREAD_FROM
     assert threads == ["roompulse-gzip"]
 
 

@@ -207,8 +207,8 @@ async def test_a_mistake_in_a_batch_neither_hangs_nor_ends_the_ingest(
         (405, get("/rooms/room-1", "DELETE")),
     ],
 )
-async def test_elsewhere_it_is_a_page(client: httpx.AsyncClient, status: int, produce: Producer) -> None:
-    answer = await produce(client)
+async def test_elsewhere_it_is_a_page(kept: httpx.AsyncClient, status: int, produce: Producer) -> None:
+    answer = await produce(kept)
     assert answer.status_code == status
     assert answer.headers["content-type"].startswith("text/html")
     assert answer.text.startswith("<!doctype html>")

@@ -270,9 +270,9 @@ async def test_times_have_milliseconds(client: httpx.AsyncClient, clock: Clock) 
         ("/report/stream/%0A", "room_id"),
     ],
 )
-async def test_what_is_not_there_is_not_found(client: httpx.AsyncClient, path: str, named: str) -> None:
-    await post(client)
-    assert_problem(await client.get(path), 404, f"{named}: ")
+async def test_what_is_not_there_is_not_found(kept: httpx.AsyncClient, path: str, named: str) -> None:
+    await post(kept)
+    assert_problem(await kept.get(path), 404, f"{named}: ")
 
 
 async def test_a_slash_in_an_id_is_not_one_in_the_path(client: httpx.AsyncClient) -> None:
@@ -301,30 +301,30 @@ async def test_head_of_what_is_not_there_is_404(client: httpx.AsyncClient) -> No
 
 
 @pytest.mark.parametrize("path", [*EVERY_ANSWER, "/report/stream/room-1", "/report/openapi.json"])
-async def test_they_can_only_be_read_and_history_be_erased(client: httpx.AsyncClient, path: str) -> None:
+async def test_they_can_only_be_read_and_history_be_erased(kept: httpx.AsyncClient, path: str) -> None:
     for method in ("POST", "PUT", "PATCH", *(() if path.startswith("/report/history/") else ("DELETE",))):
-        answer = await client.request(method, path)
+        answer = await kept.request(method, path)
         assert_problem(answer, 405, method)
         assert {"GET", "HEAD"} <= set(answer.headers["allow"].split(", "))
 
 
 @pytest.mark.parametrize("path", EVERY_ANSWER)
 @pytest.mark.parametrize("known", ["{}", "W/{}", '"other", {}', 'W/"other", W/{}', '"a","b", W/{} ,"c"', "*"])
-async def test_what_the_client_has_already_is_not_sent_again(client: httpx.AsyncClient, path: str, known: str) -> None:
-    await post(client)
-    etag = (await client.get(path)).headers["etag"]
+async def test_what_the_client_has_already_is_not_sent_again(kept: httpx.AsyncClient, path: str, known: str) -> None:
+    await post(kept)
+    etag = (await kept.get(path)).headers["etag"]
     assert etag.startswith('W/"')
     for method in ("GET", "HEAD"):
         seen = known.format(etag.removeprefix("W/"))
-        answer = await client.request(method, path, headers={"if-none-match": seen})
+        answer = await kept.request(method, path, headers={"if-none-match": seen})
         assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
 
 
 @pytest.mark.parametrize("path", EVERY_ANSWER)
 @pytest.mark.parametrize("known", ['"other"', 'W/"other"', "", "nonsense"])
-async def test_what_the_client_has_not_is_sent(client: httpx.AsyncClient, path: str, known: str) -> None:
-    await post(client)
-    answer = await client.get(path, headers={"if-none-match": known})
+async def test_what_the_client_has_not_is_sent(kept: httpx.AsyncClient, path: str, known: str) -> None:
+    await post(kept)
+    answer = await kept.get(path, headers={"if-none-match": known})
     assert answer.status_code == 200
     assert answer.json()["code"] == 0
 

@@ -1,6 +1,6 @@
 """GET /report/history/{room_id}."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,11 +50,12 @@ async def keep(settings: Settings, *snapshots: tuple[float, Aggregate]) -> None:
             await SqlStore(database).add_snapshots(timestamp, [("room-1", one)])
 
 
-@pytest.fixture
-async def history(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+@pytest.fixture(scope="module")
+async def history(make_settings: Callable[[], Settings]) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application that has ten snapshots of room-1, ten seconds apart."""
+    settings = make_settings()
     await keep(settings, *((GRID + 10 * number, aggregate(packet_loss=number)) for number in range(10)))
-    async with serving(settings, clock) as client:
+    async with serving(settings, Clock()) as client:
         yield client
 
 
@@ -151,9 +152,9 @@ async def test_it_gives_the_newest_720_unless_told(settings: Settings, clock: Cl
     "nonsense",
     ["", "nan", "NaN", "inf", "-inf", "Infinity", "1e999", "-1", "abc", "1_000", "0x10", "1,000", "true", "null", "٣"],
 )
-async def test_it_refuses_a_number_that_is_none_by_its_name(client: httpx.AsyncClient, nonsense: str) -> None:
+async def test_it_refuses_a_number_that_is_none_by_its_name(kept: httpx.AsyncClient, nonsense: str) -> None:
     for name in ("from", "to", "step", "limit"):
-        assert_problem(await client.get(HISTORY, params={name: nonsense}), 400, f"{name}: ")
+        assert_problem(await kept.get(HISTORY, params={name: nonsense}), 400, f"{name}: ")
 
 
 @pytest.mark.parametrize(

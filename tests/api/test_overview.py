@@ -102,8 +102,8 @@ async def test_it_is_searched_filtered_ordered_and_paged(
         ("offset=x", "offset: must be a number"),
     ],
 )
-async def test_what_cannot_be_asked_for_is_named(client: httpx.AsyncClient, path: str, query: str, says: str) -> None:
-    assert_problem(await client.get(f"{path}?{query}"), 400, says)
+async def test_what_cannot_be_asked_for_is_named(kept: httpx.AsyncClient, path: str, query: str, says: str) -> None:
+    assert_problem(await kept.get(f"{path}?{query}"), 400, says)
 
 
 async def test_without_rooms_it_is_empty_and_nothing_is_made_up(client: httpx.AsyncClient) -> None:

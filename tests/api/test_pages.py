@@ -14,7 +14,7 @@ from roompulse.report.model import Device, Entry
 from tests.api import url
 from tests.builders import REFERENCE, audio, body, network, stream, video
 from tests.conftest import Clock
-from tests.process import DEADLINE, eventually
+from tests.process import eventually
 from tests.server import Server
 
 HOSTILE = [
@@ -305,18 +305,18 @@ def test_the_first_paint_is_what_the_stream_sends_first(kept_server: Server, use
 def is_the_same(server: Server, path: str, sections: set[str]) -> bool:
     html = server.get(path).text
     sections = sections | {"notice", "alerts-firing"}
-    partials = first_partials(server.url + path.rstrip("/") + "/stream", len(sections))
+    partials = first_partials(server, path.rstrip("/") + "/stream", len(sections))
     assert set(partials) == sections
     return all(
         re.search(rf'<[a-z]+ id="{target}"[^>]*>' + re.escape(section), html) for target, section in partials.items()
     )
 
 
-def first_partials(address: str, count: int) -> dict[str, str]:
+def first_partials(server: Server, path: str, count: int) -> dict[str, str]:
     """HTML by target of the first `count` parts that a page's stream sends."""
     found: dict[str, str] = {}
     form = re.compile(r'<hx-partial hx-target="#([\w-]+)" [^>]*>(.*)</hx-partial>', re.DOTALL)
-    with httpx.Client(timeout=DEADLINE) as client, connect_sse(client, "GET", address) as source:
+    with server.client() as client, connect_sse(client, "GET", path) as source:
         for event in source.iter_sse():
             if event.event == "message":
                 part = form.fullmatch(event.data)

@@ -137,14 +137,14 @@ async def test_every_id_that_is_accepted_can_be_fetched(
         "a\u200d\u200db",
     ],
 )
-async def test_it_refuses_what_is_no_id(client: httpx.AsyncClient, wrong: str) -> None:
+async def test_it_refuses_what_is_no_id(kept: httpx.AsyncClient, wrong: str) -> None:
     for field, named in (
         ("user_id", "$.user_id"),
         ("room_id", "$.room_id"),
         ("metrics.0.user_id", "$.metrics[0].user_id"),
         ("metrics.0.streams.0.stream_id", "$.metrics[0].streams[0].stream_id"),
     ):
-        assert_problem(await post(client, changed(field, wrong)), 400, f"{named}: ")
+        assert_problem(await post(kept, changed(field, wrong)), 400, f"{named}: ")
 
 
 @pytest.mark.parametrize(
@@ -230,13 +230,13 @@ async def test_it_reads_json_without_a_type(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     "media_type", ["application/xml", "application/x-www-form-urlencoded", "multipart/form-data", "json", "text/html"]
 )
-async def test_it_refuses_other_types(client: httpx.AsyncClient, media_type: str) -> None:
-    assert_problem(await post(client, REFERENCE, **{"content-type": media_type}), 415, "Content-Type")
+async def test_it_refuses_other_types(kept: httpx.AsyncClient, media_type: str) -> None:
+    assert_problem(await post(kept, REFERENCE, **{"content-type": media_type}), 415, "Content-Type")
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "identity"])
-async def test_it_refuses_every_content_encoding(client: httpx.AsyncClient, encoding: str) -> None:
-    assert_problem(await post(client, REFERENCE, **{"content-encoding": encoding}), 415, "Content-Encoding")
+async def test_it_refuses_every_content_encoding(kept: httpx.AsyncClient, encoding: str) -> None:
+    assert_problem(await post(kept, REFERENCE, **{"content-encoding": encoding}), 415, "Content-Encoding")
 
 
 async def test_it_refuses_a_body_that_is_too_long(settings: Settings, clock: Clock) -> None:
@@ -348,10 +348,10 @@ async def test_empty_metrics_are_a_sign_of_life(client: httpx.AsyncClient, clock
     ],
 )
 async def test_it_refuses_a_wrong_field_by_its_name(
-    client: httpx.AsyncClient, field: str, value: Any, named: str
+    kept: httpx.AsyncClient, field: str, value: Any, named: str
 ) -> None:
-    assert_problem(await post(client, changed(field, value)), 400, named)
-    assert await data(client, "/report/rooms") == []
+    assert_problem(await post(kept, changed(field, value)), 400, named)
+    assert await data(kept, "/report/rooms") == []
 
 
 @pytest.mark.parametrize(
@@ -399,8 +399,8 @@ async def test_it_takes_a_report_whole_or_not_at_all(client: httpx.AsyncClient) 
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
-async def test_other_methods_are_not_allowed(client: httpx.AsyncClient, method: str) -> None:
-    answer = await client.request(method, "/report/metrics")
+async def test_other_methods_are_not_allowed(kept: httpx.AsyncClient, method: str) -> None:
+    answer = await kept.request(method, "/report/metrics")
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST, OPTIONS"
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -49,6 +50,19 @@ class World:
 
 @pytest.fixture
 async def world(settings: Settings, clock: Clock) -> AsyncIterator[World]:
+    async with world_of(settings, clock) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+async def kept_world(make_settings: Callable[[], Settings]) -> AsyncIterator[World]:
+    """One for all tests that do not mind shares of others."""
+    async with world_of(make_settings(), Clock()) as world:
+        yield world
+
+
+@asynccontextmanager
+async def world_of(settings: Settings, clock: Clock) -> AsyncIterator[World]:
     await add_operators(settings, ada="admin", bob="viewer")
     _, key = await new_key(settings, "manage")
     app = create_app(settings, clock)
@@ -127,9 +141,9 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("path", OTHERS)
-async def test_no_other_page_is_reachable(world: World, path: str) -> None:
-    shared = await world.share("/rooms/room-1")
-    assert (await world.client.get(below(shared, path))).status_code == 404
+async def test_no_other_page_is_reachable(kept_world: World, path: str) -> None:
+    shared = await kept_world.share("/rooms/room-1")
+    assert (await kept_world.client.get(below(shared, path))).status_code == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])

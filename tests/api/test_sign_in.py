@@ -3,7 +3,7 @@
 import logging
 import re
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, ExitStack, closing
 from http.cookies import Morsel, SimpleCookie
 
@@ -41,6 +41,15 @@ async def visitor(settings: Settings, clock: Clock) -> AsyncIterator[httpx.Async
     """A client who is not signed in, of an application that has operators."""
     await add_operators(settings, ada="admin", bob="viewer")
     async with client_of(create_app(settings, clock)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+async def kept_visitor(make_settings: Callable[[], Settings]) -> AsyncIterator[httpx.AsyncClient]:
+    """The same, for all tests that begin with signing in."""
+    settings = make_settings()
+    await add_operators(settings, ada="admin")
+    async with client_of(create_app(settings, Clock())) as client:
         yield client
 
 
@@ -190,10 +199,10 @@ class TestWhereItLeads:
             "/" + "x" * 5_000,
         ],
     )
-    async def test_never_to_another_host(self, visitor: httpx.AsyncClient, hostile: str) -> None:
+    async def test_never_to_another_host(self, kept_visitor: httpx.AsyncClient, hostile: str) -> None:
         path = str(httpx.URL("/sign-in", params={"next": hostile}))
-        assert (await sign_in(visitor, path=path)).headers["location"] == "/"
-        signed_in = await visitor.get(path)
+        assert (await sign_in(kept_visitor, path=path)).headers["location"] == "/"
+        signed_in = await kept_visitor.get(path)
         assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/")
 
     async def test_who_is_signed_in_need_not_do_it_again(self, visitor: httpx.AsyncClient) -> None:

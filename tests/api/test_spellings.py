@@ -58,10 +58,10 @@ def test_over_a_connection(port: int, path: str, method: str, status: int) -> No
 
 
 @pytest.mark.parametrize(("path", "method", "status"), CASES)
-async def test_by_asgi(client: httpx.AsyncClient, path: str, method: str, status: int) -> None:
+async def test_by_asgi(kept: httpx.AsyncClient, path: str, method: str, status: int) -> None:
     content = REFERENCE if method == "POST" else b""
     # A URL of its own, as that of a client has its slashes joined.
-    answer = await client.request(method, f"http://localhost{path}", content=content)
+    answer = await kept.request(method, f"http://localhost{path}", content=content)
     assert answer.status_code == status
 
 
@@ -98,7 +98,5 @@ async def called(client: httpx.AsyncClient, **scope: Any) -> int:
         ({"path": "/rooms/ü", "raw_path": "/rooms/ü".encode("latin-1")}, 404),
     ],
 )
-async def test_what_a_server_leaves_out_is_made_up(
-    client: httpx.AsyncClient, scope: dict[str, Any], status: int
-) -> None:
-    assert await called(client, **scope) == status
+async def test_what_a_server_leaves_out_is_made_up(kept: httpx.AsyncClient, scope: dict[str, Any], status: int) -> None:
+    assert await called(kept, **scope) == status

@@ -386,7 +386,7 @@ def test_an_error_is_the_exit_code_and_every_line_begins_with_its_level(settings
 
 
 def test_it_is_listed_and_has_the_flags_of_serve() -> None:
-    assert "\n  check     Find problems with the settings, the machine and the database.\n" in run("--help").stdout
+    assert "\n  check       Find problems with the settings, the machine and the database.\n" in run("--help").stdout
     text = run("check", "--help").stdout
     for flag in ("--host", "--port", "--data", "--full", "exit code"):
         assert flag in text

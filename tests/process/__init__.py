@@ -14,21 +14,26 @@ DEADLINE = 60.0
 SOAK = "ROOMPULSE_SOAK" in os.environ
 """Whether it may take as long as `make soak` does."""
 
-_LOOK_EVERY = 0.02
-
 
 def eventually(look: Callable[[], T]) -> T:
     """Look until there is something, and return it."""
-    deadline = time.monotonic() + DEADLINE
+    began = time.monotonic()
     while not (found := look()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(_LOOK_EVERY)
+        waited = time.monotonic() - began
+        assert waited < DEADLINE, "it did not happen"
+        time.sleep(_pause(waited))
     return found
 
 
 async def soon(look: Callable[[], Awaitable[T]]) -> T:
     """`eventually`, beside other tasks of this process."""
+    began = time.monotonic()
     async with asyncio.timeout(DEADLINE):
         while not (found := await look()):
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_pause(time.monotonic() - began))
     return found
+
+
+def _pause(waited: float) -> float:
+    """Seconds until the next look: looking for long costs little, and what happens soon is noticed soon."""
+    return min(max(0.02, waited / 10), 0.5)

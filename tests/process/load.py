@@ -13,7 +13,6 @@ import httpx
 from roompulse.report.model import Entry
 from tests.api import url
 from tests.builders import body, stream, video
-from tests.process import DEADLINE
 from tests.server import Server
 
 ENTRIES = 2
@@ -47,13 +46,13 @@ class Sender:
         self._thread.join()
 
     def _post(self) -> None:
-        with httpx.Client(timeout=DEADLINE) as client:
+        with self._server.client() as client:
             number = 0
             while not self._stop:
                 number += 1
                 self.waits = True
                 try:
-                    status = client.post(f"{self._server.url}/report/metrics", content=self.report(number)).status_code
+                    status = client.post("/report/metrics", content=self.report(number)).status_code
                 except httpx.TransportError as error:
                     self.broken = error
                     return

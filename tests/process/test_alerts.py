@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
-import httpx
 import pytest
 from standardwebhooks import Webhook
 
@@ -80,7 +79,7 @@ def alerts(server: Server, state: str) -> list[Any]:
 
 
 def send(server: Server, path: str, content: Any) -> Any:
-    answer = httpx.post(f"{server.url}/report/alerts/{path}", json=content)
+    answer = server.request("POST", f"/report/alerts/{path}", json=content)
     assert answer.status_code == 201, answer.text
     return answer.json()["data"]
 
@@ -159,7 +158,7 @@ def test_a_congested_room_is_told_everywhere_and_so_is_its_end(make_server: Call
         channel = send(server, "channels", {"name": "hook", "kind": "webhook", "url": url, "secret": SECRET})
         rule = server.get(f"/report/alerts/rules/{RULE_ID}").json()["data"]
         rule["channels"] = [channel["id"]]
-        assert httpx.put(f"{server.url}/report/alerts/rules/{RULE_ID}", json=rule).status_code == 200
+        assert server.request("PUT", f"/report/alerts/rules/{RULE_ID}", json=rule).status_code == 200
         with simulated(server):
             (firing,) = eventually(lambda: [one for one in alerts(server, "firing") if one["rule_id"] == RULE_ID])
             assert (firing["severity"], firing["room_id"], firing["path"]) == ("critical", ROOM, f"rooms/{ROOM}")

@@ -44,7 +44,7 @@ def test_it_serves_all_and_its_streams_end_with_a_last_event(server: AsgiProcess
     assert server.post(REFERENCE).status_code == 200
     assert server.get("/report/metrics/room-1").json()["data"]["users"][0]["quality"]["score"] == 4.37
     assert "4.37" in server.get("/rooms/room-1").text
-    assert httpx.head(server.url + JSON_STREAM).headers["content-type"].startswith("text/event-stream")
+    assert server.request("HEAD", JSON_STREAM).headers["content-type"].startswith("text/event-stream")
     with ExitStack() as stack:
         viewers = [stack.enter_context(watching(server, path)) for path in [JSON_STREAM, *PAGE_STREAMS]]
         for viewer in viewers:

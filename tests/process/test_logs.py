@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 
@@ -119,7 +118,7 @@ def test_without_the_setting_no_request_is_told(make_server: MakeServer) -> None
 
 def test_a_stream_is_told_at_its_end(make_server: MakeServer) -> None:
     with make_server(LOG_FORMAT="json", LOG_REQUESTS="true").running() as server:
-        with httpx.stream("GET", f"{server.url}/stream") as stream:
+        with server.client() as client, client.stream("GET", "/stream") as stream:
             events = stream.iter_bytes()  # kept, since it closes the stream when it goes
             next(events)
             server.get("/healthz")

@@ -13,7 +13,7 @@ from roompulse.cli import main
 from roompulse.settings import Settings
 from roompulse.store.files import access_path
 from tests.operators import PASSWORD, SAME_SITE, WRONG_PASSWORD
-from tests.process import DEADLINE, eventually
+from tests.process import eventually
 from tests.server import Server
 
 MakeServer = Callable[..., Server]
@@ -41,7 +41,7 @@ def refused(data: Path, *arguments: str, password: str | None = None) -> str:
 @contextmanager
 def signed_in(server: Server, name: str, password: str = PASSWORD) -> Iterator[httpx.Client]:
     """A browser, more or less, in which an operator is signed in."""
-    with httpx.Client(base_url=server.url, timeout=DEADLINE) as browser:
+    with server.client() as browser:
         answer = browser.post("/sign-in", data={"name": name, "password": password}, headers=SAME_SITE)
         assert answer.status_code == 303, answer.text
         yield browser
@@ -104,9 +104,8 @@ class TestWhileAServerRuns:
             done(operated.data, "password", "ADA", password=WRONG_PASSWORD)
             eventually(lambda: browser.get("/").status_code == 401)
         with signed_in(operated, "ada", WRONG_PASSWORD):
-            answer = httpx.post(
-                f"{operated.url}/sign-in", data={"name": "ada", "password": PASSWORD}, headers=SAME_SITE
-            )
+            data = {"name": "ada", "password": PASSWORD}
+            answer = operated.request("POST", "/sign-in", data=data, headers=SAME_SITE)
             assert answer.status_code == 401
 
     @pytest.mark.parametrize("command", ["remove", "sign-out"])
@@ -122,7 +121,7 @@ class TestWhileAServerRuns:
 
     def test_a_stream_that_nobody_had_to_sign_in_for_ends_when_somebody_must(self, server: Server) -> None:
         with (
-            httpx.Client(base_url=server.url, timeout=DEADLINE) as client,
+            server.client() as client,
             connect_sse(client, "GET", "/stream") as source,
         ):
             events = source.iter_sse()
@@ -168,7 +167,7 @@ def test_a_restart_signs_nobody_out(operated: Server) -> None:
 
 def test_wrong_passwords_are_not_in_the_log(operated: Server) -> None:
     data = {"name": WRONG_PASSWORD, "password": WRONG_PASSWORD}
-    assert httpx.post(f"{operated.url}/sign-in", data=data, headers=SAME_SITE).status_code == 401
+    assert operated.request("POST", "/sign-in", data=data, headers=SAME_SITE).status_code == 401
     operated.stop()
     assert "could not sign in" in operated.log.read_text()
     assert WRONG_PASSWORD not in operated.log.read_text()

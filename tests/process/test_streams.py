@@ -82,8 +82,8 @@ class Viewer:
 def watching(server: Server, path: str = JSON_STREAM, key: str = "") -> Iterator[Viewer]:
     headers = bearer(key) if key else {}
     with (
-        httpx.Client(timeout=DEADLINE, headers=headers) as client,
-        connect_sse(client, "GET", server.url + path) as source,
+        server.client(headers=headers) as client,
+        connect_sse(client, "GET", path) as source,
     ):
         assert source.response.status_code == 200, source.response.read()
         yield Viewer(source.response, source.iter_sse())
@@ -194,8 +194,7 @@ def test_the_first_event_says_that_the_stream_is_open_and_what_time_it_is(server
 
 
 def test_a_quiet_stream_has_a_heartbeat(server: Server) -> None:
-    quiet = server.url + "/report/stream/quiet"
-    with httpx.Client(timeout=DEADLINE) as client, connect_sse(client, "GET", quiet) as source:
+    with server.client() as client, connect_sse(client, "GET", "/report/stream/quiet") as source:
         # A machine that is busy makes the server push less often, which it says.
         told = (event for event in source.iter_sse() if event.event != "interval")
         pings = [event for _, event in zip(range(2), told, strict=False)]
@@ -216,7 +215,7 @@ def test_its_headers_keep_proxies_from_holding_it_back(server: Server, path: str
 def test_lines_end_in_a_line_feed_alone(server: Server, path: str) -> None:
     server.post(REFERENCE)
     read = b""
-    with httpx.Client(timeout=DEADLINE) as client, client.stream("GET", server.url + path) as response:
+    with server.client() as client, client.stream("GET", path) as response:
         for chunk in response.iter_raw():
             read += chunk
             if b"4.37" in read:
@@ -227,9 +226,9 @@ def test_lines_end_in_a_line_feed_alone(server: Server, path: str) -> None:
 
 @pytest.mark.parametrize("path", [JSON_STREAM, *PAGE_STREAMS])
 def test_head_ends(server: Server, path: str) -> None:
-    with httpx.Client(timeout=DEADLINE) as client:
+    with server.client() as client:
         for _ in range(3):  # over one connection
-            answer = client.head(server.url + path)
+            answer = client.head(path)
             assert (answer.status_code, answer.content) == (200, b"")
             assert answer.headers["content-type"].startswith("text/event-stream")
 
@@ -237,7 +236,7 @@ def test_head_ends(server: Server, path: str) -> None:
 def test_head_takes_no_place_of_a_viewer(make_server: MakeServer) -> None:
     with make_server(MAX_VIEWERS=1).running() as server:
         for _ in range(3):
-            assert httpx.head(server.url + JSON_STREAM).status_code == 200
+            assert server.request("HEAD", JSON_STREAM).status_code == 200
         with watching(server) as viewer:
             viewer.next("ping")
 
@@ -284,7 +283,7 @@ def test_there_are_no_more_viewers_than_the_limit(make_server: MakeServer, path:
             assert server.post(REFERENCE).status_code == 200
 
         def is_free() -> bool:
-            with httpx.stream("GET", server.url + path) as response:
+            with server.client() as client, client.stream("GET", path) as response:
                 return response.status_code == 200
 
         assert eventually(is_free)
@@ -404,7 +403,7 @@ class TestOfManyViews:
             with watching(server, self.path("stream", "rooms/a/stream")) as viewer:
                 viewer.next("ping")
                 assert server.get("/stream").status_code == 503
-            assert eventually(lambda: httpx.head(server.url + self.path("stream", "stream")).status_code == 200)
+            assert eventually(lambda: server.request("HEAD", self.path("stream", "stream")).status_code == 200)
         with make_server(MAX_ADDRESS_VIEWERS=2).running() as server:
             assert server.get(self.path("stream", "rooms/a/stream", "rooms/b/stream")).status_code == 429
 
@@ -430,7 +429,7 @@ class TestOfManyViews:
         ]
         views = [path.replace("{room_id:str}", "room-1").replace("{user_id:str}", "u1") for path in own]
         assert len(views) == 8
-        assert httpx.head(server.url + self.path(*views)).status_code == 200
+        assert server.request("HEAD", self.path(*views)).status_code == 200
 
     def test_as_many_as_a_connection_may_have_come(self, server: Server) -> None:
         views = [f"rooms/{number}/stream" for number in range(32)]

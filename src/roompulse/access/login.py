@@ -42,7 +42,7 @@ class Login:
         """
         name_key = folded(name)
         with self._passwords.place():
-            self._throttle.attempt(name_key, address)
+            await self._throttle.attempt(name_key, address)
             operator = find_operator(self._registry.known, name)
             is_right = await self._passwords.matches(operator.password_hash if operator else None, password)
         if operator is None or not is_right:
@@ -50,7 +50,7 @@ class Login:
             known = repr(operator.name) if operator else "an unknown name"
             logger.warning("%s from %s could not sign in", known, address)
             raise Unauthorized("wrong name or password")
-        self._throttle.succeeded(name_key, address)
+        await self._throttle.succeeded(name_key, address)
         await self._update_hash(operator, password)
         logger.info("%r signed in from %s", operator.name, address)
         return await self._sessions.begin(operator.name, old_secret)

@@ -1,6 +1,9 @@
 """Growing waits after failed sign-ins."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import ceil
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -35,7 +38,7 @@ NAME = Backoff(50, 5)
 """For one name from all addresses: guessing from many addresses must not lock the operator out."""
 
 
-class _Attempts(Struct):
+class Attempts(Struct):
     """Failures since the last success, `succeeded` being whether there ever was one; `last` in Unix seconds."""
 
     count: int = 0
@@ -43,45 +46,82 @@ class _Attempts(Struct):
     succeeded: bool = False
 
 
-class Throttle:
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._attempts: BoundedMap[tuple[str | None, str | None], _Attempts] = BoundedMap(MAX_ENTRIES)
+Subject = tuple[str | None, str | None]
+"""A name and an address; None stands for all of them."""
 
-    def attempt(self, name: str, address: str) -> None:
+Change = Callable[[Sequence[Attempts]], None]
+
+
+class AttemptStore(Protocol):
+    async def change(self, subjects: Sequence[Subject], change: Change) -> None:
+        """Let `change` alter the attempts of these subjects, no two at a time; raises what it raises, and StoreError.
+
+        Of more than MAX_ENTRIES, those that were not altered for longest are forgotten.
+        """
+        ...
+
+
+class AttemptsInMemory:
+    """Implements `AttemptStore` for one process."""
+
+    def __init__(self) -> None:
+        self._attempts: BoundedMap[Subject, Attempts] = BoundedMap(MAX_ENTRIES)
+
+    async def change(self, subjects: Sequence[Subject], change: Change) -> None:
+        found = [self._attempts.get(subject) or Attempts() for subject in subjects]
+        for subject, attempts in zip(subjects, found, strict=True):
+            self._attempts.put(subject, attempts)
+        change(found)
+
+
+class Throttle:
+    def __init__(self, store: AttemptStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def attempt(self, name: str, address: str) -> None:
         """Count an attempt, as a failure until `succeeded` is called: simultaneous attempts all count.
 
-        Raises TooManyRequests, and counts nothing, where a wait comes first.
+        Raises TooManyRequests, and counts nothing, where a wait comes first; and StoreError.
         """
-        now = self._clock()
-        here = self._recall((name, address), now)
-        enattempts = [(here, HERE), (self._recall((None, address), now), ADDRESS)]
-        everywhere = self._recall((name, None), now)
-        # An address where the operator has signed in before is not affected by guessing from elsewhere.
-        if not here.succeeded:
-            enattempts.append((everywhere, NAME))
-        wait = max(attempts.last + backoff.wait(attempts.count) - now for attempts, backoff in enattempts)
-        if wait > 0:
-            raise TooManyRequests(f"too many failed sign-ins: wait {ceil(wait)} s", retry_after=ceil(wait))
-        for attempts in (here, everywhere, enattempts[1][0]):
-            attempts.count += 1
-            attempts.last = now
+        await self._store.change(_subjects(name, address), partial(_count, now=self._clock()))
 
-    def succeeded(self, name: str, address: str) -> None:
-        """The attempt succeeded. Failures with other names still count: a known password must not permit guessing."""
-        now = self._clock()
-        here = self._recall((name, address), now)
-        here.count, here.succeeded = 0, True
-        for key in ((None, address), (name, None)):
-            attempts = self._recall(key, now)
-            attempts.count = max(0, attempts.count - 1)
+    async def succeeded(self, name: str, address: str) -> None:
+        """The attempt succeeded. Failures with other names still count: a known password must not permit guessing.
 
-    def _recall(self, key: tuple[str | None, str | None], now: float) -> _Attempts:
-        attempts = self._attempts.get(key)
-        if attempts is None:
-            attempts = _Attempts()
-            self._attempts.put(key, attempts)
+        Raises StoreError.
+        """
+        await self._store.change(_subjects(name, address), partial(_take_back, now=self._clock()))
+
+
+def _subjects(name: str, address: str) -> Sequence[Subject]:
+    return (name, address), (None, address), (name, None)
+
+
+def _count(found: Sequence[Attempts], *, now: float) -> None:
+    here, of_address, everywhere = _recalled(found, now)
+    judged = [(here, HERE), (of_address, ADDRESS)]
+    # An address where the operator has signed in before is not affected by guessing from elsewhere.
+    if not here.succeeded:
+        judged.append((everywhere, NAME))
+    wait = max(attempts.last + backoff.wait(attempts.count) - now for attempts, backoff in judged)
+    if wait > 0:
+        raise TooManyRequests(f"too many failed sign-ins: wait {ceil(wait)} s", retry_after=ceil(wait))
+    for attempts in found:
+        attempts.count += 1
+        attempts.last = now
+
+
+def _take_back(found: Sequence[Attempts], *, now: float) -> None:
+    here, *others = _recalled(found, now)
+    here.count, here.succeeded = 0, True
+    for attempts in others:
+        attempts.count = max(0, attempts.count - 1)
+
+
+def _recalled(found: Sequence[Attempts], now: float) -> Sequence[Attempts]:
+    for attempts in found:
         if now - attempts.last > FORGET_AFTER:
             attempts.count = 0
         attempts.last = min(attempts.last, now)  # after a clock was set back, the wait must not become a day
-        return attempts
+    return found

@@ -6,7 +6,15 @@ from typing import Any
 
 from roompulse.checking.finding import Finding, Subject, error, ok, warning
 from roompulse.errors import StartupError, StoreError
-from roompulse.postgres.database import OLDEST, PostgresDatabase, driver_errors, place_of, what_is_wrong
+from roompulse.postgres.database import (
+    MOVE_AGAIN,
+    OLDEST,
+    UNMOVED,
+    PostgresDatabase,
+    driver_errors,
+    place_of,
+    what_is_wrong,
+)
 from roompulse.store.migrate import known_revisions
 
 SLACK = 1.0
@@ -59,4 +67,6 @@ async def _schema(connection: Any) -> Finding:
         return ok(
             f"schema {found}: the first worker of this version will upgrade it to {known[0]}; make a backup first"
         )
+    if source := await connection.fetchval(UNMOVED):
+        return error(f"it does not have all of {source} yet: {MOVE_AGAIN}")
     return ok(f"schema {found}, the one of this version")

@@ -14,6 +14,7 @@ COMMANDS = {
     "erase": ("roompulse.cli.erase:erase", "Erase what is stored of a room or a user."),
     "import": ("roompulse.cli.importing:import_", "Import recorded calls as ended rooms."),
     "key": ("roompulse.cli.key:key", "Add, list and remove API keys."),
+    "migrate-to": ("roompulse.cli.migrate_to:migrate_to", "Copy everything from SQLite to PostgreSQL."),
     "serve": ("roompulse.cli.serve:serve", "Serve the dashboard and the /report API."),
     "simulate": ("roompulse.cli.simulate:simulate", "Fill a server with simulated calls."),
     "token": ("roompulse.cli.token:token", "Print a room token, to post for one user in one room."),

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from math import floor
 
+from msgspec.structs import replace
+
 from roompulse.clock import Clock
 from roompulse.errors import Problem
 from roompulse.intake.by_version import HealthByVersion, SameId, VersionHealth
 from roompulse.intake.outcomes import Outcomes
 from roompulse.intake.refusals import sdk_version_of
+from roompulse.intake.unshared import Noticed, Rejected, Unshared
 from roompulse.intake.window import SlidingCount
 from roompulse.meters import Meters
 from roompulse.report.decode import Largest, decode_as_sent, in_seconds, is_in_milliseconds
@@ -22,6 +25,8 @@ class Intake:
     """`newest` is the time of receipt of the newest report (Unix seconds)."""
 
     def __init__(self, meters: Meters, clock: Clock) -> None:
+        self.unshared: Unshared | None = None
+        """What other processes are to be told, where there are others."""
         self.newest: float | None = None
         self._meters = meters
         self._clock = clock
@@ -35,7 +40,10 @@ class Intake:
         report = decode_as_sent(body, largest)
         if not is_in_milliseconds(report):
             return report
-        self._health.in_milliseconds(report.sdk_version, self._clock())
+        now = self._clock()
+        self._health.in_milliseconds(report.sdk_version, now)
+        if self.unshared:
+            self.unshared.in_milliseconds(report.sdk_version, now)
         return in_seconds(report)
 
     def acknowledged(self, body: bytes) -> None:
@@ -67,11 +75,24 @@ class Intake:
 
     def refused(self, problem: Problem, body: bytes) -> None:
         """Count a rejected report; the body is what was received of it, and may be anything."""
-        self._refused += 1
-        version, now = sdk_version_of(body), self._clock()
-        self._outcomes.refused(version, now)
-        self._health.refused(version, problem.status, problem.message, now)
+        one = Rejected(sdk_version_of(body), problem.status, problem.message, 1, self._clock())
+        self._note(one)
+        if self.unshared:
+            self.unshared.rejected(one)
         self._meters.refused[problem.reason].inc()
+
+    def noticed_elsewhere(self, noticed: Noticed) -> None:
+        """Count what another process rejected lately, or before a start; oldest first."""
+        now = self._clock()
+        for one in noticed.rejected:
+            self._note(replace(one, at=min(one.at, now)))
+        for version, at in noticed.in_milliseconds.items():
+            self._health.in_milliseconds(version, min(at, now))
+
+    def _note(self, one: Rejected) -> None:
+        self._refused += one.count
+        self._outcomes.refused(one.sdk_version, one.at, one.count)
+        self._health.refused(one.sdk_version, one.status, one.message, one.at, one.count)
 
     def left(self) -> None:
         """Count a sender that disconnected before its report was complete."""

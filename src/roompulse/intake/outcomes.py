@@ -22,8 +22,8 @@ class Outcomes:
         for version, count in Counter(received.report.sdk_version for received in batch).items():
             self._counts(version)[0].note(count, now)
 
-    def refused(self, version: str, now: float) -> None:
-        self._counts(version)[1].note(1, now)
+    def refused(self, version: str, now: float, count: int = 1) -> None:
+        self._counts(version)[1].note(count, now)
 
     def _counts(self, version: str) -> tuple[SlidingCount, SlidingCount]:
         counts = self._versions.get(version)

@@ -85,14 +85,14 @@ class Refusals:
     def __init__(self) -> None:
         self._reasons: dict[tuple[int, str], _Counted] = {}
 
-    def note(self, status: int, message: str, now: float) -> None:
+    def note(self, status: int, message: str, now: float, count: int = 1) -> None:
         key = (status, reason_of(message))
         if key not in self._reasons and len(self._reasons) >= MOST_REASONS:
             self._forget(now)
             if len(self._reasons) >= MOST_REASONS:
                 key = (0, FURTHER_REASONS)
         counted = self._reasons.setdefault(key, _Counted())
-        counted.count.note(1, now)
+        counted.count.note(count, now)
         counted.last = now
         counted.example = printable(message)
 

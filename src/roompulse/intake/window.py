@@ -15,11 +15,15 @@ class SlidingCount:
         self._counts: deque[tuple[int, int]] = deque()
 
     def note(self, count: int, now: float) -> None:
+        """Add to the slot of `now`, which may be one before the newest, as other processes are heard later."""
         slot = floor(now / self._width)
+        newer = self._counts.pop() if self._counts and self._counts[-1][0] == slot + 1 else None
         self._forget(slot)
         if self._counts and self._counts[-1][0] == slot:
             count += self._counts.pop()[1]
         self._counts.append((slot, count))
+        if newer:
+            self._counts.append(newer)
 
     def total(self, now: float) -> int:
         self._forget(floor(now / self._width))

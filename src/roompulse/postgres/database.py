@@ -39,6 +39,11 @@ BEGIN
     END LOOP;
 END $$""")
 
+UNMOVED = "SELECT source FROM move WHERE NOT is_complete"
+"""What a move that is not finished moves."""
+
+MOVE_AGAIN = "run roompulse migrate-to again, which goes on where it was"
+
 _CONNECT_TIMEOUT = 5.0
 _CONNECTIONS = 4
 
@@ -57,8 +62,10 @@ class PostgresDatabase:
 
     read_failed: Callable[[StoreError], None] = staticmethod(lambda _error: None)
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, receives: bool = False) -> None:
+        """`receives`: to move data into it, which is not all there until that is done."""
         url = _url_of(settings)
+        self._receives = receives
         self.schema = str(url.query.get("schema", "public"))
         self.url = url.difference_update_query(["schema"])
         self.path = Path(f"{url.host}/{url.database}")
@@ -157,10 +164,13 @@ class PostgresDatabase:
             # A transaction that waits for the lock is no longer than COMMIT_TIMEOUT otherwise.
             await connection.execute(text("SET LOCAL lock_timeout = 0"))
             await connection.execute(text("SET LOCAL statement_timeout = 0"))
+            await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '60s'"))
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
             await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
             await connection.run_sync(migrate)
             await connection.execute(BY_BYTES)
+            if not self._receives and (source := await connection.scalar(text(UNMOVED))):
+                raise StartupError(f"{place_of(self.url)} does not have all of {source} yet: {MOVE_AGAIN}")
             made = {"name": "forms", "value": secrets.token_hex(32)}
             await connection.execute(text("INSERT INTO secret VALUES (:name, :value) ON CONFLICT DO NOTHING"), made)
             self.form_key = str(await connection.scalar(text("SELECT value FROM secret WHERE name = :name"), made))
@@ -218,13 +228,29 @@ def driver_errors() -> Iterator[None]:
     try:
         yield
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        raise StoreError(str(error) or type(error).__name__) from error
+        raise StoreError(_in_words(error)) from error
 
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    with driver_errors(), store_errors():
-        yield
+    with driver_errors():
+        try:
+            with store_errors():
+                yield
+        except StoreError as error:
+            if isinstance(found := _of_driver(error), asyncpg.PostgresError):
+                raise StoreError(_in_words(found)) from error.__cause__
+            raise
+
+
+def _of_driver(error: StoreError) -> BaseException | None:
+    """What asyncpg has raised, which SQLAlchemy wraps twice."""
+    return getattr(getattr(error.__cause__, "orig", None), "__cause__", None)
+
+
+def _in_words(error: BaseException) -> str:
+    todo = ": make room on the disk of PostgreSQL" if isinstance(error, asyncpg.DiskFullError) else ""
+    return f"{str(error) or type(error).__name__}{todo}"
 
 
 def _url_of(settings: Settings) -> URL:

@@ -9,10 +9,13 @@ from roompulse.clock import WallClock
 from roompulse.periodic import every
 from roompulse.postgres import lease
 from roompulse.postgres.access import PostgresAccess
+from roompulse.postgres.attempts import PostgresAttempts
 from roompulse.postgres.clock import ASK_EVERY, DatabaseClock
 from roompulse.postgres.database import PostgresDatabase
 from roompulse.postgres.lease import Jobs
 from roompulse.postgres.log import PostgresLog
+from roompulse.postgres.refusals import PostgresRefusals
+from roompulse.postgres.same_settings import compare
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
 from roompulse.store.sql_store import SqlStore
@@ -24,16 +27,20 @@ class Postgres:
     is_shared, is_the_one = True, False
 
     def __init__(self, settings: Settings, clock: WallClock) -> None:
-        self._clock, self._postgres = clock, PostgresDatabase(settings)
+        self._settings, self._clock, self._postgres = settings, clock, PostgresDatabase(settings)
         database = self._postgres
         self.database = cast("Database", database)  # the same methods, as has the next
-        self.access = cast("AccessDatabase", PostgresAccess(database, is_open=True))
+        access = PostgresAccess(database, is_open=True)
+        self.access = cast("AccessDatabase", access)
         self.store = SqlStore(self.database)
         self.log = PostgresLog(database, settings.commit_timeout)
         self.close = self.log.close
         self.told = self.log.told
         self.exclusive = database.exclusive
         self.form_key = lambda: database.form_key
+        self.attempts = PostgresAttempts(access, self.form_key)
+        self._refusals = PostgresRefusals(database, clock)
+        self.exchange = self._refusals.exchange
         self._run_once = partial(lease.run_once, database)
         self._prune = partial(self.log.run_pruning, clock, settings.leave_after)
 
@@ -45,9 +52,10 @@ class Postgres:
         await self.log.tell(message)
 
     async def run_once(self, jobs: Jobs) -> None:
-        await self._run_once(lambda: [self._is_the_one(), *jobs(), self._prune()])
+        await self._run_once(lambda: [self._is_the_one(), *jobs(), self._prune(), self._refusals.run_pruning()])
 
-    async def set_clock(self) -> None:
+    async def join(self) -> None:
+        await compare(self._postgres, self._settings)
         if isinstance(self._clock, DatabaseClock):
             await self._clock.ask(self._postgres)
             self._clock.start_over()

@@ -89,7 +89,7 @@ class PostgresLog:
         ticket = self._ticket
         columns = [list(column) for column in zip(*rows_of(reports), strict=True)]
         at = round(1000 * max(one.at for one in reports))
-        arguments = (*columns, self._worker, ticket, at, _packed(reports), self._position)
+        arguments = (*columns, self._worker, ticket, at, packed(reports), self._position)
         self._own[ticket] = reports
         try:
             rows = await self._writing.fetch(_PUT, *arguments, timeout=self._timeout)
@@ -195,7 +195,8 @@ class _Connection:
             await connection.close()
 
 
-def _packed(reports: Sequence[Received]) -> bytes:
+def packed(reports: Sequence[Received]) -> bytes:
+    """What a row of the log has of its reports."""
     return _pack([_enveloped(one) for one in reports])
 
 

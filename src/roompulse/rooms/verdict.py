@@ -13,6 +13,9 @@ from roompulse.quality import IMPAIRED, Level, RoomQuality, StreamQuality, Term,
 from roompulse.rooms.links import Reception, Weakest
 from roompulse.rooms.model import Receiving, StreamMetrics
 
+MOST_FROM_EACH_TO_EACH = 20
+"""Users of a call without a media server; each sends its media to each of the others."""
+
 
 class Named(Struct, frozen=True):
     """A user's id within a sentence: a page links it, and isolates its direction of writing."""
@@ -200,23 +203,39 @@ def _received_by_all(room: Room) -> Words | None:
 
 
 def _by_one(room: Room) -> Words | None:
-    """The one user whose downlink is bad, if all others who are affected send badly to that user and to nobody else."""
-    affected = [user_id for user_id, _ in zip(room.worst_first(), range(len(room.troubles)), strict=False)]
-    receivers = [user_id for user_id in affected if room.troubles[user_id].source_id != user_id]
-    if len(receivers) != 1 or len(affected) < 2:
+    """The one user whose link is bad: all that is bad goes to that user or comes from it, and the rest is good.
+
+    Where that is true of both ends of a path, it is the one that receives. It is so in calls from each to each alone,
+    as a media server stands between any two users.
+    """
+    if not 2 <= len(room.troubles) <= MOST_FROM_EACH_TO_EACH:
         return None
-    (receiver,) = receivers
+    affected = [user_id for user_id, _ in zip(room.worst_first(), range(len(room.troubles)), strict=False)]
+    possible = set(affected)
     for user_id in affected:
-        sender = room.links(user_id)
-        if user_id != receiver and (sender is None or not _is_good_for_others(sender, receiver)):
+        links = room.links(user_id)
+        possible &= {user_id, *(_only_bad_partner(user_id, room.troubles[user_id], links) if links else ())}
+        if not possible:
             return None
-    return [": ", *_of_link(_fault(receiver, room.links(receiver)))]
+    if len(possible) > 1:
+        possible = {user_id for user_id in possible if room.troubles[user_id].source_id != user_id}
+    if len(possible) != 1:
+        return None
+    (found,) = possible
+    return [": ", *_of_link(_fault(found, room.links(found)))]
 
 
-def _is_good_for_others(sender: Links, receiver_id: str) -> bool:
-    """Whether others than this one receive the sender, and all of them well."""
-    levels = [level for user_id, level in sender.received_by_others() if user_id != receiver_id]
-    return "good" in levels and not IMPAIRED.intersection(levels)
+def _only_bad_partner(user_id: str, trouble: Trouble, links: Links) -> Collection[str]:
+    """The one whom this user sends to or receives from badly, where that explains its trouble and others are good."""
+    hears = [(one.user_id, one.level) for one in links.received()]
+    is_heard = list(links.received_by_others())
+    bad = {other for other, level in (*hears, *is_heard) if level in IMPAIRED}
+    good = {other for other, level in (*hears, *is_heard) if level == "good"}
+    if len(bad) != 1 or not good - bad:
+        return ()
+    if trouble.source_id == user_id and not any(level in IMPAIRED for _, level in is_heard):
+        return ()
+    return bad
 
 
 def _shared(room: Room) -> Words | None:

@@ -49,6 +49,15 @@ class TestACount:
         assert count.total(NOW - 3600) == 1
         assert count.total(NOW - 3590) == 0
 
+    def test_takes_what_comes_a_slot_late(self) -> None:
+        count = SlidingCount(60, 15)
+        start = NOW // 60 * 60
+        count.note(1, start + 1)
+        count.note(2, start - 1)
+        count.note(4, start + 2)
+        assert count.total(start + 3) == 7
+        assert count.total(start + 14 * 60) == 5
+
     def test_keeps_one_number_for_each_slot(self) -> None:
         count = SlidingCount(1, 10)
         for millisecond in range(100_000):

@@ -304,3 +304,16 @@ class TestOfCallsFromEachToEach:
     def test_whom_all_others_receive_badly_has_a_bad_uplink(self) -> None:
         both = self.mesh(u3_u1=LOSSY, u3_u2=LOSSY)
         assert verdict(*both) == "3 of 3 users affected: u3's uplink loses 6 %"
+
+    def test_who_sends_and_receives_badly_is_named_and_none_of_those_who_measure_it(self) -> None:
+        worse = network(rtt=20, jitter=2, packet_loss=9)
+        both_ways = self.mesh(u3_u1=LOSSY, u3_u2=LOSSY, u1_u3=worse, u2_u3=LOSSY)
+        assert verdict(*both_ways) == "3 of 3 users affected: u3's downlink loses 9 %"
+        slow = self.mesh(u3_u1=SLOW, u3_u2=SLOW, u1_u3=SLOW, u2_u3=SLOW)
+        assert verdict(*slow) == "3 of 3 users affected: u3's uplink has 420 ms delay"
+
+    def test_of_several_bad_links_none_is_named_alone(self) -> None:
+        everything = {f"u{one}_u{other}": LOSSY for one in (1, 2, 3) for other in (1, 2, 3) if one != other}
+        assert "u3" not in verdict(*self.mesh(**everything))
+        sentence = verdict(*self.mesh(u1_u2=LOSSY, u2_u3=LOSSY, u3_u1=LOSSY))
+        assert "affected; worst: " in sentence

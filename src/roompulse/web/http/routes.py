@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from litestar import Request, Response, route
+from litestar import Request, Response, Router, route
 from litestar.connection import ASGIConnection
 from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
@@ -39,8 +39,16 @@ STREAM = {"never_redirected": True}
 """The `opt` of a page's stream."""
 
 
+class Routes(Router):
+    """Handlers that Litestar registers at once: one by one, each looks at all of those before it."""
+
+    def __deepcopy__(self, _memo: object) -> "Routes":
+        # Litestar copies a router that it registers, and handlers hold services of which there is one.
+        return self
+
+
 def with_options(handlers: Iterable[Any]) -> list[Any]:
-    """These handlers, after one for OPTIONS of each of their paths, which says what all of them allow there.
+    """These handlers, after those for OPTIONS of their paths, which say what all of them allow there.
 
     Litestar's own, which takes the place of one that is missing, knows the methods of the first handler alone.
     """
@@ -48,14 +56,15 @@ def with_options(handlers: Iterable[Any]) -> list[Any]:
     for handler in handlers:
         if isinstance(handler, HTTPRouteHandler):
             for path in handler.paths:
-                methods[path] |= {*map(str, handler.http_methods)}
-    return [*(_options(path, allowed) for path, allowed in methods.items()), *handlers]
+                methods[path] |= {*map(str, handler.http_methods), "OPTIONS"}
+    paths = defaultdict[str, list[str]](list)
+    for path, allowed in methods.items():
+        paths[", ".join(sorted(allowed))].append(path)
+    return [*(_options(alike, allowed) for allowed, alike in paths.items()), *handlers]
 
 
-def _options(path: str, methods: set[str]) -> HTTPRouteHandler:
-    allowed = ", ".join(sorted({*methods, "OPTIONS"}))
-
-    @route(path, http_method=[HttpMethod.OPTIONS], status_code=204, sync_to_thread=False)
+def _options(paths: list[str], allowed: str) -> HTTPRouteHandler:
+    @route(paths, http_method=[HttpMethod.OPTIONS], status_code=204, sync_to_thread=False)
     def options() -> Response[None]:
         return Response(None, status_code=204, headers={"Allow": allowed})
 

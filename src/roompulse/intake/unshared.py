@@ -1,0 +1,54 @@
+"""What the intake of a process notices that is not in the log, for other processes to hear."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from roompulse.bounded import BoundedMap
+from roompulse.intake.refusals import reason_of
+from roompulse.printable import printable
+
+MOST_AT_ONCE = 1_000
+"""Different rejections, and versions, that are told at once, as senders can make up any number: those repeated last."""
+
+
+class Rejected(Struct, frozen=True, array_like=True):
+    """Reports of one SDK version, rejected for one reason; `at` is the time of the last one (Unix seconds)."""
+
+    sdk_version: str
+    status: int
+    message: str
+    count: int
+    at: float
+
+
+class Noticed(Struct, frozen=True, array_like=True):
+    """What was rejected, and the SDK versions that send milliseconds, with the time of their last report."""
+
+    rejected: Sequence[Rejected]
+    in_milliseconds: Mapping[str, float]
+
+
+class Unshared:
+    def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
+        self._rejected: BoundedMap[tuple[str, int, str], Rejected] = BoundedMap(MOST_AT_ONCE)
+        self._in_milliseconds: BoundedMap[str, float] = BoundedMap(MOST_AT_ONCE)
+
+    def rejected(self, one: Rejected) -> None:
+        key = one.sdk_version, one.status, reason_of(one.message)
+        before = self._rejected.get(key)
+        count = one.count + (before.count if before else 0)
+        self._rejected.put(key, Rejected(one.sdk_version, one.status, printable(one.message), count, one.at))
+
+    def in_milliseconds(self, sdk_version: str, at: float) -> None:
+        self._in_milliseconds.put(sdk_version, at)
+
+    def take(self) -> Noticed | None:
+        """What was noticed since the last call; None if nothing was."""
+        rejected = [one for key in self._rejected if (one := self._rejected.peek(key))]
+        in_milliseconds = {key: at for key in self._in_milliseconds if (at := self._in_milliseconds.peek(key))}
+        self._start()
+        return Noticed(rejected, in_milliseconds) if rejected or in_milliseconds else None
