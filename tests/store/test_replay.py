@@ -15,7 +15,7 @@ from roompulse.settings import Settings
 from roompulse.store.contract import SampleArchive, SampleQuery, Visit
 from roompulse.store.engine import Database
 from roompulse.store.replay import Replay
-from roompulse.store.samples import SqlSamples, _samples
+from roompulse.store.samples import SqlSamples
 from roompulse.store.sql_store import SqlStore
 from tests.builders import NOW, network, received, stream
 from tests.store import done
@@ -88,7 +88,7 @@ class TestReports:
         """Neither what other rooms reported nor what this one did at other times may have to be looked through."""
         async with database.reading() as connection:
             dialect = connection.dialect
-            statement = _samples(SampleQuery("room-1", 0, NOW)).compile(dialect=dialect)
+            statement = SqlSamples(database)._samples(SampleQuery("room-1", 0, NOW)).compile(dialect=dialect)
             parameters = tuple(statement.params[name] for name in statement.positiontup or ())
             plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             steps = [row.detail for row in plan]

@@ -62,6 +62,9 @@ class PostgresDatabase:
 
     read_failed: Callable[[StoreError], None] = staticmethod(lambda _error: None)
 
+    span = 3_600_000
+    """Milliseconds of samples that are in a table of their own."""
+
     def __init__(self, settings: Settings, *, receives: bool = False) -> None:
         """`receives`: to move data into it, which is not all there until that is done."""
         url = _url_of(settings)

@@ -14,11 +14,11 @@ from roompulse.postgres.clock import ASK_EVERY, DatabaseClock
 from roompulse.postgres.database import PostgresDatabase
 from roompulse.postgres.lease import Jobs
 from roompulse.postgres.log import PostgresLog
+from roompulse.postgres.partitions import Partitions, PostgresStore
 from roompulse.postgres.refusals import PostgresRefusals
 from roompulse.postgres.same_settings import compare
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
-from roompulse.store.sql_store import SqlStore
 
 
 class Postgres:
@@ -32,7 +32,8 @@ class Postgres:
         self.database = cast("Database", database)  # the same methods, as has the next
         access = PostgresAccess(database, is_open=True)
         self.access = cast("AccessDatabase", access)
-        self.store = SqlStore(self.database)
+        self._partitions = Partitions(database, clock)
+        self.store = PostgresStore(database, self._partitions, settings)
         self.log = PostgresLog(database, settings.commit_timeout)
         self.close = self.log.close
         self.told = self.log.told
@@ -52,13 +53,16 @@ class Postgres:
         await self.log.tell(message)
 
     async def run_once(self, jobs: Jobs) -> None:
-        await self._run_once(lambda: [self._is_the_one(), *jobs(), self._prune(), self._refusals.run_pruning()])
+        await self._run_once(
+            lambda: [self._is_the_one(), *jobs(), self._prune(), self._refusals.run_pruning(), self._partitions.run()]
+        )
 
     async def join(self) -> None:
         await compare(self._postgres, self._settings)
         if isinstance(self._clock, DatabaseClock):
             await self._clock.ask(self._postgres)
             self._clock.start_over()
+        await self._partitions.make_ahead()
 
     async def keep_time(self) -> None:
         if isinstance(self._clock, DatabaseClock):

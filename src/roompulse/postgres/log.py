@@ -1,5 +1,6 @@
 """The log in PostgreSQL: every worker commits to it and follows it, in one order for all."""
 
+import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -37,6 +38,8 @@ _PRUNE = text(
 # A batch without a report, and so without a position of a report.
 _TELL = text("SELECT put('{}', '{}', '{}', '{}', '{}', '{}', '{}', :worker, 0, 0, :message, :since)")
 _NO_NEWS = 2**62
+
+logger = logging.getLogger(__name__)
 
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -180,6 +183,7 @@ class _Connection:
             with driver_errors():
                 if self._connection is None:
                     self._connection = await self._database.connect()
+                    self._connection.add_log_listener(_warn)
                 rows: Sequence[Any] = await self._connection.fetch(statement, *arguments, timeout=timeout)
         except BaseException:
             # Also where the caller is cancelled: what the server still does belongs to nobody.
@@ -193,6 +197,12 @@ class _Connection:
         connection, self._connection = self._connection, None
         if connection:
             await connection.close()
+
+
+def _warn(_connection: object, message: Any) -> None:
+    """Log what a function of the migrations says to the operator."""
+    if message.severity_en == "WARNING":
+        logger.warning("%s", message.message)
 
 
 def packed(reports: Sequence[Received]) -> bytes:

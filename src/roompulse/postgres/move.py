@@ -20,6 +20,7 @@ from roompulse.postgres.access import PostgresAccess
 from roompulse.postgres.database import PostgresDatabase, driver_errors, place_of
 from roompulse.postgres.lease import LEASE
 from roompulse.postgres.log import KEPT, packed
+from roompulse.postgres.partitions import SPANS, TIMES
 from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received
 from roompulse.settings import Settings
@@ -175,10 +176,17 @@ class _Move:
                 after = self._copied[table.name] = row_ids[-1]
                 async with self._connection.transaction():
                     await self._connection.execute(_UNNOTED)
+                    if name := TIMES.get(table.name):
+                        await self._make_partitions(table.name, columns[table.c.keys().index(name)])
                     await self._connection.execute(insert, *columns)
                     copied = msgspec.json.encode(self._copied).decode()
                     await self._connection.execute("UPDATE move SET copied = $1", copied)
                 advance(len(found))
+
+    async def _make_partitions(self, parent: str, times: Sequence[int]) -> None:
+        span = round(1000 * SPANS[parent])
+        for number in sorted({time // span for time in times}):
+            await self._connection.execute("SELECT make_partition($1, $2)", parent, number * span)
 
     async def _finish(self) -> None:
         """Let ids go on after those that were copied, and the log have what makes rooms live."""

@@ -49,6 +49,9 @@ class Database:
 
     read_failed: Callable[[StoreError], None] = staticmethod(lambda _error: None)
 
+    span: int | None = None
+    """Milliseconds of samples that are in a table of their own; None where all are in one."""
+
     def __init__(self, settings: Settings) -> None:
         url = database_url(settings)
         self.path = Path(url.database or "")

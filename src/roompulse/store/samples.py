@@ -33,12 +33,13 @@ class SqlSamples:
     def __init__(self, database: Database) -> None:
         self._reading = database.reading
         self._fetch = database.fetch
+        self._span = database.span
 
     def reports(self, query: SampleQuery) -> Iterator[Sequence[Received]]:
         span, last_id, portion = _FIRST_SPAN, 0, list[Any]()
         while query.after < query.until:
             until, most = min(query.until, query.after + span), FETCH_AT_ONCE - len(portion)
-            rows = self._fetch(_samples(replace(query, until=until), last_id).limit(most))
+            rows = self._fetch(self._samples(replace(query, until=until), last_id).limit(most))
             is_whole = len(rows) < most
             if not is_whole and span > _SHORTEST_SPAN:
                 span /= 2
@@ -64,7 +65,7 @@ class SqlSamples:
 
     def _last_silent(self, query: SampleQuery, after: float) -> float:
         """The latest time up to which nothing was received since `after`, so that gaps are passed over."""
-        ((received_at,),) = self._fetch(_first_time(replace(query, after=after)))
+        ((received_at,),) = self._fetch(self._first_time(replace(query, after=after)))
         return query.until if received_at is None else received_at / 1000 - 0.001
 
     async def visits(self, room_id: str, user_id: str, since: float, until: float, gap: float) -> list[Visit]:
@@ -78,8 +79,48 @@ class SqlSamples:
 
             if own := await visits(samples.c.reporter_id == user_id):
                 return own
-            some = select(_reporters(room_id).c.id).limit(_MOST_REPORTERS)
+            some = select(self._reporters(room_id, since, until).c.id).limit(_MOST_REPORTERS)
             return await visits(samples.c.reporter_id.in_(some), _is_about(user_id))
+
+    def _samples(self, query: SampleQuery, last_id: int = 0) -> Select[Any]:
+        """Rows of the query after `last_id`, by id."""
+        within = _within(query.room_id, query.after, query.until)
+        statement = select(*STORED_COLUMNS).where(*within, samples.c.id > last_id)
+        statement = statement.order_by(samples.c.id)
+        if query.about is not None:
+            # What a media server sends to a user is in an entry about the receiver.
+            statement = statement.where(_is_about(query.about) | _is_about(samples.c.reporter_id))
+        if query.reporter_id is not None:
+            return statement.where(samples.c.reporter_id == query.reporter_id)
+        reporters = self._reporters(query.room_id, query.after, query.until)
+        return statement.join(reporters, samples.c.reporter_id == reporters.c.id)
+
+    def _first_time(self, query: SampleQuery) -> Select[Any]:
+        """When the first report was received, of any user it may be about."""
+        first = select(func.min(samples.c.received_at)).where(*_within(query.room_id, query.after, query.until))
+        if query.reporter_id is not None:
+            return first.where(samples.c.reporter_id == query.reporter_id)
+        reporters = self._reporters(query.room_id, query.after, query.until)
+        of_each = first.where(samples.c.reporter_id == reporters.c.id).scalar_subquery()
+        return select(func.min(of_each)).select_from(reporters)
+
+    def _reporters(self, room_id: str, after: float, until: float) -> Any:
+        """The reporters of a room, each found by one step in the index from the one before.
+
+        They have reported after the first time and until the other, or at other times in the same tables.
+        """
+        mine = samples.c.room_id == room_id, *self._in_tables(after, until)
+        first = select(func.min(samples.c.reporter_id).label("id")).where(*mine)
+        reporters = first.cte("reporter", recursive=True)
+        following = select(func.min(samples.c.reporter_id)).where(*mine, samples.c.reporter_id > reporters.c.id)
+        return reporters.union_all(select(following.scalar_subquery()).where(reporters.c.id.is_not(None)))
+
+    def _in_tables(self, after: float, until: float) -> Sequence[ColumnElement[bool]]:
+        """Leave out whole tables that have nothing of this time, and no row of the others, where an index finds ids."""
+        if self._span is None:
+            return ()
+        at, first, last = samples.c.received_at, *(round(1000 * time) // self._span for time in (after, until))
+        return at >= first * self._span, at < (last + 1) * self._span
 
 
 def _unpacked(rows: Sequence[Any], about: str | None) -> Iterator[Sequence[Received]]:
@@ -102,43 +143,9 @@ def _is_about(user_id: str | ColumnElement[str]) -> ColumnElement[bool]:
     return is_listed | is_reporter | (samples.c.user_id == user_id)
 
 
-def _samples(query: SampleQuery, last_id: int = 0) -> Select[Any]:
-    """Rows of the query after `last_id`, by id."""
-    within = _within(query.room_id, query.after, query.until)
-    statement = select(*STORED_COLUMNS).where(*within, samples.c.id > last_id)
-    statement = statement.order_by(samples.c.id)
-    if query.about is not None:
-        # What a media server sends to a user is in an entry about the receiver.
-        statement = statement.where(_is_about(query.about) | _is_about(samples.c.reporter_id))
-    if query.reporter_id is not None:
-        return statement.where(samples.c.reporter_id == query.reporter_id)
-    reporters = _reporters(query.room_id)
-    return statement.join(reporters, samples.c.reporter_id == reporters.c.id)
-
-
-def _first_time(query: SampleQuery) -> Select[Any]:
-    """When the first report was received, of any user it may be about."""
-    first = select(func.min(samples.c.received_at)).where(*_within(query.room_id, query.after, query.until))
-    if query.reporter_id is not None:
-        return first.where(samples.c.reporter_id == query.reporter_id)
-    reporters = _reporters(query.room_id)
-    of_each = first.where(samples.c.reporter_id == reporters.c.id).scalar_subquery()
-    return select(func.min(of_each)).select_from(reporters)
-
-
 def _within(room_id: str, after: float, until: float) -> Sequence[ColumnElement[bool]]:
     at = samples.c.received_at
     return samples.c.room_id == room_id, at > round(after * 1000), at <= round(until * 1000)
-
-
-def _reporters(room_id: str) -> Any:
-    """The reporters of a room, each found by one step in the index from the one before."""
-    first = select(func.min(samples.c.reporter_id).label("id")).where(samples.c.room_id == room_id)
-    reporters = first.cte("reporter", recursive=True)
-    following = select(func.min(samples.c.reporter_id)).where(
-        samples.c.room_id == room_id, samples.c.reporter_id > reporters.c.id
-    )
-    return reporters.union_all(select(following.scalar_subquery()).where(reporters.c.id.is_not(None)))
 
 
 def _silences(gap: float, *where: ColumnElement[bool]) -> Select[Any]:

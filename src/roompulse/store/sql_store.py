@@ -1,6 +1,6 @@
 """The store in an SQL database, by SQLAlchemy Core."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -61,6 +61,9 @@ _FARTHEST = 40
 
 class SqlStore:
     """Implements `Log` of one writer, `Store`, `ScoreHistory` and `Chronology`."""
+
+    _by_row: Collection[Table] = (samples, snapshots)
+    """Those of which old rows are deleted."""
 
     def __init__(self, database: Database) -> None:
         self._write = database.write
@@ -151,9 +154,9 @@ class SqlStore:
         return max((at / 1000 for at in found if at is not None), default=None)
 
     async def prune(self, samples_before: float, snapshots_before: float) -> int:
+        by_row = {samples: ("received_at", samples_before), snapshots: ("timestamp", snapshots_before)}
         oldest = (
-            _oldest(samples, "received_at", samples_before),
-            _oldest(snapshots, "timestamp", snapshots_before),
+            *(_oldest(table, *by_row[table]) for table in self._by_row),
             _oldest(events, "time", snapshots_before, events.c.kind != "note"),
             _ended(sessions, sessions.c.ended_at, snapshots_before),
             _ended(attendances, attendances.c.left_at, snapshots_before),
