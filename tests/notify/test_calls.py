@@ -88,7 +88,7 @@ async def test_it_is_not_sent_before_the_report_is_whole(calls: Calls, clock: Cl
     await hold(calls)
     (found,) = await waiting(calls)
     assert found.next_at == pytest.approx(found.message.created_at + WHOLE_AFTER)
-    assert await calls.core.outbox.due(clock()) == []
+    assert await calls.core.outbox.due(clock(), calls.core.channels.ids()) == []
 
 
 async def test_it_is_for_channels_that_want_it(calls: Calls) -> None:

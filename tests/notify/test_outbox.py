@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from roompulse.errors import NotFound
 from roompulse.notify.courier import FIRST_PAUSE, GIVE_UP_AFTER, LONGEST_PAUSE, pause_after
-from roompulse.notify.model import Channel, SendError
+from roompulse.notify.model import Channel, Delivery, SendError
+from roompulse.notify.store import MOST_DUE
 from roompulse.settings import Settings
 from tests.conftest import Clock
 from tests.notify.world import Post, alert, post_of
+from tests.unit.alerts.world import rule
 
 FIRING, RESOLVED = "alert.firing a1", "alert.resolved a1"
 
@@ -71,6 +74,44 @@ async def test_a_channel_that_hangs_delays_no_other(post: Post) -> None:
     post.sender.hanging["one"].set()
     await post.courier.idle()
     assert ("one", FIRING) in post.sender.sent
+
+
+async def test_many_messages_that_wait_for_a_channel_hold_up_no_other(post: Post) -> None:
+    many = MOST_DUE + 1
+    await post.put(*(alert(id=f"a{number}") for number in range(many)))
+    post.sender.faults = {"one": [SendError("503")]}
+    assert await post.deliver(3) == [("two", f"alert.firing a{number}") for number in range(many)]
+
+
+async def test_what_is_delivered_while_the_outbox_is_read_is_not_sent_again(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs = post.sender.hanging["one"] = asyncio.Event()
+    post.rule = rule(channels=[one.id for one in post.channels.all() if one.name == "one"])
+    await post.put(alert())
+    await post.courier.deliver()
+    due = post.outbox.due
+
+    async def read_slowly(*which: Any) -> list[Delivery]:
+        found = await due(*which)
+        hangs.set()
+        await post.courier.idle()
+        await asyncio.sleep(0)
+        return found
+
+    monkeypatch.setattr(post.outbox, "due", read_slowly)
+    await post.courier.deliver()
+    await post.courier.idle()
+    assert post.sender.sent == [("one", FIRING)]
+
+
+async def test_what_cannot_be_made_waits_as_what_cannot_be_sent(post: Post) -> None:
+    post.sender.faults = {"one": [ValueError("a header of two lines")]}
+    await post.put(alert())
+    assert await post.deliver(3) == [("two", FIRING)]
+    assert "ValueError, see the log of the server" in {one.detail for one in await post.outbox.of_alert("a1")}
+    post.clock.advance(FIRST_PAUSE)
+    assert await post.deliver() == [("one", FIRING)]
 
 
 async def test_pauses_grow_and_after_a_day_it_is_given_up(post: Post) -> None:

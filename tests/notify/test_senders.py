@@ -26,6 +26,7 @@ from roompulse.notify.email import EmailSender, smtp_server
 from roompulse.notify.model import Channel, SendError, shown
 from roompulse.notify.targets import Targets
 from roompulse.notify.webhook import WebhookSender, signed_headers
+from roompulse.notify.words import subject
 from roompulse.settings import Settings
 from tests.notify.world import SECRET, alert, message, no_report
 
@@ -267,7 +268,7 @@ def test_user_and_password_are_percent_decoded() -> None:
 async def test_apprise_is_given_subject_and_text(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[dict[str, str]] = []
 
-    class Service:
+    class Service(list[Any]):
         async def async_notify(self, **message: str) -> bool:
             sent.append(message)
             return len(sent) == 1
@@ -283,8 +284,22 @@ async def test_apprise_is_given_subject_and_text(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
+    "url", ["json://127.0.0.1", "json://[::1]:9/", "mailto://u:p@example.com?smtp=127.0.0.1", "ntfy://localhost/topic"]
+)
+async def test_apprise_connects_to_no_address_that_is_not_public(url: str) -> None:
+    sender = AppriseSender(Targets(private=False), Settings(data=Path("none")))
+    with pytest.raises(SendError, match="not public"):
+        await sender.send(Channel("own", "apprise", url=url), message())
+
+
+def test_a_subject_is_one_line() -> None:
+    assert subject(message(alert=alert(rule="two\u2028lines"))).startswith("[FIRING] critical: two lines: stand up")
+
+
+@pytest.mark.parametrize(
     ("fields", "field"),
     [
+        ({"kind": "apprise", "url": "json://example.com, json://127.0.0.1"}, "url"),
         ({"kind": "webhook", "secret": SECRET}, "url"),
         ({"kind": "webhook", "url": "ftp://x", "secret": SECRET}, "url"),
         ({"kind": "webhook", "url": "https://", "secret": SECRET}, "url"),

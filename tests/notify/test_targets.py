@@ -32,6 +32,10 @@ from roompulse.notify.targets import Targets, is_public
         "::ffff:10.0.0.1",
         "64:ff9b::a9fe:a9fe",
         "2002:7f00:1::1",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "fec0::1",
+        "64:ff9b:1::7f00:1",
     ],
 )
 def test_addresses_that_are_not_public(address: str) -> None:
@@ -67,7 +71,18 @@ async def test_a_name_that_does_not_exist_is_tried_again() -> None:
     assert not raised.value.final
 
 
-@pytest.mark.parametrize(("host", "allowed"), [("tokenA", True), ("", True), ("localhost", False), ("10.1.1.1", False)])
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        ("tokenA", True),
+        ("", True),
+        ("localhost", False),
+        ("an.LocalHost.", False),
+        ("10.1.1.1", False),
+        ("[::1]", False),
+        ("::1", False),
+    ],
+)
 def test_hosts_in_urls_of_apprise_are_checked_as_far_as_they_can_be(host: str, allowed: bool) -> None:  # noqa: FBT001
     targets: Any = Targets(private=False)
     if allowed:

@@ -10,7 +10,7 @@ from roompulse.alerts.store import SqlAlerts
 from roompulse.calls.model import CallReport
 from roompulse.notify.channels import Channels
 from roompulse.notify.courier import Courier
-from roompulse.notify.model import Channel, EndedCall, Message, SendError, alert_of
+from roompulse.notify.model import Channel, EndedCall, Message, alert_of
 from roompulse.notify.store import Outbox
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
@@ -59,7 +59,7 @@ class FakeSender:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
-        self.faults: dict[str, list[SendError]] = {}
+        self.faults: dict[str, list[Exception]] = {}
         self.hanging: dict[str, Any] = {}
 
     async def send(self, channel: Channel, message: Message) -> str:

@@ -30,7 +30,7 @@ Hold = Annotated[float, Meta(ge=0, le=LONGEST_HOLD)]
 Glob = Annotated[str, Meta(min_length=1, max_length=LONGEST_GLOB)]
 Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
 Note = Annotated[str, Meta(max_length=LONGEST_NOTE)]
-TimeOfDay = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", max_length=5)]
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", max_length=5)]
 
 
 class Condition(Struct, frozen=True, forbid_unknown_fields=True):

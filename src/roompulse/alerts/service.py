@@ -219,8 +219,6 @@ class AlertService:
 
     async def add_rule(self, rule: Rule, channels: Iterable[str]) -> Rule:
         """The rule with its id; raises BadRequest for one that cannot be."""
-        if len(self._rules) >= self._max_rules:
-            raise BadRequest(f"$: there are {self._max_rules} rules already, the maximum (MAX_RULES)")
         return await self._put_rule(replace(rule, id=new_id()), channels)
 
     async def change_rule(self, rule_id: str, rule: Rule, channels: Iterable[str]) -> Rule:
@@ -234,6 +232,8 @@ class AlertService:
             if channel not in known:
                 raise BadRequest(f"$.channels[{place}]: there is no such channel")
         async with self._changing():
+            if rule.id not in self._rules and len(self._rules) >= self._max_rules:
+                raise BadRequest(f"$: there are {self._max_rules} rules already, the maximum (MAX_RULES)")
             await self._store.put_rules(rule)
             self._rules[rule.id] = rule
             await self._apply_rules()
@@ -261,10 +261,10 @@ class AlertService:
             raise BadRequest("$.until: must be within a year from now")
         if silence.rule_id is not None and silence.rule_id not in self._rules:
             raise BadRequest("$.rule_id: there is no such rule")
-        if len(self.silences) >= MAX_SILENCES:
-            raise BadRequest(f"$: there are {MAX_SILENCES} silences already, the maximum")
         silence = replace(silence, id=new_id())
         async with self._changing():
+            if len(self.silences) >= MAX_SILENCES:
+                raise BadRequest(f"$: there are {MAX_SILENCES} silences already, the maximum")
             await self._store.put_silence(silence)
             self._silences[silence.id] = silence
             self._evaluator.set_silences(self.silences)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from roompulse.notify import words
 from roompulse.notify.model import Channel, Message, SendError, alert_of
@@ -20,12 +19,18 @@ _TYPES = {"info": "info", "warning": "warning", "critical": "failure"}
 
 
 def service_of(url: str) -> "Apprise | None":
-    """The service that a URL is of; None for a URL that Apprise does not know. It takes long at the first time."""
+    """The service that a URL is of; None for a URL of none or of several. It takes long at the first time."""
     from apprise import Apprise  # half a second, and most servers have no such channel
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it logs parts of URLs, which are secrets
     service = Apprise()
-    return service if service.add(url) else None
+    return service if service.add(url) and len(service) == 1 else None
+
+
+def _hosts(service: "Apprise") -> list[str]:
+    """Where it says that it connects to, as it understands the URL."""
+    hosts = (getattr(one, name, None) for one in service for name in ("host", "smtp_host"))
+    return [host for host in hosts if isinstance(host, str)]
 
 
 class AppriseSender:
@@ -35,12 +40,12 @@ class AppriseSender:
 
     async def send(self, channel: Channel, message: Message) -> str:
         """Send the message; raises SendError. Apprise does not say why it failed."""
-        url = channel.url or ""
-        # It connects by itself: what it is told to connect to by name cannot be checked here.
-        self._targets.check_named(urlsplit(url).hostname or "")
-        service = await asyncio.to_thread(service_of, url)
+        service = await asyncio.to_thread(service_of, channel.url or "")
         if service is None:
             raise SendError("Apprise does not know this URL", final=True)
+        # It connects by itself: what it is told to connect to by name cannot be checked here.
+        for host in _hosts(service):
+            self._targets.check_named(host)
         alert = alert_of(message)
         notify_type = "success" if alert.state == "resolved" else _TYPES[alert.severity]
         try:

@@ -75,16 +75,16 @@ class Courier:
 
     async def deliver(self) -> None:
         """Begin to send what is due, on all channels that are idle."""
-        if not self._channels.ids():
-            return  # What waited for a channel that was removed is given up.
         now, due = self._clock(), defaultdict[str, list[Delivery]](list)
-        for delivery in await self._outbox.due(now):
+        idle = [one for one in self._channels.ids() if one not in self._busy and self._paused.get(one, 0.0) <= now]
+        if not idle:
+            return
+        for delivery in await self._outbox.due(now, idle):
             due[delivery.channel_id].append(delivery)
         for channel_id, waiting in due.items():
-            if channel_id not in self._busy and self._paused.get(channel_id, 0.0) <= now:
-                task = asyncio.create_task(self._deliver_to(channel_id, waiting))
-                self._busy[channel_id] = task
-                task.add_done_callback(lambda _task, of=channel_id: self._busy.pop(of, None))  # type: ignore[misc]
+            task = asyncio.create_task(self._deliver_to(channel_id, waiting))
+            self._busy[channel_id] = task
+            task.add_done_callback(lambda _task, of=channel_id: self._busy.pop(of, None))  # type: ignore[misc]
 
     async def idle(self) -> None:
         """Return once nothing is being sent."""
@@ -123,6 +123,11 @@ class Courier:
                 return await self._senders[channel.kind].send(channel, message)
         except TimeoutError:
             raise SendError(f"no answer within {LONGEST_ATTEMPT:g} s") from None
+        except SendError:
+            raise
+        except Exception as error:
+            logger.exception("a message could not be made or sent")
+            raise SendError(f"{type(error).__name__}, see the log of the server") from error
 
     async def _failed(self, channel: Channel, delivery: Delivery, error: SendError) -> bool:
         now = self._clock()

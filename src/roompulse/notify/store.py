@@ -43,8 +43,8 @@ class Outbox:
 
         await self._run(work)
 
-    async def due(self, now: float) -> list[Delivery]:
-        """Messages to send now, oldest first; of each alert and channel only the one that comes first."""
+    async def due(self, now: float, channel_ids: Sequence[str]) -> list[Delivery]:
+        """Messages to send now to these channels, oldest first; of each alert and channel only the first."""
         earlier = deliveries.alias()
         is_first = ~exists().where(
             and_(
@@ -54,7 +54,8 @@ class Outbox:
                 earlier.c.id < deliveries.c.id,
             )
         )
-        statement = select(deliveries).where(deliveries.c.next_at <= now * 1000, is_first)
+        of_channels = deliveries.c.channel_id.in_(channel_ids)
+        statement = select(deliveries).where(of_channels, deliveries.c.next_at <= now * 1000, is_first)
         return await self._read(statement.order_by(deliveries.c.id).limit(MOST_DUE))
 
     async def of_alert(self, alert_id: str) -> list[Delivery]:

@@ -11,6 +11,8 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from roompulse.notify.model import SendError
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_UNICAST = IPv6Network("2000::/3")
+"""All that is assigned to the internet of IPv6."""
 
 
 class Targets:
@@ -35,9 +37,9 @@ class Targets:
         if self._private:
             return
         try:
-            allowed = is_public(host)
+            allowed = is_public(host.strip("[]"))
         except ValueError:
-            allowed = host != "localhost" and not host.endswith(".localhost")
+            allowed = host.lower().removesuffix(".").rpartition(".")[2] != "localhost"
         if not allowed:
             raise SendError(f"{host} is not public (ALERT_PRIVATE_TARGETS allows it)", final=True)
 
@@ -45,8 +47,10 @@ class Targets:
 def is_public(address: str) -> bool:
     """Whether the address is one of the internet; of one that embeds an IPv4 address, that counts."""
     ip = ip_address(address.partition("%")[0])
-    embedded = _embedded(ip) if isinstance(ip, IPv6Address) else None
-    return ip.is_global and not ip.is_multicast and (embedded is None or is_public(str(embedded)))
+    if isinstance(ip, IPv4Address):
+        return ip.is_global and not ip.is_multicast
+    embedded = _embedded(ip)
+    return ip.is_global and ip in _UNICAST if embedded is None else is_public(str(embedded))
 
 
 def _embedded(ip: IPv6Address) -> IPv4Address | None:

@@ -13,10 +13,11 @@ def base_url(settings: Settings) -> str:
 
 
 def subject(message: Message) -> str:
+    """One line: names of rules may have separators of lines."""
     alert = alert_of(message)
     where = " / ".join(filter(None, (alert.room_id, alert.user_id))) or "server"
     state = "TEST" if message.type == "alert.test" else alert.state.upper()
-    return f"[{state}] {alert.severity}: {alert.rule}: {where}"
+    return " ".join(f"[{state}] {alert.severity}: {alert.rule}: {where}".split())
 
 
 def text(message: Message, base: str) -> str:

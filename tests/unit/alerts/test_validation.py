@@ -66,6 +66,7 @@ def test_the_default_rules_can_be() -> None:
         ({"scope": {"labels": {"region": "x" * 257}}}, "$.scope.labels"),
         ({"active": {"days": [], "from": "09:00", "to": "18:00", "zone": "UTC"}}, "$.active.days"),
         ({"active": {"days": ["mon"], "from": "24:00", "to": "18:00", "zone": "UTC"}}, "$.active.from"),
+        ({"active": {"days": ["mon"], "from": "0٨:00", "to": "18:00", "zone": "UTC"}}, "$.active.from"),
         ({"active": {"days": ["mon"], "from": "09:00", "to": "18:00", "zone": "Mars/Base"}}, "$.active.zone"),
         ({"active": {"days": ["mon"], "from": "09:00", "to": "18:00", "zone": "../etc/passwd"}}, "$.active.zone"),
         ({"active": {"days": ["mon"], "from": "09:00", "to": "18:00", "zone": "Europe"}}, "$.active.zone"),
