@@ -15,8 +15,9 @@ run: .venv/run ## Serve http://localhost:8180
 demo: .venv/run ## Serve it with a real call to make worse, at /demo/call
 	$(BIN)/roompulse serve --demo
 
-cluster: .venv/dev ## Serve it with three workers on a PostgreSQL of its own, in build/cluster
+cluster: .venv/dev ## Serve it with a PostgreSQL of its own, three workers and haproxy, in build/cluster
 	@$(BIN)/python -m tests.postgres_server
+	@$(BIN)/python -m tests.haproxy
 	@$(BIN)/python -m tests.cluster
 
 simulate: .venv/run ## Fill it with simulated calls
@@ -25,8 +26,11 @@ simulate: .venv/run ## Fill it with simulated calls
 # Tests marked as slow come first, and a worker that has none left takes over from the other.
 PYTEST := $(BIN)/pytest --dist worksteal --numprocesses
 
-test: .venv/dev ## Run every check and every test, browser included; with ENGINE=postgres the API tests on three workers
-	@$(MAKE) --no-print-directory --jobs 3 --output-sync=line check unit e2e
+# Where make can, what runs at once writes line by line.
+WHOLE_LINES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=line)
+
+test: .venv/dev ## Run every check and every test, browser included; a part of those of the API on PostgreSQL too
+	@$(MAKE) --no-print-directory --jobs 3 $(WHOLE_LINES) check unit e2e
 
 quick: .venv/dev ## Run every check, and the tests that need neither a browser nor patience (2 minutes)
 	@$(MAKE) --no-print-directory --jobs 2 check fast
@@ -44,12 +48,18 @@ format: .venv/dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# What one request changes and another one shows: these tests run on PostgreSQL too, each request at the next of three applications.
+SHARED := access access_page again alert_pages alerts calls events exports hidden_ids history insights notes overview past \
+  servers shares user_history
+
 servers: .venv/dev
 	$(BIN)/python -m tests.nginx
+	$(BIN)/python -m tests.haproxy
 	$(BIN)/python -m tests.postgres_server
 
-unit: servers ## Run the tests that need no browser
+unit: servers ## Run the tests that need no browser; with ENGINE=postgres those of the API alone, on three workers
 	$(PYTEST) 2 tests
+	$(if $(ENGINE),,ENGINE=postgres $(PYTEST) 2 $(SHARED:%=tests/api/test_%.py))
 
 fast: servers
 	$(PYTEST) 3 -m "not slow" tests

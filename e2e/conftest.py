@@ -19,13 +19,19 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
-from tests.conftest import make_server, pytest_collection_finish, pytest_collection_modifyitems, server
+from tests.conftest import (
+    make_server,
+    postgres_url,
+    pytest_collection_finish,
+    pytest_collection_modifyitems,
+    server,
+)
 
 from e2e import firefox
 from e2e.chromium import ARGUMENTS, find_chromium
 from e2e.pages import ALONE
 
-__all__ = ["make_server", "pytest_collection_finish", "pytest_collection_modifyitems", "server"]
+__all__ = ["make_server", "postgres_url", "pytest_collection_finish", "pytest_collection_modifyitems", "server"]
 
 DEADLINE = 60_000
 """Milliseconds after which what a page is to show will not come any more, however busy the machine is."""

@@ -7,23 +7,23 @@ from typing import Any
 
 import msgspec
 
-from roompulse.access.database import AccessDatabase
 from roompulse.access.keys import add_key
 from roompulse.access.model import Key, KeyKind
 from roompulse.access.store import AccessStore
+from roompulse.engines import access_of
 from roompulse.settings import Settings
 from tests.builders import NOW
 
 
 async def new_key(settings: Settings, kind: KeyKind) -> tuple[Key, str]:
     """A key in the database of these settings, and what its holder shows."""
-    database = AccessDatabase(settings)
+    database = access_of(settings)
     async with database.open():
         return await add_key(AccessStore(database), kind, "a program", NOW)
 
 
 async def remove_key(settings: Settings, key: Key) -> None:
-    database = AccessDatabase(settings)
+    database = access_of(settings)
     async with database.open():
         assert await AccessStore(database).remove_key(key.id)
 

@@ -1,23 +1,25 @@
 import gc
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
 import pytest
 from litestar import Litestar
-from msgspec.structs import replace
 
 from roompulse.app import create_app
 from roompulse.clock import WallClock
 from roompulse.settings import Settings
+from roompulse.store.files import is_postgres
 from roompulse.web.application import Application
 from tests.builders import NOW
 from tests.databases import make_databases
 from tests.postgres_server import ENGINE, WORKERS, InTurn, database, postgres
 from tests.server import Server
+
+API = Path(__file__).parent / "api"
 
 
 class Clock(WallClock):
@@ -40,13 +42,13 @@ class Clock(WallClock):
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the slow tests, so that none is left to one worker when the others have nothing more to do.
 
-    On PostgreSQL, leave out what is about one process.
+    On PostgreSQL, leave out all but the API tests, and of these what is about one process.
     """
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     if ENGINE == "postgres":
-        left_out = [item for item in items if item.get_closest_marker("one_process")]
-        items[:] = [item for item in items if not item.get_closest_marker("one_process")]
-        config.hook.pytest_deselected(items=left_out)
+        chosen = [item for item in items if item.path.parent == API and not item.get_closest_marker("one_process")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
 
 
 def pytest_collection_finish() -> None:
@@ -73,55 +75,60 @@ def clock() -> Clock:
     return Clock()
 
 
+@asynccontextmanager
+async def serving(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application in this process; on PostgreSQL, of several in turn."""
+    applications = [create_app(settings, clock) for _ in range(WORKERS if is_postgres(settings) else 1)]
+    async with AsyncExitStack() as stack:
+        for application in applications:
+            await stack.enter_async_context(application.lifespan())
+        transports = [httpx.ASGITransport(cast("Any", one)) for one in applications]  # the same protocol, typed twice
+        transport = InTurn(transports) if len(transports) > 1 else transports[0]
+        client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
+        yield await stack.enter_async_context(client)
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Settings]:
     """Those of an application whose databases are there, and empty."""
-    make_databases(tmp_path / "data")
-    return Settings(data=tmp_path / "data")
+    if ENGINE == "postgres":
+        with database(request.getfixturevalue("postgres_url")) as url:
+            yield Settings(data=tmp_path / "data", database_url=url)
+    else:
+        make_databases(tmp_path / "data")
+        yield Settings(data=tmp_path / "data")
 
 
 @pytest.fixture
-async def client(settings: Settings, clock: Clock, request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application in this process, whose time is `clock`."""
-    async with served(settings, clock, request) as client:
+async def client(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application, whose time is `clock`."""
+    async with serving(settings, clock) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-def make_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Settings]:
+def make_settings(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Callable[[], Settings]]:
     """Make settings like those of `settings`, for what is kept for more than one test."""
+    with ExitStack() as stack:
 
-    def make() -> Settings:
-        data = tmp_path_factory.mktemp("kept") / "data"
-        make_databases(data)
-        return Settings(data=data)
+        def make() -> Settings:
+            data = tmp_path_factory.mktemp("kept") / "data"
+            if ENGINE == "postgres":
+                url = stack.enter_context(database(request.getfixturevalue("postgres_url")))
+                return Settings(data=data, database_url=url)
+            make_databases(data)
+            return Settings(data=data)
 
-    return make
+        yield make
 
 
 @pytest.fixture(scope="module")
-async def kept(
-    make_settings: Callable[[], Settings], request: pytest.FixtureRequest
-) -> AsyncIterator[httpx.AsyncClient]:
+async def kept(make_settings: Callable[[], Settings]) -> AsyncIterator[httpx.AsyncClient]:
     """A client of one application for all tests of a module that do not mind each other: to make one takes longest."""
-    async with served(make_settings(), Clock(), request) as client:
+    async with serving(make_settings(), Clock()) as client:
         yield client
-
-
-@asynccontextmanager
-async def served(settings: Settings, clock: Clock, request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of one application, or on PostgreSQL of several in turn."""
-    if ENGINE == "sqlite":
-        async with client_of(create_app(settings, clock)) as client:
-            yield client
-        return
-    async with AsyncExitStack() as stack:
-        url = stack.enter_context(database(request.getfixturevalue("postgres_url")))
-        applications = [create_app(replace(settings, database_url=url), clock) for _ in range(WORKERS)]
-        for application in applications:
-            await stack.enter_async_context(application.lifespan())
-        client = httpx.AsyncClient(transport=InTurn(applications), base_url="http://localhost")
-        yield await stack.enter_async_context(client)
 
 
 @pytest.fixture(scope="session")

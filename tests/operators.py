@@ -10,13 +10,14 @@ from typing import Any
 import httpx
 from argon2 import PasswordHasher
 
-from roompulse.access.database import AccessDatabase
 from roompulse.access.keys import digest_of
 from roompulse.access.model import Operator, Role, SignIn
 from roompulse.access.store import AccessStore
+from roompulse.engines import access_of
 from roompulse.settings import Settings
-from roompulse.store.files import access_path
+from roompulse.store.files import access_path, is_postgres
 from tests.builders import NOW
+from tests.postgres_server import rows
 
 PASSWORD = "correct horse"  # noqa: S105  (of nobody)
 WRONG_PASSWORD = "a wrong password"  # noqa: S105
@@ -33,7 +34,7 @@ def password_hash() -> str:
 
 async def add_operators(settings: Settings, **roles: Role) -> None:
     """Add operators as in `ada="admin"`, each of whom has the PASSWORD, and is signed in by `cookie_of`."""
-    database = AccessDatabase(settings)
+    database = access_of(settings)
     async with database.open():
         store = AccessStore(database)
         for name, role in roles.items():
@@ -90,5 +91,8 @@ def scope_of(method: str, path: str, headers: Mapping[str, str]) -> Any:
 
 def sign_ins_of(settings: Settings) -> list[str]:
     """Operators by their sign-ins, as the database has them."""
+    query = "SELECT operator FROM sign_in ORDER BY operator, used_at"
+    if is_postgres(settings):
+        return [name for (name,) in rows(settings.database_url or "", query)]
     with closing(sqlite3.connect(access_path(settings))) as connection:
-        return [name for (name,) in connection.execute("SELECT operator FROM sign_in ORDER BY operator, used_at")]
+        return [name for (name,) in connection.execute(query)]

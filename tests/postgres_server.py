@@ -11,13 +11,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from copy import copy
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]
 import httpx
@@ -26,6 +26,8 @@ from benchmarks.processes import free_port
 from roompulse.engines import access_of
 from roompulse.settings import Settings
 from tests.process import DEADLINE, eventually
+
+T = TypeVar("T")
 
 ENGINE = os.environ.get("ENGINE", "sqlite")
 """What tests of the application run on: sqlite, or postgres with WORKERS applications in turn."""
@@ -61,7 +63,7 @@ class PostgresServer:
         """`settings` are such as `fsync=on`."""
         self.data, self._log, self._port = folder / "postgres", folder / "postgres.log", free_port()
         self.url = f"postgresql://roompulse@127.0.0.1:{self._port}/postgres"
-        self._user = _unprivileged(folder) if os.geteuid() == 0 else []
+        self.user = _unprivileged(folder) if os.geteuid() == 0 else []
         given = (
             f"port={self._port}",
             f"unix_socket_directories={folder}",
@@ -86,7 +88,7 @@ class PostgresServer:
         found.url = self.url.replace(str(self._port), str(found._port))
         found._options = [*self._options, "-c", f"port={found._port}"]
         folder.mkdir()
-        if self._user:
+        if self.user:
             _unprivileged(folder)
         source = f"host=127.0.0.1 port={self._port} user=roompulse"
         self.run("pg_basebackup", "-D", str(found.data), "-R", "-c", "fast", "--no-sync", "-d", source)
@@ -95,7 +97,7 @@ class PostgresServer:
     def run(self, name: str, *arguments: str) -> None:
         """Run a program of PostgreSQL as the user whose files they are; fails with what it wrote."""
         done = subprocess.run(
-            [*self._user, program(name), *arguments],
+            [*self.user, program(name), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -107,7 +109,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Return when it takes connections."""
-        command = [*self._user, program("postgres"), "-D", str(self.data), *self._options]
+        command = [*self.user, program("postgres"), "-D", str(self.data), *self._options]
         with self._log.open("ab") as log:
             # A child, and no daemon: so that its process is gone once it was killed. Ctrl-C is not for it.
             self._process = subprocess.Popen(
@@ -124,13 +126,20 @@ class PostgresServer:
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(DEADLINE)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def pids(self) -> list[int]:
+        """All of its processes."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [self.pid, *map(int, children)]
+
     def kill(self) -> None:
         """Let all of its processes end at once, as when the machine loses them."""
-        pid = self._process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for one in (pid, *map(int, children)):
+        for pid in self.pids():
             with suppress(ProcessLookupError):
-                os.kill(one, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
         self._process.wait(DEADLINE)
 
 
@@ -169,9 +178,11 @@ def schema_of(url: str) -> str:
 def database(url: str) -> Iterator[str]:
     """The URL of a database on this server that nobody else uses, with the tables of this version: empty ones."""
     name = f"test_{secrets.token_hex(6)}"
-    _run(_execute(url, f"CREATE DATABASE {name} TEMPLATE {_prepared(url)}"))
-    yield _with_database(url, name)
-    _run(_execute(url, f"DROP DATABASE {name} WITH (FORCE)"))
+    _run(execute(url, f"CREATE DATABASE {name} TEMPLATE {_prepared(url)}"))
+    try:
+        yield _with_database(url, name)
+    finally:
+        _run(execute(url, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @cache
@@ -179,7 +190,7 @@ def _prepared(url: str) -> str:
     """A database that a worker has migrated, and that nobody uses."""
 
     async def prepare() -> None:
-        await _execute(url, "CREATE DATABASE prepared")
+        await execute(url, "CREATE DATABASE prepared")
         settings = Settings(data=Path("unused"), database_url=_with_database(url, "prepared"))
         async with access_of(settings).open():
             pass
@@ -188,21 +199,41 @@ def _prepared(url: str) -> str:
     return "prepared"
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _run(work: Coroutine[Any, Any, T]) -> T:
     """Run this to its end in another thread, as an event loop may run in this one."""
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, _bounded(work)).result()
+        return thread.submit(asyncio.run, _bounded(work)).result()
 
 
-async def _bounded(work: Coroutine[Any, Any, None]) -> None:
+async def _bounded(work: Coroutine[Any, Any, T]) -> T:
     async with asyncio.timeout(DEADLINE):
-        await work
+        return await work
 
 
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    await connection.execute(statement)
-    await connection.close()
+async def execute(url: str, *statements: str) -> None:
+    """Run these by a connection of their own."""
+    for statement in statements:
+        await fetch(url, statement)
+
+
+async def fetch(url: str, query: str) -> list[Any]:
+    """The rows of a query by a connection of its own."""
+    connection = await asyncpg.connect(url, timeout=DEADLINE)
+    try:
+        found: list[Any] = await connection.fetch(query, timeout=DEADLINE)
+    finally:
+        connection.terminate()
+    return found
+
+
+def rows(url: str, query: str) -> list[Any]:
+    """`fetch`, where an event loop may run."""
+    return _run(fetch(url, query))
+
+
+async def is_synchronous(url: str) -> bool:
+    """Whether each commit waits for a standby."""
+    return bool(await fetch(url, "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"))
 
 
 def _with_database(url: str, name: str) -> str:
@@ -212,8 +243,8 @@ def _with_database(url: str, name: str) -> str:
 class InTurn(httpx.AsyncBaseTransport):
     """Sends each request to the next one of several applications."""
 
-    def __init__(self, applications: list[Any]) -> None:
-        self._transports = [httpx.ASGITransport(one) for one in applications]
+    def __init__(self, transports: Sequence[httpx.ASGITransport]) -> None:
+        self._transports = transports
         self._next = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

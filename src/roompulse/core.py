@@ -208,6 +208,7 @@ class Core:
             self.health.run(),
             self.timeline.run(),
             self.engine.keep_time(),
+            self.retention.watch(),
             self.engine.run_once(self._jobs_of_one),
             self.others.look(),
             self.noticed.run(),

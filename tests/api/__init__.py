@@ -4,23 +4,17 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 
-from roompulse.app import create_app
 from roompulse.settings import Settings
-from tests.conftest import Clock
+from roompulse.store.files import is_postgres
+from tests import postgres_server
+from tests.conftest import serving
 
-
-@asynccontextmanager
-async def serving(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    """A client like the fixture `client`, of an application with other settings."""
-    app = create_app(settings, clock)
-    transport = httpx.ASGITransport(cast("Any", app))
-    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        yield client
+__all__ = ["assert_problem", "data", "refusing", "serving", "url", "without_table"]
 
 
 def url(*segments: str) -> str:
@@ -51,16 +45,22 @@ def assert_problem(answer: httpx.Response, status: int, *names: str) -> None:
 
 
 @asynccontextmanager
-async def refusing(settings: Settings, table: str, when: str = "1") -> AsyncIterator[None]:
+async def refusing(settings: Settings, table: str, when: str = "1 = 1") -> AsyncIterator[None]:
     """Make the database refuse the rows of `table` for which `when` holds."""
-    await _execute(
-        settings,
-        f"CREATE TRIGGER refuse BEFORE INSERT ON {table} WHEN {when} BEGIN SELECT RAISE(ABORT, 'refused'); END",
-    )
+    if is_postgres(settings):
+        refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$"
+        trigger = f"CREATE TRIGGER refuse BEFORE INSERT ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION refuse()"
+        await _execute(settings, refuse, trigger)
+    else:
+        body = "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        await _execute(settings, f"CREATE TRIGGER refuse BEFORE INSERT ON {table} WHEN {when} {body}")
     try:
         yield
     finally:
-        await _execute(settings, "DROP TRIGGER refuse")
+        if is_postgres(settings):
+            await _execute(settings, f"DROP TRIGGER refuse ON {table}", "DROP FUNCTION refuse")
+        else:
+            await _execute(settings, "DROP TRIGGER refuse")
 
 
 @asynccontextmanager
@@ -73,10 +73,14 @@ async def without_table(settings: Settings, table: str) -> AsyncIterator[None]:
         await _execute(settings, f"ALTER TABLE taken_away RENAME TO {table}")
 
 
-async def _execute(settings: Settings, statement: str) -> None:
+async def _execute(settings: Settings, *statements: str) -> None:
     def execute() -> None:
         with closing(sqlite3.connect(settings.data / "roompulse.db")) as connection, connection:
-            connection.execute(statement)
+            for statement in statements:
+                connection.execute(statement)
 
-    # In a thread, since the application may have to end a transaction first.
-    await asyncio.to_thread(execute)
+    if is_postgres(settings):
+        await postgres_server.execute(settings.database_url or "", *statements)
+    else:
+        # In a thread, since the application may have to end a transaction first.
+        await asyncio.to_thread(execute)

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import pytest
 
-from roompulse.access.database import AccessDatabase
 from roompulse.access.keys import digest_of
 from roompulse.access.model import Key, KeyKind
 from roompulse.access.store import AccessStore
+from roompulse.engines import access_of
 from roompulse.settings import Settings
 from tests.access import bearer, new_key
 from tests.api import assert_problem, serving
@@ -17,7 +17,7 @@ from tests.conftest import Clock
 
 
 async def add_key(settings: Settings, kind: KeyKind, shown: str = "rp_k1_secret") -> None:
-    database = AccessDatabase(settings)
+    database = access_of(settings)
     async with database.open():
         key_id = shown.split("_")[1]
         await AccessStore(database).add_key(Key(key_id, kind, "a program", digest_of(shown), NOW))

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from roompulse.access.database import AccessDatabase
 from roompulse.access.model import Operator
 from roompulse.access.operators import MAX_OPERATORS
 from roompulse.access.store import AccessStore
 from roompulse.app import create_app
+from roompulse.engines import access_of
 from roompulse.settings import Settings
 from tests.access import bearer, new_key, stored
 from tests.builders import NOW
@@ -70,6 +70,7 @@ async def test_it_says_when_an_operator_was_last_seen(client: httpx.AsyncClient,
     assert f'data-at="{clock()}" data-clock' in await page(client)
 
 
+@pytest.mark.one_process
 async def test_an_operator_is_added_with_a_password_that_is_shown_once(
     client: httpx.AsyncClient, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -103,7 +104,7 @@ async def test_what_cannot_be_added_is_refused_in_words(
 
 
 async def test_there_are_so_many_operators_and_none_more(client: httpx.AsyncClient, settings: Settings) -> None:
-    database = AccessDatabase(settings)
+    database = access_of(settings)
     async with database.open():
         for number in range(MAX_OPERATORS - 3):
             await AccessStore(database).add_operator(Operator(f"op-{number}", "viewer", "", NOW))

@@ -26,6 +26,8 @@ from tests.conftest import Clock
 
 USER, NAME, ROOM = "mallory@example.org", "Mallory McErase", "room of Mallory"
 
+pytestmark = pytest.mark.one_process
+
 
 @pytest.fixture
 async def calls(settings: Settings, clock: Clock) -> AsyncIterator[Calls]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from roompulse.report.model import Entry, Event
 from roompulse.settings import Settings
@@ -60,8 +61,9 @@ async def test_a_level_and_a_verdict_say_since_when_and_why(client: httpx.AsyncC
     assert (verdict["time"], verdict["detail"], verdict["user_id"]) == (NOW + 12, "isolated", None)
 
 
+@pytest.mark.one_process
 async def test_how_long_a_level_has_to_hold_is_a_setting(settings: Settings, clock: Clock) -> None:
-    async with serving(Settings(data=settings.data, event_hold=1), clock) as client:
+    async with serving(replace(settings, event_hold=1), clock) as client:
         await post(client, body(metrics=[Entry("u1", [stream(network=network(packet_loss=9))])]))
         clock.advance(1)
         assert (await kinds(client))[2:] == ["level_changed", "verdict_changed"]

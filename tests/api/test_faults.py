@@ -17,6 +17,8 @@ from tests.builders import NOW, REFERENCE, body
 from tests.conftest import Clock
 from tests.process import soon
 
+pytestmark = pytest.mark.one_process
+
 PAGES = ["/", "/rooms/room-1", "/rooms/room-1/users/u0", "/rooms/not-live", "/calls", f"/rooms/room-1?at={NOW - 10}"]
 LIVE = ["/report/rooms", "/report/metrics/room-1", "/report/metrics/room-1/u0", "/report/history/room-1"]
 NOTICE = "Database not writable since"

@@ -8,14 +8,14 @@ import httpx
 import msgspec
 import pytest
 
+from roompulse.clock import WallClock
+from roompulse.engines import engine_of
 from roompulse.report.model import Entry
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.aggregate import aggregate_of
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import Aggregate
 from roompulse.settings import Settings
-from roompulse.store.engine import Database
-from roompulse.store.sql_store import SqlStore
 from tests.api import assert_problem, data, serving
 from tests.builders import NOW, REFERENCE, network, received, stream, video
 from tests.conftest import Clock
@@ -44,10 +44,10 @@ def aggregate(packet_loss: float = 0.3, users: int = 1, **figures: Any) -> Aggre
 
 async def keep(settings: Settings, *snapshots: tuple[float, Aggregate]) -> None:
     """Write snapshots of room-1 into the database of an application that is not running."""
-    database = Database(settings)
-    async with database.open():
+    engine = engine_of(settings, WallClock())
+    async with engine.database.open():
         for timestamp, one in snapshots:
-            await SqlStore(database).add_snapshots(timestamp, [("room-1", one)])
+            await engine.store.add_snapshots(timestamp, [("room-1", one)])
 
 
 @pytest.fixture(scope="module")

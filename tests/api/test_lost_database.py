@@ -23,6 +23,8 @@ from tests.builders import NOW, body
 from tests.conftest import Clock, client_of
 from tests.process import soon
 
+pytestmark = pytest.mark.one_process
+
 PAGES = ["/", "/rooms/room-1", "/rooms/room-1/users/u0", "/ingest"]
 
 

@@ -9,13 +9,13 @@ from sqlalchemy import insert
 
 from roompulse.access.model import KeyKind
 from roompulse.app import create_app
+from roompulse.clock import WallClock
+from roompulse.engines import engine_of
 from roompulse.events import notes
 from roompulse.events.model import TimelineEvent
 from roompulse.settings import Settings
-from roompulse.store.engine import Database
 from roompulse.store.events import event_row
 from roompulse.store.schema import events
-from roompulse.store.sql_store import SqlStore
 from roompulse.web.api.encoded_rooms import EncodedRooms
 from roompulse.web.api.stream import RoomJsonView
 from roompulse.web.html.templates import assets_and_templates
@@ -233,13 +233,14 @@ class TestOperators:
 
 async def test_a_note_about_long_ago_does_not_make_what_is_newer_old(settings: Settings) -> None:
     """Rows of events are in the order of their time but for notes; what prunes them does not mind notes."""
-    database, day = Database(settings), 86_400.0
+    engine, day = engine_of(settings, WallClock()), 86_400.0
+    database = engine.database
     rows = [TimelineEvent(NOW - day + place, "sdk", text=str(place)) for place in range(3)]
     old = TimelineEvent(NOW - 31 * day, "note", text="long ago", detail="bob")
     async with database.open():
         added = insert(events).values([event_row("r", event) for event in (*rows, old)])
         assert await database.write(lambda connection: connection.execute(added).rowcount) == len(rows) + 1
-        assert await SqlStore(database).prune(0, NOW - 30 * day) == 1
+        assert await engine.store.prune(0, NOW - 30 * day) == 1
         async with database.reading() as connection:
             kept = (await connection.execute(events.select())).all()
     assert [row.text for row in kept] == ["0", "1", "2"]

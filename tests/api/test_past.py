@@ -4,6 +4,7 @@ import re
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from roompulse.report.model import Device, Entry
 from roompulse.settings import Settings
@@ -132,7 +133,7 @@ async def test_what_is_no_time_is_refused_by_its_name(client: httpx.AsyncClient,
 
 
 async def test_where_samples_are_gone_the_figures_of_the_room_are_left(settings: Settings, clock: Clock) -> None:
-    short = Settings(data=settings.data, sample_retention=300, snapshot_interval=0.1)
+    short = replace(settings, sample_retention=300, snapshot_interval=0.1)
     async with serving(short, clock) as client:
         await post(client)
 
@@ -196,7 +197,6 @@ async def test_a_users_page_says_when_it_came_and_went(client: httpx.AsyncClient
     assert fragment.lstrip().startswith("<h2>")
 
 
-@pytest.mark.one_process
 async def test_without_the_database_the_present_is_still_shown(client: httpx.AsyncClient, settings: Settings) -> None:
     await post(client)
     async with without_table(settings, "session"):

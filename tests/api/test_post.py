@@ -503,7 +503,6 @@ async def test_reports_that_wait_together_are_all_saved(client: httpx.AsyncClien
     assert (await data(client, "/report/metrics/room-1"))["aggregate"]["user_count"] == 100
 
 
-@pytest.mark.one_process
 async def test_what_could_not_be_saved_is_neither_acknowledged_nor_shown(
     client: httpx.AsyncClient, settings: Settings
 ) -> None:
@@ -515,7 +514,6 @@ async def test_what_could_not_be_saved_is_neither_acknowledged_nor_shown(
     assert (await post(client, REFERENCE)).status_code == 200
 
 
-@pytest.mark.one_process
 async def test_a_poisonous_report_fails_alone(client: httpx.AsyncClient, settings: Settings) -> None:
     users = [f"u{number}" for number in range(9)]
     async with refusing(settings, "sample", when="NEW.reporter_id = 'u4'"):

@@ -12,6 +12,8 @@ import msgspec
 import pytest
 from sqlalchemy import insert
 
+from roompulse.clock import WallClock
+from roompulse.engines import engine_of
 from roompulse.errors import StoreError
 from roompulse.settings import Settings
 from roompulse.store.contract import HistoryQuery, SampleQuery
@@ -36,12 +38,12 @@ REPORTS, SNAPSHOTS = 2500, 2500
 @pytest.fixture
 async def stored(settings: Settings) -> Settings:
     """Those of an application that has some thousand reports and snapshots of room-1, one each second."""
-    database = Database(settings)
-    async with database.open():
-        store, one = SqlStore(database), aggregate()
-        await store.append([received(NOW - REPORTS + number) for number in range(REPORTS)])
+    engine, one = engine_of(settings, WallClock()), aggregate()
+    async with engine.database.open():
+        await engine.log.append([received(NOW - REPORTS + number) for number in range(REPORTS)])
         rows = [snapshot_row("room-1", NOW - SNAPSHOTS + number, one) for number in range(SNAPSHOTS)]
-        await database.write(lambda connection: connection.execute(insert(snapshots), rows))
+        await engine.database.write(lambda connection: connection.execute(insert(snapshots), rows))
+        await engine.close()
     return settings
 
 
@@ -162,6 +164,7 @@ async def test_the_limit_ends_the_read_of_a_user(stored: Settings, clock: Clock,
                 assert sum(fetched) < 150  # a minute, and the one before it, by which it is rated
 
 
+@pytest.mark.one_process
 async def test_a_read_keeps_no_transaction_while_the_client_reads(stored: Settings) -> None:
     """Otherwise the write-ahead log would grow for as long as a client likes."""
     database = Database(stored)

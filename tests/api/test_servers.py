@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from roompulse.report.model import Entry
 from roompulse.settings import Settings
@@ -91,7 +92,7 @@ async def test_a_room_token_is_for_no_server(access: Access) -> None:  # noqa: F
 
 async def test_a_server_with_a_key_reports_as_many_users_as_a_room_has(settings: Settings, clock: Clock) -> None:
     _, shown = await new_key(settings, "ingest")
-    few = Settings(data=settings.data, max_reported_users=1)
+    few = replace(settings, max_reported_users=1)
     async with serving(few, clock) as client:
         answer = await client.post("/report/metrics", content=of_server(), headers=bearer(shown))
         assert answer.status_code == 200, answer.text

@@ -2,9 +2,8 @@
 
 import logging
 import re
-import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack
 from http.cookies import Morsel, SimpleCookie
 
 import httpx
@@ -12,12 +11,12 @@ import pytest
 from argon2 import PasswordHasher
 from msgspec.structs import replace
 
-from roompulse.access.database import AccessDatabase
 from roompulse.access.keys import digest_of
 from roompulse.access.passwords import AT_ONCE, MAX_WAITING, Passwords
 from roompulse.access.store import AccessStore
 from roompulse.access.throttle import HERE
 from roompulse.app import create_app
+from roompulse.engines import access_of
 from roompulse.settings import Settings
 from roompulse.store.files import access_path
 from tests.conftest import Clock, client_of
@@ -84,6 +83,7 @@ async def test_the_secret_is_in_a_cookie_that_scripts_and_other_sites_do_not_get
     assert not cookie["secure"]
 
 
+@pytest.mark.one_process
 async def test_the_secret_is_nowhere_but_in_the_cookie(
     visitor: httpx.AsyncClient, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -300,14 +300,15 @@ class TestTooManyTries:
 
 async def test_a_hash_of_old_parameters_is_renewed_at_sign_in(settings: Settings, clock: Clock) -> None:
     await add_operators(settings, ada="admin")
-    database = AccessDatabase(settings)
+    database = access_of(settings)
     async with database.open():
         old = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
         await AccessStore(database).change_operator("ada", password_hash=old)
     async with client_of(create_app(settings, clock)) as client:
         assert (await sign_in(client)).status_code == 303
-        with closing(sqlite3.connect(access_path(settings))) as connection:
-            ((new,),) = connection.execute("SELECT password_hash FROM operator")
+        async with database.open():
+            (ada,) = (await AccessStore(database).load()).operators.values()
+        new = ada.password_hash
         assert new != old
         assert not PasswordHasher().check_needs_rehash(new)
         assert (await sign_in(client)).status_code == 303

@@ -11,12 +11,12 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from roompulse import __version__
-from roompulse.access.database import AccessDatabase
 from roompulse.access.keys import digest_of
 from roompulse.access.model import Key
 from roompulse.access.store import AccessStore
 from roompulse.app import create_app
 from roompulse.clock import Clock as AnyClock
+from roompulse.engines import access_of
 from roompulse.errors import REASONS
 from roompulse.settings import Settings
 from roompulse.web.api.health import ready_routes
@@ -129,7 +129,7 @@ async def test_a_server_that_was_told_to_stop_says_so(settings: Settings, clock:
 async def test_where_keys_are_asked_for_health_is_for_anybody_and_metrics_are_not(
     settings: Settings, clock: Clock
 ) -> None:
-    database = AccessDatabase(settings)
+    database = access_of(settings)
     async with database.open():
         await AccessStore(database).add_key(Key("k1", "read", "Prometheus", digest_of("rp_k1_secret"), NOW))
     async with client_of(create_app(settings, clock)) as client:

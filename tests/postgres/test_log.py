@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +21,7 @@ from roompulse.store.contract import SampleQuery
 from roompulse.store.samples import SqlSamples
 from tests.builders import NOW, received
 from tests.postgres_server import schema_of
+from tests.process import DEADLINE, soon
 
 pytestmark = pytest.mark.anyio
 
@@ -33,6 +35,19 @@ class Worker:
     def __init__(self, log: PostgresLog) -> None:
         self.log = log
         self.seen: list[str] = []
+
+    async def restart(self) -> None:
+        """Begin anew, with what is stored."""
+        await self.log.close()
+        self.log = PostgresLog(self.log._database, TIMEOUT)
+        self.seen = []
+        self.note([one async for one in self.log.recent(NOW - 1)])
+
+    def cut(self) -> None:
+        """Lose the connections, whatever is under way on them."""
+        for connection in (self.log._writing._connection, self.log._reading._connection):
+            if connection:
+                connection.terminate()
 
     async def append(self, *user_ids: str) -> None:
         self.note(await self.log.append([received(NOW, user_id=one) for one in user_ids]))
@@ -54,44 +69,96 @@ async def workers(url: str) -> AsyncIterator[list[Worker]]:
         for _ in range(WORKERS):
             database = PostgresDatabase(settings)
             await stack.enter_async_context(database.open())
-            log = PostgresLog(database, TIMEOUT)
-            stack.push_async_callback(log.close)
-            found.append(Worker(log))
+            found.append(Worker(PostgresLog(database, TIMEOUT)))
         yield found
+        for worker in found:
+            await worker.log.close()
 
 
 class Step(Struct, frozen=True):
-    """A worker looks (0 reports) or appends, beside the steps before or after all of them."""
+    """What a worker does, after all steps before or, unless it `waits`, beside those of other workers.
+
+    It appends so many reports or looks; its network fails; or it is another process from now on.
+    """
 
     worker: int
+    what: Literal["append", "look", "cut", "restart"]
     reports: int
     waits: bool
 
 
-steps = st.builds(Step, st.integers(0, WORKERS - 1), st.integers(0, 3), st.booleans())
+steps = st.builds(
+    Step,
+    st.integers(0, WORKERS - 1),
+    st.sampled_from(["append", "append", "append", "look", "cut", "restart"]),
+    st.integers(1, 3),
+    st.booleans(),
+)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(steps, max_size=15))
+class Model:
+    """What is to be seen: `committed` by all, once and in one order, `unknown` once or not at all."""
+
+    def __init__(self) -> None:
+        self.committed: set[str] = set()
+        self.unknown: set[str] = set()
+
+    async def append(self, worker: Worker, user_ids: list[str]) -> None:
+        try:
+            await worker.append(*user_ids)
+        except StoreError:
+            self.unknown |= {*user_ids}
+        else:
+            self.committed |= {*user_ids}
+            assert {*user_ids} <= {*worker.seen}, "it has not seen what it has appended"
+
+    async def look(self, worker: Worker) -> None:
+        before = {*self.committed}
+        with suppress(StoreError):
+            await worker.look()
+            assert before <= {*worker.seen}, "it has not seen what was acknowledged before it looked"
+
+    async def do(self, worker: Worker, step: Step, user_ids: list[str]) -> None:
+        match step.what:
+            case "append":
+                await self.append(worker, user_ids)
+            case "look":
+                await self.look(worker)
+            case "restart":
+                await worker.restart()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(steps, max_size=20))
 def test_all_workers_see_the_same_sequence_nothing_twice_and_nothing_left_out(
     postgres_url: str, sequence: list[Step]
 ) -> None:
     async def run() -> None:
-        async with workers(postgres_url) as all_workers:
-            under_way: list[asyncio.Task[None]] = []
-            appended: list[str] = []
+        async with asyncio.timeout(DEADLINE), workers(postgres_url) as all_workers:
+            model, under_way = Model(), dict[int, asyncio.Task[None]]()
             for number, step in enumerate(sequence):
-                worker, user_ids = all_workers[step.worker], [f"{number}-{one}" for one in range(step.reports)]
-                appended += user_ids
-                # One batch of a worker at a time, as its ingest has it.
-                if step.waits or any(not one.done() for one in under_way):
-                    await asyncio.gather(*under_way)
-                under_way.append(asyncio.create_task(worker.append(*user_ids) if user_ids else worker.look()))
-            await asyncio.gather(*under_way)
-            for worker in all_workers:
-                await worker.look()
-            assert len({tuple(worker.seen) for worker in all_workers}) == 1
-            assert sorted(all_workers[0].seen) == sorted(appended)
+                worker = all_workers[step.worker]
+                if step.what == "cut":
+                    worker.cut()
+                    continue
+                # A worker does one after the other, as its ingest does.
+                before = under_way.values() if step.waits else filter(None, [under_way.get(step.worker)])
+                await asyncio.gather(*before)
+                user_ids = [f"{number}-{one}" for one in range(step.reports)]
+                under_way[step.worker] = asyncio.create_task(model.do(worker, step, user_ids))
+                await asyncio.sleep(0)
+            await asyncio.gather(*under_way.values())
+
+            async def agree() -> bool:
+                # What was cut off may be committed a moment later.
+                for worker in all_workers:
+                    await model.look(worker)
+                return len({tuple(worker.seen) for worker in all_workers}) == 1
+
+            await soon(agree)
+            seen = all_workers[0].seen
+            assert len(seen) == len({*seen})
+            assert model.committed <= {*seen} <= model.committed | model.unknown
 
     asyncio.run(run())
 

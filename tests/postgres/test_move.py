@@ -12,7 +12,7 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, MetaData, Table, select
 
 from roompulse.access.database import AccessDatabase
 from roompulse.cli import main
@@ -26,9 +26,11 @@ from roompulse.report.model import Entry
 from roompulse.settings import Settings
 from roompulse.store import schema
 from roompulse.store.engine import Database
+from roompulse.store.migrate import VERSIONS, migrate
+from roompulse.store.sql_store import SqlStore
 from tests.access import bearer, new_key
 from tests.api.test_overview import LOSSY
-from tests.builders import NOW, stream
+from tests.builders import NOW, received, stream
 from tests.calls import Calls
 from tests.conftest import Clock
 from tests.databases import make_databases
@@ -353,6 +355,25 @@ async def test_a_target_that_is_not_there_is_named(source: Settings, target: Set
     gone = replace(target, database_url="postgresql://me:secret@127.0.0.1:1/calls")
     found = await reason(source, gone)
     assert found.startswith("the database calls at 127.0.0.1:1 cannot be reached (Connection refused)")
+
+
+async def test_a_source_of_an_earlier_version_is_upgraded_and_copied(
+    target: Settings, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in VERSIONS.glob("0*.py"):
+        if path.name < "0009":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    old = Settings(data=tmp_path / "old", commit_timeout=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("roompulse.store.engine.migrate", lambda found: migrate(found, tmp_path))
+        patch.setattr("roompulse.store.engine.metadata", MetaData())
+        database = Database(old)
+        async with database.open():
+            await SqlStore(database).append([received(NOW, user_id="u1")])
+    assert await move(old, target, unseen)
+    async with Calls.of(target, clock) as calls:
+        assert (await calls.client.get("/report/rooms")).json()["data"] == ["room-1"]
+    assert [row[3] for row in (await contents(target))["sample"]] == ["u1"]
 
 
 @pytest.mark.parametrize("which", ["source", "target"])

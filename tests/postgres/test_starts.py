@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import asyncpg  # type: ignore[import-untyped]
 import pytest
 from msgspec.structs import replace
 from sqlalchemy import Connection
@@ -17,16 +16,9 @@ from roompulse.errors import StartupError
 from roompulse.postgres import database as postgres_database
 from roompulse.settings import Settings
 from tests.conftest import Clock
-from tests.postgres_server import PostgresServer, schema_of
+from tests.postgres_server import PostgresServer, execute, schema_of
 
 pytestmark = pytest.mark.anyio
-
-
-async def run(url: str, *statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    for statement in statements:
-        await connection.execute(statement)
-    await connection.close()
 
 
 async def reason(settings: Settings) -> str:
@@ -68,7 +60,7 @@ async def test_a_server_that_says_nothing_is_given_up(
 
 
 async def test_a_wrong_password_is_named_and_not_shown(settings: Settings, postgres_url: str) -> None:
-    await run(postgres_url, "CREATE USER locked PASSWORD 'secret'")
+    await execute(postgres_url, "CREATE USER locked PASSWORD 'secret'")
     url = postgres_url.replace("roompulse@", "locked:not-the-password@")
     found = await reason(replace(settings, database_url=url))
     assert 'password authentication failed for user "locked"' in found
@@ -106,7 +98,7 @@ async def test_a_newer_schema_is_named(settings: Settings) -> None:
 
 
 async def test_a_database_that_only_reads_is_named(settings: Settings, postgres_url: str) -> None:
-    await run(postgres_url, "CREATE USER reader", "ALTER USER reader SET default_transaction_read_only = on")
+    await execute(postgres_url, "CREATE USER reader", "ALTER USER reader SET default_transaction_read_only = on")
     url = postgres_url.replace("roompulse@", "reader@")
     found = await reason(replace(settings, database_url=schema_of(url)))
     assert "read-only" in found

@@ -3,10 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import httpx
+import hypothesis
 import pytest
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import strategies as st
+from msgspec import Struct
 from msgspec.structs import replace
 
 from roompulse.access.keys import add_key
@@ -22,7 +27,8 @@ from tests.access import bearer
 from tests.api import data
 from tests.builders import NOW, body
 from tests.conftest import Clock, client_of
-from tests.postgres_server import schema_of
+from tests.postgres_server import database, schema_of
+from tests.process import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -50,6 +56,103 @@ async def test_answers_and_tags_are_the_same_bytes(settings: Settings, clock: Cl
             one, other = [await client.get(path) for client in clients]
             assert one.content == other.content
             assert one.headers["etag"] == other.headers["etag"]
+
+
+class Act(Struct, frozen=True):
+    """Each of these workers is posted a report, all at once, or is asked, or is another process from now on."""
+
+    what: Literal["post", "ask", "restart"]
+    workers: list[int]
+
+
+acts = st.builds(
+    Act,
+    st.sampled_from(["post", "post", "ask", "restart"]),
+    st.lists(st.integers(0, 2), min_size=1, max_size=3, unique=True),
+)
+
+
+class Cluster:
+    """Three workers, and who posted."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._clock = settings, Clock()
+        self._running: dict[int, tuple[asyncio.Event, asyncio.Task[None]]] = {}
+        self.clients: dict[int, httpx.AsyncClient] = {}
+        self.users: list[str] = []
+
+    async def start(self, worker: int) -> None:
+        """Let it be another process, if it is one."""
+        await self._end(worker)
+        ends, ready = asyncio.Event(), asyncio.Event()
+        # Each in a task of its own, as a lifespan begins and ends in the same one.
+        self._running[worker] = ends, asyncio.create_task(self._serve(worker, ready, ends))
+        await ready.wait()
+
+    async def _serve(self, worker: int, ready: asyncio.Event, ends: asyncio.Event) -> None:
+        try:
+            async with client_of(create_app(self._settings, self._clock)) as self.clients[worker]:
+                ready.set()
+                await ends.wait()
+        finally:
+            ready.set()
+
+    async def _end(self, worker: int) -> None:
+        if worker in self._running:
+            ends, task = self._running.pop(worker)
+            ends.set()
+            await task
+
+    async def stop(self) -> None:
+        for worker in [*self._running]:
+            await self._end(worker)
+
+    async def do(self, act: Act) -> None:
+        self._clock.advance(0.5)
+        if act.what == "post":
+            await asyncio.gather(*map(self._post, act.workers))
+        for worker in act.workers:
+            if act.what == "restart":
+                await self.start(worker)
+            if act.what == "ask":
+                assert await self._shown(worker) == sorted(self.users)
+
+    async def _post(self, worker: int) -> None:
+        user_id = f"u{len(self.users)}"
+        self.users.append(user_id)
+        assert (await self.clients[worker].post("/report/metrics", content=body(user_id=user_id))).status_code == 200
+
+    async def _shown(self, worker: int) -> list[str]:
+        answer = await self.clients[worker].get("/report/metrics/room-1")
+        return sorted(user["user_id"] for user in answer.json()["data"]["users"]) if self.users else []
+
+
+@pytest.mark.slow
+@hypothesis.settings(
+    max_examples=10,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(acts, max_size=8))
+def test_each_read_shows_all_that_was_acknowledged_before_and_all_workers_the_same(
+    postgres_url: str, tmp_path: Path, sequence: list[Act]
+) -> None:
+    async def run(url: str) -> None:
+        async with asyncio.timeout(DEADLINE), AsyncExitStack() as stack:
+            cluster = Cluster(Settings(data=tmp_path, database_url=url))
+            stack.push_async_callback(cluster.stop)
+            for worker in range(3):
+                await cluster.start(worker)
+            for act in sequence:
+                await cluster.do(act)
+            for path in ("/report/rooms", "/report/metrics/room-1", "/report/events/room-1"):
+                answers = [await cluster.clients[worker].get(path) for worker in range(3)]
+                assert len({answer.content for answer in answers}) == 1, path
+                assert len({answer.headers.get("etag") for answer in answers}) == 1, path
+
+    with database(postgres_url) as url:
+        asyncio.run(run(url))
 
 
 @pytest.mark.parametrize("path", ["/report/calls?q=%00", "/calls?q=%00", "/users?q=%00", "/report/history/a%00b"])

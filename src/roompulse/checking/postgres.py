@@ -12,9 +12,9 @@ from roompulse.postgres.database import (
     UNMOVED,
     PostgresDatabase,
     driver_errors,
-    place_of,
     what_is_wrong,
 )
+from roompulse.postgres.place import place_of
 from roompulse.store.migrate import known_revisions
 
 SLACK = 1.0

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Integer, Select, Table, cast, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, delete, exists, func, insert, select, update
 
 from roompulse.insights.cell import Cells, add_to, cut, pack, unpack
 from roompulse.insights.collector import Example, Rollup, Totals, Trait, pick
@@ -24,7 +24,7 @@ _TRAITS = msgspec.json.Decoder(list[Trait])
 _SUMS = ("rooms", "good", "fair", "poor", "unknown", "reports")
 
 
-_HOUR = (cast(trends.c.start / HOUR, Integer) * HOUR).label("hour")
+_HOUR = (trends.c.start // HOUR * HOUR).label("hour")
 
 
 class Stretch(Struct, frozen=True):
@@ -95,7 +95,7 @@ class SqlRollups:
 
     def trends(self, span: Span, step: int) -> Steps[list[TrendPoint]]:
         """Means of each step, by time; a step in which the server did not run is not among them."""
-        begins = (cast(trends.c.start / step, Integer) * step).label("begins")  # `start` would be the column
+        begins = (trends.c.start // step * step).label("begins")  # `start` would be the column
         looks = func.sum(trends.c.looks)
         means = [(func.sum(trends.c[name]) * 1.0 / looks).label(name) for name in _SUMS]
         rows = self._fetch(select(begins, *means).where(_within(span)).group_by("begins").order_by("begins"))

@@ -7,7 +7,8 @@ from typing import TypeVar
 from sqlalchemy import Connection, text
 
 from roompulse.access.database import VERSIONS
-from roompulse.postgres.database import BY_BYTES, MIGRATING, PostgresDatabase, place_of
+from roompulse.postgres.database import BY_BYTES, MIGRATING, PostgresDatabase
+from roompulse.postgres.place import place_of
 from roompulse.store.migrate import migrate
 
 ACCESS = MIGRATING + 3

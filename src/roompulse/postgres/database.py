@@ -5,16 +5,17 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]
-from sqlalchemy import URL, Connection, Executable, make_url, text, update
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Connection, Executable, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from roompulse.errors import StartupError, StoreError
+from roompulse.postgres.place import place_of, url_of
 from roompulse.settings import Settings
 from roompulse.store.migrate import migrate
 from roompulse.store.schema import beat
@@ -47,6 +48,9 @@ MOVE_AGAIN = "run roompulse migrate-to again, which goes on where it was"
 _CONNECT_TIMEOUT = 5.0
 _CONNECTIONS = 4
 
+_SLACK = 1.0
+"""Seconds for which a statement is waited for after PostgreSQL should have cancelled it: then the network is lost."""
+
 T = TypeVar("T")
 
 
@@ -67,20 +71,21 @@ class PostgresDatabase:
 
     def __init__(self, settings: Settings, *, receives: bool = False) -> None:
         """`receives`: to move data into it, which is not all there until that is done."""
-        url = _url_of(settings)
+        url = url_of(settings)
         self._receives = receives
         self.schema = str(url.query.get("schema", "public"))
         self.url = url.difference_update_query(["schema"])
         self.path = Path(f"{url.host}/{url.database}")
         self._timeout = settings.commit_timeout
         self._engine = self._new_engine(_CONNECTIONS)
+        self._open: set[asyncpg.Connection[Any]] = set()
         self._steps = _OtherLoop()
         self._steps_engine = self._new_engine(1)
 
-    def _new_engine(self, connections: int) -> AsyncEngine:
+    def _new_engine(self, connections: int, *, waits: bool = False) -> AsyncEngine:
         return create_async_engine(
             self.url.set(drivername="postgresql+asyncpg", password=None, query={}),  # in words: the next connects
-            async_creator=self.connect,
+            async_creator=partial(self.connect, waits=waits),
             pool_size=connections,
             max_overflow=0,
             pool_timeout=60,
@@ -97,19 +102,30 @@ class PostgresDatabase:
             "idle_in_transaction_session_timeout": "5000",
         }
 
-    async def connect(self) -> "asyncpg.Connection[Any]":
-        """A new connection, for its own use by the log and the lease; raises StoreError."""
-        dsn = self.url.render_as_string(hide_password=False)
-        settings = self._server_settings()
-        connecting = asyncio.create_task(asyncpg.connect(dsn, server_settings=settings, timeout=_CONNECT_TIMEOUT))
+    async def connect(self, *, waits: bool = False) -> "asyncpg.Connection[Any]":
+        """A new connection, for its own use by the log and the lease; raises StoreError.
+
+        Unless it `waits`, a statement without an answer raises TimeoutError: a lost network does not tell.
+        """
+        connecting = asyncio.create_task(
+            asyncpg.connect(
+                self.url.render_as_string(hide_password=False),
+                server_settings=self._server_settings(),
+                timeout=_CONNECT_TIMEOUT,
+                command_timeout=None if waits else self._timeout + _SLACK,
+            )
+        )
         with driver_errors():
             try:
-                return await asyncio.shield(connecting)
+                connection = await asyncio.shield(connecting)
             except asyncio.CancelledError:
                 # If it was cancelled itself, the event loop would log an error of nobody's.
                 with suppress(Exception):
                     (await connecting).terminate()
                 raise
+        self._open.add(connection)
+        connection.add_termination_listener(self._open.discard)
+        return connection
 
     def fetch(self, statement: Executable) -> Sequence[Any]:
         """All rows of a statement; raises StoreError. For the steps of a `Reader` and its thread, which it blocks."""
@@ -117,7 +133,7 @@ class PostgresDatabase:
             return self._steps.result(self._fetch(statement))
 
     async def _fetch(self, statement: Executable) -> Sequence[Any]:
-        async with self._steps_engine.connect() as connection:
+        async with self._steps_engine.connect() as connection, _given_up(connection):
             return (await connection.execute(statement)).all()
 
     async def write(self, work: Callable[[Connection], T], *, first: bool = False) -> T:
@@ -126,7 +142,7 @@ class PostgresDatabase:
         None waits for others, so that `first` makes no difference.
         """
         with _errors():
-            async with self._engine.begin() as connection:
+            async with self._engine.begin() as connection, _given_up(connection):
                 return await connection.run_sync(work)
 
     @asynccontextmanager
@@ -134,7 +150,7 @@ class PostgresDatabase:
         """A connection that only reads. Raises StoreError when the database fails, or a row cannot be decoded."""
         try:
             with _errors():
-                async with self._engine.connect() as connection:
+                async with self._engine.connect() as connection, _given_up(connection):
                     yield connection
         except StoreError as error:
             self.read_failed(error)
@@ -151,14 +167,20 @@ class PostgresDatabase:
         with self._steps.running():
             try:
                 with self.startup_errors():
-                    await self._prepare()
+                    engine = self._new_engine(1, waits=True)
+                    try:
+                        await self._prepare(engine)
+                    finally:
+                        await engine.dispose()
                 yield
             finally:
                 await self._engine.dispose()
                 self._steps.result(self._steps_engine.dispose())
+                for connection in [*self._open]:  # whose first use was cancelled: the pool does not know them
+                    connection.terminate()
 
-    async def _prepare(self) -> None:
-        async with self._engine.begin() as connection:
+    async def _prepare(self, engine: AsyncEngine) -> None:
+        async with engine.begin() as connection:
             version = await connection.scalar(text("SELECT current_setting('server_version_num')::int"))
             if version // 10_000 < OLDEST:
                 raise StartupError(f"PostgreSQL {version // 10_000} is too old: {OLDEST} or later is needed")
@@ -191,7 +213,7 @@ class PostgresDatabase:
     async def exclusive(self) -> AsyncIterator[None]:
         """A context that one task of all workers is in at a time; a worker that hangs in it loses it after 5 s."""
         with _errors():
-            async with self._engine.begin() as connection:
+            async with self._engine.begin() as connection, _given_up(connection):
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({EXCLUSIVE}, hashtext(current_schema()))"))
                 yield
 
@@ -225,6 +247,16 @@ class _OtherLoop:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
+@asynccontextmanager
+async def _given_up(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Close the connection if it does not answer in time, instead of rolling back on it."""
+    try:
+        yield
+    except TimeoutError:
+        await connection.invalidate()
+        raise
+
+
 @contextmanager
 def driver_errors() -> Iterator[None]:
     """Raise StoreError for what asyncpg raises."""
@@ -254,18 +286,6 @@ def _of_driver(error: StoreError) -> BaseException | None:
 def _in_words(error: BaseException) -> str:
     todo = ": make room on the disk of PostgreSQL" if isinstance(error, asyncpg.DiskFullError) else ""
     return f"{str(error) or type(error).__name__}{todo}"
-
-
-def _url_of(settings: Settings) -> URL:
-    try:
-        return make_url(settings.database_url or "").set(drivername="postgresql")
-    except (ArgumentError, ValueError):
-        # Without the text, which has a password.
-        raise StartupError("DATABASE_URL: not a URL as in postgresql://USER:PASSWORD@HOST:PORT/DATABASE") from None
-
-
-def place_of(url: URL) -> str:
-    return f"{url.database} at {url.host or 'localhost'}:{url.port or 5432}"
 
 
 def what_is_wrong(error: StoreError) -> str:

@@ -17,10 +17,11 @@ from roompulse.access import schema as access_schema
 from roompulse.access.database import AccessDatabase
 from roompulse.errors import StartupError
 from roompulse.postgres.access import PostgresAccess
-from roompulse.postgres.database import PostgresDatabase, driver_errors, place_of
+from roompulse.postgres.database import PostgresDatabase, driver_errors
 from roompulse.postgres.lease import LEASE
 from roompulse.postgres.log import KEPT, packed
 from roompulse.postgres.partitions import SPANS, TIMES
+from roompulse.postgres.place import place_of
 from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received
 from roompulse.settings import Settings
@@ -58,7 +59,7 @@ async def move(source: Settings, target: Settings, progress: Progress) -> bool:
     origin, database = _Source(source), PostgresDatabase(target, receives=True)
     async with origin.open(), database.open(), PostgresAccess(database, is_open=True).open():
         with database.startup_errors():
-            connection = await database.connect()
+            connection = await database.connect(waits=True)
             try:
                 with driver_errors():
                     return await _Move(origin, connection, place_of(database.url), source.leave_after).run(progress)

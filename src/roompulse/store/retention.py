@@ -66,16 +66,23 @@ class Retention:
     async def run(self) -> None:
         await every(PRUNE_EVERY, self.prune, "old rows could not be deleted", at_once=True)
 
+    async def watch(self) -> None:
+        """See to it that a doubt ends, where another worker deletes what is old too."""
+        await every(PRUNE_EVERY, self.look, "the clock could not be looked at")
+
+    async def look(self) -> None:
+        if self.doubt and self._clock.steady_for() >= WAIT:
+            logger.warning("the clock was not set for %.0f s: old rows are deleted again", WAIT)
+            self._doubt(None)
+
     async def prune(self) -> None:
         """Delete all rows that are too old now, unless the clock may be wrong."""
         if not self._compared:
             await self._compare()
         now = self._clock()
+        await self.look()
         if self.doubt:
-            if self._clock.steady_for() < WAIT:
-                return
-            logger.warning("the clock was not set for %.0f s: old rows are deleted again", WAIT)
-            self._doubt(None)
+            return
         while await self._store.prune(now - self._samples, now - self._snapshots):
             await asyncio.sleep(_PAUSE)
 
