@@ -136,6 +136,24 @@ async def test_what_came_to_nothing_is_not_kept(running: Running) -> None:
     assert (await running.service._store.load()).open_alerts == []
 
 
+async def test_pages_list_what_json_does_before_it_is_saved_too(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await running.service.add_rule(rule(), [])
+    seen, save = [], running.service._store.save
+    assert list(running.service.firing()) == []
+
+    async def look(*changes: Any) -> None:
+        seen.append((await running.service.alerts(AlertQuery()), list(running.service.firing())))
+        await save(*changes)
+
+    monkeypatch.setattr(running.service._store, "save", look)
+    await running.tick(1)
+    ((listed, shown),) = seen
+    assert listed == shown
+    assert [alert.user_id for alert in shown] == ["ada"]
+
+
 async def test_nothing_is_told_before_it_is_saved(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     await running.service.add_rule(rule(), [])
 
@@ -183,6 +201,7 @@ async def test_what_is_listed_on_pages_follows_each_change_and_the_end_of_a_sile
     assert list(running.service.firing()) == []
     await running.tick(1)
     (alert,) = running.service.firing()
+    assert await running.service.alerts(AlertQuery()) == [alert]
     assert [list(running.service.firing(room_id)) for room_id in ("room-1", "room-2")] == [[alert], []]
     quiet = await running.service.add_silence(silence(until=running.clock() + 5))
     assert [one.silenced_until for one in running.service.firing()] == [quiet.until]

@@ -92,9 +92,13 @@ class Evaluator:
 
     def alerts(self) -> list[Alert]:
         """All that are pending or firing. Other threads may call it too: those of a rule that goes are left out."""
-        rules = self._rules.enabled
-        open_now = ((rules.get(one.rule_id), one) for one in self._open)
-        return [self._alert_of(rule, one) for rule, one in open_now if rule]
+        found = [(self._rules.enabled.get(one.rule_id), one) for one in self._open]
+        return [self._alert(one, rule) for rule, one in found if rule]
+
+    @property
+    def turns(self) -> int:
+        """Grows whenever an alert fires or ends."""
+        return self._open.turns
 
     def firing(self) -> list[Alert]:
         return [self._alert(one) for one in self._open.firing]
@@ -202,7 +206,7 @@ class Evaluator:
         firing = incident is not None and incident.fired_at is not None
         holding = rule.holds(target, firing=firing)
         if incident is None:
-            if holding and target.in_scope(rule.scope) and rule.scope.is_active(self._now):
+            if holding and not self._open.is_full and target.in_scope(rule.scope) and rule.scope.is_active(self._now):
                 self._begin(rule, target)
             return
         self._starvation.came_back(incident)
@@ -218,8 +222,6 @@ class Evaluator:
             self._end(incident)
 
     def _begin(self, rule: CompiledRule, target: Target) -> None:
-        if self._open.is_full:
-            return
         incident = Incident(rule.key(target), self._now)
         incident.note(rule.rule, target.read)
         incident.text = rule.rule.name
@@ -284,11 +286,9 @@ class Evaluator:
     def _rule(self, incident: Incident) -> CompiledRule:
         return self._rules.enabled[incident.rule_id]
 
-    def _alert(self, incident: Incident) -> Alert:
-        return self._alert_of(self._rule(incident), incident)
-
-    def _alert_of(self, rule: CompiledRule, incident: Incident) -> Alert:
-        return incident.alert(rule.rule, self._silences.until(incident.key, self._now))
+    def _alert(self, incident: Incident, rule: CompiledRule | None = None) -> Alert:
+        until = self._silences.until(incident.key, self._now)
+        return incident.alert((rule or self._rule(incident)).rule, until)
 
     def _change(self, incident: Incident, *, is_sent: bool = False) -> Change:
         alert, fires = self._alert(incident), incident.has_just_fired(self._now)

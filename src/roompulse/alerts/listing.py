@@ -15,12 +15,12 @@ class FiringAlerts:
 
     def __init__(self, read: Callable[[], Iterable[Alert]]) -> None:
         self._read = read
-        self._version = -1
+        self._version = -1, -1
         self._until = inf
         self._all: Sequence[Alert] = ()
         self._by_room: defaultdict[str | None, list[Alert]] = defaultdict(list)
 
-    def of(self, version: int, now: float, room_id: str | None) -> Sequence[Alert]:
+    def of(self, version: tuple[int, int], now: float, room_id: str | None) -> Sequence[Alert]:
         """Those of a room and its users, or of all."""
         if version != self._version or now >= self._until:
             self._version = version

@@ -26,6 +26,8 @@ class OpenIncidents:
         """Those that fire."""
         self.further: set[Incident] = set()
         """Those that would, if not so many fired already."""
+        self.turns = 0
+        """Grows whenever one fires or ends."""
 
     def __iter__(self) -> Iterator[Incident]:
         return iter(list(self._by_key.values()))
@@ -60,11 +62,13 @@ class OpenIncidents:
     def fires(self, incident: Incident) -> None:
         self.firing[incident] = None
         self.further.discard(incident)
+        self.turns += 1
 
     def remove(self, incident: Incident) -> None:
         del self._by_key[incident.key]
         self.firing.pop(incident, None)
         self.further.discard(incident)
+        self.turns += 1
         if (room_id := incident.key[1]) is not None:
             self._by_room[room_id].discard(incident.key)
             if not self._by_room[room_id]:
