@@ -109,7 +109,8 @@ class Supervisor:
             logger.info("the workers are replaced, one after the other")
             for place in self._places:
                 if not await self._start(place):
-                    logger.error("a new worker could not start: the others go on")
+                    if not self._stopping.is_set():
+                        logger.error("a new worker could not start: the others go on")
                     break
 
 

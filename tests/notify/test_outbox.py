@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from roompulse.errors import NotFound
+from roompulse.errors import BadRequest, NotFound
+from roompulse.notify.channels import MAX_CHANNELS
 from roompulse.notify.courier import FIRST_PAUSE, GIVE_UP_AFTER, LONGEST_PAUSE, pause_after
 from roompulse.notify.model import Channel, Delivery, SendError
 from roompulse.notify.store import MOST_DUE
@@ -185,3 +186,14 @@ async def test_old_messages_and_alerts_are_deleted(post: Post) -> None:
         pass
     assert await post.outbox.newest(10) == []
     assert [one.id for one, _ in (await post.store.load()).open_alerts] == ["a2"]
+
+
+async def test_channels_that_are_added_at_once_stay_within_their_limit(post: Post) -> None:
+    there = len(post.channels.all())
+    hook = Channel("hook", "webhook", url="https://example.com/hook")
+    adding = (post.channels.add(hook) for _ in range(MAX_CHANNELS - there + 2))
+    answers = await asyncio.gather(*adding, return_exceptions=True)
+    assert [str(one) for one in answers if isinstance(one, BadRequest)] == [
+        f"$: there are {MAX_CHANNELS} channels already, the maximum"
+    ] * 2
+    assert len(post.channels.all()) == MAX_CHANNELS

@@ -219,20 +219,22 @@ class AlertService:
 
     async def add_rule(self, rule: Rule, channels: Iterable[str]) -> Rule:
         """The rule with its id; raises BadRequest for one that cannot be."""
-        return await self._put_rule(replace(rule, id=new_id()), channels)
+        return await self._put_rule(replace(rule, id=new_id()), channels, is_new=True)
 
     async def change_rule(self, rule_id: str, rule: Rule, channels: Iterable[str]) -> Rule:
-        self.rule(rule_id)
-        return await self._put_rule(replace(rule, id=rule_id), channels)
+        """Raises BadRequest, and NotFound."""
+        return await self._put_rule(replace(rule, id=rule_id), channels, is_new=False)
 
-    async def _put_rule(self, rule: Rule, channels: Iterable[str]) -> Rule:
+    async def _put_rule(self, rule: Rule, channels: Iterable[str], *, is_new: bool) -> Rule:
         check_rule(rule)
         known = set(channels)
         for place, channel in enumerate(rule.channels):
             if channel not in known:
                 raise BadRequest(f"$.channels[{place}]: there is no such channel")
         async with self._changing():
-            if rule.id not in self._rules and len(self._rules) >= self._max_rules:
+            if not is_new:
+                self.rule(rule.id)  # it may have been removed meanwhile
+            elif len(self._rules) >= self._max_rules:
                 raise BadRequest(f"$: there are {self._max_rules} rules already, the maximum (MAX_RULES)")
             await self._store.put_rules(rule)
             self._rules[rule.id] = rule

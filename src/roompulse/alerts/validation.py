@@ -9,7 +9,7 @@ from roompulse.alerts.metrics import METRICS, OPS, Metric
 from roompulse.alerts.model import Condition, Rule
 from roompulse.errors import BadRequest
 from roompulse.report.decode import named_field
-from roompulse.report.ids import label_fault, text_fault
+from roompulse.report.ids import label_fault, name_fault, text_fault
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ def convert(values: Any, kind: type[T]) -> T:
 
 def check_rule(rule: Rule, at: str = "$") -> None:
     """Raises BadRequest for a rule that cannot be; `at` is the path of the rule in the body."""
-    _refuse(f"{at}.name", text_fault(rule.name))
+    _refuse(f"{at}.name", name_fault(rule.name))
     for place, condition in enumerate(rule.when):
         _check_condition(rule, condition, f"{at}.when[{place}]")
     _check_scope(rule, at)

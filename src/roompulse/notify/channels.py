@@ -15,7 +15,7 @@ from roompulse.errors import BadRequest, NotFound
 from roompulse.notify.apprise import service_of
 from roompulse.notify.model import Channel
 from roompulse.notify.store import Outbox
-from roompulse.report.ids import text_fault
+from roompulse.report.ids import name_fault
 
 MAX_CHANNELS = 100
 SECRET_PREFIX = "whsec_"  # noqa: S105  (of Standard Webhooks)
@@ -30,6 +30,7 @@ class Channels:
         self._outbox = outbox
         self._clock = clock
         self._channels: dict[str, Channel] = {}
+        self._changing = asyncio.Lock()
 
     async def load(self) -> None:
         """Raises StoreError."""
@@ -48,11 +49,9 @@ class Channels:
 
     async def add(self, channel: Channel) -> Channel:
         """The channel with its id, and with a secret if it is a webhook; raises BadRequest for one that cannot be."""
-        if len(self._channels) >= MAX_CHANNELS:
-            raise BadRequest(f"$: there are {MAX_CHANNELS} channels already, the maximum")
         if channel.kind == "webhook" and channel.secret is None:
             channel = replace(channel, secret=SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode())
-        return await self._put(replace(channel, id=secrets.token_hex(8)))
+        return await self._put(replace(channel, id=secrets.token_hex(8)), is_new=True)
 
     async def change(self, channel_id: str, channel: Channel) -> Channel:
         """What is not given of URL, address and secret stays, as they cannot be read back in full."""
@@ -60,23 +59,29 @@ class Channels:
         if channel.kind != known.kind:
             raise BadRequest("$.kind: cannot be changed")
         kept = {name: getattr(known, name) for name in ("url", "to", "secret") if getattr(channel, name) is None}
-        return await self._put(replace(channel, id=channel_id, **kept))
+        return await self._put(replace(channel, id=channel_id, **kept), is_new=False)
 
     async def remove(self, channel_id: str) -> None:
-        self.get(channel_id)
-        await self._outbox.remove_channel(channel_id, self._clock())
-        self._channels.pop(channel_id, None)
+        async with self._changing:
+            self.get(channel_id)
+            await self._outbox.remove_channel(channel_id, self._clock())
+            self._channels.pop(channel_id, None)
 
-    async def _put(self, channel: Channel) -> Channel:
+    async def _put(self, channel: Channel, *, is_new: bool) -> Channel:
         await check_channel(channel)
-        await self._outbox.put_channel(channel)
-        self._channels[channel.id] = channel
+        async with self._changing:
+            if not is_new:
+                self.get(channel.id)  # it may have been removed meanwhile
+            elif len(self._channels) >= MAX_CHANNELS:
+                raise BadRequest(f"$: there are {MAX_CHANNELS} channels already, the maximum")
+            await self._outbox.put_channel(channel)
+            self._channels[channel.id] = channel
         return channel
 
 
 async def check_channel(channel: Channel) -> None:
     """Raises BadRequest that names the field, and quotes no URL: it may hold a password."""
-    if fault := text_fault(channel.name):
+    if fault := name_fault(channel.name):
         raise BadRequest(f"$.name: {fault}")
     _check_fields(channel)
     if channel.call_ended and channel.kind != "webhook":

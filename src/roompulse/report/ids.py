@@ -42,6 +42,11 @@ def text_fault(value: str) -> str | None:
     return None if value.isprintable() else _character_fault(value, _FORBIDDEN_IN_TEXTS)
 
 
+def name_fault(value: str) -> str | None:
+    """Why `value` is not a name that an operator gives, or None: it is shown, and links to what it names."""
+    return _blank_fault(value) or text_fault(value)
+
+
 def label_fault(key: str) -> str | None:
     """Say why `key` is no key of a label, or None if it is one: `[a-z][a-z0-9_]{0,31}`."""
     return None if _LABEL_KEY.fullmatch(key) else "keys of labels are a-z, 0-9 and _, and begin with a letter"

@@ -50,6 +50,7 @@ def test_the_default_rules_can_be() -> None:
     [
         ({"name": ""}, "$.name"),
         ({"name": "a\nb"}, "$.name"),
+        ({"name": " "}, "$.name"),
         ({"severity": "bad"}, "$.severity"),
         ({"subject": "call"}, "$.subject"),
         ({"when": []}, "$.when"),
