@@ -20,6 +20,7 @@ from benchmarks import (
     growth,
     ingest,
     insights,
+    kills,
     lag,
     machine,
     memory,
@@ -27,6 +28,8 @@ from benchmarks import (
     reads,
     soak,
     start,
+    workers,
+    workers_soak,
 )
 from benchmarks.bench import Bench, Benchmark
 from benchmarks.results import DOCS, Outcome, Results, read, summary, write
@@ -43,12 +46,15 @@ BENCHMARKS: dict[str, Benchmark] = {
     "start": start.run,
     "alerts": alerts.run,
     "insights": insights.run,
+    "workers": workers.run,
+    "kills": kills.run,
     "soak": soak.run,
+    "workers_soak": workers_soak.run,
 }
 """In the order of the table."""
 
-BY_ITSELF = {"soak"}
-"""Only on demand: it takes a quarter of an hour."""
+BY_ITSELF = {"soak", "workers_soak"}
+"""Only on demand: they take a quarter and half of an hour."""
 
 FOLDER = Path(__file__).parents[1] / "build" / "bench"
 

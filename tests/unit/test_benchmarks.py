@@ -10,6 +10,7 @@ from benchmarks.__main__ import BENCHMARKS
 from benchmarks.calls import body, reference
 from benchmarks.load import Load, Request, interleaved, middle, ratio
 from benchmarks.results import BEGIN, DOCS, END, Outcome, Row, at_least, at_most, markdown, missing, read, stated
+from benchmarks.workers import Shared
 
 from roompulse.report.decode import decode_report
 from tests.builders import REFERENCE
@@ -123,6 +124,13 @@ def test_the_docs_show_every_benchmark_and_what_the_json_says() -> None:
     text = (DOCS / "performance.md").read_text()
     assert results.between_markers(text, markdown(shown)) == text
     assert all(one.rows and not one.quick for one in shown.values())
+
+
+def test_of_several_workers_each_takes_its_share_and_follows_the_rest() -> None:
+    text = capacity.several(Shared(taken=500e-6, followed=100e-6, stored=100e-6))
+    assert "| 1 | 5 thousand | 1 thousand | 0.1 |" in text
+    assert "| 3 | 11 thousand | 2.1 thousand | 0.21 |" in text
+    assert "carry less than 25 thousand users" in text
 
 
 def test_the_tables_of_scale_follow_from_what_was_measured() -> None:
