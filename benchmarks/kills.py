@@ -98,7 +98,7 @@ def killed(bench: Bench, kills: int, postgres_kills: int) -> list[Row]:
                 senders.go_on()
                 worker.start()
             silence = senders.silence
-            back = [_first_after(senders, postgres) for _ in range(postgres_kills)]
+            back = [_first_after(senders, postgres, workers) for _ in range(postgres_kills)]
         lost = asyncio.run(_lost(postgres.url, senders.acknowledged))
         differing = _differing(workers)
     bench.raw |= {"acknowledged": len(senders.acknowledged), "silence": silence, "back": back}
@@ -111,10 +111,12 @@ def killed(bench: Bench, kills: int, postgres_kills: int) -> list[Row]:
     ]
 
 
-def _first_after(senders: Senders, postgres: PostgresServer) -> float:
+def _first_after(senders: Senders, postgres: PostgresServer, workers: Sequence[Server]) -> float:
     """Seconds from the start of PostgreSQL, which is killed first, until a report is acknowledged."""
     senders.go_on()
     postgres.kill()
+    for worker in workers:
+        eventually(lambda: worker.get("/readyz").status_code == 503)  # noqa: B023  (called at once)
     started = time.monotonic()
     postgres.start()
     senders.go_on(1)

@@ -120,7 +120,9 @@ class PostgresServer:
     def _is_ready(self) -> bool:
         assert self._process.poll() is None, self._log.read_text()
         about = self.data / "postmaster.pid"
-        return about.exists() and about.read_text().split()[-1:] in (["ready"], ["standby"])
+        lines = about.read_text().split() if about.exists() else []
+        # The file of one that was killed is there too.
+        return lines[:1] == [str(self.pid)] and lines[-1] in ("ready", "standby")
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGQUIT)
