@@ -252,7 +252,7 @@ def _past(bench: Bench, postgres: PostgresServer) -> list[Row]:
         snapshots = json.decode(worker.get(history).content, type=Answer[list[Snapshot]]).data
         encode = in_process(lambda: json.encode(snapshots))
         measures = {
-            f"{what} {where}": partial(load, server, [Request("GET", path)], bench.seconds(3), 4)
+            f"{what} {where}": partial(load, server, [Request("GET", path)], bench.seconds(9), 4)
             for what, path in (("moment", moment), ("history", history))
             for where, server in (("SQLite", alone), ("PostgreSQL", worker))
         }
