@@ -26,11 +26,8 @@ simulate: .venv/run ## Fill it with simulated calls
 # Tests marked as slow come first, and a worker that has none left takes over from the other.
 PYTEST := $(BIN)/pytest --dist worksteal --numprocesses
 
-# Where make can, what runs at once writes line by line.
-WHOLE_LINES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=line)
-
 test: .venv/dev ## Run every check and every test, browser included; a part of those of the API on PostgreSQL too
-	@$(MAKE) --no-print-directory --jobs 3 $(WHOLE_LINES) check unit e2e
+	@$(MAKE) --no-print-directory --jobs 3 check unit e2e
 
 quick: .venv/dev ## Run every check, and the tests that need neither a browser nor patience (2 minutes)
 	@$(MAKE) --no-print-directory --jobs 2 check fast

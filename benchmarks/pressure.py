@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct, json
 from tests.server import Server
 
-from benchmarks import pressure_views
+from benchmarks import pressure_requests, pressure_views
 from benchmarks.bench import Bench
 from benchmarks.calls import body, bulk, call, of_user, reference, seeded
 from benchmarks.clients import Sender, at_pace, post_all
@@ -171,6 +171,7 @@ SCENARIOS: dict[str, Pressure] = {
     "400 readers of /report/rooms": lists_of_rooms,
     "50 readers of /metrics": scrapes,
     **pressure_views.SCENARIOS,
+    **pressure_requests.SCENARIOS,
 }
 
 

@@ -111,13 +111,14 @@ def make_settings(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Callable[[], Settings]]:
     """Make settings like those of `settings`, for what is kept for more than one test."""
+    # Asked for here, so that the server outlives the databases.
+    postgres_url = request.getfixturevalue("postgres_url") if ENGINE == "postgres" else ""
     with ExitStack() as stack:
 
         def make() -> Settings:
             data = tmp_path_factory.mktemp("kept") / "data"
             if ENGINE == "postgres":
-                url = stack.enter_context(database(request.getfixturevalue("postgres_url")))
-                return Settings(data=data, database_url=url)
+                return Settings(data=data, database_url=stack.enter_context(database(postgres_url)))
             make_databases(data)
             return Settings(data=data)
 

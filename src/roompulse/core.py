@@ -96,8 +96,9 @@ class Core:
             self.rooms, self.rollups, self.reader, self.ingest.intake.rate, clock, self.hub.refresh
         )
         self._record_calls_and_alerts()
-        self.past = Replay(SqlSamples(self.database), self.store, partial(no_rooms, settings), settings)
-        self.previews = Previews(self.store, partial(no_rooms, settings), settings)
+        archive = SqlSamples(self.database)
+        self.past = Replay(archive, self.store, partial(no_rooms, settings), settings)
+        self.previews = Previews(archive, self.reader, partial(no_rooms, settings), settings)
         self._control_access()
         changed = self.registry.reload, self.channels.load, self.alerts.refresh
         self.others = OtherWorkers(self.engine, self.follower, self.health, changed, self._heard, refresh, clock)

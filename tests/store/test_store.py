@@ -416,3 +416,22 @@ async def test_several_can_read_beside_a_writer(database: Database) -> None:
             assert (await reader.exec_driver_sql("SELECT count(*) FROM sample")).scalar_one() == 0
     go_on.set()
     await writing
+
+
+async def test_reports_wait_for_no_more_than_the_transaction_under_way(database: Database) -> None:
+    began, may_end, done = Event(), Event(), list[str]()
+
+    def under_way(_: Connection) -> None:
+        began.set()
+        may_end.wait(5)
+        done.append("under way")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(database.write(under_way))
+        for _ in range(3):
+            group.create_task(database.write(lambda _: done.append("other")))
+        await asyncio.to_thread(began.wait, 5)
+        group.create_task(database.write(lambda _: done.append("reports"), first=True))
+        await asyncio.sleep(0)
+        may_end.set()
+    assert done == ["under way", "reports", "other", "other", "other"]

@@ -1,6 +1,7 @@
 import pytest
 
 from roompulse.erasure.mentions import in_sentence, in_words
+from roompulse.pseudonyms.model import Pseudonyms
 
 SENTENCES = [
     ("1", "4.1 % packet loss receiving 1's camera 1 (−1.1)", "4.1 % packet loss receiving X's camera 1 (−1.1)"),
@@ -68,3 +69,17 @@ def test_in_other_texts_a_word_is_a_mention_unless_it_is_a_number(user_id: str, 
 def test_of_two_ids_the_longer_one_is_found() -> None:
     assert in_sentence("receiving ada b's camera", ["ada", "ada b"], str.upper) == "receiving ADA B's camera"
     assert in_words("ada b", ["ada", "ada b"], str.upper) == "ADA B"
+
+
+@pytest.mark.parametrize(("user_id", "text", "expected"), SENTENCES)
+def test_pseudonyms_of_many_find_the_same_in_a_sentence(user_id: str, text: str, expected: str) -> None:
+    names = Pseudonyms("page", [(user_id, None), *((f"somebody {number}", None) for number in range(50))])
+    assert names.sentence(text) == expected.replace("X", "user 1")
+
+
+@pytest.mark.parametrize(
+    ("user_id", "text", "expected"), [*WORDS, ("+x.y", "a +x.y", "a X"), ("Ann B", "Ann B, Ann", "X, Ann")]
+)
+def test_pseudonyms_of_many_find_the_same_in_words(user_id: str, text: str, expected: str) -> None:
+    names = Pseudonyms("page", [(user_id, None), *((f"somebody {number}", None) for number in range(50))])
+    assert names.words(text) == expected.replace("X", "user 1")

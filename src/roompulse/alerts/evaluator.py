@@ -16,13 +16,13 @@ from roompulse.alerts.targets import CompiledRule, RuleSet, Target, room_target,
 from roompulse.alerts.totals import Totals
 from roompulse.alerts.words import duration
 from roompulse.erasure.subject import Subject
-from roompulse.rooms.contract import LiveRoom, LiveRooms
+from roompulse.rooms.contract import LiveRoom, LiveRooms, LiveUser
 
 MOST_DUE = 500
 """Alerts looked at in one tick as they are due; further ones wait, so that a fault of all rooms stops no server."""
 
-ROOMS_AT_ONCE = 10
-"""Rooms that are looked at in one step of a tick."""
+ROOMS_AT_ONCE, JUDGED_AT_ONCE = 10, 500
+"""Rooms, and rules for users, that are looked at in one step of a tick."""
 
 _LEFT, _ENDED, _REMOVED = ": the user left", ": the room ended", ": the rule was removed or disabled"
 
@@ -142,7 +142,7 @@ class Evaluator:
             if room := self._rooms.get(room_id):
                 self.totals.put(room.summary())
                 if not self._starvation.lasts:
-                    self._look_at_room(room_id, room, user_ids, since)
+                    yield from self._look_at_room(room_id, room, user_ids, since)
             if place % ROOMS_AT_ONCE == 0:
                 yield
         self._version = newest
@@ -160,7 +160,7 @@ class Evaluator:
         if not self._starvation.may_come_back(incident, self._now):
             self._end(incident, why)
 
-    def _look_at_room(self, room_id: str, room: LiveRoom, user_ids: set[str], since: int) -> None:
+    def _look_at_room(self, room_id: str, room: LiveRoom, user_ids: set[str], since: int) -> Iterator[None]:
         for incident in self._open.of_room(room_id):
             if (user_id := incident.key[2]) is None:
                 continue
@@ -174,20 +174,19 @@ class Evaluator:
                 if rule.scope.room(room_id):
                     self._judge(rule, target)
         if rules := [rule for rule in self._rules.of_users if rule.scope.room(room_id)]:
-            self._look_at_users(rules, target, room, user_ids, since)
+            changed = [user for user in room.users.values() if user.version > since or user.user_id in user_ids]
+            yield from self._look_at_users(rules, target, changed)
 
-    def _look_at_users(
-        self, rules: Sequence[CompiledRule], target: Target, room: LiveRoom, user_ids: set[str], since: int
-    ) -> None:
+    def _look_at_users(self, rules: Sequence[CompiledRule], room: Target, users: Sequence[LiveUser]) -> Iterator[None]:
         timed = any(rule.is_about_staleness for rule in rules)
-        for user in room.users.values():
-            if user.version <= since and user.user_id not in user_ids:
-                continue
-            if timed and user.stale and target.room_id is not None:
-                self._stale_users.setdefault(target.room_id, set()).add(user.user_id)
-            one = user_target(target, user, self._now)
+        for place, user in enumerate(users, start=1):
+            if timed and user.stale and room.room_id is not None:
+                self._stale_users.setdefault(room.room_id, set()).add(user.user_id)
+            one = user_target(room, user, self._now)
             for rule in rules:
                 self._judge(rule, one)
+            if place * len(rules) % JUDGED_AT_ONCE < len(rules):
+                yield
 
     def _look_at_server(self, readings: Readings) -> None:
         if self._expected is None or not self._starvation.lasts:
@@ -244,8 +243,8 @@ class Evaluator:
         _, room_id, user_id = incident.key
         if room_id is None or user_id is None:
             return False
-        about_room = [one for one in self._open.of_room(room_id) if one.key[2] is None and one.fired_at is not None]
-        return any(self._rule(one).covers(rule) for one in about_room)
+        about_room = ((self._open.get((one.rule.id, room_id, None)), one) for one in self._rules.of_rooms)
+        return any(one.covers(rule) for known, one in about_room if known and known.fired_at is not None)
 
     def _clear(self, rule: CompiledRule, incident: Incident) -> None:
         if incident.cleared_at is None:

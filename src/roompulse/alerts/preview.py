@@ -1,6 +1,5 @@
 """What a rule would have done in the past: the same evaluation over stored reports, with the clock of their time."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil, floor, inf
 
@@ -20,7 +19,8 @@ from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received
 from roompulse.rooms.contract import LiveRooms
 from roompulse.settings import Settings
-from roompulse.store.contract import Log
+from roompulse.store.contract import SampleArchive, Steps
+from roompulse.store.reader import Reader
 
 MOST_ALERTS = 100
 """The newest alerts that an answer has."""
@@ -30,8 +30,8 @@ PARTS = 180
 SHORT = 60.0
 """Seconds: an alert that was over by then was too short to act on."""
 
-_AT_ONCE = 200
-"""Reports or seconds that are replayed in one go; then other tasks run."""
+_AT_ONCE = 20
+"""Seconds that are evaluated in one step."""
 
 
 class Preview(Struct, frozen=True, rename={"start": "from", "end": "to"}):
@@ -58,14 +58,20 @@ class Preview(Struct, frozen=True, rename={"start": "from", "end": "to"}):
 class Previews:
     """One at a time: it takes as much CPU as the server has to spare."""
 
-    def __init__(self, log: Log, no_rooms: Callable[[], LiveRooms], settings: Settings) -> None:
-        self._log = log
+    def __init__(
+        self, archive: SampleArchive, reader: Reader, no_rooms: Callable[[], LiveRooms], settings: Settings
+    ) -> None:
+        self._archive = archive
+        self._reader = reader
         self._no_rooms = no_rooms
         self._settings = settings
         self._is_busy = False
 
     async def of(self, rule: Rule, start: float, end: float, now: float) -> Preview:
-        """Raises BadRequest for a rule that stored reports say nothing about, TooManyRequests, and StoreError."""
+        """What the rule would have done from `start` to `end` (Unix seconds), as far as reports are stored.
+
+        Raises BadRequest for a rule that stored reports say nothing about, TooManyRequests, Unavailable and StoreError.
+        """
         for place, condition in enumerate(rule.when):
             if not METRICS[rule.subject][condition.metric].in_history:
                 raise BadRequest(f"$.rule.when[{place}].metric: {condition.metric} is not kept, so there is no preview")
@@ -76,18 +82,18 @@ class Previews:
             # Live rooms are what reports of the time before make of them.
             lead = self._settings.leave_after + FRAME_RATE_WINDOW
             start = max(start, now - self._settings.sample_retention + lead)
-            return await self._replay(rule, start, max(start, end), lead)
+            return await self._reader.result(self._replay(rule, start, max(start, end), lead))
         finally:
             self._is_busy = False
 
-    async def _replay(self, rule: Rule, start: float, end: float, lead: float) -> Preview:
+    def _replay(self, rule: Rule, start: float, end: float, lead: float) -> Steps[Preview]:
         run = Run(replace(rule, id=rule.id or "preview", enabled=True), self._no_rooms(), self._settings, start, end)
         wanted = glob(rule.scope.room)
-        async for received in self._log.recent(start - lead):
-            if received.at > end:
-                break
-            await (run.add if wanted(received.report.room_id) else run.hear)(received)
-        await run.advance(end)
+        for reports in self._archive.received(start - lead, end):
+            for received in reports:
+                yield from (run.add if wanted(received.report.room_id) else run.hear)(received)
+            yield
+        yield from run.advance(end)
         return run.result(start, end)
 
 
@@ -111,18 +117,18 @@ class Run:
         self._done = 0
         self._firings: dict[str, Alert] = {}
 
-    async def add(self, received: Received) -> None:
-        await self.hear(received)
+    def add(self, received: Received) -> Iterator[None]:
+        yield from self.hear(received)
         self._rooms.expire(received.at)
         self._rooms.apply(received)
 
-    async def hear(self, received: Received) -> None:
+    def hear(self, received: Received) -> Iterator[None]:
         """A report of a room that the rule is not about: it tells that the server is not starved."""
-        await self.advance(received.at, before=True)
+        yield from self.advance(received.at, before=True)
         self._heard_at = received.at
         self._rate.note(1, received.at)
 
-    async def advance(self, to: float, *, before: bool = False) -> None:
+    def advance(self, to: float, *, before: bool = False) -> Iterator[None]:
         """Evaluate all seconds until `to`, which is one of them unless only those `before` it are."""
         while self._next < to or (self._next == to and not before):
             self._rooms.expire(self._next)
@@ -135,7 +141,7 @@ class Run:
             self._next = self._following(to)
             self._done += 1
             if self._done % _AT_ONCE == 0:
-                await asyncio.sleep(0)
+                yield
 
     def _following(self, to: float) -> float:
         """The next second, or where nobody is there and nothing is due, the last one until `to`."""

@@ -55,12 +55,14 @@ class Attendance:
         self.user_name: str | None = None
         self.seen_at = joined_at
         self.figures = Figures()
+        self.row_id: int | None = None
         self.saved_at: float | None = None
         self._elapsed = 0.0
 
     @classmethod
     def of_row(cls, row: Any) -> "Attendance":
         one = cls(row.room_id, row.user_id, row.joined_at / 1000)
+        one.row_id = row.id
         one.user_name, one.seen_at, one.saved_at = row.user_name, row.seen_at / 1000, row.seen_at / 1000
         one.figures = msgspec.json.decode(row.figures, type=Figures)
         one._elapsed = _MINUTE * len(one.figures.minutes)
@@ -95,12 +97,13 @@ class Attendance:
             figures.minutes = figures.minutes[:-1] + letter
 
     def row(self, *, left: bool) -> dict[str, Any]:
-        """Its row; of one who left with what is kept of it from then on."""
+        """Its row, with an id once it is saved; of one who left with what is kept of it from then on."""
         if self.user is not None:
             self.seen_at = self.user.received_at
             self.figures.device = self.user.given.device or self.figures.device
         joined, seen = round(self.joined_at * 1000), round(self.seen_at * 1000)
         return {
+            **({} if self.row_id is None else {"id": self.row_id}),
             "room_id": self.room_id,
             "user_id": self.user_id,
             "user_name": self.user_name,

@@ -70,7 +70,10 @@ class CallRecorder:
     async def _save(self, attendances: Sequence[Attendance], now: float, *, left: bool) -> None:
         for start in range(0, len(attendances), _ROWS_AT_ONCE):
             some = attendances[start : start + _ROWS_AT_ONCE]
-            new = [one.row(left=left) for one in some if one.saved_at is None]
-            await self._store.save(new, [one.row(left=left) for one in some if one.saved_at is not None])
+            new = [one for one in some if one.row_id is None]
+            known = [one.row(left=left) for one in some if one.row_id is not None]
+            ids = await self._store.save([one.row(left=left) for one in new], known)
+            for one, row_id in zip(new, ids, strict=True):
+                one.row_id = row_id
             for one in some:
                 one.saved_at = now

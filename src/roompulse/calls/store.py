@@ -35,17 +35,15 @@ class SqlCalls:
         async with self._reading() as connection:
             return (await connection.execute(select(attendances).where(attendances.c.left_at.is_(None)))).all()
 
-    async def save(self, new: Sequence[dict[str, Any]], known: Sequence[dict[str, Any]]) -> None:
-        """Insert rows, and replace those with the same room, user and time of joining."""
+    async def save(self, new: Sequence[dict[str, Any]], known: Sequence[dict[str, Any]]) -> Sequence[int]:
+        """Insert new rows and return their ids in this order; replace known ones, which have an `id`."""
 
-        def save(connection: Connection) -> None:
-            if new:
-                connection.execute(insert(attendances), new)
+        def save(connection: Connection) -> Sequence[int]:
             if known:
                 connection.execute(_REPLACE, [{f"its_{name}": value for name, value in row.items()} for row in known])
+            return connection.execute(_INSERT, new).scalars().all() if new else ()
 
-        if new or known:
-            await self._write(save)
+        return await self._write(save) if new or known else ()
 
     def find(self, query: CallsQuery) -> Steps[Calls]:
         where = _where(query)
@@ -104,9 +102,12 @@ def _key(name: str) -> ColumnElement[bool]:
     return attendances.c[name] == bindparam(f"its_{name}")
 
 
+_INSERT = insert(attendances).returning(attendances.c.id, sort_by_parameter_order=True)
 _CHANGED = ("user_name", "searched", "seen_at", "left_at", "figures")
 _REPLACE: Any = (
     update(attendances)
-    .where(_key("room_id"), _key("joined_at"), _key("user_id"))
+    # By id, as all users of a media server's first report joined at the same time. The others tell one whose row was
+    # erased from another that has got its id since.
+    .where(_key("id"), _key("room_id"), _key("joined_at"), _key("user_id"))
     .values({name: bindparam(f"its_{name}") for name in _CHANGED})
 )

@@ -5,6 +5,7 @@ pages as they were before. Snapshots have no ids of users, so they stay as they 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Table, delete, func, or_, select, update
 
 from roompulse.calls.attendance import Figures, searched
-from roompulse.erasure.subject import ERASED, Subject, windows
+from roompulse.erasure.subject import ERASED, Subject
 from roompulse.store.engine import Database
 from roompulse.store.row_codec import BETWEEN_USERS, holds, without_user
 from roompulse.store.schema import (
@@ -30,10 +31,11 @@ from roompulse.store.schema import (
     snapshots,
 )
 
-_IDS_AT_ONCE = 5_000
-"""Ids of rows that one step looks at: some ten milliseconds."""
+_MOST_IDS = 5_000
+"""Ids of rows that one step looks at."""
 
-_PAUSE = 0.005
+_STEP = 0.01
+"""Seconds that a step is to take, as reports wait for it. A row may have a report of one user, or of thousands."""
 
 _OF_ROOMS, _OF_USERS = (snapshots, sessions), (samples, attendances, events, rollup_users)
 
@@ -81,12 +83,19 @@ class Erasure:
 
 
 async def in_steps(database: Database, table: Table, work: Callable[..., int]) -> int:
-    """Run `work` on the rows of a table, some ids at a time, and return the sum of its results."""
-    first, last = await database.write(partial(_bounds, table=table))
-    count = 0
-    for start, end in windows(first, last, _IDS_AT_ONCE):
-        count += await database.write(partial(work, start=start, end=end))
-        await asyncio.sleep(_PAUSE)
+    """Run `work` on the rows of a table, some ids at a time, and return the sum of its results.
+
+    After each step, reports have as much time as it took.
+    """
+    start, last = await database.write(partial(_bounds, table=table))
+    count, ids = 0, 1
+    while start <= last:
+        began = time.monotonic()
+        count += await database.write(partial(work, start=start, end=min(start + ids - 1, last)))
+        took = time.monotonic() - began
+        start += ids
+        ids = min(_MOST_IDS, 2 * ids) if took < _STEP else max(1, ids // 2)
+        await asyncio.sleep(took)
     return count
 
 

@@ -1,7 +1,5 @@
 """What is to be erased: a room, a user, or a user of one room; and how text about others is rid of a user."""
 
-from collections.abc import Iterator
-
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Table, and_, or_
 
@@ -51,9 +49,3 @@ class Subject(Struct, frozen=True):
 
 def _erased(_user_id: str) -> str:
     return ERASED
-
-
-def windows(first: int, last: int, size: int) -> Iterator[tuple[int, int]]:
-    """Ranges of ids from the first to the last, both included."""
-    for start in range(first, last + 1, size):
-        yield start, min(start + size - 1, last)

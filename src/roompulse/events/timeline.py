@@ -25,6 +25,9 @@ SAVE_EVERY = 1.0
 MOST_REPORTED, MOST_OF_USER, INTERVAL = 1000, 100, 10.0
 """Events of the kinds REPORTED that are kept of a room, and of one of its users, in so many seconds."""
 
+_SAVED_AT_ONCE = 500
+"""Events of one transaction, for which reports wait."""
+
 MOST_UNSAVED = 10_000
 """Events that wait while the database cannot be written; then the oldest are dropped."""
 
@@ -160,6 +163,8 @@ class Timeline:
         """
         waiting, number = self._waiting(query), self._count
         stored = await self._store.find(query)
+        if not waiting:
+            return stored, number
         known = set(stored)
         new = [event for event in waiting if event not in known]
         return sorted([*stored, *new], key=lambda event: event.time)[-query.limit :], number
@@ -192,10 +197,11 @@ class Timeline:
 
     async def save(self) -> None:
         """Save the events that are not saved yet; raises StoreError, and they wait for the next call."""
-        if not self._unsaved:
-            return
-        self._saving = list(self._unsaved)
-        self._unsaved.clear()
+        while self._unsaved:
+            await self._save([self._unsaved.popleft() for _ in range(min(len(self._unsaved), _SAVED_AT_ONCE))])
+
+    async def _save(self, some: list[tuple[str, TimelineEvent]]) -> None:
+        self._saving = some
         try:
             await self._store.add(self._saving)
             if self._tell:

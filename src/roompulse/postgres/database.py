@@ -136,8 +136,8 @@ class PostgresDatabase:
         async with self._steps_engine.connect() as connection, _given_up(connection):
             return (await connection.execute(statement)).all()
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a transaction of its own and return its result; raises what it raises, and StoreError."""
+    async def write(self, work: Callable[[Connection], T], *, first: bool = False) -> T:
+        """Run `work` in a transaction of its own, after no other; raises what it raises, and StoreError."""
         with _errors():
             async with self._engine.begin() as connection, _given_up(connection):
                 return await connection.run_sync(work)

@@ -1,6 +1,8 @@
 """`user 1`, `user 2`, …: what stands for the users of one page, and for their names in its texts."""
 
-from collections.abc import Iterable
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
 from roompulse.erasure import mentions
@@ -8,6 +10,8 @@ from roompulse.errors import NotFound
 
 _NOBODY = "\n"
 """What no id is."""
+
+_WORD = re.compile(r"[^\W_]+")
 
 _MAX_TEXTS = 5_000
 """Texts that are kept as they were hidden: those of a page's rows and events, which are rendered again and again."""
@@ -26,7 +30,10 @@ class Pseudonyms:
         self._of: dict[str, str] = {}
         self._ids: dict[str, str] = {}
         self._terms: dict[str, str] = {}
+        # By the word with which each begins, as a text of one line is compared with thousands of them.
+        self._by_word: defaultdict[str, list[str]] = defaultdict(list)
         self._texts: dict[str, str] = {}
+        self._words: dict[str, str] = {}
         self._streams: dict[str, str] = {}
         for user_id, name in known:
             self.add(user_id, name)
@@ -35,8 +42,7 @@ class Pseudonyms:
         """Give a new user the next number, and let texts hide this name of it too."""
         pseudonym = self.of(user_id)
         if name and name not in self._terms:
-            self._terms[name] = pseudonym
-            self._texts.clear()
+            self._add_term(name, pseudonym)
 
     def of(self, user_id: str) -> str:
         """What stands for a user; a new one is added."""
@@ -45,9 +51,21 @@ class Pseudonyms:
         # Pages of the past are rendered in another thread: a number taken by both is skipped, never given twice.
         pseudonym = self._of.setdefault(user_id, f"user {next(self._numbers)}")
         self._ids[pseudonym] = user_id
-        self._terms[user_id] = pseudonym
-        self._texts.clear()
+        self._add_term(user_id, pseudonym)
         return pseudonym
+
+    def _add_term(self, term: str, pseudonym: str) -> None:
+        begin = _WORD.match(term)
+        if term not in self._terms:
+            self._by_word[begin[0] if begin else ""].append(term)
+        self._terms[term] = pseudonym
+        self._texts.clear()
+        self._words.clear()
+
+    def _terms_in(self, text: str) -> Sequence[str]:
+        """All that may be mentioned in a text: a mention begins where a word does, or with no letter or digit."""
+        begins = {"", *_WORD.findall(text)}
+        return [term for begin in begins for term in self._by_word.get(begin, ())]
 
     def known(self, pseudonym: str) -> str | None:
         """The user for whom this stands; None for anything else, ids of users included."""
@@ -68,17 +86,20 @@ class Pseudonyms:
 
     def sentence(self, text: str) -> str:
         """A sentence of the server, with the pseudonyms of those whom it names."""
-        if (known := self._texts.get(text)) is not None:
-            return known
-        hidden = mentions.in_sentence(text, list(self._terms), self._terms.__getitem__)
-        if len(self._texts) >= _MAX_TEXTS:
-            self._texts.clear()
-        self._texts[text] = hidden
-        return hidden
+        return self._hidden(text, self._texts, mentions.in_sentence)
 
     def words(self, text: str) -> str:
         """A text of people or SDKs, such as the name of a room."""
-        return mentions.in_words(text, list(self._terms), self._terms.__getitem__)
+        return self._hidden(text, self._words, mentions.in_words)
+
+    def _hidden(self, text: str, kept: dict[str, str], hide: Callable[..., str]) -> str:
+        if (known := kept.get(text)) is not None:
+            return known
+        hidden = hide(text, self._terms_in(text), self._terms.__getitem__)
+        if len(kept) >= _MAX_TEXTS:
+            kept.clear()
+        kept[text] = hidden
+        return hidden
 
     def stream(self, stream_id: str) -> str:
         """A stream's id, which may hold that of a user."""

@@ -92,6 +92,10 @@ class SampleArchive(Protocol):
         """
         ...
 
+    def received(self, after: float, until: float) -> Iterator[Sequence[Received]]:
+        """Reports of all rooms received after a time and until another (Unix seconds), as by `reports`."""
+        ...
+
     async def visits(self, room_id: str, user_id: str, since: float, until: float, gap: float) -> list[Visit]:
         """When a user was in a room, oldest first: by its own reports or, without any, by those of others about it.
 

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,15 +70,17 @@ class Database:
         with self._errors(), self._steps.connect() as connection:
             return connection.execute(statement).all()
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(self, work: Callable[[Connection], T], *, first: bool = False) -> T:
         """Run `work` in a transaction of its own, after those requested before, and return its result.
 
+        What is to be done `first`, saving reports, waits only for the transaction under way, however many others wait.
         It runs in another thread, and to its end even if the caller is cancelled. Raises what it raises, and
         StoreError when the database fails; the transaction is then rolled back. With DatabaseLostError it may have
         been committed, to a file that is not at its path any more.
         """
         with self._errors():
-            return await self._in_thread(partial(self._transact, work))
+            async with nullcontext() if first else self._turn:
+                return await self._in_thread(partial(self._transact, work))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -145,7 +147,7 @@ class Database:
             StartupError: the database cannot be used; the message has the reason.
 
         """
-        self._files, self._damage = OpenFiles(self.path), ""
+        self._files, self._damage, self._turn = OpenFiles(self.path), "", asyncio.Lock()
         with only_process_on(self.path), ThreadPoolExecutor(1, "roompulse-writer") as self._thread:
             try:
                 await self._prepare()

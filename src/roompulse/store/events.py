@@ -93,10 +93,13 @@ class SqlEvents:
             return None if row is None else _event(row)
 
     async def add_note(self, room_id: str, event: TimelineEvent, most: int) -> int | None:
-        def add(connection: Connection) -> int | None:
-            mine = select(func.count()).select_from(events).where(_NOTE, events.c.room_id == room_id)
-            if (connection.scalar(mine) or 0) >= most:
+        # Not in the transaction, for which reports wait: it goes through all events of the room.
+        mine = select(func.count()).select_from(events).where(_NOTE, events.c.room_id == room_id)
+        async with self._reading() as reading:
+            if (await reading.scalar(mine) or 0) >= most:
                 return None
+
+        def add(connection: Connection) -> int | None:
             row = connection.execute(insert(events).values(event_row(room_id, event))).inserted_primary_key
             return None if row is None else row.id
 

@@ -12,12 +12,16 @@ from roompulse.store.contract import SampleQuery, Visit
 from roompulse.store.engine import Database
 from roompulse.store.row_codec import BETWEEN_USERS, FETCH_AT_ONCE, STORED_COLUMNS, reports_of
 from roompulse.store.schema import samples
+from roompulse.store.sql_store import first_since
 
 _MOST_REPORTERS = 8
 """Reporters that are read for the visits of a user who reports nothing: so few tell as much as all of them."""
 
 _UNPACKED_AT_ONCE = 100_000
 """Bytes of rows that become reports in one step: some milliseconds."""
+
+_ROWS_AT_ONCE = 200
+"""Reports of all rooms that are read at once, of which a media server's take some hundred kilobytes each."""
 
 _SHORTEST_SPAN, _FIRST_SPAN, _LONGEST_SPAN = 0.05, 1.0, 120.0
 """Seconds of reports that are read at once. They follow the number of rows, since all rows of a span are sorted."""
@@ -50,6 +54,14 @@ class SqlSamples:
                 yield from _unpacked(portion, query.about)
                 portion = []
         yield from _unpacked(portion, query.about)
+
+    def received(self, after: float, until: float) -> Iterator[Sequence[Received]]:
+        last_id = first_since(self._fetch, samples, samples.c.received_at, after * 1000) - 1
+        within = samples.c.received_at > after * 1000, samples.c.received_at <= until * 1000
+        statement = select(*STORED_COLUMNS).order_by(samples.c.id).limit(_ROWS_AT_ONCE)
+        while rows := self._fetch(statement.where(samples.c.id > last_id, *within)):
+            last_id = rows[-1].id
+            yield from _unpacked(rows, None)
 
     def _last_silent(self, query: SampleQuery, after: float) -> float:
         """The latest time up to which nothing was received since `after`, so that gaps are passed over."""

@@ -1,10 +1,23 @@
 """The store in an SQL database, by SQLAlchemy Core."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, func, insert, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    Select,
+    Table,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    true,
+    tuple_,
+)
 
 from roompulse.report.model import Received
 from roompulse.rooms.aggregate import newest_steps
@@ -59,7 +72,8 @@ class SqlStore:
 
     async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
         rows = rows_of(reports)
-        position = await self._write(partial(insert_reports, rows=rows)) - len(rows) + 1
+        last = await self._write(partial(insert_reports, rows=rows), first=True)
+        position = last - len(rows) + 1
         committed = []
         for one in reports:
             committed.append(Received(one.report, one.at, one.sender, one.by_token, position))
@@ -176,15 +190,22 @@ def _newest(connection: Connection, table: Table, time: ColumnElement[int], befo
 
 
 def _first_since(connection: Connection, table: Table, time: ColumnElement[int], since: float) -> int:
+    return first_since(lambda statement: connection.execute(statement).all(), table, time, since)
+
+
+def first_since(
+    fetch: Callable[[Executable], Sequence[Any]], table: Table, time: ColumnElement[int], since: float
+) -> int:
     """The id from which on rows may have a time after `since` (Unix milliseconds).
 
     Ids grow with the time, so this needs no index: from the newest row back, one row in FETCH_AT_ONCE is
     read, until one is too old.
     """
-    row_id = connection.scalar(select(func.max(table.c.id))) or 0
+    ((newest,),) = fetch(select(func.max(table.c.id)))
+    row_id = newest or 0
     read = select(table.c.id, time).order_by(table.c.id.desc()).limit(1)
-    while row := connection.execute(read.where(table.c.id <= row_id)).first():
-        row_id, at = row
+    while rows := fetch(read.where(table.c.id <= row_id)):
+        ((row_id, at),) = rows
         if at <= since:
             break
         row_id -= FETCH_AT_ONCE

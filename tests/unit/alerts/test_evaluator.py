@@ -1,9 +1,11 @@
 """The state machine of alerts."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from roompulse.alerts.defaults import DEFAULT_RULES
-from roompulse.alerts.evaluator import ROOMS_AT_ONCE
+from roompulse.alerts.evaluator import JUDGED_AT_ONCE, ROOMS_AT_ONCE
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import Acknowledgement, Active, Condition, Rule, Scope
 from tests.builders import NOW
@@ -296,7 +298,12 @@ def test_unchanged_rooms_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> N
     world.tick(1, {"ada": 0})
     world.post("bo", 0, "room-2")
     looked_at: list[str] = []
-    monkeypatch.setattr(world.evaluator, "_look_at_room", lambda room_id, *_: looked_at.append(room_id), raising=True)
+
+    def look_at(room_id: str, *_: object) -> Iterator[None]:
+        looked_at.append(room_id)
+        yield
+
+    monkeypatch.setattr(world.evaluator, "_look_at_room", look_at)
     world.tick(3)
     assert looked_at == ["room-2"]
 
@@ -333,3 +340,11 @@ def test_what_changes_between_two_steps_of_a_tick_is_seen_by_the_next_one() -> N
     assert list(steps)
     world.tick()
     assert {alert.room_id for alert in world.alerts()} == set(rooms)
+
+
+def test_many_users_of_one_room_are_looked_at_in_steps() -> None:
+    world = World(rule())
+    for number in range(3 * JUDGED_AT_ONCE):
+        world.post(f"u{number}", 20)
+    assert len(list(world.evaluator.steps(world.now, Readings(world.now)))) == 3
+    assert sum(world.evaluator.counts().values()) == 3 * JUDGED_AT_ONCE

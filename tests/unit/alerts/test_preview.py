@@ -1,6 +1,6 @@
 """The preview of a rule fires as often as the rule itself did on the same reports."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from roompulse.report.model import Received
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.settings import Settings
+from roompulse.store.reader import Reader
 from tests.builders import NOW
 from tests.unit.alerts.world import LEAVE_AFTER, STALE_AFTER, World, room_rule, rule
 
@@ -30,10 +31,8 @@ class Stored:
     def __init__(self, reports: Sequence[Received]) -> None:
         self._reports = reports
 
-    async def recent(self, since: float) -> AsyncIterator[Received]:
-        for received in self._reports:
-            if received.at > since:
-                yield received
+    def received(self, after: float, until: float) -> Iterator[Sequence[Received]]:
+        yield [one for one in self._reports if after < one.at <= until]
 
 
 class Recorded(World):
@@ -54,8 +53,13 @@ class Recorded(World):
         def no_rooms() -> RoomsInMemory:
             return RoomsInMemory(Limits(100, 100, 100), stale_after=STALE_AFTER, leave_after=LEAVE_AFTER)
 
-        previews = Previews(Stored(self.reports), no_rooms, SETTINGS)  # type: ignore[arg-type]
-        return anyio.run(previews.of, rule, start, self.now, self.now)
+        async def preview() -> Preview:
+            reader = Reader(1, lambda _error: None)
+            previews = Previews(Stored(self.reports), reader, no_rooms, SETTINGS)  # type: ignore[arg-type]
+            with reader.running():
+                return await previews.of(rule, start, self.now, self.now)
+
+        return anyio.run(preview)
 
     def fired(self) -> list[tuple[Any, ...]]:
         alerts = {change.alert.id: change.alert for change in self.changes if change.alert.fired_at}

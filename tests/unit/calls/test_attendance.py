@@ -75,8 +75,9 @@ def test_minutes_are_bounded(attendance: Attendance) -> None:
 def test_a_row_gives_the_attendance_back(attendance: Attendance) -> None:
     entry = Entry("u1", [stream()], user_name="Ann", device=Device(browser="Chrome"))
     attendance.note(user_of(no_rooms(), entry=entry), NOW + 10, 10)
+    attendance.row_id = 7
     row = attendance.row(left=False)
-    assert (row["searched"], row["left_at"], row["joined_at"]) == ("u1\nann", None, round(NOW * 1000))
+    assert (row["id"], row["searched"], row["left_at"], row["joined_at"]) == (7, "u1\nann", None, round(NOW * 1000))
     again = Attendance.of_row(SimpleNamespace(**row))
     assert again.row(left=False) == row
     assert again.figures.device == Device(browser="Chrome")

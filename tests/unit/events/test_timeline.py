@@ -160,3 +160,18 @@ async def test_events_of_a_room_have_different_places_whatever_happens_elsewhere
         world.timeline.record("room-1", note(str(number)))
         world.timeline.record("room-2", note("elsewhere"))
     assert len({one.place for one in world.timeline.tail("room-1")}) == module.TAIL
+
+
+async def test_many_events_are_saved_in_small_transactions(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, add = list[int](), world.store.add
+
+    async def counted(new: Sequence[tuple[str, TimelineEvent]]) -> None:
+        sizes.append(len(new))
+        await add(new)
+
+    monkeypatch.setattr(world.store, "add", counted)
+    for number in range(1200):
+        world.timeline.record("room-1", note(str(number), NOW + number))
+    await world.timeline.save()
+    assert sizes == [500, 500, 200]
+    assert [event.text for _, event in world.store.kept] == [str(number) for number in range(1200)]

@@ -1,3 +1,4 @@
+import asyncio
 from itertools import permutations
 from typing import Any
 
@@ -143,3 +144,20 @@ async def test_it_remembers_no_more_addresses_than_it_says(monkeypatch: pytest.M
     for number in range(10):
         await readers.request(f"192.0.2.{number}")
     assert len(readers._limit._reads._buckets) == 3
+
+
+@pytest.mark.parametrize("rate", [RATE, 0])
+async def test_of_all_requests_one_begins_in_a_turn_of_the_event_loop(rate: float) -> None:
+    readers, begun = Readers(rate), 0
+
+    async def request(number: int) -> None:
+        nonlocal begun
+        await readers.request(f"192.0.2.{number}")
+        begun += 1
+
+    waiting = [asyncio.create_task(request(number)) for number in range(20)]
+    for _ in range(5 * len(waiting)):
+        before = begun
+        await asyncio.sleep(0)
+        assert begun - before <= 1
+    assert begun == len(waiting)

@@ -1,6 +1,5 @@
 """GET /metrics, for Prometheus: what `meters.py` counts, and gauges that are read when metrics are requested."""
 
-import asyncio
 import platform
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -74,17 +73,11 @@ def _size(path: Path) -> int:
 def metrics_routes(registry: CollectorRegistry, present: CurrentValues) -> list[HTTPRouteHandler]:
     registry.register(present)
     ProcessCollector(registry=registry)
-    turn = asyncio.Lock()
 
     @route(METRICS_PATH, http_method=GET)
     async def get_metrics(request: AnyRequest) -> Response[bytes]:
-        async with turn:
-            await asyncio.sleep(0)  # a turn for everything else between two answers, of some milliseconds each
-            return answer(request.headers.get("accept", ""))
-
-    def answer(accept: str) -> Response[bytes]:
         # prometheus-client's own negotiation fails on versions that it cannot parse, and echoes others in a header.
-        if "application/openmetrics-text" in accept:
+        if "application/openmetrics-text" in request.headers.get("accept", ""):
             body: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
             media_type = openmetrics.CONTENT_TYPE_LATEST
         else:

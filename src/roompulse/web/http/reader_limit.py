@@ -1,4 +1,4 @@
-"""How many requests a second one address may make, reports aside: those above the rate wait."""
+"""How many requests a second one address may make, reports aside: those above the rate wait, and all begin in turn."""
 
 import asyncio
 import time
@@ -51,11 +51,20 @@ class ReaderLimit:
         self._meters = meters
         self._clock = clock
         self._sleep = sleep
+        self._begins = asyncio.Lock()
 
     async def turn(self, scope: Scope) -> None:
-        """Return once it is the request's turn; raises TooManyRequests where too many of its address wait."""
-        if not self._rate:
-            return
+        """Return once it is the request's turn; raises TooManyRequests where too many of its address wait.
+
+        Of all requests no more than one begins in a turn of the event loop: of hundreds that come at once, each takes
+        milliseconds, and reports would wait for all of them.
+        """
+        if self._rate:
+            await self._wait(scope)
+        async with self._begins:
+            await asyncio.sleep(0)
+
+    async def _wait(self, scope: Scope) -> None:
         buckets = self._buckets_of(scope["path"])
         wait = buckets.take(address_key(self._peers.address(scope)), self._clock(), ahead=LONGEST_WAIT)
         if wait > LONGEST_WAIT:

@@ -91,11 +91,14 @@ class InsightsPage:
 
     async def past(self, query: InsightsPageQuery) -> Sections:
         """A range; raises StoreError."""
-        span = query.span(self._clock())
-        tables = await self._reader.result(
-            all_insights(self._rollups, span, span.before() if query.against == "before" else None)
-        )
-        users = await self._reader.result(self._past_users(query, span)) if query.value else []
+        return await self._reader.result(self._past(query, query.span(self._clock())))
+
+    def _past(self, query: InsightsPageQuery, span: Span) -> Steps[Sections]:
+        before = span.before() if query.against == "before" else None
+        tables = yield from all_insights(self._rollups, span, before)
+        yield
+        users = (yield from self._past_users(query, span)) if query.value else []
+        yield
         return self._sections(query, tables, users)
 
     def _past_users(self, query: InsightsPageQuery, span: Span) -> Steps[list[Behind]]:
