@@ -53,8 +53,8 @@ BENCHMARKS: dict[str, Benchmark] = {
 }
 """In the order of the table."""
 
-BY_ITSELF = {"soak", "workers_soak"}
-"""Only on demand: they take a quarter and half of an hour."""
+BY_ITSELF = {"kills", "soak", "workers_soak"}
+"""Only on demand, as they take long."""
 
 FOLDER = Path(__file__).parents[1] / "build" / "bench"
 
@@ -87,7 +87,7 @@ def measure(names: Sequence[str], missing: list[str], results: Path, *, quick: b
         print(f"{summary(rows)}\n  ({time.monotonic() - started:.0f} s)", flush=True)
         at = datetime.now(UTC).isoformat(timespec="seconds")
         known = read(results / "performance.json") | {name: Outcome(at, quick, busy, described, rows, bench.raw)}
-        write(_in_order(known), results)
+        write(_in_order(known), results, BENCHMARKS)
     if not quick:
         capacity.main()
 

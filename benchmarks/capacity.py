@@ -181,8 +181,9 @@ def _scaled(number: float, units: Sequence[str]) -> str:
 
 def written(text: str, results: Results) -> str:
     """The page with its tables as these results have them."""
-    cost, shared = costs(results), costs_of_workers(results)
-    for name, table in (("process", one_process(cost)), ("workers", several(shared)), ("rest", at_rest(cost))):
+    cost = costs(results)
+    workers = several(costs_of_workers(results)) if "workers" in results else "Not measured yet."
+    for name, table in (("process", one_process(cost)), ("workers", workers), ("rest", at_rest(cost))):
         text = between_markers(text, table, name)
     return text
 

@@ -20,7 +20,7 @@ from benchmarks.results import Row, at_most
 from benchmarks.workers import database
 
 WORKERS, SENDERS = 3, 12
-KILLS, POSTGRES_KILLS = 12, 3
+KILLS, POSTGRES_KILLS = 200, 20
 """Of workers and of PostgreSQL."""
 
 BETWEEN = 100
@@ -81,11 +81,7 @@ class Senders:
 
 
 def run(bench: Bench) -> list[Row]:
-    kills, postgres_kills = (3, 1) if bench.quick else (KILLS, POSTGRES_KILLS)
-    return killed(bench, kills, postgres_kills)
-
-
-def killed(bench: Bench, kills: int, postgres_kills: int) -> list[Row]:
+    kills, postgres_kills = (6, 2) if bench.quick else (KILLS, POSTGRES_KILLS)
     with database(bench) as postgres, ExitStack() as stack:
         settings = {"DATABASE_URL": postgres.url}
         workers = [stack.enter_context(bench.server(f"kills-{number}", settings)) for number in range(WORKERS)]

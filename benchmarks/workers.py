@@ -37,7 +37,7 @@ STREAMS = (1, 8)
 LAG_RATE = 200
 """Reports a second while pushes are timed: three processes share two cores."""
 
-PAIRS, AT_ONCE = 5_000, 8
+PAIRS, AT_ONCE = 3_000, 8
 """Reports that are read at another worker at once, and how many of them at a time."""
 
 ROOM_SIZES = (10, 10_000)
@@ -252,7 +252,7 @@ def _past(bench: Bench, postgres: PostgresServer) -> list[Row]:
         snapshots = json.decode(worker.get(history).content, type=Answer[list[Snapshot]]).data
         encode = in_process(lambda: json.encode(snapshots))
         measures = {
-            f"{what} {where}": partial(load, server, [Request("GET", path)], bench.seconds(9), 4)
+            f"{what} {where}": partial(load, server, [Request("GET", path)], bench.seconds(5), 4)
             for what, path in (("moment", moment), ("history", history))
             for where, server in (("SQLite", alone), ("PostgreSQL", worker))
         }

@@ -233,6 +233,12 @@ def rows(url: str, query: str) -> list[Any]:
     return _run(fetch(url, query))
 
 
+def tables(url: str) -> dict[str, list[Any]]:
+    """All rows of all tables of a database, where an event loop may run."""
+    names = [name for (name,) in rows(url, "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")]
+    return {name: rows(url, f'SELECT * FROM "{name}"') for name in names}  # noqa: S608  (names of our tables)
+
+
 async def is_synchronous(url: str) -> bool:
     """Whether each commit waits for a standby."""
     return bool(await fetch(url, "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"))

@@ -15,6 +15,7 @@ from roompulse.alerts.evaluator import Evaluator
 from roompulse.alerts.incident import Change
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import LONGEST_SILENCE, SEVERITIES, Acknowledgement, Alert, Rule, Silence
+from roompulse.alerts.shared_values import SharedValues, Values
 from roompulse.alerts.store import AlertQuery, SqlAlerts, Stored
 from roompulse.alerts.totals import Totals
 from roompulse.alerts.validation import check_rule
@@ -42,8 +43,8 @@ class AlertService:
     """Evaluates, saves and lists alerts; keeps rules and silences.
 
     `readings` brings the live rooms to the present and reads the rest. `changed` is called with what changed of alerts
-    that fire or are resolved, once it is saved. While the database cannot be written, nothing is evaluated: nobody
-    could be told of it.
+    that fire or are resolved, once it is saved, and `tell` with the values of open alerts. While the database cannot be
+    written, nothing is evaluated: nobody could be told of it.
 
     Where other workers use the database too, one of all evaluates, and the others follow what it saves. Each change
     is made in the context `exclusive`, in which one task of all workers is at a time.
@@ -56,6 +57,7 @@ class AlertService:
         readings: Callable[[], Readings],
         clock: Clock,
         changed: Callable[[Sequence[Change]], Awaitable[None]],
+        tell: Callable[[Values], Awaitable[object]],
         settings: Settings,
         exclusive: Callable[[], AbstractAsyncContextManager[None]] | None = None,
     ) -> None:
@@ -74,6 +76,7 @@ class AlertService:
         self._readings = readings
         self._clock = clock
         self._changed = changed
+        self.values = SharedValues(lambda: self._evaluator.open, tell)
         self._max_rules = settings.max_rules
         self._retention = settings.snapshot_retention
         self._rules: dict[str, Rule] = {}
@@ -98,7 +101,9 @@ class AlertService:
         self._evaluator = self._new_evaluator()
         self._evaluator.set_rules(rules, now)
         self._evaluator.set_silences(stored.silences)
-        return self._evaluator.restore(stored.open_alerts, now)
+        found = self._evaluator.restore(stored.open_alerts, now)
+        self.values.put()
+        return found
 
     async def run(self) -> None:
         """Evaluate at each whole second, as the preview does."""
@@ -121,6 +126,7 @@ class AlertService:
             for _ in self._evaluator.steps(self._clock(), self._readings()):
                 await asyncio.sleep(0)
             await self._keep(self._evaluator.take_changes())
+            await self.values.share()
 
     async def prune(self) -> None:
         now = self._clock()
@@ -194,7 +200,7 @@ class AlertService:
 
     async def alerts(self, query: AlertQuery, state: str | None = None) -> list[Alert]:
         """Those that fire, then pending ones, then resolved ones; of each the newest first. Raises StoreError."""
-        found = [alert for alert in self._evaluator.alerts() if _matches(alert, query) and state in (None, alert.state)]
+        found = [alert for alert in self._evaluator.alerts() if query.matches(alert) and state in (None, alert.state)]
         if state in (None, "resolved"):
             found += await self._store.resolved(query)
         return sorted(found, key=lambda alert: (_ORDER[alert.state], -alert.started_at, alert.id))[: query.limit]
@@ -290,11 +296,3 @@ class AlertService:
             self._evaluator.set_silences(self.silences)
             self._evaluator.forget(subject)
             self.version += 1
-
-
-def _matches(alert: Alert, query: AlertQuery) -> bool:
-    return (
-        query.severity in (None, alert.severity)
-        and query.room_id in (None, alert.room_id)
-        and (query.end is None or alert.started_at <= query.end)
-    )

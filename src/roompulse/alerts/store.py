@@ -39,6 +39,14 @@ class AlertQuery(Struct, frozen=True):
     end: float | None = None
     limit: int = 100
 
+    def matches(self, alert: Alert) -> bool:
+        """Whether one that is open is of these."""
+        return (
+            self.severity in (None, alert.severity)
+            and self.room_id in (None, alert.room_id)
+            and (self.end is None or alert.started_at <= self.end)
+        )
+
 
 class SqlAlerts:
     def __init__(self, database: Database) -> None:
