@@ -66,6 +66,7 @@ def _rooms(bench: Bench, stack: ExitStack, rooms: int) -> World:
 
 
 async def _push(world: World, seconds: float) -> Pushes:
+    """In as many seconds as lie between two snapshots, whose cost would otherwise be in one of the two figures."""
     server, sender = world.server, Sender(world.server.url)
 
     async def post(number: int) -> None:
@@ -95,7 +96,7 @@ def run(bench: Bench) -> list[Row]:
         worlds |= {f"{count} rooms": _rooms(bench, stack, count) for count in rooms}
         measures = {name: partial(report, world, bench.seconds(3)) for name, world in worlds.items()}
         reports = interleaved(bench.rounds(3), measures)
-        pushes = {name: run_clients(_push(world, bench.seconds(4))) for name, world in worlds.items()}
+        pushes = {name: run_clients(_push(world, bench.seconds(10))) for name, world in worlds.items()}
     bench.raw |= {"reports": reports, "pushes": pushes}
     costs = {name: middle(loads).cpu for name, loads in reports.items()}
     return [

@@ -24,8 +24,10 @@ PREFERENCES: dict[str, str | float | bool] = {
     "media.autoplay.default": 0,
     "media.peerconnection.ice.obfuscate_host_addresses": False,
     "media.peerconnection.ice.loopback": True,
+    "network.dns.localDomains": "office.test",
 }
-"""A camera and a microphone, and nobody who must allow them; connections between two browsers of this machine."""
+"""A camera and a microphone, and nobody who must allow them; connections between two browsers of this machine; a host
+name that does not say that it is this machine."""
 
 NOT_KNOWN = {"emulation.setMediaFeaturesOverride"}
 LISTENS = re.compile(r"WebDriver BiDi listening on (ws://\S+)")

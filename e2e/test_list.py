@@ -111,6 +111,7 @@ class TestByItsForm:
         expect(page).to_have_url(f"{few.url}/?sort=rtt")
         expect(rows(page)).to_have_count(4)
 
+    @pytest.mark.chromium  # whose JavaScript can be turned off
     def test_it_works_without_javascript(self, new_context: Callable[..., BrowserContext], few: Server) -> None:
         page = new_context(java_script_enabled=False).new_page()
         page.goto(few.url)

@@ -192,6 +192,7 @@ def test_charts_that_are_refused_say_so_too(context: BrowserContext, server: Ser
     expect(link).to_have_attribute("href", re.compile(rf"^sign-in\?next=%2Frooms%2Froom-1%3F{back}"))
 
 
+@pytest.mark.chromium  # whose JavaScript can be turned off
 def test_without_javascript_one_signs_in_and_out(new_context: Callable[..., BrowserContext], server: Server) -> None:
     page = new_context(java_script_enabled=False).new_page()
     page.goto(server.url + ROOM)

@@ -283,6 +283,25 @@ async def test_apprise_is_given_subject_and_text(monkeypatch: pytest.MonkeyPatch
         await sender.send(slack, message())
 
 
+@pytest.mark.parametrize("name", ["@everyone", "hi @here", "<!channel>", "<@U012AB>", "<#C012>"])
+async def test_a_participant_whose_name_is_a_mention_calls_nobody(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    sent: list[dict[str, str]] = []
+
+    class Service(list[Any]):
+        async def async_notify(self, **message: str) -> bool:
+            sent.append(message)
+            return True
+
+    monkeypatch.setattr(apprise_module, "service_of", lambda _url: Service())
+    sender = AppriseSender(ANYWHERE, Settings(data=Path("none")))
+    mentioned = message(alert=alert(user_id=name, text=f"{name} is poor; ada@example.com 3 < 4"))
+    await sender.send(Channel("slack", "apprise", url="slack://a/b/c"), mentioned)
+    assert name not in sent[0]["title"]
+    assert name not in sent[0]["body"]
+    assert sent[0]["body"].replace("\u200b", "").startswith(f"{name} is poor; ada@example.com 3 < 4\n")
+    assert "ada@example.com 3 < 4" in sent[0]["body"]
+
+
 @pytest.mark.parametrize(
     "url", ["json://127.0.0.1", "json://[::1]:9/", "mailto://u:p@example.com?smtp=127.0.0.1", "ntfy://localhost/topic"]
 )

@@ -13,6 +13,9 @@ from roompulse.report.ids import label_fault, name_fault, text_fault
 
 T = TypeVar("T")
 
+_ZONES_OF_THE_MACHINE = {"localtime", "posixrules", "Factory"}
+"""Files of the zone database that mean another zone on each machine, or none."""
+
 
 def decode(body: bytes, kind: type[T]) -> T:
     """A JSON body as this type; raises BadRequest."""
@@ -47,6 +50,8 @@ def check_rule(rule: Rule, at: str = "$") -> None:
 
 
 def _is_zone(name: str) -> bool:
+    if name in _ZONES_OF_THE_MACHINE:
+        return False
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # unknown; a path; the name of a region alone

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from typing import TYPE_CHECKING
 
 from roompulse.notify import words
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 TIMEOUT = 30.0
 """Seconds. Apprise sends in threads of its own, which may take longer to end."""
+
+_MENTION = re.compile(r"(?<![\w.])@(?=\w)|<(?=[!@#])")
+"""How chats begin a mention: `@everyone`, `<!channel>`, `<@U012>`. The `@` of an e-mail address begins none."""
 
 _TYPES = {"info": "info", "warning": "warning", "critical": "failure"}
 
@@ -33,6 +37,11 @@ def _hosts(service: "Apprise") -> list[str]:
     return [host for host in hosts if isinstance(host, str)]
 
 
+def without_mentions(text: str) -> str:
+    """Put a zero-width space into each mention: participants name themselves, and must not call a whole channel."""
+    return _MENTION.sub("\\g<0>\u200b", text)
+
+
 class AppriseSender:
     def __init__(self, targets: Targets, settings: Settings) -> None:
         self._targets = targets
@@ -47,12 +56,11 @@ class AppriseSender:
         for host in _hosts(service):
             self._targets.check_named(host)
         alert = alert_of(message)
+        title, body = (without_mentions(part) for part in (words.subject(message), words.text(message, self._base)))
         notify_type = "success" if alert.state == "resolved" else _TYPES[alert.severity]
         try:
             async with asyncio.timeout(TIMEOUT):
-                sent = await service.async_notify(
-                    body=words.text(message, self._base), title=words.subject(message), notify_type=notify_type
-                )
+                sent = await service.async_notify(body=body, title=title, notify_type=notify_type)
         except TimeoutError:
             raise SendError(f"not sent within {TIMEOUT:g} s") from None
         if not sent:

@@ -71,6 +71,7 @@ def test_the_default_rules_can_be() -> None:
         ({"active": {"days": ["mon"], "from": "09:00", "to": "18:00", "zone": "Mars/Base"}}, "$.active.zone"),
         ({"active": {"days": ["mon"], "from": "09:00", "to": "18:00", "zone": "../etc/passwd"}}, "$.active.zone"),
         ({"active": {"days": ["mon"], "from": "09:00", "to": "18:00", "zone": "Europe"}}, "$.active.zone"),
+        ({"active": {"days": ["mon"], "from": "09:00", "to": "18:00", "zone": "localtime"}}, "$.active.zone"),
         ({"channels": "c1"}, "$.channels"),
         ({"colour": "red"}, "$"),
     ],

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Iterable
 from typing import Any, cast
 
 import pytest
@@ -12,8 +13,8 @@ class Recorder:
     def __init__(self) -> None:
         self.done: list[bytes | str] = []
 
-    def write(self, data: bytes) -> None:
-        self.done.append(data)
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        self.done.append(b"".join(pieces))
 
     def close(self) -> None:
         self.done.append("close")

@@ -12,6 +12,7 @@ from roompulse.report.model import Entry
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.user import UserState
 from roompulse.web.api.encoded_rooms import AT_ONCE, EncodedRooms
+from roompulse.web.http.envelope import success
 from tests.builders import NOW, network, received, stream
 from tests.store.test_replay import no_rooms
 
@@ -50,7 +51,7 @@ def test_it_is_the_room_as_it_would_be_encoded_as_a_whole(sequence: list[tuple[i
         report(rooms, now, user_id, about, loss)
         room = rooms.get("room-1")
         assert room
-        assert encoded.room(room) == msgspec.json.encode(room.metrics())
+        assert encoded.answer(room) == success(room.metrics())
 
 
 def test_a_user_is_encoded_once_per_change(built: list[str]) -> None:
@@ -63,9 +64,9 @@ def test_a_user_is_encoded_once_per_change(built: list[str]) -> None:
         for user_id in changed:
             report(rooms, NOW + 1, user_id, user_id)
         built.clear()
-        encoded.room(room)
+        encoded.answer(room)
         encoded.user("room-1", room.users["u2"])
-        encoded.room(room)
+        encoded.answer(room)
         assert built == changed
 
 
@@ -81,8 +82,10 @@ async def test_it_is_caught_up_with_in_portions_with_turns_between(built: list[s
         turns.append(len(built))
     assert turns[:3] == [AT_ONCE, 2 * AT_ONCE, 3 * AT_ONCE]
     built.clear()
-    encoded.room(room)
+    encoded.answer(room)
     assert built == []
+    with pytest.raises(StopIteration):  # no user is looked at again, however many there are
+        encoded.catch_up(room).send(None)
 
 
 async def test_who_comes_and_goes_meanwhile_is_there_or_not() -> None:
@@ -96,4 +99,4 @@ async def test_who_comes_and_goes_meanwhile_is_there_or_not() -> None:
     report(rooms, NOW + 30, "late", "late")
     rooms.expire(NOW + 60)
     await catching_up
-    assert [user["user_id"] for user in msgspec.json.decode(encoded.room(room))["users"]] == ["late"]
+    assert [user["user_id"] for user in msgspec.json.decode(encoded.answer(room))["data"]["users"]] == ["late"]

@@ -1,7 +1,7 @@
 """For how long a connection may say nothing. What it answers is tested in tests/process/test_oddities.py."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import uvicorn
@@ -71,8 +71,8 @@ class Transport:
     def close(self) -> None:
         self.closed = True
 
-    def write(self, data: bytes) -> None:
-        self.written += data
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        self.written += b"".join(pieces)
 
     def abort(self) -> None:
         self.closed = True

@@ -10,7 +10,7 @@ from roompulse.errors import NotFound
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.web.api.encoded_rooms import EncodedRooms
 from roompulse.web.http.envelope import success, success_of
-from roompulse.web.http.json_answer import JsonAnswer, etag_of, hashed_answer, tagged_answer
+from roompulse.web.http.json_answer import JsonAnswer, etag_of, hashed_answer, not_modified, tagged_answer
 from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.urls import decode_id
 
@@ -40,9 +40,12 @@ def live_room_routes(rooms: LiveRooms, encoded: EncodedRooms) -> list[HTTPRouteH
 
     @route("/report/metrics/{room_id:str}", http_method=GET)
     async def get_room(request: AnyRequest, room_id: FromPath[str]) -> JsonAnswer:
-        await encoded.catch_up(_live_room(rooms, room_id))
         room = _live_room(rooms, room_id)
-        return tagged_answer(request, f'"{room.tag}"', lambda: success_of(encoded.room(room)))
+        if answer := not_modified(request, f'"{room.tag}"'):
+            return answer
+        await encoded.catch_up(room)
+        room = _live_room(rooms, room_id)
+        return tagged_answer(request, f'"{room.tag}"', lambda: encoded.answer(room))
 
     @route("/report/metrics/{room_id:str}/{user_id:str}", http_method=GET)
     async def get_user(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> JsonAnswer:

@@ -12,6 +12,7 @@ from roompulse.events.timeline import Timeline
 from roompulse.hub.contract import Frames
 from roompulse.rooms.contract import LiveRooms
 from roompulse.web.api.encoded_rooms import EncodedRooms
+from roompulse.web.http.envelope import data_of
 from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.urls import decode_id
 from roompulse.web.sse.events import encoded_event, json_event
@@ -54,7 +55,7 @@ class RoomJsonView:
         room, was_live = self._rooms.get(self.room_id), self._was_live
         self._was_live = room is not None
         if room:
-            shown = self._encoded.room(room) if self._with_users else json.encode(room.totals())
+            shown = data_of(self._encoded.answer(room)) if self._with_users else json.encode(room.totals())
             return {"room": encoded_event(shown, name="room", ident=room.tag), **events}
         return events | ({"room": json_event({"room_id": self.room_id}, name="gone")} if was_live else {})
 

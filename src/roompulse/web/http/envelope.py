@@ -22,7 +22,12 @@ def success(data: Any) -> bytes:
 
 def success_of(encoded: bytes) -> bytes:
     """What `success` makes of data that is encoded already."""
-    return _BEFORE + encoded + _AFTER
+    return b"%b%b%b" % (_BEFORE, encoded, _AFTER)
+
+
+def data_of(answer: bytes) -> bytes:
+    """What `success_of` was given."""
+    return answer[len(_BEFORE) : -len(_AFTER)]
 
 
 def success_in_portions(data: Sequence[Any], size: int) -> Iterator[bytes]:

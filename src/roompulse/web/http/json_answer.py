@@ -74,6 +74,10 @@ class AnswerCache:
     def __init__(self, most: int = MOST_KEPT) -> None:
         self._answers: BoundedMap[Hashable, tuple[object, bytes]] = BoundedMap(most, size_of=_size)
 
+    def has(self, key: Hashable, version: object) -> bool:
+        known = self._answers.get(key)
+        return known is not None and known[0] == version
+
     def get(self, key: Hashable, version: object, encode: Callable[[], bytes]) -> bytes:
         """The answer of this version; `encode` makes it if another one is kept, or none."""
         known = self._answers.get(key)
