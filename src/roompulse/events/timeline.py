@@ -57,7 +57,7 @@ class Timeline:
     """`publish` is called with the ids of rooms whose timeline has grown.
 
     Several workers find the same events, and save them as one row. But which levels have held depends on when a worker
-    looks, and so does what was too much: those are found where `is_the_one` is true, and `tell` lets the others know.
+    looks: those are found where `is_the_one` is true, and `tell` lets the others know.
     """
 
     def __init__(
@@ -99,8 +99,7 @@ class Timeline:
         for room_id, event in self._detector.look(now, settle=self._is_the_one()):
             self.record(room_id, event)
         for room_id, event in self._budget.over(now):
-            if self._is_the_one():
-                self._add(room_id, event)
+            self._add(room_id, event)
 
     async def resume(self, room_ids: Iterable[str]) -> None:
         """Continue after a restart: `room_ids` are rooms that were live when the server ended, with events or without.
@@ -214,7 +213,7 @@ class Timeline:
             await self._store.add(self._saving)
             if self._tell:
                 for room_id, event in self._saving:
-                    if event.kind in _HELD or _is_of_budget(event):
+                    if event.kind in _HELD:
                         await self._tell(Shown(room_id, event))
         except StoreError:
             too_many = max(0, len(self._saving) + len(self._unsaved) - MOST_UNSAVED)
@@ -235,10 +234,6 @@ def _then(
         yield waiting
 
 
-def _is_of_budget(event: TimelineEvent) -> bool:
-    return event.kind == "sdk" and event.user_id is None
-
-
 class _Budget:
     """Bounds the events that senders cause: each interval, so many of a room and of each of its users."""
 
@@ -256,13 +251,18 @@ class _Budget:
         return True
 
     def over(self, now: float) -> list[tuple[str, TimelineEvent]]:
-        """At the end of an interval, an event for each room of which some were dropped in it."""
-        if 0 <= now - self._since < INTERVAL:
+        """At the end of an interval, an event for each room of which some were dropped in it.
+
+        Intervals are those of the wall clock, so that all workers tell the same.
+        """
+        since = now // INTERVAL * INTERVAL
+        if since == self._since:
             return []
+        at = min(now, self._since + INTERVAL)
         told = [
-            (room_id, TimelineEvent(round(now, 3), "sdk", text=words.dropped(count, INTERVAL)))
+            (room_id, TimelineEvent(at, "sdk", text=words.dropped(count, INTERVAL)))
             for room_id, count in self._dropped.items()
         ]
-        self._since = now
+        self._since = since
         self._kept, self._dropped = Counter(), Counter()
         return told

@@ -232,16 +232,22 @@ async def test_a_level_that_changes_while_no_process_settles_any_is_found_by_the
     assert world.texts() == ["poor → good", "rated poor: 9.0 % packet loss sending camera (−1.9)"]
 
 
-async def test_too_many_events_are_told_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_events_are_the_same_event_whenever_a_process_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_OF_USER", 1)
     world = Others()
-    await world.live(1)
+    world.clock.advance(3)
     for timeline in (world.one, world.other):
+        timeline.look(world.clock())
         for number in range(3):
             timeline.record("room-1", TimelineEvent(NOW, "sdk", "u1", text=str(number)))
-    await world.live(11)
-    assert [shown.event and shown.event.text for shown in world.told] == ["too many events in 10 s: 2 not kept"]
-    assert len([event for _, event in world.store.kept if "too many" in event.text]) == 1
+        world.clock.advance(2)
+    for timeline in (world.one, world.other):
+        world.clock.advance(4)
+        timeline.look(world.clock())
+        await timeline.save()
+    assert {(event.time, event.text) for _, event in world.store.kept if "too many" in event.text} == {
+        (NOW + 10, "too many events in 10 s: 2 not kept")
+    }
 
 
 def texts(tail: Sequence[Recorded]) -> list[str]:
