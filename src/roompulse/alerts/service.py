@@ -2,19 +2,20 @@
 
 import asyncio
 import logging
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from math import floor
+from secrets import token_hex
 
 from msgspec.structs import replace
 
 from roompulse.alerts.defaults import DEFAULT_RULES
 from roompulse.alerts.evaluator import Evaluator
 from roompulse.alerts.incident import Change
+from roompulse.alerts.listing import FiringAlerts, listed
 from roompulse.alerts.metrics import Readings
-from roompulse.alerts.model import LONGEST_SILENCE, SEVERITIES, Acknowledgement, Alert, Rule, Silence
+from roompulse.alerts.model import LONGEST_SILENCE, Acknowledgement, Alert, Rule, Silence
 from roompulse.alerts.shared_values import SharedValues, Values
 from roompulse.alerts.store import AlertQuery, SqlAlerts, Stored
 from roompulse.alerts.totals import Totals
@@ -26,17 +27,15 @@ from roompulse.periodic import Attempts, every
 from roompulse.rooms.contract import LiveRooms
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
+from roompulse.store.reader import Reader
 
 logger = logging.getLogger(__name__)
 
 MAX_SILENCES = 1000
 PRUNE_EVERY = 60.0
 
-_ORDER = {"firing": 0, "pending": 1, "resolved": 2}
-
-
-def new_id() -> str:
-    return secrets.token_hex(8)
+_SAVED_AT_ONCE = 100
+"""Changes of one transaction, for which reports wait."""
 
 
 class AlertService:
@@ -53,6 +52,7 @@ class AlertService:
     def __init__(
         self,
         database: Database,
+        reader: Reader,
         rooms: LiveRooms,
         readings: Callable[[], Readings],
         clock: Clock,
@@ -71,6 +71,8 @@ class AlertService:
             leave_after=settings.leave_after,
         )
         self._evaluator = self._new_evaluator()
+        self._reader = reader
+        self._firing = FiringAlerts(lambda: self._evaluator.firing())
         self._all_totals = Totals(rooms)
         self._store = SqlAlerts(database)
         self._readings = readings
@@ -174,13 +176,13 @@ class AlertService:
         await self._flush()
 
     async def _flush(self) -> None:
-        if not self._unsaved:
-            return
-        await self._store.save(self._unsaved, self._rules.values(), self._clock())
-        saved, self._unsaved = self._unsaved, []
-        self.version += 1
-        if told := [one for one in saved if one.alert.state != "pending" and not one.dropped]:
-            await self._changed(told)
+        while self._unsaved:
+            some = self._unsaved[:_SAVED_AT_ONCE]
+            await self._store.save(some, self._rules.values(), self._clock())
+            del self._unsaved[: len(some)]
+            self.version += 1
+            if told := [one for one in some if one.alert.state != "pending" and not one.dropped]:
+                await self._changed(told)
 
     @property
     def totals(self) -> Totals:
@@ -193,17 +195,15 @@ class AlertService:
         """Open alerts by severity and state."""
         return self._evaluator.counts()
 
-    def firing(self, room_id: str | None = None) -> list[Alert]:
-        """Alerts that fire, of a room and its users or of all: the most severe first, then the newest."""
-        found = [alert for alert in self._evaluator.alerts(room_id) if alert.state == "firing"]
-        return sorted(found, key=lambda alert: (-SEVERITIES.index(alert.severity), -alert.started_at, alert.id))
+    def firing(self, room_id: str | None = None) -> Sequence[Alert]:
+        """Alerts that fire, of a room and its users or of all, most severe first; values may be those of before."""
+        return self._firing.of((self.version, self._evaluator.turns), self._clock(), room_id)
 
     async def alerts(self, query: AlertQuery, state: str | None = None) -> list[Alert]:
         """Those that fire, then pending ones, then resolved ones; of each the newest first. Raises StoreError."""
-        found = [alert for alert in self._evaluator.alerts() if query.matches(alert) and state in (None, alert.state)]
-        if state in (None, "resolved"):
-            found += await self._store.resolved(query)
-        return sorted(found, key=lambda alert: (_ORDER[alert.state], -alert.started_at, alert.id))[: query.limit]
+        wants_resolved = state in (None, "resolved")
+        resolved = await self._reader.result(self._store.resolved(query)) if wants_resolved else []
+        return await self._reader.run(lambda: listed(self._evaluator.alerts(), resolved, query, state))
 
     async def acknowledge(self, alert_id: str, note: str, by: str) -> Alert:
         """Raises NotFound and StoreError."""
@@ -225,7 +225,7 @@ class AlertService:
 
     async def add_rule(self, rule: Rule, channels: Iterable[str]) -> Rule:
         """The rule with its id; raises BadRequest for one that cannot be."""
-        return await self._put_rule(replace(rule, id=new_id()), channels, is_new=True)
+        return await self._put_rule(replace(rule, id=token_hex(8)), channels, is_new=True)
 
     async def change_rule(self, rule_id: str, rule: Rule, channels: Iterable[str]) -> Rule:
         """Raises BadRequest, and NotFound."""
@@ -269,7 +269,7 @@ class AlertService:
             raise BadRequest("$.until: must be within a year from now")
         if silence.rule_id is not None and silence.rule_id not in self._rules:
             raise BadRequest("$.rule_id: there is no such rule")
-        silence = replace(silence, id=new_id())
+        silence = replace(silence, id=token_hex(8))
         async with self._changing():
             if len(self.silences) >= MAX_SILENCES:
                 raise BadRequest(f"$: there are {MAX_SILENCES} silences already, the maximum")
