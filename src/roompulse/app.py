@@ -133,7 +133,7 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
     insights = InsightsPage(core.recorder, core.rollups, core.reader, rooms, templates, clock)
     notice = DatabaseNotice(core.health, core.retention, templates)
     forms = Forms(core.cookie, settings.body_timeout, core.engine.form_key)
-    layout = Layout(templates, notice, banners.in_header, forms, core.streams, clock, settings)
+    layout = Layout(templates, notice, banners.in_header, forms, core.streams, core.reader, clock, settings)
     return [
         *live_room_routes(rooms, encoded),
         *history_routes(core.store, core.past, hidden, core.reader, rooms, clock),
@@ -146,7 +146,7 @@ def _routes(core: Core, templates: Templates) -> list[ControllerRouterHandler]:
         *trend_routes(trends),
         *call_routes(core.calls, core.call_reports, hidden, core.reader, rooms),
         *calls_page_routes(calls_page, layout),
-        *call_report_routes(core.call_reports, hidden, layout, clock),
+        *call_report_routes(core.call_reports, hidden, core.reader, layout, clock),
         *room_routes(room_page, past, hidden, layout),
         *user_routes(user_page, past, hidden, layout),
         *(demo_routes(room_page, layout, DemoTokens(core.registry, clock)) if settings.demo else ()),
@@ -202,7 +202,7 @@ def _alert_routes(core: Core, forms: Forms, layout: Layout) -> list[ControllerRo
     bodies, clock, alerts, channels = JsonBodies(core.settings.body_timeout), core.clock, core.alerts, core.channels
     page = AlertRulesPage(alerts, core.previews, channels, core.courier, core.outbox, clock)
     return [
-        *alert_routes(alerts, core.outbox, bodies),
+        *alert_routes(alerts, core.outbox, bodies, core.reader),
         *rule_routes(alerts, core.previews, channels, bodies, clock),
         *channel_routes(channels, core.courier, bodies, clock),
         *alert_rules_routes(page, forms, layout),

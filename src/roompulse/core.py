@@ -73,7 +73,12 @@ class Core:
         )
         refresh = partial(self.hub.refresh, everywhere=True)
         self.health = Availability(self.database, self.meters, clock, refresh)
-        self.reader = Reader(settings.max_reads, self.health.read_failed)
+        self.reader = Reader(
+            settings.max_reads,
+            self.health.read_failed,
+            is_closing=lambda: self.hub.closed,
+            is_busy=lambda: self.ingest.waiting > 0,
+        )
         self.retention = Retention(self.store, self.store, clock, refresh, settings)
         self.events = SqlEvents(self.database, self.reader)
         self.timeline = self._timeline()
@@ -123,7 +128,14 @@ class Core:
         ended_calls = EndedCalls(self.call_reports, clock)
         self.sessions = SqlSessions(self.database, ended_calls.put)
         self.alerts = AlertService(
-            self.database, self.rooms, self._readings, clock, self._alerted, settings, self.engine.exclusive
+            self.database,
+            self.reader,
+            self.rooms,
+            self._readings,
+            clock,
+            self._alerted,
+            settings,
+            self.engine.exclusive,
         )
         self.outbox = Outbox(self.database)
         self.channels = Channels(self.outbox, clock)

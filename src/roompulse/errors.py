@@ -16,6 +16,7 @@ Reason = Literal[
     "room_full",
     "reported_users_full",
     "streams_full",
+    "bodies_full",
     "unavailable",
     "rooms_full",
     "queue_full",

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
-from roompulse.errors import StoreError
+from roompulse.errors import StoreError, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Attempts:
     async def __call__(self, *arguments: object) -> None:
         try:
             await self._work(*arguments)
-        except StoreError as error:
+        except (StoreError, Unavailable) as error:
             # A failing database fails at every run: it is logged once, until it is well again or fails otherwise.
             if str(error) != self._logged:
                 logger.error("%s, retrying later: %s", self._failure, error)  # noqa: TRY400

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import select
 
+from roompulse.alerts import service as module
 from roompulse.alerts.defaults import DEFAULT_RULES
 from roompulse.alerts.incident import Change
 from roompulse.alerts.metrics import Readings
@@ -17,6 +18,7 @@ from roompulse.errors import BadRequest, NotFound, StoreError
 from roompulse.events.model import TimelineEvent
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
+from roompulse.store.reader import Reader
 from roompulse.store.schema import events
 from tests.conftest import Clock
 from tests.unit.alerts.world import World, rule, silence
@@ -28,13 +30,14 @@ class Running:
     def __init__(self, database: Database, settings: Settings, clock: Clock) -> None:
         self.database, self.settings, self.clock = database, settings, clock
         self.world = World()
+        self.reader = Reader(16, lambda _error: None)
         self.told: list[tuple[str, str | None]] = []
         self.shown: list[tuple[str, TimelineEvent]] = []
 
     async def start(self) -> AlertService:
         """As after a crash: nothing is left but the database and the live rooms."""
         self.service = AlertService(
-            self.database, self.world.rooms, self.readings, self.clock, self.changed, self.settings
+            self.database, self.reader, self.world.rooms, self.readings, self.clock, self.changed, self.settings
         )
         await self.service.load()
         return self.service
@@ -133,6 +136,24 @@ async def test_what_came_to_nothing_is_not_kept(running: Running) -> None:
     assert (await running.service._store.load()).open_alerts == []
 
 
+async def test_pages_list_what_json_does_before_it_is_saved_too(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await running.service.add_rule(rule(), [])
+    seen, save = [], running.service._store.save
+    assert list(running.service.firing()) == []
+
+    async def look(*changes: Any) -> None:
+        seen.append((await running.service.alerts(AlertQuery()), list(running.service.firing())))
+        await save(*changes)
+
+    monkeypatch.setattr(running.service._store, "save", look)
+    await running.tick(1)
+    ((listed, shown),) = seen
+    assert listed == shown
+    assert [alert.user_id for alert in shown] == ["ada"]
+
+
 async def test_nothing_is_told_before_it_is_saved(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     await running.service.add_rule(rule(), [])
 
@@ -147,6 +168,62 @@ async def test_nothing_is_told_before_it_is_saved(running: Running, monkeypatch:
     assert running.told == []
     await running.tick(1)
     assert running.told == [("firing", "ada")]
+
+
+async def test_many_changes_are_saved_some_at_a_time_and_each_is_told_once(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SAVED_AT_ONCE", 3)
+    await running.service.add_rule(rule(), [])
+    save, sizes = running.service._store.save, list[int]()
+
+    async def noted(changes: Sequence[Change], *more: Any) -> None:
+        sizes.append(len(changes))
+        if len(sizes) == 2:
+            raise StoreError("disk full")
+        await save(changes, *more)
+
+    monkeypatch.setattr(running.service._store, "save", noted)
+    users = [f"u{number}" for number in range(8)]
+    for user_id in users:
+        running.world.post(user_id, 20)
+    with pytest.raises(StoreError):
+        await running.tick(1, loss=None)
+    assert len(running.told) == 3
+    await running.tick(1, loss=None)
+    assert sizes == [3, 3, 3, 2]
+    assert running.told == [("firing", user_id) for user_id in users]
+    assert len(await running.states()) == 8
+
+
+async def test_what_is_listed_on_pages_follows_each_change_and_the_end_of_a_silence(running: Running) -> None:
+    await running.service.add_rule(rule(), [])
+    assert list(running.service.firing()) == []
+    await running.tick(1)
+    (alert,) = running.service.firing()
+    assert await running.service.alerts(AlertQuery()) == [alert]
+    assert [list(running.service.firing(room_id)) for room_id in ("room-1", "room-2")] == [[alert], []]
+    quiet = await running.service.add_silence(silence(until=running.clock() + 5))
+    assert [one.silenced_until for one in running.service.firing()] == [quiet.until]
+    await running.tick(6)
+    assert [one.silenced_until for one in running.service.firing("room-1")] == [None]
+    await running.tick(1, loss=0)
+    assert [list(running.service.firing(room_id)) for room_id in (None, "room-1")] == [[], []]
+
+
+async def test_thousands_of_resolved_alerts_are_read_in_steps(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roompulse.alerts.store.FETCH_AT_ONCE", 3)
+    await running.service.add_rule(rule(), [])
+    started = []
+    for _ in range(8):
+        await running.tick(1)
+        started.append(running.clock())
+        await running.tick(2, loss=0)
+    for limit in (1, 3, 7, 8, 100):
+        found = await running.service.alerts(AlertQuery(limit=limit), "resolved")
+        assert [alert.started_at for alert in found] == started[::-1][:limit]
 
 
 async def test_acknowledgements_and_silences_survive_a_restart(running: Running) -> None:

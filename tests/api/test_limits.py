@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
-from unittest.mock import Mock
+from unittest.mock import ANY, Mock
 
 import httpx
 import msgspec
@@ -296,6 +296,56 @@ async def test_a_rate_of_0_is_no_limit_on_new_rooms_neither(settings: Settings, 
     async with serving(msgspec.structs.replace(settings, sender_rate=0, sender_rooms=1), clock) as client:
         answers = [await client.post("/report/metrics", content=body(room_id=f"room-{n}")) for n in range(20)]
     assert {answer.status_code for answer in answers} == {200}
+
+
+HALF = len(REFERENCE) // 2
+
+
+@asynccontextmanager
+async def half_sent(client: httpx.AsyncClient, count: int, **headers: str) -> AsyncIterator[None]:
+    """So many reports of whose bodies a half has arrived."""
+    arrived = asyncio.Semaphore(0)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield REFERENCE[:HALF]
+        arrived.release()
+        await asyncio.Event().wait()
+
+    posts = [client.post("/report/metrics", content=pieces(), headers=headers) for _ in range(count)]
+    posting = [asyncio.create_task(post) for post in posts]
+    async with asyncio.timeout(DEADLINE):
+        for _ in range(count):
+            await arrived.acquire()
+    yield
+    for post in posting:
+        post.cancel()
+    assert await asyncio.gather(*posting, return_exceptions=True) == [ANY] * count
+
+
+async def post_in_pieces(client: httpx.AsyncClient, **headers: str) -> httpx.Response:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield REFERENCE[:HALF]
+        yield REFERENCE[HALF:]
+
+    return await client.post("/report/metrics", content=pieces(), headers=headers)
+
+
+@pytest.mark.parametrize(("bound", "senders", "status"), [("OF_ADDRESS", 1, 429), ("OF_ALL", 2, 503)])
+async def test_bodies_that_are_not_whole_are_bounded_by_address_and_in_all(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, bound: str, senders: int, status: int
+) -> None:
+    monkeypatch.setattr(f"roompulse.web.api.unfinished_bodies.{bound}", 1)
+    small = msgspec.structs.replace(settings, max_body=5 * HALF, behind_proxy=True)
+    one, other = ({"x-forwarded-for": f"192.0.2.{number}"} for number in (1, senders))
+    async with serving(small, clock) as client:
+        async with half_sent(client, 2, **one), half_sent(client, 2, **other):
+            refused = await post_in_pieces(client, **one)
+            assert_problem(refused, status, f"{5 * HALF} bytes already")
+            assert int(refused.headers["retry-after"]) == 5
+            elsewhere = await post_in_pieces(client, **{"x-forwarded-for": "192.0.2.9"})
+            assert elsewhere.status_code == (503 if senders == 2 else 200)
+            assert 'roompulse_reports_total{outcome="bodies_full"}' in (await client.get("/metrics")).text
+        assert (await post_in_pieces(client, **one)).status_code == 200
 
 
 @pytest.mark.parametrize(

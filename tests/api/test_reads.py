@@ -15,6 +15,7 @@ from sqlalchemy import insert
 from roompulse.clock import WallClock
 from roompulse.engines import engine_of
 from roompulse.errors import StoreError
+from roompulse.report.model import Entry
 from roompulse.settings import Settings
 from roompulse.store.contract import HistoryQuery, SampleQuery
 from roompulse.store.engine import Database
@@ -27,7 +28,8 @@ from roompulse.web.api import downloads, portions_answer
 from roompulse.web.html.templates import Templates
 from tests.api import assert_problem, data, serving
 from tests.api.test_history import HISTORY, aggregate
-from tests.builders import NOW, REFERENCE, received
+from tests.builders import NOW, REFERENCE, received, stream
+from tests.calls import Calls
 from tests.conftest import Clock
 from tests.process import DEADLINE, soon
 
@@ -142,6 +144,49 @@ async def test_a_page_of_the_past_is_made_off_the_event_loop(
         assert (await client.get(path)).status_code == 200
     section = "partials/user.html" if "users" in path else "partials/users.html"
     assert threads[section] == "roompulse-reader"
+
+
+PAGES = {
+    "/": "rooms.html",
+    "/rooms/room-1": "room.html",
+    "/rooms/room-1/users/u1": "user.html",
+    "/rooms/room-1/notes": "notes.html",
+    "/users": "users.html",
+    "/calls": "calls.html",
+    "/ingest": "ingest.html",
+    "/insights": "insights.html",
+    "/alerts": "alerts.html",
+    "/alerts/rules": "alert_rules.html",
+    "/shares": "shares.html",
+    "/erase": "erase.html",
+}
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_every_page_is_put_together_off_the_event_loop(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    threads = {}
+    render = Templates.render
+
+    def noted(templates: Templates, name: str, **context: Any) -> str:
+        threads[name] = threading.current_thread().name.split("_")[0]
+        return render(templates, name, **context)
+
+    async with serving(settings, clock) as client:
+        assert (await client.post("/report/metrics", content=REFERENCE)).status_code == 200
+        monkeypatch.setattr(Templates, "render", noted)
+        assert (await client.get(path)).status_code == 200
+    assert threads[PAGES[path]] == "roompulse-reader"
+
+
+async def test_a_list_of_calls_needs_no_place_and_a_search_does(settings: Settings, clock: Clock) -> None:
+    async with Calls.of(msgspec.structs.replace(settings, max_reads=1), clock) as calls:
+        await calls.post(0, "u1", [Entry("u1", [stream()])])
+        with calls.core.reader.place():
+            for path in ("/calls", "/report/calls"):
+                assert (await calls.client.get(path)).status_code == 200
+                assert (await calls.client.get(f"{path}?q=u1")).status_code == 503
 
 
 @pytest.mark.parametrize("path", [f"{HISTORY}?limit=10&step=1&from=0", f"{HISTORY}?limit=10&from=0"])

@@ -127,6 +127,26 @@ async def test_a_server_that_is_told_to_stop_answers_who_waits_and_ends_every_st
         load.assert_live(server)
 
 
+async def test_a_long_read_ends_quietly_when_the_server_stops(make_server: MakeServer) -> None:
+    condition = {"metric": "reports_per_second", "op": "<", "value": 1}
+    rule = {"name": "quiet", "severity": "warning", "subject": "server", "when": [condition]}
+    server = make_server()
+    with server.running():
+
+        def preview(seconds: float) -> int:
+            asked = {"rule": rule, "from": time.time() - seconds}
+            return server.request("POST", "/report/alerts/rules/preview", json=asked).status_code
+
+        def preview_day() -> int:
+            return eventually(lambda: (status := preview(86_000)) != 429 and status)
+
+        previewing = asyncio.create_task(asyncio.to_thread(preview_day))
+        await asyncio.to_thread(eventually, lambda: preview(1) == 429)
+        assert await asyncio.to_thread(server.stop) == 0
+        assert await previewing == 503
+        assert "Traceback" not in server.log.read_text()
+
+
 @pytest.mark.parametrize("seed", range(200 if SOAK else 3))
 def test_a_first_start_that_was_killed_is_made_up_for_by_the_next(tmp_path: Path, seed: int) -> None:
     server = Server(tmp_path / "data", {})

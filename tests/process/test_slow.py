@@ -1,15 +1,17 @@
 """Clients of the real process that are slow, on purpose or not: nobody waits for them for ever."""
 
 import re
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 from msgspec import json
 
+from roompulse.web.api.unfinished_bodies import OF_ADDRESS
 from tests.api import url
 from tests.builders import REFERENCE, body
 from tests.process import DEADLINE, eventually
@@ -122,6 +124,17 @@ def test_a_body_that_trickles_is_refused_though_something_comes_all_the_time(ser
         client.sendall(HEAD)
         with trickling(client, REFERENCE):
             assert_408(until_closed(client))
+
+
+def test_bodies_that_stop_in_the_middle_are_bounded_and_whole_reports_are_taken(make_server: MakeServer) -> None:
+    head = b"POST /report/metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000\r\n\r\n"
+    with make_server(MAX_BODY=10_000).running() as server, ExitStack() as stack:
+        clients = [stack.enter_context(connected(server)) for _ in range(OF_ADDRESS + 1)]
+        for client in clients:
+            client.sendall(head + 9_900 * b" ")
+        (refused,), _, _ = select.select(clients, [], [], DEADLINE)
+        assert answer(refused).startswith(b"HTTP/1.1 429 ")
+        assert server.post(REFERENCE).status_code == 200
 
 
 def test_a_body_that_comes_after_its_headers_and_in_pieces_is_taken(server: Server) -> None:

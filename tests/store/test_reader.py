@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from roompulse.errors import StoreError, Unavailable
+from roompulse.store import reader as module
 from roompulse.store.contract import Steps
 from roompulse.store.reader import SWITCH_INTERVAL, Reader
 
@@ -35,10 +36,38 @@ async def test_the_result_is_made_in_a_thread_of_its_own(reader: Reader) -> None
         assert (await reader.result(counted(steps, []))).startswith("roompulse-reader")
 
 
-async def test_reads_take_turns(reader: Reader) -> None:
+async def test_reads_take_turns(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLICE", 0.0)
     log: list[str] = []
     await asyncio.gather(reader.result(counted(4, log, "a")), reader.result(counted(4, log, "b")))
     assert log == ["a0", "b0", "a1", "b1", "a2", "b2"]
+
+
+async def test_short_steps_are_done_in_one_go(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLICE", 60.0)
+    log: list[str] = []
+    await asyncio.gather(reader.result(counted(4, log, "a")), reader.result(counted(4, log, "b")))
+    assert log == ["a0", "b0", "a1", "a2", "b1", "b2"]
+
+
+@pytest.mark.parametrize(("rest", "looks"), [(10**9, 4), (-10, 0)])
+async def test_reports_hold_up_the_next_step_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, rest: int, looks: int
+) -> None:
+    monkeypatch.setattr(module, "SLICE", 0.0)
+    monkeypatch.setattr(module, "REST", rest)
+    looked: list[bool] = []
+
+    def is_busy() -> bool:
+        looked.append(len(looked) < 3 or rest < 0)
+        return looked[-1]
+
+    reader = Reader(most=2, read_failed=FAILURES.append, is_busy=is_busy)
+    with reader.running():
+        await reader.run(lambda: None)
+        looked.clear()
+        assert (await reader.result(counted(1, []))).startswith("roompulse-reader")
+    assert len(looked) == (looks or 1)
 
 
 async def test_who_asks_for_what_is_being_read_shares_it(reader: Reader) -> None:
@@ -117,6 +146,27 @@ async def test_a_read_that_fails_or_is_given_up_leaves_its_place(reader: Reader)
         given_up.cancel()
         with pytest.raises(asyncio.CancelledError):
             await given_up
+
+
+async def test_longer_reads_end_where_the_server_stops() -> None:
+    closing = False
+    reader = Reader(most=2, read_failed=FAILURES.append, is_closing=lambda: closing)
+
+    def stopping() -> Steps[str]:
+        nonlocal closing
+        closing = True
+        yield
+        raise AssertionError("this step is not needed any more")
+
+    with reader.running():
+        portions = reader.portions(iter([1, 2, 3]))
+        assert await anext(portions) == 1
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="shutting down"):
+                await reader.result(stopping())
+        with pytest.raises(Unavailable, match="shutting down"):
+            await anext(portions)
+        assert await reader.result(counted(1, []))
 
 
 def test_others_wait_for_the_lock_for_a_short_time_while_it_runs_and_as_before_afterwards() -> None:

@@ -11,6 +11,7 @@ from roompulse.alerts.incident import Change, Incident
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import Acknowledgement, Alert, Rule, Silence
 from roompulse.alerts.open_incidents import OpenIncidents
+from roompulse.alerts.silences import Silences
 from roompulse.alerts.starvation import Starvation
 from roompulse.alerts.targets import CompiledRule, RuleSet, Target, room_target, server_target, user_target
 from roompulse.alerts.totals import Totals
@@ -21,7 +22,7 @@ from roompulse.rooms.contract import LiveRoom, LiveRooms, LiveUser
 MOST_DUE = 500
 """Alerts looked at in one tick as they are due; further ones wait, so that a fault of all rooms stops no server."""
 
-ROOMS_AT_ONCE, JUDGED_AT_ONCE = 10, 500
+ROOMS_AT_ONCE, JUDGED_AT_ONCE = 10, 200
 """Rooms, and rules for users, that are looked at in one step of a tick."""
 
 _LEFT, _ENDED, _REMOVED = ": the user left", ": the room ended", ": the rule was removed or disabled"
@@ -37,11 +38,9 @@ class Evaluator:
 
     def __init__(self, rooms: LiveRooms, *, most: int, stale_after: float, leave_after: float) -> None:
         self._rooms = rooms
-        self._most = most
         self._rules = RuleSet(())
-        self._silences: Sequence[Silence] = ()
-        self._open = OpenIncidents()
-        self._further: set[Incident] = set()
+        self._silences = Silences()
+        self._open = OpenIncidents(most)
         self._stale_users: dict[str, set[str]] = {}
         self._version = 0
         self._now = 0.0
@@ -61,11 +60,11 @@ class Evaluator:
         self._rules = new
         return self.take_changes()
 
-    def set_silences(self, silences: Sequence[Silence]) -> None:
+    def set_silences(self, silences: Iterable[Silence]) -> None:
         """Replace the silences; alerts that are not silenced any more are sent with the next tick."""
-        self._silences = silences
-        for incident in self._open:
-            if incident.fired_at is not None and incident.told_at is None:
+        self._silences = Silences(silences)
+        for incident in self._open.firing:
+            if incident.told_at is None:
                 self._open.schedule(incident, 0.0)
 
     def restore(self, alerts: Iterable[tuple[Alert, float | None]], now: float) -> list[Change]:
@@ -83,24 +82,31 @@ class Evaluator:
     def forget(self, subject: Subject) -> None:
         """Drop alerts about what is to be erased, without a message, and its mentions in others."""
         self._open.forget(subject)
-        self._further.intersection_update(self._open)
 
     def acknowledge(self, alert_id: str, acknowledged: Acknowledgement) -> Change | None:
         """None where no such alert fires."""
-        for incident in self._open:
-            if incident.id == alert_id and incident.fired_at is not None:
-                incident.acknowledged = acknowledged
-                return self._change(incident)
+        if incident := next((one for one in self._open.firing if one.id == alert_id), None):
+            incident.acknowledged = acknowledged
+            return self._change(incident)
         return None
 
-    def alerts(self, room_id: str | None = None) -> list[Alert]:
-        """All that are pending or firing, or those of a room and its users."""
-        return [self._alert(one) for one in (self._open if room_id is None else self._open.of_room(room_id))]
+    def alerts(self) -> list[Alert]:
+        """All that are pending or firing. Other threads may call it too: those of a rule that goes are left out."""
+        found = [(self._rules.enabled.get(one.rule_id), one) for one in self._open]
+        return [self._alert(one, rule) for rule, one in found if rule]
+
+    @property
+    def turns(self) -> int:
+        """Grows whenever an alert fires or ends."""
+        return self._open.turns
+
+    def firing(self) -> list[Alert]:
+        return [self._alert(one) for one in self._open.firing]
 
     def counts(self) -> Counter[tuple[str, str]]:
         """Open alerts by severity and state; those that do not fire as too many do have the state `further`."""
         return Counter(
-            (self._rule(one).rule.severity, "further" if one in self._further else one.state) for one in self._open
+            (self._rule(one).rule.severity, "further" if one in self._open.further else one.state) for one in self._open
         )
 
     def tick(self, now: float, readings: Readings) -> list[Change]:
@@ -200,7 +206,7 @@ class Evaluator:
         firing = incident is not None and incident.fired_at is not None
         holding = rule.holds(target, firing=firing)
         if incident is None:
-            if holding and target.in_scope(rule.scope) and rule.scope.is_active(self._now):
+            if holding and not self._open.is_full and target.in_scope(rule.scope) and rule.scope.is_active(self._now):
                 self._begin(rule, target)
             return
         self._starvation.came_back(incident)
@@ -228,12 +234,11 @@ class Evaluator:
     def _fire_if_due(self, rule: CompiledRule, incident: Incident, target: Target) -> None:
         if self._now < incident.started_at + rule.rule.hold or self._is_covered(rule, incident):
             return
-        if self._open.firing >= self._most:
-            self._further.add(incident)
+        if not self._open.may_fire:
+            self._open.further.add(incident)
             return
-        self._further.discard(incident)
-        self._open.firing += 1
         incident.fired_at = self._now
+        self._open.fires(incident)
         incident.text = target.words(rule.rule)
         if not self._send_if_due(incident):
             self._changes.append(self._change(incident))
@@ -259,7 +264,7 @@ class Evaluator:
         """Send a firing alert that was not sent yet, or is to be sent again; otherwise look at it again in time."""
         repeat = None if incident.acknowledged else self._rule(incident).rule.repeat
         due = self._now if incident.told_at is None else incident.told_at + (repeat or inf)
-        due = max(due, self._silenced_until(incident) or due)
+        due = max(due, self._silences.until(incident.key, self._now) or due)
         if sends := due <= self._now:
             incident.told_at, due = self._now, self._now + (repeat or inf)
             self._changes.append(self._change(incident, is_sent=True))
@@ -276,18 +281,14 @@ class Evaluator:
         alert, sent = incident.alert(self._rule(incident).rule, None), fired and told_at is not None
         self._changes.append(Change(alert, told_at, is_sent=sent, dropped=not fired, is_turn=fired))
         self._open.remove(incident)
-        self._further.discard(incident)
         self._starvation.came_back(incident)
 
     def _rule(self, incident: Incident) -> CompiledRule:
         return self._rules.enabled[incident.rule_id]
 
-    def _silenced_until(self, incident: Incident) -> float | None:
-        ends = (one.until for one in self._silences if one.until > self._now and one.matches(*incident.key))
-        return max(ends, default=None)
-
-    def _alert(self, incident: Incident) -> Alert:
-        return incident.alert(self._rule(incident).rule, self._silenced_until(incident))
+    def _alert(self, incident: Incident, rule: CompiledRule | None = None) -> Alert:
+        until = self._silences.until(incident.key, self._now)
+        return incident.alert((rule or self._rule(incident)).rule, until)
 
     def _change(self, incident: Incident, *, is_sent: bool = False) -> Change:
         alert, fires = self._alert(incident), incident.has_just_fired(self._now)

@@ -180,6 +180,3 @@ class Silence(Struct, frozen=True):
     """What was written to it."""
     by: str
     """Who did it."""
-
-    def matches(self, rule_id: str, room_id: str | None, user_id: str | None) -> bool:
-        return self.rule_id in (None, rule_id) and self.room_id in (None, room_id) and self.user_id in (None, user_id)

@@ -9,17 +9,37 @@ from math import inf
 from roompulse.alerts.incident import Incident, Key
 from roompulse.erasure.subject import Subject
 
+OPEN = 2
+"""How many times as many incidents are open as may fire: 200 rules for 20,000 users would fill the memory."""
+
 
 class OpenIncidents:
-    def __init__(self) -> None:
+    """At most `most` fire, and OPEN times as many are open. What would be one more can begin when it changes again."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._by_key: dict[Key, Incident] = {}
         self._by_room: defaultdict[str, set[Key]] = defaultdict(set)
         self._due: list[tuple[float, int, Incident]] = []
         self._ordinals = count()
-        self.firing = 0
+        self.firing: dict[Incident, None] = {}
+        """Those that fire."""
+        self.further: set[Incident] = set()
+        """Those that would, if not so many fired already."""
+        self.turns = 0
+        """Grows whenever one fires or ends."""
 
     def __iter__(self) -> Iterator[Incident]:
         return iter(list(self._by_key.values()))
+
+    @property
+    def may_fire(self) -> bool:
+        """Whether one more may."""
+        return len(self.firing) < self._most
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._by_key) >= OPEN * self._most
 
     def get(self, key: Key) -> Incident | None:
         return self._by_key.get(key)
@@ -34,13 +54,21 @@ class OpenIncidents:
 
     def add(self, incident: Incident) -> None:
         self._by_key[incident.key] = incident
-        self.firing += incident.fired_at is not None
+        if incident.fired_at is not None:
+            self.fires(incident)
         if (room_id := incident.key[1]) is not None:
             self._by_room[room_id].add(incident.key)
 
+    def fires(self, incident: Incident) -> None:
+        self.firing[incident] = None
+        self.further.discard(incident)
+        self.turns += 1
+
     def remove(self, incident: Incident) -> None:
         del self._by_key[incident.key]
-        self.firing -= incident.fired_at is not None
+        self.firing.pop(incident, None)
+        self.further.discard(incident)
+        self.turns += 1
         if (room_id := incident.key[1]) is not None:
             self._by_room[room_id].discard(incident.key)
             if not self._by_room[room_id]:

@@ -30,9 +30,6 @@ PARTS = 180
 SHORT = 60.0
 """Seconds: an alert that was over by then was too short to act on."""
 
-_AT_ONCE = 20
-"""Seconds that are evaluated in one step."""
-
 
 class Preview(Struct, frozen=True, rename={"start": "from", "end": "to"}):
     """What a rule would have done.
@@ -92,7 +89,7 @@ class Previews:
         for reports in self._archive.received(start - lead, end):
             for received in reports:
                 yield from (run.add if wanted(received.report.room_id) else run.hear)(received)
-            yield
+                yield
         yield from run.advance(end)
         return run.result(start, end)
 
@@ -114,7 +111,6 @@ class Run:
         self._heard_at: float | None = None
         self._rate = SlidingCount(1, RATE_WINDOW)
         self._is_timed = rule.subject == "server"
-        self._done = 0
         self._firings: dict[str, Alert] = {}
 
     def add(self, received: Received) -> Iterator[None]:
@@ -133,15 +129,14 @@ class Run:
         while self._next < to or (self._next == to and not before):
             self._rooms.expire(self._next)
             rate = self._rate.total(self._next) / RATE_WINDOW
-            self._note(self._evaluator.tick(self._next, Readings(self._heard_at, rate)))
+            yield from self._evaluator.steps(self._next, Readings(self._heard_at, rate))
+            self._note(self._evaluator.take_changes())
             if (part := self._part_of(self._next)) != self._part_looked_at:
                 self._part_looked_at = part
                 for value in self._values():
                     self._note_value(part, value)
             self._next = self._following(to)
-            self._done += 1
-            if self._done % _AT_ONCE == 0:
-                yield
+            yield
 
     def _following(self, to: float) -> float:
         """The next second, or where nobody is there and nothing is due, the last one until `to`."""

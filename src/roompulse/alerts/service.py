@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from roompulse.alerts.defaults import DEFAULT_RULES
 from roompulse.alerts.evaluator import Evaluator
 from roompulse.alerts.incident import Change
+from roompulse.alerts.listing import FiringAlerts, listed
 from roompulse.alerts.metrics import Readings
-from roompulse.alerts.model import LONGEST_SILENCE, SEVERITIES, Acknowledgement, Alert, Rule, Silence
+from roompulse.alerts.model import LONGEST_SILENCE, Acknowledgement, Alert, Rule, Silence
 from roompulse.alerts.store import AlertQuery, SqlAlerts, Stored
 from roompulse.alerts.totals import Totals
 from roompulse.alerts.validation import check_rule
@@ -25,13 +26,15 @@ from roompulse.periodic import Attempts, every
 from roompulse.rooms.contract import LiveRooms
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
+from roompulse.store.reader import Reader
 
 logger = logging.getLogger(__name__)
 
 MAX_SILENCES = 1000
 PRUNE_EVERY = 60.0
 
-_ORDER = {"firing": 0, "pending": 1, "resolved": 2}
+_SAVED_AT_ONCE = 100
+"""Changes of one transaction, for which reports wait."""
 
 
 def new_id() -> str:
@@ -52,6 +55,7 @@ class AlertService:
     def __init__(
         self,
         database: Database,
+        reader: Reader,
         rooms: LiveRooms,
         readings: Callable[[], Readings],
         clock: Clock,
@@ -69,6 +73,8 @@ class AlertService:
             leave_after=settings.leave_after,
         )
         self._evaluator = self._new_evaluator()
+        self._reader = reader
+        self._firing = FiringAlerts(lambda: self._evaluator.firing())
         self._all_totals = Totals(rooms)
         self._store = SqlAlerts(database)
         self._readings = readings
@@ -168,13 +174,13 @@ class AlertService:
         await self._flush()
 
     async def _flush(self) -> None:
-        if not self._unsaved:
-            return
-        await self._store.save(self._unsaved, self._rules.values(), self._clock())
-        saved, self._unsaved = self._unsaved, []
-        self.version += 1
-        if told := [one for one in saved if one.alert.state != "pending" and not one.dropped]:
-            await self._changed(told)
+        while self._unsaved:
+            some = self._unsaved[:_SAVED_AT_ONCE]
+            await self._store.save(some, self._rules.values(), self._clock())
+            del self._unsaved[: len(some)]
+            self.version += 1
+            if told := [one for one in some if one.alert.state != "pending" and not one.dropped]:
+                await self._changed(told)
 
     @property
     def totals(self) -> Totals:
@@ -187,17 +193,15 @@ class AlertService:
         """Open alerts by severity and state."""
         return self._evaluator.counts()
 
-    def firing(self, room_id: str | None = None) -> list[Alert]:
-        """Alerts that fire, of a room and its users or of all: the most severe first, then the newest."""
-        found = [alert for alert in self._evaluator.alerts(room_id) if alert.state == "firing"]
-        return sorted(found, key=lambda alert: (-SEVERITIES.index(alert.severity), -alert.started_at, alert.id))
+    def firing(self, room_id: str | None = None) -> Sequence[Alert]:
+        """Alerts that fire, of a room and its users or of all, most severe first; values may be those of before."""
+        return self._firing.of((self.version, self._evaluator.turns), self._clock(), room_id)
 
     async def alerts(self, query: AlertQuery, state: str | None = None) -> list[Alert]:
         """Those that fire, then pending ones, then resolved ones; of each the newest first. Raises StoreError."""
-        found = [alert for alert in self._evaluator.alerts() if _matches(alert, query) and state in (None, alert.state)]
-        if state in (None, "resolved"):
-            found += await self._store.resolved(query)
-        return sorted(found, key=lambda alert: (_ORDER[alert.state], -alert.started_at, alert.id))[: query.limit]
+        wants_resolved = state in (None, "resolved")
+        resolved = await self._reader.result(self._store.resolved(query)) if wants_resolved else []
+        return await self._reader.run(lambda: listed(self._evaluator.alerts(), resolved, query, state))
 
     async def acknowledge(self, alert_id: str, note: str, by: str) -> Alert:
         """Raises NotFound and StoreError."""
@@ -290,11 +294,3 @@ class AlertService:
             self._evaluator.set_silences(self.silences)
             self._evaluator.forget(subject)
             self.version += 1
-
-
-def _matches(alert: Alert, query: AlertQuery) -> bool:
-    return (
-        query.severity in (None, alert.severity)
-        and query.room_id in (None, alert.room_id)
-        and (query.end is None or alert.started_at <= query.end)
-    )

@@ -8,16 +8,19 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, tuple_, update
 
 from roompulse.alerts.incident import Change
 from roompulse.alerts.model import Alert, Rule, Severity, Silence
+from roompulse.store.contract import Steps
 from roompulse.store.engine import Database
 from roompulse.store.events import event_row
-from roompulse.store.row_codec import add_rows, put_rows
+from roompulse.store.row_codec import FETCH_AT_ONCE, add_rows, put_rows
 from roompulse.store.schema import alert_rules, alerts, channels, deliveries, events, silences
 
 _PRUNE_AT_ONCE = 500
+
+_END = alerts.c.resolved_at, alerts.c.id
 
 T = TypeVar("T")
 
@@ -44,6 +47,7 @@ class SqlAlerts:
     def __init__(self, database: Database) -> None:
         self._write = database.write
         self._reading = database.reading
+        self._fetch = database.fetch
 
     async def load(self) -> Stored:
         async with self._reading() as connection:
@@ -78,9 +82,9 @@ class SqlAlerts:
         wanted = {rule.id: rule.channels for rule in rules}
         await self._run(lambda connection: _save(connection, changes, wanted, now))
 
-    async def resolved(self, query: AlertQuery) -> list[Alert]:
-        """Newest first."""
-        statement = select(alerts.c.alert).where(alerts.c.resolved_at.is_not(None))
+    def resolved(self, query: AlertQuery) -> Steps[list[Alert]]:
+        """Newest first; for a `Reader`."""
+        statement = select(alerts.c.alert, *_END).where(alerts.c.resolved_at.is_not(None))
         if query.severity is not None:
             statement = statement.where(alerts.c.severity == query.severity)
         if query.room_id is not None:
@@ -89,10 +93,16 @@ class SqlAlerts:
             statement = statement.where(alerts.c.resolved_at >= query.start * 1000)
         if query.end is not None:
             statement = statement.where(alerts.c.started_at <= query.end * 1000)
-        statement = statement.order_by(alerts.c.resolved_at.desc(), alerts.c.id).limit(query.limit)
-        async with self._reading() as connection:
-            found = (await connection.execute(statement)).scalars().all()
-        return [msgspec.json.decode(alert, type=Alert) for alert in found]
+        rest = statement = statement.order_by(*(column.desc() for column in _END))
+        found: list[Alert] = []
+        while size := min(FETCH_AT_ONCE, query.limit - len(found)):
+            rows = self._fetch(rest.limit(size))
+            found += [msgspec.json.decode(row.alert, type=Alert) for row in rows]
+            if len(rows) < size:
+                break
+            rest = statement.where(tuple_(*_END) < (rows[-1].resolved_at, rows[-1].id))
+            yield
+        return found
 
     async def prune(self, before: float, now: float) -> int:
         """Delete some of what ended before that time, and return how much."""

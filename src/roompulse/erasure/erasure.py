@@ -8,12 +8,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import Connection, Table, delete, func, or_, select, update
+from sqlalchemy import Column, Connection, Table, delete, func, or_, select, update
 
 from roompulse.calls.attendance import Figures, searched
 from roompulse.erasure.subject import ERASED, Subject
@@ -36,6 +36,8 @@ _MOST_IDS = 5_000
 
 _STEP = 0.01
 """Seconds that a step is to take, as reports wait for it. A row may have a report of one user, or of thousands."""
+
+T = TypeVar("T")
 
 _OF_ROOMS, _OF_USERS = (snapshots, sessions), (samples, attendances, events, rollup_users)
 
@@ -76,27 +78,50 @@ class Erasure:
             counts["sample"] += await in_steps(self._database, samples, partial(_scrub_samples, subject=subject))
             for table, change in _MENTIONS:
                 await in_steps(self._database, table, partial(change, subject=subject))
-        counts |= await self._database.write(partial(_erase_alerts, subject=subject))
+        for table, column in _OF_ALERTS:
+            work = partial(_erase_alerts, table=table, column=column, subject=subject)
+            counts[table.name] = await in_order(self._database, work)
         await self._reread()
         await self._database.empty_log()
         return Erased(sum(counts.values()), counts)
 
 
 async def in_steps(database: Database, table: Table, work: Callable[..., int]) -> int:
-    """Run `work` on the rows of a table, some ids at a time, and return the sum of its results.
-
-    After each step, reports have as much time as it took.
-    """
+    """Run `work` on the rows of a table, some ids at a time, and return the sum of its results."""
     start, last = await database.write(partial(_bounds, table=table))
-    count, ids = 0, 1
+    count, pace = 0, _Pace()
     while start <= last:
-        began = time.monotonic()
-        count += await database.write(partial(work, start=start, end=min(start + ids - 1, last)))
-        took = time.monotonic() - began
+        ids = pace.rows
+        count += await pace.write(database, partial(work, start=start, end=min(start + ids - 1, last)))
         start += ids
-        ids = min(_MOST_IDS, 2 * ids) if took < _STEP else max(1, ids // 2)
-        await asyncio.sleep(took)
     return count
+
+
+async def in_order(database: Database, work: Callable[..., tuple[int, Any]]) -> int:
+    """Run `work` on rows whose ids are no numbers, `most` after the last one at a time.
+
+    It returns how much it did and the last id, None at the end; returned is the sum of what it did.
+    """
+    count, last, pace = 0, None, _Pace()
+    while True:
+        some, last = await pace.write(database, partial(work, after=last, most=pace.rows))
+        count += some
+        if last is None:
+            return count
+
+
+class _Pace:
+    """How many rows a step has, so that it takes no longer than _STEP. After each, reports have as much time."""
+
+    rows = 1
+
+    async def write(self, database: Database, step: Callable[[Connection], T]) -> T:
+        began = time.monotonic()
+        result = await database.write(step)
+        took = time.monotonic() - began
+        self.rows = min(_MOST_IDS, 2 * self.rows) if took < _STEP else max(1, self.rows // 2)
+        await asyncio.sleep(took)
+        return result
 
 
 def _bounds(connection: Connection, table: Table) -> tuple[int, int]:
@@ -230,20 +255,25 @@ def of_others(statement: Any, table: Table, subject: Subject, start: int, end: i
     return within if others is None else within.where(others)
 
 
-def _erase_alerts(connection: Connection, *, subject: Subject) -> dict[str, int]:
-    """Delete alerts, messages and silences about it, and its mentions in others."""
-    tables = (alerts, alerts.c.alert), (deliveries, deliveries.c.alert), (silences, silences.c.silence)
-    counts = {}
-    for table, column in tables:
-        counts[table.name] = 0
-        for row in connection.execute(select(table.c.id, column.label("value"))).all():
-            value = msgspec.json.decode(row.value)
-            mine = table.c.id == row.id
-            if subject.covers(value.get("room_id"), value.get("user_id")):
-                counts[table.name] += connection.execute(delete(table).where(mine)).rowcount
-            elif subject.room_id in (None, value.get("room_id")) and (after := _unmentioned(value, subject)) != value:
-                connection.execute(update(table).where(mine).values({column.name: msgspec.json.encode(after)}))
-    return counts
+_OF_ALERTS = (alerts, alerts.c.alert), (deliveries, deliveries.c.alert), (silences, silences.c.silence)
+"""Alerts, messages and silences are stored as JSON."""
+
+
+def _erase_alerts(
+    connection: Connection, *, table: Table, column: Column[Any], subject: Subject, after: Any, most: int
+) -> tuple[int, Any]:
+    """Delete those about it, and its mentions in others."""
+    rest = () if after is None else (table.c.id > after,)
+    rows = connection.execute(select(table.c.id, column.label("value")).where(*rest).order_by(table.c.id).limit(most))
+    count, last = 0, None
+    for last, stored in rows.all():
+        value = msgspec.json.decode(stored)
+        mine = table.c.id == last
+        if subject.covers(value.get("room_id"), value.get("user_id")):
+            count += connection.execute(delete(table).where(mine)).rowcount
+        elif subject.room_id in (None, value.get("room_id")) and (changed := _unmentioned(value, subject)) != value:
+            connection.execute(update(table).where(mine).values({column.name: msgspec.json.encode(changed)}))
+    return count, last
 
 
 def _unmentioned(value: dict[str, Any], subject: Subject) -> dict[str, Any]:

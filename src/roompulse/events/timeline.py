@@ -221,7 +221,8 @@ def _then(
 ) -> Iterator[Sequence[TimelineEvent]]:
     """Portions of stored events, and then those that waited and are not among them."""
     for portion in portions:
-        waiting = [event for event in waiting if event not in portion]
+        known = set(portion)
+        waiting = [event for event in waiting if event not in known]
         yield portion
     if waiting:
         yield waiting

@@ -6,6 +6,7 @@ step, and no transaction outlives a step, however slowly a client reads.
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,6 +26,12 @@ _RETRY_AFTER = 5
 T = TypeVar("T")
 
 
+SLICE = 0.005
+"""Seconds that the steps of a result which are done in one go take, and one of them more."""
+
+REST, PAUSE = 3, 0.001
+"""How many times as long as a step took reports may hold up the next one, and seconds between two looks for them."""
+
 RUNNING = 2
 """Results of several steps that are worked at; others wait. A room of the past takes megabytes until it is shown."""
 
@@ -32,10 +39,21 @@ RUNNING = 2
 class Reader:
     """At most `most` reads of more than one step are under way; shorter ones are never refused.
 
-    `read_failed` is called with each error of the database.
+    `read_failed` is called with each error of the database. Once `is_closing`, longer reads end with the step under way
+    and raise Unavailable: a server that stops does not wait for them. Steps wait while `is_busy`: reports go first.
     """
 
-    def __init__(self, most: int, read_failed: Callable[[StoreError], None]) -> None:
+    def __init__(
+        self,
+        most: int,
+        read_failed: Callable[[StoreError], None],
+        is_closing: Callable[[], bool] = lambda: False,
+        is_busy: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._is_closing = is_closing
+        self._is_busy = is_busy
+        self._turn = asyncio.Lock()
+        self._rested_at = 0.0
         self._most = most
         self._read_failed = read_failed
         self._under_way = 0
@@ -67,12 +85,13 @@ class Reader:
 
     async def result(self, steps: Steps[T]) -> T:
         """What the steps return; raises what they raise, and Unavailable if there are several and no place."""
-        result = await self._run(partial(_next, steps))
+        result = await self.run(partial(_next, steps, 0.0))
         if isinstance(result, _More):
             with self.place():
                 async with self._running:
                     while isinstance(result, _More):
-                        result = await self._run(partial(_next, steps))
+                        self._check_open()
+                        result = await self.run(partial(_next, steps, SLICE))
         return result
 
     async def shared_result(self, key: Hashable, steps: Callable[[], Steps[T]]) -> T:
@@ -92,15 +111,28 @@ class Reader:
 
     async def portions(self, portions: Iterator[T]) -> AsyncGenerator[T, None]:
         """Each portion, made once the one before is consumed. The caller holds a `place` where there may be many."""
-        while (portion := await self._run(partial(next, portions, None))) is not None:
+        while (portion := await self.run(partial(next, portions, None))) is not None:
             yield portion
+            self._check_open()
 
-    async def _run(self, step: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, _checked, step)
-        except StoreError as error:
-            self._read_failed(error)
-            raise
+    def _check_open(self) -> None:
+        if self._is_closing():
+            raise Unavailable("the server is shutting down", retry_after=_RETRY_AFTER)
+
+    async def run(self, step: Callable[[], T]) -> T:
+        """What one step returns, in its turn; raises what it raises."""
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            while self._is_busy() and loop.time() < self._rested_at:
+                await asyncio.sleep(PAUSE)
+            began = loop.time()
+            try:
+                return await loop.run_in_executor(self._thread, _checked, step)
+            except StoreError as error:
+                self._read_failed(error)
+                raise
+            finally:
+                self._rested_at = (1 + REST) * loop.time() - REST * began
 
 
 def _checked(step: Callable[[], T]) -> T:
@@ -115,9 +147,13 @@ class _More:
 _MORE = _More()
 
 
-def _next(steps: Steps[T]) -> T | _More:
+def _next(steps: Steps[T], seconds: float) -> T | _More:
+    """Do one step, and more of them for so many seconds."""
+    until = time.monotonic() + seconds
     try:
         next(steps)
+        while time.monotonic() < until:
+            next(steps)
     except StopIteration as done:
         result: T = done.value
         return result

@@ -8,6 +8,7 @@ from roompulse.alerts.defaults import DEFAULT_RULES
 from roompulse.alerts.evaluator import JUDGED_AT_ONCE, ROOMS_AT_ONCE
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import Acknowledgement, Active, Condition, Rule, Scope
+from roompulse.alerts.silences import Silences
 from tests.builders import NOW
 from tests.unit.alerts.world import POOR, World, room_rule, rule, silence
 
@@ -250,6 +251,33 @@ def test_too_many_alerts_are_counted_and_fire_when_there_is_room() -> None:
     assert world.evaluator.counts() == {("warning", "firing"): 2, ("warning", "further"): 1}
 
 
+def test_no_more_alerts_are_open_than_twice_as_many_as_may_fire_and_others_begin_when_there_is_room() -> None:
+    world, users = World(rule(hold=30), most=2), {f"u{number}": 20.0 for number in range(6)}
+    world.tick(2, users)
+    assert world.evaluator.counts() == {("warning", "pending"): 4}
+    world.tick(2, users | {"u0": 0, "u1": 0})
+    assert world.evaluator.counts() == {("warning", "pending"): 4}
+    assert {alert.user_id for alert in world.alerts("pending")} == {"u2", "u3", "u4", "u5"}
+
+
+NAMED = [(rule_id, room_id, user_id) for rule_id in ("r1", "r2") for room_id in ("a", None) for user_id in ("u", None)]
+
+
+def test_a_silence_is_of_all_that_it_names_and_the_last_one_counts() -> None:
+    silences = Silences(
+        [
+            silence(user_id="u", until=NOW + 1),
+            silence(rule_id="r1", room_id="a", until=NOW + 3),
+            silence(rule_id="r1", room_id="a", until=NOW + 2),
+        ]
+    )
+    found = {key: end - NOW for key in NAMED if (end := silences.until(key, NOW))}
+    of_user = {("r1", None, "u"): 1, ("r2", "a", "u"): 1, ("r2", None, "u"): 1}
+    assert found == of_user | {("r1", "a", "u"): 3, ("r1", "a", None): 3}
+    assert {key for key in NAMED if silences.until(key, NOW + 1)} == {("r1", "a", "u"), ("r1", "a", None)}
+    assert Silences([silence(until=NOW + 9)]).until(("r1", None, None), NOW) == NOW + 9
+
+
 @pytest.mark.parametrize("rules", [[], [rule(enabled=False)], [rule(subject="room")]])
 def test_alerts_of_a_rule_that_is_gone_are_resolved(rules: list[Rule]) -> None:
     world = World(rule())
@@ -343,7 +371,7 @@ def test_what_changes_between_two_steps_of_a_tick_is_seen_by_the_next_one() -> N
 
 
 def test_many_users_of_one_room_are_looked_at_in_steps() -> None:
-    world = World(rule())
+    world = World(rule(), most=3 * JUDGED_AT_ONCE)
     for number in range(3 * JUDGED_AT_ONCE):
         world.post(f"u{number}", 20)
     assert len(list(world.evaluator.steps(world.now, Readings(world.now)))) == 3

@@ -4,6 +4,7 @@ import msgspec
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from litestar.types import ASGIApp
 from msgspec import Struct
 
 from roompulse.alerts.model import SEVERITIES, STATES, Note, Silence, State
@@ -13,7 +14,8 @@ from roompulse.alerts.validation import decode
 from roompulse.errors import BadRequest, UnsupportedMediaType
 from roompulse.notify.store import Outbox
 from roompulse.report.ids import id_fault
-from roompulse.web.api.history import requested_id, requested_limit, requested_one_of, requested_span
+from roompulse.store.reader import Reader
+from roompulse.web.api.history import list_answer, requested_id, requested_limit, requested_one_of, requested_span
 from roompulse.web.http.authentication import caller_of, name_of
 from roompulse.web.http.body import read_body
 from roompulse.web.http.envelope import ACKNOWLEDGED, success
@@ -71,10 +73,10 @@ def body_time(name: str, value: float | str) -> float:
     return parse_time(f"$.{name}", value if isinstance(value, str) else msgspec.json.encode(value).decode())
 
 
-def alert_routes(alerts: AlertService, outbox: Outbox, bodies: JsonBodies) -> list[HTTPRouteHandler]:
+def alert_routes(alerts: AlertService, outbox: Outbox, bodies: JsonBodies, reader: Reader) -> list[HTTPRouteHandler]:
     @route("/report/alerts", http_method=GET)
-    async def get_alerts(request: AnyRequest) -> JsonAnswer:
-        return hashed_answer(request, success(await alerts.alerts(alert_query(request), _state(request))))
+    async def get_alerts(request: AnyRequest) -> ASGIApp:
+        return await list_answer(request, reader, await alerts.alerts(alert_query(request), _state(request)))
 
     @route("/report/alerts/{alert_id:str}/acknowledge", http_method=POST, opt=FOR_MANAGERS)
     async def acknowledge(request: AnyRequest, alert_id: FromPath[str]) -> JsonAnswer:

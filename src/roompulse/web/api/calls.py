@@ -1,17 +1,19 @@
 """GET /report/calls: live and ended calls, and the report on one."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import get_args
 
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from roompulse.calls.model import CallOrder, CallsQuery
+from roompulse.calls.model import CallOrder, CallReport, CallsQuery
 from roompulse.calls.reports import CallReports
 from roompulse.calls.store import SqlCalls
 from roompulse.errors import NotFound
 from roompulse.pseudonyms.answers import hidden_report
+from roompulse.pseudonyms.model import Pseudonyms
 from roompulse.pseudonyms.pages import PagePseudonyms
 from roompulse.rooms.contract import LiveRooms
 from roompulse.store.reader import Reader
@@ -54,9 +56,14 @@ def call_routes(
         if (report := await reports.of(decoded, at)) is None:
             raise NotFound(f"started_at: no call in {decoded!r} that started then is retained")
         names = await pseudonyms.of(share_of(request.scope))
-        return hashed_answer(request, success(hidden_report(names, report) if names else report))
+        return await reader.run(partial(_report_answer, request, names, report))
 
     return [get_calls, get_calls_of_room, get_call]
+
+
+def _report_answer(request: AnyRequest, names: Pseudonyms | None, report: CallReport) -> JsonAnswer:
+    """Made off the event loop: a call may have had thousands of users."""
+    return hashed_answer(request, success(hidden_report(names, report) if names else report))
 
 
 def calls_query(request: AnyRequest, room_id: str | None = None) -> CallsQuery:

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from roompulse.errors import StoreError
+from roompulse.errors import StoreError, Unavailable
 from roompulse.web.http.headers import raw_headers
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,8 @@ PORTION_TIMEOUT = 60.0
 class PortionsAnswer:
     """An ASGI response whose body comes in portions; `place` is held meanwhile.
 
-    It ends early, which the client sees by the missing last chunk, when the database fails or the client is too slow.
+    It ends early, which the client sees by the missing last chunk, when the database fails, the client is too slow or
+    the server stops.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class PortionsAnswer:
                 async for portion in portions:
                     await _send_portion(send, portion)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
-            except (StoreError, TimeoutError) as error:
+            except (StoreError, TimeoutError, Unavailable) as error:
                 logger.error("an answer was not sent to its end: %s", str(error) or "the client reads too slowly")  # noqa: TRY400
             group.cancel_scope.cancel()
 

@@ -11,10 +11,13 @@ from roompulse.access.senders import Sender
 from roompulse.errors import BodyTooLarge, MethodNotAllowed, Problem, RequestTimeout, UnsupportedMediaType
 from roompulse.ingest import Ingest
 from roompulse.intake.intake import Intake
+from roompulse.net import address_key
 from roompulse.report.decode import Largest
 from roompulse.report.model import Report
 from roompulse.settings import Settings
 from roompulse.web.api.report_auth import ReportAuth
+from roompulse.web.api.unfinished_bodies import UnfinishedBodies
+from roompulse.web.http.client_address import ClientAddresses
 from roompulse.web.http.envelope import ACKNOWLEDGED, failure
 from roompulse.web.http.headers import COMMON_HEADERS, INGEST_HEADERS, PREFLIGHT_HEADERS, RawHeaders, raw_headers
 from roompulse.web.http.problems import problem_headers
@@ -85,6 +88,8 @@ class ReportEndpoint:
         self._intake = ingest.intake
         self._judgement = Judgement(auth, ingest.intake, settings)
         self._body_timeout = settings.body_timeout
+        self._peers = ClientAddresses(settings)
+        self._unfinished = UnfinishedBodies(settings.max_body)
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         if scope["method"] == "OPTIONS":
@@ -146,6 +151,7 @@ class ReportEndpoint:
 
         Raises:
             BodyTooLarge: it has more than MAX_BODY bytes.
+            TooManyRequests, Unavailable: too much of others that are not whole has arrived.
             RequestTimeout: it did not arrive in time.
             ClientLeft: it never will.
 
@@ -159,20 +165,25 @@ class ReportEndpoint:
         if more:
             try:
                 async with asyncio.timeout(self._body_timeout):
-                    await self._receive_rest(receive, pieces)
+                    await self._receive_rest(address_key(self._peers.address(scope)), receive, pieces)
             except TimeoutError:
                 raise RequestTimeout(f"the body did not arrive within {self._body_timeout:g} s") from None
         body = b"".join(pieces)
         self._judgement.judge_size(len(body))
         return body
 
-    async def _receive_rest(self, receive: Receive, pieces: list[bytes]) -> None:
-        size = sum(map(len, pieces))
+    async def _receive_rest(self, address: str, receive: Receive, pieces: list[bytes]) -> None:
+        size, known = sum(map(len, pieces)), 0
         more = True
-        while more:
-            self._judgement.judge_size(size)
-            more = await _receive_piece(receive, pieces)
-            size += len(pieces[-1])
+        try:
+            while more:
+                self._judgement.judge_size(size)
+                self._unfinished.add(address, size - known)
+                known = size
+                more = await _receive_piece(receive, pieces)
+                size += len(pieces[-1])
+        finally:
+            self._unfinished.remove(address, known)
 
 
 async def _receive_piece(receive: Receive, pieces: list[bytes]) -> bool:

@@ -23,7 +23,9 @@ logger = logging.getLogger(__name__)
 def access_routes(
     administration: Administration, registry: AccessRegistry, forms: Forms, layout: Layout
 ) -> list[HTTPRouteHandler]:
-    def page(request: AnyRequest, *, shown: NewSecret | None = None, problem: Problem | None = None) -> Response[str]:
+    async def page(
+        request: AnyRequest, *, shown: NewSecret | None = None, problem: Problem | None = None
+    ) -> Response[str]:
         context: dict[str, Any] = {
             "operators": administration.operators(),
             "keys": sorted(registry.known.keys.values(), key=lambda key: (key.kind, key.name, key.id)),
@@ -32,11 +34,11 @@ def access_routes(
             "shown": shown,
             "error": problem.message if problem else None,
         }
-        return layout.answer(request, "access.html", {}, status=problem.status if problem else 200, **context)
+        return await layout.answer(request, "access.html", {}, status=problem.status if problem else 200, **context)
 
     @route("/access", http_method=GET, opt=FOR_ADMINS)
     async def get_access(request: AnyRequest) -> Response[str]:
-        return page(request)
+        return await page(request)
 
     def action(path: str, act: Callable[[Form], Awaitable[NewSecret | None]]) -> HTTPRouteHandler:
         @route(f"/access/{path}", http_method=POST, opt=FOR_ADMINS)
@@ -45,10 +47,10 @@ def access_routes(
             try:
                 shown = await act(form)
             except Problem as problem:
-                return page(request, problem=problem)
+                return await page(request, problem=problem)
             logger.info("%r: %s %r", caller_of(request).name, path, form.get("name") or form.get("id"))
             await registry.reload()
-            return page(request, shown=shown) if shown else to("/access")
+            return await page(request, shown=shown) if shown else to("/access")
 
         return post_access
 

@@ -141,7 +141,7 @@ def alert_rules_routes(page: AlertRulesPage, forms: Forms, layout: Layout) -> li
     async def answer(request: AnyRequest, said: Said | None = None, problem: Problem | None = None) -> Response[str]:
         error, status = (problem.message, problem.status) if problem else (None, 200)
         context = await page.context()
-        return layout.answer(
+        return await layout.answer(
             request, "alert_rules.html", {}, status=status, said=said or Said(), error=error, **context
         )
 

@@ -32,6 +32,9 @@ _FRAGMENTS = 2
 _TOLD = 5
 """The newest alerts of which a browser tells."""
 
+_FIRING, _OF_ROOM = 200, 20
+"""The most severe ones, of all and of a room, that a page lists."""
+
 _RESOLVED = 200
 """Alerts that are over: the newest ones are listed, and searched."""
 
@@ -98,7 +101,7 @@ class AlertBanners:
         return self._by_room
 
     def of_room(self, room_id: str) -> str:
-        return self._templates.render("partials/room_alerts.html", alerts=self._alerts.firing(room_id))
+        return self._templates.render("partials/room_alerts.html", alerts=self._alerts.firing(room_id), SHOWN=_OF_ROOM)
 
 
 class AlertsPage:
@@ -113,7 +116,7 @@ class AlertsPage:
         firing = self._alerts.firing()
         now = Now([one for one in firing if not one.acknowledged], [one for one in firing if one.acknowledged])
         pending = sum(count for (_, state), count in self._alerts.counts().items() if state != "firing")
-        return {"alerts": self._templates.render("partials/alerts.html", now=now, pending=pending)}
+        return {"alerts": self._templates.render("partials/alerts.html", now=now, pending=pending, SHOWN=_FIRING)}
 
     async def resolved(self, query: AlertsQuery) -> list[Alert]:
         """Newest first. Raises StoreError."""
@@ -128,7 +131,8 @@ def alerts_page_routes(
     async def get_alerts_page(request: AnyRequest) -> Response[str]:
         query = AlertsQuery(search_of(request.query_params))
         context: dict[str, Any] = {"query": query, "resolved": await page.resolved(query)}
-        return layout.answer(request, "alerts.html", page.view().sections(), stream="alerts/stream", **context)
+        sections = await layout.render(page.view())
+        return await layout.answer(request, "alerts.html", sections, stream="alerts/stream", **context)
 
     @route("/alerts/stream", http_method=GET, opt=STREAM)
     async def stream_alerts_page(request: AnyRequest) -> EventStream:

@@ -57,7 +57,7 @@ def demo_routes(rooms: RoomPage, layout: Layout, tokens: DemoTokens) -> list[HTT
         stream = query.url(f"{room_path(room_id)}/stream")
         token_path = f"demo/call/tokens/{encode_id(room_id)}"
         context: dict[str, Any] = {"room_id": room_id, "query": query, "users": USERS, "token_path": token_path}
-        page = layout.answer(request, "demo/call.html", sections, stream=stream, **context)
+        page = await layout.answer(request, "demo/call.html", sections, stream=stream, **context)
         page.headers["Permissions-Policy"] = permissions("autoplay", "camera", "microphone")
         return page
 

@@ -55,7 +55,7 @@ def ingest_health_routes(page: IngestHealthPage, layout: Layout) -> list[HTTPRou
     async def get_ingest_page(request: AnyRequest) -> Response[str]:
         query = IntakeQuery(page=page_number(request.query_params))
         sections = await layout.render(page.view(query))
-        return layout.answer(
+        return await layout.answer(
             request, "ingest.html", sections, stream=query.url("ingest/stream"), minutes=WINDOW_MINUTES
         )
 

@@ -1,6 +1,7 @@
 """What every page has around its sections, head, bar, notice and account, and the stream that updates them."""
 
 from collections.abc import Callable
+from functools import partial
 
 from litestar import Response
 from markupsafe import Markup
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from roompulse.access.model import Share
 from roompulse.clock import Clock
 from roompulse.settings import Settings
+from roompulse.store.reader import Reader
 from roompulse.web.html.templates import Templates
 from roompulse.web.http.routes import AnyRequest
 from roompulse.web.http.shared import share_of
@@ -29,9 +31,11 @@ class Layout:
         alerts: Callable[[], str],
         forms: Forms,
         streams: EventStreams,
+        reader: Reader,
         clock: Clock,
         settings: Settings,
     ) -> None:
+        self._reader = reader
         self._templates = templates
         self._notice = notice
         self._alerts = alerts
@@ -40,7 +44,7 @@ class Layout:
         self._clock = clock
         self._settings = settings
 
-    def answer(
+    async def answer(
         self,
         request: AnyRequest,
         name: str,
@@ -51,9 +55,13 @@ class Layout:
         status: int = 200,
         **context: object,
     ) -> Response[str]:
-        """The page by the template `name`, whose sections `stream` keeps up to date, or which shows the time `at`."""
+        """The page by the template `name`, whose sections `stream` keeps up to date, or which shows the time `at`.
+
+        It is rendered off the event loop, where `context` may not change any more: it may hold hundreds of rules.
+        """
         share = share_of(request.scope)
-        page = self._templates.render(
+        render = partial(
+            self._templates.render,
             name,
             sections={target: Markup(html) for target, html in {**self._everywhere(share), **sections}.items()},  # noqa: S704  (our partials)
             base=base_of(request.scope),
@@ -70,7 +78,7 @@ class Layout:
             now=self._clock(),
             **context,
         )
-        return html_answer(page, status=status)
+        return html_answer(await self._reader.run(render), status=status)
 
     def _everywhere(self, share: Share | None) -> Sections:
         """The sections that every page has; in its header, the alerts that fire, unless the page is shared."""

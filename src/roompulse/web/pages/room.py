@@ -49,7 +49,7 @@ _SESSIONS = 10
 class RoomSections:
     """Renders the sections of rooms' pages, and once per change what views share.
 
-    That is the summary, rows of users, and the matrix and its cells.
+    That is the summary, rows of users, and the matrix and its cells; those that hide users share with the same `names`.
     """
 
     def __init__(self, templates: Templates) -> None:
@@ -57,14 +57,14 @@ class RoomSections:
         self._fragments = FragmentCache(_MAX_FRAGMENTS)
         self._grids = FragmentCache(_MAX_GRIDS)
 
-    def of(self, room_id: str, room: LiveRoom | None, query: UserQuery) -> Sections:
+    def of(self, room_id: str, room: LiveRoom | None, query: UserQuery, names: str | None = None) -> Sections:
         """The sections of a room as it is, or as it was at `query.at`; None where there was no call."""
         if room is None:
             html = self._templates.render("partials/summary.html", room_id=room_id, aggregate=None, query=query)
             return _only_summary(html)
         listed = paged(query.select(room), query.page, PER_PAGE)
         users = [user for place in listed.rows if (user := room.user(place.user_id))]
-        context: dict[str, Any] = {"room_id": room_id, "list": listed, "query": query}
+        context: dict[str, Any] = {"room_id": room_id, "list": listed, "query": query, "names": names}
         return {
             "name": escape(room.room_name or ""),
             "summary": self._summary(room, context),
@@ -85,7 +85,7 @@ class RoomSections:
             )
             return compact(html)
 
-        return self._fragments.fragment(context["room_id"], room.version, render)
+        return self._fragments.fragment((context["room_id"], context["names"]), room.version, render)
 
     def _users(self, room: LiveRoom, users: Sequence[LiveUser], context: Mapping[str, Any]) -> str:
         rows = [self._row(user, context) for user in users]
@@ -99,7 +99,8 @@ class RoomSections:
             )
             return compact(html)
 
-        return self._fragments.fragment((context["room_id"], user.user_id), user.version, render)
+        key = context["room_id"], context["names"], user.user_id
+        return self._fragments.fragment(key, user.version, render)
 
     def _grid(self, room: LiveRoom, users: Sequence[LiveUser], context: Mapping[str, Any]) -> str:
         receivers = [user.metrics() for user in users[:MOST]]
@@ -116,7 +117,7 @@ class RoomSections:
             html = self._templates.render("partials/grid.html", grid=grid, cells=cells, MOST=MOST, **context)
             return compact(html)
 
-        return self._grids.fragment((context["room_id"], context["query"]), version, render)
+        return self._grids.fragment((context["room_id"], context["names"], context["query"]), version, render)
 
     def _cells(self, row: GridRow, receivers: Sequence[UserMetrics]) -> Markup:
         pairs = zip(receivers, row.cells, strict=True)
@@ -151,9 +152,10 @@ def room_view(
     rooms: LiveRooms, sections: RoomSections, room_id: str, query: UserQuery, names: Pseudonyms | None = None
 ) -> PageView:
     def render() -> Sections:
-        return sections.of(room_id, hidden_room(rooms.get(room_id), names), query)
+        return sections.of(room_id, hidden_room(rooms.get(room_id), names), query, key)
 
-    return PageView(("room", room_id, query, names and names.key), room_id, render)
+    key = names.key if names else None
+    return PageView(("room", room_id, query, key), room_id, render)
 
 
 class RoomPage:
@@ -182,9 +184,7 @@ class RoomPage:
     async def view(self, room_id: str, query: UserQuery, names: Pseudonyms | None = None) -> PageView:
         """With `names`, its users are hidden, and so are alerts, whose texts operators write."""
         timeline = await self._timelines.of(room_id, query, names=names)
-        # What views share shows the users as they are.
-        rendered = RoomSections(self._templates) if names else self._sections
-        view = room_view(self._rooms, rendered, room_id, query, names)
+        view = room_view(self._rooms, self._sections, room_id, query, names)
 
         def sections() -> Sections:
             return {
@@ -234,10 +234,12 @@ def room_routes(page: RoomPage, past: Past, pseudonyms: PagePseudonyms, layout: 
         context["kinds"] = KIND_NAMES
         if query.at is not None:
             moment = await page.moment(decoded, query.at, query, names)
-            return layout.answer(request, "room.html", moment.sections, at=query.at, status=moment.status, **context)
+            return await layout.answer(
+                request, "room.html", moment.sections, at=query.at, status=moment.status, **context
+            )
         sections = await layout.render(await page.view(decoded, query, names))
         stream, status = query.url(f"{path}/stream"), 200 if page.is_live(decoded) else sessions.status
-        return layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
+        return await layout.answer(request, "room.html", sections, stream=stream, status=status, **context)
 
     @route("/rooms/{room_id:str}/sessions", http_method=GET)
     async def get_sessions(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:

@@ -126,7 +126,7 @@ def rooms_routes(page: RoomsPage, calls: CallsPage, trends: TrendsSection, layou
         context |= {"trends": "", "trends_range": DEFAULT_RANGE}
         if chosen := trends_range(request.query_params, "trends"):
             context |= {"trends": Markup(await trends.render(chosen)), "trends_range": chosen}  # noqa: S704  (our partial)
-        return layout.answer(request, "rooms.html", sections, stream=query.url("stream"), **context)
+        return await layout.answer(request, "rooms.html", sections, stream=query.url("stream"), **context)
 
     @route("/stream", http_method=GET, opt=STREAM)
     async def stream_rooms_page(request: AnyRequest) -> EventStream:

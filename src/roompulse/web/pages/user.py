@@ -82,14 +82,14 @@ class UserSections:
         self._templates = templates
         self._fragments = FragmentCache(_MAX_FRAGMENTS)
 
-    def of(self, room_id: str, user_id: str, room: LiveRoom | None) -> Sections:
+    def of(self, room_id: str, user_id: str, room: LiveRoom | None, names: str | None = None) -> Sections:
         def render() -> str:
             return user_sections(self._templates, room_id, user_id, room)["user"]
 
         user = room.user(user_id) if room else None
         version = room is not None, user.version if user else None
         name = escape(user.given.user_name or "" if user else "")
-        return {"name": name, "user": self._fragments.fragment((room_id, user_id), version, render)}
+        return {"name": name, "user": self._fragments.fragment((room_id, names, user_id), version, render)}
 
 
 def user_view(
@@ -98,7 +98,8 @@ def user_view(
     """`user_id` is the one that the page shows: with `names`, a pseudonym."""
 
     def render() -> Sections:
-        return sections.of(room_id, user_id, hidden_room(rooms.get(room_id), names))
+        room = hidden_room(rooms.get(room_id), names)
+        return sections.of(room_id, user_id, room, names.key if names else None)
 
     return PageView(("user", room_id, user_id), room_id, render)
 
@@ -129,8 +130,7 @@ class UserPage:
 
     async def view(self, room_id: str, user_id: str, query: UserQuery, names: Pseudonyms | None = None) -> PageView:
         timeline = await self._timelines.of(room_id, query, real_id(user_id, names), names)
-        rendered = UserSections(self._templates) if names else self._sections
-        view = user_view(self._rooms, rendered, room_id, user_id, names)
+        view = user_view(self._rooms, self._sections, room_id, user_id, names)
 
         def sections() -> Sections:
             room = hidden_room(self._rooms.get(room_id), names)
@@ -191,10 +191,12 @@ def user_routes(page: UserPage, past: Past, pseudonyms: PagePseudonyms, layout: 
         context |= {"visits": visits.html, "kinds": KIND_NAMES}
         if query.at is not None:
             moment = await page.moment(*ids, query.at, query, names)
-            return layout.answer(request, "user.html", moment.sections, at=query.at, status=moment.status, **context)
+            return await layout.answer(
+                request, "user.html", moment.sections, at=query.at, status=moment.status, **context
+            )
         sections = await layout.render(await page.view(*ids, query, names))
         stream, status = query.url(f"{path}/stream"), 200 if page.is_live(*ids, names) else visits.status
-        return layout.answer(request, "user.html", sections, stream=stream, status=status, **context)
+        return await layout.answer(request, "user.html", sections, stream=stream, status=status, **context)
 
     @route("/rooms/{room_id:str}/users/{user_id:str}/visits", http_method=GET)
     async def get_visits(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> Response[str]:

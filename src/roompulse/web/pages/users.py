@@ -70,7 +70,7 @@ def users_routes(page: UsersPage, layout: Layout) -> list[HTTPRouteHandler]:
     async def get_users_page(request: AnyRequest) -> Response[str]:
         query = users_query(request.query_params)
         sections = await layout.render(page.view(query))
-        return layout.answer(request, "users.html", sections, stream=query.url("users/stream"), query=query)
+        return await layout.answer(request, "users.html", sections, stream=query.url("users/stream"), query=query)
 
     @route("/users/stream", http_method=GET, opt=STREAM)
     async def stream_users_page(request: AnyRequest) -> EventStream:

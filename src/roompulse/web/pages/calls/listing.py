@@ -83,6 +83,6 @@ def calls_page_routes(page: CallsPage, layout: Layout) -> list[HTTPRouteHandler]
     async def get_calls_page(request: AnyRequest) -> Response[str]:
         query = calls_page_query(request.query_params)
         context: dict[str, Any] = {"query": query, "list": await page.rows(query), "sorts": SORTS}
-        return layout.answer(request, "calls.html", {}, per_page=PER_PAGE, **context)
+        return await layout.answer(request, "calls.html", {}, per_page=PER_PAGE, **context)
 
     return [get_calls_page]

@@ -1,6 +1,7 @@
 """/calls/{room_id}/{started_at}: the report on one call, on two pages when it is printed."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from litestar import Response, route
@@ -15,6 +16,7 @@ from roompulse.clock import Clock
 from roompulse.errors import NotFound
 from roompulse.pseudonyms.answers import hidden_report
 from roompulse.pseudonyms.pages import PagePseudonyms
+from roompulse.store.reader import Reader
 from roompulse.web.html.sparklines import Segment, runs
 from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.shared import share_of
@@ -52,7 +54,7 @@ def _levels(user: CallUser, start: float, end: float) -> Sequence[Any]:
 
 
 def call_report_routes(
-    reports: CallReports, pseudonyms: PagePseudonyms, layout: Layout, clock: Clock
+    reports: CallReports, pseudonyms: PagePseudonyms, reader: Reader, layout: Layout, clock: Clock
 ) -> list[HTTPRouteHandler]:
     @route("/calls/{room_id:str}/{started_at:str}", http_method=GET)
     async def get_call_report(request: AnyRequest, room_id: FromPath[str], started_at: FromPath[str]) -> Response[str]:
@@ -60,10 +62,10 @@ def call_report_routes(
         if (report := await reports.of(decoded, at)) is None:
             raise NotFound(f"started_at: no call in {decoded!r} that started then is retained")
         if names := await pseudonyms.of(share_of(request.scope)):
-            report = hidden_report(names, report)
+            report = await reader.run(partial(hidden_report, names, report))
         end = clock() if report.ended_at is None else report.ended_at
         rows = list(user_rows(report, end))
         context: dict[str, Any] = {"report": report, "rows": rows, "end": end, "events": report.events[-EVENTS_SHOWN:]}
-        return layout.answer(request, "call.html", {}, room_id=decoded, **context)
+        return await layout.answer(request, "call.html", {}, room_id=decoded, **context)
 
     return [get_call_report]

@@ -134,8 +134,10 @@ def insights_routes(page: InsightsPage, layout: Layout) -> list[HTTPRouteHandler
         context: dict[str, Any] = {"query": query, "ranges": RANGES, "comparisons": COMPARISONS}
         if query.is_live:
             sections = await layout.render(page.view(query))
-            return layout.answer(request, "insights.html", sections, stream=query.url("insights/stream"), **context)
-        return layout.answer(request, "insights.html", await page.past(query), **context)
+            return await layout.answer(
+                request, "insights.html", sections, stream=query.url("insights/stream"), **context
+            )
+        return await layout.answer(request, "insights.html", await page.past(query), **context)
 
     @route("/insights/stream", http_method=GET, opt=STREAM)
     async def stream_insights_page(request: AnyRequest) -> EventStream:

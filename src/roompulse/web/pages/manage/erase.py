@@ -19,15 +19,15 @@ logger = logging.getLogger(__name__)
 
 
 def erase_routes(erasure: Erasure, forms: Forms, layout: Layout) -> list[HTTPRouteHandler]:
-    def page(
+    async def page(
         request: AnyRequest, given: Form, *, erased: Erased | None = None, problem: Problem | None = None
     ) -> Response[str]:
         context: dict[str, Any] = {"given": given, "erased": erased, "error": problem.message if problem else None}
-        return layout.answer(request, "erase.html", {}, status=problem.status if problem else 200, **context)
+        return await layout.answer(request, "erase.html", {}, status=problem.status if problem else 200, **context)
 
     @route("/erase", http_method=GET, opt=FOR_MANAGERS)
     async def get_erase(request: AnyRequest) -> Response[str]:
-        return page(request, dict(request.query_params))
+        return await page(request, dict(request.query_params))
 
     @route("/erase", http_method=POST, opt=FOR_MANAGERS)
     async def post_erase(request: AnyRequest) -> Response[str]:
@@ -35,9 +35,9 @@ def erase_routes(erasure: Erasure, forms: Forms, layout: Layout) -> list[HTTPRou
         try:
             erased = await erasure.erase(_subject(form))
         except Problem as problem:
-            return page(request, form, problem=problem)
+            return await page(request, form, problem=problem)
         logger.info("%s erased what was stored of a subject: %d rows", name_of(caller_of(request)), erased.rows)
-        return page(request, {}, erased=erased)
+        return await page(request, {}, erased=erased)
 
     return [get_erase, post_erase]
 

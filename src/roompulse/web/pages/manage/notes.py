@@ -22,7 +22,7 @@ def note_page_routes(notes: Notes, forms: Forms, layout: Layout) -> list[HTTPRou
         author = _author_of(request)
         found = [(note, author.may_edit(note)) for note in reversed(await notes.of_room(room_id))]
         status, error = (problem.status, problem.message.removeprefix("$.")) if problem else (200, None)
-        return layout.answer(request, "notes.html", {}, status=status, room_id=room_id, notes=found, error=error)
+        return await layout.answer(request, "notes.html", {}, status=status, room_id=room_id, notes=found, error=error)
 
     @route("/rooms/{room_id:str}/notes", http_method=GET, opt=FOR_AUTHORS)
     async def get_notes_page(request: AnyRequest, room_id: FromPath[str]) -> Response[str]:

@@ -28,13 +28,13 @@ class Said(Struct, frozen=True):
 
 
 def share_page_routes(shares: Shares, peers: ClientAddresses, forms: Forms, layout: Layout) -> list[HTTPRouteHandler]:
-    def page(request: AnyRequest, said: Said, *, path: str = "", status: int = 200) -> Response[str]:
+    async def page(request: AnyRequest, said: Said, *, path: str = "", status: int = 200) -> Response[str]:
         context: dict[str, Any] = {"shares": shares.all(), "said": said, "lifetimes": LIFETIMES, "path": path}
-        return layout.answer(request, "shares.html", {}, status=status, **context)
+        return await layout.answer(request, "shares.html", {}, status=status, **context)
 
     @route("/shares", http_method=GET, opt=FOR_MANAGERS)
     async def get_shares_page(request: AnyRequest) -> Response[str]:
-        return page(request, Said(), path=request.query_params.get("path", ""))
+        return await page(request, Said(), path=request.query_params.get("path", ""))
 
     @route("/shares/add", http_method=POST, opt=FOR_MANAGERS)
     async def post_share(request: AnyRequest) -> Response[str]:
@@ -46,8 +46,8 @@ def share_page_routes(shares: Shares, peers: ClientAddresses, forms: Forms, layo
             expires_in, by = float(form["expires_in"]), name_of(caller_of(request))
             share, token = await shares.add(path, expires_in, by, hide_ids="hide_ids" in form)
         except Problem as problem:
-            return page(request, Said(error=problem.message.removeprefix("$.")), path=path, status=problem.status)
-        return page(request, Said(url=url_of(request, peers, token, share)))
+            return await page(request, Said(error=problem.message.removeprefix("$.")), path=path, status=problem.status)
+        return await page(request, Said(url=url_of(request, peers, token, share)))
 
     @route("/shares/remove", http_method=POST, opt=FOR_MANAGERS)
     async def post_remove(request: AnyRequest) -> Response[Any]:
