@@ -29,7 +29,7 @@ PYTEST := $(BIN)/pytest --dist worksteal --numprocesses
 test: .venv/dev ## Run every check and every test, browser included; a part of those of the API on PostgreSQL too
 	@$(MAKE) --no-print-directory --jobs 3 check unit e2e
 
-quick: .venv/dev ## Run every check, and the tests that need neither a browser nor patience (2 minutes)
+quick: .venv/dev ## Run every check and the tests within one process, those of the API in part (2 minutes)
 	@$(MAKE) --no-print-directory --jobs 2 check fast
 
 check: ruff mypy ## Run the linters and the type checker
@@ -58,8 +58,12 @@ unit: servers ## Run the tests that need no browser; with ENGINE=postgres those 
 	$(PYTEST) 2 tests
 	$(if $(ENGINE),,ENGINE=postgres $(PYTEST) 2 $(SHARED:%=tests/api/test_%.py))
 
+# To make an application takes longest, so of the API's tests these are those of reports, reads, streams and pages.
+QUICK := $(addprefix tests/,unit store importing alerts notify insights bridge checking test_*.py) \
+  $(patsubst %,tests/api/test_%.py,errors get history pages post stream)
+
 fast: servers
-	$(PYTEST) 3 -m "not slow" tests
+	$(PYTEST) 3 -m "not slow" $(QUICK)
 
 e2e: servers ## Run the tests in Chromium, and some of them in Firefox
 	$(BIN)/python -m e2e.chromium
