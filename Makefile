@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run demo cluster simulate test quick check ruff mypy format servers unit fast e2e browsers soak fuzz bench bench-quick bench-soak wheel screenshots sdk api-examples lock clean
+.PHONY: help run demo cluster simulate test quick check ruff mypy format servers unit shared fast e2e-and-shared e2e browsers soak fuzz bench bench-quick bench-soak wheel screenshots sdk api-examples lock clean
 
 help: ## List these targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,9 +27,9 @@ simulate: .venv/run ## Fill it with simulated calls
 PYTEST := $(BIN)/pytest --dist worksteal --numprocesses
 
 test: .venv/dev ## Run every check and every test, browser included; a part of those of the API on PostgreSQL too
-	@$(MAKE) --no-print-directory --jobs 3 check unit e2e
+	@$(MAKE) --no-print-directory --jobs 3 check unit e2e-and-shared
 
-quick: .venv/dev ## Run every check, and the tests that need neither a browser nor patience (2 minutes)
+quick: .venv/dev ## Run every check and the tests within one process, those of the API in part (2 minutes)
 	@$(MAKE) --no-print-directory --jobs 2 check fast
 
 check: ruff mypy ## Run the linters and the type checker
@@ -55,11 +55,22 @@ servers: .venv/dev
 	$(BIN)/python -m tests.postgres_server
 
 unit: servers ## Run the tests that need no browser; with ENGINE=postgres those of the API alone, on three workers
-	$(PYTEST) 2 tests
-	$(if $(ENGINE),,ENGINE=postgres $(PYTEST) 2 $(SHARED:%=tests/api/test_%.py))
+	$(PYTEST) 3 tests
+
+shared: servers ## Run the tests of the API on PostgreSQL that are about what workers share
+	ENGINE=postgres $(PYTEST) 2 $(SHARED:%=tests/api/test_%.py)
+
+# One after the other: the tests that need no browser wait for most of their time, and are run beside both.
+e2e-and-shared: servers
+	@$(MAKE) --no-print-directory e2e
+	@$(MAKE) --no-print-directory shared
+
+# To make an application takes longest, so of the API's tests these are those of reports, reads, streams and pages.
+QUICK := $(addprefix tests/,unit store importing alerts notify insights bridge checking test_*.py) \
+  $(patsubst %,tests/api/test_%.py,errors get history pages post stream)
 
 fast: servers
-	$(PYTEST) 3 -m "not slow" tests
+	$(PYTEST) 3 -m "not slow" $(QUICK)
 
 e2e: servers ## Run the tests in Chromium, and some of them in Firefox
 	$(BIN)/python -m e2e.chromium

@@ -20,6 +20,7 @@ from benchmarks import (
     growth,
     ingest,
     insights,
+    kills,
     lag,
     machine,
     memory,
@@ -27,6 +28,8 @@ from benchmarks import (
     reads,
     soak,
     start,
+    workers,
+    workers_soak,
 )
 from benchmarks.bench import Bench, Benchmark
 from benchmarks.results import DOCS, Outcome, Results, read, summary, write
@@ -43,12 +46,15 @@ BENCHMARKS: dict[str, Benchmark] = {
     "start": start.run,
     "alerts": alerts.run,
     "insights": insights.run,
+    "workers": workers.run,
+    "kills": kills.run,
     "soak": soak.run,
+    "workers_soak": workers_soak.run,
 }
 """In the order of the table."""
 
-BY_ITSELF = {"soak"}
-"""Only on demand: it takes a quarter of an hour."""
+BY_ITSELF = {"kills", "soak", "workers_soak"}
+"""Only on demand, as they take long."""
 
 FOLDER = Path(__file__).parents[1] / "build" / "bench"
 
@@ -81,7 +87,7 @@ def measure(names: Sequence[str], missing: list[str], results: Path, *, quick: b
         print(f"{summary(rows)}\n  ({time.monotonic() - started:.0f} s)", flush=True)
         at = datetime.now(UTC).isoformat(timespec="seconds")
         known = read(results / "performance.json") | {name: Outcome(at, quick, busy, described, rows, bench.raw)}
-        write(_in_order(known), results)
+        write(_in_order(known), results, BENCHMARKS)
     if not quick:
         capacity.main()
 

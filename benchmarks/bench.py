@@ -40,11 +40,11 @@ class Bench(Struct):
         return path
 
     @contextmanager
-    def server(self, name: str, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    def server(self, name: str, settings: Mapping[str, str] | None = None, *arguments: str) -> Iterator[Server]:
         """roompulse with an empty database, which is deleted at the end."""
         data = self.data(name)
         try:
-            with roompulse(data, settings) as server:
+            with roompulse(data, settings, *arguments) as server:
                 yield server
         finally:
             rmtree(data, ignore_errors=True)

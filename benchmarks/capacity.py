@@ -1,10 +1,10 @@
-"""What the measured figures come to: one process, and many. `python -m benchmarks.capacity` writes docs/scale.md anew.
+"""What the measured figures come to: one process, and several workers.
 
-Nothing is measured here: the tables follow from docs/performance.json and from the assumptions below.
+`python -m benchmarks.capacity` writes docs/scale.md anew. Nothing is measured here: the tables follow from
+docs/performance.json and from the assumptions below.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from math import ceil
 from statistics import median
 from typing import Any
 
@@ -13,6 +13,7 @@ from msgspec import Struct
 from benchmarks import start
 from benchmarks.calls import body, of_user, seeded
 from benchmarks.results import DOCS, Results, between_markers, read
+from benchmarks.workers import Shared
 from roompulse.report.model import Received
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -35,13 +36,11 @@ HEAD = 300
 FRAME = 15_000
 """Bytes of a push of the page of a room of 10 users, as in the growth of performance.md."""
 
-NOTICE = 100
-"""Bytes of a change notice: room, version, and what Valkey adds."""
-
 BUSY = 0.5
 """Share of a core that a process is given to do, so that bursts and a restart beside it still fit."""
 
-SIZES = (10**6, 10**7, 10**8)
+WORKERS = (1, 2, 3, 6, 10)
+SIZES = (10**4, 10**5, 10**6)
 DAY = 86_400
 
 
@@ -69,6 +68,12 @@ def costs(results: Results) -> Costs:
         sample=raw["memory"]["database_bytes_of_a_sample"],
         rebuilt_stream=(reported - empty) / rebuilt,
     )
+
+
+def costs_of_workers(results: Results) -> Shared:
+    """The median of the rounds with reports of as many streams as are assumed."""
+    rounds = results["workers"].raw[f"following, {STREAMS} streams"]
+    return Shared(*(median(one[name] for one in rounds) for name in Shared.__struct_fields__))
 
 
 def _cpu(loads: Sequence[Any]) -> float:
@@ -118,66 +123,39 @@ def one_process(cost: Costs) -> str:
     )
 
 
-class Link(Struct, frozen=True):
-    """Messages and bytes a second for one user."""
-
-    name: str
-    messages: float
-    bytes: float
-
-
-def links(cost: Costs) -> list[Link]:
-    report, room = 1 / INTERVAL, 1 / ROOM_USERS
-    viewer = 1 / USERS_A_VIEWER
-    sample = STREAMS * cost.sample
-    return [
-        Link("SDK → balancer → worker: reports", report, report * (report_bytes() + HEAD)),
-        Link("worker → SDK: acknowledgements", report, report * HEAD),
-        Link("worker → PostgreSQL: reports, one row each", report, report * sample),
-        Link("worker → Valkey: live samples", report, report * sample),
-        Link("worker → Valkey: change notices", report, report * NOTICE),
-        Link("Valkey → page worker: notices of rooms that are watched", viewer * PUSHES, viewer * PUSHES * NOTICE),
-        Link(
-            "Valkey → page worker: rooms read anew",
-            viewer * PUSHES,
-            viewer * PUSHES * ROOM_USERS * sample,
-        ),
-        Link("page worker → browser: frames of pages", viewer * PUSHES, viewer * PUSHES * FRAME),
-        Link(
-            "snapshot worker → PostgreSQL: snapshots",
-            room / SNAPSHOT_INTERVAL,
-            room / SNAPSHOT_INTERVAL * snapshot_bytes(),
-        ),
-        Link("every worker → Valkey: summaries for the list, each 10 s", room / 10, room / 10 * snapshot_bytes()),
-    ]
-
-
-def at_scale(cost: Costs) -> str:
-    heads = ["Link, a second", *(f"{_count(size)} users" for size in SIZES)]
-    rows = (
-        [link.name, *(f"{_count(size * link.messages)}, {_bytes(size * link.bytes)}" for size in SIZES)]
-        for link in links(cost)
+def several(report: Shared) -> str:
+    """How far several workers go: each takes its share of the reports, and follows those of the others."""
+    rows = []
+    for count in WORKERS:
+        rate = BUSY * count / (report.taken + report.followed * (count - 1))
+        rows.append([str(count), _count(rate * INTERVAL), _count(rate), f"{rate * report.stored:.2g}"])
+    table = _table(["Workers", "Users", "Reports a second", "Cores of PostgreSQL"], rows)
+    taken, followed, stored = (1e6 * one for one in (report.taken, report.followed, report.stored))
+    limit = _count(BUSY / report.followed * INTERVAL)
+    return (
+        f"{table}\n\nA report of {STREAMS} streams takes {taken:.0f} µs of the worker that takes it, "
+        f"{followed:.0f} µs of each other one, and {stored:.0f} µs of PostgreSQL. So however many workers there are, "
+        f"they carry less than {limit} users: there, each would do nothing but follow."
     )
-    return _table(heads, rows)
 
 
 def at_rest(cost: Costs) -> str:
-    """What is kept where, and how many cores and shards that is."""
+    """What is kept, and how much that is."""
     sample = STREAMS * cost.sample
     kept: list[tuple[str, Callable[[float], str]]] = [
-        ("rooms, live", lambda users: _count(users / ROOM_USERS)),
-        ("cores of ingest workers, half busy", lambda users: _count(ceil(users / INTERVAL * cost.report / BUSY))),
-        ("Valkey, live samples and as much again for its own", lambda users: _bytes(2 * users * sample)),
-        ("PostgreSQL, samples of 24 h", lambda users: _bytes(users / INTERVAL * sample * DAY)),
-        ("PostgreSQL, samples of 1 h", lambda users: _bytes(users / INTERVAL * sample * DAY / 24)),
+        ("reports a second", lambda users: _count(users / INTERVAL)),
+        ("… bytes a second, heads included", lambda users: _bytes(users / INTERVAL * (report_bytes() + HEAD))),
+        ("samples of 24 h", lambda users: _bytes(users / INTERVAL * sample * DAY)),
+        ("samples of 1 h", lambda users: _bytes(users / INTERVAL * sample * DAY / 24)),
         (
-            "PostgreSQL, snapshots of 30 days",
+            "snapshots of 30 days",
             lambda users: _bytes(users / ROOM_USERS / SNAPSHOT_INTERVAL * snapshot_bytes() * 30 * DAY),
         ),
         ("viewers", lambda users: _count(users / USERS_A_VIEWER)),
+        ("… bytes of frames a second", lambda users: _bytes(users / USERS_A_VIEWER * PUSHES * FRAME)),
     ]
     rows = ([name, *(figure(size) for size in SIZES)] for name, figure in kept)
-    return _table(["What is there", *(f"{_count(size)} users" for size in SIZES)], rows)
+    return _table(["What there is", *(f"{_count(size)} users" for size in SIZES)], rows)
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -204,7 +182,8 @@ def _scaled(number: float, units: Sequence[str]) -> str:
 def written(text: str, results: Results) -> str:
     """The page with its tables as these results have them."""
     cost = costs(results)
-    for name, table in (("process", one_process(cost)), ("links", at_scale(cost)), ("rest", at_rest(cost))):
+    workers = several(costs_of_workers(results)) if "workers" in results else "Not measured yet."
+    for name, table in (("process", one_process(cost)), ("workers", workers), ("rest", at_rest(cost))):
         text = between_markers(text, table, name)
     return text
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import uvloop
 
 POST = "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+READ = "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 GET = "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n"
 DEADLINE = 30.0
 """Seconds in which all viewers have to be connected, or one request answered."""
@@ -102,18 +103,26 @@ class Sender:
 
     async def post(self, body: bytes) -> None:
         """Return once it is answered; raises RuntimeError if it is refused."""
-        async with self._free:
-            await self._post(body)
+        await self._request(POST.format(path=self._path, length=len(body)).encode() + body)
 
-    async def _post(self, body: bytes) -> None:
+    async def get(self, path: str) -> bytes:
+        """The body of the answer; raises RuntimeError if it is refused."""
+        return await self._request(READ.format(path=path).encode())
+
+    async def _request(self, request: bytes) -> bytes:
+        async with self._free:
+            return await self._exchange(request)
+
+    async def _exchange(self, request: bytes) -> bytes:
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._url.hostname, self._url.port)
         reader, writer = self._streams
-        writer.write(POST.format(path=self._path, length=len(body)).encode() + body)
+        writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
         answer = await _body(head, reader)
         if head.split(maxsplit=2)[1][:1] != b"2":
             raise RuntimeError(f"{head!r} {answer!r}")
+        return answer
 
     def close(self) -> None:
         if self._streams:

@@ -1,7 +1,7 @@
 """What one report and one push of a page cost as rooms, and their number, grow: against the smallest size."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from random import Random
@@ -19,6 +19,7 @@ from benchmarks.results import Row, at_most, stated
 
 USERS = (10, 100, 1000, 10_000)
 ROOMS = (100, 1000, 10_000)
+SETTINGS = UNHURRIED | {"PUSH_INTERVAL": "0.02"}
 RATE = 25
 """Reports a second while pushes are counted: more than there can be pushes."""
 
@@ -48,9 +49,9 @@ def _some(random: Random, count: int) -> Iterator[int]:
     return (random.randrange(count) for _ in range(BODIES))
 
 
-def _room_of(bench: Bench, stack: ExitStack, users: int) -> World:
+def room_of(bench: Bench, stack: ExitStack, users: int, settings: Mapping[str, str] = SETTINGS) -> World:
     random = seeded(users)
-    server = stack.enter_context(bench.server(f"growth-users-{users}", UNHURRIED | {"PUSH_INTERVAL": "0.02"}))
+    server = stack.enter_context(bench.server(f"growth-users-{users}", settings))
     run_clients(post_all(server.url, bodies(call("room", users, random))))
     reports = [body(reference(f"user-{user}", "room")) for user in _some(random, users)]
     return World(server, "/rooms/room/stream", b'"#summary"', reports)
@@ -58,7 +59,7 @@ def _room_of(bench: Bench, stack: ExitStack, users: int) -> World:
 
 def _rooms(bench: Bench, stack: ExitStack, rooms: int) -> World:
     random = seeded(rooms)
-    server = stack.enter_context(bench.server(f"growth-rooms-{rooms}", UNHURRIED | {"PUSH_INTERVAL": "0.02"}))
+    server = stack.enter_context(bench.server(f"growth-rooms-{rooms}", SETTINGS))
     run_clients(post_all(server.url, bodies([of_user(f"room-{room}", 0, 1, random) for room in range(rooms)])))
     reports = [body(reference("user-0", f"room-{room}")) for room in _some(random, rooms)]
     return World(server, "/stream", b'"#totals"', reports)
@@ -91,9 +92,9 @@ async def _push(world: World, seconds: float) -> Pushes:
 def run(bench: Bench) -> list[Row]:
     users, rooms = (USERS[:-1], ROOMS[:-1]) if bench.quick else (USERS, ROOMS)
     with ExitStack() as stack:
-        worlds = {f"{count} users": _room_of(bench, stack, count) for count in users}
+        worlds = {f"{count} users": room_of(bench, stack, count) for count in users}
         worlds |= {f"{count} rooms": _rooms(bench, stack, count) for count in rooms}
-        measures = {name: partial(_report, world, bench.seconds(3)) for name, world in worlds.items()}
+        measures = {name: partial(report, world, bench.seconds(3)) for name, world in worlds.items()}
         reports = interleaved(bench.rounds(3), measures)
         pushes = {name: run_clients(_push(world, bench.seconds(10))) for name, world in worlds.items()}
     bench.raw |= {"reports": reports, "pushes": pushes}
@@ -106,8 +107,8 @@ def run(bench: Bench) -> list[Row]:
     ]
 
 
-def _report(world: World, seconds: float) -> Load:
-    requests = [post("/report/metrics", report.decode()) for report in world.reports]
+def report(world: World, seconds: float) -> Load:
+    requests = [post("/report/metrics", one.decode()) for one in world.reports]
     return load(world.server, requests, seconds)
 
 

@@ -85,10 +85,13 @@ def _report(number: int) -> bytes:
     return body(report(user, f"room-{number % ROOMS}", [Entry(user, [measured])]))
 
 
-async def _measure(server: Server, seconds: float) -> tuple[Lags, float]:
-    """The lags, and the share of one core that the server was busy."""
+async def measured(takes: Server, shows: Server, seconds: float, rate: float = RATE) -> tuple[Lags, float]:
+    """The lags of what is posted to one server and looked at on another, which may be the same.
+
+    And the share of one core that the one that shows was busy.
+    """
     lags = Lags()
-    senders = [Sender(server.url) for _ in range(CONNECTIONS)]
+    senders = [Sender(takes.url) for _ in range(CONNECTIONS)]
     sent = 0
 
     async def post(_: int) -> None:
@@ -97,14 +100,14 @@ async def _measure(server: Server, seconds: float) -> tuple[Lags, float]:
         await senders[number % CONNECTIONS].post(_report(number))
         lags.acknowledged(number)
 
-    await at_pace(post, RATE, 2)
+    await at_pace(post, rate, 2)
     paths = [f"/report/stream/room-{viewer % WATCHED}" for viewer in range(VIEWERS)]
-    async with viewers(server.url, paths, on_event=lags.viewer):
-        await at_pace(post, RATE, 2)
+    async with viewers(shows.url, paths, on_event=lags.viewer):
+        await at_pace(post, rate, 2)
         lags.forget()
-        before = cpu_seconds(server.pid)
-        await at_pace(post, RATE, seconds)
-        busy = (cpu_seconds(server.pid) - before) / seconds
+        before = cpu_seconds(shows.pid)
+        await at_pace(post, rate, seconds)
+        busy = (cpu_seconds(shows.pid) - before) / seconds
     for sender in senders:
         sender.close()
     return lags, busy
@@ -113,7 +116,7 @@ async def _measure(server: Server, seconds: float) -> tuple[Lags, float]:
 def run(bench: Bench) -> list[Row]:
     settings = {"SENDER_RATE": "0", "PUSH_INTERVAL": str(PUSH_INTERVAL)}
     with bench.server("lag", settings) as server:
-        lags, busy = run_clients(_measure(server, bench.seconds(15)))
+        lags, busy = run_clients(measured(server, server, bench.seconds(15)))
     percentiles = quantiles(lags.seconds, n=100)
     bench.raw |= {"percentiles": percentiles, "lags": len(lags.seconds), "busy": busy}
     note = f"{RATE} reports a second, {VIEWERS} viewers, the server busy {100 * busy:.0f} % of a core"

@@ -65,10 +65,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def roompulse(data: Path, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """The real server, `python -m roompulse serve`, on the data in this folder."""
+def roompulse(data: Path, settings: Mapping[str, str] | None = None, *arguments: str) -> Iterator[Server]:
+    """The real server, `python -m roompulse serve` with these arguments, on the data in this folder."""
     environment = {f"ROOMPULSE_{name}": value for name, value in (settings or {}).items()}
     server = Server(data, environment)
+    server.arguments = arguments
     server.start()
     try:
         yield server
@@ -77,8 +78,8 @@ def roompulse(data: Path, settings: Mapping[str, str] | None = None) -> Iterator
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU that a process and its children took so far, user and system."""
-    return sum(_cpu_of(Path(f"/proc/{each}/stat").read_text()) for each in _family(pid))
+    """CPU that a process and its children took so far, user and system; no target has grandchildren."""
+    return sum(_cpu_of(Path(f"/proc/{each}/stat").read_text()) for each in [pid, *children(pid)])
 
 
 def _cpu_of(stat: str) -> float:
@@ -91,16 +92,15 @@ def _parent_of(stat: str) -> int:
     return int(stat.rpartition(")")[2].split()[1])
 
 
-def _family(pid: int) -> list[int]:
-    """A process and its children; grandchildren, which no target has, are left out."""
-    children = []
+def children(pid: int) -> list[int]:
+    found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             if _parent_of(path.read_text()) == pid:
-                children.append(int(path.parent.name))
+                found.append(int(path.parent.name))
         except OSError:  # it ended meanwhile
             continue
-    return [pid, *children]
+    return found
 
 
 def resident_bytes(pid: int) -> int:

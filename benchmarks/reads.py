@@ -17,13 +17,13 @@ from benchmarks.clients import run as run_clients
 from benchmarks.load import Load, Request, interleaved, load, middle, post, ratio
 from benchmarks.processes import Target, roompulse
 from benchmarks.results import Row, at_most
+from roompulse.clock import WallClock
+from roompulse.engines import engine_of
 from roompulse.report.model import Received
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import Aggregate, RoomMetrics, Snapshot
 from roompulse.settings import Settings
-from roompulse.store.engine import Database
-from roompulse.store.sql_store import SqlStore
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ def past_reports(at: float) -> Iterator[Received]:
         yield from (Received(report, at - 120 + second) for report in call("past", PAST_USERS, random))
 
 
-def _room_of(reports: Iterator[Received], room_id: str) -> RoomMetrics:
+def room_of(reports: Iterator[Received], room_id: str) -> RoomMetrics:
     rooms = RoomsInMemory(Limits(9, 99_999, 999), stale_after=15, leave_after=60)
     for received in reports:
         rooms.apply(received)
@@ -57,19 +57,19 @@ def _room_of(reports: Iterator[Received], room_id: str) -> RoomMetrics:
 
 def aggregate_of_call() -> Aggregate:
     """Of a room of PAST_USERS users."""
-    return _room_of(past_reports(0), "past").aggregate
+    return room_of(past_reports(0), "past").aggregate
 
 
-async def _seed(settings: Settings, at: float, aggregate: Aggregate) -> None:
+async def seed(settings: Settings, at: float, aggregate: Aggregate) -> None:
     """A day of snapshots, and the reports of two minutes."""
-    database = Database(settings)
-    async with database.open():
-        store = SqlStore(database)
+    engine = engine_of(settings, WallClock())
+    async with engine.database.open():
         for second in range(0, DAY, SNAPSHOT_INTERVAL):
-            await store.add_snapshots(at - DAY + second, [("history", aggregate)])
+            await engine.store.add_snapshots(at - DAY + second, [("history", aggregate)])
         reports = list(past_reports(at))
         for place in range(0, len(reports), 500):
-            await store.append(reports[place : place + 500])
+            await engine.log.append(reports[place : place + 500])
+        await engine.close()
 
 
 def _fill(server: Server, rooms: int) -> None:
@@ -81,9 +81,9 @@ def _fill(server: Server, rooms: int) -> None:
 
 def run(bench: Bench) -> list[Row]:
     at = float(int(time.time()) - 7200)
-    past = _room_of(past_reports(at), "past")
+    past = room_of(past_reports(at), "past")
     data = bench.data("reads")
-    asyncio.run(_seed(Settings(data=data), at, past.aggregate))
+    asyncio.run(seed(Settings(data=data), at, past.aggregate))
     with roompulse(data, UNHURRIED) as server, bench.baseline("litestar") as litestar:
         _fill(server, ROOMS // 5 if bench.quick else ROOMS)
         reads = Reads(bench, server, litestar)

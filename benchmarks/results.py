@@ -1,7 +1,7 @@
 """What was measured: rows of a table in Markdown, and everything else as JSON beside it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +80,15 @@ def read(path: Path) -> Results:
     return msgspec.json.decode(path.read_bytes(), type=Results) if path.exists() else {}
 
 
-def write(results: Results, folder: Path) -> None:
-    """Write performance.json, and the tables into performance.md between the markers; prose around them stays."""
+def write(results: Results, folder: Path, names: Iterable[str] = ()) -> None:
+    """Write performance.json, and the tables into performance.md between the markers; prose around them stays.
+
+    Of the benchmarks of these names, the table has those too that are not measured.
+    """
     (folder / "performance.json").write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
     page = folder / "performance.md"
     text = page.read_text() if page.exists() else "# Performance\n\n<!-- measured: begin -->\n<!-- measured: end -->\n"
-    page.write_text(between_markers(text, markdown(results)))
+    page.write_text(between_markers(text, markdown(results, names)))
 
 
 def between_markers(text: str, table: str, name: str = "measured") -> str:
@@ -98,17 +101,18 @@ def between_markers(text: str, table: str, name: str = "measured") -> str:
     return f"{before}{begin}\n{table}\n{end}{after}"
 
 
-def markdown(results: Results) -> str:
-    return "\n\n".join([_table(results), *_machines(results)])
+def markdown(results: Results, names: Iterable[str] = ()) -> str:
+    return "\n\n".join([_table(results, names), *_machines(results)])
 
 
-def _table(results: Results) -> str:
+def _table(results: Results, names: Iterable[str]) -> str:
     lines = ["| Benchmark | What | Measured | Goal | Met |", "|---|---|---|---|---|"]
     for name, outcome in results.items():
         for place, row in enumerate(outcome.rows):
             met = {True: "yes", False: "**no**", None: ""}[row.met]
             cells = (f"{name} (load {outcome.load:.1f})" if place == 0 else "", row.what, row.figure, row.goal, met)
             lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+    lines += [f"| {name} | not measured yet |  |  |  |" for name in names if name not in results]
     return "\n".join(lines)
 
 

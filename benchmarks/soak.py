@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import count
 from statistics import median
+from typing import Any
 
 import httpx
 from msgspec import Struct
@@ -49,14 +50,16 @@ class Sample(Struct, frozen=True):
 
 
 class Soak:
-    def __init__(self, server: Server, rate: float, seconds: float) -> None:
-        self.samples: list[Sample] = []
+    """`look` is called every few seconds with the seconds since the begin."""
+
+    def __init__(self, url: str, rate: float, seconds: float, look: Callable[[float], Awaitable[object]]) -> None:
         self.delays: list[float] = []
-        self._server = server
+        self._url = url
         self._rate = rate
         self._seconds = seconds
+        self._look = look
         self._started = time.monotonic()
-        self._senders = [Sender(server.url) for _ in range(CONNECTIONS)]
+        self._senders = [Sender(url) for _ in range(CONNECTIONS)]
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -82,23 +85,17 @@ class Soak:
         await asyncio.sleep(LOOKS * viewer / VIEWERS)
         for look in count():
             path = "/stream" if viewer % 10 == 0 else f"/rooms/{STEADY}/stream?q={look % 3 or ''}"
-            async with viewers(self._server.url, [path]):
+            async with viewers(self._url, [path]):
                 await asyncio.sleep(LOOKS)
 
     async def _sample(self) -> None:
-        pid, wal = self._server.pid, self._server.data / "roompulse.db-wal"
         while True:
-            at = time.monotonic() - self._started
-            self.samples.append(
-                Sample(
-                    at, resident_bytes(pid), descriptors(pid), threads(pid), wal.stat().st_size if wal.exists() else 0
-                )
-            )
+            await self._look(time.monotonic() - self._started)
             await asyncio.sleep(SAMPLE_EVERY)
 
     async def _wait_for_snapshots(self) -> None:
         """How long after its time each snapshot can be read."""
-        async with httpx.AsyncClient(base_url=self._server.url, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=self._url, timeout=30) as client:
             async for due in _grid():
                 while not (await client.get(f"/report/history/{STEADY}?from={due}")).json()["data"]:
                     await asyncio.sleep(0.1)
@@ -117,25 +114,45 @@ def run(bench: Bench) -> list[Row]:
     minutes = 2.0 if bench.quick else MINUTES
     with bench.server("soak", {"SENDER_RATE": "0"}) as server:
         peak = load(server, reports("/report/metrics"), bench.seconds(10)).rate
-        soak = Soak(server, peak / 2, 60 * minutes)
+        samples: list[Sample] = []
+
+        async def look(at: float) -> None:
+            samples.append(_sample(server, at))
+
+        soak = Soak(server.url, peak / 2, 60 * minutes, look)
         run_clients(soak.run())
-    bench.raw |= {"peak": peak, "samples": soak.samples, "snapshot_delays": soak.delays}
-    return _rows(soak.samples, soak.delays, peak / 2, minutes)
+    bench.raw |= {"peak": peak, "samples": samples, "snapshot_delays": soak.delays}
+    return _rows(samples, soak.delays, peak / 2, minutes)
+
+
+def _sample(server: Server, at: float) -> Sample:
+    pid, wal = server.pid, server.data / "roompulse.db-wal"
+    return Sample(at, resident_bytes(pid), descriptors(pid), threads(pid), wal.stat().st_size if wal.exists() else 0)
+
+
+def settled(minutes: float) -> tuple[float, float]:
+    """Between which minutes nothing may grow."""
+    return (SETTLED, minutes) if minutes > SETTLED else (minutes / 2, minutes)
+
+
+def grown(samples: Sequence[Any], figure: str, minutes: float) -> tuple[float, float]:
+    """By which factor a figure of samples grew while nothing may, and what it was in the end."""
+    from_, to = settled(minutes)
+    early = [one for one in samples if 60 * from_ <= one.at < 60 * (from_ + (to - from_) / 5)]
+    late = [one for one in samples if one.at >= 60 * (to - (to - from_) / 5)]
+    first, last = (median(getattr(one, figure) for one in some) for some in (early, late))
+    return last / first, last
+
+
+def told(rate: float) -> str:
+    return f"{rate:.0f} reports a second, {LIVE} rooms of {LIFETIME} s, {VIEWERS} viewers of {LOOKS} s"
 
 
 def _rows(samples: Sequence[Sample], delays: Sequence[float], rate: float, minutes: float) -> list[Row]:
-    from_, to = (SETTLED, minutes) if minutes > SETTLED else (minutes / 2, minutes)
-    early = [one for one in samples if 60 * from_ <= one.at < 60 * (from_ + (to - from_) / 5)]
-    late = [one for one in samples if one.at >= 60 * (to - (to - from_) / 5)]
-
-    def grown(figure: str) -> tuple[float, float]:
-        first, last = (median(getattr(one, figure) for one in some) for some in (early, late))
-        return last / first, last
-
-    memory, descriptor, thread = grown("memory"), grown("descriptors"), grown("threads")
+    memory, descriptor, thread = (grown(samples, figure, minutes) for figure in ("memory", "descriptors", "threads"))
     wal = max(one.wal for one in samples)
-    rooms = f"{rate:.0f} reports a second, {LIVE} rooms of {LIFETIME} s, {VIEWERS} viewers of {LOOKS} s"
-    since = f"minute {from_:g} to {to:g}"
+    rooms = told(rate)
+    since = "minute {:g} to {:g}".format(*settled(minutes))
     return [
         at_most(f"memory, {since}, as a multiple", memory[0], 1.05, "", f"{memory[1] / 1e6:.0f} MB; {rooms}"),
         at_most(f"descriptors, {since}, as a multiple", descriptor[0], 1.05, "", f"{descriptor[1]:.0f}"),

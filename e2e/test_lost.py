@@ -12,7 +12,7 @@ from tests.builders import REFERENCE, body
 from tests.server import Server
 
 from e2e.conftest import NETWORK_FAULTS, Watch
-from e2e.pages import expect_live, expect_lost, row, state, visit, without_reload
+from e2e.pages import HIDEABLE, expect_live, expect_lost, row, state, visit, without_reload
 
 COMES_BACK = 12_000
 """Milliseconds: the longest pause between two tries (6 s), and a start of the server."""
@@ -172,6 +172,7 @@ def test_a_viewer_too_many_is_told_so_and_comes_in_when_there_is_a_place(
     with make_server(MAX_VIEWERS=1).running() as server:
         server.post(REFERENCE)
         first = context.new_page()
+        first.add_init_script(HIDEABLE % "false")  # else Firefox may hide it behind the second one
         visit(first, server)
         second = context.new_page()
         second.clock.install()

@@ -12,7 +12,9 @@ from roompulse.access.model import Key, KeyKind
 from roompulse.access.store import AccessStore
 from roompulse.engines import access_of
 from roompulse.settings import Settings
+from roompulse.store.files import is_postgres
 from tests.builders import NOW
+from tests.postgres_server import tables
 
 
 async def new_key(settings: Settings, kind: KeyKind) -> tuple[Key, str]:
@@ -29,7 +31,10 @@ async def remove_key(settings: Settings, key: Key) -> None:
 
 
 def stored(settings: Settings) -> bytes:
-    """Everything that is in the files of these settings."""
+    """Everything that is in the files of these settings, or in the tables of their database."""
+    if is_postgres(settings):
+        values = (value for rows in tables(settings.database_url or "").values() for row in rows for value in row)
+        return b"\n".join(value if isinstance(value, bytes) else str(value).encode() for value in values)
     return b"".join(path.read_bytes() for path in settings.data.iterdir())
 
 

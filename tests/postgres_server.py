@@ -120,7 +120,9 @@ class PostgresServer:
     def _is_ready(self) -> bool:
         assert self._process.poll() is None, self._log.read_text()
         about = self.data / "postmaster.pid"
-        return about.exists() and about.read_text().split()[-1:] in (["ready"], ["standby"])
+        lines = about.read_text().split() if about.exists() else []
+        # The file of one that was killed is there too.
+        return lines[:1] == [str(self.pid)] and lines[-1] in ("ready", "standby")
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGQUIT)
@@ -229,6 +231,12 @@ async def fetch(url: str, query: str) -> list[Any]:
 def rows(url: str, query: str) -> list[Any]:
     """`fetch`, where an event loop may run."""
     return _run(fetch(url, query))
+
+
+def tables(url: str) -> dict[str, list[Any]]:
+    """All rows of all tables of a database, where an event loop may run."""
+    names = [name for (name,) in rows(url, "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")]
+    return {name: rows(url, f'SELECT * FROM "{name}"') for name in names}  # noqa: S608  (names of our tables)
 
 
 async def is_synchronous(url: str) -> bool:

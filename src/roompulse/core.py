@@ -13,6 +13,7 @@ from roompulse.alerts.incident import Change
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.preview import Previews
 from roompulse.alerts.service import AlertService
+from roompulse.alerts.shared_values import Values
 from roompulse.calls.recorder import CallRecorder
 from roompulse.calls.reports import CallReports
 from roompulse.calls.store import SqlCalls
@@ -134,6 +135,7 @@ class Core:
             self._readings,
             clock,
             self._alerted,
+            lambda values: self.others.tell(values),
             settings,
             self.engine.exclusive,
         )
@@ -161,12 +163,16 @@ class Core:
     async def _heard(self, message: Message) -> None:
         match message:
             case Shown():
-                self.timeline.show_saved(message)
+                self.timeline.told(message)
             case Forget(subject):
                 self.recorder.forget(subject)
                 await self.alerts.forget(subject)
+                await self.timeline.save_all()
+            case Values():
+                self.alerts.values.heard(message)
             case Reread():
                 self.timeline.forget()
+                self.hub.refresh(everywhere=True)
 
     async def forget(self, subject: Subject) -> int:
         """Drop what is kept of it in memory and by access control; returns how many rows that were."""

@@ -48,7 +48,7 @@ class Engine(Protocol):
 
     @property
     def changes(self) -> int:
-        """Grows when others have changed what operators set up, or tell something, and the log is read."""
+        """Grows when others have changed what operators set up, and the log is read."""
         ...
 
     told: list[bytes]

@@ -37,6 +37,7 @@ class Follower:
         self._clock = clock
         self._catch_up = _Shared(self._read)
         self._shown = intake.version(clock())
+        self._present = 0.0
         self._shifted: set[str] = set()
         clock.on_jump(self._clock_was_set)
 
@@ -63,18 +64,28 @@ class Follower:
         """Show what a call of the log returned."""
         if not committed:
             return
+        changed = {received.report.room_id for received in committed}
         for received in committed:
+            if received.at > self._present:
+                # A process that stood still finds what came due before each report, as those who did not.
+                changed |= self._expire(received.at)
             self._rooms.apply(received)
             self._timeline.reported(received)
         self.intake.accepted(committed, self._rooms)
-        self._hub.publish({received.report.room_id for received in committed})
+        self._hub.publish(changed)
+
+    def _expire(self, now: float) -> set[str]:
+        """Bring the live rooms to this time, and return which of them changed."""
+        self._present = now
+        changed = self._rooms.expire(now)
+        self._timeline.look(now)
+        return changed
 
     def expire(self) -> None:
         """Bring the live rooms and the intake to the present time, and publish the changes."""
         now = self._clock()
-        changed, self._shifted = self._rooms.expire(now) | self._shifted, set()
-        self._hub.publish(changed)
-        self._timeline.look(now)
+        self._hub.publish(self._expire(now) | self._shifted)
+        self._shifted = set()
         version = self.intake.version(now)
         if version != self._shown:
             self._shown = version
@@ -88,6 +99,7 @@ class Follower:
 
     def _clock_was_set(self, jump: float, now: float) -> None:
         """Keep the age of everything: nobody was silent because a clock was set."""
+        self._present += jump
         self.intake.clock_was_set(jump)
         self._shifted |= self._rooms.expire(now, jump)
 

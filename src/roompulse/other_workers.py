@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 from msgspec import Struct
 
+from roompulse.alerts.shared_values import Values
 from roompulse.clock import WallClock
 from roompulse.engines import Engine
 from roompulse.erasure.subject import Subject
@@ -40,7 +41,7 @@ class Reread(Struct, frozen=True, tag=True):
     """Stored events were erased."""
 
 
-Message = Shown | Forget | Reread
+Message = Shown | Values | Forget | Reread
 
 _decode = msgspec.msgpack.Decoder(Message).decode
 
@@ -77,9 +78,12 @@ class OtherWorkers:
         """Bring the live rooms, and what operators have changed, to the present."""
         await self._follower.present()
         self._looked_at = self._clock()
-        while self._known != self._engine.changes and self._health.failing_since is None:
+        while self._is_behind() and self._health.failing_since is None:
             async with self._reloading:
-                await self._catch_up(self._engine.changes)
+                await self._catch_up()
+
+    def _is_behind(self) -> bool:
+        return bool(self._engine.told) or self._known != self._engine.changes
 
     def behind(self) -> float:
         """For how many seconds it is unknown what others have committed."""
@@ -88,12 +92,13 @@ class OtherWorkers:
     def _clock_was_set(self, jump: float, _now: float) -> None:
         self._looked_at += jump
 
-    async def _catch_up(self, changes: int) -> None:
-        if self._known == changes:
-            return  # Another caller has.
+    async def _catch_up(self) -> None:
+        changes = self._engine.changes
         try:
             while self._engine.told:
                 await self._hear(self._engine.told.pop(0))
+            if self._known == changes:
+                return
             for reload in self._reload:
                 await reload()
         except StoreError as error:

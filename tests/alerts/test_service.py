@@ -13,6 +13,7 @@ from roompulse.alerts.defaults import DEFAULT_RULES
 from roompulse.alerts.incident import Change
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.service import MAX_SILENCES, AlertService
+from roompulse.alerts.shared_values import Values
 from roompulse.alerts.store import AlertQuery
 from roompulse.errors import BadRequest, NotFound, StoreError
 from roompulse.events.model import TimelineEvent
@@ -32,18 +33,29 @@ class Running:
         self.world = World()
         self.reader = Reader(16, lambda _error: None)
         self.told: list[tuple[str, str | None]] = []
+        self.values: list[Values] = []
         self.shown: list[tuple[str, TimelineEvent]] = []
 
     async def start(self) -> AlertService:
         """As after a crash: nothing is left but the database and the live rooms."""
         self.service = AlertService(
-            self.database, self.reader, self.world.rooms, self.readings, self.clock, self.changed, self.settings
+            self.database,
+            self.reader,
+            self.world.rooms,
+            self.readings,
+            self.clock,
+            self.changed,
+            self.tell,
+            self.settings,
         )
         await self.service.load()
         return self.service
 
     def readings(self) -> Readings:
         return Readings(self.world.heard_at)
+
+    async def tell(self, values: Values) -> None:
+        self.values.append(values)
 
     async def changed(self, changes: Sequence[Change]) -> None:
         self.told += [(one.alert.state, one.alert.user_id) for one in changes]

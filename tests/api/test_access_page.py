@@ -70,7 +70,6 @@ async def test_it_says_when_an_operator_was_last_seen(client: httpx.AsyncClient,
     assert f'data-at="{clock()}" data-clock' in await page(client)
 
 
-@pytest.mark.one_process
 async def test_an_operator_is_added_with_a_password_that_is_shown_once(
     client: httpx.AsyncClient, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:

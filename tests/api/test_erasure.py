@@ -15,6 +15,7 @@ from roompulse.cli import main
 from roompulse.erasure.subject import ERASED
 from roompulse.report.model import Device, Entry, Event
 from roompulse.settings import Settings
+from roompulse.store.files import is_postgres
 from roompulse.store.schema import rollup_users
 from tests.access import bearer, new_key
 from tests.api import assert_problem, data, url
@@ -23,16 +24,19 @@ from tests.api.test_pages import page, words
 from tests.builders import NOW, stream
 from tests.calls import Calls
 from tests.conftest import Clock
+from tests.postgres_server import tables
 
 USER, NAME, ROOM = "mallory@example.org", "Mallory McErase", "room of Mallory"
 
-pytestmark = pytest.mark.one_process
+PASSES = {"batch", "refusal"}
+"""Tables of PostgreSQL that are of the last minutes."""
 
 
 @pytest.fixture
 async def calls(settings: Settings, clock: Clock) -> AsyncIterator[Calls]:
     """The user in two rooms, where others receive it badly, with everything that the server keeps of it."""
     async with Calls.of(settings, clock) as calls:
+        calls.core.engine.is_the_one = True
         for second in range(0, 40, 10):
             for room_id in (ROOM, "room-2"):
                 own = Entry(USER, LOSSY, device=Device(browser="Chrome"), user_name=NAME)
@@ -54,15 +58,19 @@ async def calls(settings: Settings, clock: Clock) -> AsyncIterator[Calls]:
         yield calls
 
 
-def tables_with(path: Path, *texts: str) -> set[str]:
+def tables_with(settings: Settings, *texts: str) -> set[str]:
     """Tables with a row in which one of the texts is, as text or within bytes."""
-    found = set()
+    every = tables(settings.database_url or "") if is_postgres(settings) else _tables_of(settings.data / "roompulse.db")
+    found = {
+        name for name, rows in every.items() for row in rows for value in row for text in texts if _has(value, text)
+    }
+    return found - PASSES
+
+
+def _tables_of(path: Path) -> dict[str, list[Any]]:
     with closing(sqlite3.connect(path)) as connection:
-        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-            for row in connection.execute(f'SELECT * FROM "{table}"'):  # noqa: S608  (names of our tables)
-                if any(_has(value, text) for value in row for text in texts):
-                    found.add(table)
-    return found
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for (name,) in names}  # noqa: S608
 
 
 def _has(value: Any, text: str) -> bool:
@@ -70,12 +78,13 @@ def _has(value: Any, text: str) -> bool:
 
 
 def files_with(folder: Path, *texts: str) -> set[str]:
-    files = [path for path in folder.iterdir() if path.is_file()]
+    """The files of SQLite with one of the texts."""
+    files = [path for path in folder.iterdir() if path.is_file()] if folder.exists() else []
     return {path.name for path in files for text in texts if text.casefold().encode() in path.read_bytes().lower()}
 
 
 async def test_before_it_is_everywhere(calls: Calls, settings: Settings) -> None:
-    found = tables_with(settings.data / "roompulse.db", USER)
+    found = tables_with(settings, USER)
     assert {"sample", "event", "attendance", "silence"} <= found
 
 
@@ -85,7 +94,7 @@ async def test_a_user_is_nowhere_afterwards(calls: Calls, settings: Settings) ->
     assert erased["tables"]["sample"] == 16
     assert (erased["tables"]["attendance"], erased["tables"]["share"]) == (2, 1)
     assert await data(calls.client, "/report/shares") == []
-    assert tables_with(settings.data / "roompulse.db", USER) == set()
+    assert tables_with(settings, USER) == set()
     assert files_with(settings.data, USER) == set()
 
 
@@ -110,7 +119,7 @@ async def test_a_room_is_nowhere_afterwards(calls: Calls, settings: Settings) ->
     erased = (await calls.client.delete(url("report", "history", ROOM))).json()["data"]
     assert erased["tables"]["session"] == 1
     assert erased["tables"]["snapshot"] > 0
-    assert tables_with(settings.data / "roompulse.db", ROOM) == set()
+    assert tables_with(settings, ROOM) == set()
     assert files_with(settings.data, ROOM) == set()
     assert (await data(calls.client, "/report/calls"))["count"] == 1
 
@@ -139,7 +148,7 @@ async def test_what_is_in_memory_is_not_stored_again(settings: Settings, clock: 
         assert await data(calls.client, "/report/alerts/silences") == []
         await calls.core.alerts.tick()
         await calls.core.recorder.look(NOW + 60)
-    assert not {"alert", "silence", "delivery", "rollup_user"} & tables_with(settings.data / "roompulse.db", USER)
+    assert not {"alert", "silence", "delivery", "rollup_user"} & tables_with(settings, USER)
 
 
 async def test_others_keep_their_alerts_and_silences_without_the_user(settings: Settings, clock: Clock) -> None:
@@ -187,7 +196,7 @@ async def test_the_page_erases(calls: Calls, settings: Settings) -> None:
     assert (unsure.status_code, "Confirm" in words(unsure.text)) == (400, True)
     done = await calls.client.post("/erase", data=form | {"sure": "yes"})
     assert "Erased:" in words(done.text)
-    assert tables_with(settings.data / "roompulse.db", USER) == set()
+    assert tables_with(settings, USER) == set()
     nothing = await calls.client.post("/erase", data={"token": token, "sure": "yes"})
     assert "Name a room, a user, or both" in words(nothing.text)
 
@@ -247,12 +256,13 @@ async def test_it_is_not_in_what_others_are_called_or_send_either(settings: Sett
         note = {"text": f"{NAME} ({USER}) called"}
         assert (await calls.client.post("/report/notes/room-1", json=note)).status_code in (200, 201)
         await calls.client.delete(url("report", "users", USER))
-        assert tables_with(settings.data / "roompulse.db", USER, NAME) == set()
+        assert tables_with(settings, USER, NAME) == set()
         assert files_with(settings.data, USER) == set()
         for path in ("/report/insights?by=label:owner", "/report/insights?by=sdk_version"):
             assert USER not in str(await data(calls.client, path))
 
 
+@pytest.mark.one_process
 async def test_the_command_erases_while_the_server_is_stopped(settings: Settings, clock: Clock) -> None:
     async with Calls.of(settings, clock) as calls:
         await calls.post(0, USER, [Entry(USER, [stream()])])

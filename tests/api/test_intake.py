@@ -12,6 +12,8 @@ from tests.access import bearer, new_key
 from tests.api import serving
 from tests.builders import NOW, REFERENCE, body, network, stream
 from tests.conftest import Clock
+from tests.postgres_server import WORKERS
+from tests.process import soon
 
 HEADERS = {"Content-Type": "application/json"}
 
@@ -22,6 +24,16 @@ async def post(client: httpx.AsyncClient, content: bytes, status: int = 200) -> 
 
 
 async def page(client: httpx.AsyncClient, path: str = "/ingest") -> str:
+    """What each of several workers shows once they have told each other what they rejected."""
+
+    async def same() -> str:
+        texts = [await shown(client, path) for _ in range(WORKERS)]
+        return texts[0] if len(set(texts)) == 1 else ""
+
+    return await soon(same)
+
+
+async def shown(client: httpx.AsyncClient, path: str) -> str:
     answer = await client.get(path)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -61,7 +73,6 @@ async def test_the_header_leads_from_every_page_to_all_others(client: httpx.Asyn
         assert [href for href, mark, _ in found if mark] == ([current] if current else [])
 
 
-@pytest.mark.one_process
 async def test_a_refused_report_is_told_with_its_reason_and_its_sdk(client: httpx.AsyncClient) -> None:
     await post(client, body(sdk_version="ios 0.9"))
     await post(client, body(sdk_version="ios 0.9").replace(b'"send"', b'"up"'), 400)
@@ -87,7 +98,6 @@ async def test_no_stranger_is_believed_who_says_which_sdk_it_is(settings: Settin
     assert "more than 1 reports a second" in text
 
 
-@pytest.mark.one_process
 async def test_what_is_refused_before_it_is_read_is_of_an_unknown_sdk(client: httpx.AsyncClient) -> None:
     answer = await client.post("/report/metrics", content=REFERENCE, headers={"Content-Type": "image/png"})
     assert answer.status_code == 415
@@ -97,14 +107,12 @@ async def test_what_is_refused_before_it_is_read_is_of_an_unknown_sdk(client: ht
     assert "1.2.0" not in text
 
 
-@pytest.mark.one_process
 async def test_a_report_that_is_refused_once_it_is_decoded_is_told_too(client: httpx.AsyncClient) -> None:
     many = [Entry("u1", [stream(f"s{number}") for number in range(65)])]
     await post(client, body(metrics=many), 429)
     assert "one reporter can give no more than 64 streams about one user" in await page(client)
 
 
-@pytest.mark.one_process
 async def test_what_it_quotes_is_escaped_and_cut(client: httpx.AsyncClient) -> None:
     evil = "<script>alert(1)</script>\u202e" + "x" * 5_000
     await post(client, body().replace(b'"send"', f'"{evil}"'.encode()), 400)
@@ -128,7 +136,6 @@ async def test_clocks_and_late_and_repeated_reports_are_told(client: httpx.Async
     assert "−2\N{NO-BREAK SPACE}h" in text
 
 
-@pytest.mark.one_process
 async def test_units_in_doubt_are_told_and_milliseconds_are_fine(client: httpx.AsyncClient) -> None:
     fractions = [stream(f"s{number}", network=network(packet_loss=number / 1000)) for number in range(1, 31)]
     await post(client, body(sdk_version="odd", metrics=[Entry("u1", fractions)]))
@@ -139,7 +146,6 @@ async def test_units_in_doubt_are_told_and_milliseconds_are_fine(client: httpx.A
     assert text.count("report_time in ms: accepted") == 1
 
 
-@pytest.mark.one_process
 async def test_versions_with_something_to_look_at_come_first(client: httpx.AsyncClient) -> None:
     for number in range(3):
         await post(client, body(sdk_version="fine", user_id=f"u{number}"))

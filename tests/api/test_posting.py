@@ -226,7 +226,6 @@ async def test_what_a_report_shows_is_no_part_of_it(access: Access) -> None:
         assert '"token"' not in answer.text
 
 
-@pytest.mark.one_process
 async def test_no_secret_is_logged_or_stored(
     access: Access, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -18,7 +18,7 @@ from roompulse.access.throttle import HERE
 from roompulse.app import create_app
 from roompulse.engines import access_of
 from roompulse.settings import Settings
-from roompulse.store.files import access_path
+from tests.access import stored
 from tests.conftest import Clock, client_of
 from tests.operators import (
     COOKIE,
@@ -83,7 +83,6 @@ async def test_the_secret_is_in_a_cookie_that_scripts_and_other_sites_do_not_get
     assert not cookie["secure"]
 
 
-@pytest.mark.one_process
 async def test_the_secret_is_nowhere_but_in_the_cookie(
     visitor: httpx.AsyncClient, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -91,10 +90,10 @@ async def test_the_secret_is_nowhere_but_in_the_cookie(
     secret = cookie_set(await sign_in(visitor)).value
     await sign_in(visitor, name=PASSWORD, password=WRONG_PASSWORD)
     page = await visitor.get("/", headers={"Cookie": f"{COOKIE}={secret}"})
-    stored = access_path(settings).read_bytes()
-    assert digest_of(secret) in stored
+    kept = stored(settings)
+    assert digest_of(secret) in kept
     for hidden in (secret, PASSWORD, WRONG_PASSWORD):
-        assert hidden.encode() not in stored
+        assert hidden.encode() not in kept
         assert hidden not in caplog.text
         assert hidden not in page.text
     assert "'ada' signed in" in caplog.text

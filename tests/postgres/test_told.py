@@ -12,7 +12,8 @@ from roompulse.report.model import Entry
 from roompulse.settings import Settings
 from tests.api import data, url
 from tests.api.test_overview import LOSSY
-from tests.builders import NOW, stream
+from tests.api.test_pages import page
+from tests.builders import NOW, network, stream
 from tests.calls import Calls
 from tests.conftest import Clock
 
@@ -78,9 +79,11 @@ async def test_minutes_that_one_records_are_there_for_all(pair: tuple[Calls, Cal
         found = await data(one.client, path)
         assert found == await data(other.client, path)
         assert found
+    before = await page(one.client, "/insights")
     await one.core.recorder.load(None)
     minute = Span(NOW // 60 * 60, NOW + 60)
     assert one.core.recorder.recent(minute) == other.core.recorder.recent(minute)
+    assert await page(one.client, "/insights") == await page(other.client, "/insights") != before
 
 
 async def test_a_note_is_shown_live_by_all_as_it_is_now(pair: tuple[Calls, Calls]) -> None:
@@ -120,6 +123,31 @@ async def test_an_alert_that_one_finds_is_on_the_timeline_of_all(pair: tuple[Cal
     assert "Poor" in fired
     (alert,) = await data(one.client, "/report/alerts?state=firing")
     assert alert["rule"] == "Poor"
+
+
+async def test_the_values_of_an_alert_are_those_of_the_worker_that_evaluates(
+    pair: tuple[Calls, Calls], clock: Clock
+) -> None:
+    one, other = pair
+    rule = {"name": "Loss", "severity": "info", "subject": "user", "when": [{"metric": "score", "op": "<", "value": 4}]}
+    assert (await one.client.post("/report/alerts/rules", json=rule)).status_code == 201
+    evaluating = asyncio.create_task(other.core.alerts.run())
+    await asyncio.sleep(0)
+    values = []
+    for second, loss in enumerate((5, 9, 7)):
+        await one.post(second, "u1", [Entry("u1", [stream(network=network(packet_loss=loss))])])
+        await other.core.others.present()
+        await other.core.alerts.tick()
+        asked = [await data(worker.client, "/report/alerts?state=firing") for worker in pair]
+        assert asked[0] == asked[1]
+        values.append((asked[0][0]["value"], asked[0][0]["worst"]))
+    evaluating.cancel()
+    (first, _), (worst, _), (last, kept) = values
+    assert worst < last < first
+    assert kept == worst
+    # Also once they are read from the database again.
+    await one.client.post("/report/alerts/rules", json=rule | {"name": "Another", "enabled": False})
+    assert (await data(one.client, "/report/alerts?state=firing"))[0]["value"] == last
 
 
 async def test_a_change_of_level_is_told_by_one_and_shown_by_all(pair: tuple[Calls, Calls]) -> None:

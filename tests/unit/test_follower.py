@@ -7,6 +7,7 @@ import pytest
 
 from roompulse.app import create_app
 from roompulse.errors import TooManyRequests
+from roompulse.events.model import EventQuery
 from roompulse.report.model import Entry
 from roompulse.rooms.admission import Limits
 from roompulse.settings import Settings
@@ -73,6 +74,28 @@ async def test_a_log_that_cannot_be_read_counts_as_a_database_that_is_down(world
     assert world.health.failing_since == NOW
     await world.follower.present()
     assert world.log.looks == 1  # nobody looks until it can be written again
+
+
+async def test_a_process_that_stood_still_finds_what_came_due_before_each_report(world: World) -> None:
+    """As those found it that did not: a call that ended, and another one."""
+    world.log.others = [received(NOW), received(NOW + 100), received(NOW + 120)]
+    world.clock.advance(120)
+    await world.follower.present()
+    room = world.rooms.get("room-1")
+    assert room
+    assert room.started_at == NOW + 100
+    events, _ = await world.timeline.find(EventQuery("room-1"))
+    assert [(event.time - NOW, event.kind) for event in events] == [
+        (0, "room_started"),
+        (0, "user_joined"),
+        (15, "user_stale"),
+        (60, "user_left"),
+        (60, "room_ended"),
+        (100, "room_started"),
+        (100, "user_joined"),
+        (115, "user_stale"),
+        (120, "user_returned"),
+    ]
 
 
 async def test_time_passes_while_the_database_is_down(world: World) -> None:

@@ -120,8 +120,8 @@ class World:
 
     def start(self, max_queue: int) -> None:
         self.health = Availability(self.log, self.meters, self.clock, partial(self.hub.refresh, everywhere=True))
-        intake, timeline = Intake(self.meters, self.clock), timeline_of(self.rooms, self.clock)
-        self.follower = Follower(self.log, self.health, self.rooms, self.hub, intake, timeline, self.clock)
+        intake, self.timeline = Intake(self.meters, self.clock), timeline_of(self.rooms, self.clock)
+        self.follower = Follower(self.log, self.health, self.rooms, self.hub, intake, self.timeline, self.clock)
         self.ingest = Ingest(
             self.log,
             self.health,

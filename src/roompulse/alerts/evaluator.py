@@ -40,7 +40,7 @@ class Evaluator:
         self._rooms = rooms
         self._rules = RuleSet(())
         self._silences = Silences()
-        self._open = OpenIncidents(most)
+        self.open = OpenIncidents(most)
         self._stale_users: dict[str, set[str]] = {}
         self._version = 0
         self._now = 0.0
@@ -53,7 +53,7 @@ class Evaluator:
         """Replace the rules; alerts of rules that are gone or disabled are resolved."""
         self._now = now
         new = RuleSet(rules)
-        for incident in self._open:
+        for incident in self.open:
             rule, subject = new.enabled.get(incident.rule_id), self._rule(incident).rule.subject
             if rule is None or rule.rule.subject != subject:
                 self._end(incident, _REMOVED)
@@ -63,17 +63,17 @@ class Evaluator:
     def set_silences(self, silences: Iterable[Silence]) -> None:
         """Replace the silences; alerts that are not silenced any more are sent with the next tick."""
         self._silences = Silences(silences)
-        for incident in self._open.firing:
+        for incident in self.open.firing:
             if incident.told_at is None:
-                self._open.schedule(incident, 0.0)
+                self.open.schedule(incident, 0.0)
 
     def restore(self, alerts: Iterable[tuple[Alert, float | None]], now: float) -> list[Change]:
         """Go on with stored alerts that are not resolved, each with when it was last sent."""
         for alert, told_at in alerts:
             if alert.rule_id in self._rules.enabled:
                 incident = Incident.restored(alert, told_at)
-                self._open.add(incident)
-                self._open.schedule(incident, now)
+                self.open.add(incident)
+                self.open.schedule(incident, now)
             else:
                 ended, fired = replace(alert, state="resolved", resolved_at=now), alert.fired_at is not None
                 self._changes.append(Change(ended, told_at, dropped=not fired, is_turn=fired))
@@ -81,32 +81,32 @@ class Evaluator:
 
     def forget(self, subject: Subject) -> None:
         """Drop alerts about what is to be erased, without a message, and its mentions in others."""
-        self._open.forget(subject)
+        self.open.forget(subject)
 
     def acknowledge(self, alert_id: str, acknowledged: Acknowledgement) -> Change | None:
         """None where no such alert fires."""
-        if incident := next((one for one in self._open.firing if one.id == alert_id), None):
+        if incident := next((one for one in self.open.firing if one.id == alert_id), None):
             incident.acknowledged = acknowledged
             return self._change(incident)
         return None
 
     def alerts(self) -> list[Alert]:
         """All that are pending or firing. Other threads may call it too: those of a rule that goes are left out."""
-        found = [(self._rules.enabled.get(one.rule_id), one) for one in self._open]
+        found = [(self._rules.enabled.get(one.rule_id), one) for one in self.open]
         return [self._alert(one, rule) for rule, one in found if rule]
 
     @property
     def turns(self) -> int:
         """Grows whenever an alert fires or ends."""
-        return self._open.turns
+        return self.open.turns
 
     def firing(self) -> list[Alert]:
-        return [self._alert(one) for one in self._open.firing]
+        return [self._alert(one) for one in self.open.firing]
 
     def counts(self) -> Counter[tuple[str, str]]:
         """Open alerts by severity and state; those that do not fire as too many do have the state `further`."""
         return Counter(
-            (self._rule(one).rule.severity, "further" if one in self._open.further else one.state) for one in self._open
+            (self._rule(one).rule.severity, "further" if one in self.open.further else one.state) for one in self.open
         )
 
     def tick(self, now: float, readings: Readings) -> list[Change]:
@@ -118,19 +118,19 @@ class Evaluator:
     def steps(self, now: float, readings: Readings) -> Iterator[None]:
         """A tick in steps of some milliseconds. What changes of live rooms between them, the next tick sees."""
         self._now = now
-        self._starvation.note(now, readings.heard_at, self._open)
+        self._starvation.note(now, readings.heard_at, self.open)
         yield from self._look_at_rooms(self._due_users())
         self._look_at_server(readings)
 
     def next_due(self) -> float:
         """When something is due although nothing changes (Unix seconds), or before; infinite where nothing is."""
-        return self._now if self._stale_users else self._open.next_due()
+        return self._now if self._stale_users else self.open.next_due()
 
     def _due_users(self) -> defaultdict[str, set[str]]:
         """Users to look at by room, changed or not; messages that are due are sent."""
         to_check: defaultdict[str, set[str]] = defaultdict(set, self._stale_users)
         self._stale_users = {}
-        for incident in islice(self._open.pop_due(self._now), MOST_DUE):
+        for incident in islice(self.open.pop_due(self._now), MOST_DUE):
             if incident.fired_at is not None:
                 self._send_if_due(incident)
             _, room_id, user_id = incident.key
@@ -157,9 +157,9 @@ class Evaluator:
             self._end_rooms()
 
     def _end_rooms(self) -> None:
-        for room_id in self._open.rooms():
+        for room_id in self.open.rooms():
             if self._rooms.get(room_id) is None:
-                for incident in self._open.of_room(room_id):
+                for incident in self.open.of_room(room_id):
                     self._end_absent(incident, _ENDED)
 
     def _end_absent(self, incident: Incident, why: str) -> None:
@@ -167,7 +167,7 @@ class Evaluator:
             self._end(incident, why)
 
     def _look_at_room(self, room_id: str, room: LiveRoom, user_ids: set[str], since: int) -> Iterator[None]:
-        for incident in self._open.of_room(room_id):
+        for incident in self.open.of_room(room_id):
             if (user_id := incident.key[2]) is None:
                 continue
             if user_id in room.users:
@@ -202,11 +202,11 @@ class Evaluator:
             self._judge(rule, server_target(figures, rule, self._expected, stale=readings.heard_at is None))
 
     def _judge(self, rule: CompiledRule, target: Target) -> None:
-        incident = self._open.get(rule.key(target))
+        incident = self.open.get(rule.key(target))
         firing = incident is not None and incident.fired_at is not None
         holding = rule.holds(target, firing=firing)
         if incident is None:
-            if holding and not self._open.is_full and target.in_scope(rule.scope) and rule.scope.is_active(self._now):
+            if holding and not self.open.is_full and target.in_scope(rule.scope) and rule.scope.is_active(self._now):
                 self._begin(rule, target)
             return
         self._starvation.came_back(incident)
@@ -225,20 +225,20 @@ class Evaluator:
         incident = Incident(rule.key(target), self._now)
         incident.note(rule.rule, target.read)
         incident.text = rule.rule.name
-        self._open.add(incident)
+        self.open.add(incident)
         self._fire_if_due(rule, incident, target)
         if incident.fired_at is None:
-            self._open.schedule(incident, incident.started_at + rule.rule.hold)
+            self.open.schedule(incident, incident.started_at + rule.rule.hold)
             self._changes.append(self._change(incident))
 
     def _fire_if_due(self, rule: CompiledRule, incident: Incident, target: Target) -> None:
         if self._now < incident.started_at + rule.rule.hold or self._is_covered(rule, incident):
             return
-        if not self._open.may_fire:
-            self._open.further.add(incident)
+        if not self.open.may_fire:
+            self.open.further.add(incident)
             return
         incident.fired_at = self._now
-        self._open.fires(incident)
+        self.open.fires(incident)
         incident.text = target.words(rule.rule)
         if not self._send_if_due(incident):
             self._changes.append(self._change(incident))
@@ -248,7 +248,7 @@ class Evaluator:
         _, room_id, user_id = incident.key
         if room_id is None or user_id is None:
             return False
-        about_room = ((self._open.get((one.rule.id, room_id, None)), one) for one in self._rules.of_rooms)
+        about_room = ((self.open.get((one.rule.id, room_id, None)), one) for one in self._rules.of_rooms)
         return any(one.covers(rule) for known, one in about_room if known and known.fired_at is not None)
 
     def _clear(self, rule: CompiledRule, incident: Incident) -> None:
@@ -258,7 +258,7 @@ class Evaluator:
         if self._now >= until:
             self._end(incident)
         else:
-            self._open.schedule(incident, until)
+            self.open.schedule(incident, until)
 
     def _send_if_due(self, incident: Incident) -> bool:
         """Send a firing alert that was not sent yet, or is to be sent again; otherwise look at it again in time."""
@@ -269,7 +269,7 @@ class Evaluator:
             incident.told_at, due = self._now, self._now + (repeat or inf)
             self._changes.append(self._change(incident, is_sent=True))
         if due < inf:
-            self._open.schedule(incident, due)
+            self.open.schedule(incident, due)
         return sends
 
     def _end(self, incident: Incident, why: str = "") -> None:
@@ -280,7 +280,7 @@ class Evaluator:
             incident.text += f" Resolved after {duration(self._now - incident.started_at)}{why}."
         alert, sent = incident.alert(self._rule(incident).rule, None), fired and told_at is not None
         self._changes.append(Change(alert, told_at, is_sent=sent, dropped=not fired, is_turn=fired))
-        self._open.remove(incident)
+        self.open.remove(incident)
         self._starvation.came_back(incident)
 
     def _rule(self, incident: Incident) -> CompiledRule:

@@ -95,9 +95,9 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, rename={"hold": "for
     """Whether it raises alerts."""
     scope: Scope = Scope()
     """What it looks at."""
-    hold: Hold = 0
+    hold: Hold = 0.0
     """Seconds for which they have to hold until it fires."""
-    clear_for: Hold = 0
+    clear_for: Hold = 0.0
     """Seconds for which they must not hold until it is resolved."""
     min_users: Annotated[int, Meta(ge=1, le=10**6)] | None = None
     """Users that a room has at least; for `silent_for`, users in calls before."""

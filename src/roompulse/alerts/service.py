@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from math import floor
+from secrets import token_hex
 
 from msgspec.structs import replace
 
@@ -16,6 +16,7 @@ from roompulse.alerts.incident import Change
 from roompulse.alerts.listing import FiringAlerts, listed
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import LONGEST_SILENCE, Acknowledgement, Alert, Rule, Silence
+from roompulse.alerts.shared_values import SharedValues, Values
 from roompulse.alerts.store import AlertQuery, SqlAlerts, Stored
 from roompulse.alerts.totals import Totals
 from roompulse.alerts.validation import check_rule
@@ -37,16 +38,12 @@ _SAVED_AT_ONCE = 100
 """Changes of one transaction, for which reports wait."""
 
 
-def new_id() -> str:
-    return secrets.token_hex(8)
-
-
 class AlertService:
     """Evaluates, saves and lists alerts; keeps rules and silences.
 
     `readings` brings the live rooms to the present and reads the rest. `changed` is called with what changed of alerts
-    that fire or are resolved, once it is saved. While the database cannot be written, nothing is evaluated: nobody
-    could be told of it.
+    that fire or are resolved, once it is saved, and `tell` with the values of open alerts. While the database cannot be
+    written, nothing is evaluated: nobody could be told of it.
 
     Where other workers use the database too, one of all evaluates, and the others follow what it saves. Each change
     is made in the context `exclusive`, in which one task of all workers is at a time.
@@ -60,6 +57,7 @@ class AlertService:
         readings: Callable[[], Readings],
         clock: Clock,
         changed: Callable[[Sequence[Change]], Awaitable[None]],
+        tell: Callable[[Values], Awaitable[object]],
         settings: Settings,
         exclusive: Callable[[], AbstractAsyncContextManager[None]] | None = None,
     ) -> None:
@@ -80,6 +78,7 @@ class AlertService:
         self._readings = readings
         self._clock = clock
         self._changed = changed
+        self.values = SharedValues(lambda: self._evaluator.open, tell)
         self._max_rules = settings.max_rules
         self._retention = settings.snapshot_retention
         self._rules: dict[str, Rule] = {}
@@ -104,7 +103,9 @@ class AlertService:
         self._evaluator = self._new_evaluator()
         self._evaluator.set_rules(rules, now)
         self._evaluator.set_silences(stored.silences)
-        return self._evaluator.restore(stored.open_alerts, now)
+        found = self._evaluator.restore(stored.open_alerts, now)
+        self.values.put()
+        return found
 
     async def run(self) -> None:
         """Evaluate at each whole second, as the preview does."""
@@ -127,6 +128,7 @@ class AlertService:
             for _ in self._evaluator.steps(self._clock(), self._readings()):
                 await asyncio.sleep(0)
             await self._keep(self._evaluator.take_changes())
+            await self.values.share()
 
     async def prune(self) -> None:
         now = self._clock()
@@ -223,7 +225,7 @@ class AlertService:
 
     async def add_rule(self, rule: Rule, channels: Iterable[str]) -> Rule:
         """The rule with its id; raises BadRequest for one that cannot be."""
-        return await self._put_rule(replace(rule, id=new_id()), channels, is_new=True)
+        return await self._put_rule(replace(rule, id=token_hex(8)), channels, is_new=True)
 
     async def change_rule(self, rule_id: str, rule: Rule, channels: Iterable[str]) -> Rule:
         """Raises BadRequest, and NotFound."""
@@ -267,7 +269,7 @@ class AlertService:
             raise BadRequest("$.until: must be within a year from now")
         if silence.rule_id is not None and silence.rule_id not in self._rules:
             raise BadRequest("$.rule_id: there is no such rule")
-        silence = replace(silence, id=new_id())
+        silence = replace(silence, id=token_hex(8))
         async with self._changing():
             if len(self.silences) >= MAX_SILENCES:
                 raise BadRequest(f"$: there are {MAX_SILENCES} silences already, the maximum")

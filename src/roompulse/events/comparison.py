@@ -7,7 +7,7 @@ from roompulse.events.model import Kind, TimelineEvent
 from roompulse.events.tracks import Sent, UserTrack
 from roompulse.quality import limitation
 from roompulse.report.model import Stream
-from roompulse.rooms.contract import ChangedUser, LiveStream
+from roompulse.rooms.contract import ChangedUser, SentStream
 
 _NOTHING = Sent(None, None, None, None)
 
@@ -30,8 +30,8 @@ def compare(known: UserTrack, user: ChangedUser) -> list[TimelineEvent]:
     return found
 
 
-def _stream(user_id: str, stream: LiveStream, before: Sent, now: Sent) -> Iterator[TimelineEvent]:
-    stream_id, at = stream.sample.stream_id, stream.received_at
+def _stream(user_id: str, stream: SentStream, before: Sent, now: Sent) -> Iterator[TimelineEvent]:
+    stream_id, at = stream.sample.stream_id, stream.said_at
 
     def event(kind: Kind, text: str) -> TimelineEvent:
         return TimelineEvent(at, kind, user_id, stream_id, text=text)
@@ -64,14 +64,14 @@ def _connection(known: UserTrack, user: ChangedUser) -> Iterator[TimelineEvent]:
     if network and network != known.network_type:
         if known.network_type:
             text = words.changed("network", known.network_type, network)
-            yield TimelineEvent(user.received_at, "connection_changed", user.user_id, text=text)
+            yield TimelineEvent(user.given.network_since, "connection_changed", user.user_id, text=text)
         known.network_type = network
     if connection is None or connection.candidate_type is None:
         return
     relayed = connection.candidate_type == "relay"
     if relayed != known.relayed and known.relayed is not None:
         text = words.relayed(connection.protocol) if relayed else words.DIRECT
-        yield TimelineEvent(user.received_at, "connection_changed", user.user_id, text=text)
+        yield TimelineEvent(user.given.way_since, "connection_changed", user.user_id, text=text)
     known.relayed = relayed
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from roompulse.events import words
 from roompulse.events.comparison import compare
 from roompulse.events.model import Kind, TimelineEvent
 from roompulse.events.tracks import Held, RoomTrack, UserTrack, track_of
-from roompulse.quality import level_of
+from roompulse.quality import Verdict, level_of
 from roompulse.report.model import LEFT, Received
 from roompulse.rooms.contract import ChangedUser, LiveRoom, RoomChanges
 from roompulse.rooms.rated_samples import place_in_history
@@ -47,17 +47,28 @@ class Detector:
         self._looked += seconds
         for held in self._pending.values():
             held.since += seconds
-        for track in self._tracks.values():
-            for user in track.users.values():
-                user.heard_at += seconds
 
-    def look(self, now: float) -> Sequence[Found]:
-        """What happened since the previous call, in the order of its time."""
+    def look(self, now: float, *, settle: bool = True) -> Sequence[Found]:
+        """What happened since the previous call, in the order of its time.
+
+        Unless `settle`, levels and verdicts that have lasted wait: until `told` that they count, or for a call with it.
+        """
         for room, users in self._rooms.take_changes():
             self._compare(room, users)
-        self._settle(now)
+        self._pending = {key: held for key, held in self._pending.items() if held.candidate is not None}
+        if settle:
+            self._settle(now)
         self._looked = now
         return self._sorted()
+
+    def told(self, room_id: str, event: TimelineEvent) -> None:
+        """Another process has found that a level or a verdict counts."""
+        track = self._tracks.get(room_id)
+        user = track.users.get(event.user_id) if track and event.user_id else None
+        if user and event.level:
+            user.level.told(event.level)
+        elif track and event.user_id is None:
+            track.verdict.told(cast("Verdict", event.detail))
 
     def _sorted(self) -> Sequence[Found]:
         found = self._found + self._reported
@@ -149,10 +160,9 @@ class Detector:
     def _presence(self, room_id: str, known: UserTrack, user: ChangedUser) -> None:
         if user.stale and not known.stale:
             self._stale(room_id, user)
-        elif known.stale and not user.stale:
-            silent = user.received_at - known.heard_at
-            self._tell(room_id, "user_returned", user.received_at, words.returned(silent), user.user_id)
-        known.stale, known.heard_at = user.stale, user.received_at
+        elif known.stale and not user.stale and (back := user.returned):
+            self._tell(room_id, "user_returned", back.at, words.returned(back.silent), user.user_id)
+        known.stale = user.stale
 
     def _rate(self, room: LiveRoom, track: RoomTrack, known: UserTrack, user: ChangedUser) -> None:
         level = level_of(user.score())
@@ -164,11 +174,7 @@ class Detector:
 
     def _settle(self, now: float) -> None:
         """Let count what has lasted for long enough. What was good from the start is no news."""
-        waiting = self._pending.items()
-        over = [key for key, held in waiting if held.candidate is None]
-        for key in over:
-            del self._pending[key]
-        due = [key for key, held in waiting if now - held.since >= self._hold]
+        due = [key for key, held in self._pending.items() if now - held.since >= self._hold]
         for room_id, user_id in islice(due, SETTLED_AT_ONCE):
             del self._pending[room_id, user_id]
             room, track = self._rooms.get(room_id), self._tracks[room_id]

@@ -1,5 +1,6 @@
 """The timelines of all rooms: events are found a few times a second, shown at once and saved shortly after."""
 
+from asyncio import Lock
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -31,7 +32,7 @@ _SAVED_AT_ONCE = 500
 MOST_UNSAVED = 10_000
 """Events that wait while the database cannot be written; then the oldest are dropped."""
 
-HELD = "level_changed", "verdict_changed"
+_HELD = "level_changed", "verdict_changed"
 """Kinds of events that count once they have held for a while."""
 
 TAIL = 50
@@ -55,8 +56,8 @@ class Recorded(NamedTuple):
 class Timeline:
     """`publish` is called with the ids of rooms whose timeline has grown.
 
-    Several workers find the same events, and save them as one row. But since when a level holds depends on when a
-    worker looks: so those are told by the one of which `is_the_one` is true, and `tell` lets the others show them.
+    Several workers find the same events, and save them as one row. But which levels have held depends on when a worker
+    looks: those are found where `is_the_one` is true, and `tell` lets the others know.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Timeline:
         self._looked = 0.0
         self._unsaved: deque[tuple[str, TimelineEvent]] = deque(maxlen=MOST_UNSAVED)
         self._saving: list[tuple[str, TimelineEvent]] = []
+        self._one_saves = Lock()
         self._tails: BoundedMap[str, deque[Recorded]] = BoundedMap(_ROOMS_WITH_TAIL)
         self._count = 0
         self._budget = _Budget()
@@ -94,9 +96,8 @@ class Timeline:
 
     def _look(self, now: float) -> None:
         self._looked = now
-        for room_id, event in self._detector.look(now):
-            if event.kind not in HELD or self._is_the_one():
-                self.record(room_id, event)
+        for room_id, event in self._detector.look(now, settle=self._is_the_one()):
+            self.record(room_id, event)
         for room_id, event in self._budget.over(now):
             self._add(room_id, event)
 
@@ -120,7 +121,10 @@ class Timeline:
         if self.show(room_id, event):
             self._unsaved.append((room_id, event))
 
-    def show_saved(self, shown: Shown) -> None:
+    def told(self, shown: Shown) -> None:
+        """Show what another worker has found, or what an operator has noted."""
+        if shown.event and shown.event.kind in _HELD:
+            self._detector.told(shown.room_id, shown.event)
         if shown.instead_of is not None:
             self.correct(shown.room_id, shown.instead_of, shown.event)
         elif shown.event is not None:
@@ -183,22 +187,25 @@ class Timeline:
         return [event for room_id, event in [*self._saving, *self._unsaved] if query.matches(room_id, event)]
 
     def forget(self) -> None:
-        """Drop the newest events in memory, since stored ones were erased."""
+        """Drop the newest events in memory, since stored ones were erased. Those that are not saved yet came later."""
         self._tails.clear()
-        self._unsaved.clear()
 
     async def run(self) -> None:
         await every(SAVE_EVERY, self.save, "events could not be saved")
 
     async def close(self) -> None:
-        """Record and save what happened until now."""
+        await Attempts(self.save_all, "the last events could not be saved")()
+
+    async def save_all(self) -> None:
+        """Record and save what happened until now; raises StoreError."""
         self._look(self._clock())
-        await Attempts(self.save, "the last events could not be saved")()
+        await self.save()
 
     async def save(self) -> None:
         """Save the events that are not saved yet; raises StoreError, and they wait for the next call."""
-        while self._unsaved:
-            await self._save([self._unsaved.popleft() for _ in range(min(len(self._unsaved), _SAVED_AT_ONCE))])
+        async with self._one_saves:
+            while self._unsaved:
+                await self._save([self._unsaved.popleft() for _ in range(min(len(self._unsaved), _SAVED_AT_ONCE))])
 
     async def _save(self, some: list[tuple[str, TimelineEvent]]) -> None:
         self._saving = some
@@ -206,7 +213,7 @@ class Timeline:
             await self._store.add(self._saving)
             if self._tell:
                 for room_id, event in self._saving:
-                    if event.kind in HELD:
+                    if event.kind in _HELD:
                         await self._tell(Shown(room_id, event))
         except StoreError:
             too_many = max(0, len(self._saving) + len(self._unsaved) - MOST_UNSAVED)
@@ -245,13 +252,18 @@ class _Budget:
         return True
 
     def over(self, now: float) -> list[tuple[str, TimelineEvent]]:
-        """At the end of an interval, an event for each room of which some were dropped in it."""
-        if 0 <= now - self._since < INTERVAL:
+        """At the end of an interval, an event for each room of which some were dropped in it.
+
+        Intervals are those of the wall clock, so that all workers tell the same.
+        """
+        since = now // INTERVAL * INTERVAL
+        if since == self._since:
             return []
+        at = min(now, self._since + INTERVAL)
         told = [
-            (room_id, TimelineEvent(round(now, 3), "sdk", text=words.dropped(count, INTERVAL)))
+            (room_id, TimelineEvent(at, "sdk", text=words.dropped(count, INTERVAL)))
             for room_id, count in self._dropped.items()
         ]
-        self._since = now
+        self._since = since
         self._kept, self._dropped = Counter(), Counter()
         return told

@@ -33,6 +33,12 @@ class Held(Generic[V]):
         self.candidate, self.since = value, at
         return True
 
+    def told(self, value: V) -> None:
+        """Let a value count that has lasted as another process saw it."""
+        self.settled = value
+        if self.candidate == value:
+            self.candidate = None
+
     def settle(self) -> V | None:
         """Let the candidate count, and return what counted before."""
         before, self.settled, self.candidate = self.settled, self.candidate, None
@@ -49,10 +55,9 @@ class Sent(NamedTuple):
 
 
 class UserTrack:
-    __slots__ = ("heard_at", "level", "network_type", "now", "relayed", "sent", "stale", "twice")
+    __slots__ = ("level", "network_type", "now", "relayed", "sent", "stale", "twice")
 
     def __init__(self) -> None:
-        self.heard_at = 0.0
         self.stale = False
         self.now: Level = "unknown"
         self.level: Held[Level] = Held()
@@ -114,7 +119,7 @@ def track_of(events: Iterable[TimelineEvent]) -> RoomTrack:
         if event.kind == "verdict_changed":
             room.verdict.settled = cast("Verdict", event.detail)
         elif event.kind == "user_joined" and event.user_id:
-            room.add(event.user_id).heard_at = event.time
+            room.add(event.user_id)
         elif event.user_id in room.users:
             _note(room, event.user_id, event)
     return room

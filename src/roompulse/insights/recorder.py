@@ -36,7 +36,7 @@ _USERS_AT_ONCE = 500
 
 
 class RollupRecorder:
-    """`rate` is how many reports per second there are now; `saved` is called after each minute."""
+    """`rate` is how many reports per second there are now; `saved` is called after each minute, whoever recorded it."""
 
     def __init__(
         self,
@@ -59,10 +59,13 @@ class RollupRecorder:
         self._starts = 1
         self._recent: deque[tuple[int, Mapping[str, bytes]]] = deque(maxlen=2 * RECENT)
         self.version = 0
-        """Changes with each minute that is recorded."""
+        """Grows with each minute that is recorded."""
 
     async def load(self, newest_report: float | None) -> None:
-        """Go on after a restart, where `newest_report` (Unix seconds) is stored; raises StoreError."""
+        """Go on after a restart, where `newest_report` (Unix seconds) is stored; or with what another worker records.
+
+        Raises StoreError.
+        """
         newest = await self._reader.result(self._store.newest())
         if newest is None:
             return
@@ -72,8 +75,10 @@ class RollupRecorder:
                 datetime.fromtimestamp(newest_report // MINUTE * MINUTE, UTC).strftime("%Y-%m-%d %H:%M"),
             )
         now = self._clock()
+        recent = await self._reader.result(self._store.packed(Span(now - 2 * RECENT * MINUTE, now)))
         self._recent.clear()
-        self._recent.extend(await self._reader.result(self._store.packed(Span(now - 2 * RECENT * MINUTE, now))))
+        self._recent.extend(recent)
+        self._has_recorded()
 
     async def run(self) -> None:
         attempt, previous = Attempts(self.look, "rollups could not be saved"), 0.0
@@ -126,8 +131,7 @@ class RollupRecorder:
             self._ended.popleft()
             self._unsaved.append(rollup)
             self._recent.append((rollup.start, {by: pack(cells) for by, cells in rollup.cells.items()}))
-            self.version += 1
-            self._saved()
+            self._has_recorded()
         if self._unsaved:
             # A write that is under way when the server ends is done all the same: it must not come twice.
             minutes = list(self._unsaved)
@@ -144,6 +148,10 @@ class RollupRecorder:
         for hour in await self._reader.result(self._store.hours_to_roll(self._clock())):
             cells, examples = await self._reader.result(self._store.rolled(hour))
             await self._store.add_hour(hour, cells, examples)
+
+    def _has_recorded(self) -> None:
+        self.version += 1
+        self._saved()
 
     def recent(self, span: Span) -> dict[str, Cells]:
         """The minutes of a range by dimension, of which the last 2 * RECENT are known."""

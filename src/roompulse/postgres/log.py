@@ -79,7 +79,7 @@ class PostgresLog:
         self._ticket = 0
         self._position = 0
         self.changes = 0
-        """How often others have changed something: grows as the log is followed."""
+        """How often operators have changed something: grows as the log is followed."""
         self.told: list[bytes] = []
         """What other workers tell; the code that reacts to one removes it."""
         # Batches of this worker under way, by ticket: they need not be sent back and unpacked.
@@ -132,7 +132,6 @@ class PostgresLog:
             return _reports_in(batch)
         if batch.worker != self._worker:
             self.told.append(batch.message)
-            self.changes += 1
         return ()
 
     async def tell(self, message: bytes) -> None:

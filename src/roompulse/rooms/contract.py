@@ -11,6 +11,7 @@ from roompulse.rooms.links import Reception, Weakest
 from roompulse.rooms.model import RoomMetrics, RoomSummary, RoomTotals, UserMetrics
 from roompulse.rooms.ranking import Place
 from roompulse.rooms.same_id import TwoSdks
+from roompulse.rooms.user import Return
 from roompulse.rooms.verdict import Words
 
 
@@ -25,6 +26,13 @@ class LiveStream(Protocol):
 
     @property
     def quality(self) -> StreamQuality: ...
+
+
+class SentStream(LiveStream, Protocol):
+    @property
+    def said_at(self) -> float:
+        """Since when it is said to be sent with this resolution and codec, and limited by this (Unix seconds)."""
+        ...
 
 
 class LiveUser(Protocol):
@@ -101,7 +109,12 @@ class ChangedUser(LiveUser, Protocol):
         """None while it is in the room; of one who went without a word, when it had been silent for LEAVE_AFTER."""
         ...
 
-    def sending(self) -> Iterator[LiveStream]:
+    @property
+    def returned(self) -> Return | None:
+        """When it was last reported again after it had been stale."""
+        ...
+
+    def sending(self) -> Iterator[SentStream]:
         """What it sends by its own reports, without stale streams."""
         ...
 

@@ -1,19 +1,33 @@
 """What reports give of a user as a whole: its device, connection, labels and name."""
 
 from collections.abc import Iterator
-from typing import Any, cast
+from math import inf
+from operator import attrgetter
+from typing import Any, NamedTuple, cast
 
 from roompulse.report.model import Connection, Device, Entry
 
+_NETWORK = {"device": attrgetter("network_type"), "connection": attrgetter("candidate_type", "protocol")}
+"""Of these, what is an event when it changes."""
+
+
+class _Value(NamedTuple):
+    """What was given last and when, whether by the user itself, and since when its part in `_NETWORK` is as it is."""
+
+    value: Any
+    at: float
+    by_itself: bool
+    since: float
+
 
 class Given:
-    """The newest of each, when it came, and whether from the user itself: others do not replace what that gave."""
+    """The newest of each: what others give does not replace what the user itself gave."""
 
     __slots__ = ("_values",)
 
     def __init__(self) -> None:
         # Most users give none.
-        self._values: dict[str, tuple[Any, float, bool]] | None = None
+        self._values: dict[str, _Value] | None = None
 
     @property
     def user_name(self) -> str | None:
@@ -31,11 +45,24 @@ class Given:
     def labels(self) -> dict[str, str] | None:
         return cast("dict[str, str] | None", self._get("labels"))
 
+    @property
+    def network_since(self) -> float:
+        """Since when the device has had its type of network; -inf without a device."""
+        return self._since("device")
+
+    @property
+    def way_since(self) -> float:
+        """Since when media has taken the way that the connection says; -inf without a connection."""
+        return self._since("connection")
+
     def _get(self, name: str) -> Any:
-        return self._values[name][0] if self._values and name in self._values else None
+        return self._values[name].value if self._values and name in self._values else None
+
+    def _since(self, name: str) -> float:
+        return self._values[name].since if self._values and name in self._values else -inf
 
     def times(self) -> Iterator[float]:
-        return (at for _, at, _ in self._values.values()) if self._values else iter(())
+        return (one.at for one in self._values.values()) if self._values else iter(())
 
     def give(self, name: str, value: Any, now: float, *, by_itself: bool) -> None:
         """Keep a value, unless it is empty."""
@@ -43,8 +70,11 @@ class Given:
             return
         if self._values is None:
             self._values = {}
-        if by_itself or not self._values.get(name, (None, 0.0, False))[2]:
-            self._values[name] = (value, now, by_itself)
+        before = self._values.get(name)
+        if by_itself or before is None or not before.by_itself:
+            part = _NETWORK.get(name)
+            same = before is not None and part is not None and part(value) == part(before.value)
+            self._values[name] = _Value(value, now, by_itself, before.since if before and same else now)
 
     def give_entry(self, entry: Entry, now: float, *, by_itself: bool) -> None:
         for name in ("device", "user_name", "connection"):
@@ -52,12 +82,14 @@ class Given:
 
     def shift(self, seconds: float) -> None:
         if self._values:
-            self._values = {name: (value, at + seconds, own) for name, (value, at, own) in self._values.items()}
+            self._values = {
+                name: one._replace(at=one.at + seconds, since=one.since + seconds) for name, one in self._values.items()
+            }
 
     def forget(self, now: float, leave_after: float) -> bool:
         """Drop what was not given for `leave_after` seconds; whether there was any."""
         values = self._values or {}
-        lost = [name for name, (_, at, _) in values.items() if at + leave_after <= now]
+        lost = [name for name, one in values.items() if one.at + leave_after <= now]
         for name in lost:
             del values[name]
         return bool(lost)

@@ -34,7 +34,8 @@ class StreamState:
     """The newest sample of one stream, rated when its score is read: most samples are replaced before that.
 
     `user_id` is whose media it is, the receiver's own id where that is not known; `receiver_id` is empty for a stream
-    measured where it is sent. `stale` is true while no report has mentioned it for STALE_AFTER: it then counts nowhere.
+    measured where it is sent; of such a one, `said_at` is since when it is `said` to be sent as it is. `stale` is true
+    while no report has mentioned it for STALE_AFTER: it then counts nowhere.
     """
 
     __slots__ = (
@@ -46,6 +47,8 @@ class StreamState:
         "received_at",
         "receiver_id",
         "reporter_id",
+        "said",
+        "said_at",
         "sample",
         "stale",
         "user_id",
@@ -57,6 +60,8 @@ class StreamState:
         self.receiver_id = receiver_id
         self.received_at = -inf
         self.stale = False
+        self.said: tuple[object, ...] = ()
+        self.said_at = -inf
         self._report_time = 0
         self._interval: float | None = None
         self._quality: StreamQuality | None = None
@@ -70,6 +75,8 @@ class StreamState:
         if video and (video.freeze_duration is not None or video.freeze_count is not None):
             self._interval = interval(report_time - self._report_time, now - self.received_at, self._interval)
         self._report_time = report_time
+        if not self.receiver_id and (said := _said(sample)) != self.said:
+            self.said, self.said_at = said, now
         self.sample = sample
         self.received_at = now
         self.stale = False
@@ -118,6 +125,7 @@ class StreamState:
 
     def shift(self, seconds: float) -> None:
         self.received_at += seconds
+        self.said_at += seconds
         self._frame_rates = [(at + seconds, fps) for at, fps in self._frame_rates]
 
     @property
@@ -150,6 +158,13 @@ class StreamState:
             quality=self.quality,
             sender_id=(self.user_id if self.is_named else None) if self.by_server else UNSET,
         )
+
+
+def _said(sample: Stream) -> tuple[object, ...]:
+    """What is an event when it changes."""
+    video, audio = sample.video, sample.audio
+    picture = (video.width, video.height, video.codec, video.limited_by) if video else ()
+    return *picture, audio.codec if audio else None
 
 
 StreamKey = tuple[str, Direction, str]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from itertools import chain
 from math import inf
+from typing import NamedTuple
 
 from roompulse.quality import level_of, rate_user, worst
 from roompulse.report.model import Entry, Report
@@ -15,6 +16,13 @@ from roompulse.rooms.stream import Reporting, StreamState
 
 DEAD_BAND = 0.05
 """Difference of scores up to which a user keeps its place in a list."""
+
+
+class Return(NamedTuple):
+    """When a stale user was reported again (Unix seconds), and for how many seconds it had not been."""
+
+    at: float
+    silent: float
 
 
 class UserState(UserLinks):
@@ -39,6 +47,7 @@ class UserState(UserLinks):
         "joined_at",
         "left_at",
         "received_at",
+        "returned",
         "sources",
         "stale",
         "version",
@@ -52,6 +61,7 @@ class UserState(UserLinks):
         self.brought_by = brought_by
         self.received_at = 0.0
         self.stale = False
+        self.returned: Return | None = None
         self.version = 0
         self.sources = Sources()
         self._users = users
@@ -93,8 +103,10 @@ class UserState(UserLinks):
 
     def _refreshed(self, now: float, version: int) -> None:
         # Never before what it holds: a user must not leave while one of its streams is still there.
-        self.received_at = max(self.received_at, now)
-        self.stale = False
+        before, self.received_at = self.received_at, max(self.received_at, now)
+        if self.stale:
+            self.returned = Return(self.received_at, self.received_at - before)
+            self.stale = False
         self.changed(version)
 
     def changed(self, version: int) -> None:
@@ -106,6 +118,8 @@ class UserState(UserLinks):
         """Shift all times by so much, since the clock was set."""
         self.joined_at += seconds
         self.received_at += seconds
+        if self.returned:
+            self.returned = self.returned._replace(at=self.returned.at + seconds)
         self._newest = (self._newest[0], self._newest[1] + seconds)
         self.given.shift(seconds)
         for reporting in self.reporters.values():

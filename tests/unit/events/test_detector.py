@@ -269,6 +269,63 @@ def test_the_way_of_the_media_changes(world: World) -> None:
     ]
 
 
+def burst(world: World, **parts: Any) -> None:
+    """Three reports that come at once, and are found by one look."""
+    for bitrate in range(3):
+        small = video(width=640, height=360, codec="AV1", limited_by="cpu", bitrate=bitrate)
+        world.post(world.report("u1", stream(video=small), **parts))
+        world.now += 0.05
+    world.wait()
+
+
+def test_what_changed_is_dated_by_the_report_that_said_so_and_not_by_the_look(world: World) -> None:
+    """As processes that look at other moments find the same event."""
+    world.say("u1", stream(video=video(codec="VP8")), device=Device(network_type="wifi"), connection=Connection("host"))
+    burst(world, device=Device(network_type="cellular"), connection=Connection("relay", "tcp"))
+    found = world.events("resolution_changed", "codec_changed", "limited", "connection_changed")
+    assert [(event.kind, event.time - NOW) for event in found] == [
+        ("resolution_changed", 1),
+        ("codec_changed", 1),
+        ("limited", 1),
+        ("connection_changed", 1),
+        ("connection_changed", 1),
+    ]
+
+
+def test_who_returns_does_so_with_the_first_of_its_reports(world: World) -> None:
+    world.say("u1")
+    world.live(19, "u2")
+    burst(world)
+    (event,) = world.events("user_returned")
+    assert (event.time - NOW, event.text) == (20, "reports again after 20 s")
+
+
+def test_where_another_process_settles_what_has_lasted_it_counts_when_that_is_told(world: World) -> None:
+    one, other = world, World()
+
+    def live(seconds: int, **parts: Any) -> None:
+        one.live(seconds, "u1", **parts)
+        for second in range(seconds):
+            if second % 5 == 0:
+                other.post(other.report("u1", stream(**parts)))
+            other.now += 1
+            other.rooms.expire(other.now)
+            other.found += other.detector.look(other.now, settle=False)
+
+    live(30, **POOR)
+    rated, verdict = one.events("level_changed", "verdict_changed")
+    for event in (rated, verdict):
+        other.detector.told("room-1", event)
+    live(12)
+    assert other.events("level_changed", "verdict_changed") == []
+    # As the other one has gone: nothing is told twice, and what has lasted since then is not lost.
+    other.wait()
+    assert [(event.time, event.text) for event in other.events("level_changed", "verdict_changed")] == [
+        (NOW + 30, "poor → good"),
+        (NOW + 30, "Some users affected → Healthy: 1 user good"),
+    ]
+
+
 def test_two_sdks_as_one_user_are_told_once_until_it_is_over(world: World) -> None:
     def both(rounds: int) -> None:
         for _ in range(rounds):

@@ -1,19 +1,21 @@
 """Events are shown at once, saved soon, and bounded."""
 
+import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from roompulse.errors import StoreError
 from roompulse.events import timeline as module
-from roompulse.events.model import EventQuery, TimelineEvent
-from roompulse.events.timeline import Recorded
-from roompulse.report.model import Event
+from roompulse.events.model import EventQuery, Shown, TimelineEvent
+from roompulse.events.timeline import Recorded, Timeline
+from roompulse.report.model import Entry, Event
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
-from tests.builders import NOW, received
+from tests.builders import NOW, network, received, stream
 from tests.conftest import Clock
-from tests.timelines import FakeEvents, timeline_of
+from tests.timelines import FakeEvents, detector_of, timeline_of
 
 
 class World:
@@ -134,6 +136,118 @@ async def test_what_happened_last_is_saved_at_the_end(world: World) -> None:
     world.timeline.reported(one)
     await world.timeline.close()
     assert {event.kind for _, event in world.store.kept} == {"room_started", "user_joined", "sdk"}
+
+
+async def test_what_is_not_saved_yet_outlives_an_erasure_of_what_is(world: World) -> None:
+    world.timeline.record("room-1", note("saved"))
+    await world.timeline.save()
+    world.timeline.record("room-1", note("later", NOW + 1))
+    world.timeline.forget()
+    assert world.timeline.tail("room-1") == []
+    await world.timeline.save()
+    assert [event.text for _, event in world.store.kept] == ["saved", "later"]
+
+
+async def test_who_saves_everything_waits_for_what_is_being_saved(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before an erasure, which deletes what is saved then."""
+    begun, go_on, add = asyncio.Event(), asyncio.Event(), world.store.add
+
+    async def slow(new: Sequence[tuple[str, TimelineEvent]]) -> None:
+        begun.set()
+        await go_on.wait()
+        await add(new)
+
+    monkeypatch.setattr(world.store, "add", slow)
+    world.timeline.record("room-1", note("one"))
+    first = asyncio.create_task(world.timeline.save())
+    await begun.wait()
+    world.timeline.record("room-1", note("two"))
+    everything = asyncio.create_task(world.timeline.save_all())
+    await asyncio.sleep(0)
+    assert await world.texts() == ["one", "two"]
+    go_on.set()
+    await everything
+    assert first.done()
+    assert [event.text for _, event in world.store.kept] == ["one", "two"]
+
+
+class Others:
+    """Two timelines of one room, of which `is_the_one` says which one finds what one finds for all."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.store = FakeEvents()
+        self.told: list[Shown] = []
+        self.is_the_one = True
+        limits = Limits(rooms=9, room_users=9, user_streams=9)
+        self.rooms = [RoomsInMemory(limits, stale_after=15, leave_after=60) for _ in range(2)]
+        self.one, self.other = (
+            Timeline(
+                detector_of(rooms),
+                self.store,
+                lambda _: None,
+                self.clock,
+                is_the_one=lambda mine=number == 0: mine is self.is_the_one,  # type: ignore[misc]
+                tell=self._tell,
+            )
+            for number, rooms in enumerate(self.rooms)
+        )
+
+    async def _tell(self, shown: Shown) -> None:
+        self.told.append(shown)
+
+    async def live(self, seconds: int, **parts: Any) -> None:
+        for _ in range(seconds):
+            for rooms, timeline in zip(self.rooms, (self.one, self.other), strict=True):
+                rooms.apply(received(self.clock(), metrics=[Entry("u1", [stream(**parts)])]))
+                timeline.look(self.clock())
+                await timeline.save()
+            self.clock.advance(1)
+
+    def texts(self) -> list[str]:
+        return sorted({event.text for _, event in self.store.kept if event.kind == "level_changed"})
+
+
+async def test_levels_that_one_settles_are_shown_by_the_other() -> None:
+    world = Others()
+    await world.live(12, network=network(packet_loss=9))
+    (rated, verdict) = world.told
+    assert rated.event
+    assert rated.event.text.startswith("rated poor")
+    for shown in (rated, verdict):
+        world.other.told(shown)
+    assert [event.event for event in world.other.tail("room-1")][-2:] == [rated.event, verdict.event]
+    assert len(world.texts()) == 1
+
+
+async def test_a_level_that_changes_while_no_process_settles_any_is_found_by_the_next_one() -> None:
+    world = Others()
+    await world.live(12, network=network(packet_loss=9))
+    for shown in world.told:
+        world.other.told(shown)
+    world.is_the_one = False  # The other one is, from now on.
+    await world.live(12)
+    assert world.texts() == ["poor → good", "rated poor: 9.0 % packet loss sending camera (−1.9)"]
+
+
+async def test_too_many_events_are_the_same_event_whenever_a_process_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_OF_USER", 1)
+    world = Others()
+    world.clock.advance(3)
+    for timeline in (world.one, world.other):
+        timeline.look(world.clock())
+        for number in range(3):
+            timeline.record("room-1", TimelineEvent(NOW, "sdk", "u1", text=str(number)))
+        world.clock.advance(2)
+    for timeline in (world.one, world.other):
+        world.clock.advance(4)
+        timeline.look(world.clock())
+        await timeline.save()
+    assert {(event.time, event.text) for _, event in world.store.kept if "too many" in event.text} == {
+        (NOW + 10, "too many events in 10 s: 2 not kept")
+    }
 
 
 def texts(tail: Sequence[Recorded]) -> list[str]:
