@@ -15,6 +15,7 @@ from roompulse.net import address_key
 from roompulse.report.decode import Largest
 from roompulse.report.model import Report
 from roompulse.settings import Settings
+from roompulse.web.api import unfinished_bodies
 from roompulse.web.api.report_auth import ReportAuth
 from roompulse.web.api.unfinished_bodies import UnfinishedBodies
 from roompulse.web.http.client_address import ClientAddresses
@@ -178,7 +179,10 @@ class ReportEndpoint:
         try:
             while more:
                 self._judgement.judge_size(size)
-                self._unfinished.add(address, size - known)
+                if problem := self._unfinished.add(address, size - known):
+                    pieces.clear()
+                    await asyncio.sleep(unfinished_bodies.HELD)
+                    raise problem
                 known = size
                 more = await _receive_piece(receive, pieces)
                 size += len(pieces[-1])
