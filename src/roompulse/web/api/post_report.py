@@ -141,6 +141,8 @@ class ReportEndpoint:
         """Count a report that is refused, and return the application that answers it."""
         self._intake.refused(problem, body)
         headers = problem_headers(problem) | INGEST_HEADERS
+        if problem.reason == "bodies_full":
+            headers |= {"Connection": "close"}  # Else the rest, hundreds of megabytes, would be read and discarded.
 
         async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
             await _answer(send, problem.status, failure(problem.status, problem.message), headers)
