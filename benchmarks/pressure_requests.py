@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-ROOM, DAY = "keynote", 86_400
+ROOM, DAY, MEGABYTE = "keynote", 86_400, 1_000_000
 BURST, PAUSE = 250, 5.0
 """Requests that one address may make at once, and seconds after which it may do so again, by default."""
 
@@ -26,12 +26,16 @@ class Crowd(Protocol):
 Pressure = Callable[[Crowd], Awaitable[None]]
 
 
-async def _request(url: str, method: str, path: str, body: object = None) -> None:
+async def _request(
+    url: str, method: str, path: str, body: object = None, *, content: bytes = b"", announced: int | None = None
+) -> None:
+    """Make a request with a `body`, or `content` of which more is `announced`, and read the answer."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    content = b"" if body is None else msgspec.json.encode(body)
+    content = content if body is None else msgspec.json.encode(body)
+    length = len(content) if announced is None else announced
     head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
-    head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     writer.write(head.encode() + content)
     try:
         with suppress(ConnectionError):
@@ -62,6 +66,31 @@ async def erasing(crowd: Crowd) -> None:
         await _request(crowd.url, "DELETE", f"/report/users/user-{number}")
 
 
+async def halves(crowd: Crowd) -> None:
+    """400 who send a megabyte of a report and wait for the answer, again and again."""
+
+    async def send() -> None:
+        while True:
+            await _request(crowd.url, "POST", "/report/metrics", announced=MEGABYTE + 1, content=b" " * MEGABYTE)
+
+    await asyncio.gather(*(send() for _ in range(400)))
+
+
+async def rules(crowd: Crowd) -> None:
+    """As many rules as there may be, all of which hold for everybody, and who reads what comes of them."""
+    rule = {"name": "any", "severity": "info", "subject": "user"}
+    rule |= {"when": [{"metric": "score", "op": ">", "value": 0}]}  # type: ignore[dict-item]
+    for _ in range(200):
+        await _request(crowd.url, "POST", "/report/alerts/rules", rule)
+
+    async def read(path: str) -> None:
+        while True:
+            await _request(crowd.url, "GET", path)
+
+    paths = ("/alerts", "/alerts/rules", "/report/alerts?limit=10000", f"/rooms/{ROOM}")
+    await asyncio.gather(*(read(path) for path in paths for _ in range(5)))
+
+
 async def notes(crowd: Crowd) -> None:
     async def write() -> None:
         while True:
@@ -75,6 +104,8 @@ SCENARIOS: dict[str, Pressure] = {
     "250 requests for the page of rules at once": _burst("/alerts/rules"),
     "a preview of an alert over a day": previews,
     "50 who write notes": notes,
-    # The last one, as it changes what is stored.
+    "400 bodies that stop in the middle": halves,
+    # The last ones, as they change what is stored, and what is done with each report.
     "erasing one user after the other": erasing,
+    "200 rules that hold for all users": rules,
 }

@@ -22,7 +22,7 @@ from roompulse.rooms.contract import LiveRoom, LiveRooms, LiveUser
 MOST_DUE = 500
 """Alerts looked at in one tick as they are due; further ones wait, so that a fault of all rooms stops no server."""
 
-ROOMS_AT_ONCE, JUDGED_AT_ONCE = 10, 200
+ROOMS_AT_ONCE, JUDGED_AT_ONCE = 10, 50
 """Rooms, and rules for users, that are looked at in one step of a tick."""
 
 _LEFT, _ENDED, _REMOVED = ": the user left", ": the room ended", ": the rule was removed or disabled"

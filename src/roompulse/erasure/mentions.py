@@ -7,29 +7,39 @@ everywhere is not looked for there.
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+Places = Sequence[tuple[re.Pattern[str], re.Pattern[str]]]
+"""What stands before a mention and after it. Compiled once: a pattern with the ids in it is another for each text."""
+
+
+def _places(*patterns: str) -> Places:
+    """Each `%s` is a user."""
+    return [(re.compile(before), re.compile(after)) for before, after in (one.split("%s") for one in patterns)]
+
 
 _START, _END = r"(?<![^\W_])", r"(?![^\W_])"
 """Neither after nor before a letter or a digit."""
 
-# Each `%s` is a user: `ada's uplink`, `ada receives nothing`, `ada and 2 others receive nothing`, `ada suffered most`,
+# `ada's uplink`, `ada receives nothing`, `ada and 2 others receive nothing`, `ada suffered most`,
 # `ada in room-1: …`, `1 of 8 users affected: ada`, `…; worst: ada`.
-_NAMED = (
+_NAMED = _places(
     rf"{_START}%s(?='s )",
     rf"{_START}%s(?= (?:sends|receives|suffered most)\b| and \d+ others? receive nothing)",
     r"^%s(?= in )",
     r"(?:(?<=affected: )|(?<=worst: )|(?<=by one sender: ))%s(?=$|[.;])",
 )
-_LISTED = r"(?:(?<=Poor: )|(?<=, ))%s(?=, | and \d+ others?|\.)"
+_LISTED = _places(r"(?:(?<=Poor: )|(?<=, ))%s(?=, | and \d+ others?|\.)")
 """In `Poor: ada, bo and 3 others.`"""
 
-_STREAM = (
+_STREAM = _places(
     rf"(?:(?<=sending )|(?<=sends )|(?<=receiving )|(?<='s ))%s{_END}",
     rf"{_START}%s(?=[-_./:]\w)",
     rf"(?<=\w[-_./:])%s{_END}",
 )
 """In the id of a stream, such as `ada-camera`."""
 
+_WORDS = _places(rf"{_START}%s{_END}")
 
 _FEWEST_DIGITS = 5
 """Of a number that is no figure: resolutions, frame rates and years have fewer."""
@@ -48,21 +58,40 @@ def in_sentence(text: str, user_ids: Collection[str], name: Callable[[str], str]
     found = [one for one in user_ids if one in text]
     if not found:
         return text
-    text = _replaced(text, "|".join(_NAMED), found, name)
+    text = _replaced(text, _NAMED, found, name)
     if "Poor: " in text:
         before, poor, listed = text.partition("Poor: ")
         text = before + _replaced(poor + listed, _LISTED, found, name)
-    return _replaced(text, "|".join(_STREAM), [one for one in found if is_distinct(one)], name)
+    return _replaced(text, _STREAM, [one for one in found if is_distinct(one)], name)
 
 
 def in_words(text: str, user_ids: Collection[str], name: Callable[[str], str]) -> str:
     """A text of people or SDKs, such as a note or the id of a stream, in which words that are an id have that name."""
     found = [one for one in user_ids if one in text and is_distinct(one)]
-    return _replaced(text, rf"{_START}%s{_END}", found, name)
+    return _replaced(text, _WORDS, found, name)
 
 
-def _replaced(text: str, pattern: str, found: Collection[str], name: Callable[[str], str]) -> str:
-    if not found:
-        return text
-    any_of = "|".join(map(re.escape, sorted(found, key=len, reverse=True)))
-    return re.sub(pattern.replace("%s", f"(?:{any_of})"), lambda match: name(match[0]), text)
+def _replaced(text: str, places: Places, found: Collection[str], name: Callable[[str], str]) -> str:
+    """The text with names where one of those that are `found` in it stands at one of the places: the longest one."""
+    longest_first = sorted(found, key=len, reverse=True)
+    parts, end = list[str](), 0
+    for at in sorted({at for one in found for at in _occurrences(text, one)}):
+        if at >= end and (mentioned := next(_mentions_at(text, at, places, longest_first), None)):
+            parts += text[end:at], name(mentioned)
+            end = at + len(mentioned)
+    return "".join([*parts, text[end:]])
+
+
+def _occurrences(text: str, one: str) -> Iterator[int]:
+    at = text.find(one)
+    while at >= 0:
+        yield at
+        at = text.find(one, at + 1)
+
+
+def _mentions_at(text: str, at: int, places: Places, longest_first: Sequence[str]) -> Iterator[str]:
+    for before, after in places:
+        if before.match(text, at):
+            for one in longest_first:
+                if text.startswith(one, at) and after.match(text, at + len(one)):
+                    yield one

@@ -173,10 +173,10 @@ def _traits(user: LiveUser) -> Iterator[Trait]:
     return ((by, value) for by, value in values if value)
 
 
-def traits_of(user: LiveUser) -> set[Trait]:
-    """All that a user is grouped by now."""
-    kinds = (kind for stream in user.rated() if stream.quality.score is not None for kind in _kinds(stream.sample))
-    return {*_traits(user), *kinds}
+def has_trait(user: LiveUser, trait: Trait) -> bool:
+    """Whether a user is grouped by it now."""
+    rated = (stream for stream in user.rated() if stream.quality.score is not None)
+    return trait in _traits(user) or any(trait in _kinds(stream.sample) for stream in rated)
 
 
 def _look_at(user: LiveUser) -> _Seen:

@@ -1,8 +1,7 @@
 """`user 1`, `user 2`, …: what stands for the users of one page, and for their names in its texts."""
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from itertools import count
 
 from roompulse.erasure import mentions
@@ -30,8 +29,9 @@ class Pseudonyms:
         self._of: dict[str, str] = {}
         self._ids: dict[str, str] = {}
         self._terms: dict[str, str] = {}
-        # By the word with which each begins, as a text of one line is compared with thousands of them.
-        self._by_word: defaultdict[str, list[str]] = defaultdict(list)
+        # A text of one line is compared with thousands of them: by their lengths where a word begins.
+        self._lengths: set[int] = set()
+        self._wordless: list[str] = []
         self._texts: dict[str, str] = {}
         self._words: dict[str, str] = {}
         self._streams: dict[str, str] = {}
@@ -55,17 +55,19 @@ class Pseudonyms:
         return pseudonym
 
     def _add_term(self, term: str, pseudonym: str) -> None:
-        begin = _WORD.match(term)
-        if term not in self._terms:
-            self._by_word[begin[0] if begin else ""].append(term)
+        if _WORD.match(term):
+            self._lengths.add(len(term))
+        elif term not in self._terms:
+            self._wordless.append(term)
         self._terms[term] = pseudonym
         self._texts.clear()
         self._words.clear()
 
-    def _terms_in(self, text: str) -> Sequence[str]:
+    def _terms_in(self, text: str) -> Collection[str]:
         """All that may be mentioned in a text: a mention begins where a word does, or with no letter or digit."""
-        begins = {"", *_WORD.findall(text)}
-        return [term for begin in begins for term in self._by_word.get(begin, ())]
+        begins, lengths = [word.start() for word in _WORD.finditer(text)], list(self._lengths)
+        parts = {text[at : at + length] for at in begins for length in lengths}
+        return [*(part for part in parts if part in self._terms), *self._wordless]
 
     def known(self, pseudonym: str) -> str | None:
         """The user for whom this stands; None for anything else, ids of users included."""

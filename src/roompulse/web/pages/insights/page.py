@@ -1,7 +1,8 @@
 """/insights: groups of users by a dimension, those that are significantly worse, and the users behind a group."""
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
@@ -9,13 +10,13 @@ from msgspec import Struct
 
 from roompulse.clock import Clock
 from roompulse.insights.analysis import findings_of, insights_of
-from roompulse.insights.collector import traits_of
+from roompulse.insights.collector import has_trait
 from roompulse.insights.model import Insights, Span, words_of
 from roompulse.insights.queries import all_insights, compared
 from roompulse.insights.recorder import RollupRecorder
 from roompulse.insights.store import SqlRollups
 from roompulse.quality import Level, level_of
-from roompulse.rooms.contract import LiveRooms
+from roompulse.rooms.contract import LiveRooms, LiveUser
 from roompulse.store.contract import Steps
 from roompulse.store.reader import Reader
 from roompulse.web.html.sparklines import Segment, stacked
@@ -28,6 +29,13 @@ from roompulse.web.sse.stream import EventStream
 
 MOST_USERS = 20
 """Users that are listed of a group."""
+
+
+class _Rated(NamedTuple):
+    score: float
+    room_id: str
+    user_id: str
+    user: LiveUser
 
 
 class Behind(Struct, frozen=True):
@@ -79,15 +87,15 @@ class InsightsPage:
         return self._compared[1]
 
     def _live_users(self, query: InsightsPageQuery) -> list[Behind]:
+        """The worst of the group. Few are looked at closely, as the first ones suffice."""
         trait = query.by, query.value
-        found = []
-        for room_id in self._rooms.ids():
-            room = self._rooms.get(room_id)
-            for user_id, user in room.users.items() if room else ():
-                score = user.score()
-                if score is not None and trait in traits_of(user):
-                    found.append(Behind(room_id, user_id, score, level_of(score)))
-        return sorted(found, key=lambda one: (one.score or 0, one.room_id, one.user_id))[:MOST_USERS]
+        found = (one for one in self._worst_first() if has_trait(one.user, trait))
+        return [Behind(one.room_id, one.user_id, one.score, level_of(one.score)) for one in islice(found, MOST_USERS)]
+
+    def _worst_first(self) -> list[_Rated]:
+        rooms = [room for room_id in self._rooms.ids() if (room := self._rooms.get(room_id))]
+        users = ((room.room_id, user_id, user) for room in rooms for user_id, user in room.users.items())
+        return sorted(_Rated(score, *one) for one in users if (score := one[2].score()) is not None)
 
     async def past(self, query: InsightsPageQuery) -> Sections:
         """A range; raises StoreError."""
