@@ -13,6 +13,9 @@ from tests.builders import NOW, body
 from tests.conftest import Clock
 from tests.process import soon
 
+# On PostgreSQL the clock is the database's, and what a worker has not read before that is set is as old as the jump there.
+pytestmark = pytest.mark.one_process
+
 JUMPS = [60, -60, 120, 172_800, -172_800, 40 * 86_400]
 
 
@@ -44,7 +47,6 @@ async def test_every_age_stays(client: httpx.AsyncClient, clock: Clock, jump: fl
     assert await data(client, "/report/rooms") == []
 
 
-@pytest.mark.one_process  # a report of before the jump that another worker reads after it is as old as the jump
 @pytest.mark.parametrize("jump", JUMPS)
 async def test_reports_go_on_being_taken_and_shown(client: httpx.AsyncClient, clock: Clock, jump: float) -> None:
     await post(client, "u1")
@@ -73,7 +75,6 @@ async def test_after_a_suspended_machine_wakes_up_nobody_is_live_who_was_silent(
     assert "clock was set" not in (await client.get("/")).text
 
 
-@pytest.mark.one_process  # each worker logs it
 @pytest.mark.parametrize(("jump", "words"), [(172_800, "forward by 2 d"), (-60, "back by 1 min")])
 async def test_it_is_said_for_an_hour(
     client: httpx.AsyncClient, clock: Clock, jump: float, words: str, caplog: pytest.LogCaptureFixture
@@ -128,7 +129,6 @@ async def test_what_a_wrong_clock_did_not_delete_is_there_when_it_is_right_again
         assert len(await data(client, f"/report/history/room-1/u1?from={NOW - 10}")) == 1
 
 
-@pytest.mark.one_process  # one worker records sessions, some time later
 async def test_a_session_lasts_as_long_as_it_lasted(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
