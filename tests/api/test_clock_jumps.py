@@ -13,7 +13,8 @@ from tests.builders import NOW, body
 from tests.conftest import Clock
 from tests.process import soon
 
-pytestmark = pytest.mark.one_process  # on PostgreSQL all go by the database's clock, however this one is set
+# On PostgreSQL the clock is the database's. Reports that a worker has not read before it is set are as old as the jump.
+pytestmark = pytest.mark.one_process
 
 JUMPS = [60, -60, 120, 172_800, -172_800, 40 * 86_400]
 

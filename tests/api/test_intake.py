@@ -84,6 +84,7 @@ async def test_a_refused_report_is_told_with_its_reason_and_its_sdk(client: http
     assert 'id="sdk-ios%200.9"' in text
 
 
+@pytest.mark.one_process  # SENDER_RATE is of each worker
 async def test_no_stranger_is_believed_who_says_which_sdk_it_is(settings: Settings, clock: Clock) -> None:
     _, ingest = await new_key(settings, "ingest")
     async with serving(msgspec.structs.replace(settings, sender_rate=1), clock) as client:

@@ -277,6 +277,7 @@ async def posts_until_told_to_wait(post: Callable[[], Awaitable[httpx.Response]]
     raise AssertionError("nobody told it to wait")
 
 
+@pytest.mark.one_process  # SENDER_RATE is of each worker
 async def test_a_user_in_a_room_has_a_rate_of_its_own_whatever_its_tokens(slow: Access) -> None:
     assert await posts_until_told_to_wait(lambda: slow.post(slow.token(ttl=60))) == 5
     assert_problem(await slow.post(slow.token(ttl=61)), 429)
@@ -284,11 +285,13 @@ async def test_a_user_in_a_room_has_a_rate_of_its_own_whatever_its_tokens(slow: 
     assert (await slow.post(slow.ingest)).status_code == 200
 
 
+@pytest.mark.one_process  # SENDER_RATE is of each worker
 async def test_a_key_has_a_rate_of_its_own(slow: Access) -> None:
     assert await posts_until_told_to_wait(lambda: slow.post(slow.ingest)) == 5
     assert (await slow.post(slow.token())).status_code == 200
 
 
+@pytest.mark.one_process  # SENDER_RATE is of each worker
 @pytest.mark.parametrize("show", WAYS)
 async def test_who_tries_many_keys_is_told_to_wait(slow: Access, show: Show) -> None:
     tries = iter(range(100))
@@ -296,6 +299,7 @@ async def test_who_tries_many_keys_is_told_to_wait(slow: Access, show: Show) -> 
     assert (await show(slow, slow.ingest)).status_code == 200, "who shares its address is not"
 
 
+@pytest.mark.one_process  # SENDER_RATE is of each worker
 async def test_a_report_that_is_not_the_senders_to_post_counts(slow: Access) -> None:
     assert await posts_until_told_to_wait(lambda: slow.post(slow.token("room-2")), 403) == 5
 

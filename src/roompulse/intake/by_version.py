@@ -202,9 +202,11 @@ class HealthByVersion:
         """Note that two SDKs report as one user, by a report of `sdk_version`."""
         self._version(sdk_version, same_id.at).note_same_id(same_id)
 
-    def refused(self, sdk_version: str, status: int, message: str, now: float, count: int = 1) -> None:
-        """Count rejected reports; `sdk_version` is empty if unknown."""
-        self._version(sdk_version, now).refusals.note(status, message, now, count)
+    def refused(
+        self, sdk_version: str, status: int, message: str, now: float, count: int = 1, reason: str = ""
+    ) -> None:
+        """Count rejected reports; `sdk_version` is empty if unknown, and a `reason` that the message says."""
+        self._version(sdk_version, now).refusals.note(status, message, now, count, reason)
 
     def in_milliseconds(self, sdk_version: str, now: float) -> None:
         """Record that the `report_time` of a report was in milliseconds."""

@@ -9,10 +9,11 @@ from roompulse.clock import Clock
 from roompulse.errors import Problem
 from roompulse.intake.by_version import HealthByVersion, SameId, VersionHealth
 from roompulse.intake.outcomes import Outcomes
-from roompulse.intake.refusals import sdk_version_of
+from roompulse.intake.refusals import reason_of, sdk_version_of
 from roompulse.intake.unshared import Noticed, Rejected, Unshared
 from roompulse.intake.window import SlidingCount
 from roompulse.meters import Meters
+from roompulse.printable import printable
 from roompulse.report.decode import Largest, decode_as_sent, in_seconds, is_in_milliseconds
 from roompulse.report.model import Received, Report
 from roompulse.rooms.contract import LiveRooms
@@ -75,7 +76,8 @@ class Intake:
 
     def refused(self, problem: Problem, body: bytes) -> None:
         """Count a rejected report; the body is what was received of it, and may be anything."""
-        one = Rejected(sdk_version_of(body), problem.status, problem.message, 1, self._clock())
+        message, reason = printable(problem.message), reason_of(problem.message)
+        one = Rejected(sdk_version_of(body), problem.status, message, 1, self._clock(), reason)
         self._note(one)
         if self.unshared:
             self.unshared.rejected(one)
@@ -92,7 +94,7 @@ class Intake:
     def _note(self, one: Rejected) -> None:
         self._refused += one.count
         self._outcomes.refused(one.sdk_version, one.at, one.count)
-        self._health.refused(one.sdk_version, one.status, one.message, one.at, one.count)
+        self._health.refused(one.sdk_version, one.status, one.message, one.at, one.count, one.reason)
 
     def left(self) -> None:
         """Count a sender that disconnected before its report was complete."""

@@ -85,8 +85,9 @@ class Refusals:
     def __init__(self) -> None:
         self._reasons: dict[tuple[int, str], _Counted] = {}
 
-    def note(self, status: int, message: str, now: float, count: int = 1) -> None:
-        key = (status, reason_of(message))
+    def note(self, status: int, message: str, now: float, count: int = 1, reason: str = "") -> None:
+        """Without a `reason`, it is that of the message."""
+        key = (status, reason or reason_of(message))
         if key not in self._reasons and len(self._reasons) >= MOST_REASONS:
             self._forget(now)
             if len(self._reasons) >= MOST_REASONS:

@@ -3,23 +3,26 @@
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from roompulse.bounded import BoundedMap
-from roompulse.intake.refusals import reason_of
-from roompulse.printable import printable
 
 MOST_AT_ONCE = 1_000
 """Different rejections, and versions, that are told at once, as senders can make up any number: those repeated last."""
 
 
 class Rejected(Struct, frozen=True, array_like=True):
-    """Reports of one SDK version, rejected for one reason; `at` is the time of the last one (Unix seconds)."""
+    """Reports of one SDK version, rejected for one reason; `at` is the time of the last one (Unix seconds).
+
+    `message` is that of the last one, cut, so that the reason does not follow from it.
+    """
 
     sdk_version: str
     status: int
     message: str
     count: int
     at: float
+    reason: str
 
 
 class Noticed(Struct, frozen=True, array_like=True):
@@ -38,10 +41,9 @@ class Unshared:
         self._in_milliseconds: BoundedMap[str, float] = BoundedMap(MOST_AT_ONCE)
 
     def rejected(self, one: Rejected) -> None:
-        key = one.sdk_version, one.status, reason_of(one.message)
+        key = one.sdk_version, one.status, one.reason
         before = self._rejected.get(key)
-        count = one.count + (before.count if before else 0)
-        self._rejected.put(key, Rejected(one.sdk_version, one.status, printable(one.message), count, one.at))
+        self._rejected.put(key, replace(one, count=one.count + (before.count if before else 0)))
 
     def in_milliseconds(self, sdk_version: str, at: float) -> None:
         self._in_milliseconds.put(sdk_version, at)
