@@ -2,21 +2,23 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import insert
+from msgspec import json
+from sqlalchemy import insert, select
 
 from roompulse.cli import main
+from roompulse.erasure import erasure as module
 from roompulse.erasure.subject import ERASED
 from roompulse.report.model import Device, Entry, Event
 from roompulse.settings import Settings
 from roompulse.store.files import is_postgres
-from roompulse.store.schema import rollup_users
+from roompulse.store.schema import alerts, rollup_users
 from tests.access import bearer, new_key
 from tests.api import assert_problem, data, url
 from tests.api.test_overview import LOSSY
@@ -122,6 +124,48 @@ async def test_a_room_is_nowhere_afterwards(calls: Calls, settings: Settings) ->
     assert tables_with(settings, ROOM) == set()
     assert files_with(settings.data, ROOM) == set()
     assert (await data(calls.client, "/report/calls"))["count"] == 1
+
+
+async def test_alerts_are_erased_some_at_a_time(
+    calls: Calls, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await calls.core.database.write(lambda connection: connection.execute(insert(alerts), MANY_ALERTS))
+    monkeypatch.setattr(module, "_MOST_IDS", 4)
+    erase, sizes = module._erase_alerts, list[int]()
+
+    def noted(connection: Any, *, table: Any, most: int, **more: Any) -> tuple[int, Any]:
+        if table is alerts:
+            sizes.append(most)
+        return erase(connection, table=table, most=most, **more)
+
+    monkeypatch.setattr(module, "_erase_alerts", noted)
+    erased = (await calls.client.delete(url("report", "users", USER))).json()["data"]
+    assert erased["tables"]["alert"] >= len(MANY_ALERTS) / 2
+    assert len(sizes) > len(MANY_ALERTS) / 4
+    assert max(sizes) <= 4
+    assert tables_with(settings, USER) == set()
+    async with calls.core.database.reading() as connection:
+        left = (
+            (await connection.execute(select(alerts.c.id).where(alerts.c.id.like("old-%")).order_by(alerts.c.id)))
+            .scalars()
+            .all()
+        )
+    assert left == [row["id"] for row in MANY_ALERTS if row["state"] == "kept"]
+
+
+MANY_ALERTS: Sequence[dict[str, Any]] = [
+    {
+        "id": f"old-{number:02}",
+        "state": "kept" if number % 2 else "erased",
+        "severity": "info",
+        "started_at": NOW * 1000,
+        "resolved_at": NOW * 1000,
+        "alert": json.encode(
+            {"room_id": "room-3", "user_id": "u9" if number % 2 else USER, "text": f"{USER}'s uplink"}
+        ),
+    }
+    for number in range(30)
+]
 
 
 async def test_what_is_in_memory_is_not_stored_again(settings: Settings, clock: Clock) -> None:

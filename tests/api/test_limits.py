@@ -335,6 +335,7 @@ async def test_bodies_that_are_not_whole_are_bounded_by_address_and_in_all(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, bound: str, senders: int, status: int
 ) -> None:
     monkeypatch.setattr(f"roompulse.web.api.unfinished_bodies.{bound}", 1)
+    monkeypatch.setattr("roompulse.web.api.unfinished_bodies.HELD", 0.001)
     small = msgspec.structs.replace(settings, max_body=5 * HALF, behind_proxy=True)
     one, other = ({"x-forwarded-for": f"192.0.2.{number}"} for number in (1, senders))
     async with serving(small, clock) as client:

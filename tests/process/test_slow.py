@@ -133,7 +133,9 @@ def test_bodies_that_stop_in_the_middle_are_bounded_and_whole_reports_are_taken(
         for client in clients:
             client.sendall(head + 9_900 * b" ")
         (refused,), _, _ = select.select(clients, [], [], DEADLINE)
-        assert answer(refused).startswith(b"HTTP/1.1 429 ")
+        said = until_closed(refused)
+        assert said.startswith(b"HTTP/1.1 429 ")
+        assert b"connection: close" in said.lower()
         assert server.post(REFERENCE).status_code == 200
 
 

@@ -15,6 +15,7 @@ from roompulse.net import address_key
 from roompulse.report.decode import Largest
 from roompulse.report.model import Report
 from roompulse.settings import Settings
+from roompulse.web.api import unfinished_bodies
 from roompulse.web.api.report_auth import ReportAuth
 from roompulse.web.api.unfinished_bodies import UnfinishedBodies
 from roompulse.web.http.client_address import ClientAddresses
@@ -140,6 +141,8 @@ class ReportEndpoint:
         """Count a report that is refused, and return the application that answers it."""
         self._intake.refused(problem, body)
         headers = problem_headers(problem) | INGEST_HEADERS
+        if problem.reason == "bodies_full":
+            headers |= {"Connection": "close"}  # Else the rest, hundreds of megabytes, would be read and discarded.
 
         async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
             await _answer(send, problem.status, failure(problem.status, problem.message), headers)
@@ -178,7 +181,10 @@ class ReportEndpoint:
         try:
             while more:
                 self._judgement.judge_size(size)
-                self._unfinished.add(address, size - known)
+                if problem := self._unfinished.add(address, size - known):
+                    pieces.clear()
+                    await asyncio.sleep(unfinished_bodies.HELD)
+                    raise problem
                 known = size
                 more = await _receive_piece(receive, pieces)
                 size += len(pieces[-1])
