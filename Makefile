@@ -96,10 +96,10 @@ soak: .venv/dev ## Kill the server hundreds of times under load, and leave pages
 fuzz: .venv/dev ## Try 100,000 made-up reports, and keep what is new in tests/corpus
 	$(BIN)/python -m tests.fuzz 100000
 
-bench: .venv/dev ## Measure all but the soak, side by side with peers (10 minutes), into docs/performance.md
+bench: .venv/dev ## Measure all but the soak, side by side with peers (half an hour), into docs/performance.md
 	$(BIN)/python -m benchmarks
 
-bench-quick: .venv/dev ## Measure the same in 3 minutes, less exactly, into build/bench/performance.md
+bench-quick: .venv/dev ## Measure the same in a few minutes, less exactly, into build/bench/performance.md
 	$(BIN)/python -m benchmarks --quick
 
 bench-soak: .venv/dev ## Leave the server under load for 15 minutes, to see whether it grows

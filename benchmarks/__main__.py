@@ -61,7 +61,7 @@ FOLDER = Path(__file__).parents[1] / "build" / "bench"
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure what roompulse costs.")
-    parser.add_argument("--quick", action="store_true", help="in 3 minutes instead of 10, and less exact")
+    parser.add_argument("--quick", action="store_true", help="in a tenth of the time, and less exact")
     parser.add_argument("--only", metavar="NAME", action="append", choices=BENCHMARKS, help=", ".join(BENCHMARKS))
     options = parser.parse_args()
     names = options.only or [name for name in BENCHMARKS if name not in BY_ITSELF]
