@@ -1,17 +1,21 @@
 """Alerts in the database: what a crash, a restart and a database that fails leave of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
+from unittest.mock import Mock, call
 
 import pytest
 from msgspec.structs import replace
 from sqlalchemy import select
 
 from roompulse.alerts import service as module
+from roompulse.alerts import targets
 from roompulse.alerts.defaults import DEFAULT_RULES
 from roompulse.alerts.incident import Change
 from roompulse.alerts.metrics import Readings
+from roompulse.alerts.scope import RuleScope
 from roompulse.alerts.service import MAX_SILENCES, AlertService
 from roompulse.alerts.shared_values import Values
 from roompulse.alerts.store import AlertQuery
@@ -36,7 +40,7 @@ class Running:
         self.values: list[Values] = []
         self.shown: list[tuple[str, TimelineEvent]] = []
 
-    async def start(self) -> AlertService:
+    async def start(self, exclusive: Callable[[], AbstractAsyncContextManager[None]] | None = None) -> AlertService:
         """As after a crash: nothing is left but the database and the live rooms."""
         self.service = AlertService(
             self.database,
@@ -47,6 +51,7 @@ class Running:
             self.changed,
             self.tell,
             self.settings,
+            exclusive,
         )
         await self.service.load()
         return self.service
@@ -98,6 +103,21 @@ async def test_default_rules_that_were_deleted_or_changed_stay_so(running: Runni
     made = await running.service.add_rule(rule(), [])
     await running.service.change_rule(made.id, replace(made, name="Other"), [])
     assert [one.name for one in (await running.start()).rules] == ["Other"]
+
+
+async def test_who_follows_another_worker_compiles_only_what_changed(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(settings)
+    async with database.open():
+        running = Running(database, settings, clock)
+        service = await running.start(nullcontext)
+        compiling = Mock(side_effect=RuleScope)
+        monkeypatch.setattr(targets, "RuleScope", compiling)
+        await service.refresh()
+        made = await service.add_rule(rule(), [])
+        await service.refresh()
+        assert compiling.mock_calls == [call(made)]
 
 
 async def test_an_alert_is_told_once_whatever_crashes(running: Running) -> None:

@@ -7,7 +7,7 @@ from math import inf
 
 from msgspec.structs import replace
 
-from roompulse.alerts.incident import Change, Incident
+from roompulse.alerts.incident import Change, Incident, Key
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import Acknowledgement, Alert, Rule, Silence
 from roompulse.alerts.open_incidents import OpenIncidents
@@ -36,9 +36,11 @@ class Evaluator:
     users have `leave_after` seconds to come back.
     """
 
-    def __init__(self, rooms: LiveRooms, *, most: int, stale_after: float, leave_after: float) -> None:
+    def __init__(
+        self, rooms: LiveRooms, *, most: int, stale_after: float, leave_after: float, rules: RuleSet | None = None
+    ) -> None:
         self._rooms = rooms
-        self._rules = RuleSet(())
+        self.rules = rules or RuleSet()
         self._silences = Silences()
         self.open = OpenIncidents(most)
         self._stale_users: dict[str, set[str]] = {}
@@ -52,12 +54,12 @@ class Evaluator:
     def set_rules(self, rules: Iterable[Rule], now: float) -> list[Change]:
         """Replace the rules; alerts of rules that are gone or disabled are resolved."""
         self._now = now
-        new = RuleSet(rules)
+        new = RuleSet(rules, self.rules)
         for incident in self.open:
             rule, subject = new.enabled.get(incident.rule_id), self._rule(incident).rule.subject
             if rule is None or rule.rule.subject != subject:
                 self._end(incident, _REMOVED)
-        self._rules = new
+        self.rules = new
         return self.take_changes()
 
     def set_silences(self, silences: Iterable[Silence]) -> None:
@@ -70,7 +72,7 @@ class Evaluator:
     def restore(self, alerts: Iterable[tuple[Alert, float | None]], now: float) -> list[Change]:
         """Go on with stored alerts that are not resolved, each with when it was last sent."""
         for alert, told_at in alerts:
-            if alert.rule_id in self._rules.enabled:
+            if alert.rule_id in self.rules.enabled:
                 incident = Incident.restored(alert, told_at)
                 self.open.add(incident)
                 self.open.schedule(incident, now)
@@ -92,7 +94,7 @@ class Evaluator:
 
     def alerts(self) -> list[Alert]:
         """All that are pending or firing. Other threads may call it too: those of a rule that goes are left out."""
-        found = [(self._rules.enabled.get(one.rule_id), one) for one in self.open]
+        found = [(self.rules.enabled.get(one.rule_id), one) for one in self.open]
         return [self._alert(one, rule) for rule, one in found if rule]
 
     @property
@@ -176,10 +178,12 @@ class Evaluator:
                 self._end_absent(incident, _LEFT)
         target = room_target(room_id, room)
         if not target.stale:
-            for rule in self._rules.of_rooms:
+            for rule in self.rules.of_rooms:
                 if rule.scope.room(room_id):
                     self._judge(rule, target)
-        if rules := [rule for rule in self._rules.of_users if rule.scope.room(room_id)]:
+        if rules := [rule for rule in self.rules.of_users if rule.scope.room(room_id)]:
+            fires = (rule for rule in self.rules.of_rooms if rule.covers and self._fires(rule.key(target)))
+            target.covered = max((rule.rank for rule in fires), default=-1)
             changed = [user for user in room.users.values() if user.version > since or user.user_id in user_ids]
             yield from self._look_at_users(rules, target, changed)
 
@@ -198,7 +202,7 @@ class Evaluator:
         if self._expected is None or not self._starvation.lasts:
             self._expected = sum(self.totals.users.values())
         figures = self.totals.figures(readings, self._now, is_anybody_expected=self._expected > 0)
-        for rule in self._rules.of_server:
+        for rule in self.rules.of_server:
             self._judge(rule, server_target(figures, rule, self._expected, stale=readings.heard_at is None))
 
     def _judge(self, rule: CompiledRule, target: Target) -> None:
@@ -221,6 +225,9 @@ class Evaluator:
         else:
             self._end(incident)
 
+    def _fires(self, key: Key) -> bool:
+        return (incident := self.open.get(key)) is not None and incident.fired_at is not None
+
     def _begin(self, rule: CompiledRule, target: Target) -> None:
         incident = Incident(rule.key(target), self._now)
         incident.note(rule.rule, target.read)
@@ -232,7 +239,7 @@ class Evaluator:
             self._changes.append(self._change(incident))
 
     def _fire_if_due(self, rule: CompiledRule, incident: Incident, target: Target) -> None:
-        if self._now < incident.started_at + rule.rule.hold or self._is_covered(rule, incident):
+        if self._now < incident.started_at + rule.rule.hold or rule.rank <= target.covered:
             return
         if not self.open.may_fire:
             self.open.further.add(incident)
@@ -242,14 +249,6 @@ class Evaluator:
         incident.text = target.words(rule.rule)
         if not self._send_if_due(incident):
             self._changes.append(self._change(incident))
-
-    def _is_covered(self, rule: CompiledRule, incident: Incident) -> bool:
-        """Whether an alert about the room, which names its users, fires already and is as severe."""
-        _, room_id, user_id = incident.key
-        if room_id is None or user_id is None:
-            return False
-        about_room = ((self.open.get((one.rule.id, room_id, None)), one) for one in self._rules.of_rooms)
-        return any(one.covers(rule) for known, one in about_room if known and known.fired_at is not None)
 
     def _clear(self, rule: CompiledRule, incident: Incident) -> None:
         if incident.cleared_at is None:
@@ -284,7 +283,7 @@ class Evaluator:
         self._starvation.came_back(incident)
 
     def _rule(self, incident: Incident) -> CompiledRule:
-        return self._rules.enabled[incident.rule_id]
+        return self.rules.enabled[incident.rule_id]
 
     def _alert(self, incident: Incident, rule: CompiledRule | None = None) -> Alert:
         until = self._silences.until(incident.key, self._now)

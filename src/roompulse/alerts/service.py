@@ -100,7 +100,7 @@ class AlertService:
         now, rules = self._clock(), stored.rules or ()
         self._rules = {rule.id: rule for rule in rules}
         self._silences = {one.id: one for one in stored.silences}
-        self._evaluator = self._new_evaluator()
+        self._evaluator = self._new_evaluator(rules=self._evaluator.rules)
         self._evaluator.set_rules(rules, now)
         self._evaluator.set_silences(stored.silences)
         found = self._evaluator.restore(stored.open_alerts, now)

@@ -14,7 +14,10 @@ from roompulse.rooms.contract import LiveRoom, LiveUser
 
 
 class Target(Struct, gc=False):
-    """`users` are in its room; it is `stale` while no report tells about it, and may then be in any state."""
+    """`users` are in its room; it is `stale` while no report tells about it, and may then be in any state.
+
+    Alerts about a user are `covered` up to this rank: one about the room, which names its users, fires already.
+    """
 
     room_id: str | None
     user_id: str | None
@@ -23,14 +26,17 @@ class Target(Struct, gc=False):
     stale: bool
     in_scope: Callable[[RuleScope], bool]
     words: Callable[[Rule], str]
+    covered: int = -1
 
 
 class CompiledRule:
+    """A rule about rooms `covers` alerts about users, which are no more severe, if it is about quality."""
+
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.scope = RuleScope(rule)
         self.rank = SEVERITIES.index(rule.severity)
-        self._is_about_quality = any(condition.metric != "user_count" for condition in rule.when)
+        self.covers = any(condition.metric != "user_count" for condition in rule.when)
         self.is_about_staleness = rule.subject == "user" and any(one.metric == "stale_for" for one in rule.when)
         self._tests = [
             (one.metric, OPS[one.op], one.value, one.value if one.clear is None else one.clear) for one in rule.when
@@ -49,10 +55,6 @@ class CompiledRule:
             elif not compare(value, clear if firing else threshold):
                 return False
         return found
-
-    def covers(self, of_user: "CompiledRule") -> bool:
-        """Whether this rule about rooms tells of a user's alert too: it is about quality, and as severe."""
-        return self._is_about_quality and self.rank >= of_user.rank
 
     def key(self, target: Target) -> Key:
         return self.rule.id, target.room_id, target.user_id
@@ -82,6 +84,7 @@ def user_target(room: Target, user: LiveUser, now: float) -> Target:
         user.stale,
         lambda scope: scope.has_user(user),
         lambda rule: words.of_user(rule, user, room_id, read),
+        room.covered,
     )
 
 
@@ -99,13 +102,23 @@ def _of_server(figures: ServerFigures, read: Reader, rule: Rule) -> str:
 
 
 class RuleSet:
-    """The rules that are enabled, by id and by what they are about."""
+    """The rules that are enabled, by id and by what they are about.
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        self.enabled = {rule.id: CompiledRule(rule) for rule in rules if rule.enabled}
+    Those that were the same `before` stay compiled: 200 with long globs take a second, for which reports would wait.
+    """
+
+    def __init__(self, rules: Iterable[Rule] = (), before: "RuleSet | None" = None) -> None:
+        known = before.enabled if before else {}
+        self.enabled: dict[str, CompiledRule] = {
+            rule.id: _compiled(rule, known.get(rule.id)) for rule in rules if rule.enabled
+        }
         self.of_rooms = self._about("room")
         self.of_users = self._about("user")
         self.of_server = self._about("server")
 
     def _about(self, subject: Subject) -> list[CompiledRule]:
         return [rule for rule in self.enabled.values() if rule.rule.subject == subject]
+
+
+def _compiled(rule: Rule, known: CompiledRule | None) -> CompiledRule:
+    return known if known and known.rule == rule else CompiledRule(rule)

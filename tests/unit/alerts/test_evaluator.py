@@ -1,13 +1,17 @@
 """The state machine of alerts."""
 
 from collections.abc import Iterator
+from unittest.mock import Mock, call
 
 import pytest
+from msgspec.structs import replace
 
+from roompulse.alerts import scope as scope_module
 from roompulse.alerts.defaults import DEFAULT_RULES
 from roompulse.alerts.evaluator import JUDGED_AT_ONCE, ROOMS_AT_ONCE
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import Acknowledgement, Active, Condition, Rule, Scope
+from roompulse.alerts.scope import glob
 from roompulse.alerts.silences import Silences
 from tests.builders import NOW
 from tests.unit.alerts.world import POOR, World, room_rule, rule, silence
@@ -127,6 +131,19 @@ def test_a_bad_room_is_one_alert_that_names_its_users() -> None:
     # What is left of it once the room is well again is an alert of its own.
     world.tick(20, {"ada": 20.0, "bo": 0.0, "cy": 0.0})
     assert world.sent() == [("firing", "room-1", None), ("resolved", "room-1", None), FIRED]
+
+
+def test_whether_users_are_covered_is_found_once_for_all_of_a_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_rooms = [room_rule(id=f"room-{number}", min_users=99) for number in range(20)]
+    of_users = [rule(id=f"user-{number}") for number in range(3)]
+    world, users = World(*of_rooms, *of_users, most=100), [f"u{number}" for number in range(60)]
+    for user_id in users:
+        world.post(user_id, 20)
+    look_up = Mock(side_effect=world.evaluator.open.get)
+    monkeypatch.setattr(world.evaluator.open, "get", look_up)
+    world.tick()
+    assert world.evaluator.counts() == {("warning", "firing"): 100, ("warning", "further"): 80}
+    assert look_up.call_count == 2 * len(of_rooms) + len(of_users) * len(users)
 
 
 def test_an_alert_of_the_room_covers_none_that_is_more_severe_or_about_something_else() -> None:
@@ -311,6 +328,20 @@ def test_rooms_have_time_to_come_back_after_a_restart() -> None:
     assert world.sent() == []
     world.tick(1, {"bo": 0})
     assert world.sent() == [RESOLVED]
+
+
+def test_of_many_rules_only_those_that_change_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    scope = Scope("*r*", "*u*", "*.*", {"app": "*a*"})
+    rules = [rule(id=f"r{number}", scope=scope) for number in range(20)]
+    world = World(*rules)
+    compiling = Mock(side_effect=glob)
+    monkeypatch.setattr(scope_module, "glob", compiling)
+    changed = replace(rules[3], scope=replace(scope, room="*other*"))
+    world.evaluator.set_rules([*rules[:3], changed, *rules[4:], replace(rules[0], id="new", enabled=False)], world.now)
+    assert compiling.mock_calls == [call("*other*"), call("*u*"), call("*.*"), call("*a*")]
+    world.post("u1", 20, labels={"app": "a"}, sdk_version="1.2")
+    world.tick(1)
+    assert {alert.rule_id for alert in world.alerts()} == {one.id for one in rules} - {"r3"}
 
 
 def test_alerts_of_rules_that_are_gone_at_the_start_are_resolved() -> None:
