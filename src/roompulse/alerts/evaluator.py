@@ -7,10 +7,12 @@ from math import inf
 
 from msgspec.structs import replace
 
-from roompulse.alerts.incident import Change, Incident, Key
+from roompulse.alerts.incident import Change, Incident
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import Acknowledgement, Alert, Rule, Silence
 from roompulse.alerts.open_incidents import OpenIncidents
+from roompulse.alerts.pace import Pace
+from roompulse.alerts.scope import Members
 from roompulse.alerts.silences import Silences
 from roompulse.alerts.starvation import Starvation
 from roompulse.alerts.targets import CompiledRule, RuleSet, Target, room_target, server_target, user_target
@@ -22,8 +24,8 @@ from roompulse.rooms.contract import LiveRoom, LiveRooms, LiveUser
 MOST_DUE = 500
 """Alerts looked at in one tick as they are due; further ones wait, so that a fault of all rooms stops no server."""
 
-ROOMS_AT_ONCE, JUDGED_AT_ONCE = 10, 50
-"""Rooms, and rules for users, that are looked at in one step of a tick."""
+LOOKS_AT_ONCE, LOOKS_PER_ROOM = 50, 5
+"""Judgements and users in one step of a tick, and as how many of them a room counts in itself."""
 
 _LEFT, _ENDED, _REMOVED = ": the user left", ": the room ended", ": the rule was removed or disabled"
 
@@ -49,6 +51,7 @@ class Evaluator:
         self._starvation = Starvation(stale_after=stale_after, leave_after=leave_after)
         self._expected: int | None = None
         self._changes: list[Change] = []
+        self._pace = Pace(LOOKS_AT_ONCE)
         self.totals = Totals(rooms)
 
     def set_rules(self, rules: Iterable[Rule], now: float) -> list[Change]:
@@ -97,11 +100,6 @@ class Evaluator:
         found = [(self.rules.enabled.get(one.rule_id), one) for one in self.open]
         return [self._alert(one, rule) for rule, one in found if rule]
 
-    @property
-    def turns(self) -> int:
-        """Grows whenever an alert fires or ends."""
-        return self.open.turns
-
     def firing(self) -> list[Alert]:
         return [self._alert(one) for one in self.open.firing]
 
@@ -146,13 +144,12 @@ class Evaluator:
             to_check[room_id] |= set()
             if room := self._rooms.get(room_id):
                 newest = max(newest, room.version)
-        for place, (room_id, user_ids) in enumerate(to_check.items(), start=1):
+        for room_id, user_ids in to_check.items():
             if room := self._rooms.get(room_id):
                 self.totals.put(room.summary())
                 if not self._starvation.lasts:
                     yield from self._look_at_room(room_id, room, user_ids, since)
-            if place % ROOMS_AT_ONCE == 0:
-                yield
+            yield from self._pace.after(LOOKS_PER_ROOM)
         self._version = newest
         self.totals.drop_ended()
         if not self._starvation.lasts:
@@ -176,27 +173,29 @@ class Evaluator:
                 user_ids.add(user_id)
             else:
                 self._end_absent(incident, _LEFT)
-        target = room_target(room_id, room)
-        if not target.stale:
-            for rule in self.rules.of_rooms:
-                if rule.scope.room(room_id):
-                    self._judge(rule, target)
+        members = Members(room)
+        target = room_target(room_id, room, members)
+        for rule in () if target.stale else [one for one in self.rules.of_rooms if one.scope.room(room_id)]:
+            if rule.scope.names_users and self._may_begin(rule, target):
+                for _ in members.look(rule.scope):
+                    yield from self._pace.after()
+            self._judge(rule, target)
+            yield from self._pace.after()
         if rules := [rule for rule in self.rules.of_users if rule.scope.room(room_id)]:
-            fires = (rule for rule in self.rules.of_rooms if rule.covers and self._fires(rule.key(target)))
+            fires = (rule for rule in self.rules.of_rooms if rule.covers and self.open.is_firing(rule.key(target)))
             target.covered = max((rule.rank for rule in fires), default=-1)
             changed = [user for user in room.users.values() if user.version > since or user.user_id in user_ids]
             yield from self._look_at_users(rules, target, changed)
 
     def _look_at_users(self, rules: Sequence[CompiledRule], room: Target, users: Sequence[LiveUser]) -> Iterator[None]:
         timed = any(rule.is_about_staleness for rule in rules)
-        for place, user in enumerate(users, start=1):
+        for user in users:
             if timed and user.stale and room.room_id is not None:
                 self._stale_users.setdefault(room.room_id, set()).add(user.user_id)
             one = user_target(room, user, self._now)
             for rule in rules:
                 self._judge(rule, one)
-            if place * len(rules) % JUDGED_AT_ONCE < len(rules):
-                yield
+            yield from self._pace.after(len(rules))
 
     def _look_at_server(self, readings: Readings) -> None:
         if self._expected is None or not self._starvation.lasts:
@@ -206,13 +205,12 @@ class Evaluator:
             self._judge(rule, server_target(figures, rule, self._expected, stale=readings.heard_at is None))
 
     def _judge(self, rule: CompiledRule, target: Target) -> None:
-        incident = self.open.get(rule.key(target))
-        firing = incident is not None and incident.fired_at is not None
-        holding = rule.holds(target, firing=firing)
-        if incident is None:
-            if holding and not self.open.is_full and target.in_scope(rule.scope) and rule.scope.is_active(self._now):
+        if (incident := self.open.get(rule.key(target))) is None:
+            if self._may_begin(rule, target) and target.in_scope(rule.scope):
                 self._begin(rule, target)
             return
+        firing = incident.fired_at is not None
+        holding = rule.holds(target, firing=firing)
         self._starvation.came_back(incident)
         incident.note(rule.rule, target.read)
         if firing:
@@ -225,8 +223,8 @@ class Evaluator:
         else:
             self._end(incident)
 
-    def _fires(self, key: Key) -> bool:
-        return (incident := self.open.get(key)) is not None and incident.fired_at is not None
+    def _may_begin(self, rule: CompiledRule, target: Target) -> bool:
+        return not self.open.is_full and rule.holds(target, firing=False) is True and rule.scope.is_active(self._now)
 
     def _begin(self, rule: CompiledRule, target: Target) -> None:
         incident = Incident(rule.key(target), self._now)

@@ -44,6 +44,9 @@ class OpenIncidents:
     def get(self, key: Key) -> Incident | None:
         return self._by_key.get(key)
 
+    def is_firing(self, key: Key) -> bool:
+        return (incident := self.get(key)) is not None and incident.fired_at is not None
+
     def rooms(self) -> list[str]:
         """Rooms with open incidents."""
         return list(self._by_room)

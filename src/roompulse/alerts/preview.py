@@ -10,7 +10,7 @@ from roompulse.alerts.evaluator import Evaluator
 from roompulse.alerts.incident import Change
 from roompulse.alerts.metrics import METRICS, Readings, is_worse
 from roompulse.alerts.model import Alert, Rule
-from roompulse.alerts.scope import glob
+from roompulse.alerts.scope import Members, glob
 from roompulse.alerts.targets import CompiledRule, room_target, user_target
 from roompulse.errors import BadRequest, TooManyRequests
 from roompulse.intake.intake import RATE_WINDOW
@@ -154,7 +154,7 @@ class Run:
             room = self._rooms.get(room_id)
             if room is None or not self._rule.scope.room(room_id):
                 continue
-            target = room_target(room_id, room)
+            target = room_target(room_id, room, Members(room))
             users = [user_target(target, user, self._next) for user in room.users.values()]
             for one in [target] if rule.subject == "room" else users:
                 if one.users >= (rule.min_users or 0) and not one.stale and one.in_scope(self._rule.scope):

@@ -1,7 +1,7 @@
 """Which subjects a rule is about, and at what times."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from fnmatch import translate
 from zoneinfo import ZoneInfo
@@ -20,14 +20,12 @@ class RuleScope:
         self.room = glob(scope.room)
         self.user = glob(scope.user)
         self.sdk_version = glob(scope.sdk_version)
-        self._has_users = bool(scope.user or scope.sdk_version or scope.labels)
+        self.of_users = scope.user, scope.sdk_version, tuple(sorted(scope.labels.items()))
+        self.names_users = self.of_users != (None, None, ())
         self._has_details = bool(scope.sdk_version or scope.labels)
         self._labels = {key: glob(pattern) for key, pattern in scope.labels.items()}
         self._active = rule.active
         self._zone: tzinfo = ZoneInfo(rule.active.zone) if rule.active else UTC
-
-    def has_room(self, room: LiveRoom) -> bool:
-        return not self._has_users or any(map(self.has_user, room.users.values()))
 
     def has_user(self, user: LiveUser) -> bool:
         if not self.user(user.user_id):
@@ -42,6 +40,31 @@ class RuleScope:
 
     def is_active(self, now: float) -> bool:
         return self._active is None or is_active(self._active, datetime.fromtimestamp(now, self._zone))
+
+
+class Members:
+    """The users of a room at one moment: for all rules with the same globs of users they are looked at once."""
+
+    def __init__(self, room: LiveRoom) -> None:
+        self._room = room
+        self._known: dict[object, bool] = {}
+
+    def look(self, scope: RuleScope) -> Iterator[None]:
+        """Find whether one matches, in steps of one user."""
+        if scope.of_users in self._known:
+            return
+        found = False
+        for user in list(self._room.users.values()):
+            yield
+            if found := scope.has_user(user):
+                break
+        self._known[scope.of_users] = found
+
+    def match(self, scope: RuleScope) -> bool:
+        """Whether one does, or the scope names none."""
+        for _ in self.look(scope) if scope.names_users else ():
+            pass
+        return not scope.names_users or self._known[scope.of_users]
 
 
 def is_active(hours: Active, local: datetime) -> bool:

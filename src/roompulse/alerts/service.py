@@ -197,7 +197,7 @@ class AlertService:
 
     def firing(self, room_id: str | None = None) -> Sequence[Alert]:
         """Alerts that fire, of a room and its users or of all, most severe first; values may be those of before."""
-        return self._firing.of((self.version, self._evaluator.turns), self._clock(), room_id)
+        return self._firing.of((self.version, self._evaluator.open.turns), self._clock(), room_id)
 
     async def alerts(self, query: AlertQuery, state: str | None = None) -> list[Alert]:
         """Those that fire, then pending ones, then resolved ones; of each the newest first. Raises StoreError."""

@@ -9,7 +9,7 @@ from roompulse.alerts import words
 from roompulse.alerts.incident import Key
 from roompulse.alerts.metrics import OPS, Reader, ServerFigures, remembered, room_reader, server_reader, user_reader
 from roompulse.alerts.model import SEVERITIES, Rule, Subject
-from roompulse.alerts.scope import RuleScope
+from roompulse.alerts.scope import Members, RuleScope
 from roompulse.rooms.contract import LiveRoom, LiveUser
 
 
@@ -60,7 +60,7 @@ class CompiledRule:
         return self.rule.id, target.room_id, target.user_id
 
 
-def room_target(room_id: str, room: LiveRoom) -> Target:
+def room_target(room_id: str, room: LiveRoom, members: Members) -> Target:
     summary = room.summary()
     read = remembered(room_reader(summary))
     return Target(
@@ -69,7 +69,7 @@ def room_target(room_id: str, room: LiveRoom) -> Target:
         read,
         summary.aggregate.user_count,
         summary.stale,
-        lambda scope: scope.has_room(room),
+        members.match,
         lambda rule: words.of_room(rule, room, room_id, read),
     )
 

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from roompulse.alerts import scope as scope_module
 from roompulse.alerts.defaults import DEFAULT_RULES
-from roompulse.alerts.evaluator import JUDGED_AT_ONCE, ROOMS_AT_ONCE
+from roompulse.alerts.evaluator import LOOKS_AT_ONCE
 from roompulse.alerts.metrics import Readings
 from roompulse.alerts.model import Acknowledgement, Active, Condition, Rule, Scope
-from roompulse.alerts.scope import glob
+from roompulse.alerts.scope import RuleScope, glob
 from roompulse.alerts.silences import Silences
 from tests.builders import NOW
 from tests.unit.alerts.world import POOR, World, room_rule, rule, silence
@@ -389,7 +389,7 @@ def test_the_default_rules_tell_of_what_they_say() -> None:
 
 def test_what_changes_between_two_steps_of_a_tick_is_seen_by_the_next_one() -> None:
     world = World(rule())
-    rooms = [f"room-{number}" for number in range(3 * ROOMS_AT_ONCE)]
+    rooms = [f"room-{number}" for number in range(LOOKS_AT_ONCE)]
     for room_id in rooms:
         world.post("ada", 0, room_id)
     steps = world.evaluator.steps(world.now, Readings(world.now))
@@ -402,8 +402,29 @@ def test_what_changes_between_two_steps_of_a_tick_is_seen_by_the_next_one() -> N
 
 
 def test_many_users_of_one_room_are_looked_at_in_steps() -> None:
-    world = World(rule(), most=3 * JUDGED_AT_ONCE)
-    for number in range(3 * JUDGED_AT_ONCE):
+    world = World(rule(), most=3 * LOOKS_AT_ONCE)
+    for number in range(3 * LOOKS_AT_ONCE):
         world.post(f"u{number}", 20)
     assert len(list(world.evaluator.steps(world.now, Readings(world.now)))) == 3
-    assert sum(world.evaluator.counts().values()) == 3 * JUDGED_AT_ONCE
+    assert sum(world.evaluator.counts().values()) == 3 * LOOKS_AT_ONCE
+
+
+def test_users_of_rooms_are_looked_at_in_steps_and_once_for_all_rules_with_the_same_globs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = Mock(side_effect=RuleScope.has_user)
+    monkeypatch.setattr(RuleScope, "has_user", lambda *of: looks(*of))
+    users = [Scope(user="u*", labels={"app": app}) for app in ("first", "second", "third")]
+    world = World(*(room_rule(id=f"r{number}", scope=users[number % 3], when=[POOR]) for number in range(9)))
+    rooms = [f"room-{number}" for number in range(10)]
+    for room_id in rooms:
+        for number in range(30):
+            world.post(f"u{number}", 20, room_id, labels={"app": "third" if number == 29 else "other"})
+    counted = []
+    for _ in world.evaluator.steps(world.now, Readings(world.now)):
+        counted.append(looks.call_count)
+        looks.reset_mock()
+    assert sum(counted) + looks.call_count == len(rooms) * len(users) * 30
+    assert max(counted) <= LOOKS_AT_ONCE
+    assert {alert.rule_id for alert in world.alerts()} == {"r2", "r5", "r8"}
+    assert {alert.room_id for alert in world.alerts()} == set(rooms)
