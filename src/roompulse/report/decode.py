@@ -11,6 +11,7 @@ from roompulse.errors import BadRequest, BodyTooLarge
 from roompulse.report.ids import id_fault, label_fault, text_fault
 from roompulse.report.model import (
     MILLISECONDS_FROM,
+    Audio,
     CandidateType,
     Connection,
     Content,
@@ -19,18 +20,14 @@ from roompulse.report.model import (
     Entry,
     Event,
     LimitedBy,
+    Network,
     Protocol,
     Report,
     Role,
     Stream,
+    Video,
 )
 from roompulse.validation import plain_fault
-
-
-def _whole_to_int(number: str) -> int | float:
-    value = float(number)
-    return int(value) if value.is_integer() else value
-
 
 _NO_LABELS: Mapping[str, str] = {}
 _LONGEST_FAULT = 200
@@ -47,7 +44,11 @@ _CHOICES = {
 """The values of a field that has few."""
 
 _decoder = msgspec.json.Decoder(Report)
-_untyped_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_whole_to_int)
+_untyped_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+_unbounded_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=float)
+"""It reads 1e999 too, and takes several times as long."""
+_PARTS = Report, Entry, Stream, Video, Audio, Network, Device, Connection, Event
+_FIELDS = frozenset(name for part in _PARTS for name in part.__struct_encode_fields__)
 
 
 class Largest(Struct, frozen=True):
@@ -104,11 +105,27 @@ def _decode(text: str) -> Report:
     except msgspec.ValidationError as fault:
         # `1280.0` is accepted for an integer, and rare: only a body that failed costs a second decoding.
         try:
-            untyped = _untyped_decoder.decode(text)
+            untyped = _untyped(text)
         except msgspec.ValidationError:
             # A number with more digits than Python reads; only the typed decoder can name its field.
             raise fault from None
-        return msgspec.convert(untyped, Report)
+        return msgspec.convert(_with_integers(untyped), Report)
+
+
+def _untyped(text: str) -> Any:
+    try:
+        return _untyped_decoder.decode(text)
+    except msgspec.ValidationError:
+        return _unbounded_decoder.decode(text)
+
+
+def _with_integers(value: Any) -> Any:
+    """The same with integers in place of whole floats in the fields of a report; what else there is, stays."""
+    if isinstance(value, dict):
+        return {name: _with_integers(one) if name in _FIELDS else one for name, one in value.items()}
+    if isinstance(value, list):
+        return [_with_integers(one) if isinstance(one, dict) else one for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _event_in_seconds(event: Event) -> Event:

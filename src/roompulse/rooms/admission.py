@@ -77,11 +77,11 @@ class Admission:
 
     def check(self, received: Received) -> Problem | None:
         """Say why the report does not fit, or count it as applied and return None."""
-        newcomers = self._newcomers(received)
+        newcomers, senders = self._newcomers(received), dict[str, Counter[str]]()
         for scope, new in newcomers.items():
             admitted = self._admitted.get(scope, set())
             limit, refusal = self._limit(scope)
-            if self._live(scope) + len(admitted | new) > limit:
+            if self._live(scope, senders) + len(admitted | new) > limit:
                 return refusal
         if _ROOMS in newcomers and not newcomers[_ROOMS] <= self._admitted[_ROOMS]:
             starting = self._starting[received.sender] + 1
@@ -119,7 +119,8 @@ class Admission:
             newcomers[others].add(client)
         return newcomers
 
-    def _live(self, scope: Scope) -> int:
+    def _live(self, scope: Scope, senders: dict[str, Counter[str]]) -> int:
+        """How many there are already; `senders` keeps, by user, how many streams the reporter gives of each sender."""
         if scope.kind == "rooms":
             return len(self._rooms)
         room = self._rooms.get(scope.room)
@@ -131,10 +132,11 @@ class Admission:
             return len(room.users) - room.brought_in.total
         if scope.kind == "brought_in":
             return room.brought_in.by(scope.reporter)
-        streams = self._streams(room, scope.reporter, scope.user)
-        if scope.kind == "senders":
-            return len({sender for _, _, sender in streams if sender})
-        return sum(sender == scope.sender for _, _, sender in streams)
+        if scope.user not in senders:
+            streams = self._streams(room, scope.reporter, scope.user)
+            senders[scope.user] = Counter(sender for _, _, sender in streams)
+        given = senders[scope.user]
+        return len(given.keys() - {""}) if scope.kind == "senders" else given[scope.sender]
 
     def _limit(self, scope: Scope) -> tuple[float, Problem]:
         limits, retry_after = self._limits, self._retry_after

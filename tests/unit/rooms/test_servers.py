@@ -7,7 +7,7 @@ import pytest
 from roompulse.quality import rate_room
 from roompulse.report.model import Entry, Event, Received, Stream
 from roompulse.rooms import room
-from roompulse.rooms.admission import Limits
+from roompulse.rooms.admission import Admission, Limits
 from roompulse.rooms.grid import grid_of
 from roompulse.rooms.links import Reception
 from roompulse.rooms.memory import RoomsInMemory
@@ -204,6 +204,25 @@ class TestLimits:
         assert rooms.admit([of_server(NOW, Entry("u1", many))]) == [None]
         (problem,) = rooms.admit([of_server(NOW, Entry("u1", [gets("u3", "screen")]))])
         assert problem
+
+    def test_streams_that_are_there_are_gone_through_as_often_for_many_senders_as_for_one(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rooms = RoomsInMemory(Limits(rooms=9, room_users=999, user_streams=2), stale_after=15, leave_after=60)
+        looks: list[object] = []
+        streams = Admission._streams
+
+        def noted(*scope: Any) -> Any:
+            looks.append(scope)
+            return streams(*scope)
+
+        monkeypatch.setattr(Admission, "_streams", staticmethod(noted))
+        rooms.apply(of_server(NOW, Entry("u1", [gets(f"a{number}") for number in range(300)])))
+        for senders in (1, 300):
+            looks.clear()
+            more = of_server(NOW, Entry("u1", [gets(f"b{number}") for number in range(senders)]))
+            assert rooms.admit([more]) == [None]
+            assert len(looks) == 2
 
     def test_so_are_the_senders(self, rooms: RoomsInMemory) -> None:
         rooms.apply(of_server(NOW, Entry("u1", [gets(f"u{number}") for number in range(9)])))
