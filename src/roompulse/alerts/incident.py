@@ -35,7 +35,10 @@ class Change(Struct, frozen=True):
 
 
 class Incident:
-    """`cleared_at` is since when its conditions have not held; `due` when it has to be looked at, changed or not."""
+    """`cleared_at` is since when its conditions have not held; `due` when it has to be looked at, changed or not.
+
+    `made` is the newest alert that was made of it, with all that it says and that can change.
+    """
 
     __slots__ = (
         "acknowledged",
@@ -44,6 +47,7 @@ class Incident:
         "fired_at",
         "id",
         "key",
+        "made",
         "resolved_at",
         "started_at",
         "text",
@@ -66,6 +70,7 @@ class Incident:
         self.worst: float | None = None
         self.text = ""
         self.acknowledged: Acknowledgement | None = None
+        self.made: tuple[object, Alert] | None = None
 
     @classmethod
     def restored(cls, alert: Alert, told_at: float | None) -> "Incident":
@@ -77,6 +82,7 @@ class Incident:
 
     def forget(self, subject: Subject) -> None:
         """Name a user no more who is to be erased."""
+        self.made = None
         self.text = subject.in_sentence(self.text)
         if note := self.acknowledged:
             self.acknowledged = replace(note, note=subject.in_words(note.note) or "")
@@ -104,6 +110,13 @@ class Incident:
             self.worst = value
 
     def alert(self, rule: Rule, silenced_until: float | None) -> Alert:
+        """The same as before where nothing has changed: pages list thousands again as one of them is silenced."""
+        state = rule, silenced_until, self.state, self.text, self.value, self.worst, self.acknowledged
+        if (made := self.made) is None or made[0] != state:
+            made = self.made = state, self._alert(rule, silenced_until)
+        return made[1]
+
+    def _alert(self, rule: Rule, silenced_until: float | None) -> Alert:
         condition = rule.when[0]
         _, room_id, user_id = self.key
         return Alert(

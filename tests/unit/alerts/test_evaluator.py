@@ -226,6 +226,22 @@ def test_a_silence_that_is_deleted_ends() -> None:
     assert world.sent() == [FIRED]
 
 
+def test_only_the_alert_that_is_silenced_or_acknowledged_is_made_anew() -> None:
+    world = World(rule(when=[Condition("packet_loss", ">", 5)]))
+    world.tick(1, {"ada": 20.0, "bo": 20.0, "cy": 20.0})
+    ada, bo, cy = world.evaluator.firing()
+    world.evaluator.set_silences([silence(user_id="ada")])
+    assert world.evaluator.acknowledge(bo.id, Acknowledgement("dee", NOW, ""))
+    silenced, acknowledged, same = world.evaluator.firing()
+    assert silenced == replace(ada, silenced_until=NOW + 100)
+    assert acknowledged == replace(bo, acknowledged=Acknowledgement("dee", NOW, ""))
+    assert same is cy
+    world.evaluator.set_silences([])
+    assert world.evaluator.firing()[0] == ada
+    world.tick(1, {"ada": 30.0, "bo": 20.0, "cy": 40.0})
+    assert [one.value for one in world.evaluator.firing()] == [30, 20, 40]
+
+
 @pytest.mark.parametrize("other", [{"rule_id": "r2"}, {"room_id": "room-2"}, {"user_id": "bo"}])
 def test_a_silence_is_about_what_it_names(other: dict[str, str]) -> None:
     world = World(rule())
