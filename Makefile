@@ -55,7 +55,7 @@ servers: .venv/dev
 	$(BIN)/python -m tests.postgres_server
 
 unit: servers ## Run the tests that need no browser; with ENGINE=postgres those of the API alone, on three workers
-	$(PYTEST) 3 tests
+	$(PYTEST) 2 tests
 
 shared: servers ## Run the tests of the API on PostgreSQL that are about what workers share
 	ENGINE=postgres $(PYTEST) 2 $(SHARED:%=tests/api/test_%.py)
