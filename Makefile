@@ -55,7 +55,7 @@ servers: .venv/dev
 	$(BIN)/python -m tests.postgres_server
 
 unit: servers ## Run the tests that need no browser; with ENGINE=postgres those of the API alone, on three workers
-	$(PYTEST) 3 tests
+	$(PYTEST) 2 tests
 
 shared: servers ## Run the tests of the API on PostgreSQL that are about what workers share
 	ENGINE=postgres $(PYTEST) 2 $(SHARED:%=tests/api/test_%.py)
@@ -91,7 +91,8 @@ browsers: .venv/dev ## Run the core of the tests of pages in Firefox and in WebK
 
 soak: .venv/dev ## Kill the server hundreds of times under load, and leave pages open for an hour, to see whether they grow
 	$(BIN)/python -m e2e.chromium
-	ROOMPULSE_SOAK=3600 $(BIN)/pytest --numprocesses 2 e2e/test_growth.py tests/process/test_crash.py tests/process/test_power_loss.py
+	ROOMPULSE_SOAK=3600 $(BIN)/pytest --numprocesses 2 e2e/test_growth.py tests/process/test_crash.py tests/process/test_power_loss.py \
+	  tests/postgres/test_parity.py
 
 fuzz: .venv/dev ## Try 100,000 made-up reports, and keep what is new in tests/corpus
 	$(BIN)/python -m tests.fuzz 100000
