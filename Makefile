@@ -60,7 +60,7 @@ unit: servers ## Run the tests that need no browser; with ENGINE=postgres those 
 shared: servers ## Run the tests of the API on PostgreSQL that are about what workers share
 	ENGINE=postgres $(PYTEST) 2 $(SHARED:%=tests/api/test_%.py)
 
-# One after the other: the tests that need no browser wait for most of their time, and are run beside both.
+# One after the other, beside the tests that need no browser.
 e2e-and-shared: servers
 	@$(MAKE) --no-print-directory e2e
 	@$(MAKE) --no-print-directory shared

@@ -164,7 +164,7 @@ class Ingest:
         if any(self._is_new(waiting.received.report) for waiting in batch):
             await self._follower.present()  # Whom it brings may be there already, by another worker.
         else:
-            self._follower.expire()
+            self._follower.make_room()
         problems = self._rooms.admit([waiting.received for waiting in batch])
         admitted = []
         for waiting, problem in zip(batch, problems, strict=True):

@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from math import floor
-from secrets import token_hex
 
 from msgspec.structs import replace
 
@@ -225,7 +225,7 @@ class AlertService:
 
     async def add_rule(self, rule: Rule, channels: Iterable[str]) -> Rule:
         """The rule with its id; raises BadRequest for one that cannot be."""
-        return await self._put_rule(replace(rule, id=token_hex(8)), channels, is_new=True)
+        return await self._put_rule(replace(rule, id=secrets.token_hex(8)), channels, is_new=True)
 
     async def change_rule(self, rule_id: str, rule: Rule, channels: Iterable[str]) -> Rule:
         """Raises BadRequest, and NotFound."""
@@ -269,7 +269,7 @@ class AlertService:
             raise BadRequest("$.until: must be within a year from now")
         if silence.rule_id is not None and silence.rule_id not in self._rules:
             raise BadRequest("$.rule_id: there is no such rule")
-        silence = replace(silence, id=token_hex(8))
+        silence = replace(silence, id=secrets.token_hex(8))
         async with self._changing():
             if len(self.silences) >= MAX_SILENCES:
                 raise BadRequest(f"$: there are {MAX_SILENCES} silences already, the maximum")
