@@ -11,7 +11,7 @@ from roompulse.events.model import EventQuery
 from roompulse.report.model import Entry
 from roompulse.rooms.admission import Limits
 from roompulse.settings import Settings
-from tests.builders import NOW, body, received, stream
+from tests.builders import NOW, body, network, received, report, stream
 from tests.conftest import Clock, client_of
 from tests.unit.test_ingest import World, outcomes, settled
 
@@ -133,6 +133,19 @@ async def test_what_append_returns_of_others_is_shown_before_its_own(world: Worl
         await world.post("u1")
     assert world.user_ids() == ["u1", "u2"]
     assert world.log.others == []
+
+
+async def test_a_level_is_dated_by_the_report_that_says_it_whoever_takes_the_next_one(world: World) -> None:
+    poor = [Entry("u1", [stream(network=network(packet_loss=9))])]
+    async with world.running():
+        await world.post("u1")
+        world.clock.advance(5)
+        world.log.others = [received(NOW + 2, metrics=poor)]
+        await world.ingest.submit(report(metrics=poor))
+    world.clock.advance(10)
+    await world.follower.present()
+    events, _ = await world.timeline.find(EventQuery("room-1"))
+    assert [event.time - NOW for event in events if event.kind == "level_changed"] == [2]
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 15, 20, 59])
