@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import cache
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from argon2 import PasswordHasher
 
+from roompulse.access import passwords
 from roompulse.access.keys import digest_of
 from roompulse.access.model import Operator, Role, SignIn
 from roompulse.access.store import AccessStore
@@ -26,10 +27,14 @@ SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
 
 
-@cache
 def password_hash() -> str:
-    """That of PASSWORD, made once as it takes long."""
-    return PasswordHasher().hash(PASSWORD)
+    """The hash of PASSWORD with today's parameters, made once as it takes long."""
+    return _hash_by(passwords.PasswordHasher)
+
+
+@cache
+def _hash_by(hasher: Callable[[], PasswordHasher]) -> str:
+    return hasher().hash(PASSWORD)
 
 
 async def add_operators(settings: Settings, **roles: Role) -> None:
