@@ -2,17 +2,16 @@
 
 import re
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from functools import cache
 from typing import Any
 
 import httpx
-from argon2 import PasswordHasher
 
-from roompulse.access import passwords
 from roompulse.access.keys import digest_of
 from roompulse.access.model import Operator, Role, SignIn
+from roompulse.access.passwords import Passwords
 from roompulse.access.store import AccessStore
 from roompulse.engines import access_of
 from roompulse.settings import Settings
@@ -29,12 +28,12 @@ NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
 
 def password_hash() -> str:
     """The hash of PASSWORD with today's parameters, made once as it takes long."""
-    return _hash_by(passwords.PasswordHasher)
+    return _hash(Passwords()._unmatchable)
 
 
 @cache
-def _hash_by(hasher: Callable[[], PasswordHasher]) -> str:
-    return hasher().hash(PASSWORD)
+def _hash(_parameters: str) -> str:
+    return Passwords()._hasher.hash(PASSWORD)
 
 
 async def add_operators(settings: Settings, **roles: Role) -> None:
