@@ -81,13 +81,6 @@ class Follower:
         self._timeline.look(now)
         return changed
 
-    def make_room(self) -> None:
-        """Let those go who are due, before reports are admitted. What happened is found with the next ones.
-
-        Earlier reports of other workers may not be here yet, so this is not the present.
-        """
-        self._hub.publish(self._rooms.expire(self._clock()))
-
     def expire(self) -> None:
         """Bring the live rooms and the intake to the present time, and publish the changes."""
         now = self._clock()

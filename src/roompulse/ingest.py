@@ -161,11 +161,13 @@ class Ingest:
             waiting.refuse(_not_saved(f"not saved within {self._commit_timeout:g} s"))
 
     async def _take(self, batch: Sequence[_Waiting]) -> None:
-        if any(self._is_new(waiting.received.report) for waiting in batch):
+        reports = [waiting.received for waiting in batch]
+        if is_present := any(self._is_new(received.report) for received in reports):
             await self._follower.present()  # Whom it brings may be there already, by another worker.
-        else:
-            self._follower.make_room()
-        problems = self._rooms.admit([waiting.received for waiting in batch])
+        problems = self._rooms.admit(reports)
+        if any(problems) and not is_present:
+            await self._follower.present()  # What has left meanwhile has made room.
+            problems = self._rooms.admit(reports)
         admitted = []
         for waiting, problem in zip(batch, problems, strict=True):
             if problem is None:
