@@ -108,7 +108,7 @@ class Delivery(Struct, frozen=True):
     message: Message
     """The message."""
     attempts: int
-    """Attempts so far."""
+    """How often it was attempted."""
     next_at: float | None
     """Next attempt, Unix seconds; None if there is none."""
     done_at: float | None

@@ -276,7 +276,7 @@ def _errors() -> Iterator[None]:
 
 
 def _of_driver(error: StoreError) -> BaseException | None:
-    """asyncpg's error, which SQLAlchemy wraps twice."""
+    """The error of asyncpg, which SQLAlchemy wraps twice."""
     return getattr(getattr(error.__cause__, "orig", None), "__cause__", None)
 
 

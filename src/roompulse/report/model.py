@@ -89,7 +89,7 @@ class Audio(Struct, frozen=True, gc=False):
     sample_rate: Annotated[int, Meta(ge=0, le=10**6)] | None = None
     """Hz."""
     channels: Annotated[int, Meta(ge=0, le=64)] | None = None
-    """Number of channels."""
+    """How many channels it has."""
     bitrate: KilobitsPerSecond | None = None
     """kbit/s."""
     codec: ShortText | None = None
