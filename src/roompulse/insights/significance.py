@@ -2,10 +2,11 @@
 
 The minutes of one user are no independent trials, so users are the sampling units. CLUSTERS clusters are formed by a
 hash of their id, in every minute the same; the method of random groups (Wolter: "Introduction to Variance
-Estimation", 2007, chapter 2) takes the variance of a difference of shares from how these clusters differ. The test compares all clusters
-with the share that both sides would have if there were no difference, which makes it a robust score test: it rejects
-seldom enough in small samples, where a Wald test does not (Guo, Pan, Connett, Hannan, French: "Small-sample performance
-of the robust score test and its modifications in generalized estimating equations", Statistics in Medicine 24, 2005).
+Estimation", 2007, chapter 2) takes the variance of a difference of shares from how these clusters differ. The test
+compares all clusters with the share that both sides would have if there were no difference, which makes it a robust
+score test: it rejects seldom enough in small samples, where a Wald test does not (Guo, Pan, Connett, Hannan, French:
+"Small-sample performance of the robust score test and its modifications in generalized estimating equations",
+Statistics in Medicine 24, 2005).
 Its statistic is never above the square root of the number of clusters that have users, so few users are never
 significant. Where few users of many are poor, a group may have none of them by chance, and its own clusters then seem
 not to differ: so the variance is at least that of both sides together, by their design effect (Rao, Scott: "A simple
