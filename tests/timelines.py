@@ -11,7 +11,7 @@ from roompulse.rooms.contract import RoomChanges
 
 
 class FakeEvents:
-    """Keeps what is added in a list; `fails` makes that fail."""
+    """Keeps added events in a list; `fails` makes that fail."""
 
     def __init__(self) -> None:
         self.kept: list[tuple[str, TimelineEvent]] = []
