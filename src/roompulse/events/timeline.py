@@ -1,8 +1,9 @@
 """The timelines of all rooms: events are found a few times a second, shown at once and saved shortly after."""
 
-from asyncio import Lock, create_task, shield, wait
+from asyncio import CancelledError, Lock, create_task, shield
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -209,8 +210,10 @@ class Timeline:
         saving = create_task(self._add_and_tell(some))
         try:
             await shield(saving)
-        finally:
-            await wait([saving])  # To its end where this is cancelled: else it would not be known what is saved.
+        except CancelledError:
+            with suppress(StoreError):
+                await saving  # To its end: else it would not be known what is saved.
+            raise
 
     async def _add_and_tell(self, some: list[tuple[str, TimelineEvent]]) -> None:
         self._saving = some
@@ -244,7 +247,7 @@ class _Budget:
     """Bounds the events that senders cause: each interval, so many of a room and of each of its users."""
 
     def __init__(self) -> None:
-        self._since = 0.0
+        self._since: float | None = None
         self._kept: Counter[tuple[str, str | None]] = Counter()
         self._dropped: Counter[str] = Counter()
 
@@ -262,6 +265,8 @@ class _Budget:
         Intervals are those of the wall clock, so that all workers tell the same.
         """
         since = now // INTERVAL * INTERVAL
+        if self._since is None:
+            self._since = since
         if since == self._since:
             return []
         at = min(now, self._since + INTERVAL)
