@@ -1,4 +1,4 @@
-"""create_app: routes are built and wired here, over what `core.py` has."""
+"""create_app: routes are built and wired here, on top of `core.py`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -215,7 +215,7 @@ def _report_auth(core: Core) -> ReportAuth:
 
 
 def _present(core: Core) -> CurrentValues:
-    """What /metrics looks up when it is asked for."""
+    """The gauges that /metrics reads at the scrape."""
     gauges: Gauges = {
         "queue_reports": ("Reports that wait for their commit", lambda: core.ingest.waiting),
         "viewers": ("Open streams", lambda: core.hub.viewers),

@@ -1,4 +1,4 @@
-"""What takes reports, keeps them and shows them: built, wired and run here."""
+"""The parts that accept, store and show reports: built, wired and run here."""
 
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -59,7 +59,7 @@ from roompulse.web.sse.stream import EventStreams
 
 
 class Core:
-    """What takes reports, keeps them and shows them, whatever asks for it."""
+    """The parts that accept, store and show reports, independent of HTTP."""
 
     def __init__(self, settings: Settings, clock: WallClock) -> None:
         self.settings = settings
@@ -197,7 +197,7 @@ class Core:
                 self.hub.refresh(everywhere=True)
 
     async def forget(self, subject: Subject) -> int:
-        """Drop what is kept of it in memory and by access control; returns how many rows that were."""
+        """Drop its data in memory and in access control; returns how many rows that were."""
         await self.others.everywhere(Forget(subject))
         await self.others.until_heard()
         await erase_mentions(self.database, subject)
@@ -226,7 +226,7 @@ class Core:
             self.database.read_failed = self.health.read_failed
             with self.reader.running():
                 with self.database.startup_errors():
-                    # Where there are others, one of them may be about to save the newest minute.
+                    # With other workers, one of them may be about to save the newest minute.
                     await self.recorder.load(None if self.engine.is_shared else self.ingest.intake.newest)
                 async with background(*self._jobs()), taking(self.ingest, self.hub):
                     yield
@@ -261,7 +261,7 @@ class Core:
         ]
 
     def _jobs_of_one(self) -> list[Coroutine[Any, Any, None]]:
-        """What runs in one of all processes that use the database."""
+        """The jobs that run in only one of the processes that use the database."""
         store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
         return [
             Snapshots(store, self.rooms, self.trends, clock, interval).run(),

@@ -56,7 +56,7 @@ class BadRequest(Problem):
 
 
 class Unauthorized(Problem):
-    """The caller is not authenticated, or no longer."""
+    """The caller is not authenticated, or no longer is."""
 
     status = 401
     reason = "unauthorized"
@@ -127,4 +127,4 @@ class DatabaseLostError(StoreError):
 
 
 class DatabaseDamagedError(DatabaseLostError):
-    """The file is damaged: it is not written any more, which could make it worse."""
+    """The file is damaged: it is no longer written, which could make it worse."""

@@ -1,4 +1,4 @@
-"""Live rooms follow the log: what is committed is applied and published in its order."""
+"""Live rooms follow the log: committed reports are applied and published in its order."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -56,7 +56,7 @@ class Follower:
         """Fill the live rooms from stored reports after a restart, as far back as reports still have an effect."""
         now = self._clock()
         async for received in self._log.recent(now - leave_after - FRAME_RATE_WINDOW):
-            # As the first time: otherwise users who had left would come back where the clock was set back since then.
+            # As before the restart: otherwise users who had left would come back if the clock was set back since then.
             self._rooms.expire(received.at)
             self._rooms.apply(received)
             self.intake.newest = received.at
@@ -64,7 +64,7 @@ class Follower:
         self._present = self._known = now
 
     async def present(self) -> None:
-        """Bring the live rooms to the present: to all that is committed by now, and to the present time.
+        """Bring the live rooms to the present: to all committed reports, and to the present time.
 
         While the database fails, they stay as they were known, but for what is due by time where this process is alone.
         Callers who come while the log is read share the next read.
@@ -74,7 +74,7 @@ class Follower:
         self.expire()
 
     def apply(self, committed: Sequence[Received]) -> None:
-        """Show what a call of the log returned."""
+        """Apply and publish what a call of the log returned."""
         if not committed:
             return
         if self._others_within is not None:
@@ -82,7 +82,7 @@ class Follower:
         changed = {received.report.room_id for received in committed}
         for received in committed:
             if received.at > self._present:
-                # A process that stood still finds what came due before each report, as those who did not.
+                # A process that was suspended applies what was due before each report, as other processes do.
                 changed |= self._expire(received.at)
             self._rooms.apply(received)
             self._timeline.reported(received)
@@ -143,9 +143,9 @@ class Follower:
 
 
 class _Shared:
-    """Calls of a function that reads what is new: callers who come while it runs share its next run.
+    """Calls of a function that reads news: callers that arrive while it runs share its next run.
 
-    One that is under way may have begun before what they ask for was there.
+    The current run may have begun before the data that they need was committed.
     """
 
     def __init__(self, run: Callable[[], Awaitable[None]]) -> None:
@@ -156,7 +156,7 @@ class _Shared:
     async def __call__(self) -> None:
         next_run = self._begun + 1
         async with self._lock:
-            if self._done < next_run:  # also where the run that was to be shared has been cancelled
+            if self._done < next_run:  # also where the shared run has been cancelled
                 self._begun += 1
                 run = self._begun
                 await self._run()

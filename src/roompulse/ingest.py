@@ -89,11 +89,11 @@ class Ingest:
         clock.on_jump(self._clock_was_set)
 
     async def submit(self, report: Report, sender: str = "", *, by_token: bool = False) -> None:
-        """Return once the report is committed and shown; raises what `begin` raises, and what its future does."""
+        """Return once the report is committed and shown; raises the errors of `begin` and of its future."""
         await self.begin(report, sender, by_token=by_token)
 
     def begin(self, report: Report, sender: str = "", *, by_token: bool = False) -> asyncio.Future[None]:
-        """Let the report be committed and shown, and return a future that is done then.
+        """Queue the report to be committed and shown, and return a future that is done then.
 
         `sender` and `by_token` are as in `Received`.
 
@@ -144,14 +144,14 @@ class Ingest:
         self._wake.set()
 
     def _clock_was_set(self, jump: float, _now: float) -> None:
-        """Keep the age of reports: none waits for longer because a clock was set."""
+        """Keep the ages of reports: setting the clock makes no commit overdue."""
         for waiting in self._queue:
             waiting.received = replace(waiting.received, at=waiting.received.at + jump)
         if self._saving_since is not None:
             self._saving_since += jump
 
     def give_up(self) -> None:
-        """Reject the reports whose commit is overdue. Those of the commit under way may still be saved."""
+        """Reject the reports whose commit is overdue. Reports of the current commit may still be saved."""
         too_old = self._clock() - self._commit_timeout
         if self._saving_since is not None and self._saving_since <= too_old:
             self._health.failed(f"a commit takes more than {self._commit_timeout:g} s")
@@ -163,10 +163,10 @@ class Ingest:
     async def _take(self, batch: Sequence[_Waiting]) -> None:
         reports = [waiting.received for waiting in batch]
         if is_present := any(self._is_new(received.report) for received in reports):
-            await self._follower.present()  # Whom it brings may be there already, by another worker.
+            await self._follower.present()  # Another worker may have added its users already.
         problems = self._rooms.admit(reports)
         if any(problems) and not is_present:
-            await self._follower.present()  # What has left meanwhile has made room.
+            await self._follower.present()  # Users that left meanwhile have made room.
             problems = self._rooms.admit(reports)
         admitted = []
         for waiting, problem in zip(batch, problems, strict=True):
@@ -182,7 +182,7 @@ class Ingest:
                 await self._save_one_by_one(admitted)
 
     async def _save(self, batch: Sequence[_Waiting]) -> bool:
-        """Commit these reports, show and answer them; whether they could be committed."""
+        """Commit these reports, show and answer them; returns whether they could be committed."""
         self._meters.batch.observe(len(batch))
         try:
             with self._meters.commit.time():
@@ -204,7 +204,7 @@ class Ingest:
         return True
 
     def _is_new(self, report: Report) -> bool:
-        """Whether a report is of or about a user who is not known here."""
+        """Whether a report is by or about a user who is not known here."""
         room = self._rooms.get(report.room_id)
         users = room.users if room else {}
         return report.user_id not in users or any(entry.user_id not in users for entry in report.metrics)
@@ -236,7 +236,7 @@ def _not_saved(message: str) -> Unavailable:
 
 @asynccontextmanager
 async def taking(ingest: Ingest, hub: Hub) -> AsyncIterator[None]:
-    """Take reports; at the end, streams are told first and what waits is still saved."""
+    """Accept reports; at the end, streams end first and waiting reports are still saved."""
     taking = asyncio.create_task(ingest.run())
     try:
         yield

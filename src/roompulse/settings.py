@@ -148,7 +148,7 @@ def load_settings(environment: Mapping[str, str], flags: Mapping[str, Any]) -> S
 
 
 def unknown_names(environment: Mapping[str, str]) -> list[str]:
-    """Variables that begin like settings but are unknown: most likely typing errors."""
+    """Variables that begin like settings but are unknown: most likely typos."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.__struct_fields__} | OF_COMMANDS
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 

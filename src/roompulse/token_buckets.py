@@ -3,7 +3,7 @@
 from roompulse.bounded import BoundedMap
 
 MOST = 20_000
-"""Buckets that are remembered; a forgotten one begins full again."""
+"""Buckets that are remembered; a dropped one begins full again."""
 
 
 class Buckets:
@@ -28,6 +28,6 @@ class Buckets:
 
     def _tokens(self, key: str, now: float) -> float:
         tokens, since = self._buckets.peek(key) or (self._size, now)
-        if since > now:  # the clock was set back: without this, no token would be added until it is as late again
+        if since > now:  # the clock was set back: without this, no token would be added until it has caught up
             self._buckets.put(key, (tokens, now))
         return min(self._size, tokens + max(0.0, now - since) * self.rate)

@@ -1,4 +1,4 @@
-"""Finds events: what changed in live rooms since they were last looked at. Pure, and by the clock that is handed in."""
+"""Finds events: what changed in live rooms since the last comparison. Pure; the time is passed in."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,14 +16,14 @@ from roompulse.rooms.contract import ChangedUser, LiveRoom, RoomChanges
 from roompulse.rooms.rated_samples import place_in_history
 
 SETTLED_AT_ONCE = 500
-"""Levels and verdicts that begin to count in one look; in an incident of all users, the rest waits for the next."""
+"""Levels and verdicts that settle in one comparison; in an incident of all users, the rest waits for the next."""
 
 Found = tuple[str, TimelineEvent]
 """The room, and what happened in it."""
 
 
 class Detector:
-    """A level or a verdict counts once it has lasted for `hold` seconds; `stale_after` is that of the live rooms."""
+    """A level or a verdict counts once it has lasted for `hold` seconds; `stale_after` as in the live rooms."""
 
     def __init__(self, rooms: RoomChanges, hold: float, stale_after: float) -> None:
         self._rooms = rooms
@@ -85,11 +85,11 @@ class Detector:
         """Continue after a restart: what happened while the server was not running.
 
         `stored` has, by room, the events of STATE_KINDS since the room started, for every room that was live when the
-        server ended. One without any is of a version that stored none, and taken as it is.
+        server stopped. A room without any is from a version that stored none, and its present state is used.
         """
         for room_id, events in stored.items():
             self._tracks[room_id] = track_of(events) if events else self._as_it_is(room_id)
-        # Of what was rebuilt, only how it ended counts: what was before is stored.
+        # Only the final state of the rebuilt rooms counts: earlier changes are stored.
         for room, users in {room.room_id: (room, users) for room, users in self._rooms.take_changes()}.values():
             self._compare_rebuilt(room, {user.user_id: user for user in users}.values())
         for room_id, track in list(self._tracks.items()):
@@ -193,7 +193,7 @@ class Detector:
             self._pending[room.room_id, user.user_id] = known.level
 
     def _settle(self, now: float) -> None:
-        """Let count what has lasted for long enough. What was good from the start is no news."""
+        """Settle values that have lasted long enough. A level that is good from the start makes no event."""
         due = [key for key, held in self._pending.items() if now - held.since >= self._hold]
         for room_id, user_id in islice(due, SETTLED_AT_ONCE):
             del self._pending[room_id, user_id]

@@ -25,7 +25,7 @@ longer."""
 SAVE_EVERY = 1.0
 
 MOST_REPORTED, MOST_OF_USER, INTERVAL = 1000, 100, 10.0
-"""Events of the kinds REPORTED that are kept of a room, and of one of its users, in so many seconds."""
+"""Events of the kinds REPORTED kept for a room, and for one of its users, in so many seconds."""
 
 _SAVED_AT_ONCE = 500
 """Events of one transaction, for which reports wait."""
@@ -43,9 +43,9 @@ _ROOMS_WITH_TAIL = 2_000
 
 
 class Recorded(NamedTuple):
-    """An event with its number, which grows, and its place in the tail of its room, that of the one TAIL before.
+    """An event with its number, which grows, and the number of the event TAIL before it in its room.
 
-    It takes the place of the event `instead_of`, a note that was edited or, where `event` is None, removed.
+    It replaces the event `instead_of`, a note that was edited or, where `event` is None, removed.
     """
 
     number: int
@@ -85,7 +85,7 @@ class Timeline:
         self._budget = _Budget()
 
     def reported(self, received: Received) -> None:
-        """Note the events of a committed report; they are found with the next look."""
+        """Note the events of a committed report; they are found with the next comparison."""
         if received.report.events:
             self._detector.reported(received)
 
@@ -101,7 +101,7 @@ class Timeline:
         return self._detector.next_due()
 
     async def resume(self, room_ids: Iterable[str]) -> None:
-        """Continue after a restart: `room_ids` are rooms that were live when the server ended, with events or without.
+        """Continue after a restart: `room_ids` are rooms that were live when the server stopped.
 
         Raises StoreError when the database fails.
         """
@@ -110,7 +110,7 @@ class Timeline:
             self.record(room_id, event)
 
     def record(self, room_id: str, event: TimelineEvent) -> None:
-        """Show an event of a room, and save it soon. One that equals a recent one is that one: a report came twice."""
+        """Show an event of a room, and save it soon. One equal to a recent one is dropped: a report arrived twice."""
         event = replace(event, time=round(event.time, 3))
         if event.kind in REPORTED and not self._budget.has_room(room_id, event.user_id):
             return
@@ -121,7 +121,7 @@ class Timeline:
             self._unsaved.append((room_id, event))
 
     def told(self, shown: Shown) -> None:
-        """Show what another worker has found, or what an operator has noted."""
+        """Show another worker's event, or an operator's note."""
         if shown.event and shown.event.kind in _HELD:
             self._detector.told(shown.room_id, shown.event)
         if shown.instead_of is not None:
@@ -130,7 +130,7 @@ class Timeline:
             self.show(shown.room_id, shown.event)
 
     def show(self, room_id: str, event: TimelineEvent) -> bool:
-        """Show an event that is saved already, or will be; whether it is a new one."""
+        """Show an event that is saved, or will be; returns whether it is a new one."""
         tail = self._tails.get(room_id) or deque(maxlen=TAIL)
         if any(event == known.event for known in tail):
             return False
@@ -138,7 +138,7 @@ class Timeline:
         return True
 
     def correct(self, room_id: str, before: TimelineEvent, after: TimelineEvent | None) -> None:
-        """Show a stored event as it is now, or no more."""
+        """Show a stored event as it is now, or its removal."""
         tail = self._tails.get(room_id) or deque(maxlen=TAIL)
         kept = deque((one for one in tail if one.event != before), maxlen=TAIL)
         self._append(room_id, kept, after, before)
@@ -156,7 +156,7 @@ class Timeline:
         self._publish([room_id])
 
     def tail(self, room_id: str, after: int = 0) -> Sequence[Recorded]:
-        """The newest events of a room that were recorded since the start, or after the event of this number."""
+        """The newest events of a room recorded since the start, or after the event of this number."""
         return [one for one in self._tails.peek(room_id) or () if one.number > after]
 
     async def find(self, query: EventQuery) -> tuple[list[TimelineEvent], int]:
@@ -186,7 +186,7 @@ class Timeline:
         return [event for room_id, event in [*self._saving, *self._unsaved] if query.matches(room_id, event)]
 
     def forget(self) -> None:
-        """Drop the newest events in memory, since stored ones were erased. Those that are not saved yet came later."""
+        """Drop the newest events in memory, since stored ones were erased. Unsaved ones are more recent, and stay."""
         self._tails.clear()
 
     async def run(self) -> None:
@@ -234,7 +234,7 @@ class Timeline:
 def _then(
     portions: Iterator[Sequence[TimelineEvent]], waiting: Sequence[TimelineEvent]
 ) -> Iterator[Sequence[TimelineEvent]]:
-    """Portions of stored events, and then those that waited and are not among them."""
+    """Portions of stored events, and then the waiting ones that are not among them."""
     for portion in portions:
         known = set(portion)
         waiting = [event for event in waiting if event not in known]
@@ -244,7 +244,7 @@ def _then(
 
 
 class _Budget:
-    """Bounds the events that senders cause: each interval, so many of a room and of each of its users."""
+    """Bounds the events that senders cause: so many of a room and of each user in each interval."""
 
     def __init__(self) -> None:
         self._since: float | None = None
@@ -262,7 +262,7 @@ class _Budget:
     def over(self, now: float) -> list[tuple[str, TimelineEvent]]:
         """At the end of an interval, an event for each room of which some were dropped in it.
 
-        Intervals are those of the wall clock, so that all workers tell the same.
+        Intervals are aligned to the wall clock, so that all workers find the same.
         """
         since = now // INTERVAL * INTERVAL
         if self._since is None:

@@ -1,4 +1,4 @@
-"""How many rooms, users and streams may be live. What exceeds a limit is refused, never dropped in silence."""
+"""How many rooms, users and streams may be live. Reports over a limit are rejected, never silently dropped."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from roompulse.token_buckets import Buckets
 
 
 class Limits(Struct, frozen=True):
-    """`room_users` bounds the users of a room who report, and from how many on no others are taken.
+    """`room_users` bounds the users of a room who report; from so many users on, no others are added.
 
-    `user_streams` bounds the streams that one reporter gives about one user, of a media server's those of each sender
+    `user_streams` bounds the streams that one reporter gives about one user, for a media server those of each sender
     that the user receives; `reported_users`, the users that do not report themselves and that one room token brings in;
     `sender_rooms`, the rooms that one sender may start in a minute. None is no limit.
     """
@@ -31,14 +31,14 @@ class Limits(Struct, frozen=True):
 
 
 class Starts:
-    """The rooms that each sender may start now: a bucket of a minute's worth. Only a room that starts takes of it."""
+    """The rooms that each sender may start now: a bucket of a minute's worth. Only a room that starts costs a token."""
 
     def __init__(self, rooms_a_minute: int | None) -> None:
         self._most = rooms_a_minute
         self._buckets = Buckets(rooms_a_minute / 60, rooms_a_minute) if rooms_a_minute else None
 
     def refusal(self, sender: str, now: float, count: int) -> Problem | None:
-        """Say why a sender may not start `count` rooms now, or return None."""
+        """Why a sender may not start `count` rooms now, or None."""
         if not (self._buckets and sender) or not (wait := self._buckets.wait(sender, now, count)):
             return None
         message = f"$.room_id: more than {self._most} new rooms a minute from one sender"
@@ -51,7 +51,7 @@ class Starts:
 
 
 class Scope(NamedTuple):
-    """What has a limit of its own: all rooms, the users of a room or those of them who report, and so on."""
+    """Everything that has a limit: all rooms, the users of a room, its reporting users, and so on."""
 
     kind: Literal["rooms", "reporters", "users", "brought_in", "senders", "streams"]
     room: str = ""
@@ -76,7 +76,7 @@ class Admission:
         self._starting: Counter[str] = Counter()
 
     def check(self, received: Received) -> Problem | None:
-        """Say why the report does not fit, or count it as applied and return None."""
+        """Why the report does not fit, or None, and it counts as applied."""
         newcomers, senders = self._newcomers(received), dict[str, Counter[str]]()
         for scope, new in newcomers.items():
             admitted = self._admitted.get(scope, set())
@@ -91,7 +91,7 @@ class Admission:
         for scope, new in newcomers.items():
             self._admitted[scope] |= new
             if scope.kind == "reporters":
-                # Others who report on it bring in nobody new.
+                # Other reporters about it add no user.
                 self._admitted[Scope("users", scope.room)] |= new
         return None
 
@@ -120,7 +120,7 @@ class Admission:
         return newcomers
 
     def _live(self, scope: Scope, senders: dict[str, Counter[str]]) -> int:
-        """How many there are already; `senders` keeps, by user, how many streams the reporter gives of each sender."""
+        """Current counts; `senders` keeps, by user, how many streams of each sender the reporter gives."""
         if scope.kind == "rooms":
             return len(self._rooms)
         room = self._rooms.get(scope.room)

@@ -36,7 +36,7 @@ class RoomsInMemory:
         self._ordinal = 0
         self._version = 0
         self._latest = 0.0
-        # What `take_changes` has not handed out yet.
+        # What `take_changes` has not returned yet.
         self._taken_version = 0
         self._ended: list[RoomState] = []
 
@@ -67,8 +67,8 @@ class RoomsInMemory:
             self._end(report.room_id)
 
     def expire(self, now: float, jumped: float = 0.0) -> set[str]:
-        # Where times go back although no jump is known of, as in stored reports, no time passed in between. By less
-        # than what counts as a jump, that is another machine's clock: time waits until it is as late again.
+        # Where times go back without a known jump, as in stored reports, no time passed in between. By less
+        # than what counts as a jump, that is another machine's clock: time stands still until it has caught up.
         behind = now - self._latest - jumped
         if behind <= -JUMP:
             jumped += behind
@@ -78,7 +78,7 @@ class RoomsInMemory:
             due, _, room, user = heapq.heappop(self._due)
             if room.users.get(user.user_id) is not user:
                 continue  # It said that it leaves.
-            # As of when it was due: so a room is the same whenever, and wherever, it is looked at.
+            # As of when it was due: so a room does not depend on when, or where, it is read.
             if self._update(user, room, due):
                 changed.add(room.room_id)
                 self._rooms.move_to_end(room.room_id)
@@ -95,7 +95,7 @@ class RoomsInMemory:
         self._listed = None
 
     def _shift(self, seconds: float) -> set[str]:
-        """The clock was set: shift everything by so much, so that its age stays."""
+        """The clock was set: shift all times by so much, so that ages do not change."""
         self._version += 1
         self._due = []
         for room in self._rooms.values():
@@ -104,10 +104,10 @@ class RoomsInMemory:
         return set(self._rooms)
 
     def _update(self, user: UserState, room: RoomState, now: float) -> bool:
-        """Bring one user up to date and say whether that changed anything."""
+        """Bring one user up to date; returns whether that changed anything."""
         version = self._version + 1
         stale_after, leave_after = self._timeouts.stale_after, self._timeouts.leave_after
-        # Compared as scheduled (`time + timeout`): rounding must not make one due again at once.
+        # Compared as scheduled (`time + timeout`): rounding must not make one due again immediately.
         left = user.received_at + leave_after <= now
         turned_stale = not user.stale and user.received_at + stale_after <= now
         dropped, streams = user.forget(now, leave_after)

@@ -1,4 +1,4 @@
-"""How the users of a room stand: worst first, and how many are of which level."""
+"""The ranking of a room's users: worst first, and how many are at each level."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from roompulse.rooms.user import UserState
 
 
 class Place(NamedTuple):
-    """Where a user stands: by its rank, which is about its score. Those without one come last, equals by their ids."""
+    """A user's place: by its rank, which is close to its score. Users without one come last, equal ones by id."""
 
     unrated: bool
     rank: float
@@ -25,7 +25,7 @@ def place_of(user: UserState) -> Place:
 
 
 class Ranking:
-    """The places of users, kept while they change: only who changed is placed anew."""
+    """The places of users, updated incrementally: only changed users are placed again."""
 
     __slots__ = ("_levels", "_places", "_scores", "_stale", "receive_nothing", "worst_first")
 
@@ -39,7 +39,7 @@ class Ranking:
         self.worst_first: SortedList[Place] = SortedList(self._places.values())
 
     def put(self, user: UserState) -> None:
-        """Add a user, or place it anew."""
+        """Add a user, or place it again."""
         user_id, place = user.user_id, place_of(user)
         if place != self._places.get(user_id):
             self.drop(user_id)

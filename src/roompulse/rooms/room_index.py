@@ -1,6 +1,6 @@
 """The figures and the verdict of a big room, updated while its users and streams change.
 
-Nothing is worked out when they change, but when it is read, and then only for those that changed since.
+Nothing is computed when they change, but when it is read, and then only for those that changed since.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from roompulse.rooms.user import UserState
 from roompulse.rooms.verdict import Room, Troubles, Words, in_words
 
 _MOST_STREAMS, _MOST_USERS = 1 / 5, 3 / 4
-"""Shares of a room: where more than these changed, it is as fast to go through all of it again."""
+"""Shares of a room: where more than these changed, a full scan is as fast."""
 
 
 class RoomIndex:
-    """`users` are those of the room, which are changed elsewhere; here is noted which of them were."""
+    """`users` are the room's users, which the room changes; the index notes which of them changed."""
 
     __slots__ = (
         "_changed",
@@ -40,8 +40,8 @@ class RoomIndex:
         self._troubles: Troubles | None = None
         self._most_streams = _MOST_STREAMS * len(samples)
         self._most_users = _MOST_USERS * len(users)
-        # Users who came, changed or left; streams whose sample is not counted yet; samples that still are, though
-        # there is a newer one of their stream, or none any more.
+        # Users who joined, changed or left; streams whose sample is not counted yet; samples that still are, though
+        # their stream has a newer one, or no longer exists.
         self._changed: set[str] = set()
         self._streams: set[StreamState] = set()
         self._old: list[Stream] = []
@@ -54,13 +54,13 @@ class RoomIndex:
         self._streams.add(stream)
 
     def stream_changes(self, stream: StreamState) -> None:
-        """To be called before it has its new sample."""
+        """To be called before the stream has its new sample."""
         if stream not in self._streams:
             self._streams.add(stream)
             self._old.append(stream.sample)
 
     def stream_ends(self, stream: StreamState) -> None:
-        """Note a stream that does not count any more."""
+        """Note a stream that no longer counts."""
         if stream in self._streams:
             self._streams.remove(stream)
         else:
@@ -91,7 +91,7 @@ class RoomIndex:
 
 
 def words_of(users: Mapping[str, UserState]) -> Words:
-    """The verdict on these users, found by going through all of them."""
+    """The verdict on these users, by a full scan."""
     return _words(users, Ranking(users.values()), _troubles_of(users))
 
 

@@ -12,14 +12,14 @@ from roompulse.rooms.trends import WINDOW, Trends
 from roompulse.store.contract import ScoreHistory, Store
 
 _ROOMS_AT_ONCE = 100
-"""Rooms that are aggregated in one go; then other tasks run."""
+"""Rooms aggregated before other tasks run."""
 
 
 async def refill(trends: Trends, history: ScoreHistory, now: float, leave_after: float) -> None:
     """Fill the trends from the snapshots that were saved before a restart."""
     async for scores in history.scores(now - WINDOW):
         trends.refill(now, scores)
-    trends.carry(leave_after)  # a room that does not change is not live for longer
+    trends.carry(leave_after)  # a room that does not change is live no longer than this
 
 
 class Snapshots:

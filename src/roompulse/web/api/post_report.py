@@ -28,7 +28,7 @@ from roompulse.web.sse.push import push_channel_of
 PATH = "/report/metrics"
 
 Answer = Callable[[ASGIApp | None], object]
-"""Called with None when a report is saved, else with the application that says why it was refused."""
+"""Called with None when a report is saved, else with the application that answers why it was rejected."""
 
 _JSON_TYPES = (b"application/json", b"text/plain", b"")
 
@@ -38,9 +38,9 @@ class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
 
 
 class Judgement:
-    """Whether a report is accepted, in one order for every way in: host, method, sender and its rate, type, size, body.
+    """Whether a report is accepted, by one order of checks: host, method, sender and its rate, type, size, body.
 
-    The host is checked before, as of every request (web/application.py).
+    The host is checked before, as for every request (web/application.py).
     """
 
     def __init__(self, auth: ReportAuth, intake: Intake, settings: Settings) -> None:
@@ -50,7 +50,7 @@ class Judgement:
         self._largest = Largest(users=settings.max_report_users, streams=settings.max_report_streams)
 
     def judge_head(self, scope: HTTPScope) -> Sender | None:
-        """The sender, or None where only the body can tell; raises the Problem of a head that is refused."""
+        """The sender, or None where only the body names it; raises the Problem of a rejected head."""
         if scope["method"] != "POST":
             raise MethodNotAllowed(scope["method"], "POST, OPTIONS")
         sender = self._auth.by_headers(scope)
@@ -66,16 +66,16 @@ class Judgement:
         return sender
 
     def judge_size(self, size: int) -> None:
-        """Of a body, or as much of it as is known; raises BodyTooLarge."""
+        """For the size of a body as far as it is known; raises BodyTooLarge."""
         if size > self._max_body:
             raise BodyTooLarge(f"the body has more than {self._max_body} bytes")
 
     def authenticate(self, scope: Scope, body: bytes, sender: Sender | None) -> Sender:
-        """The sender, by the body where the head did not tell; raises Unauthorized or TooManyRequests."""
+        """The sender, by the body where the head does not name it; raises Unauthorized or TooManyRequests."""
         return sender or self._auth.by_body(scope, body)
 
     def judge_body(self, body: bytes, sender: Sender) -> Report:
-        """The report; raises the Problem of a body that is refused."""
+        """The report; raises the Problem of a rejected body."""
         report = self._intake.decode(body, self._largest)
         sender.check(report)
         return report
@@ -101,7 +101,7 @@ class ReportEndpoint:
             sender = self._judgement.judge_head(scope)
             body = await self._read_body(scope, receive)
             sender = self._judgement.authenticate(scope, body, sender)
-            known = body  # only now: strangers could make up SDK versions, which would displace the real ones
+            known = body  # only now: unauthenticated callers could invent SDK versions, which would displace real ones
             report = self._judgement.judge_body(body, sender)
             await self._ingest.submit(report, sender.bucket, by_token=sender.user is not None)
         except Problem as problem:
@@ -138,7 +138,7 @@ class ReportEndpoint:
             saved.add_done_callback(lambda saved: answer_to(saved.exception()))
 
     def _refusal(self, problem: Problem, body: bytes) -> ASGIApp:
-        """Count a report that is refused, and return the application that answers it."""
+        """Count a rejected report, and return the application that answers it."""
         self._intake.refused(problem, body)
         headers = problem_headers(problem) | INGEST_HEADERS
         if problem.reason == "bodies_full":
@@ -154,7 +154,7 @@ class ReportEndpoint:
 
         Raises:
             BodyTooLarge: it has more than MAX_BODY bytes.
-            TooManyRequests, Unavailable: too much of others that are not whole has arrived.
+            TooManyRequests, Unavailable: unfinished bodies take too many bytes.
             RequestTimeout: it did not arrive in time.
             ClientLeft: it never will.
 
@@ -162,8 +162,8 @@ class ReportEndpoint:
         pieces: list[bytes] = []
         more = True
         if push_channel_of(scope):
-            # A connection of ours hands over at once what is there, nearly always the whole body, so that only a body
-            # that is not whole costs a time-out: an eighth of the time of a request (web/server/send_timeout.py).
+            # Our connections pass on received data at once, nearly always the whole body, so that only a body
+            # in several pieces costs a time-out: an eighth of the time of a request (web/server/send_timeout.py).
             more = await _receive_piece(receive, pieces)
         if more:
             try:
@@ -214,7 +214,7 @@ async def _answer(send: Send, status: int, body: bytes, headers: Mapping[str, st
 
 
 def _headers(body: bytes, headers: Mapping[str, str]) -> RawHeaders:
-    """All of them: this route has no wrapper that adds what is common (web/application.py)."""
+    """All headers: this route has no wrapper that adds the common ones (web/application.py)."""
     described = {"Content-Type": "application/json", "Content-Length": str(len(body))} if body else {}
     return raw_headers({**COMMON_HEADERS, **headers, **described})
 

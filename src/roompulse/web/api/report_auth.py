@@ -26,7 +26,7 @@ class ReportAuth:
         self._peers = peers
 
     def by_headers(self, scope: Scope) -> Sender | None:
-        """The sender, or None where only the body can tell.
+        """The sender, or None where only the body names it.
 
         Raises:
             Unauthorized: the key or the token is wrong.
@@ -46,7 +46,7 @@ class ReportAuth:
         try:
             sender = self._senders.sender(presented)
         except Unauthorized:
-            # A client that tries many is slowed down. Others at its address are not: they present what is right.
+            # A client that tries many is slowed down. Others at its address are not: their keys are valid.
             self._rate_limit.spend(self._address(scope))
             raise
         return self._spend(sender)
@@ -60,7 +60,7 @@ class ReportAuth:
 
 
 def _token_in(body: bytes) -> str | None:
-    """The member `token`; a body that is no JSON has none. The rest is skipped, which takes a tenth of the decoding."""
+    """The member `token`; invalid JSON has none. The rest is skipped, which takes a tenth of the decoding."""
     try:
         return _decoder.decode(body).token
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

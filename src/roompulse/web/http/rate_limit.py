@@ -1,4 +1,4 @@
-"""How many reports a second one sender may post."""
+"""The rate limit of a sender's reports."""
 
 from math import ceil
 
@@ -7,7 +7,7 @@ from roompulse.errors import TooManyRequests
 from roompulse.token_buckets import Buckets
 
 BURST = 5
-"""Seconds' worth of reports that a sender may post at once after a pause."""
+"""Seconds' worth of reports in a burst after a pause."""
 
 
 class RateLimit:

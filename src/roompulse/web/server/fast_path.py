@@ -1,8 +1,8 @@
-"""Reports with a whole body pass from the connection to the ingest, and their acknowledgement back, past ASGI.
+"""Reports with a whole body go from the connection to the ingest, and their acknowledgement back, outside ASGI.
 
-A task for each request, its messages and an answer put together anew take a third of the time of a report. So uvicorn
-parses the request and keeps the order of those on a connection, but starts no task. Every other request is for ASGI;
-both ways pass the same judgement (web/api/post_report.py).
+A task for each request, its messages and assembling an answer take a third of the time of a report. So uvicorn
+parses the request and keeps the order on a connection, but starts no task. All other requests use ASGI;
+both paths use the same `Judgement` (web/api/post_report.py).
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ class FastPathProtocol(SlowReaderProtocol):
 
     _parses = False
     _held: "tuple[RequestResponseCycle, ASGI3Application] | None" = None
-    """A report whose body may be complete once what has been received is parsed."""
+    """A report whose body may be complete once the received data is parsed."""
 
     def data_received(self, data: bytes) -> None:
         self._parses = True
