@@ -21,8 +21,8 @@ from roompulse.store.contract import Log
 class Follower:
     """Keeps `rooms` and `intake` at the end of the log, and tells the `hub` which rooms changed.
 
-    Others commit too where `others_within` says within how many seconds of the receipt. Then no more time passes in the
-    rooms than the log was read for, since nobody is silent whose reports are only not read yet.
+    Where other processes commit too, `others_within` is within how many seconds of the receipt they do. Then time in
+    the rooms goes no further than the log was read: a user is not silent whose reports were only not read yet.
     """
 
     def __init__(
@@ -66,8 +66,8 @@ class Follower:
     async def present(self) -> None:
         """Bring the live rooms to the present: to all committed reports, and to the present time.
 
-        While the database fails, they stay as they were known, but for what is due by time where this process is alone.
-        Callers who come while the log is read share the next read.
+        While the database fails, to the known reports; and to the present time only where there are no other processes.
+        Callers that arrive while the log is read share the next read.
         """
         if self._health.failing_since is None:
             await self._catch_up()
@@ -90,7 +90,7 @@ class Follower:
         self._hub.publish(changed)
 
     def _by_this_clock(self, committed: Sequence[Received], within: float) -> Sequence[Received]:
-        """Reports whose time cannot be, as a clock was set here and not there yet, or the other way round: from now."""
+        """Date reports from now whose time is impossible: the clock was set here and not yet there, or vice versa."""
         now = self._clock()
         earliest, latest = self._known - within - JUMP, now + JUMP
         return [one if earliest <= one.at <= latest else replace(one, at=now) for one in committed]
@@ -98,8 +98,8 @@ class Follower:
     def _expire(self, now: float) -> set[str]:
         """Bring the live rooms to this time, and return which of them changed.
 
-        Whenever LOOK_EVERY seconds end in which something changed, they are rated as they are then: so what is found
-        does not depend on when this is called.
+        At the end of every LOOK_EVERY seconds with a change, they are rated as they are then: so what is found does not
+        depend on when this is called.
         """
         changed, begun = set[str](), floor(now / LOOK_EVERY) * LOOK_EVERY
         end = min(floor(self._present / LOOK_EVERY + 1) * LOOK_EVERY, begun)
@@ -115,7 +115,7 @@ class Follower:
         return changed | due_since
 
     def expire(self) -> None:
-        """Bring the live rooms and the intake to the time that is known, and publish the changes."""
+        """Bring the live rooms to the time until which the log is known, and publish the changes."""
         now = self._clock()
         known = now if self._others_within is None else self._known
         self._hub.publish(self._expire(known) | self._shifted)
@@ -135,7 +135,7 @@ class Follower:
             self._known = max(self._known, asked + self._clock.jumped - jumped)
 
     def _clock_was_set(self, jump: float, _now: float) -> None:
-        """Keep the age of everything: nobody was silent because a clock was set."""
+        """Keep all ages: setting the clock makes no user silent."""
         self._present += jump
         self._known += jump
         self.intake.clock_was_set(jump)

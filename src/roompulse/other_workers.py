@@ -20,8 +20,8 @@ from roompulse.periodic import Attempts, every
 from roompulse.store.availability import Availability
 
 LOOK_EVERY, LOOK_UNWATCHED_EVERY = 0.05, 0.25
-"""Seconds between two looks for what others have committed, so that viewers here see it soon; and without any viewers,
-as a read looks before."""
+"""Seconds between two polls for others' commits, so that viewers here see them soon; and without viewers. A read polls
+first."""
 
 _HEARD_AFTER = 2 * LOOK_UNWATCHED_EVERY
 
@@ -50,7 +50,7 @@ _decode = msgspec.msgpack.Decoder(Message).decode
 class OtherWorkers:
     """`reload` reads operators' changes from the database again, and `changed` is called afterwards.
 
-    `heard` reacts to a message, of this worker or of another. `is_watched` says whether it has viewers.
+    `heard` handles a message, of this worker or of another. `is_watched` says whether it has viewers.
     """
 
     def __init__(

@@ -52,8 +52,8 @@ class Detector:
     def look(self, now: float, *, rate: bool = True, settle: bool = True) -> Sequence[Found]:
         """What happened since the previous call, in the order of its time.
 
-        Unless `rate`, levels and verdicts are those of the last call with it: so what is found does not depend on calls
-        without it. Unless `settle`, those that have lasted wait: until `told` that they count, or for a call with it.
+        Without `rate`, levels and verdicts stay those of the last call with it, so that they do not depend on other
+        calls. Without `settle`, those that have lasted wait for `told` or for a call with `settle`.
         """
         for room, users in self._rooms.take_changes():
             self._compare(room, users)

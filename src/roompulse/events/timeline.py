@@ -19,8 +19,8 @@ from roompulse.periodic import Attempts, every
 from roompulse.report.model import Received
 
 LOOK_EVERY = 0.25
-"""Seconds; a user who reports more often is rated once in them. One look in a second would stop everything else for
-longer."""
+"""Seconds; a user who reports more often is rated once in them. One comparison a second would block everything else
+for longer."""
 
 SAVE_EVERY = 1.0
 
@@ -57,8 +57,8 @@ class Recorded(NamedTuple):
 class Timeline:
     """`publish` is called with the ids of rooms whose timeline has grown.
 
-    Several workers find the same events, and save them as one row. Which levels have held is found where `is_the_one`
-    is true, and `tell` lets the others know: a worker that starts does not know since when they hold.
+    Several workers find the same events, and save them as one row. Which levels have lasted is found where `is_the_one`
+    is true, and `tell` publishes them to the others: a worker that has just started cannot know.
     """
 
     def __init__(
@@ -90,14 +90,14 @@ class Timeline:
             self._detector.reported(received)
 
     def look(self, now: float, *, rate: bool = False) -> None:
-        """Record what happened in live rooms; with `rate`, levels and verdicts count that have held until now."""
+        """Record what happened in live rooms; with `rate`, also the levels and verdicts that have lasted until now."""
         for room_id, event in self._detector.look(now, rate=rate, settle=self._is_the_one()):
             self.record(room_id, event)
         for room_id, event in self._budget.over(now):
             self._add(room_id, event)
 
     def next_due(self) -> float:
-        """When (Unix seconds) the first level or verdict will have held for long enough; infinite without any."""
+        """When (Unix seconds) the first level or verdict will have lasted long enough; infinite without any."""
         return self._detector.next_due()
 
     async def resume(self, room_ids: Iterable[str]) -> None:
@@ -181,7 +181,7 @@ class Timeline:
         return _then(self._store.all(room_id, start, end), waiting)
 
     def _waiting(self, query: EventQuery) -> list[TimelineEvent]:
-        """Events until now that are not known to be saved; to be asked for before stored ones are read."""
+        """Events until now that are not known to be saved; to be read before stored ones."""
         self.look(self._clock())
         return [event for room_id, event in [*self._saving, *self._unsaved] if query.matches(room_id, event)]
 
