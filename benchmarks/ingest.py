@@ -29,7 +29,7 @@ FIGURES = {
 GATEWAYS = {"pushgateway": [], "pushgateway, unchecked": ["--push.disable-consistency-check"]}
 """As it comes, it checks at each push that all groups together can be scraped."""
 
-# The limit on senders is on, and never reached: it is looked at for each request.
+# The limit on senders is on, and never reached: it is checked for each request.
 SETTINGS = {"SENDER_RATE": "1000000000"}
 
 

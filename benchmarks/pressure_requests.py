@@ -1,4 +1,4 @@
-"""The worst that requests can do beside ingest which are no reads of one room: bursts, and work that is asked for.
+"""The heaviest requests beside ingest, other than reads of one room: bursts, and expensive work.
 
 Each scenario runs until it is cancelled, in a process of its own, beside the probe of the benchmark that measures it.
 """
@@ -67,7 +67,7 @@ async def erasing(crowd: Crowd) -> None:
 
 
 async def halves(crowd: Crowd) -> None:
-    """400 who send a megabyte of a report and wait for the answer, again and again."""
+    """400 clients that send a megabyte of a report and wait for the answer, repeatedly."""
 
     async def send() -> None:
         while True:
@@ -77,7 +77,7 @@ async def halves(crowd: Crowd) -> None:
 
 
 async def rules(crowd: Crowd) -> None:
-    """As many rules as there may be, all of which hold for everybody, and who reads what comes of them."""
+    """As many rules as allowed, all of which hold for all users, and readers of the results."""
     rule = {"name": "any", "severity": "info", "subject": "user"}
     rule |= {"when": [{"metric": "score", "op": ">", "value": 0}]}  # type: ignore[dict-item]
     for _ in range(200):
@@ -105,7 +105,7 @@ SCENARIOS: dict[str, Pressure] = {
     "a preview of an alert over a day": previews,
     "50 who write notes": notes,
     "400 bodies that stop in the middle": halves,
-    # The last ones, as they change what is stored, and what is done with each report.
+    # The last ones, as they change stored data and the processing of each report.
     "erasing one user after the other": erasing,
     "200 rules that hold for all users": rules,
 }

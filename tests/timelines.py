@@ -12,7 +12,7 @@ from roompulse.rooms.contract import RoomChanges
 
 
 class FakeEvents:
-    """Keeps what is added in a list; `fails` makes that fail, and it takes as long as a test holds `open` shut."""
+    """Keeps added events in a list; `fails` makes that fail, and a cleared `open` holds it up."""
 
     def __init__(self) -> None:
         self.open = Event()

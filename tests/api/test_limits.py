@@ -1,4 +1,4 @@
-"""Every limit that is a setting: what is at it is taken, and what is one past it is refused as docs/api.md says."""
+"""Every limit that is a setting: a report at it is accepted, one past it is rejected as docs/api.md says."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -88,7 +88,7 @@ Act = Callable[[World], Awaitable[list[httpx.Response]]]
 class Limit(NamedTuple):
     value: float
     names: str
-    """What the refusal says."""
+    """The message of the rejection."""
     at: Act
     """Everything in it is taken."""
     past: Act
@@ -130,7 +130,7 @@ async def view_twice(world: World) -> list[httpx.Response]:
 async def view_three_times(world: World) -> list[httpx.Response]:
     async with world.viewing(), world.viewing():
         refused = await world.client.get(VIEWED)
-    await view_twice(world)  # whoever leaves makes place
+    await view_twice(world)  # a user that leaves makes room
     return [refused]
 
 
@@ -207,7 +207,7 @@ LIMITS = {
 }
 
 STATUS = {row[0]: int(row[1]) if row[1].isdigit() else None for row in table("api.md", "## Limits")}
-"""By limit, as documented; None where there is nobody to answer to."""
+"""By limit, as documented; None without an answer."""
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ def test_every_limit_is_tested_and_documented() -> None:
         for name in Settings.__struct_fields__
         if name.startswith(("max_", "sender_", "reader_")) or name in {"body_timeout", "send_timeout", "commit_timeout"}
     }
-    limits -= {"MAX_RULES", "MAX_ALERTS"}  # of what operators set up: tests/alerts/test_service.py
+    limits -= {"MAX_RULES", "MAX_ALERTS"}  # limits of operators' settings: tests/alerts/test_service.py
     # tests/process/test_slow.py, tests/api/test_reads.py, tests/api/test_posting.py
     elsewhere = {"SEND_TIMEOUT", "MAX_READS", "MAX_REPORTED_USERS"}
     assert limits == set(LIMITS) | elsewhere == set(STATUS)
@@ -303,7 +303,7 @@ HALF = len(REFERENCE) // 2
 
 @asynccontextmanager
 async def half_sent(client: httpx.AsyncClient, count: int, **headers: str) -> AsyncIterator[None]:
-    """So many reports of whose bodies a half has arrived."""
+    """So many reports whose bodies have half arrived."""
     arrived = asyncio.Semaphore(0)
 
     async def pieces() -> AsyncIterator[bytes]:

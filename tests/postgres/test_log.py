@@ -1,4 +1,4 @@
-"""The log in PostgreSQL: whatever workers append and look at, and in whatever order, all see the same sequence."""
+"""The log in PostgreSQL: for any order of appends and reads by workers, all see the same sequence."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -30,21 +30,21 @@ TIMEOUT = 10.0
 
 
 class Worker:
-    """What one worker has seen of the log."""
+    """The part of the log that one worker has seen."""
 
     def __init__(self, log: PostgresLog) -> None:
         self.log = log
         self.seen: list[str] = []
 
     async def restart(self) -> None:
-        """Begin anew, with what is stored."""
+        """Begin again from the stored reports."""
         await self.log.close()
         self.log = PostgresLog(self.log._database, TIMEOUT)
         self.seen = []
         self.note([one async for one in self.log.recent(NOW - 1)])
 
     def cut(self) -> None:
-        """Lose the connections, whatever is under way on them."""
+        """Lose the connections, with any running statement."""
         for connection in (self.log._writing._connection, self.log._reading._connection):
             if connection:
                 connection.terminate()
@@ -76,9 +76,9 @@ async def workers(url: str) -> AsyncIterator[list[Worker]]:
 
 
 class Step(Struct, frozen=True):
-    """What a worker does, after all steps before or, unless it `waits`, beside those of other workers.
+    """A step of a worker, after all previous steps or, unless it `waits`, beside those of other workers.
 
-    It appends so many reports or looks; its network fails; or it is another process from now on.
+    It appends so many reports or reads; its network fails; or it is another process from now on.
     """
 
     worker: int
@@ -97,7 +97,7 @@ steps = st.builds(
 
 
 class Model:
-    """What is to be seen: `committed` by all, once and in one order, `unknown` once or not at all."""
+    """The expected reports: `committed` seen by all, once and in one order, `unknown` once or not at all."""
 
     def __init__(self) -> None:
         self.committed: set[str] = set()
@@ -150,7 +150,7 @@ def test_all_workers_see_the_same_sequence_nothing_twice_and_nothing_left_out(
             await asyncio.gather(*under_way.values())
 
             async def agree() -> bool:
-                # What was cut off may be committed a moment later.
+                # An interrupted append may be committed a moment later.
                 for worker in all_workers:
                     await model.look(worker)
                 return len({tuple(worker.seen) for worker in all_workers}) == 1

@@ -1,4 +1,4 @@
-"""Live rooms follow the log: what others commit is shown as what is committed here, and reads show all of it."""
+"""Live rooms follow the log: others' commits are shown like local ones, and reads show all of them."""
 
 import asyncio
 from collections import deque
@@ -44,7 +44,7 @@ async def test_what_others_committed_does_not_count_as_accepted_here(world: Worl
 
 
 async def test_who_asks_while_the_log_is_read_waits_for_the_next_read(world: World) -> None:
-    """The one under way may have begun before what they ask for was committed."""
+    """The current read may have begun before the commit that they need."""
     world.log.readable.clear()
     first = asyncio.create_task(world.follower.present())
     await settled()
@@ -75,7 +75,7 @@ async def test_a_log_that_cannot_be_read_counts_as_a_database_that_is_down(world
     await world.follower.present()
     assert world.health.failing_since == NOW
     await world.follower.present()
-    assert world.log.looks == 1  # nobody looks until it can be written again
+    assert world.log.looks == 1  # no read until it can be written again
 
 
 async def test_a_process_that_stood_still_finds_what_came_due_before_each_report(world: World) -> None:
@@ -110,7 +110,7 @@ async def test_time_passes_while_the_database_is_down(world: World) -> None:
 
 
 async def test_whom_a_report_brings_may_be_there_already_by_another_process() -> None:
-    """Limits are those of the whole: the room is full by users whom others have brought."""
+    """Limits include other workers' users: the room is full by them."""
     world = World(limits=Limits(rooms=9, room_users=2, user_streams=9))
     world.log.others = [received(NOW, user_id="u1"), received(NOW, user_id="u2")]
     async with world.running():
@@ -247,7 +247,7 @@ async def test_what_is_found_does_not_depend_on_when_a_worker_looks(seed: int) -
 
 @pytest.mark.parametrize("seconds", [0, 1, 15, 20, 59])
 async def test_a_room_is_the_same_after_a_restart_tag_and_all(settings: Settings, clock: Clock, seconds: float) -> None:
-    """Also where what has changed since its last report is found at another moment: u1 is stale since NOW + 15."""
+    """Also where changes since its last report are found at another moment: u1 is stale since NOW + 15."""
     seen: list[httpx.Response] = []
     for _ in range(2):
         async with client_of(create_app(settings, clock)) as client:

@@ -27,12 +27,12 @@ COMMIT_TIMEOUT = 10.0
 
 
 class FakeLog:
-    """Keeps what is appended in a list; a commit takes as long as a test holds `open` shut."""
+    """Keeps appended reports in a list; a commit takes as long as a test keeps `open` unset."""
 
     def __init__(self) -> None:
         self.kept: list[Received] = []
         self.commits: list[list[str]] = []
-        """Who reported, commit by commit, whether it failed or not."""
+        """The reporters of each commit, failed or not."""
         self.poison: set[str] = set()
         self.out = False
         """Whether nothing at all can be written."""
@@ -41,7 +41,7 @@ class FakeLog:
         self.open = asyncio.Event()
         self.open.set()
         self.others: list[Received] = []
-        """What other processes have committed, and this one has not read yet."""
+        """Other processes' commits that this one has not read yet."""
         self.looks = 0
         self.unreadable = False
         self.readable = asyncio.Event()
@@ -59,7 +59,7 @@ class FakeLog:
         return [*news, *committed]
 
     async def news(self) -> Sequence[Received]:
-        """What `others` committed."""
+        """The commits of `others`."""
         self.looks += 1
         await self.readable.wait()
         if self.unreadable:

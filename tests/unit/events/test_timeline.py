@@ -1,4 +1,4 @@
-"""Events are shown at once, saved soon, and bounded."""
+"""Events are shown immediately, saved soon, and bounded."""
 
 import asyncio
 from collections.abc import Sequence
@@ -173,7 +173,7 @@ async def test_what_is_not_saved_yet_outlives_an_erasure_of_what_is(world: World
 async def test_who_saves_everything_waits_for_what_is_being_saved(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before an erasure, which deletes what is saved then."""
+    """Before an erasure, which deletes the saved events."""
     begun, go_on, add = asyncio.Event(), asyncio.Event(), world.store.add
 
     async def slow(new: Sequence[tuple[str, TimelineEvent]]) -> None:
@@ -196,7 +196,7 @@ async def test_who_saves_everything_waits_for_what_is_being_saved(
 
 
 class Others:
-    """Two timelines of one room, of which `is_the_one` says which one finds what one finds for all."""
+    """Two timelines of one room; `is_the_one` says which one finds levels and verdicts for both."""
 
     def __init__(self) -> None:
         self.clock = Clock()

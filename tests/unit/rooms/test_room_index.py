@@ -1,4 +1,4 @@
-"""What is kept of rooms while they change is what goes out when all of it is gone through."""
+"""The incrementally kept figures of rooms equal those of a full scan."""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -58,7 +58,7 @@ reports = st.builds(
 
 
 class Step(Struct, frozen=True):
-    """Some seconds pass, or the clock is set back; some reports come, and then perhaps somebody looks."""
+    """Some seconds pass, or the clock is set back; some reports arrive, and then the room may be read."""
 
     seconds: float
     reports: Sequence[Report]
@@ -75,7 +75,7 @@ steps = st.builds(
 
 @pytest.fixture(params=[1e9, 1 / 5], ids=["always", "while it is worth it"])
 def every_room_is_kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also the smallest one, and from one look to the next whatever changed, or only where that is little."""
+    """Also the smallest room, with any number of changes between two reads, or only with few."""
     monkeypatch.setattr(room, "INDEXED_FROM", 0)
     monkeypatch.setattr(kept, "_MOST_STREAMS", request.param)
     monkeypatch.setattr(kept, "_MOST_USERS", request.param)

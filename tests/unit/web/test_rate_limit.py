@@ -17,7 +17,7 @@ def spent(senders: RateLimit, key: str = "somebody") -> int:
 
 
 def wait(senders: RateLimit, key: str = "somebody") -> int:
-    """Seconds after which a sender is told to come back."""
+    """Seconds of a sender's `Retry-After`."""
     with pytest.raises(TooManyRequests) as refused:
         senders.spend(key)
     assert refused.value.retry_after
