@@ -113,7 +113,9 @@ class FakeHub:
 
 
 class World:
-    def __init__(self, max_queue: int = 10_000, limits: Limits | None = None) -> None:
+    def __init__(self, max_queue: int = 10_000, limits: Limits | None = None, *, others: bool = False) -> None:
+        """`others`: other processes use the database too."""
+        self.others_within = COMMIT_TIMEOUT if others else None
         self.clock = Clock()
         self.meters = Meters()
         self.log = FakeLog()
@@ -124,7 +126,16 @@ class World:
     def start(self, max_queue: int) -> None:
         self.health = Availability(self.log, self.meters, self.clock, partial(self.hub.refresh, everywhere=True))
         intake, self.timeline = Intake(self.meters, self.clock), timeline_of(self.rooms, self.clock)
-        self.follower = Follower(self.log, self.health, self.rooms, self.hub, intake, self.timeline, self.clock)
+        self.follower = Follower(
+            self.log,
+            self.health,
+            self.rooms,
+            self.hub,
+            intake,
+            self.timeline,
+            self.clock,
+            others_within=self.others_within,
+        )
         self.ingest = Ingest(
             self.log,
             self.health,

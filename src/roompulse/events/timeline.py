@@ -1,8 +1,9 @@
 """The timelines of all rooms: events are found a few times a second, shown at once and saved shortly after."""
 
-from asyncio import Lock
+from asyncio import CancelledError, Lock, create_task, shield
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -18,7 +19,7 @@ from roompulse.periodic import Attempts, every
 from roompulse.report.model import Received
 
 LOOK_EVERY = 0.25
-"""Seconds; a user who reports more often is compared once in them. One comparison a second would block everything else
+"""Seconds; a user who reports more often is rated once in them. One comparison a second would block everything else
 for longer."""
 
 SAVE_EVERY = 1.0
@@ -41,8 +42,8 @@ _ROOMS_WITH_TAIL = 2_000
 class Timeline:
     """`publish` is called with the ids of rooms whose timeline has grown.
 
-    Several workers find the same events, and save them as one row. But which levels last depends on when a worker
-    compares: these are found where `is_the_one` is true, and `tell` publishes them to the others.
+    Several workers find the same events, and save them as one row. Which levels have lasted is found where `is_the_one`
+    is true, and `tell` publishes them to the others: a worker that has just started cannot know.
     """
 
     def __init__(
@@ -61,7 +62,6 @@ class Timeline:
         self._store = store
         self._publish = publish
         self._clock = clock
-        self._looked = 0.0
         self._unsaved: deque[tuple[str, TimelineEvent]] = deque(maxlen=MOST_UNSAVED)
         self._saving: list[tuple[str, TimelineEvent]] = []
         self._one_saves = Lock()
@@ -75,18 +75,17 @@ class Timeline:
         if received.report.events:
             self._detector.reported(received)
 
-    def look(self, now: float) -> None:
-        """Record what happened in live rooms, unless they were compared a moment ago."""
-        if not 0 <= now - self._looked < LOOK_EVERY:
-            self._look(now)
-
-    def _look(self, now: float) -> None:
-        self._looked = now
-        for room_id, event in self._detector.look(now, settle=self._is_the_one()):
+    def look(self, now: float, *, rate: bool = False) -> None:
+        """Record what happened in live rooms; with `rate`, also the levels and verdicts that have lasted until now."""
+        for room_id, event in self._detector.look(now, rate=rate, settle=self._is_the_one()):
             self.record(room_id, event)
         for room_id, event in self._budget.over(now):
             self._add(room_id, event)
         self._publish_grown()
+
+    def next_due(self) -> float:
+        """When (Unix seconds) the first level or verdict will have lasted long enough; infinite without any."""
+        return self._detector.next_due()
 
     async def resume(self, room_ids: Iterable[str]) -> None:
         """Continue after a restart: `room_ids` are rooms that were live when the server stopped.
@@ -179,7 +178,7 @@ class Timeline:
 
     def _waiting(self, query: EventQuery) -> list[TimelineEvent]:
         """Events until now that are not known to be saved; to be read before stored ones."""
-        self._look(self._clock())
+        self.look(self._clock())
         return [event for room_id, event in [*self._saving, *self._unsaved] if query.matches(room_id, event)]
 
     def forget(self) -> None:
@@ -194,7 +193,7 @@ class Timeline:
 
     async def save_all(self) -> None:
         """Record and save what happened until now; raises StoreError."""
-        self._look(self._clock())
+        self.look(self._clock())
         await self.save()
 
     async def save(self) -> None:
@@ -204,16 +203,25 @@ class Timeline:
                 await self._save([self._unsaved.popleft() for _ in range(min(len(self._unsaved), _SAVED_AT_ONCE))])
 
     async def _save(self, some: list[tuple[str, TimelineEvent]]) -> None:
+        saving = create_task(self._add_and_tell(some))
+        try:
+            await shield(saving)
+        except CancelledError:
+            with suppress(StoreError):
+                await saving  # To its end: else it would not be known what is saved.
+            raise
+
+    async def _add_and_tell(self, some: list[tuple[str, TimelineEvent]]) -> None:
         self._saving = some
         try:
-            await self._store.add(self._saving)
+            await self._store.add(some)
             if self._tell:
-                for room_id, event in self._saving:
+                for room_id, event in some:
                     if event.kind in _HELD:
                         await self._tell(Shown(room_id, event))
         except StoreError:
-            too_many = max(0, len(self._saving) + len(self._unsaved) - MOST_UNSAVED)
-            self._unsaved.extendleft(reversed(self._saving[too_many:]))
+            too_many = max(0, len(some) + len(self._unsaved) - MOST_UNSAVED)
+            self._unsaved.extendleft(reversed(some[too_many:]))
             raise
         finally:
             self._saving = []
@@ -235,7 +243,7 @@ class _Budget:
     """Bounds the events that senders cause: so many of a room and of each user in each interval."""
 
     def __init__(self) -> None:
-        self._since = 0.0
+        self._since: float | None = None
         self._kept: Counter[tuple[str, str | None]] = Counter()
         self._dropped: Counter[str] = Counter()
 
@@ -253,6 +261,8 @@ class _Budget:
         Intervals are aligned to the wall clock, so that all workers find the same.
         """
         since = now // INTERVAL * INTERVAL
+        if self._since is None:
+            self._since = since
         if since == self._since:
             return []
         at = min(now, self._since + INTERVAL)

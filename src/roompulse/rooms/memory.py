@@ -4,6 +4,7 @@ import heapq
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
+from math import inf
 
 from sortedcontainers import SortedList
 
@@ -86,6 +87,9 @@ class RoomsInMemory:
             if not room.users:
                 self._end(room.room_id)
         return changed
+
+    def next_due(self) -> float:
+        return self._due[0][0] if self._due else inf
 
     def _end(self, room_id: str) -> None:
         self._ended.append(self._rooms.pop(room_id))
