@@ -116,10 +116,10 @@ screenshots: .venv/dev ## Take the pictures of docs/screenshots
 sdk: .venv/dev ## Make static/sdk/roompulse.js of its source
 	$(BIN)/python -m tests.sdk_module
 
-api-examples: .venv/dev ## Make the examples of docs/api.md anew
+api-examples: .venv/dev ## Regenerate the examples of docs/api.md
 	$(BIN)/python -m tests.api_examples
 
-lock: ## Lock the dependencies anew (needs uv)
+lock: ## Update the lock of the dependencies (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
 	  --group build pyproject.toml --output-file requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \

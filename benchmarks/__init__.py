@@ -1,1 +1,1 @@
-"""What roompulse costs, side by side with what a user would pick instead: `make bench`, docs/performance.md."""
+"""The cost of roompulse, side by side with alternatives: `make bench`, docs/performance.md."""

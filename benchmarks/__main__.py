@@ -60,7 +60,7 @@ FOLDER = Path(__file__).parents[1] / "build" / "bench"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure what roompulse costs.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the cost of roompulse.")
     parser.add_argument("--quick", action="store_true", help="in a tenth of the time, and less exact")
     parser.add_argument("--only", metavar="NAME", action="append", choices=BENCHMARKS, help=", ".join(BENCHMARKS))
     options = parser.parse_args()
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def measure(names: Sequence[str], missing: list[str], results: Path, *, quick: bool) -> None:
-    """Run these benchmarks one after the other; each is written when it is done, beside what is there already."""
+    """Run these benchmarks one after the other; each is added to the earlier results when it is done."""
     described = machine.described(FOLDER)
     for name in names:
         bench = Bench(FOLDER, quick, missing, {})

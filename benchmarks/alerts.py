@@ -1,7 +1,7 @@
-"""What it costs to evaluate alerts once a second: 10,000 live rooms, of which one in a hundred changes in a second.
+"""The cost of evaluating alerts once a second: 10,000 live rooms, of which one in a hundred changes in a second.
 
-A room changes by a report of one of its users, who sends a stream and receives those of all others. It is compared
-with as many rooms as change, of which all do: what the other rooms cost is the difference.
+A room changes by a report of one of its users, who sends a stream and receives those of all others. The baseline has
+only as many rooms as change, and all of them do: the difference is the cost of the other rooms.
 """
 
 import gc
@@ -52,7 +52,7 @@ def _ticks(live: int, seconds: int) -> list[float]:
     evaluator.set_rules(rules(), now)
     evaluator.tick(now, Readings(now))
     gc.collect()
-    gc.freeze()  # as the server does with what it has built
+    gc.freeze()  # as the server does with long-lived objects
     taken = []
     for second in range(WARM_UP + seconds):
         now += 1
@@ -67,7 +67,7 @@ def _ticks(live: int, seconds: int) -> list[float]:
 
 
 def _report(room: int, user: int) -> Report:
-    """What a user reports each time: a tenth of its streams is bad, always the same ones."""
+    """Each report of a user: a tenth of its streams is bad, always the same ones."""
     return of_user(f"room-{room}", user, USERS, seeded(room * USERS + user), USERS - 1)
 
 

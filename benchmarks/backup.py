@@ -1,4 +1,4 @@
-"""What a backup costs while reports come in: `python -m benchmarks.backup [megabytes]`.
+"""The cost of a backup beside ingest: `python -m benchmarks.backup [megabytes]`.
 
 How long it takes, how far the write-ahead log grows meanwhile, and how many reports a second are acknowledged before
 and during it.
@@ -26,7 +26,7 @@ BEFORE = 5.0
 
 
 async def fill(data: Path, size: int) -> None:
-    """A database of so many bytes: rooms of ten users, each of whom reports about all of them."""
+    """A database of so many bytes: rooms of ten users, each with reports about all of them."""
     database = Database(Settings(data=data))
     now = time.time() - 3600
     async with database.open():

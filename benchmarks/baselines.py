@@ -38,7 +38,7 @@ async def raw(scope: Scope, receive: Receive, send: Send) -> None:
 
 @get("/bytes/{size:int}")
 async def prepared(size: int) -> Response[bytes]:
-    """An empty handler, but for the size of what it answers."""
+    """An empty handler, with an answer of this size."""
     return Response(bytes(size), media_type="application/json")
 
 
@@ -47,7 +47,7 @@ def litestar() -> ASGIApp:
 
 
 class FanOut:
-    """POST sends its body to all who GET: one wake-up and one `send` for each."""
+    """POST sends its body to all clients of GET: one wake-up and one `send` for each."""
 
     def __init__(self) -> None:
         self._frame = b""

@@ -1,4 +1,4 @@
-"""What every benchmark is given: a folder on a real disk, how long to measure, and what is missing."""
+"""The input of every benchmark: a folder on a real disk, how long to measure, and missing programs."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ from benchmarks.processes import Peer, free_port, peer, roompulse
 from benchmarks.results import Row
 
 UNHURRIED = {"SENDER_RATE": "0", "STALE_AFTER": "3600", "LEAVE_AFTER": "3600", "SNAPSHOT_INTERVAL": "3600"}
-"""Settings of a server whose rooms stay as they are while they are measured."""
+"""Settings of a server with rooms that do not change while they are measured."""
 
 
 class Bench(Struct):

@@ -18,7 +18,7 @@ def reference(user_id: str, room_id: str) -> Report:
 
 
 def body(one: Report) -> bytes:
-    """As an SDK sends it: what is not known is not named."""
+    """As an SDK sends it: unknown values are left out."""
     return msgspec.json.encode(_without_nulls(msgspec.to_builtins(one)))
 
 
@@ -29,7 +29,7 @@ def _without_nulls(value: object) -> object:
 
 
 def bulk(room_id: str, users: int, streams: int, reporter: str = "media-server") -> Report:
-    """A media server reports of all users of a room: what each sends, and what it receives of the following ones."""
+    """A media server's report on all users of a room: streams sent by each, and received from the following users."""
     entries = [
         Entry(f"user-{user}", [stream(), *(_from(f"user-{(user + step) % users}") for step in range(1, streams))])
         for user in range(users)

@@ -1,6 +1,6 @@
-"""What the measured figures come to: one process, and several workers.
+"""The capacity by the measured figures: of one process, and of several workers.
 
-`python -m benchmarks.capacity` writes docs/scale.md anew. Nothing is measured here: the tables follow from
+`python -m benchmarks.capacity` rewrites docs/scale.md. Nothing is measured here: the tables follow from
 docs/performance.json and from the assumptions below.
 """
 
@@ -85,7 +85,7 @@ def report_bytes() -> int:
 
 
 def snapshot_bytes() -> int:
-    """A snapshot's aggregate, and what a row and its place in the index take."""
+    """A snapshot's aggregate, and the size of a row and its index entry."""
     rooms = RoomsInMemory(Limits(9, 99, 99), stale_after=15, leave_after=60)
     for user in range(ROOM_USERS):
         rooms.apply(Received(of_user("room", user, ROOM_USERS, seeded(user), STREAMS - 1), 1.0))
@@ -95,7 +95,7 @@ def snapshot_bytes() -> int:
 
 
 def one_process(cost: Costs) -> str:
-    """How far one process goes, by what gives out."""
+    """The capacity of one process, by limiting resource."""
     user_cpu = cost.report / INTERVAL
     user_sample = STREAMS * cost.sample / INTERVAL
     rows = [
@@ -140,7 +140,7 @@ def several(report: Shared) -> str:
 
 
 def at_rest(cost: Costs) -> str:
-    """What is kept, and how much that is."""
+    """Stored data, and its size."""
     sample = STREAMS * cost.sample
     kept: list[tuple[str, Callable[[float], str]]] = [
         ("reports a second", lambda users: _count(users / INTERVAL)),

@@ -1,4 +1,4 @@
-"""Small asyncio clients: viewers who count what streams send, and senders that post at a pace."""
+"""Small asyncio clients: viewers that count events of streams, and senders with a fixed pace."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -57,7 +57,7 @@ class Viewer(asyncio.Protocol):
 
 
 class Crowd:
-    """Viewers who are connected."""
+    """Connected viewers."""
 
     def __init__(self, viewers: Sequence[Viewer]) -> None:
         self._viewers = viewers
@@ -75,7 +75,7 @@ async def viewers(
 ) -> AsyncIterator[Crowd]:
     """One viewer for each path; all of them have got something when the context begins.
 
-    `on_event` makes of the number of a viewer what is called with each of its events.
+    `on_event` returns, for the number of a viewer, the function to call with each of its events.
     """
     loop, parts = asyncio.get_running_loop(), urlsplit(url)
     connected = []

@@ -1,4 +1,4 @@
-"""One room with 500 viewers, who get frames of about 1.5 kB ten times a second: CPU for each delivered frame."""
+"""One room with 500 viewers, with frames of about 1.5 kB ten times a second: CPU for each delivered frame."""
 
 import getpass
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ GOALS = {
 
 
 class Fan(Struct, frozen=True):
-    """Where viewers look and what is posted where, so that each of them gets a frame."""
+    """The URL of viewers, and the post and its URL by which each of them gets a frame."""
 
     target: Target
     stream: str

@@ -1,4 +1,4 @@
-"""What one report and one push of a page cost as rooms, and their number, grow: against the smallest size."""
+"""The cost of one report and one push of a page as rooms, and their number, grow: against the smallest size."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ FEWEST, LONGEST = 4, 150.0
 
 
 class World(Struct, frozen=True):
-    """A server with many users in a room, or with many rooms; `reports` are by some who are there already."""
+    """A server with many users in a room, or with many rooms; `reports` are by some of the present users."""
 
     server: Server
     stream: str
@@ -38,7 +38,7 @@ class World(Struct, frozen=True):
 
 
 class Pushes(Struct, frozen=True):
-    """CPU seconds of one push, beyond what the server does without a viewer; how many a second; bytes of one."""
+    """CPU seconds of one push, beyond the server's work without a viewer; how many a second; bytes of one."""
 
     cpu: float
     rate: float
@@ -66,7 +66,7 @@ def _rooms(bench: Bench, stack: ExitStack, rooms: int) -> World:
 
 
 async def _push(world: World, seconds: float) -> Pushes:
-    """In as many seconds as lie between two snapshots, whose cost would otherwise be in one of the two figures."""
+    """In the seconds of one snapshot interval, as its cost would otherwise be in only one of the two figures."""
     server, sender = world.server, Sender(world.server.url)
 
     async def post(number: int) -> None:
@@ -122,7 +122,7 @@ def _report_rows(costs: dict[str, float], names: list[str], where: str) -> list[
 
 
 def _push_rows(pushes: dict[str, Pushes], names: list[str], where: str, in_view: str) -> list[Row]:
-    """What is in view stops growing at `in_view`, so the cost should, too."""
+    """The visible part stops growing at `in_view`, so the cost should, too."""
     rows, full = [], pushes[in_view].cpu
     for name in names:
         push = pushes[name]

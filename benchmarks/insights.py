@@ -1,4 +1,4 @@
-"""What insights cost: rollups beside the ingest of the same calls, and reads of a week of 10,000 users."""
+"""The cost of insights: rollups beside the ingest of the same calls, and reads of a week of 10,000 users."""
 
 import asyncio
 import time

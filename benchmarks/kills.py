@@ -1,4 +1,4 @@
-"""What is lost, and for how long senders wait, when workers and PostgreSQL are killed."""
+"""Lost reports, and waiting times of senders, when workers and PostgreSQL are killed."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ BETWEEN = 100
 
 ROOM_USERS = 50
 TIMEOUT, PAUSE = 5.0, 0.02
-"""Seconds after which a sender goes on to the next worker, and which it waits after a refused report."""
+"""Seconds after which a sender switches to the next worker, and which it waits after a rejected report."""
 
 
 class Senders:

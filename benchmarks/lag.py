@@ -44,7 +44,7 @@ _decode = json.Decoder(_Room).decode
 
 
 class Lags:
-    """A report carries its number as the bitrate of its stream, so that an event tells which reports it shows."""
+    """A report carries its number as the bitrate of its stream, so that an event shows which reports it includes."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -86,7 +86,7 @@ def _report(number: int) -> bytes:
 
 
 async def measured(takes: Server, shows: Server, seconds: float, rate: float = RATE) -> tuple[Lags, float]:
-    """The lags of what is posted to one server and looked at on another, which may be the same.
+    """The lags of reports posted to one server and viewed on another, which may be the same.
 
     And the share of one core that the one that shows was busy.
     """

@@ -1,4 +1,4 @@
-"""Load by wrk, and what it costs the process that bears it."""
+"""Load by wrk, and its cost in the process under test."""
 
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ class Request(Struct, frozen=True):
 
 
 class Counted(Struct, frozen=True):
-    """What wrk counted; times are seconds."""
+    """The results of wrk; times are seconds."""
 
     requests: int
     seconds: float
@@ -72,7 +72,7 @@ def load(target: Target, requests: Sequence[Request], seconds: float, connection
 
 
 def interleaved(rounds: int, measures: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
-    """Do all in turn, and all over again, so that what disturbs the machine meets each of them."""
+    """Run all in turn, repeatedly, so that disturbances of the machine affect each of them."""
     found: dict[str, list[T]] = {name: [] for name in measures}
     for _ in range(rounds):
         for name, measure in measures.items():

@@ -1,4 +1,4 @@
-"""What the measurements ran on, and with which peers; installs what is missing where that is allowed."""
+"""The machine of the measurements, and the peers; installs missing programs where that is allowed."""
 
 import os
 import platform
@@ -34,7 +34,7 @@ def _path_of(command: str) -> str | None:
 
 
 def prepare(folder: Path) -> list[str]:
-    """Install what is missing; say in one line what could not be, and return the commands that stay missing."""
+    """Install missing programs; log failures in one line, and return the commands still missing."""
     if (missing := lacking()) and os.geteuid() == 0 and shutil.which("apt-get"):
         packages = [package for name in missing for package in PACKAGES[name].split()]
         install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
@@ -88,7 +88,7 @@ def file_system(folder: Path) -> str:
 
 
 def _flush_seconds(folder: Path) -> float:
-    """Median of appending 4 KiB and flushing it to the disk: what a commit waits for."""
+    """Median of appending 4 KiB and flushing it to the disk: the wait of a commit."""
     path = folder / "flushed"
     times = []
     with path.open("wb", buffering=0) as file:

@@ -1,4 +1,4 @@
-"""What a live stream, a viewer and a room take in memory, and a stream's sample in the database."""
+"""The memory of a live stream, a viewer and a room, and the size of a stream's sample in the database."""
 
 import sqlite3
 from pathlib import Path
@@ -47,7 +47,7 @@ def _grown(server: Server, before: int) -> int:
 
 
 def _per_stream(bench: Bench, rooms: int) -> float:
-    """Reports come in bulk; small ones first, so that what the server needs once is there already."""
+    """Reports are posted in bulk; small ones first, so that one-time allocations are done already."""
     with bench.server("memory-streams", UNHURRIED) as server:
         run_clients(post_all(server.url, bodies([bulk("warm", USERS, STREAMS)] * 200)))
         before = resident_bytes(server.pid)
@@ -69,7 +69,7 @@ def _per_viewer(bench: Bench) -> float:
 
 
 async def _watched(server: Server) -> float:
-    """While they are pushed to, so that what a mailbox and a connection hold at work is counted."""
+    """While they are pushed to, so that the memory of working mailboxes and connections is counted."""
     reports = [body(reference(f"u{user}", "room-1")) for user in range(20)]
     await post_all(server.url, reports)
     sender = Sender(server.url)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct, json
 from tests.server import Server
 
-from benchmarks import pressure_requests, pressure_views
+from benchmarks import pressure_requests, pressure_senders, pressure_views
 from benchmarks.bench import Bench
 from benchmarks.calls import body, bulk, call, of_user, reference, seeded
 from benchmarks.clients import Sender, at_pace, post_all
@@ -49,15 +49,15 @@ BEFORE = 2.0
 P95, LONGEST = 50, 500
 """Goals in milliseconds."""
 
-READER_RATE = str(Settings().reader_rate)
-"""The default, unlike in other benchmarks."""
+DEFAULTS = {name.upper(): str(getattr(Settings(), name)) for name in ("sender_rate", "reader_rate")}
+"""Unlike in other benchmarks."""
 
 Pressure = Callable[["Crowd"], Awaitable[None]]
-"""What runs beside the probe until it is cancelled."""
+"""The load beside the probe, until it is cancelled."""
 
 
 class Ingest(Struct):
-    """What the probe found: seconds of each answer, and how many reports were refused."""
+    """The results of the probe: seconds of each answer, and how many reports were rejected."""
 
     seconds: list[float]
     refused: int = 0
@@ -76,14 +76,14 @@ class Ingest(Struct):
 
 
 class Found(Struct):
-    """What readers found: seconds until the first byte of each answer, and how many answers of each status came."""
+    """The results of readers: seconds until the first byte of each answer, and the number of answers by status."""
 
     first_bytes: list[float]
     answers: dict[int, int]
 
 
 class Crowd:
-    """Readers of the server at `url`, in whose database the call ended at `ended_at` (Unix seconds)."""
+    """Readers of the server at `url`, with a call in its database that ended at `ended_at` (Unix seconds)."""
 
     def __init__(self, url: str, ended_at: float) -> None:
         self.url = url
@@ -92,7 +92,7 @@ class Crowd:
         self._parts = urlsplit(url)
 
     async def read(self, path: str, readers: int, headers: Mapping[str, str] | None = None) -> None:
-        """So many readers, each of whom requests `path` again as soon as it is answered."""
+        """So many readers, each requesting `path` again as soon as it is answered."""
         request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
         request += "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items()) + "\r\n"
         await asyncio.gather(*(self._read(request.encode()) for _ in range(readers)))
@@ -171,6 +171,7 @@ SCENARIOS: dict[str, Pressure] = {
     "400 readers of /report/rooms": lists_of_rooms,
     "50 readers of /metrics": scrapes,
     **pressure_views.SCENARIOS,
+    **pressure_senders.SCENARIOS,
     **pressure_requests.SCENARIOS,
 }
 
@@ -251,7 +252,7 @@ def run(bench: Bench) -> list[Row]:
     data, ended_at, seconds = bench.data("pressure"), time.time(), bench.seconds(SECONDS)
     asyncio.run(_seed(Settings(data=data), ended_at, 1 / 3 if bench.quick else 1))
     rows = []
-    settings = {"SENDER_RATE": "0", "READER_RATE": READER_RATE, "STALE_AFTER": "15", "LEAVE_AFTER": "60"}
+    settings = DEFAULTS | {"STALE_AFTER": "15", "LEAVE_AFTER": "60"}
     with roompulse(data, settings) as server:
         alone = run_clients(_probe(server, seconds))
         before = resident_bytes(server.pid)

@@ -1,4 +1,4 @@
-"""The worst that requests can do beside ingest which are no reads of one room: bursts, and work that is asked for.
+"""The heaviest requests beside ingest, other than reads of one room: bursts, and expensive work.
 
 Each scenario runs until it is cancelled, in a process of its own, beside the probe of the benchmark that measures it.
 """
@@ -10,6 +10,8 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 import msgspec
+
+from benchmarks.pressure_senders import ADDRESS
 
 ROOM, DAY, MEGABYTE = "keynote", 86_400, 1_000_000
 BURST, PAUSE = 250, 5.0
@@ -31,7 +33,7 @@ async def _request(
 ) -> None:
     """Make a request with a `body`, or `content` of which more is `announced`, and read the answer."""
     parts = urlsplit(url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, local_addr=(ADDRESS, 0))
     content = content if body is None else msgspec.json.encode(body)
     length = len(content) if announced is None else announced
     head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
@@ -67,7 +69,7 @@ async def erasing(crowd: Crowd) -> None:
 
 
 async def halves(crowd: Crowd) -> None:
-    """400 who send a megabyte of a report and wait for the answer, again and again."""
+    """400 clients that send a megabyte of a report and wait for the answer, repeatedly."""
 
     async def send() -> None:
         while True:
@@ -77,7 +79,7 @@ async def halves(crowd: Crowd) -> None:
 
 
 async def rules(crowd: Crowd) -> None:
-    """As many rules as there may be, all of which hold for everybody, and who reads what comes of them."""
+    """As many rules as allowed, all of which hold for all users, and readers of the results."""
     rule = {"name": "any", "severity": "info", "subject": "user"}
     rule |= {"when": [{"metric": "score", "op": ">", "value": 0}]}  # type: ignore[dict-item]
     for _ in range(200):
@@ -105,7 +107,7 @@ SCENARIOS: dict[str, Pressure] = {
     "a preview of an alert over a day": previews,
     "50 who write notes": notes,
     "400 bodies that stop in the middle": halves,
-    # The last ones, as they change what is stored, and what is done with each report.
+    # The last ones, as they change stored data and the processing of each report.
     "erasing one user after the other": erasing,
     "200 rules that hold for all users": rules,
 }

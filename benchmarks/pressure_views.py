@@ -14,7 +14,7 @@ from benchmarks.calls import body, of_user, seeded
 from benchmarks.clients import Sender, Viewer, at_pace
 
 ROOM, USERS, RECEIVED = "keynote", 1000, 8
-"""The room that is watched; each report is about its user and so many others."""
+"""The watched room; each report is about its user and so many others."""
 
 CHANGES = 10
 """Reports into that room a second."""
@@ -101,7 +101,7 @@ async def _read_json(url: str) -> None:
 
 
 async def pages(crowd: Crowd) -> None:
-    """50 readers of pages that nobody else reads."""
+    """50 readers of pages that no other client reads."""
     await asyncio.gather(_change(crowd.url), *(_reload(crowd.url, reader) for reader in range(50)))
 
 
@@ -127,7 +127,7 @@ async def _requested(url: str, path: str) -> AsyncIterator[asyncio.StreamReader]
 
 
 async def joining_and_leaving(crowd: Crowd) -> None:
-    """20 viewers who look at another view as soon as a stream is open."""
+    """20 viewers that open another view as soon as a stream is open."""
     await asyncio.gather(_change(crowd.url), *(_hop(crowd.url, viewer) for viewer in range(20)))
 
 

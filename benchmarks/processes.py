@@ -37,7 +37,7 @@ class Peer:
 
 @contextmanager
 def peer(command: Sequence[str], port: int, log: Path, folder: Path | None = None) -> Iterator[Peer]:
-    """Run a command that listens on `port` until the context ends, in `folder`; what it prints goes to `log`."""
+    """Run a command that listens on `port` until the context ends, in `folder`; its output goes to `log`."""
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder)
     try:

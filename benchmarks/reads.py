@@ -1,4 +1,4 @@
-"""Answers and pages that are asked for: CPU of a request, against encoding its answer and doing nothing else."""
+"""Reads of answers and pages: CPU of a request, against only encoding its answer."""
 
 import asyncio
 import time
@@ -145,7 +145,7 @@ class Reads:
         ]
 
     def _changed(self, what: str, users: int, get: Request, answer: RoomMetrics) -> Row:
-        """One connection, so that each answer comes after another report; what reports cost is taken off."""
+        """One connection, so that each answer follows another report; the cost of reports is subtracted."""
         reports = [body(reference(f"user-{user}", f"room-of-{users}")).decode() for user in range(users)]
         posts = [post("/report/metrics", report) for report in reports]
         both = [request for one in posts for request in (one, get)]
@@ -163,7 +163,7 @@ class Reads:
         return self._row(what, found.cpu, in_process(lambda: json.encode(data)))
 
     def overview(self) -> Row:
-        """A page is no JSON: what it shows is encoded, the rooms of its first page."""
+        """A page is no JSON: the rooms of its first page are encoded instead."""
         found, _ = self._read("the page /", "/")
         names = json.decode(self._server.get("/report/rooms").content, type=Answer[list[str]]).data
         rooms = [self._server.get(f"/report/metrics/{name}").content for name in names[:LISTED]]

@@ -1,6 +1,6 @@
-"""How long a crash blinds those who watch: `python -m benchmarks.restart`.
+"""How long viewers are disconnected after a crash: `python -m benchmarks.restart`.
 
-From SIGKILL, after which the server is started again at once, to the first event of a stream that is asked for every
+From SIGKILL, after which the server is restarted immediately, to the first event of a stream that is requested every
 20 ms.
 """
 

@@ -1,4 +1,4 @@
-"""What was measured: rows of a table in Markdown, and everything else as JSON beside it."""
+"""The results: rows of a table in Markdown, and everything else as JSON beside it."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,9 +28,9 @@ class Row(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What one benchmark found, on which machine, and all that it measured.
+    """The results of one benchmark, its machine, and all measurements.
 
-    `load` is the load average when it began: what else the machine had to do.
+    `load` is the load average at its start: other work of the machine.
     """
 
     at: str
@@ -92,7 +92,7 @@ def write(results: Results, folder: Path, names: Iterable[str] = ()) -> None:
 
 
 def between_markers(text: str, table: str, name: str = "measured") -> str:
-    """The text with this table in the place of that name; what is around it stays."""
+    """The text with this table in the place of that name; the surrounding text stays."""
     begin, end = _marks(name)
     before, begins, rest = text.partition(begin)
     _, ends, after = rest.partition(end)
@@ -134,6 +134,6 @@ def _list(names: str, machine: Mapping[str, str]) -> str:
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """The rows as they are told while the benchmarks run."""
+    """The rows as they are printed while the benchmarks run."""
     words = {True: "met", False: "MISSED", None: ""}
     return "\n".join(f"  {row.what}: {row.figure.replace('**', '')}  {row.goal}  {words[row.met]}" for row in rows)

@@ -38,11 +38,11 @@ SNAPSHOT_INTERVAL, LATE = 10, 2.0
 Look = Callable[[float], Awaitable[object]]
 
 STEADY = "steady"
-"""A room that is reported on all the time, whose snapshots are waited for."""
+"""A room with continuous reports, to wait for its snapshots."""
 
 
 class Sample(Struct, frozen=True):
-    """At a number of seconds: bytes of memory and of the write-ahead log, and the counts of what is open."""
+    """At a number of seconds: bytes of memory and of the write-ahead log, and counts of open resources."""
 
     at: float
     memory: int
@@ -52,7 +52,7 @@ class Sample(Struct, frozen=True):
 
 
 class Soak:
-    """`look` is called every few seconds with the seconds since the begin."""
+    """`look` is called every few seconds with the seconds since the start."""
 
     def __init__(self, url: str, look: Look) -> None:
         self.delays: list[float] = []
@@ -151,7 +151,7 @@ def settled(minutes: float) -> tuple[float, float]:
 
 
 def grown(samples: Sequence[Any], figure: str, minutes: float) -> tuple[float, float]:
-    """By which factor a figure of samples grew while nothing may, and what it was in the end."""
+    """The growth factor of a figure of samples while nothing may grow, and its final value."""
     from_, to = settled(minutes)
     early = [one for one in samples if 60 * from_ <= one.at < 60 * (from_ + (to - from_) / 5)]
     late = [one for one in samples if one.at >= 60 * (to - (to - from_) / 5)]

@@ -1,6 +1,6 @@
-"""How long the server takes to start: with an empty database, and with many live streams to build anew.
+"""The time of a start: with an empty database, and with many live streams to rebuild.
 
-Nearly all of it is work of one thread, so CPU is what it takes by the clock where nothing else runs.
+Nearly all of it is work of one thread, so CPU equals the elapsed time on an idle machine.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from roompulse.store.engine import Database
 from roompulse.store.sql_store import SqlStore
 
 USERS, RECEIVED = 20, 1
-"""Of each room; each user reports what it sends and one that it receives: 40 streams a room."""
+"""Of each room; each user reports one sent and one received stream: 40 streams a room."""
 
 SETTINGS = {"LEAVE_AFTER": "600"}
 PORTION = 500

@@ -1,6 +1,6 @@
-"""Workers on one PostgreSQL, beside a process on SQLite: rates, what following costs, pushes, and what reads miss.
+"""Workers on one PostgreSQL, beside a process on SQLite: rates, cost of following, pushes, and stale reads.
 
-The workers, PostgreSQL and the load share the cores, so what matters is the ratio to the process beside them.
+The workers, PostgreSQL and the load share the cores, so only the ratio to the process beside them matters.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ LAG_RATE = 200
 """Reports a second while pushes are timed: three processes share two cores."""
 
 PAIRS, AT_ONCE = 3_000, 8
-"""Reports that are read at another worker at once, and how many of them at a time."""
+"""Reports that are read at another worker immediately, and how many of them at a time."""
 
 ROOM_SIZES = (10, 10_000)
 
@@ -131,14 +131,14 @@ def _rate_rows(found: dict[str, Side]) -> list[Row]:
 
 
 def _bodies(streams: int) -> list[Request]:
-    """Reports of the senders of the ingest benchmark, of what each sends and of those it receives."""
+    """Reports of the senders of the ingest benchmark, with sent and received streams."""
     random = Random(streams)  # noqa: S311
     made = [of_user(room, user, len(SENDERS), random, streams - 1) for user, (room, _) in enumerate(SENDERS)]
     return [post("/report/metrics", body(one).decode()) for one in made]
 
 
 def _following(bench: Bench, postgres: PostgresServer) -> list[Row]:
-    """What a worker spends on reports that another one takes, and PostgreSQL for both."""
+    """The cost in a worker of reports accepted by another one, and in PostgreSQL for both."""
     rows, seconds = [], bench.seconds(5)
     url = schema_of(postgres.url)
     settings = SETTINGS | {"DATABASE_URL": url}
@@ -177,7 +177,7 @@ def _pushes(bench: Bench, postgres: PostgresServer) -> list[Row]:
 
 
 async def _reads_elsewhere(bench: Bench, postgres: PostgresServer, pairs: int) -> list[Row]:
-    """A report to one worker, and at once a read of it at another; the same with a process on SQLite for both."""
+    """A report to one worker, and immediately a read of it at another; the same with one process on SQLite."""
     settings = UNHURRIED | {"DATABASE_URL": schema_of(postgres.url)}
     with (
         bench.server("workers-takes", settings) as takes,
@@ -217,7 +217,7 @@ async def pairs_of(takes: Server, shows: Server, pairs: int) -> tuple[int, list[
 
 
 def _rooms(bench: Bench, postgres: PostgresServer) -> list[Row]:
-    """What a report costs as its room grows."""
+    """The cost of a report as its room grows."""
     few, many = ROOM_SIZES[0], 1000 if bench.quick else ROOM_SIZES[1]
     with ExitStack() as stack:
         worlds = {}

@@ -6,9 +6,9 @@ from typing import Literal
 from playwright.sync_api import Page
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
-"""The script alone: what is around it in the package tells less than the script does, and is not typed."""
+"""Only the script: the package's wrapper reports less, and is not typed."""
 
-OFF = {"color-contrast-enhanced": "asks for 7:1 (AAA), and pages are AA: 4.5:1"}
+OFF = {"color-contrast-enhanced": "requires 7:1 (AAA), and pages are AA: 4.5:1"}
 """Rules that are off, and why. All others are on, those too that axe-core leaves off by default."""
 
 RUN = """async ({ off, tags, exclude }) => {
@@ -19,7 +19,7 @@ RUN = """async ({ off, tags, exclude }) => {
 }"""
 
 FURTHER_ROWS = [["tbody > tr:nth-child(n + 21)"]]
-"""Rows of a long list are alike, and take seconds each time that they are looked at."""
+"""Rows of a long list are alike, and take seconds each time that they are checked."""
 
 LOOKS: list[tuple[int, Literal["light", "dark"], list[str], list[list[str]]]] = [
     (1400, "light", [], []),
@@ -27,9 +27,9 @@ LOOKS: list[tuple[int, Literal["light", "dark"], list[str], list[list[str]]]] = 
     (390, "light", [], FURTHER_ROWS),
     (390, "dark", ["cat.color"], FURTHER_ROWS),
 ]
-"""Widths, schemes, tags of rules (or all), and what is left out.
+"""Widths, schemes, tags of rules (or all), and excluded elements.
 
-In the dark only colors differ, as only `light-dark()` tells it (tests/test_architecture.py).
+In the dark only colors differ, as only `light-dark()` depends on it (tests/test_architecture.py).
 """
 
 

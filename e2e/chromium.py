@@ -1,6 +1,6 @@
 """The browser that the tests drive: one that is there, else one that is installed the way that works.
 
-`python -m e2e.chromium` sees to it that there is one.
+`python -m e2e.chromium` installs it where it is missing.
 """
 
 import os

@@ -34,22 +34,22 @@ from e2e.pages import ALONE
 __all__ = ["make_server", "postgres_url", "pytest_collection_finish", "pytest_collection_modifyitems", "server"]
 
 DEADLINE = 60_000
-"""Milliseconds after which what a page is to show will not come any more, however busy the machine is."""
+"""Milliseconds after which a test stops waiting for a page, even on a busy machine."""
 
 expect.set_options(timeout=DEADLINE)
 
 NETWORK_FAULTS = r"net::ERR_|Failed to load resource|htmx:(sse:)?error"
-"""What a browser and htmx write on the console when the server is away."""
+"""Messages of a browser and htmx on the console while the server is down."""
 
 
 def run(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run what is async in another thread: Playwright's event loop runs in this one."""
+    """Run a coroutine in another thread: Playwright's event loop runs in this one."""
     with ThreadPoolExecutor() as threads:
         threads.submit(asyncio.run, coroutine).result()
 
 
 class Watch:
-    """What must not happen in a browser: errors, requests to other hosts, and two streams of one page at a time."""
+    """Fails on browser errors, requests to other hosts, and two streams of one page at a time."""
 
     def __init__(self) -> None:
         self.faults: list[str] = []
@@ -58,7 +58,7 @@ class Watch:
         self._allowed: list[str] = []
 
     def allow(self, pattern: str) -> None:
-        """Let a test bring about what it is about."""
+        """Allow a test to cause expected faults."""
         self._allowed.append(pattern)
 
     def context(self, context: BrowserContext) -> None:
@@ -108,7 +108,7 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    """Chromium, or Firefox as `make browsers` asks for."""
+    """Chromium, or Firefox for `make browsers`."""
     if os.environ.get("ROOMPULSE_BROWSER") == "firefox":
         browser = firefox.launch(playwright)
     else:

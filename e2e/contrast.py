@@ -1,4 +1,4 @@
-"""Contrast of texts with what they stand on (WCAG 2.2, 1.4.3)."""
+"""Contrast of texts with their background (WCAG 2.2, 1.4.3)."""
 
 from playwright.sync_api import Page
 
@@ -31,6 +31,6 @@ FAINT = """() => {
 
 
 def faint_texts(page: Page) -> list[str]:
-    """Elements whose text has less contrast than AA asks of small print. Filters and opacity are not seen."""
+    """Elements with less contrast than AA requires of small print. Filters and opacity are ignored."""
     faint: list[str] = page.evaluate(FAINT)
     return faint

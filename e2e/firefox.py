@@ -1,7 +1,7 @@
 """Firefox as Debian has it, for Playwright, which drives it by WebDriver BiDi.
 
-Playwright sends one command that Firefox 153 does not know. So what it starts is this file: it starts Firefox in turn,
-passes all messages on, and answers that command itself. `python -m e2e.firefox` sees to it that there is a Firefox.
+Playwright sends one command that Firefox 153 does not know. So Playwright starts this file, which starts Firefox,
+passes all messages on, and answers that command itself. `python -m e2e.firefox` installs a Firefox where it is missing.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ PREFERENCES: dict[str, str | float | bool] = {
     "media.peerconnection.ice.loopback": True,
     "network.dns.localDomains": "office.test",
 }
-"""A camera and a microphone, and nobody who must allow them; connections between two browsers of this machine; a host
+"""A camera and a microphone without permission prompts; connections between two browsers of this machine; a host
 name that does not say that it is this machine."""
 
 NOT_KNOWN = {"emulation.setMediaFeaturesOverride"}
@@ -83,7 +83,7 @@ async def pass_on(client: ServerConnection, address: str) -> None:
 
 
 async def run(arguments: list[str]) -> None:
-    """Start Firefox, and tell Playwright the address of the relay instead of its own."""
+    """Start Firefox, and give Playwright the address of the relay instead of Firefox's."""
     command = [find_firefox() or "firefox", *arguments]
     firefox = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     assert firefox.stderr

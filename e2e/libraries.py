@@ -1,6 +1,6 @@
 """Libraries that calls in browsers are made with, as npm has them; only for tests, and by hash.
 
-`python -m e2e.libraries` sees to it that they are there.
+`python -m e2e.libraries` downloads missing ones.
 """
 
 import json
@@ -56,7 +56,7 @@ MODULES = {
     "ms": ("ms-2.1.3", "index.js"),
     "sdp-transform": ("sdp-transform-3.0.0", "lib/index.js"),
 }
-"""The packages of mediasoup-client, which are CommonJS: what each is required as, and its first file."""
+"""The packages of mediasoup-client, which are CommonJS: the name in `require`, and the main file of each."""
 
 LOADER = """
 const loaded = {};
@@ -74,7 +74,7 @@ function load(name) {
 
 
 def bundle(module: str) -> str:
-    """A CommonJS module and what it requires, as a module that exports its `Device`."""
+    """A CommonJS module with its requirements, as a module that exports its `Device`."""
     sources = []
     for name in {name for name, _ in MODULES.values()}:
         with tarfile.open(tarball(name)) as package:
@@ -100,7 +100,7 @@ def install() -> None:
         package, _, version = name.rpartition("-")
         subprocess.run(["npm", "pack", "--silent", f"{package}@{version}"], cwd=FOLDER, check=True)
         if not is_there(name):
-            sys.exit(f"{name} is not what it was: its SHA-256 is another one")
+            sys.exit(f"{name} has changed: its SHA-256 differs")
 
 
 def install_npm() -> None:

@@ -1,4 +1,4 @@
-"""Servers on which operators sign in, and what they do there."""
+"""Servers with operators' sign-in, and their actions there."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What the tests do with pages."""
+"""Actions of tests on pages."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ HIDEABLE = """
     document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
   };
 """
-"""Playwright keeps all tabs visible, so being in the background is told to the page instead."""
+"""Playwright keeps all tabs visible, so the page is made to believe that it is in the background."""
 
 ALONE = "delete window.SharedWorker;"
 """A browser without SharedWorker, in which each window has a stream of its own."""
@@ -38,7 +38,7 @@ def state(page: Page) -> Locator:
 
 
 def expect_live(page: Page, timeout: float | None = None) -> None:
-    """The page is kept up to date, whether or not what it shows is live."""
+    """The page is kept up to date, whether or not its room is live."""
     expect(state(page)).to_have_attribute("data-state", re.compile("live|waiting"), timeout=timeout)
 
 
@@ -63,7 +63,7 @@ def visit(page: Page, server: Server, path: str = "/") -> None:
 
 
 def rows(page: Page) -> Locator:
-    """The rows of all lists; the grid of who receives whom is none, nor are the calls in a room."""
+    """The rows of all lists, except the sender/receiver matrix and the calls in a room."""
     return page.locator("table:not(.pairs, #sessions table) > tbody > tr")
 
 
@@ -81,7 +81,7 @@ def sideways(page: Page) -> int:
 
 @contextmanager
 def without_reload(page: Page) -> Iterator[None]:
-    """What changes in here changes on the page that is open."""
+    """Changes of the open page happen within this context."""
     page.evaluate("window.isTheSame = true")
     yield
     assert page.evaluate("window.isTheSame") is True

@@ -22,7 +22,7 @@ USERS = ("amelie", "bashir", "chiyo", "dolores", "emeka")
 
 
 def sends(user: str, trouble: float) -> list[Stream]:
-    """What a user sends: Bashir on a busy uplink, Dolores on a train, everybody else well; `trouble` is 0 to 1."""
+    """A user's sent streams: Bashir on a busy uplink, Dolores on a train, all others good; `trouble` is 0 to 1."""
     cameras = {
         "bashir": stream(video=video(bitrate=640), network=network(rtt=140, jitter=18, packet_loss=2.4)),
         "dolores": stream(
@@ -38,7 +38,7 @@ def sends(user: str, trouble: float) -> list[Stream]:
 
 
 def receives(sender: str, receiver: str) -> Stream:
-    """Measured from the media server to the receiver: what is bad here is bad for the receiver alone."""
+    """Measured from the media server to the receiver: trouble here affects only the receiver."""
     path = network(rtt=190, jitter=24, packet_loss=2.6) if receiver == "dolores" else network(rtt=52, jitter=9)
     seen = {"codec": "VP9", "frames_dropped": 3, "freeze_count": 2}
     picture = video(frame_rate=13, bitrate=900, **seen) if sender == "dolores" else video(**seen)
@@ -47,7 +47,7 @@ def receives(sender: str, receiver: str) -> Stream:
 
 
 def scene(trouble: float = 1.0) -> list[bytes]:
-    """One report of each user: its own streams, and what it receives of the others."""
+    """One report of each user: its own streams, and the received ones of others."""
     reports = []
     for user in USERS:
         metrics = [Entry(user, sends(user, trouble), Device("laptop", "macOS 15", "Firefox 139", "wifi"))]

@@ -77,7 +77,7 @@ def is_before(end: float, timed: tuple[float, Report]) -> bool:
 
 
 async def store_past(data: Path, played: Iterator[tuple[float, Report]], begin: float) -> None:
-    """Store what was reported up to now, with all that a server would have recorded of it."""
+    """Store the reports up to now, with all records that a server would have made."""
     clock = Clock(begin)
     async with Calls.of(Settings(data=data, sender_rate=0), clock) as calls:
         while begin < time.time():
@@ -95,7 +95,7 @@ async def store_past(data: Path, played: Iterator[tuple[float, Report]], begin: 
 
 @contextmanager
 def going_on(server: Server, played: Iterator[tuple[float, Report]]) -> Iterator[None]:
-    """Post what is reported from now on, when it is."""
+    """Post the reports from now on, each at its time."""
     over = Event()
 
     def post() -> None:

@@ -36,7 +36,7 @@ def many_rooms(server: Server) -> None:
 
 
 def users_of_every_level(server: Server) -> None:
-    """Amelie and her colleagues are good, fair and poor; what the visitor sends is unknown."""
+    """Amelie and her colleagues are good, fair and poor; the visitor is unknown."""
     for report in [*scene(), body(room_id=ROOM, user_id="visitor", metrics=[Entry("visitor", [camera(None)])])]:
         server.post(report)
 
@@ -255,7 +255,7 @@ LISTEN = """(regions) => {
     }
   }).observe(document.body, { subtree: true, childList: true, characterData: true });
 }"""
-"""What a screen reader would read out without being asked."""
+"""The text that a screen reader announces by itself."""
 
 
 @pytest.mark.parametrize("path", ["/", "/rooms/room-1", user_path("room-1", "u1")])

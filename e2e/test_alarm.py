@@ -1,4 +1,4 @@
-"""What tells of alerts on pages that are about something else: the header, the title of the tab, and the browser."""
+"""Alerts on other pages: in the header, in the title of the tab, and as notifications of the browser."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +30,7 @@ RECORDED = """{
   const start = OscillatorNode.prototype.start;
   OscillatorNode.prototype.start = function (...at) { window.tones += 1; return start.apply(this, at); };
 }"""
-"""Notifications and tones are written down: a test neither sees nor hears them."""
+"""Notifications and tones are recorded."""
 
 
 def post(server: Server, loss: float, room_id: str = "room-1") -> None:
@@ -40,7 +40,7 @@ def post(server: Server, loss: float, room_id: str = "room-1") -> None:
 
 @pytest.fixture
 def watched(server: Server) -> Server:
-    """A server with a rule for users who are poor."""
+    """A server with a rule for poor users."""
     assert server.request("POST", "/report/alerts/rules", json=RULE).status_code == 201
     return server
 
@@ -81,7 +81,7 @@ def test_the_browser_tells_of_them_once_it_is_asked_to(page: Page, watched: Serv
     page.get_by_label("Notification of the browser").check()
     page.get_by_label("Sound").check()
     page.keyboard.press("Escape")
-    assert page.evaluate("tones") == 2  # so that one hears that it can be heard
+    assert page.evaluate("tones") == 2  # as a sound check
     post(watched, 20, "room-2")
     expect(page.locator("#alerts-firing")).to_contain_text("2 firing")
     (told,) = page.evaluate("told")

@@ -45,7 +45,7 @@ def reports(server: Server) -> Iterator[None]:
 
 @contextmanager
 def searches(server: Server) -> Iterator[None]:
-    """Viewers of one room who search for different users, and read nothing."""
+    """Viewers of one room with different searches, who read nothing."""
     with ExitStack() as stack:
         for number in range(SEARCHES):
             request = f"GET /rooms/room-1/stream?q={number} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"

@@ -1,4 +1,4 @@
-"""Calls in the browser: found by keyboard, their report, and a page that is shared with somebody without a sign-in."""
+"""Calls in the browser: found by keyboard, their report, and a page shared with a reader without a sign-in."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,12 +18,12 @@ BAD = stream(network=network(packet_loss=12))
 
 @pytest.fixture
 def server(make_server: Callable[..., Server]) -> Iterator[Server]:
-    """A call in `ended` that is over, of Ann, who was poor, and a live one in `live`, of Bo."""
+    """An ended call in `ended`, of Ann, with poor quality, and a live one in `live`, of Bo."""
     with make_server(SNAPSHOT_INTERVAL=0.5, LEAVE_AFTER=1, EVENT_HOLD=0.2).running() as server:
         ann = Entry("u1", [BAD], device=Device(browser="Chrome 136"), user_name="Ann Smith")
 
         def is_noted() -> bool:
-            """Until somebody has looked who is there, which is every 10 s."""
+            """Until users are sampled, which is every 10 s."""
             assert server.post(body(room_id="ended", room_name="Stand-up", metrics=[ann])).status_code == 200
             return "Stand-up" in server.get("/calls?q=smith").text
 
@@ -76,7 +76,7 @@ def test_the_report_of_a_big_call_is_printed_on_two_pages(page: Page, make_serve
 
 
 def scored(server: Server, path: str) -> list[str]:
-    """The users in a report of whom a score is known."""
+    """The users in a report with a known score."""
     users = server.get(f"/report{path}").json()["data"]["users"]
     return [user["user_id"] for user in users if user["score"] is not None]
 

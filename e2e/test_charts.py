@@ -84,7 +84,7 @@ def test_after_a_lost_server_there_is_no_hole_that_history_can_fill(page: Page, 
     seen = stored(server)
     server.post(lossy(5))
     eventually(lambda: len(stored(server)) > len(seen))
-    server.kill()  # when the page has most likely not asked for the last snapshot yet
+    server.kill()  # when the page has most likely not fetched the last snapshot yet
     expect(page.locator("#connection")).to_contain_text("Disconnected")
     server.start()
     server.post(lossy(7))
@@ -93,7 +93,7 @@ def test_after_a_lost_server_there_is_no_hole_that_history_can_fill(page: Page, 
     answered = ([one["timestamp"] for one in answer.json()["data"]] for answer in answers if answer.ok)
     parts = [part for part in answered if part]
     assert sorted({time for part in parts for time in part}) == [one["timestamp"] for one in stored(server)]
-    assert all(after[0] == before[-1] for before, after in pairwise(parts))  # and no more was asked for than is new
+    assert all(after[0] == before[-1] for before, after in pairwise(parts))  # and only new points were fetched
 
 
 def test_the_cursor_on_one_chart_tells_the_figures_of_that_moment_on_all(
@@ -119,13 +119,13 @@ def test_the_cursor_on_one_chart_tells_the_figures_of_that_moment_on_all(
 
 
 def is_told_of(page: Page, history: list[Any], share: float) -> bool:
-    """Do all charts tell the same moment of the 15 minutes, about there?"""
+    """Do all charts show the same moment of the 15 minutes, about there?"""
     moment = history[0]["timestamp"] + share * 900
     return any(is_told(page, one) for one in history if abs(one["timestamp"] - moment) < 40)
 
 
 def is_told(page: Page, snapshot: Any) -> bool:
-    """Do the captions of all charts tell the figures of this snapshot?"""
+    """Do the captions of all charts have the figures of this snapshot?"""
     texts = [text.split()[0] for text in page.locator("#charts .key b").all_text_contents()]
     return all(
         float(text) == pytest.approx(figure, abs=0.501 / 10 ** len(text.partition(".")[2]))
@@ -134,7 +134,7 @@ def is_told(page: Page, snapshot: Any) -> bool:
 
 
 def figures(snapshot: Any) -> list[float]:
-    """What the charts show of a snapshot, in their order."""
+    """The charts' figures of a snapshot, in their order."""
     video, audio = snapshot["video"], snapshot["audio"]
     spreads = [snapshot[name][part] for name in ("rtt", "packet_loss", "jitter") for part in ("median", "p95")]
     bitrates = [(video[name] + audio[name]) / 1000 for name in ("send_bitrate", "recv_bitrate")]

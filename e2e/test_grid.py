@@ -1,4 +1,4 @@
-"""Who receives whom, why, and who is looked for: live, for any id, and as the operator left it."""
+"""The sender/receiver matrix, causes and search: live, for any id, and as the operator left it."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ def crowd(size: int, **fields: str) -> bytes:
 
 
 def cell(page: Page, sender: str, receiver: str) -> Locator:
-    """The cell of a pair, by the texts of its headers, as somebody finds it who looks at the table."""
+    """The cell of a pair, by the texts of its headers, as a reader of the table finds it."""
     receivers = page.locator(".pairs thead th .id")
     expect(receivers.filter(has_text=receiver)).to_have_count(1)
     column = [name.strip() for name in receivers.all_text_contents()].index(receiver)
@@ -166,7 +166,7 @@ def test_a_user_page_tells_its_network_from_that_of_others(page: Page, server: S
         expect(page.locator("#others")).to_contain_text("4.37 = 4.44")
         expect(page.locator("#others h2")).to_contain_text("good 4.37")
         expect(page.locator("#sends h2")).to_contain_text("good 4.37")
-        # How u2 sends is no part of this page, but what u1 receives of it is, though it is kept with u2.
+        # Figures sent by u2 are not on this page, but those that u1 receives of it are, though they are kept with u2.
         server.post(receives("u1", "u2"))
         expect(page.locator("#receives h2")).to_contain_text("good 4.37")
 

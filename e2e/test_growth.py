@@ -24,13 +24,13 @@ RATE = 20
 LEAVE_AFTER = 3
 PATHS = ["/", "/rooms/room-1"]
 WARM_UP = 1 / 6
-"""Share of the time in which a browser compiles what it runs often, and charts fill."""
+"""Share of the time in which a browser compiles hot code, and charts fill."""
 
 LEAST_WARM_UP = 5
 """Seconds."""
 
 ALLOWED = {"Nodes": 20, "JSEventListeners": 2, "JSHeapUsedSize": 1_000_000}
-"""By how much a page may grow: the browser goes on compiling, and charts hold the points of 15 minutes."""
+"""By how much a page may grow: the browser keeps compiling, and charts hold the points of 15 minutes."""
 
 CALLS = """() => {
   let count = 0;
@@ -40,10 +40,10 @@ CALLS = """() => {
   }
   return count;
 }"""
-"""Nodes in the list of the last ten calls, of which there is one more each time that everybody has left, and in that
+"""Nodes in the list of the last ten calls, which grows by one each time that all users have left, and in that
 of the last hundred events, of which there is one more with each user that comes or goes.
 
-Attributes that a morph has looked at are nodes too."""
+Attributes that a morph has compared are nodes too."""
 
 
 def reports() -> Iterator[bytes]:
@@ -77,7 +77,7 @@ def reporting(server: Server) -> Iterator[None]:
 
 
 def held(page: Page) -> dict[str, float]:
-    """The least of three looks: what is garbage is gone with one of them."""
+    """The least of three measurements: one of them is without garbage."""
     looks = []
     for _ in range(3):
         looks.append(looked_at(page))
@@ -96,7 +96,7 @@ def looked_at(page: Page) -> dict[str, float]:
 
 
 def held_after(seconds: float, pages: list[Page], server: Server) -> list[dict[str, float]]:
-    """What the pages hold after that long under reports, when everybody has left again and u1 has come to room-1."""
+    """The size of the pages after that long under reports, when all users have left again and u1 has joined room-1."""
     with reporting(server):
         pages[0].wait_for_timeout(seconds * 1_000)
         for page in pages:

@@ -18,7 +18,7 @@ SENTENCE = f"SDK version {BAD}: 100 % of user-minutes poor against 0 % of the ot
 
 
 def crowd(server: Server) -> None:
-    """Sixty users, twenty of whom have a bad version."""
+    """Sixty users, twenty of them with a bad version."""
     for number in range(60):
         bad = number % 3 == 0
         own = Entry(
@@ -36,7 +36,7 @@ def crowd(server: Server) -> None:
 
 @pytest.fixture
 def looked_at(page: Page, server: Server) -> Server:
-    """A server whose first minute of them is over: the page has it live."""
+    """A server after their first minute: the page has it live."""
     crowd(server)
     visit(page, server, "/insights")
     deadline = time.monotonic() + 130

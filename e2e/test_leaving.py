@@ -1,4 +1,4 @@
-"""Who is not heard of any more turns stale, leaves, and the room ends: on pages that are open."""
+"""A silent user turns stale, leaves, and the room ends: on open pages."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""Pages are light, load nothing from elsewhere and nothing twice, and write nothing on the console."""
+"""Pages are light, load nothing from other origins and nothing twice, and write nothing on the console."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ from roompulse.report.model import Entry
 USERS = [f"user-{number}" for number in range(20)]
 PATHS = ["/", room_path(ROOM), user_path(ROOM, "user-7"), "/ingest"]
 AT_MOST = 150_000
-"""Bytes on the wire, headers included, of a page of 50 rooms, 20 SDKs, or 20 users who all receive each other."""
+"""Bytes on the wire, headers included, of a page of 50 rooms, 20 SDKs, or 20 users that all receive each other."""
 
 
 WORTH_IT = 1_024
@@ -25,7 +25,7 @@ WORTH_IT = 1_024
 
 
 class Loads:
-    """What a page loads, by what crosses the wire."""
+    """The loads of a page, as seen on the wire."""
 
     def __init__(self, page: Page) -> None:
         self.sizes: dict[str, int] = {}  # bytes by path
@@ -49,7 +49,7 @@ class Loads:
     def _on_end(self, event: dict[str, Any]) -> None:
         path, head, is_compressed = self._answers.get(event["requestId"], ("", 0, False))
         size = event["encodedDataLength"]
-        if path and size:  # what comes from the browser's cache has none
+        if path and size:  # answers from the browser's cache have none
             self.sizes[path] = self.sizes.get(path, 0) + size
             if not is_compressed:
                 self.uncompressed.append((path, size - head))

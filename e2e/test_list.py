@@ -111,7 +111,7 @@ class TestByItsForm:
         expect(page).to_have_url(f"{few.url}/?sort=rtt")
         expect(rows(page)).to_have_count(4)
 
-    @pytest.mark.chromium  # whose JavaScript can be turned off
+    @pytest.mark.chromium  # the context's JavaScript can be turned off
     def test_it_works_without_javascript(self, new_context: Callable[..., BrowserContext], few: Server) -> None:
         page = new_context(java_script_enabled=False).new_page()
         page.goto(few.url)
@@ -200,7 +200,7 @@ class TestLive:
 
 
 def make_older(server: Server, seconds: int) -> None:
-    """Move what a stopped server has stored of rooms into the past: a trend keeps the worst of every ten seconds."""
+    """Move a stopped server's stored rooms into the past: a trend keeps the worst of every ten seconds."""
     with closing(sqlite3.connect(server.data / "roompulse.db")) as connection, connection:
         connection.execute("UPDATE snapshot SET timestamp = timestamp - ?", (seconds * 1000,))
 

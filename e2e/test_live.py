@@ -101,7 +101,7 @@ def test_a_click_leads_from_the_overview_to_the_room_to_the_user(page: Page, ser
 
 
 def test_ages_count_up_in_place(page: Page, server: Server, watch: Watch) -> None:
-    watch.allow("htmx:error: timeout")  # of a request for which two minutes pass at once
+    watch.allow("htmx:error: timeout")  # of a request during which two minutes pass
     server.post(REFERENCE)
     page.clock.install()
     visit(page, server, "/rooms/room-1")
@@ -201,7 +201,7 @@ def test_the_icon_is_grey_while_the_page_is_not_kept_up_to_date(page: Page, serv
     expect_icon(page, "icon-poor")
     hide(page)
     expect_icon(page, "icon-old")
-    expect(page).to_have_title("(1 poor) room-1 · roompulse")  # when it was last looked at
+    expect(page).to_have_title("(1 poor) room-1 · roompulse")  # when it was last read
     look_at(page)
     expect_icon(page, "icon-poor")
     page.get_by_role("button", name="Pause").click()

@@ -1,4 +1,4 @@
-"""A lost server looks lost, and a page comes back by itself."""
+"""A lost server is shown as lost, and a page reconnects by itself."""
 
 import os
 import re
@@ -93,7 +93,7 @@ def test_a_frozen_server_is_noticed_after_two_silent_heartbeats(page: Page, serv
         page.clock.fast_forward(4_000)
         expect_lost(page)
         expect(state(page)).to_contain_text("last update 23 s ago")
-        with page.expect_event("requestfailed"):  # a try that nobody answers is given up, and another one follows
+        with page.expect_event("requestfailed"):  # an unanswered attempt is given up, and another one follows
             page.clock.fast_forward(2_000)
             page.clock.fast_forward(11_000)
         expect_lost(page)
@@ -134,7 +134,7 @@ def test_a_page_whose_first_stream_fails_tries_again(page: Page, server: Server)
     expect_live(page, COMES_BACK)
 
 
-@pytest.mark.chromium  # Firefox does not tell that a request which was never answered has ended
+@pytest.mark.chromium  # Firefox does not report the end of a request that was never answered
 @pytest.mark.usefixtures("alone")
 def test_a_page_whose_first_stream_is_not_answered_says_so_within_seconds(page: Page, server: Server) -> None:
     page.clock.install()
@@ -161,7 +161,7 @@ def test_a_stream_that_ends_is_opened_again_without_alarm(page: Page, server: Se
     """)
     visit(page, server)
     page.evaluate("document.getElementById('stream')._htmx.sse.reader.cancel()")  # as a proxy would after some minutes
-    # The first "Live" may come before anybody looks.
+    # The first "Live" may be shown before the test reads it.
     expect(page.locator("body")).to_have_attribute("data-words", re.compile(r"^( Live)? Connecting Live$"))
 
 
@@ -199,7 +199,7 @@ def test_an_answer_that_is_no_stream_is_named(page: Page, server: Server) -> Non
         answer(status)
         page.goto(server.url)
         expect(state(page)).to_contain_text(f"the server answered {status}")
-        expect(page.locator("h1")).to_have_text("Live rooms")  # and not what it said
+        expect(page.locator("h1")).to_have_text("Live rooms")  # and not its text
     page.unroute_all()
     expect_live(page, COMES_BACK)
 

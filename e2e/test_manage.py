@@ -1,4 +1,4 @@
-"""What operators do besides alerts, by keyboard: share, edit notes, erase. Pages have no fault at any width."""
+"""Operators' actions besides alerts, by keyboard: share, edit notes, erase. Pages have no fault at any width."""
 
 import re
 import time
@@ -36,7 +36,7 @@ def assert_no_fault(page: Page) -> None:
 
 
 def press(page: Page, role: str, name: str, key: str = "Enter") -> None:
-    """Press a key on what Tab reaches under this name."""
+    """Press a key on the element with this name, reached by Tab."""
     focused = "document.activeElement"
     wanted = page.get_by_role(role, name=name, exact=True).first  # type: ignore[arg-type]
     for _ in range(60):

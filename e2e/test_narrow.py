@@ -93,7 +93,7 @@ BROKEN_WORDS = """() => {
   }
   return [...new Set(faults)];
 }"""
-"""Words of ordinary length that are on more than one line, and what runs out of its cell; long ids are cut anyway."""
+"""Words of ordinary length on more than one line, and content outside its cell; long ids are cut anyway."""
 
 HIGH_ROWS = """(most) => [...document.querySelectorAll("table:not(.pairs) > tbody > tr")]
   .map((row) => {
@@ -103,7 +103,7 @@ HIGH_ROWS = """(most) => [...document.querySelectorAll("table:not(.pairs) > tbod
   })
   .filter(([table, lines, text]) => lines > most[table] + 1 && !/\\S{40}/.test(text))
   .map(([table, lines, text]) => `${table}: ${lines.toFixed(1)} lines: ${text.slice(0, 40)}`)"""
-"""Rows without long ids of more lines than their table may have, for whose padding there is one line."""
+"""Rows without long ids with more lines than their table may have, plus one line for padding."""
 
 TALL_OR_UNTITLED = """(ids) => ids
   .filter((id) => {
@@ -111,7 +111,7 @@ TALL_OR_UNTITLED = """(ids) => ids
     return id.title !== id.textContent || lines > 2.1;
   })
   .map((id) => `${id.closest("table").className}: ${id.textContent}`)"""
-"""Long ids of more than two lines, and those that say nowhere what they are."""
+"""Long ids of more than two lines, and those without a title."""
 
 CROWDED = """() => {
   const boxes = [...document.querySelectorAll(".bar > *")]
@@ -124,7 +124,7 @@ CROWDED = """() => {
     .filter(([, box]) => box.right > at || box.height > 40 || boxes.some(([, other]) => overlap(box, other)))
     .map(([name]) => name);
 }"""
-"""What overlaps its neighbour in the bar, leaves the screen or has more than one line."""
+"""Elements of the bar that overlap a neighbour, leave the screen or have more than one line."""
 
 
 async def store_ended(data: Path) -> None:

@@ -1,4 +1,4 @@
-"""A database that cannot be written is told on every page, and taken back by itself."""
+"""A database that cannot be written is shown on every page, until it can."""
 
 import sqlite3
 from collections.abc import Callable, Iterator

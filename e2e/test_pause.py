@@ -1,4 +1,4 @@
-"""A page that is paused stands still, says so, and goes on with the present."""
+"""A paused page stands still, says so, and resumes with the present."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ def button(page: Page) -> Locator:
 
 
 def wait_for_push(page: Page) -> None:
-    """What is pushed has come to the page, whether it is shown or not."""
+    """Pushed frames have arrived at the page, whether shown or not."""
     expect(page.locator("body[data-is-pushed]")).to_have_count(1)
 
 

@@ -1,4 +1,4 @@
-"""Operators sign in, and an open page says when nobody is signed in any more, instead of asking for ever."""
+"""Operators sign in, and an open page shows the end of the session instead of retrying for ever."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ def server(make_server: Callable[..., Server]) -> Iterator[Server]:
 
 
 def open_page(context: BrowserContext, server: Server, path: str = ROOM) -> Page:
-    """A page that is live, for which somebody has signed in."""
+    """A live page with a signed-in operator."""
     page = context.new_page()
     page.goto(server.url + path)
     if "/sign-in" in page.url:
@@ -39,7 +39,7 @@ def open_page(context: BrowserContext, server: Server, path: str = ROOM) -> Page
 
 
 def streams_of(page: Page) -> list[str]:
-    """Grows with each stream that the page asks for."""
+    """Grows with each stream that the page requests."""
     asked: list[str] = []
 
     def note(request: Request) -> None:
@@ -124,7 +124,7 @@ def test_a_page_looks_again_when_it_is_looked_at(context: BrowserContext, server
     assert len(asked) == 1
     other.goto(f"{server.url}/calls")
     sign_in(other)
-    expect(other.locator("#connection-word")).to_have_text("As of")  # a page without a stream, which tells no tab
+    expect(other.locator("#connection-word")).to_have_text("As of")  # a page without a stream, which notifies no tab
     expect_signed_out(page)
     hide(page)
     look_at(page)
@@ -192,7 +192,7 @@ def test_charts_that_are_refused_say_so_too(context: BrowserContext, server: Ser
     expect(link).to_have_attribute("href", re.compile(rf"^sign-in\?next=%2Frooms%2Froom-1%3F{back}"))
 
 
-@pytest.mark.chromium  # whose JavaScript can be turned off
+@pytest.mark.chromium  # the context's JavaScript can be turned off
 def test_without_javascript_one_signs_in_and_out(new_context: Callable[..., BrowserContext], server: Server) -> None:
     page = new_context(java_script_enabled=False).new_page()
     page.goto(server.url + ROOM)

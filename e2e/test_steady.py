@@ -35,7 +35,7 @@ LARGE = {
     ),
     "audio": audio(bitrate=1234, codec="opus", level=0.75, concealed=12.5),
 }
-"""Poor both, for one reason each: what comes and goes in words may take its place."""
+"""Both poor, for one reason each: texts that appear and disappear have a reserved place."""
 
 
 def report(parts: dict[str, Any], users: int = 3) -> bytes:

@@ -1,4 +1,4 @@
-"""The worker of the shared connection, run in a page, where its requests and its clock are at hand."""
+"""The worker of the shared connection, run in a page, where a test controls its requests and its clock."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -112,7 +112,7 @@ def test_a_connection_has_at_most_32_views_and_a_browser_four_connections(worker
     worker.expect_open(*range(128))
     assert max(map(len, worker.requests)) == 32
     assert worker.received(128) == ["refused 429"]
-    worker.watch(*rooms(1))  # what is watched already needs no place
+    worker.watch(*rooms(1))  # a view that is watched already needs no place
     worker.expect_open(129)
 
 

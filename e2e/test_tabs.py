@@ -73,7 +73,7 @@ def test_a_tab_opened_in_the_background_opens_no_stream_until_it_is_looked_at(
     expect(row(tab, "room-1")).to_be_visible()
 
 
-@pytest.mark.chromium  # Firefox does not tell of a request that is given up
+@pytest.mark.chromium  # Firefox does not report an aborted request
 @pytest.mark.usefixtures("alone")
 def test_a_tab_hidden_while_it_connects_opens_no_stream(context: BrowserContext, server: Server, watch: Watch) -> None:
     tab = open_tab(context)
@@ -256,12 +256,12 @@ def test_a_window_that_joins_changes_nothing_that_others_show(context: BrowserCo
     assert window.evaluate("window.swaps") == 0
 
 
-@pytest.mark.chromium  # Firefox does not tell the headers that its cache adds
+@pytest.mark.chromium  # Firefox does not report the headers that its cache adds
 @pytest.mark.usefixtures("alone")
 def test_without_a_shared_connection_no_stream_waits_for_the_cache(context: BrowserContext, server: Server) -> None:
     tab = open_tab(context)
     with tab.expect_request("**/stream") as asked:
         tab.goto(server.url)
-    # As `no-store` looks on the wire. Firefox holds back a second request of the same URL that might be cached.
+    # `no-store` on the wire. Firefox holds back a second request of the same URL that might be cached.
     assert asked.value.all_headers()["cache-control"] == "no-cache"
     expect_live(tab)

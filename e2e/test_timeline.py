@@ -19,7 +19,7 @@ FAST = {"EVENT_HOLD": 1, "STALE_AFTER": 3, "LEAVE_AFTER": 6, "SNAPSHOT_INTERVAL"
 
 
 PATIENT = {"EVENT_HOLD": 1, "SNAPSHOT_INTERVAL": 1}
-"""Nobody is stale or gone while a slow machine looks at the page."""
+"""No user turns stale or leaves while a slow machine runs the test."""
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_what_happens_appears_at_the_top_and_is_a_link_to_its_moment(page: Page,
 
 
 def test_who_left_stays_visible(page: Page, server: Server, watch: Watch) -> None:
-    watch.allow("404")  # the page of a user who is not there
+    watch.allow("404")  # the page of an absent user
     say(server, "bob")
     say(server, "ann")
     visit(page, server, room_path(ROOM))

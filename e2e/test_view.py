@@ -1,4 +1,4 @@
-"""How the operator looks at the pages: theme and zone, kept in the browser."""
+"""The operator's view settings: theme and zone, kept in the browser."""
 
 import re
 from collections.abc import Callable
@@ -34,7 +34,7 @@ REFUSED = """
 
 @pytest.fixture
 def india(new_context: Callable[..., BrowserContext]) -> Page:
-    """A page of an operator whose zone is not one of whole hours."""
+    """A page of an operator in a zone without whole hours."""
     return new_context(timezone_id="Asia/Kolkata").new_page()
 
 

@@ -1,4 +1,4 @@
-"""A screen on a wall: what a hand would need is gone, and the rest can be read from afar."""
+"""A wall display: controls are hidden, and the rest can be read from afar."""
 
 from collections.abc import Callable
 

@@ -1,6 +1,6 @@
-"""WebKit as Debian has it (WebKitGTK), driven by WebDriver: what the tests of `make browsers` need of it.
+"""Debian's WebKit (WebKitGTK), driven by WebDriver, as far as the tests of `make browsers` need it.
 
-`python -m e2e.webkit` sees to it that there is one.
+`python -m e2e.webkit` installs it where it is missing.
 """
 
 import os
@@ -17,7 +17,7 @@ import httpx
 from benchmarks.processes import free_port
 
 DEADLINE = 60.0
-"""Seconds after which what a page is to show will not come any more, however busy the machine is."""
+"""Seconds after which a test stops waiting for a page, even on a busy machine."""
 
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
@@ -39,7 +39,7 @@ def install() -> None:
 
 
 class Window:
-    """A session of WebDriver; each method is about the window that was opened or switched to last."""
+    """A session of WebDriver; each method acts on the window that was opened or switched to last."""
 
     def __init__(self, driver: str) -> None:
         self._http = httpx.Client(base_url=driver, timeout=DEADLINE)
@@ -64,7 +64,7 @@ class Window:
         self._post("/url", url=url)
 
     def open(self, url: str) -> str:
-        """Open a window and switch to it; returns what it is switched to by."""
+        """Open a window and switch to it; returns its handle."""
         handle: str = self._post("/window/new", type="window")["handle"]
         self.switch(handle)
         self.visit(url)
@@ -115,7 +115,7 @@ class Window:
 
 @contextmanager
 def webkit() -> Iterator[Window]:
-    """A WebKit of its own, on a screen that nobody sees."""
+    """A separate WebKit, on a virtual screen."""
     display, port = f":{free_port()}", free_port()
     environment = os.environ | {"DISPLAY": display, "LIBGL_ALWAYS_SOFTWARE": "1", "GTK_A11Y": "none"}
     screen = subprocess.Popen(["Xvfb", display, "-screen", "0", "1600x1200x24", "-nolisten", "tcp"])

@@ -18,7 +18,7 @@ from tests.postgres_server import tables
 
 
 async def new_key(settings: Settings, kind: KeyKind) -> tuple[Key, str]:
-    """A key in the database of these settings, and what its holder shows."""
+    """A key in the database of these settings, and the text that its holder presents."""
     database = access_of(settings)
     async with database.open():
         return await add_key(AccessStore(database), kind, "a program", NOW)

@@ -1,4 +1,4 @@
-"""Makes the examples of docs/api.md: a small world with a clock of its own, in which each operation is asked for once.
+"""Makes the examples of docs/api.md: a small world with its own clock, in which each operation is called once.
 
 `make api-examples` writes them, and tests/api/test_examples.py compares.
 """
@@ -26,7 +26,7 @@ DOCS = Path(__file__).parents[1] / "docs" / "api.md"
 BEGIN, END = "<!-- Made by `make api-examples` -->\n", "<!-- Until here -->\n"
 WIDTH = 150
 SHORTENED = {"/report/schema.json"}
-"""Paths whose answers are long, and so of another kind that the beginning says all."""
+"""Paths with long answers, of which the beginning is enough."""
 
 STREAMS = {
     "/report/stream/{room_id}": "/report/stream/standup?users=0",
@@ -56,7 +56,7 @@ class Asked(Struct, frozen=True):
 
 
 def ids(count: Iterator[int]) -> Any:
-    """What stands for ids that are made up: the same at each run."""
+    """Replaces generated ids: the same at each run."""
     return lambda size=8: f"{next(count):0{2 * size}x}"
 
 
@@ -209,7 +209,7 @@ def _in_words(asked: Asked, status: int, answer: Any) -> str:
 
 
 def compact(value: Any, indent: int = 0, column: int = 0) -> str:
-    """JSON in which what fits into a line is in one; it begins at this column."""
+    """JSON with values that fit into a line in one; it begins at this column."""
     line = json.dumps(value, ensure_ascii=False)
     if len(line) + column <= WIDTH or not isinstance(value, dict | list) or not value:
         return line
@@ -226,12 +226,12 @@ def compact(value: Any, indent: int = 0, column: int = 0) -> str:
 
 
 def section(found: dict[tuple[str, str], str]) -> str:
-    """What stands between BEGIN and END."""
+    """The text between BEGIN and END."""
     return "\n" + "\n".join(f"### {method} {path}\n\n{text}" for (method, path), text in found.items()) + "\n"
 
 
 def written() -> str:
-    """What stands there now."""
+    """The present text."""
     return DOCS.read_text().partition(BEGIN)[2].partition(END)[0]
 
 

@@ -1,4 +1,4 @@
-"""Reports in a small world: every field has a default, and a test names only what it is about."""
+"""Reports in a small world: every field has a default, and a test names only the relevant ones."""
 
 from typing import Any
 

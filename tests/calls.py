@@ -1,4 +1,4 @@
-"""Calls of a small world: reports at given seconds, and recorders that look when they are told to."""
+"""Calls of a small world: reports at given seconds, and recorders that sample when a test says so."""
 
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ from tests.conftest import Clock, client_of
 
 
 class QuietCore(Core):
-    """One whose jobs do not run by themselves, but for what a stop of the server needs."""
+    """A core whose jobs do not run by themselves, except those needed to stop the server."""
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
         return [self.streams.close_with_server()]
@@ -57,9 +57,9 @@ class Calls:
         assert (await self.client.post("/report/metrics", content=content)).status_code == 200
 
     async def wait(self, seconds: float) -> None:
-        """Let time pass, and the recorders look."""
+        """Let time pass, and the recorders sample."""
         self._clock.advance(seconds)
-        self.core.follower.expire()
+        await self.core.follower.present()
         await self.look()
 
     async def look(self) -> None:

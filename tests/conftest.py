@@ -42,7 +42,7 @@ class Clock(WallClock):
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the slow tests, so that none is left to one worker when the others have nothing more to do.
 
-    On PostgreSQL, leave out all but the API tests, and of these what is about one process.
+    On PostgreSQL, leave out all but the API tests, and of these the tests of one process.
     """
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     if ENGINE == "postgres":
@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """What is collected stays to the end: garbage is looked for elsewhere, which takes a third of the time."""
+    """Exclude collected tests from garbage collection, which otherwise takes a third of the time."""
     gc.freeze()
 
 
@@ -90,7 +90,7 @@ async def serving(settings: Settings, clock: Clock) -> AsyncIterator[httpx.Async
 
 @pytest.fixture
 def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Settings]:
-    """Those of an application whose databases are there, and empty."""
+    """Settings of an application with existing, empty databases."""
     if ENGINE == "postgres":
         with database(request.getfixturevalue("postgres_url")) as url:
             yield Settings(data=tmp_path / "data", database_url=url)
@@ -101,7 +101,7 @@ def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Setting
 
 @pytest.fixture
 async def client(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application, whose time is `clock`."""
+    """A client of the application, which uses `clock`."""
     async with serving(settings, clock) as client:
         yield client
 
@@ -110,7 +110,7 @@ async def client(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncC
 def make_settings(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Callable[[], Settings]]:
-    """Make settings like those of `settings`, for what is kept for more than one test."""
+    """Make settings like those of `settings`, for fixtures of more than one test."""
     # Asked for here, so that the server outlives the databases.
     postgres_url = request.getfixturevalue("postgres_url") if ENGINE == "postgres" else ""
     with ExitStack() as stack:

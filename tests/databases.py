@@ -12,7 +12,7 @@ from roompulse.store.engine import Database
 
 
 def make_databases(data: Path) -> None:
-    """Make the folder, with what a server has there that has started for the first time."""
+    """Make the folder, with the databases of a first start."""
     data.mkdir(parents=True)
     for name, content in _migrated().items():
         (data / name).touch(0o600)

@@ -20,7 +20,7 @@ _FORKS.set_forkserver_preload(["__main__", "tests.warm"])
 
 
 class Fork:
-    """A forked `roompulse` that goes on, with what the tests use of a `subprocess.Popen`."""
+    """A forked `roompulse`, with the parts of `subprocess.Popen` that tests use."""
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         reader, writer = _FORKS.Pipe(duplex=False)

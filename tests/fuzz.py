@@ -1,6 +1,6 @@
-"""Reports as no SDK would send them, and what has to hold for each: `make fuzz` tries them for a while.
+"""Reports as no SDK would send them, and the properties of each: `make fuzz` tries them for a while.
 
-What it finds is kept in `tests/corpus/`, a file for each outcome, and tried again by `tests/unit/report/test_fuzz.py`.
+Findings are kept in `tests/corpus/`, a file for each outcome, and replayed by `tests/unit/report/test_fuzz.py`.
 """
 
 import json
@@ -169,7 +169,7 @@ def steps(node: Node) -> Iterator[tuple[int, ...]]:
 
 
 def replaced(node: Node, way: tuple[int, ...], change: Callable[[Any], list[Any]]) -> Node:
-    """The same with what `change` makes of the item (a pair, in an object) at the end of `way`."""
+    """The same with the item (a pair, in an object) at the end of `way` replaced by the result of `change`."""
     place, *rest = way
     item = node[place]
     if not rest:
@@ -230,7 +230,7 @@ def bodies(draw: st.DrawFn) -> bytes:
 
 
 class World:
-    """What a report goes through in the server."""
+    """The processing of a report in the server."""
 
     def __init__(self) -> None:
         self._templates = Templates(Assets())
@@ -297,7 +297,7 @@ def assert_one_event(frame: bytes) -> None:
 
 
 def outcome(body: bytes, world: World) -> str:
-    """What became of a body, without the words and numbers that were sent; fails if it is not one of two things."""
+    """The outcome of a body, without its own words and numbers; fails for an unexpected one."""
     try:
         report = decode_report(body)
     except BadRequest as refused:

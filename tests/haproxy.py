@@ -1,6 +1,6 @@
 """A real haproxy by deploy/haproxy.cfg, before workers of this machine.
 
-`python -m tests.haproxy` sees to it that there is one.
+`python -m tests.haproxy` installs it where it is missing.
 """
 
 import os
@@ -49,7 +49,7 @@ def haproxy(folder: Path, workers: Sequence[int], port: int = 0) -> Iterator[str
     file, log = folder / "haproxy.cfg", folder / "haproxy.log"
     file.write_text(configured(port, workers))
     with log.open("ab") as output:
-        # Ctrl-C is for whoever runs this.
+        # Ctrl-C is for the calling process.
         process = subprocess.Popen([command, "-db", "-f", file], stdout=output, stderr=output, process_group=0)
     try:
         address = f"http://127.0.0.1:{port}"

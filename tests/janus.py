@@ -1,6 +1,6 @@
 """A real Janus on loopback, with one video room, that posts its events to a bridge.
 
-`python -m tests.janus` sees to it that there is one.
+`python -m tests.janus` installs it where it is missing.
 """
 
 import os
@@ -52,7 +52,7 @@ def install() -> None:
 
 @contextmanager
 def janus(folder: Path, bridge: str) -> Iterator[str]:
-    """Run Janus, whose events go to the URL `bridge`; the URL of its WebSockets."""
+    """Run Janus, with events posted to the URL `bridge`; yields the URL of its WebSockets."""
     command = find_janus()
     assert command, "there is no janus: install it (python -m tests.janus; Debian: apt-get install janus)"
     folder.mkdir()

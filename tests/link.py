@@ -1,4 +1,4 @@
-"""What lies between a worker and its database, for tests that take it away: a TCP proxy in a thread."""
+"""The network between a worker and its database, for tests that cut it: a TCP proxy in a thread."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator
@@ -12,7 +12,7 @@ CHUNK = 65_536
 
 
 class Link:
-    """Passes bytes between connections to `port` and the port `to` of this machine, until it is told to do otherwise.
+    """Passes bytes between connections to `port` and the port `to` of this machine, until a test changes that.
 
     `delay` is how long (seconds) each piece is held up, in each direction.
     """
@@ -28,7 +28,7 @@ class Link:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def cut(self) -> None:
-        """Reset all connections, and new ones at once."""
+        """Reset all connections, and new ones immediately."""
         self._do(self._cut())
 
     def swallow(self) -> None:
@@ -36,7 +36,7 @@ class Link:
         self._do(self._swallow())
 
     def mend(self) -> None:
-        """Pass everything again; what was swallowed comes late, as TCP repeats it."""
+        """Pass everything again; dropped bytes arrive late, as TCP repeats them."""
         self._do(self._mend())
 
     @contextmanager

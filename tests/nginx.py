@@ -1,6 +1,6 @@
 """A real nginx by the configuration in docs/proxy.md, before a server of the tests.
 
-`python -m tests.nginx` sees to it that there is one.
+`python -m tests.nginx` installs it where it is missing.
 """
 
 import os

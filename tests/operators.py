@@ -37,7 +37,7 @@ def _hash(_parameters: str) -> str:
 
 
 async def add_operators(settings: Settings, **roles: Role) -> None:
-    """Add operators as in `ada="admin"`, each of whom has the PASSWORD, and is signed in by `cookie_of`."""
+    """Add operators as in `ada="admin"`, all with the PASSWORD, to be signed in by `cookie_of`."""
     database = access_of(settings)
     async with database.open():
         store = AccessStore(database)
@@ -55,7 +55,7 @@ def cookie_of(name: str) -> dict[str, str]:
 
 
 async def token_of(client: httpx.AsyncClient, headers: Mapping[str, str], path: str = "/") -> str:
-    """What the forms of a page have, by which one knows who sends them."""
+    """The token in the forms of a page."""
     found = re.search(r'name="token" value="(\w+)"', (await client.get(path, headers=headers)).text)
     assert found
     return found[1]
@@ -75,7 +75,7 @@ async def send_form(
 
 
 def scope_of(method: str, path: str, headers: Mapping[str, str]) -> Any:
-    """That of ASGI, for what httpx cannot send or not read."""
+    """A request by ASGI, for requests and answers that httpx does not support."""
     return {
         "type": "http",
         "method": method,

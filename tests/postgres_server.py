@@ -1,6 +1,6 @@
 """A PostgreSQL of the tests, and applications that use it in turn.
 
-`python -m tests.postgres_server` sees to it that its programs are there, and fails where they cannot be had.
+`python -m tests.postgres_server` installs its programs where they are missing, and fails if it cannot.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from tests.process import DEADLINE, eventually
 T = TypeVar("T")
 
 ENGINE = os.environ.get("ENGINE", "sqlite")
-"""What tests of the application run on: sqlite, or postgres with WORKERS applications in turn."""
+"""The engine of tests of the application: sqlite, or postgres with WORKERS applications in turn."""
 
 WORKERS = 3
 
@@ -57,7 +57,7 @@ def find(name: str) -> str | None:
 
 
 class PostgresServer:
-    """A server whose files are in a folder. As it does not run for root, root starts it as an unprivileged user."""
+    """A server with its files in a folder. As it does not run for root, root starts it as an unprivileged user."""
 
     def __init__(self, folder: Path, *settings: str) -> None:
         """`settings` are such as `fsync=on`."""
@@ -95,7 +95,7 @@ class PostgresServer:
         return found
 
     def run(self, name: str, *arguments: str) -> None:
-        """Run a program of PostgreSQL as the user whose files they are; fails with what it wrote."""
+        """Run a program of PostgreSQL as the owner of the files; fails with its output."""
         done = subprocess.run(
             [*self.user, program(name), *arguments],
             stdin=subprocess.DEVNULL,
@@ -138,7 +138,7 @@ class PostgresServer:
         return [self.pid, *map(int, children)]
 
     def kill(self) -> None:
-        """Let all of its processes end at once, as when the machine loses them."""
+        """Kill all of its processes at the same time, as in a crash of the machine."""
         for pid in self.pids():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -146,7 +146,7 @@ class PostgresServer:
 
 
 def _unprivileged(folder: Path) -> list[str]:
-    """What a command begins with that an unprivileged user is to run, whose the folder is then."""
+    """The prefix of a command run by an unprivileged user, who gets the folder."""
     name = next(one for one in ("postgres", "nobody") if _exists(one))
     shutil.chown(folder, name)
     return ["setpriv", f"--reuid={name}", f"--regid={pwd.getpwnam(name).pw_gid}", "--clear-groups", "--pdeathsig=QUIT"]
@@ -162,7 +162,7 @@ def _exists(name: str) -> bool:
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[str]:
-    """The URL of a server whose files are in `folder`, until the context ends."""
+    """The URL of a server with its files in `folder`, until the context ends."""
     server = PostgresServer(folder)
     server.start()
     try:
@@ -172,13 +172,13 @@ def postgres(folder: Path) -> Iterator[str]:
 
 
 def schema_of(url: str) -> str:
-    """The URL with a schema that is not there yet, and that nobody else uses."""
+    """The URL with a new schema, which no other test uses."""
     return f"{url}?schema=test_{secrets.token_hex(6)}"
 
 
 @contextmanager
 def database(url: str) -> Iterator[str]:
-    """The URL of a database on this server that nobody else uses, with the tables of this version: empty ones."""
+    """The URL of a separate database on this server, with empty tables of this version."""
     name = f"test_{secrets.token_hex(6)}"
     _run(execute(url, f"CREATE DATABASE {name} TEMPLATE {_prepared(url)}"))
     try:
@@ -189,7 +189,7 @@ def database(url: str) -> Iterator[str]:
 
 @cache
 def _prepared(url: str) -> str:
-    """A database that a worker has migrated, and that nobody uses."""
+    """A database that a worker has migrated, and that is not in use."""
 
     async def prepare() -> None:
         await execute(url, "CREATE DATABASE prepared")

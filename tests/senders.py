@@ -1,4 +1,4 @@
-"""Senders that go on to another server where one fails, and know what was acknowledged."""
+"""Senders that switch to another server when one fails, and record acknowledged reports."""
 
 import threading
 from itertools import count
@@ -11,7 +11,7 @@ from tests.process import DEADLINE, eventually
 from tests.server import PLAIN
 
 TIMEOUT = 5.0
-"""Seconds after which a sender goes on to the next server."""
+"""Seconds after which a sender switches to the next server."""
 
 
 class Senders:

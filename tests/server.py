@@ -1,4 +1,4 @@
-"""The real server as a process of its own: free port, temporary data, its log at hand when a test fails."""
+"""The real server in its own process: free port, temporary data, its log in the output of a failed test."""
 
 import os
 import re
@@ -18,18 +18,18 @@ from tests.forked import Fork
 from tests.process import DEADLINE
 
 LIFETIMES = {"ROOMPULSE_STALE_AFTER": "600", "ROOMPULSE_LEAVE_AFTER": "3600"}
-"""So that on a busy machine no user turns stale in the middle of a test, unless the test is about that."""
+"""So that on a busy machine no user turns stale in the middle of a test of something else."""
 
 
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""What clients of plain HTTP are made with: to load all certificates takes ten times as long as a request."""
+"""For clients of plain HTTP: loading all certificates takes ten times as long as a request."""
 
 
 class Server:
     """A running `roompulse serve`; `restart` starts it again on the same port and data."""
 
     def __init__(self, data: Path, environment: Mapping[str, str], command: Sequence[str] | None = None) -> None:
-        """`command` is what to start; without one the server is forked, which takes a tenth of the time."""
+        """`command` starts the server; without one it is forked, which takes a tenth of the time."""
         self.data = data
         self.log = data.with_suffix(".log")
         self.port = 0

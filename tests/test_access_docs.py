@@ -25,10 +25,10 @@ RUN = {
     "go": (["go", "run"], ["go"]),
     "php": (["php"], ["php"]),
 }
-"""How a program is run, and what the machine needs for it."""
+"""How a program is run, and its requirements on the machine."""
 
 HERE = [language for language, (_, needed) in RUN.items() if all(map(shutil.which, needed))]
-"""What this machine can run: Python at least."""
+"""The languages that this machine can run: Python at least."""
 
 SUFFIX = {"js": "mjs"}
 

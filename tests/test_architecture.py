@@ -59,7 +59,7 @@ ORDER = [
     {"cli"},
     {"__main__"},
 ]
-"""Each may import what stands before it, and what stands beside it."""
+"""Each may import earlier ones, and those beside it."""
 
 NOT_EVEN_THOUGH_BEFORE = {
     "hub": {"store", "rooms", "quality", "report", "intake", "insights", "alerts", "notify", "importing", "checking"},
@@ -71,7 +71,7 @@ NOT_EVEN_THOUGH_BEFORE = {
     "store": {"report.decode", "report.envelope"},
 }
 ONLY = {"client": {"client"}, "simulate": {"simulate", "client"}, "bridge": {"bridge", "client"}}
-"""What stands on the senders' side knows the server by its contract alone."""
+"""The senders' side knows the server only by its contract."""
 PURE = {"report", "quality", "rooms", "intake"}
 PURE_TOO = {
     f"importing.{name}"
@@ -89,10 +89,10 @@ WEB = {
     "application": {"http", "api", "access_log"},
     "server": {"http", "sse", "api", "application"},
 }
-"""What each part of web/ may import of the others."""
+"""The allowed imports between the parts of web/."""
 
 ALONE = {"uvicorn": "web.server", "sse_starlette": "web.sse"}
-"""Libraries whose traps one package knows."""
+"""Libraries with pitfalls, each imported by one package only."""
 
 MOST_LINES_OF_A_FUNCTION = 50
 MOST_LINES_OF_A_FILE = 300

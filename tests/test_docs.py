@@ -1,4 +1,4 @@
-"""What the docs say is compared with what is."""
+"""The docs are compared with the code."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The browser SDK as a file: its size, its types, and what its docs say. What it does is tested in e2e/sdk."""
+"""The browser SDK as a file: its size, its types and its docs. Its behaviour is tested in e2e/sdk."""
 
 import gzip
 import re
@@ -16,7 +16,7 @@ MOST_BYTES = 8_000
 
 
 def members(interface: str) -> set[str]:
-    """Names of what an interface or a class of the types has."""
+    """Names of the members of an interface or a class of the types."""
     block = re.search(rf"export (?:interface|class) {interface} {{\n(.*?)^}}", TYPES, re.DOTALL | re.MULTILINE)
     assert block
     return set(re.findall(r"^  (?:(?:static|get|set) )?(\w+)\??[:(]", block[1], re.MULTILINE))

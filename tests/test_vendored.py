@@ -1,4 +1,4 @@
-"""Vendored libraries are what their table says: the released files, unchanged."""
+"""Vendored libraries match their table: the released files, unchanged."""
 
 from hashlib import sha256
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the process that servers are forked from does once: it imports everything, and compiles the templates."""
+"""Run once by the process from which servers are forked: imports everything, and compiles the templates."""
 
 from importlib import import_module
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Calls over bad links: what is measured of them, and whom the verdict names."""
+"""Calls over bad links: their figures, and the users that verdicts name."""

@@ -42,7 +42,7 @@ def bridge(url: str, *options: str) -> Iterator[str]:
 
 
 class JanusRoom:
-    """A room of Janus, whose participants have numbers."""
+    """A room of Janus, with numbered participants."""
 
     def __init__(self, pages: str, server: str, url: str) -> None:
         self._pages, self._server, self._url = pages, server, url
@@ -59,7 +59,7 @@ class JanusRoom:
 
 @contextmanager
 def janus_room(folder: Path, server: str, options: Sequence[str] = ()) -> Iterator[JanusRoom]:
-    """A room whose participants, and whose Janus, report to the roompulse at `server`."""
+    """A room with participants and a Janus that report to the roompulse at `server`."""
     with (
         ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(EXAMPLES))) as files,
         bridge(server, *options) as events,

@@ -1,6 +1,6 @@
 """A link that is bad: UDP relayed through this process, which drops, delays and queues packets.
 
-A page whose link is bad sees the address of the relay instead of the other side's, and hides its own: so all its media
+A page with a bad link sees the address of the relay instead of the other side's, and hides its own: so all its media
 goes through here, in both directions. No privilege and no kernel module is needed.
 """
 
@@ -16,7 +16,7 @@ from msgspec import Struct
 from playwright.sync_api import Page
 
 LONGEST_QUEUE = 0.5
-"""Seconds of packets that a slow link holds; what does not fit is lost."""
+"""Seconds of packets that a slow link queues; further ones are lost."""
 
 SHOW_ADDRESSES = "--disable-features=WebRtcHideLocalIpsWithMdns"
 
@@ -48,7 +48,7 @@ class Impairment(Struct, frozen=True):
 
 
 class _Direction:
-    """Sends what passes, at its time."""
+    """Sends passing packets, each at its time."""
 
     def __init__(self, impairment: Impairment, seed: int) -> None:
         self.impairment = impairment

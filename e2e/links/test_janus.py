@@ -1,4 +1,4 @@
-"""A real Janus with three participants, of whom one has a bad link: what the bridge reports of it."""
+"""A real Janus with three participants, one with a bad link: the bridge's reports of it."""
 
 import re
 import time
@@ -60,7 +60,7 @@ def measured(user: dict[str, Any]) -> set[tuple[str, str, str | None]]:
 
 
 def of(user: str, *others: str) -> set[tuple[str, str, str | None]]:
-    """What Janus measures of a user who sends a camera and a microphone, and receives those of others."""
+    """Janus' figures of a user who sends a camera and a microphone, and receives those of others."""
     names = ("camera", "mic")
     return {(name, "send", None) for name in names} | {(name, "recv", other) for name in names for other in others}
 

@@ -3,7 +3,7 @@
 `python -m e2e.links.who [participants]` prints it.
 
 Real calls in Chromium, once from each to each and once through a real Janus. The last participant's link is bad for
-SECONDS, upwards, downwards and both ways; printed is whom the verdict names in the second half of that time, and how
+SECONDS, upwards, downwards and both ways; it prints the users that the verdict names in the second half, and how
 often.
 """
 
@@ -47,7 +47,7 @@ def verdict(server: Server, room: str) -> str:
 
 
 def named(sentence: str) -> str:
-    """Whose link it names, or whose stream."""
+    """The user of the named link or stream."""
     if sentence.startswith("Healthy"):
         return "healthy"
     if link := re.search(r"(\w+'s (?:uplink|downlink))", sentence):

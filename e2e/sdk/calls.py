@@ -1,4 +1,4 @@
-"""Calls in Chromium: an application on an origin of its own, whose pages are the participants."""
+"""Calls in Chromium: an application on its own origin, with a page for each participant."""
 
 import time
 from collections.abc import Callable
@@ -21,7 +21,7 @@ FAKE_DEVICES = [
     "--auto-select-desktop-capture-source=Entire screen",
     "--autoplay-policy=no-user-gesture-required",
 ]
-"""A camera with moving pictures, a microphone that beeps and a screen, and nobody who must allow them."""
+"""A camera with moving pictures, a microphone that beeps and a screen, without permission prompts."""
 
 
 HERE = Path(__file__).parent
@@ -81,7 +81,7 @@ class Participant:
 
 
 class Call:
-    """Participants of one room, who report every second."""
+    """Participants of one room, with a report every second."""
 
     def __init__(self, context: BrowserContext, application: str, server: Server) -> None:
         self.server = server

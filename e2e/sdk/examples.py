@@ -70,7 +70,7 @@ PEER_SERVER = re.compile("wss://0.peerjs.com/")
 
 
 class PeerServer:
-    """What PeerJS's own server does: hands each message to whom it is for, once that is there."""
+    """Like PeerJS's own server: delivers each message to its addressee once that is connected."""
 
     def __init__(self) -> None:
         self._peers: dict[str, WebSocketRoute] = {}

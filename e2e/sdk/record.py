@@ -1,4 +1,4 @@
-"""Records what getStats() of a real Chromium says, into tests/recordings/chromium.json: `python -m e2e.sdk.record`."""
+"""Records getStats() of a real Chromium into tests/recordings/chromium.json: `python -m e2e.sdk.record`."""
 
 import json
 import sys
@@ -31,7 +31,7 @@ SAMPLE = """
 async () => {
   const types = ["candidate-pair", "codec", "inbound-rtp", "local-candidate", "media-source", "outbound-rtp",
                  "remote-inbound-rtp", "remote-outbound-rtp", "transport"];
-  // Addresses and keys are nobody's business, and what the SDK will never read only takes room.
+  // Addresses and keys are private, and members that the SDK does not read only take space.
   const left = new RegExp("^(address|ip|port|url|priority|foundation|usernameFragment|sdpFmtpLine|" +
     "(ice|tls|dtls|srtp|local.*Cert|remote.*Cert|goog|jitterBuffer|qualityLimitation|header|fec|power).*|" +
     "retransmittedPackets.*|packets(Sent|Received)With.*|" +

@@ -1,4 +1,4 @@
-"""Made-up getStats() in the shapes of browsers: a test names only the counters that it is about."""
+"""Synthetic getStats() in the shapes of browsers: a test names only the relevant counters."""
 
 from typing import Any
 

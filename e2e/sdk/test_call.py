@@ -1,4 +1,4 @@
-"""Real calls: the SDK in pages of another origin, the real server behind it, and what it makes of them."""
+"""Real calls: the SDK in pages of another origin, and the real server's figures of them."""
 
 import re
 import time

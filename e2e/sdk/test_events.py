@@ -1,4 +1,4 @@
-"""What happens at the page's end goes along with the reports: sources, network, ICE, the tab, devices."""
+"""Events at the page's end are sent with the reports: sources, network, ICE, the tab, devices."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ START = 1_800_000_001
 
 
 def events(world: World) -> list[tuple[int, ...] | tuple[Any, ...]]:
-    """Seconds since the start, type, stream and detail of what was reported."""
+    """Seconds since the start, type, stream and detail of the reported events."""
     found = [event for post in world.posts() for event in post.get("events", [])]
     return [(one["time"] - START, one["type"], one.get("stream_id"), one.get("detail")) for one in found]
 
@@ -99,7 +99,7 @@ def test_another_camera_is_an_event(world: World) -> None:
 
 
 def by_way_of(candidate: str) -> str:
-    """A connection whose media goes by this local candidate."""
+    """A connection with media over this local candidate."""
     return f"""window.candidate = {candidate}; pc.plain ??= pc.getStats.bind(pc);
         pc.getStats = async () => new Map([...await pc.plain(),
           ["T", {{ id: "T", type: "transport", selectedCandidatePairId: "P" }}],
@@ -114,7 +114,7 @@ def test_another_network_and_another_way_of_the_media_are_events(world: World) -
     assert events(world) == []
     world.do("candidate.candidateType = 'relay'; candidate.relayProtocol = 'tcp'")
     world.wait(5)
-    world.do("candidate = {}")  # while it looks for another way
+    world.do("candidate = {}")  # while it searches for another path
     world.wait(5)
     world.do("candidate = { networkType: 'cellular', candidateType: 'relay', protocol: 'tcp' }")
     world.wait(5)

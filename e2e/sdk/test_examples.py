@@ -27,7 +27,7 @@ window.BroadcastChannel = class extends BroadcastChannel {
   }
 };
 """
-"""Lets a test know that a page hears what the other page signals."""
+"""Lets a test know that a page receives the other page's signals."""
 
 
 def sent(server: Server, user: str) -> set[str]:
@@ -46,7 +46,7 @@ def test_both_users_of_a_call_are_seen_by_name(
     for query in CALLS[example]:
         page = context.new_page()
         page.goto(f"{examples}/{example}{query}")
-        if example != "peerjs.html":  # whose server keeps what it cannot hand over yet
+        if example != "peerjs.html":  # its server keeps messages that it cannot deliver yet
             page.wait_for_function("window.listens")
     both = {("ada", "ben", "camera"), ("ada", "ben", "mic"), ("ben", "ada", "camera"), ("ben", "ada", "mic")}
     deadline = time.monotonic() + PATIENCE

@@ -1,4 +1,4 @@
-"""Calls between Chromium and Firefox: each reports what it sends and what it receives, whichever of them calls."""
+"""Calls between Chromium and Firefox, in both directions: each reports its sent and received streams."""
 
 import time
 from collections.abc import Iterator

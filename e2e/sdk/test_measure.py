@@ -1,4 +1,4 @@
-"""What the SDK makes of getStats(): of recordings of Chromium, of Firefox's shapes, and of what hardly ever happens."""
+"""The SDK's figures from getStats(): recordings of Chromium, Firefox's shapes, and rare cases."""
 
 import json
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def by_stream(found: list[Any]) -> dict[str, Any]:
 
 
 def score(found: dict[str, Any], *, highest: float = 20) -> float | None:
-    """How the server rates what the SDK reports, which it must accept first."""
+    """The server's rating of the SDK's report, which it must accept first."""
     stream = {"stream_id": found["stream"], **{key: value for key, value in found.items() if key != "stream"}}
     return rate_stream(msgspec.convert(stream, Stream), highest).score
 
@@ -96,7 +96,7 @@ def test_a_muted_microphone_and_a_camera_turned_off_are_not_figures(world: World
     assert "level" not in sent["mic"]["audio"]
     assert sent["mic"]["network"]["packet_loss"] == 0
     assert sent["screen"]["video"]["frame_rate"] == pytest.approx(20, abs=2)
-    # Chromium goes on sending black frames, at 20 fps and hardly any bits.
+    # Chromium keeps sending black frames, at 20 fps and very few bits.
     received = by_stream(world.measure(of("receiver", "call", "disabled"))[-1])
     assert received["camera"]["video"] is None
     assert received["screen"]["video"]["frame_rate"] == pytest.approx(20, abs=2)
@@ -343,7 +343,7 @@ def test_figures_beyond_what_the_server_takes_are_held_within(world: World) -> N
 @pytest.mark.parametrize("sign", [-1, 1])
 @pytest.mark.parametrize("seconds", [60, 3_600, 31_589])
 def test_a_clock_that_is_set_costs_one_interval(world: World, seconds: float, sign: int) -> None:
-    """Of a getStats() whose clock is set by a suspend, and whose counters go on: 1,200 kbit/s before and after."""
+    """Of a getStats() with a clock set by a suspend, and continuing counters: 1,200 kbit/s before and after."""
 
     def moment(at: float) -> Any:
         shown = START + 1000 * (at + sign * seconds if at > 20 else at)
@@ -359,7 +359,7 @@ def test_a_clock_that_is_set_costs_one_interval(world: World, seconds: float, si
 
 @pytest.mark.parametrize("skew", [-3, -0.6, 3])
 def test_so_does_one_that_is_set_by_less_than_an_interval(world: World, skew: float) -> None:
-    """Which only the page's own clock tells: 2 s between samples that are 5 s apart would be 3,000 kbit/s."""
+    """Shown only by the page's own clock: 2 s between samples that are 5 s apart would be 3,000 kbit/s."""
 
     def moment(at: float) -> Any:
         stat = outbound(at, bytesSent=150_000 * at)
@@ -469,7 +469,7 @@ def test_a_layer_that_the_page_has_paused_limits_nothing(world: World) -> None:
 
 
 def test_concealed_samples_are_percent_of_those_of_the_interval(world: World) -> None:
-    """Those of silence are not heard; those of before the interval are not counted again."""
+    """Silent ones are inaudible; those before the interval are not counted again."""
     first = mic(5, concealedSamples=100_000, silentConcealedSamples=100_000)
     second = mic(10, concealedSamples=100_000 + 108_000 + 12_000, silentConcealedSamples=112_000)
     (found,) = world.measure([sample(one, direction="recvonly") for one in (first, second)])[-1]
@@ -508,7 +508,7 @@ def test_a_track_that_is_off_has_no_picture(world: World, off: dict[str, Any]) -
 
 
 def test_a_screen_at_rest_does_not_freeze_and_is_not_off(world: World) -> None:
-    """Of 5 fps and 60 kbit/s at 1920×1080, whose frames come when something changes; without a quantiser in Firefox."""
+    """Of 5 fps and 60 kbit/s at 1920×1080, with frames when something changes; without a quantiser in Firefox."""
     rest: dict[str, Any] = {"frameWidth": 1920, "frameHeight": 1080, "contentType": "screenshare", "framesPerSecond": 5}
     for quantiser in (10, None):
         samples = [

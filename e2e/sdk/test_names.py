@@ -1,4 +1,4 @@
-"""Whose a received stream is: told by from(), by a name that is not known yet, or by none at all."""
+"""The sender of a received stream: by from(), by a name that is not known yet, or unknown."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from roompulse.report.decode import decode_report
 
 
 def named(post: Any) -> dict[str, list[str]]:
-    """The ids of streams that are received, by the user whose they are."""
+    """The ids of received streams, by their sender."""
     return {
         entry["user_id"]: [one["stream_id"] for one in entry["streams"] if one["direction"] == "recv"]
         for entry in post["metrics"]

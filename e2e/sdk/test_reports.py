@@ -1,4 +1,4 @@
-"""When the SDK samples and posts, what it keeps, and that nothing it meets troubles the application."""
+"""When the SDK samples and posts, what it keeps, and that no failure disturbs the application."""
 
 from typing import Any
 
@@ -199,7 +199,7 @@ def test_a_clock_that_is_set_in_a_call_costs_one_interval(world: World, skew: st
     assert [[one["video"]["bitrate"] for one in some] for some in found] == [*[[800]] * 3, [], *[[800]] * 3]
 
 
-# What goes wrong on the way
+# Failures on the way
 
 
 def test_reports_are_kept_while_offline_and_posted_later_with_their_own_time(world: World) -> None:
@@ -412,7 +412,7 @@ def test_a_page_that_stops_while_it_is_left_says_so_by_beacon(world: World, orde
     beacons = world.do("beacons")
     assert [beacon.get("events") for beacon in beacons] == [LEFT]
     assert decode_report(world.do("JSON.stringify(beacons[0])").encode()).metrics == []
-    # A page that was only put aside goes on when it is watched again.
+    # A page restored from the back/forward cache reports again once a connection is watched.
     world.do("dispatchEvent(new Event('pageshow')); window.next = new Connection(); pulse.watch(next)")
     world.wait(10)
     assert not world.posts()[-1].get("events")

@@ -1,4 +1,4 @@
-"""Room tokens in the browser: a page on another origin posts with one, and goes on with the next."""
+"""Room tokens in the browser: a page on another origin posts with one, and continues with the next."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ REFUSED = "{ status: 401, json: { code: 401, message: 'token: expired' } }"
 
 
 def times(posts: list[Any]) -> list[int]:
-    """Seconds since the start that reports are about."""
+    """The times of reports, in seconds since the start."""
     return [post["report_time"] - START for post in posts]
 
 
@@ -145,7 +145,7 @@ def test_the_server_takes_the_reports_of_a_page_elsewhere_once_its_token_is_righ
         assert [user["user_id"] for user in room["users"]] == ["u1"]
         assert token not in server.log.read_text()
     sent = [request for request in sent if request.url.endswith("/report/metrics")]
-    # What a browser asks no leave for (no preflight): a method, headers and a type of the Fetch standard's list.
+    # Requests without a preflight: a method, headers and a type of the Fetch standard's list.
     assert {request.method for request in sent} == {"POST"}
     assert all(request.headers["content-type"].startswith("text/plain") for request in sent)
     assert not any("authorization" in request.headers for request in sent)

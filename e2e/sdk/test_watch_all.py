@@ -1,4 +1,4 @@
-"""`RoomPulse.watchAll`: each connection that is made is reported, and no call is broken, whatever a page does."""
+"""`RoomPulse.watchAll`: each new connection is reported, and no call is broken by anything a page does."""
 
 import json
 

@@ -41,7 +41,7 @@ async (options) => {
   };
   navigator.sendBeacon = (url, body) => beacons.push({ url: `${url}`, type: typeof body, ...JSON.parse(body) }) > 0;
 
-  // A connection that sends one camera of 20 fps and 800 kbit/s, unless told otherwise.
+  // A connection that sends one camera, by default of 20 fps and 800 kbit/s.
   window.Connection = class extends EventTarget {
     connectionState = "connected";
     iceConnectionState = "connected";
@@ -62,7 +62,7 @@ async (options) => {
     }
   };
 
-  // One that receives a camera, of a user whom it does not know.
+  // A connection that receives a camera of an unknown user.
   window.Receiving = class extends Connection {
     track = new RTCPeerConnection().addTransceiver("video").receiver.track;
     async getStats() {
@@ -87,7 +87,7 @@ class World:
         page.goto(application)
 
     def measure(self, samples: list[Any], *, longest: float = 10_000, name: str | None = None) -> list[list[Any]]:
-        """What the SDK makes of successive samples of one connection; `name` is JavaScript."""
+        """The SDK's figures of successive samples of one connection; `name` is JavaScript."""
         found: list[list[Any]] = self.page.evaluate(MEASURE, [samples, longest, name])
         return found
 

@@ -15,7 +15,7 @@ NAMES = {"video": "camera", "audio": "mic"}
 class Watched:
     """Reports one connection of `user` in `room`, every `interval` seconds until the block ends.
 
-    `other` is whose media is received; without it, it is of an unknown sender.
+    `other` is the sender of received media; without it, the sender is unknown.
     """
 
     def __init__(

@@ -54,7 +54,7 @@ async function described(connection) {
   return connection.localDescription.toJSON();
 }
 
-/** Joins a room, sends these tracks and receives those of all others: `received(track, user)` says whose each is. */
+/** Joins a room, sends these tracks and receives those of all others: `received(track, user)` names each sender. */
 export async function joinRoom(url, { room, user, tracks, received }) {
   const session = await Session.open(url);
   const send = await session.attach((event) => event.publishers?.forEach(subscribe));

@@ -1,4 +1,4 @@
-"""create_app: routes are built and wired here, over what `core.py` has."""
+"""create_app: routes are built and wired here, on top of `core.py`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -211,11 +211,12 @@ def _alert_routes(core: Core, forms: Forms, layout: Layout) -> list[ControllerRo
 
 def _report_auth(core: Core) -> ReportAuth:
     settings, clock = core.settings, core.clock
-    return ReportAuth(Senders(core.registry, clock), RateLimit(settings.sender_rate, clock), ClientAddresses(settings))
+    rate_limit = RateLimit(settings.sender_rate, settings.sender_streams, clock)
+    return ReportAuth(Senders(core.registry, clock), rate_limit, ClientAddresses(settings))
 
 
 def _present(core: Core) -> CurrentValues:
-    """What /metrics looks up when it is asked for."""
+    """The gauges that /metrics reads at the scrape."""
     gauges: Gauges = {
         "queue_reports": ("Reports that wait for their commit", lambda: core.ingest.waiting),
         "viewers": ("Open streams", lambda: core.hub.viewers),

@@ -1,11 +1,11 @@
 """`roompulse.asgi:app`, for any ASGI server that runs the lifespan: `uvicorn roompulse.asgi:app`, `hypercorn …`.
 
 Settings are read from the environment when the server starts the application, so importing this does nothing, and a
-wrong setting is one line in the server's log. HOST is to say where the server listens: whether keys are asked for goes
-by it, and a request that arrives elsewhere is refused.
+wrong setting is one line in the server's log. HOST must say where the server listens: it decides whether keys are
+required, and a request that arrives elsewhere is rejected.
 
-Some bounds are those of connections, which only `roompulse serve` has: a deadline for the head of a request and a limit
-on its size and on pipelined requests, the envelope for what is no HTTP, and the end of a connection whose client reads
+Only `roompulse serve` has the bounds on connections: a deadline for the head of a request and a limit
+on its size and on pipelined requests, the envelope for malformed HTTP, and the end of a connection whose client reads
 nothing of an answer for SEND_TIMEOUT (a stream ends then everywhere). It also pushes to viewers past ASGI, at a
 thirtieth of the CPU. One process is one application: several workers would not see each other's rooms.
 """
@@ -24,7 +24,7 @@ from roompulse.web.application import Application
 
 
 class EnvironmentApplication:
-    """The application by the settings of the environment; each lifespan has one of its own."""
+    """The application by the settings of the environment; each lifespan has its own."""
 
     _running: Application | None = None
 

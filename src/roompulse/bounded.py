@@ -1,4 +1,4 @@
-"""A map that cannot outgrow its bound: what was not used for longest is forgotten."""
+"""A map that cannot outgrow its bound: the least recently used entry is dropped."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
@@ -9,9 +9,9 @@ V = TypeVar("V")
 
 
 class BoundedMap(Generic[K, V]):
-    """A map from keys to values that forgets the least recently used entry when it exceeds `bound`.
+    """A map from keys to values that drops the least recently used entry when it exceeds `bound`.
 
-    `bound` is a number of entries or, with `size_of`, the most that the sizes of all values may add up to. A value is
+    `bound` is a number of entries or, with `size_of`, the maximum total of the sizes of all values. A value is
     not None, and its size does not change while it is stored. `put` and `get` count as use, `peek` and `in` do not.
     """
 
@@ -45,7 +45,7 @@ class BoundedMap(Generic[K, V]):
         return self._entries.get(key)
 
     def put(self, key: K, value: V) -> None:
-        """Store the value, which replaces the one before it. One that exceeds the bound by itself is not stored."""
+        """Store the value, which replaces the previous one. A value larger than the bound is not stored."""
         if self._size_of is None:
             self._entries[key] = value
             self._entries.move_to_end(key)
@@ -62,7 +62,7 @@ class BoundedMap(Generic[K, V]):
             self._size -= self._size_of(self._entries.popitem(last=False)[1])
 
     def discard(self, key: K) -> None:
-        """Forget an entry, if there is one."""
+        """Drop an entry, if there is one."""
         value = self._entries.pop(key, None)
         if value is not None and self._size_of is not None:
             self._size -= self._size_of(value)

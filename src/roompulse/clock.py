@@ -1,4 +1,4 @@
-"""Time is an argument: whatever needs the time is given a clock, and reads it once per operation."""
+"""Time is an argument: code that needs the time gets a clock, and reads it once per operation."""
 
 import time
 from collections.abc import Callable
@@ -17,15 +17,15 @@ def system_clock() -> float:
 
 
 def since_boot() -> float:
-    """Seconds that pass whatever the clock is set to, those while the machine is suspended included."""
+    """Seconds since boot, independent of the wall clock, including suspends of the machine."""
     # Python's monotonic clock stands still on Linux while the machine is suspended.
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class WallClock:
-    """A clock that notices when it is set, by comparison with one that only passes.
+    """A clock that notices when it is set, by comparison with a monotonic one.
 
-    `jumped` is by how many seconds it was set in all.
+    `jumped` is the total of the seconds by which it was set.
     """
 
     def __init__(self, wall: Clock = system_clock, passed: Clock = since_boot) -> None:
@@ -38,14 +38,14 @@ class WallClock:
         self._followers: list[Callable[[float, float], None]] = []
 
     def on_jump(self, follow: Callable[[float, float], None]) -> None:
-        """Let `follow` be called with the whole seconds by which the clock was set, and the time now.
+        """Have `follow` called with the whole seconds by which the clock was set, and the time now.
 
-        It is called before whoever read the clock gets that time: so ages may be kept by adding the seconds to times.
+        It is called before the reader of the clock gets that time: so ages may be kept by adding the seconds to times.
         """
         self._followers.append(follow)
 
     def start_over(self) -> None:
-        """Take the time as it is now for right, whatever it was before: that is no jump."""
+        """Accept the present time as right: a difference from before is no jump."""
         self._offset = self._wall() - self._passed()
 
     def __call__(self) -> float:

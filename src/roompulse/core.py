@@ -1,4 +1,4 @@
-"""What takes reports, keeps them and shows them: built, wired and run here."""
+"""The parts that accept, store and show reports: built, wired and run here."""
 
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -59,7 +59,7 @@ from roompulse.web.sse.stream import EventStreams
 
 
 class Core:
-    """What takes reports, keeps them and shows them, whatever asks for it."""
+    """The parts that accept, store and show reports, independent of HTTP."""
 
     def __init__(self, settings: Settings, clock: WallClock) -> None:
         self.settings = settings
@@ -83,19 +83,7 @@ class Core:
         self.retention = Retention(self.store, self.store, clock, refresh, settings)
         self.events = SqlEvents(self.database, self.reader)
         self.timeline = self._timeline()
-        intake = Intake(self.meters, clock)
-        self.noticed = SharedIntake(self.engine, intake)
-        self.follower = Follower(self.engine.log, self.health, self.rooms, self.hub, intake, self.timeline, clock)
-        self.ingest = Ingest(
-            self.engine.log,
-            self.health,
-            self.rooms,
-            self.follower,
-            self.meters,
-            clock,
-            max_queue=settings.max_queue,
-            commit_timeout=settings.commit_timeout,
-        )
+        self._follow_and_take()
         self.trends = Trends(settings.snapshot_interval, settings.max_rooms)
         self.rollups = SqlRollups(self.database)
         self.recorder = RollupRecorder(
@@ -107,8 +95,42 @@ class Core:
         self.previews = Previews(archive, self.reader, partial(no_rooms, settings), settings)
         self._control_access()
         changed = self.registry.reload, self.channels.load, self.alerts.refresh
-        self.others = OtherWorkers(self.engine, self.follower, self.health, changed, self._heard, refresh, clock)
+        self.others = OtherWorkers(
+            self.engine,
+            self.follower,
+            self.health,
+            changed,
+            self._heard,
+            refresh,
+            clock,
+            is_watched=lambda: self.hub.viewers > 0,
+        )
         self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
+
+    def _follow_and_take(self) -> None:
+        settings, clock = self.settings, self.clock
+        intake = Intake(self.meters, clock)
+        self.noticed = SharedIntake(self.engine, intake)
+        self.follower = Follower(
+            self.engine.log,
+            self.health,
+            self.rooms,
+            self.hub,
+            intake,
+            self.timeline,
+            clock,
+            others_within=settings.commit_timeout if self.engine.is_shared else None,
+        )
+        self.ingest = Ingest(
+            self.engine.log,
+            self.health,
+            self.rooms,
+            self.follower,
+            self.meters,
+            clock,
+            max_queue=settings.max_queue,
+            commit_timeout=settings.commit_timeout,
+        )
 
     def _timeline(self) -> Timeline:
         detector = Detector(self.rooms, self.settings.event_hold, self.settings.stale_after)
@@ -175,7 +197,7 @@ class Core:
                 self.hub.refresh(everywhere=True)
 
     async def forget(self, subject: Subject) -> int:
-        """Drop what is kept of it in memory and by access control; returns how many rows that were."""
+        """Drop its data in memory and in access control; returns how many rows that were."""
         await self.others.everywhere(Forget(subject))
         await self.others.until_heard()
         await erase_mentions(self.database, subject)
@@ -204,7 +226,7 @@ class Core:
             self.database.read_failed = self.health.read_failed
             with self.reader.running():
                 with self.database.startup_errors():
-                    # Where there are others, one of them may be about to save the newest minute.
+                    # With other workers, one of them may be about to save the newest minute.
                     await self.recorder.load(None if self.engine.is_shared else self.ingest.intake.newest)
                 async with background(*self._jobs()), taking(self.ingest, self.hub):
                     yield
@@ -239,7 +261,7 @@ class Core:
         ]
 
     def _jobs_of_one(self) -> list[Coroutine[Any, Any, None]]:
-        """What runs in one of all processes that use the database."""
+        """The jobs that run in only one of the processes that use the database."""
         store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
         return [
             Snapshots(store, self.rooms, self.trends, clock, interval).run(),
@@ -254,12 +276,13 @@ class Core:
 
 
 def no_rooms(settings: Settings) -> RoomsInMemory:
-    starts = settings.sender_rooms if settings.sender_rate else None
+    is_limited = settings.sender_rate > 0
     limits = Limits(
         rooms=settings.max_rooms,
         room_users=settings.max_room_users,
         user_streams=settings.max_user_streams,
         reported_users=settings.max_reported_users,
-        sender_rooms=starts,
+        sender_rooms=settings.sender_rooms if is_limited else None,
+        sender_users=settings.sender_users if is_limited else None,
     )
     return RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)

@@ -1,4 +1,4 @@
-"""The engine that DATABASE_URL names: SQLite, of one process, or PostgreSQL, of any number of workers."""
+"""The engine that DATABASE_URL names: SQLite, for one process, or PostgreSQL, for any number of workers."""
 
 import asyncio
 import secrets
@@ -35,58 +35,58 @@ class Engine(Protocol):
     """Attempts to sign in, of all processes."""
 
     exchange: Callable[[Unshared], Awaitable[Sequence[Noticed]]] | None
-    """Tells the others what intake here has noticed, and returns what they tell, at first all of the last minutes.
+    """Publishes the rejections of this process, and returns the others', at first all of the last minutes.
 
-    Raises StoreError; then it is told again. None where there are no others.
+    Raises StoreError; then they are published again. None where there are no other workers.
     """
 
     is_shared: bool
     """Whether other processes use the database too."""
 
     is_the_one: bool
-    """Whether the jobs of `run_once` run here."""
+    """Whether the jobs of `run_once` run in this process."""
 
     @property
     def changes(self) -> int:
-        """Grows when others have changed what operators set up, and the log is read."""
+        """Grows when operators' changes by other workers are read from the log."""
         ...
 
     told: list[bytes]
-    """What other workers tell, oldest first; the code that reacts to one removes it."""
+    """Messages of other workers, oldest first; the code that handles one removes it."""
 
     async def tell(self, message: bytes) -> None:
-        """Let all other workers have a message; raises StoreError."""
+        """Send a message to all other workers; raises StoreError."""
         ...
 
     exclusive: Exclusive | None
-    """A context that one task of all processes is in at a time, which raises StoreError; None where there is one."""
+    """A context that one task of all processes is in at a time, which raises StoreError; None for a single process."""
 
     def form_key(self) -> str:
-        """What protects forms without a session; once the database is open."""
+        """The secret of forms without a session; once the database is open."""
         ...
 
     async def join(self) -> None:
-        """Let the clock show the time of all processes, and compare their settings with those of this one.
+        """Set the clock to the time of all processes, and compare their settings with this one's.
 
         Once the database is open. Raises StoreError.
         """
         ...
 
     async def keep_time(self) -> None:
-        """Let it go on to do so."""
+        """Keep the clock at that time."""
         ...
 
     async def run_once(self, jobs: Jobs) -> None:
-        """Run these jobs, in one of all processes that use the database."""
+        """Run these jobs in only one of the processes that use the database."""
         ...
 
     async def close(self) -> None:
-        """Close what the log has opened, before the database is closed."""
+        """Close the log's connections, before the database is closed."""
         ...
 
 
 def clock_of(settings: Settings) -> WallClock:
-    """The clock that a server goes by."""
+    """The clock of a server."""
     if is_postgres(settings):
         clock: WallClock = postgres_module().DatabaseClock()
         return clock
@@ -130,7 +130,7 @@ class _Sqlite:
         return self._form_key
 
     async def tell(self, message: bytes) -> None:
-        """There are no others."""
+        """There are no other workers."""
 
     async def join(self) -> None:
         pass

@@ -12,7 +12,9 @@ Reason = Literal[
     "unsupported_type",
     "too_many",
     "sender_rate",
+    "sender_streams",
     "sender_rooms",
+    "sender_users",
     "room_full",
     "reported_users_full",
     "streams_full",
@@ -56,7 +58,7 @@ class BadRequest(Problem):
 
 
 class Unauthorized(Problem):
-    """The caller is not authenticated, or no longer."""
+    """The caller is not authenticated, or no longer is."""
 
     status = 401
     reason = "unauthorized"
@@ -127,4 +129,4 @@ class DatabaseLostError(StoreError):
 
 
 class DatabaseDamagedError(DatabaseLostError):
-    """The file is damaged: it is not written any more, which could make it worse."""
+    """The file is damaged: it is no longer written, which could make it worse."""

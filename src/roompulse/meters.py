@@ -18,7 +18,7 @@ _REPORTS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
 class Meters:
-    """The metrics of one application, on a registry of its own: a process may have several applications."""
+    """The metrics of one application, in its own registry: a process may have several applications."""
 
     def __init__(self) -> None:
         # Otherwise each counter has an additional series for its time of creation.
@@ -65,7 +65,7 @@ class Meters:
         self.push_lag.observe(lag)
 
     def delivery(self, outcome: str) -> None:
-        """Count an attempt to deliver a message: delivered, failed (it is tried again) or given_up."""
+        """Count an attempt to deliver a message: delivered, failed (it is retried) or given_up."""
         self._deliveries[outcome].inc()
 
     async def watch_loop(self) -> None:

@@ -55,12 +55,12 @@ def is_loopback(host: str) -> bool:
 
 
 def address_family(host: str) -> socket.AddressFamily:
-    """The family to listen with on this host. A name is resolved to IPv4 addresses alone."""
+    """The family to listen with on this host. A name is resolved to IPv4 addresses only."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """The socket of a server; raises StartupError if it cannot be had."""
+    """The socket of a server; raises StartupError if it cannot be opened."""
     try:
         return socket.create_server((host, port), family=address_family(host))
     except OSError as error:
@@ -69,6 +69,6 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _unmapped(address: str) -> IPv4Address | IPv6Address:
-    """An IPv4 address that is written as an IPv6 one is the IPv4 address. Raises ValueError if it is none."""
+    """The address; an IPv4-mapped IPv6 address as the IPv4 one. Raises ValueError for an invalid one."""
     ip = ip_address(address)
     return getattr(ip, "ipv4_mapped", None) or ip

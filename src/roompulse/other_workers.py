@@ -1,4 +1,4 @@
-"""What others do who use the database too: their reports, what operators change there, and what one does for all."""
+"""Other workers of the same database: their reports, operators' changes there, and the jobs that one does for all."""
 
 import asyncio
 import logging
@@ -16,23 +16,24 @@ from roompulse.events.model import Shown
 from roompulse.follower import Follower
 from roompulse.intake.intake import Intake
 from roompulse.intake.unshared import Unshared
-from roompulse.periodic import every
+from roompulse.periodic import Attempts, every
 from roompulse.store.availability import Availability
 
-LOOK_EVERY = 0.05
-"""Seconds between two looks for what others have committed, so that viewers here see it soon. A read looks before."""
+LOOK_EVERY, LOOK_UNWATCHED_EVERY = 0.05, 0.25
+"""Seconds between two polls for others' commits, so that viewers here see them soon; and without viewers. A read polls
+first."""
 
-_HEARD_AFTER = 10 * LOOK_EVERY
+_HEARD_AFTER = 2 * LOOK_UNWATCHED_EVERY
 
 logger = logging.getLogger(__name__)
 
 
 TELL_EVERY = 1.0
-"""Seconds between two exchanges of what intake has noticed."""
+"""Seconds between two exchanges of intake's rejections."""
 
 
 class Forget(Struct, frozen=True, tag=True):
-    """A subject is being erased: what is in memory of it must not be saved."""
+    """A subject is being erased: its data in memory must not be saved."""
 
     subject: Subject
 
@@ -47,9 +48,9 @@ _decode = msgspec.msgpack.Decoder(Message).decode
 
 
 class OtherWorkers:
-    """`reload` reads what operators change from the database again, and `changed` is called after it has.
+    """`reload` reads operators' changes from the database again, and `changed` is called afterwards.
 
-    `heard` reacts to a message, of this worker or of another.
+    `heard` handles a message, of this worker or of another. `is_watched` says whether it has viewers.
     """
 
     def __init__(
@@ -61,7 +62,10 @@ class OtherWorkers:
         heard: Callable[[Message], Awaitable[object]],
         changed: Callable[[], object],
         clock: WallClock,
+        *,
+        is_watched: Callable[[], bool],
     ) -> None:
+        self._is_watched = is_watched
         self._clock = clock
         clock.on_jump(self._clock_was_set)
         self._engine = engine
@@ -75,7 +79,7 @@ class OtherWorkers:
         self._reloading = asyncio.Lock()
 
     async def present(self) -> None:
-        """Bring the live rooms, and what operators have changed, to the present."""
+        """Bring the live rooms and operators' changes to the present."""
         await self._follower.present()
         self._looked_at = self._clock()
         while self._is_behind() and self._health.failing_since is None:
@@ -86,7 +90,7 @@ class OtherWorkers:
         return bool(self._engine.told) or self._known != self._engine.changes
 
     def behind(self) -> float:
-        """For how many seconds it is unknown what others have committed."""
+        """For how many seconds others' commits are unknown."""
         return self._clock() - self._looked_at if self._engine.is_shared else 0.0
 
     def _clock_was_set(self, jump: float, _now: float) -> None:
@@ -116,26 +120,29 @@ class OtherWorkers:
             await self._heard(message)
 
     async def everywhere(self, message: Message) -> None:
-        """Let all workers react to a message, this one at once; raises StoreError."""
+        """Have all workers handle a message, this one immediately; raises StoreError."""
         await self._heard(message)
         await self.tell(message)
 
     async def tell(self, message: Message) -> None:
-        """Let all other workers react to a message; raises StoreError."""
+        """Have all other workers handle a message; raises StoreError."""
         await self._engine.tell(msgspec.msgpack.encode(message))
 
     async def until_heard(self) -> None:
-        """Return when the others have heard what was told before, unless one hangs."""
+        """Return once the others have received earlier messages, unless one hangs."""
         if self._engine.is_shared:
             await asyncio.sleep(_HEARD_AFTER)
 
     async def look(self) -> None:
-        """Look for news again and again, where there are others."""
+        """Poll for news, where there are other workers."""
         if self._engine.is_shared:
-            await every(LOOK_EVERY, self.present, "other workers could not be followed")
+            attempt = Attempts(self.present, "other workers could not be followed")
+            while True:
+                await asyncio.sleep(LOOK_EVERY if self._is_watched() else LOOK_UNWATCHED_EVERY)
+                await attempt()
 
     async def follow(self, every_seconds: float, refill: Callable[[], Awaitable[object]]) -> None:
-        """Call `refill` again and again, in workers that do not do themselves what is done once for all."""
+        """Call `refill` periodically, in workers that do not run the singleton jobs."""
 
         async def look() -> None:
             if not self._engine.is_the_one:
@@ -146,7 +153,7 @@ class OtherWorkers:
 
 
 class SharedIntake:
-    """Lets the intake of each process know what all of them reject: what is accepted, it hears by the log."""
+    """Shares rejections between the intakes of all processes; accepted reports are in the log."""
 
     def __init__(self, engine: Engine, intake: Intake) -> None:
         self._exchange = engine.exchange

@@ -1,4 +1,4 @@
-"""Background work that is repeated: an attempt that fails is logged, and the next one comes anyway."""
+"""Repeated background work: a failed attempt is logged, and the next one follows anyway."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ Work = Callable[[], Awaitable[object]]
 
 
 async def every(seconds: float, work: Work, failure: str, *, at_once: bool = False) -> NoReturn:
-    """Run `work`, with a pause of so many seconds after each run; the first one comes after a pause, or at once.
+    """Run `work`, with a pause of so many seconds after each run; the first run is after a pause, or immediate.
 
     `failure` says in the log what a failed run means, e.g. "old rows could not be deleted".
     """
@@ -27,7 +27,7 @@ async def every(seconds: float, work: Work, failure: str, *, at_once: bool = Fal
 
 
 class Attempts:
-    """Runs `work` when it is called, for a loop with a schedule of its own, and logs `failure` and the exception."""
+    """Runs `work` when it is called, for a loop with its own schedule, and logs `failure` and the exception."""
 
     def __init__(self, work: Callable[..., Awaitable[object]], failure: str) -> None:
         self._work = work
@@ -38,7 +38,7 @@ class Attempts:
         try:
             await self._work(*arguments)
         except (StoreError, Unavailable) as error:
-            # A failing database fails at every run: it is logged once, until it is well again or fails otherwise.
+            # A failing database fails at every run: it is logged once, until it recovers or fails otherwise.
             if str(error) != self._logged:
                 logger.error("%s, retrying later: %s", self._failure, error)  # noqa: TRY400
             self._logged = str(error)
@@ -50,7 +50,7 @@ class Attempts:
 
 @asynccontextmanager
 async def background(*jobs: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run these jobs, which have no end of their own, until the context ends."""
+    """Run these endless jobs until the context ends."""
     tasks = [asyncio.create_task(job) for job in jobs]
     try:
         yield

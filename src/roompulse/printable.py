@@ -1,4 +1,4 @@
-"""Untrusted text made fit for one line of a log, or of a message on a page."""
+"""Escapes untrusted text for one line of a log, or of a message on a page."""
 
 LONGEST = 200
 """Characters."""

@@ -93,7 +93,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_views: Count = 1_000
     max_address_views: Count = 200
     sender_rate: Annotated[float, Meta(ge=0, le=10**9)] = 200
+    sender_streams: Count = 10_000
     sender_rooms: Count = 1_000
+    sender_users: Count = 30_000
     body_timeout: Seconds = 20
     send_timeout: Seconds = 20
     commit_timeout: Seconds = 10
@@ -148,7 +150,7 @@ def load_settings(environment: Mapping[str, str], flags: Mapping[str, Any]) -> S
 
 
 def unknown_names(environment: Mapping[str, str]) -> list[str]:
-    """Variables that begin like settings but are unknown: most likely typing errors."""
+    """Variables that begin like settings but are unknown: most likely typos."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.__struct_fields__} | OF_COMMANDS
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 

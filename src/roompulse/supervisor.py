@@ -1,6 +1,6 @@
 """Several workers on one port: each is a process, and all accept from one listening socket, which stays open here.
 
-So a connection that waits while a worker ends, or is replaced, is accepted by another one.
+So a connection that waits while a worker stops, or is replaced, is accepted by another one.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 READY = b"ready\n"
-"""What a worker writes once it answers requests."""
+"""The line that a worker writes once it answers requests."""
 
 PAUSE = 1.0
-"""Seconds until a worker is started in place of one that ended by itself."""
+"""Seconds until a worker is started in place of one that exited by itself."""
 
 STOPS_WITHIN = 15.0
-"""Seconds after which a worker that was asked to end is killed."""
+"""Seconds after which a worker that was asked to stop is killed."""
 
 
 class Supervisor:
@@ -49,7 +49,7 @@ class Supervisor:
             loop.add_signal_handler(stop, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self._replacing.set)
         first, *others = self._places
-        # Alone, so that what ends every start is told once.
+        # Alone, so that a cause that fails every start is reported once.
         if not await self._start(first):
             return self._stopping.is_set()
         await asyncio.gather(*map(self._start, others))
@@ -62,7 +62,7 @@ class Supervisor:
         return True
 
     async def _start(self, place: "_Place") -> bool:
-        """Start a worker at a place, beside the one that is there; whether it answers requests."""
+        """Start a worker at a place, beside the present one; returns whether it answers requests."""
         worker = await asyncio.create_subprocess_exec(
             *self._command,
             stdout=PIPE,
@@ -79,7 +79,7 @@ class Supervisor:
         return True
 
     async def _keep(self, place: "_Place") -> None:
-        """See to it that there is a worker at a place, until all are to end."""
+        """Keep a worker running at a place, until all are to stop."""
         while not self._stopping.is_set():
             worker = place.worker
             if worker and await self._until_stopped(worker.wait()) is not None and place.worker is worker:
@@ -91,7 +91,7 @@ class Supervisor:
             await _end(place.worker)
 
     async def _until_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """The result of `work`; None if all workers are to end before there is one."""
+        """The result of `work`; None if all workers are to stop first."""
         working, stopping = asyncio.create_task(work), asyncio.create_task(self._stopping.wait())
         await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -115,7 +115,7 @@ class Supervisor:
 
 
 def end_with_parent() -> None:
-    """Let this process, a worker, end when the supervisor is killed, where the operating system can do that."""
+    """Make this process, a worker, exit when the supervisor is killed, where the operating system supports that."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
@@ -129,7 +129,7 @@ class _Place:
 
 
 async def _is_ready(worker: Process) -> bool:
-    """Wait until a worker answers requests, or has ended."""
+    """Wait until a worker answers requests, or has exited."""
     return worker.stdout is not None and await worker.stdout.readline() == READY
 
 

@@ -1,4 +1,4 @@
-"""What msgspec finds wrong with a value, in the words of JSON instead of Python's types."""
+"""msgspec's validation errors, in the words of JSON instead of Python's types."""
 
 import re
 

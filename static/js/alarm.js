@@ -7,10 +7,10 @@ const section = document.getElementById("alerts-firing"); // a shared page has n
 const choices = document.querySelectorAll("#alarm input");
 const wanted = { notification: kept("notification") === "on", sound: kept("sound") === "on" };
 
-let known = null; // the ids of alerts that were told, or fired when the page was opened
+let known = null; // the ids of alerts that were notified, or fired when the page was opened
 let audio = null;
 
-// A page in the background goes on to listen if it is to tell of alerts (see live.js).
+// A page in the background keeps listening if it notifies of alerts (see live.js).
 export function isAlarmOn() {
   return wanted.sound || (wanted.notification && Notification.permission === "granted");
 }

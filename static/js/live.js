@@ -65,7 +65,7 @@ function setState(next) {
   show();
 }
 
-// A paused page stays paused whatever happens to its stream, but a disconnection is shown first.
+// A paused page stays paused through any state of its stream, but a disconnection is shown first.
 function show() {
   showTimes();
   const shown = isFrozen() && (state === "live" || state === "connecting") ? "paused" : state;
@@ -92,7 +92,7 @@ function show() {
   setText(detail, details[shown] ?? "");
 }
 
-// What is worth a stream: a page in the background needs the alerts alone, if it is to tell of them.
+// Which stream is needed: a page in the background needs only the alerts, if it notifies of them.
 function wantedUrl() {
   if (!document.hidden) return stream.dataset.url;
   return isAlarmOn() ? stream.dataset.alarm : "";

@@ -1,4 +1,4 @@
-// Events of the page's timeline as marks on a chart: links to their moment, whose words are shown on hover and focus.
+// Events of the page's timeline as marks on a chart: links to their moment, with their text on hover and focus.
 
 import { timeOfDay } from "./clock.js";
 

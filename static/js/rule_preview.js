@@ -1,4 +1,4 @@
-// Under the form of a rule that is being edited: what the rule would have done, by the server's preview, which is made anew
+// Under the form of a rule that is being edited: what the rule would have done, by the server's preview, repeated
 // some time after each change. The button of the form does the same without JavaScript.
 
 const PAUSE = 800; // ms

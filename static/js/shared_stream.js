@@ -22,7 +22,7 @@ export function streamBy(url) {
   };
 }
 
-// Each request has a port of its own. A worker that crashed is started anew by the next one.
+// Each request has its own port. A worker that crashed is started again by the next one.
 function fetchShared(url, view, signal) {
   return new Promise((resolve, reject) => {
     const worker = connect(url);
@@ -75,7 +75,7 @@ function connect(url) {
   try {
     return new SharedWorker(WORKER, { name: url });
   } catch (error) {
-    canShare = false; // as where a browser is told to keep nothing
+    canShare = false; // as where a browser is set to store nothing
     throw error;
   }
 }

@@ -1,8 +1,8 @@
-// The connection that all windows of one browser share: a SharedWorker, whose name is the URL of the stream of many views.
+// The connection that all windows of one browser share: a SharedWorker, named by the URL of the stream of many views.
 //
 // A window watches one view, by the URL of its own stream. Whenever a window comes, a new connection is opened for all
 // views that are watched then, and the one before is closed once the new one is open: an answer that refuses the newcomer
-// ends nothing for the others, and whatever a window shows as live the server has just confirmed.
+// ends nothing for the others, and a window shows as live only what the server has just confirmed.
 // Unnamed events belong to the view that the last event `view` named, at first to the first; all others are for every
 // window.
 
@@ -111,7 +111,7 @@ class Connection {
       one.isOpen = true;
       one.port.postMessage(["open"]);
     }
-    this.renewIn(LEAVE_WAIT); // who asked for these views may have left meanwhile
+    this.renewIn(LEAVE_WAIT); // the windows of these views may be closed by now
     try {
       for await (const [view, text] of events(response.body.getReader(), this.views)) {
         if (this.open !== request) return;

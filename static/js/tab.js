@@ -1,4 +1,4 @@
-// What the tab tells: how many alerts fire and how many users are poor, in its title, and by its icon, which is grey while
+// The tab shows how many alerts fire and how many users are poor, in its title, and by its icon, which is grey while
 // the page is not kept up to date. The counts are the server's: they come with the sections that show them.
 
 const title = document.title;

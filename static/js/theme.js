@@ -1,5 +1,5 @@
 // Runs before the first paint, so that a page never flashes in another theme than the chosen one (static/js/view.js).
-// The presence of `data-theme` also tells the stylesheet that JavaScript is on.
+// The presence of `data-theme` also shows the stylesheet that JavaScript is on.
 {
   let theme = null;
   try {

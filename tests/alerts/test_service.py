@@ -1,4 +1,4 @@
-"""Alerts in the database: what a crash, a restart and a database that fails leave of them."""
+"""Alerts in the database, after a crash, a restart and a failure of the database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence

@@ -1,4 +1,4 @@
-"""What the API tests share."""
+"""Shared by the API tests."""
 
 import asyncio
 import sqlite3
@@ -32,7 +32,7 @@ async def data(client: httpx.AsyncClient, path: str) -> Any:
 
 
 def assert_problem(answer: httpx.Response, status: int, *names: str) -> None:
-    """The answer is the envelope of an error, whose message names what is wrong."""
+    """The answer is the envelope of an error, and its message names the fault."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/json"
     envelope = answer.json()

@@ -15,7 +15,7 @@ Fault = Callable[["Faults"], None]
 
 
 def _error(message: str, code: int, name: str) -> Fault:
-    """What sqlite3 raises, as it says it."""
+    """Errors as sqlite3 raises them."""
 
     def fail(_: "Faults") -> None:
         error = sqlite3.OperationalError(message)

@@ -1,4 +1,4 @@
-"""Who gets in where keys are asked for."""
+"""Which callers are admitted where keys are required."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -25,7 +25,7 @@ async def add_key(settings: Settings, kind: KeyKind, shown: str = "rp_k1_secret"
 
 @pytest.fixture(scope="module")
 async def reading(make_settings: Callable[[], Settings]) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application that asks readers for a key."""
+    """A client of an application that requires a key of readers."""
     settings = make_settings()
     await add_key(settings, "read")
     async with serving(settings, Clock()) as client:

@@ -1,4 +1,4 @@
-"""What an admin does on the page of who may sign in."""
+"""An admin's actions on the access page."""
 
 import logging
 import re

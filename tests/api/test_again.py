@@ -1,4 +1,4 @@
-"""At least once: who got no answer sends again."""
+"""At least once: a sender without an answer retries."""
 
 import httpx
 

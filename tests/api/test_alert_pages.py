@@ -1,4 +1,4 @@
-"""The pages of alerts, and what operators do there."""
+"""The pages of alerts, and operators' actions there."""
 
 import re
 from typing import Any

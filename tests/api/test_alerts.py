@@ -1,4 +1,4 @@
-"""/report/alerts over HTTP: shapes, who may change, and that secrets are written and never read."""
+"""/report/alerts over HTTP: shapes, permissions, and that secrets are never returned."""
 
 import asyncio
 from typing import Any
@@ -133,7 +133,7 @@ async def test_the_test_of_a_channel_says_what_came_of_it(client: httpx.AsyncCli
 
 
 async def alerts(client: httpx.AsyncClient, query: str = "", count: int = 1) -> list[dict[str, Any]]:
-    """Once there are so many; the server looks once a second."""
+    """Waits for so many alerts; the server evaluates once a second."""
     while len(found := (await client.get(f"/report/alerts{query}")).json()["data"]) != count:
         await asyncio.sleep(0.05)
     return found  # type: ignore[no-any-return]

@@ -23,7 +23,7 @@ GOOD = Entry("u2", [stream()])
 @pytest.fixture
 async def calls(settings: Settings, clock: Clock) -> AsyncIterator[Calls]:
     async with Calls.of(settings, clock) as calls:
-        calls.core.engine.is_the_one = True  # that records, of whatever workers there are
+        calls.core.engine.is_the_one = True  # the one that records, with one or several workers
         yield calls
 
 
@@ -191,7 +191,7 @@ async def test_a_search_finds_users_of_ended_calls(ended: Calls) -> None:
     text = words(html)
     assert "No live user has “ smith ” in the ID or name." in text
     assert "u1 Ann Smith room-1" in text
-    assert "who left lately" in text
+    assert "Recently left" in text
 
 
 async def test_what_was_added_up_survives_a_restart(settings: Settings, clock: Clock) -> None:

@@ -24,7 +24,7 @@ async def post(client: httpx.AsyncClient, user_id: str, room_id: str = "room-1")
 
 
 async def ages(client: httpx.AsyncClient, clock: Clock) -> dict[str, tuple[float, bool]]:
-    """How long ago each user was heard of, and whether it is stale."""
+    """The age of each user's last report, and whether the user is stale."""
     users = (await data(client, "/report/metrics/room-1"))["users"]
     return {user["user_id"]: (round(clock.now - user["received_at"], 3), user["stale"]) for user in users}
 
@@ -97,7 +97,7 @@ async def test_nothing_is_deleted_for_an_hour_and_then_what_is_too_old(
     async with serving(msgspec.structs.replace(settings, leave_after=30), clock) as client:
 
         async def samples() -> list[Any]:
-            # By user, as what is known of the room itself is kept for longer.
+            # By user, as data of the room itself is retained for longer.
             return (await client.get(f"/report/history/room-1/u1?from={NOW - 10}")).json()["data"] or []
 
         async def gone() -> bool:

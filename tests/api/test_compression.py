@@ -1,4 +1,4 @@
-"""What is compressed, for whom, and what caches are told of it."""
+"""Which answers are compressed, for which clients, and the headers for caches."""
 
 import threading
 import zlib
@@ -127,7 +127,7 @@ async def test_a_large_body_is_compressed_off_the_event_loop(
 
 
 async def sent(*pieces: bytes) -> tuple[dict[bytes, bytes], Sequence[bytes]]:
-    """What comes of an answer of these pieces."""
+    """The messages sent for an answer of these pieces."""
     messages: list[Any] = []
 
     async def send(message: Any) -> None:

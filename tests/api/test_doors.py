@@ -1,4 +1,4 @@
-"""Every route of the application, and whom it lets in. A route that is not in the table fails a test."""
+"""Every route of the application, and the callers it admits. A route that is not in the table fails a test."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ PAGE = ReportAuth(303, 200, 200, 200)
 DOWNLOAD = PAGE
 STREAM = ReportAuth(401, 200, 200, 200)
 OPEN = ReportAuth(200, 200, 200, 200)
-MANAGED = ReportAuth(401, 403, 403, 415)  # what is sent is a form, not JSON
+MANAGED = ReportAuth(401, 403, 403, 415)  # the body is a form, not JSON
 MANAGED_MISSING = ReportAuth(401, 403, 403, 404)
 SIGNED_IN = ReportAuth(303, 403, 303, 303)
 ADMINS = ReportAuth(303, 403, 403, 303)
@@ -135,7 +135,7 @@ DOORS: dict[str, ReportAuth] = {
     "PUT /report/alerts/channels/{channel_id:str}": MANAGED,
     "DELETE /report/alerts/channels/{channel_id:str}": MANAGED_MISSING,
     "POST /report/alerts/channels/{channel_id:str}/test": MANAGED_MISSING,
-    "POST /report/metrics": OPEN,  # asks senders, not readers: see test_posting.py
+    "POST /report/metrics": OPEN,  # authenticates senders, not readers: see test_posting.py
     "GET /sign-in": ReportAuth(200, 200, 303, 303),
     "POST /sign-in": ReportAuth(401, 401, 401, 401),
     "POST /sign-out": SIGNED_IN,
@@ -148,7 +148,7 @@ DOORS: dict[str, ReportAuth] = {
     "POST /access/keys/add": ReportAuth(303, 403, 403, 400),
     "POST /access/keys/remove": ReportAuth(303, 403, 403, 404),
 }
-"""What those get who navigate there in a browser. Forms have a right token, and ask for nothing that is there."""
+"""The status of a navigation in a browser. Forms have a valid token, and name nothing that exists."""
 
 
 def routes(app: Application) -> set[str]:
@@ -223,7 +223,7 @@ async def world(settings: Settings, clock: Clock) -> AsyncIterator[World]:
 async def test_each_route_lets_in_whom_the_table_says(world: World, caller: str) -> None:
     found, expected = {}, {}
     # Signing out comes last: it is for good.
-    # What is erased is not there for others.
+    # An erased room is not there for other callers.
     for route in sorted(DOORS, key=lambda route: (route.startswith("POST /sign-out"), "DELETE" in route)):
         method, path = route.split()
         if route == "POST /sign-out/everywhere" and caller in ("viewer", "admin"):

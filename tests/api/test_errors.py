@@ -56,7 +56,7 @@ async def post_about_another_room(client: httpx.AsyncClient) -> httpx.Response:
 
 @pytest.fixture
 async def keyed(settings: Settings) -> tuple[Settings, Key]:
-    """Settings under which everybody is asked, and the key that signs room tokens."""
+    """Settings under which all callers must authenticate, and the key that signs room tokens."""
     await new_key(settings, "read")
     signing, _ = await new_key(settings, "token")
     return settings, signing
@@ -81,7 +81,7 @@ async def test_who_may_something_else_gets_the_envelope_too(keyed: tuple[Setting
 
 @pytest.fixture
 def small(settings: Settings) -> Settings:
-    """Settings under which everything can be had too much of."""
+    """Settings under which every limit is easily exceeded."""
     return msgspec.structs.replace(settings, max_body=1000, max_rooms=1, body_timeout=0.02)
 
 

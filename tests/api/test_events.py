@@ -23,7 +23,7 @@ async def kinds(client: httpx.AsyncClient, path: str = EVENTS) -> list[str]:
 
 
 async def held(client: httpx.AsyncClient) -> list[Any]:
-    """Changes of a level and a verdict that have lasted; of several workers, one finds them and tells the others."""
+    """Changes of a level and a verdict that have lasted; of several workers, one finds them and publishes them."""
     found = [event for event in await data(client, EVENTS) if event["kind"] in ("level_changed", "verdict_changed")]
     return found if len(found) > 1 else []
 

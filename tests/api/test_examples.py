@@ -8,7 +8,7 @@ from tests.api_examples import examples, section, written
 
 
 async def test_the_examples_are_what_the_server_answers() -> None:
-    assert section(await examples()) == written(), "make api-examples writes them anew"
+    assert section(await examples()) == written(), "make api-examples writes them again"
 
 
 @pytest.mark.parametrize(("path", "methods"), openapi_document(Settings())["paths"].items())

@@ -70,7 +70,7 @@ async def test_users_are_every_stream_of_every_report(client: httpx.AsyncClient,
         **dict.fromkeys(OPTIONAL_COLUMNS, ""),
     }
     assert first["arithmetic"].startswith("4.37 = 4.44 − 0.0")
-    # What is not known is an empty cell, and never 0.
+    # An unknown value is an empty cell, and never 0.
     assert (second["reporter_id"], second["rtt_ms"], second["width_px"]) == ("u2", "", "")
     exported = await array(client, "/rooms/room-1/users.json")
     assert exported[0] == (await data(client, f"/report/history/room-1/u1?from={NOW}"))[0]

@@ -1,4 +1,4 @@
-"""A database that fails: nothing is acknowledged that is not saved, what can go on does, and it is well by itself."""
+"""A failing database: nothing unsaved is acknowledged, pages still work, and recovery needs no restart."""
 
 import asyncio
 import sqlite3
@@ -26,7 +26,7 @@ NOTICE = "Database not writable since"
 
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
-    """Faults of the database that the application opens. It looks often whether they are over."""
+    """Faults of the database that the application opens. It checks often whether they are over."""
     faults = Faults()
     monkeypatch.setattr("roompulse.engines.Database", faults.database)
     monkeypatch.setattr("roompulse.ingest.LOOK_EVERY", 0.01)
@@ -36,7 +36,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
 
 @pytest.fixture
 async def client(faults: Faults, settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application that knows of one report, by u0, and forgets nobody."""
+    """A client of an application with one report, by u0, whose users never leave."""
     patient = msgspec.structs.replace(settings, stale_after=1000, leave_after=1000)
     async with serving(patient, clock) as client, impatience(faults, clock, patient.commit_timeout):
         assert (await post(client, "u0")).status_code == 200
@@ -52,7 +52,7 @@ async def impatience(faults: Faults, clock: Clock, commit_timeout: float) -> Asy
         while True:
             await asyncio.sleep(0.01)
             looks = looks + 1 if faults.hangs.is_set() else 0
-            # Again and again: what hangs may be a write of something else, behind which reports will wait.
+            # Repeatedly: the hanging write may be another one, for which reports will wait.
             if looks % 50 == 1:
                 clock.advance(commit_timeout)
 
@@ -74,7 +74,7 @@ def saved(settings: Settings) -> list[str]:
 
 
 async def acknowledged(client: httpx.AsyncClient, answers: dict[str, httpx.Response]) -> list[str]:
-    """Whose reports were acknowledged; the others were refused, and told to come again."""
+    """The users whose reports were acknowledged; the others were rejected with `Retry-After`."""
     for answer in answers.values():
         if answer.status_code != 200:
             assert_problem(answer, 503)
@@ -83,7 +83,7 @@ async def acknowledged(client: httpx.AsyncClient, answers: dict[str, httpx.Respo
 
 
 async def post_some(client: httpx.AsyncClient, rounds: int = 4) -> dict[str, httpx.Response]:
-    """The answers to several batches of reports, by who reported."""
+    """The answers to several batches of reports, by reporter."""
     answers: dict[str, httpx.Response] = {}
     for number in range(rounds):
         users = [f"u{number}-{place}" for place in range(5)]
@@ -121,7 +121,7 @@ async def test_a_fault_that_lasts_refuses_reports_until_it_ends(
     assert kept >= {"u0", *good}
     shown = {user["user_id"] for user in (await data(client, "/report/metrics/room-1"))["users"]}
     assert shown == kept
-    if fault != "slow":  # what was committed late was refused in time
+    if fault != "slow":  # a report that was committed late was rejected in time
         assert kept == {"u0", "afterwards", *good}
 
 

@@ -1,4 +1,4 @@
-"""Forms: pages of other sites send none, and what is no form is refused."""
+"""Forms: pages of other sites cannot submit them, and malformed ones are rejected."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ async def client(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncC
 
 
 async def operators(client: httpx.AsyncClient) -> str:
-    """What can be changed."""
+    """The state that forms can change."""
     return (await client.get("/access", headers=cookie_of("ada"))).text
 
 

@@ -23,7 +23,7 @@ QUALITY = {
 
 NO_MORE_VIDEO = dict.fromkeys(("codec", "frames_dropped", "freeze_count", "freeze_duration", "content", "limited_by"))
 NO_MORE_AUDIO = dict.fromkeys(("codec", "level", "muted", "concealed"))
-"""What else a report may say, where it does not."""
+"""The optional fields of a report that has none."""
 
 U1: dict[str, Any] = {
     "user_id": "u1",

@@ -1,4 +1,4 @@
-"""The headers of every answer: of all routes that there are, whatever the method, and of what is no route."""
+"""The headers of every answer: of all routes, with any method, and of unknown paths."""
 
 import asyncio
 import re
@@ -68,7 +68,7 @@ async def start(
 
 
 def paths(app: Application) -> list[str]:
-    """A path for each route, of what is live where it is about rooms and users."""
+    """A path for each route, with live rooms and users where it has ids."""
     known = {"room_id": "room-1", "user_id": "u1", "rule_id": "user-poor", "alert_id": "a"}
     known |= {"silence_id": "s", "channel_id": "c", "share_id": "s", "note_id": "1", "started_at": "1800000000"}
 

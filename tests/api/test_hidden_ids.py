@@ -1,4 +1,4 @@
-"""Shared pages that hide who the users are: numbers in place of ids and names, in every byte of page and stream."""
+"""Shared pages that hide users: numbers in place of ids and names, in every byte of page and stream."""
 
 import html
 import json
@@ -35,7 +35,7 @@ def sent(user_id: str, **parts: Any) -> Entry:
 
 
 async def report(calls: Calls, second: float) -> None:
-    """Bob and then Anna, who receive each other, he badly; events and labels name them."""
+    """Bob and then Anna receive each other, Bob badly; events and labels name them."""
     event = Event("mute", detail=f"by {ANNA} (Anna Müller)")
     fields = {"room_name": "Anna Müller and others", "labels": {"account": ANNA}, "events": [event]}
     await calls.post(second, BOB, [sent(BOB)])
@@ -48,7 +48,7 @@ async def report(calls: Calls, second: float) -> None:
 
 @pytest.fixture
 async def calls(settings: Settings, clock: Clock) -> AsyncIterator[Calls]:
-    """A call of 30 s of which it is known who was there, and on which an operator wrote a note."""
+    """A call of 30 s with recorded attendance and an operator's note."""
     async with Calls.of(settings, clock) as calls:
         for second in (0, 10, 20, 30):
             await report(calls, second)
@@ -136,7 +136,7 @@ def users(text: str) -> list[str]:
 
 
 async def test_it_says_the_same_as_the_page_does(calls: Calls) -> None:
-    """All but who: the levels, scores, causes and verdicts."""
+    """All but the users: the levels, scores, causes and verdicts."""
     own, shared = (await calls.client.get(ROOM)).text, (await calls.client.get(await share(calls, ROOM))).text
     assert users(own) == [ANNA, quote(BOB, safe="")]
     assert users(shared) == ["user%202", "user%201"]
@@ -199,7 +199,7 @@ async def test_on_its_own_page_a_user_is_the_first(calls: Calls) -> None:
 
 
 async def test_no_id_can_be_tried(calls: Calls) -> None:
-    """A page that hides ids does not tell whether one that is asked for is there."""
+    """A page that hides ids does not reveal whether a requested one exists."""
     room, user = await share(calls, ROOM), await share(calls, USER)
     for asked in (f"?q={quote(ANNA)}", f"?user={quote(ANNA)}", "?q=Anna"):
         known = (await calls.client.get(f"{room}{asked}")).text

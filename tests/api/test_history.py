@@ -31,7 +31,7 @@ def iso(at: float) -> str:
 
 
 def aggregate(packet_loss: float = 0.3, users: int = 1, **figures: Any) -> Aggregate:
-    """What a room is like whose users all have this packet loss and these figures of their camera."""
+    """A room whose users all have this packet loss and these figures of their camera."""
     rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
     camera = stream(video=video(**figures), network=network(packet_loss=packet_loss))
     for number in range(users):

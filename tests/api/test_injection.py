@@ -1,4 +1,4 @@
-"""What senders write stays text, wherever it shows up: in pages, streams, headers and spreadsheets."""
+"""Texts of senders stay text everywhere: in pages, streams, headers and spreadsheets."""
 
 import csv
 import json
@@ -108,7 +108,7 @@ async def test_no_text_makes_an_element_an_attribute_or_a_link_of_a_page(
         shown = [Page((await client.get(path)).text) for path in pages(text, clock.now)]
         assert [page.faults for page in shown] == [[]] * len(shown), text
         assert sum(text in page.text for page in shown) >= 4, "it is shown as it was sent"
-        clock.advance(100)  # Everybody has left when the next one comes.
+        clock.advance(100)  # All users have left when the next one joins.
 
 
 def test_a_page_that_lets_a_text_out_is_noticed() -> None:
@@ -119,7 +119,7 @@ def test_a_page_that_lets_a_text_out_is_noticed() -> None:
 
 
 async def test_letters_that_look_like_others_are_shown_for_what_they_are(client: httpx.AsyncClient) -> None:
-    """Two rooms that read the same are two rooms, whose links differ."""
+    """Two rooms with names that look the same are two rooms with different links."""
     for room_id in ("room", "r\u043e\u043em"):
         assert (await client.post("/report/metrics", content=body(room_id=room_id))).status_code == 200
     html = (await client.get("/")).text

@@ -25,7 +25,7 @@ BAD = "3.0.0-beta.2"
 
 
 class Watched:
-    """An application whose users are looked at when the test says so."""
+    """An application whose users are sampled when the test says so."""
 
     def __init__(self, client: httpx.AsyncClient, clock: Clock, look: Any) -> None:
         self.client = client

@@ -24,7 +24,7 @@ async def post(client: httpx.AsyncClient, content: bytes, status: int = 200) -> 
 
 
 async def page(client: httpx.AsyncClient, path: str = "/ingest") -> str:
-    """What each of several workers shows once they have told each other what they rejected."""
+    """/ingest of each of several workers after they have shared their rejections."""
 
     async def same() -> str:
         texts = [await shown(client, path) for _ in range(WORKERS)]
@@ -48,7 +48,7 @@ async def test_an_empty_page_says_what_it_will_show(client: httpx.AsyncClient) -
 
 
 async def test_the_header_leads_from_every_page_to_all_others(client: httpx.AsyncClient) -> None:
-    # Operators there are none of, so there is no page of them either.
+    # There are no operators, so there is no page of them either.
     links = {"./": "Rooms", "calls": "Calls", "insights": "Insights", "alerts": "Alerts", "ingest": "Ingest"}
     for path, current in (
         *(

@@ -1,4 +1,4 @@
-"""Every limit that is a setting: what is at it is taken, and what is one past it is refused as docs/api.md says."""
+"""Every limit that is a setting: a report at it is accepted, one past it is rejected as docs/api.md says."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,6 +12,7 @@ import pytest
 
 from roompulse.report.model import Entry
 from roompulse.settings import Settings
+from roompulse.web.api import post_report
 from roompulse.web.sse.push import EXTENSION, PushChannel
 from tests.api import assert_problem, serving
 from tests.api.faults import FAULTS, Faults
@@ -88,7 +89,7 @@ Act = Callable[[World], Awaitable[list[httpx.Response]]]
 class Limit(NamedTuple):
     value: float
     names: str
-    """What the refusal says."""
+    """The message of the rejection."""
     at: Act
     """Everything in it is taken."""
     past: Act
@@ -130,7 +131,7 @@ async def view_twice(world: World) -> list[httpx.Response]:
 async def view_three_times(world: World) -> list[httpx.Response]:
     async with world.viewing(), world.viewing():
         refused = await world.client.get(VIEWED)
-    await view_twice(world)  # whoever leaves makes place
+    await view_twice(world)  # a user that leaves makes room
     return [refused]
 
 
@@ -196,6 +197,15 @@ LIMITS = {
     "MAX_ADDRESS_VIEWS": Limit(2, "streams of 2 different views open already", view_two_rooms, view_three_rooms),
     "READER_RATE": Limit(0.2, "more than 0.2 requests a second", read_once, read_once),
     "SENDER_RATE": Limit(1, "more than 1 reports a second", posts(*[REFERENCE] * 5), posts(REFERENCE)),
+    "SENDER_STREAMS": Limit(
+        1, "more than 1 streams a second", posts(entries(2), entries(2), entries(3)), posts(entries(1))
+    ),
+    "SENDER_USERS": Limit(
+        2,
+        "$.metrics: more than 2 new users a minute",
+        posts(body(user_id="u1"), entries(1, 1, 1), entries(1, 1, 1)),
+        posts(body(user_id="u1"), body(user_id="u4")),
+    ),
     "SENDER_ROOMS": Limit(
         2,
         "$.room_id: more than 2 new rooms a minute",
@@ -207,7 +217,7 @@ LIMITS = {
 }
 
 STATUS = {row[0]: int(row[1]) if row[1].isdigit() else None for row in table("api.md", "## Limits")}
-"""By limit, as documented; None where there is nobody to answer to."""
+"""By limit, as documented; None without an answer."""
 
 
 @pytest.fixture
@@ -235,7 +245,7 @@ def test_every_limit_is_tested_and_documented() -> None:
         for name in Settings.__struct_fields__
         if name.startswith(("max_", "sender_", "reader_")) or name in {"body_timeout", "send_timeout", "commit_timeout"}
     }
-    limits -= {"MAX_RULES", "MAX_ALERTS"}  # of what operators set up: tests/alerts/test_service.py
+    limits -= {"MAX_RULES", "MAX_ALERTS"}  # limits of operators' settings: tests/alerts/test_service.py
     # tests/process/test_slow.py, tests/api/test_reads.py, tests/api/test_posting.py
     elsewhere = {"SEND_TIMEOUT", "MAX_READS", "MAX_REPORTED_USERS"}
     assert limits == set(LIMITS) | elsewhere == set(STATUS)
@@ -292,8 +302,52 @@ async def test_a_room_that_could_not_be_saved_costs_its_sender_nothing(
         assert (await world.post(body(room_id="3"))).status_code == 429
 
 
-async def test_a_rate_of_0_is_no_limit_on_new_rooms_neither(settings: Settings, clock: Clock) -> None:
-    async with serving(msgspec.structs.replace(settings, sender_rate=0, sender_rooms=1), clock) as client:
+LARGE = entries(*[1] * 300)
+
+
+async def test_a_large_report_is_taken_as_any_other(client: httpx.AsyncClient) -> None:
+    assert len(LARGE) > post_report.LARGE
+    assert (await client.post("/report/metrics", content=LARGE)).status_code == 200
+    room = (await client.get("/report/metrics/room-1")).json()["data"]
+    assert room["aggregate"]["stream_count"] == 300
+    assert len(room["users"]) == 300
+    refused = await client.post("/report/metrics", content=LARGE[:-1])
+    assert_problem(refused, 400, "$")
+
+
+async def test_of_large_reports_that_come_at_once_only_the_first_is_decoded(settings: Settings, clock: Clock) -> None:
+    async with serving(msgspec.structs.replace(settings, sender_streams=1), clock) as client:
+        posts = [client.post("/report/metrics", content=LARGE) for _ in range(3)]
+        answers = await asyncio.gather(*posts)
+        assert sorted(answer.status_code for answer in answers) == [200, 429, 429]
+        assert 'roompulse_reports_total{outcome="sender_streams"} 2.0' in (await client.get("/metrics")).text
+
+
+async def test_large_reports_that_wait_to_be_decoded_are_bounded(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roompulse.web.api.unfinished_bodies.OF_ADDRESS", 1)
+    async with serving(msgspec.structs.replace(settings, max_body=len(LARGE)), clock) as client:
+        posts = [client.post("/report/metrics", content=LARGE) for _ in range(3)]
+        answers = await asyncio.gather(*posts)
+        assert sorted(answer.status_code for answer in answers) == [200, 429, 429]
+        assert (await client.post("/report/metrics", content=LARGE)).status_code == 200
+
+
+@pytest.mark.parametrize("refused", [b"[" * 100_000, entries(*[1] * 900)[:-1] + b"]", entries(1).replace(b"u1", b"..")])
+async def test_a_report_that_is_refused_counts_by_its_size(settings: Settings, clock: Clock, refused: bytes) -> None:
+    async with serving(msgspec.structs.replace(settings, sender_streams=1), clock) as client:
+        assert (await client.post("/report/metrics", content=refused)).status_code == 400
+        weight = len(refused) // 100
+        assert (await client.post("/report/metrics", content=entries(1))).status_code == (429 if weight > 4 else 200)
+        clock.advance(max(0, weight - 5) + 1)
+        assert (await client.post("/report/metrics", content=entries(1))).status_code == 200
+
+
+async def test_a_rate_of_0_is_no_limit_on_streams_rooms_and_users_neither(settings: Settings, clock: Clock) -> None:
+    async with serving(
+        msgspec.structs.replace(settings, sender_rate=0, sender_rooms=1, sender_streams=1, sender_users=1), clock
+    ) as client:
         answers = [await client.post("/report/metrics", content=body(room_id=f"room-{n}")) for n in range(20)]
     assert {answer.status_code for answer in answers} == {200}
 
@@ -303,7 +357,7 @@ HALF = len(REFERENCE) // 2
 
 @asynccontextmanager
 async def half_sent(client: httpx.AsyncClient, count: int, **headers: str) -> AsyncIterator[None]:
-    """So many reports of whose bodies a half has arrived."""
+    """So many reports whose bodies have half arrived."""
     arrived = asyncio.Semaphore(0)
 
     async def pieces() -> AsyncIterator[bytes]:

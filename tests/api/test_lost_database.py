@@ -1,6 +1,6 @@
-"""A database whose file is not the one that was opened any more: nothing is acknowledged that a restart would not find.
+"""A database whose file is no longer the opened one: nothing is acknowledged that a restart would not find.
 
-The files are what a test does to them while the application runs.
+Tests change the files while the application runs.
 """
 
 import os
@@ -103,7 +103,7 @@ WORDS: dict[Harm, str] = {
 
 
 async def started(client: httpx.AsyncClient) -> None:
-    """Wait until what a first start writes, the default rules of alerts, is written: commits are made one by one."""
+    """Wait until a first start has written the default rules of alerts: commits are made one by one."""
 
     async def has_rules() -> bool:
         return bool((await client.get("/report/alerts/rules")).json()["data"])
@@ -134,7 +134,7 @@ async def test_reports_are_refused_and_everybody_is_told(
     assert "roompulse_store_failing 1.0" in (await client.get("/metrics")).text
     assert caplog.text.count("the database cannot be written") <= 2
     assert "reports could not be saved" not in caplog.text
-    # What was acknowledged before is shown as long as the process lives.
+    # Earlier acknowledged reports are shown as long as the process lives.
     assert (await data(client, "/report/metrics/room-1/u0"))["user_id"] == "u0"
 
 

@@ -1,4 +1,4 @@
-"""Names of rooms and users: shown beside the ids, which stay what identifies, and searched like them."""
+"""Names of rooms and users: shown beside the ids, which still identify, and searched like them."""
 
 from typing import Any
 

@@ -232,7 +232,7 @@ class TestOperators:
 
 
 async def test_a_note_about_long_ago_does_not_make_what_is_newer_old(settings: Settings) -> None:
-    """Rows of events are in the order of their time but for notes; what prunes them does not mind notes."""
+    """Rows of events are in the order of their time but for notes; pruning allows for notes."""
     engine, day = engine_of(settings, WallClock()), 86_400.0
     database = engine.database
     rows = [TimelineEvent(NOW - day + place, "sdk", text=str(place)) for place in range(3)]

@@ -1,4 +1,4 @@
-"""/report/openapi.json says what is true."""
+"""/report/openapi.json describes the real answers."""
 
 import re
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ def check(document: Any, schema: Any, value: Any) -> None:
 
 
 def check_answer(document: Any, path: str, answer: httpx.Response) -> None:
-    """Raise where the answer is none that the document gives for `path`."""
+    """Raise where the answer is not in the document for `path`."""
     operation = document["paths"][path][answer.request.method.lower()]
     documented = operation["responses"][str(answer.status_code)]
     for name in documented.get("headers", {}):
@@ -90,7 +90,7 @@ UNITS = re.compile(
     r"|streams|calls|rows|reports a second|freezes|how (many|often)",
     re.IGNORECASE,
 )
-"""What a number counts or is measured in."""
+"""The unit of a number, or what it counts."""
 
 
 async def test_every_property_says_what_it_is_and_a_number_its_unit(document: Any, client: httpx.AsyncClient) -> None:

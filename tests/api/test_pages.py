@@ -1,4 +1,4 @@
-"""The pages as they are read without JavaScript, and what they are made of."""
+"""The pages without JavaScript, and their structure."""
 
 import re
 from collections.abc import Iterator

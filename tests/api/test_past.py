@@ -21,7 +21,7 @@ async def lossy(client: httpx.AsyncClient, packet_loss: float, user_id: str = "u
 
 
 def sections(html: str) -> list[str]:
-    """What is live on a page; on one of the past, without the time in its links."""
+    """The live sections of a page; of a past page, without the time in its links."""
     without_time = re.sub(r'(\?|&amp;)at=[\d.]+(?=["#])', "", html)
     found = re.findall(
         r'<div id="(summary|users|grid|user)">(.*?)</div>\s*<(?:/?section|/?details|form|p )', without_time, re.S
@@ -73,7 +73,7 @@ async def test_the_past_is_marked_and_leads_back_to_the_present(client: httpx.As
     assert "Viewing history 2027-01-15 08:00:00 UTC" in words(html)
     assert 'id="stream"' not in html
     assert {"/rooms/room-1?q=u", f"/rooms/room-1?q=u&at={NOW:.0f}"} <= set(links(html))  # to live, and to share
-    # What is on the page leads on in the past, and steps that would lead beyond the present lead to it.
+    # Links on the page stay in the past, and steps beyond the present lead to the present.
     assert f"/rooms/room-1/users/u1?at={NOW:.0f}" in links(html)
     assert f"/rooms/room-1?q=u&at={NOW - 60:.0f}" in links(html)
     assert f"/rooms/room-1?q=u&at={NOW + 10:.0f}" in links(html)

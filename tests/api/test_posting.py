@@ -1,4 +1,4 @@
-"""Who may post, where senders are asked."""
+"""Which senders may post, where they have to authenticate."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ ROOM, USER = "room-1", "u1"
 
 
 class Access:
-    """Keys, and an application that asks for them."""
+    """Keys, and an application that requires them."""
 
     def __init__(self, client: httpx.AsyncClient, ingest: str, signing: Key, read: str) -> None:
         self.client = client
@@ -274,7 +274,7 @@ async def posts_until_told_to_wait(post: Callable[[], Awaitable[httpx.Response]]
             assert int(answer.headers["retry-after"]) >= 1
             return count
         assert answer.status_code == status
-    raise AssertionError("nobody told it to wait")
+    raise AssertionError("the client was not asked to wait")
 
 
 @pytest.mark.one_process  # SENDER_RATE is of each worker
@@ -296,7 +296,7 @@ async def test_a_key_has_a_rate_of_its_own(slow: Access) -> None:
 async def test_who_tries_many_keys_is_told_to_wait(slow: Access, show: Show) -> None:
     tries = iter(range(100))
     assert await posts_until_told_to_wait(lambda: show(slow, f"rp_k1_{next(tries)}"), 401) == 5
-    assert (await show(slow, slow.ingest)).status_code == 200, "who shares its address is not"
+    assert (await show(slow, slow.ingest)).status_code == 200, "another client at its address is not"
 
 
 @pytest.mark.one_process  # SENDER_RATE is of each worker

@@ -21,7 +21,7 @@ SUBMITTED = {"action", "formaction"}
 
 
 class Page(HTMLParser):
-    """The URLs in a page, as a browser resolves them: what is read, and where forms are submitted to."""
+    """The URLs in a page, as a browser resolves them: links and assets, and the targets of forms."""
 
     def __init__(self, url: str, html: str) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ async def pulse(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncCl
 
 
 async def walk(client: httpx.AsyncClient, start: str) -> tuple[set[str], set[str]]:
-    """Read every page that one can get to; returns the URLs of what is read, and of what is posted to."""
+    """Read every reachable page; returns the URLs that are read, and those that forms post to."""
     waiting, read, posted = {urljoin("http://localhost", start)}, set[str](), set[str]()
     while waiting:
         url = waiting.pop()

@@ -1,4 +1,4 @@
-"""A reverse proxy in front says who is signed in."""
+"""A reverse proxy in front names the signed-in operator."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -70,7 +70,7 @@ async def test_without_a_name_there_is_nobody(proxied: Proxied, header: str) -> 
         for headers in (navigation, named + navigation):
             for path in ("/", "/report/rooms", "/stream"):
                 answer = await client.get(path, headers=headers)
-                assert answer.status_code == 401, "and nobody is led to a page that could not help"
+                assert answer.status_code == 401, "and no link leads to a page that could not help"
                 assert HEADER in answer.text
 
 

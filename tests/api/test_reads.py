@@ -1,4 +1,4 @@
-"""Reads of much beside everything else: in short portions, off the event loop, in places that nobody keeps."""
+"""Long reads beside everything else: in short portions, off the event loop, in places that no client keeps."""
 
 import asyncio
 import threading
@@ -333,7 +333,7 @@ async def test_a_moment_is_read_once_for_all_who_open_it_at_the_same_time(
         answers = await asyncio.gather(*(client.get(f"{path}?at={at:.0f}") for at in moments))
     assert {answer.status_code for answer in answers} == {200}
     assert set(replays) == {NOW - 20, NOW - 10}
-    # One that asks when the first has just been answered is read again: what is read is not kept.
+    # A request just after the first answer is read again: results are not cached.
     assert len(replays) < len(moments)
     assert answers[0].text == answers[1].text != answers[2].text
 

@@ -1,4 +1,4 @@
-"""/report/schema.json is the table of fields in docs/api.md, and refuses what the server refuses."""
+"""/report/schema.json is the table of fields in docs/api.md, and rejects what the server rejects."""
 
 import re
 from collections.abc import Iterator
@@ -82,7 +82,7 @@ FIELDS = list(fields())
 
 
 def described(path: str) -> tuple[dict[str, Any], bool]:
-    """What the schema says of the field at `path`, null aside, and whether it is required."""
+    """The schema of the field at `path`, without null, and whether it is required."""
     place, required = SCHEMA, False
     for step in re.findall(r"\w+", path):
         place = named(place)

@@ -1,4 +1,4 @@
-"""What a media server posts of a whole room, in answers, on pages and after a restart."""
+"""A media server's reports of a whole room, in answers, on pages and after a restart."""
 
 import csv
 from io import StringIO

@@ -1,4 +1,4 @@
-"""Shared links: one page for whoever has the link, read-only, until it expires or is revoked."""
+"""Shared links: one page for the holder of the link, read-only, until it expires or is revoked."""
 
 import asyncio
 import re
@@ -29,7 +29,7 @@ HOUR = 3600
 
 
 class World:
-    """A server that asks readers, with two rooms, and a client with a key that may manage."""
+    """A server that authenticates readers, with two rooms, and a client with a `manage` key."""
 
     def __init__(self, app: Application, client: httpx.AsyncClient, key: str) -> None:
         self.app = app
@@ -207,7 +207,7 @@ async def test_it_is_listed_without_its_url_and_revoked(world: World) -> None:
 
 
 async def streamed(app: Application, path: str, then: Any) -> bytes:
-    """What a stream sends until its end, which `then` is to bring about."""
+    """The content of a stream until its end, which `then` causes."""
     sent: list[bytes] = []
     opened, messages = asyncio.Event(), [{"type": "http.request", "body": b"", "more_body": False}]
 

@@ -37,7 +37,7 @@ from tests.operators import (
 
 @pytest.fixture
 async def visitor(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    """A client who is not signed in, of an application that has operators."""
+    """A client that is not signed in, of an application with operators."""
     await add_operators(settings, ada="admin", bob="viewer")
     async with client_of(create_app(settings, clock)) as client:
         yield client
@@ -294,7 +294,7 @@ class TestTooManyTries:
                 assert answer.status_code == 503
                 assert answer.headers["retry-after"] == "2"
                 assert "Too many sign-ins at once" in answer.text
-        assert (await sign_in(visitor)).status_code == 303, "what was not tried does not count"
+        assert (await sign_in(visitor)).status_code == 303, "an attempt that was not checked does not count"
 
 
 async def test_a_hash_of_old_parameters_is_renewed_at_sign_in(settings: Settings, clock: Clock) -> None:
@@ -324,7 +324,7 @@ async def test_over_https_the_cookie_is_for_https_and_this_host_alone(settings: 
         shown = {"Cookie": f"__Host-roompulse={cookie.value}"}
         assert (await client.get("/", headers=https | shown)).status_code == 200
         assert (await client.get("/", headers=shown)).status_code == 401
-        # The name without `__Host-` could have been set by anybody.
+        # The name without `__Host-` could have been set by another site.
         tossed = {"Cookie": f"roompulse={cookie.value}"}
         assert (await client.get("/", headers=https | tossed)).status_code == 401
 

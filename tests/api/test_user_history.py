@@ -102,7 +102,7 @@ async def test_freezes_are_rated_as_they_were_and_devices_are_those_of_each_repo
     assert [one["device"]["network_type"] for one in samples] == ["wifi", "4g", "4g"]
     freezes = [[term["value"] for term in one["quality"]["terms"] if term["term"] == "freeze"] for one in samples]
     assert freezes == [[], [10], [20]]
-    # However late one begins to look.
+    # From any start of the range.
     (last,) = await data(client, f"{HISTORY}?from={NOW + 20}")
     assert last == samples[-1]
 

@@ -1,4 +1,4 @@
-"""What Janus' events say of its video rooms, and that nothing else breaks the bridge."""
+"""The video rooms by Janus' events, and that other events do not break the bridge."""
 
 import json
 from typing import Any
@@ -52,7 +52,7 @@ FEEDS = [{"type": "video", "mid": "0", "feed_id": 7, "feed_mid": "1"}]
 
 @pytest.fixture
 def rooms() -> JanusRooms:
-    """Users 7 and 8, of whom 8 takes the camera of 7."""
+    """Users 7 and 8; user 8 subscribes to the camera of 7."""
     rooms = JanusRooms()
     streams = [{"type": "audio", "mid": "0"}, {"type": "video", "mid": "1"}]
     take(rooms, joined(7, SENDS), room_event("published", SENDS, id=7, streams=streams), joined(8, OTHER))

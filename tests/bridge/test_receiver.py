@@ -1,4 +1,4 @@
-"""The bridge's HTTP server, and the command: what is posted arrives at a roompulse, whatever else is sent."""
+"""The bridge's HTTP server, and the command: posted events arrive at a roompulse, despite malformed ones."""
 
 import socket
 from collections.abc import Iterator

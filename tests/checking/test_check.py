@@ -36,7 +36,7 @@ def settings(tmp_path: Path) -> Settings:
 def findings(
     settings: Settings, environment: Mapping[str, str] | None = None, now: float = NOW, *, full: bool = False
 ) -> list[tuple[str, str]]:
-    """What a check of a server with the data of `settings` finds, when it is `now`."""
+    """The findings of a check of a server with the data of `settings`, at `now`."""
     named = {f"ROOMPULSE_{name}": value for name, value in {"PORT": "0", **(environment or {})}.items()}
     found = check(named, {"data": settings.data}, listen, lambda: now, full=full)
     return [(finding.level, finding.text) for finding in found]
@@ -84,7 +84,7 @@ def path(settings: Settings) -> Path:
 
 @pytest.fixture(autouse=True)
 def many_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit of whoever runs the tests is not what is tested."""
+    """The limit of the user that runs the tests does not matter."""
     monkeypatch.setattr(resource, "getrlimit", lambda _kind: (65_536, 65_536))
 
 

@@ -19,7 +19,7 @@ START = NOW + 1
 """Just after the start of an interval."""
 
 Snapshots = list[tuple[float, dict[str, dict[str, Any]]]]
-"""What getStats() gave, and when (Unix seconds)."""
+"""A result of getStats(), and its time (Unix seconds)."""
 
 
 def snapshot(second: float) -> dict[str, dict[str, Any]]:
@@ -62,7 +62,7 @@ def snapshot(second: float) -> dict[str, dict[str, Any]]:
 
 
 def call(seconds: Iterable[float] = range(21), **changes: Mapping[str, Any]) -> Snapshots:
-    """A call, asked for at these seconds. `changes` are by stats id; None leaves a member out."""
+    """A call, sampled at these seconds. `changes` are by stats id; None leaves a member out."""
     made: Snapshots = []
     for second in seconds:
         objects = snapshot(second)
@@ -122,7 +122,7 @@ def rtcstats(
     events: Iterable[Any] = (),
     later: Mapping[float, Sequence[Any]] = MappingProxyType({}),
 ) -> bytes:
-    """Format 2 with all of each object; what makes formats 1 and 2 smaller is left to their tests.
+    """Format 2 with all of each object; the compression of formats 1 and 2 is left to their tests.
 
     The clock of getStats() is behind that of the log by `lag` seconds. `events` are in front, `later` by their second.
     """

@@ -1,7 +1,7 @@
-"""Record a call anew, as Chromium and rtcstats write it: `python -m tests.importing.record` (needs Chromium and npm).
+"""Record a new call, as Chromium and rtcstats write it: `python -m tests.importing.record` (needs Chromium and npm).
 
-Two connections of one page call each other for half a minute. What an import has no use for and what could tell of a
-machine (addresses, certificates, its speed) is left out of what is kept in `recorded/`.
+Two connections of one page call each other for half a minute. Data that an import does not use, or that identifies a
+machine (addresses, certificates, its speed), is left out of the files in `recorded/`.
 """
 
 import gzip
@@ -47,10 +47,10 @@ module.exports((...event) => {
   event[1] = event[1]?.__rtcStatsId ?? event[1];
   window.lines.push(JSON.stringify([...event, Date.now()]));
 }, 1000, ['']);"""
-"""What rtcstats' own trace-ws.js does, with an array in the place of a WebSocket."""
+"""Like rtcstats' own trace-ws.js, with an array in the place of a WebSocket."""
 
 METADATA = '{"path":"/call","origin":"http://localhost","url":"http://localhost/call","fileFormat":2}\n'
-"""What rtcstats-server puts in front."""
+"""The header of rtcstats-server."""
 
 USELESS_TYPES = {
     "certificate",
@@ -115,7 +115,7 @@ def trimmed_internals(text: str) -> str:
 
 
 def trimmed_lines(text: str, *, deltas: bool) -> str:
-    """The lines that an import looks at; where times are deltas, with those of the lines left out in between."""
+    """The lines that an import reads; deltas of times include those of the lines left out in between."""
     kept, useless, since = [], set(), 0.0
     for line in text.splitlines():
         if not line.startswith("["):

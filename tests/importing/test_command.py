@@ -1,4 +1,4 @@
-"""`roompulse import`, and what a real server makes of it."""
+"""`roompulse import`, and its result in a real server."""
 
 import os
 import pty

@@ -151,7 +151,7 @@ class TestRtcstats:
         return "\n".join(map(json.dumps, events)).encode()
 
     def test_what_did_not_change_is_as_it_was(self, tmp_path: Path) -> None:
-        """Formats 1 and 2 leave out what did not change, and collapse times: 0 is that of the others."""
+        """Formats 1 and 2 leave out unchanged members, and collapse times: 0 is the time of the others."""
         events: list[object] = [{"fileFormat": 2}]
         known: dict[str, object] = {}
         for at, objects in call():
@@ -168,7 +168,7 @@ class TestRtcstats:
         assert streams(first)["local", "camera", "send"].video == Video(None, 25, 1280, 720, 1000)
 
     def test_short_names_are_understood_and_null_is_gone(self, tmp_path: Path) -> None:
-        """Format 3, compressed: short names, times as deltas, and what is not mentioned is still there."""
+        """Format 3, compressed: short names, times as deltas, and objects that are not mentioned still exist."""
         events: list[object] = [[39, "PC_0", {}, 1_000], ["create", None, {}, START * 1000 - 1_000]]
         for second in range(31):
             camera = {"79": 100 * second, "80": 125_000 * second, "91": 25 * second}
@@ -278,7 +278,7 @@ def ice_events(folder: Path, content: bytes) -> list[tuple[str, int]]:
 
 
 class TestIce:
-    """What went wrong with a connection and was mended is told as the browser SDK does."""
+    """Failures and recoveries of a connection are reported like the browser SDK does."""
 
     @pytest.mark.parametrize("codes", [("oniceconnectionstatechange", "restartIce"), (24, 37)])
     def test_of_rtcstats(self, tmp_path: Path, codes: tuple[Any, Any]) -> None:

@@ -221,7 +221,7 @@ def test_a_clock_that_is_set_back_costs_one_interval(
 
 
 def test_a_clock_of_the_log_that_is_set_back_is_right_in_the_end(tmp_path: Path) -> None:
-    """As in a dump whose first event is of years later."""
+    """As in a dump whose first event is from years later."""
     late = json.dumps(["connectionInfo", None, {}, (START + 94_000_000) * 1000]).encode()
     _, *lines = rtcstats(call()).splitlines()
     reports = imported(tmp_path, b"\n".join([late, *lines]))

@@ -70,7 +70,7 @@ async def live(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 async def live_through(database: Database, reports: Sequence[Received]) -> None:
-    """What the server does in the course of time, once a second."""
+    """The server's periodic work, once a second."""
     rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
     store, clock, sessions = SqlStore(database), Clock(reports[0].at), SqlSessions(database)
     taking = Snapshots(store, rooms, Trends(10, 9), clock, 10)
@@ -84,10 +84,10 @@ async def live_through(database: Database, reports: Sequence[Received]) -> None:
             await store.append(due[:1])
             rooms.apply(due[0])
             timeline.reported(due.pop(0))
-            timeline.look(second)
+            timeline.look(second, rate=True)
             await recorder.record()
         rooms.expire(second)
-        timeline.look(second)
+        timeline.look(second, rate=True)
         if second % 10 == 0:
             await taking.save(second)
             await rollups.look(second)
@@ -99,7 +99,7 @@ async def live_through(database: Database, reports: Sequence[Received]) -> None:
 
 
 def minutes(database: Database) -> tuple[dict[str, Cells], list[tuple[Example, int]]]:
-    """What the users of all minutes have in common, and those who were poor."""
+    """The groups of all minutes, and the poor users."""
     store, span = SqlRollups(database), Span(0, 2 * IMPORTED_AT)
     return done(store.tables(span)), done(store.users(span, ("direction", "send")))
 
@@ -120,7 +120,7 @@ async def kept(database: Database, room_id: str = "room-1") -> tuple[list[Receiv
 async def test_it_is_as_if_the_server_had_lived_it(
     tmp_path: Path, settings: Settings, live: Database, seconds: Iterable[int]
 ) -> None:
-    """Also with a time in which nobody is heard of, and in two calls with an end in between."""
+    """Also with a gap without reports, and in two calls with an end in between."""
     changed = call(seconds, RV={"roundTripTime": 0.9}, T={"selectedCandidatePairId": "P"})
     content = rtcstats(changed, later={12: ("oniceconnectionstatechange", "PC_0", "failed")})
     await imported(file(tmp_path, content), settings)
@@ -207,7 +207,7 @@ async def test_ids_go_on_growing_with_time_where_others_were_heard_of_meanwhile(
         reports, history, _ = await kept(database, "other")
         assert [replace(one, position=0) for one in reports] == others
         assert len(history) == 300
-        # So a restart finds all that was heard of lately, and what is old is what has the lowest ids.
+        # So a restart finds all recent reports, and the oldest rows have the lowest ids.
         assert {one.report.room_id async for one in SqlStore(database).recent(IMPORTED_AT - 100)} == {"other", "room-1"}
 
 

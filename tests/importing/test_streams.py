@@ -1,4 +1,4 @@
-"""Who sends what to whom, and how well."""
+"""Senders and receivers of streams, and their figures."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def test_one_sample_of_about_five_seconds_stands_for_finer_ones() -> None:
 def test_a_gap_is_left_out_whatever_was_counted_in_it() -> None:
     reports = reported([*call(range(21)), *call(range(60, 81))])
     assert [received.at - START for received in reports] == [8, 13, 18, 20, 60 + 3, 68, 73, 78, 80]
-    assert reports[4].report.metrics == []  # somebody is there, and nothing is known of how well
+    assert reports[4].report.metrics == []  # a user is present, with unknown quality
     assert all(len(streams(received)) == 2 for received in reports[:4] + reports[5:])
 
 

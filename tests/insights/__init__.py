@@ -1,1 +1,1 @@
-"""Insights and trends: from looks at live users to answers."""
+"""Insights and trends: from samples of live users to answers."""

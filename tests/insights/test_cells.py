@@ -17,7 +17,7 @@ def test_a_cell_counts_levels_scores_and_the_costliest_terms() -> None:
     for look in looks:
         one.add(hash_of("bob"), look)
     assert one.levels == [1, 1, 2]
-    assert sum(one.terms) == 2  # what costs a good score does not matter
+    assert sum(one.terms) == 2  # terms of a good score do not count
     assert (sum(one.looks), sum(one.poor), one.count, one.users.count) == (4, 2, 4, 2)
     assert abs(one.score_at(10) - 2.0) < 0.05
     assert abs(one.score_at(75) - 3.5) < 0.05

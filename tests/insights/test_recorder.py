@@ -49,7 +49,7 @@ async def test_hours_give_the_same_answers_as_their_minutes(world: Recording) ->
     nothing_more = Rollup(int(NOW), world.minute(looks=0).totals)
     for of_minutes in (False, True):
         if of_minutes:
-            await world.store.add([nothing_more])  # after which the hour has to be put together anew
+            await world.store.add([nothing_more])  # after which the hour has to be merged again
         (group,) = await world.groups_from(NOW, NOW + 69 * MINUTE)
         assert (group.users, group.user_minutes) == (2, 138)
         users = await world.reader.result(world.store.users(Span(NOW, NOW + HOUR), ("sdk_version", "1.2.0")))

@@ -1,4 +1,4 @@
-"""The test of differences: it finds what is there, and does not cry wolf."""
+"""The test of differences: it finds real ones, and raises no false alarms."""
 
 from collections.abc import Iterator
 from random import Random

@@ -46,7 +46,7 @@ def received(plan: Plan, seconds: float) -> Iterator[Received]:
 
 
 def live(plan: Plan, seconds: float) -> Rollup:
-    """What is seen of the first seconds."""
+    """Insights of the first seconds."""
     rooms = RoomsInMemory(Limits(1000, 1000, 100), stale_after=15, leave_after=60)
     minute, look = Minute(int(NOW)), NOW
     for one in received(plan, seconds):

@@ -1,4 +1,4 @@
-"""A small world of live rooms that are looked at, by a clock that only the test moves."""
+"""A small world of sampled live rooms, by a clock that only the test moves."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -41,7 +41,7 @@ class World:
         self.rooms.apply(Received(told, self.clock.now))
 
     def minute(self, looks: int = 6, start: float = NOW) -> Rollup:
-        """What so many looks at the rooms as they are now come to; of six, each user is in one."""
+        """The rollup of so many samples of the present rooms; each user is in one of six."""
         minute = Minute(int(start))
         for part in range(looks):
             minute.begin_look(0)
@@ -74,7 +74,7 @@ class Recording(World):
         self.recorder = RollupRecorder(self.rooms, self.store, self.reader, lambda _now: 2.5, self.clock, saved)
 
     async def look(self, looks: int = 1, **users: float) -> None:
-        """So many looks, before each of which users report these losses."""
+        """So many samples, before each of which users report these losses."""
         for _ in range(looks):
             for user_id, loss in users.items():
                 self.post(user_id, loss)

@@ -43,7 +43,7 @@ async def add_channel(calls: Calls, url: str, **fields: Any) -> str:
 
 
 async def hold(calls: Calls) -> None:
-    """A call of 20 s between u1, who is poor, and u2, until both have left."""
+    """A call of 20 s between u1, with poor quality, and u2, until both have left."""
     for second in (0, 10, 20):
         await calls.post(second, "u1", [Entry("u1", LOSSY)])
         await calls.post(second, "u2", [Entry("u2", [stream()])])

@@ -1,4 +1,4 @@
-"""The receivers of docs/alerts.md: each takes what the server sends, and nothing else."""
+"""The receivers of docs/alerts.md: each accepts the server's messages, and nothing else."""
 
 import re
 import shutil
@@ -28,7 +28,7 @@ HERE = [language for language, (command, _) in RUN.items() if shutil.which(comma
 
 @contextmanager
 def running(language: str, folder: Path) -> Iterator[tuple[str, Path]]:
-    """The address of the receiver, and the file of what it prints."""
+    """The address of the receiver, and the file of its output."""
     command, suffix = RUN[language]
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]

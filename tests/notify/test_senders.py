@@ -41,7 +41,7 @@ def test_signatures_are_those_of_the_specification() -> None:
 
 
 class Receiver:
-    """What an HTTP server on this machine was sent; it answers with `answer`."""
+    """The requests to an HTTP server on this machine, which answers with `answer`."""
 
     def __init__(self, answer: bytes) -> None:
         self.answer = answer

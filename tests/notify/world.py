@@ -55,7 +55,7 @@ async def no_report(call: EndedCall) -> CallReport:
 
 
 class FakeSender:
-    """Notes what it is sent; `faults` are raised first, by the name of the channel."""
+    """Records messages; `faults` are raised first, by the name of the channel."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
@@ -72,7 +72,7 @@ class FakeSender:
 
 
 class Post:
-    """The outbox with channels `one` and `two`, and what puts alerts into it."""
+    """The outbox with channels `one` and `two`, and the store that queues alerts in it."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self.clock = clock
@@ -100,7 +100,7 @@ class Post:
         await self.store.save(changes, [self.rule], self.clock())
 
     async def deliver(self, rounds: int = 1) -> list[tuple[str, str]]:
-        """What is sent in so many rounds."""
+        """The messages of so many rounds."""
         self.sender.sent = []
         for _ in range(rounds):
             await self.courier.deliver()

@@ -1,4 +1,4 @@
-"""What surrounds workers goes wrong: disks that are full, clocks that differ, clusters that meet on one database."""
+"""Faults around workers: full disks, clocks that differ, two clusters on one database."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""Calls and shared pages on PostgreSQL: what is told of a call's end, and the numbers of hidden users."""
+"""Calls and shared pages on PostgreSQL: messages about a call's end, and the numbers of hidden users."""
 
 import re
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""All workers go by the clock of the database, whatever that of their machine shows."""
+"""All workers use the clock of the database, with any clock of their machine."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""The log in PostgreSQL: whatever workers append and look at, and in whatever order, all see the same sequence."""
+"""The log in PostgreSQL: for any order of appends and reads by workers, all see the same sequence."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -30,21 +30,21 @@ TIMEOUT = 10.0
 
 
 class Worker:
-    """What one worker has seen of the log."""
+    """The part of the log that one worker has seen."""
 
     def __init__(self, log: PostgresLog) -> None:
         self.log = log
         self.seen: list[str] = []
 
     async def restart(self) -> None:
-        """Begin anew, with what is stored."""
+        """Begin again from the stored reports."""
         await self.log.close()
         self.log = PostgresLog(self.log._database, TIMEOUT)
         self.seen = []
         self.note([one async for one in self.log.recent(NOW - 1)])
 
     def cut(self) -> None:
-        """Lose the connections, whatever is under way on them."""
+        """Lose the connections, with any running statement."""
         for connection in (self.log._writing._connection, self.log._reading._connection):
             if connection:
                 connection.terminate()
@@ -76,9 +76,9 @@ async def workers(url: str) -> AsyncIterator[list[Worker]]:
 
 
 class Step(Struct, frozen=True):
-    """What a worker does, after all steps before or, unless it `waits`, beside those of other workers.
+    """A step of a worker, after all previous steps or, unless it `waits`, beside those of other workers.
 
-    It appends so many reports or looks; its network fails; or it is another process from now on.
+    It appends so many reports or reads; its network fails; or it is another process from now on.
     """
 
     worker: int
@@ -97,7 +97,7 @@ steps = st.builds(
 
 
 class Model:
-    """What is to be seen: `committed` by all, once and in one order, `unknown` once or not at all."""
+    """The expected reports: `committed` seen by all, once and in one order, `unknown` once or not at all."""
 
     def __init__(self) -> None:
         self.committed: set[str] = set()
@@ -150,7 +150,7 @@ def test_all_workers_see_the_same_sequence_nothing_twice_and_nothing_left_out(
             await asyncio.gather(*under_way.values())
 
             async def agree() -> bool:
-                # What was cut off may be committed a moment later.
+                # An interrupted append may be committed a moment later.
                 for worker in all_workers:
                     await model.look(worker)
                 return len({tuple(worker.seen) for worker in all_workers}) == 1
@@ -224,16 +224,26 @@ async def test_samples_are_those_of_the_log(postgres_url: str) -> None:
         assert sorted(one.report.user_id for portion in portions for one in portion) == ["u1", "u2"]
 
 
-async def test_a_lost_connection_is_an_error_once(postgres_url: str) -> None:
+async def test_a_connection_that_was_lost_is_made_anew_before_it_is_used(postgres_url: str) -> None:
+    """As after a restart of PostgreSQL: that it was away says nothing about now."""
     async with workers(postgres_url) as (first, *_):
         await first.append("u1")
-        connection = first.log._writing._connection
+        await first.look()
+        first.cut()
+        await first.append("u2")
+        await first.look()
+        assert first.seen == ["u1", "u2"]
+
+
+async def test_a_read_by_a_connection_that_was_lost_unnoticed_is_tried_again(postgres_url: str) -> None:
+    async with workers(postgres_url) as (first, *_):
+        await first.append("u1")
+        await first.look()
+        connection = first.log._reading._connection
         assert connection
-        connection.terminate()
-        with pytest.raises(StoreError):
-            await first.append("u2")
-        await first.append("u3")
-        assert first.seen == ["u1", "u3"]
+        connection._transport.abort()
+        await first.look()
+        assert first.log._reading._connection is not connection
 
 
 async def test_one_worker_runs_what_runs_once_and_another_when_it_has_gone(postgres_url: str) -> None:

@@ -157,7 +157,7 @@ GIVEN_ROOM: Sequence[tuple[str, dict[str, Any]]] = (
 
 
 async def answers(settings: Settings, clock: Clock, headers: dict[str, str]) -> dict[str, tuple[int, bytes]]:
-    """What a server that has just started answers."""
+    """The answers of a server that has just started."""
     async with Calls.of(settings, clock) as calls:
         found = {path: await calls.client.get(path, headers=headers) for path in PATHS}
         found["nobody"] = await calls.client.get("/report/rooms")

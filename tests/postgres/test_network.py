@@ -29,7 +29,7 @@ Pair = tuple[Server, Server, Link]
 
 @pytest.fixture
 def pair(postgres_url: str, make_server: MakeServer) -> Iterator[Pair]:
-    """A worker that reaches the database by a link, one that reaches it as ever, and that link.
+    """A worker that reaches the database by a link, one that reaches it directly, and that link.
 
     The first one holds the lease.
     """

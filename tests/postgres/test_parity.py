@@ -35,14 +35,14 @@ LENGTH, SILENCE = 3600 if SOAK else 600, 100
 PLAN = Plan(rooms=3, users=3, interval=12, seed=15, troubles=tuple(TROUBLES))
 RECORD_EVERY = 10
 ASKED = 3
-"""Paths that are asked for each time that something is recorded; the next ones follow then."""
+"""Paths that are read each time that something is recorded; then the following ones."""
 
 WORKERS = 3
 
 LEFT_OUT = re.compile(r"/stream(/|$)|^/metrics$|^/static|^/demo|{(?!room_id|user_id|started_at)")
 LISTS = re.compile(r"^/($|[?]|users|rooms/[^/]+($|[?])|report/(overview|users))")
 PARTS = re.compile(rb"[<{}\[\],]")
-"""Lists have the same parts in any order: what is about equal keeps the place that it had where it was shown last."""
+"""Lists have the same parts in any order: rows that are about equal keep their last place."""
 
 TOKEN = re.compile(rb'name="token" value="[^"]*"')
 
@@ -60,7 +60,7 @@ FURTHER = (
 
 
 class World(Struct):
-    """The same calls twice: `alone` and `workers`, the first of which does what one does for all."""
+    """The same calls twice: `alone` and `workers`, the first of which runs the singleton jobs."""
 
     alone: Calls
     workers: list[Calls]
@@ -74,7 +74,7 @@ class World(Struct):
             await one.core.others.present()
 
     async def record(self, at: float) -> None:
-        """Do what is done every few seconds while the server runs."""
+        """Run the jobs of every few seconds."""
         await self.present()
         for one in (self.alone, self.workers[0]):
             await one.look()
@@ -90,10 +90,7 @@ class World(Struct):
 
 
 @pytest.fixture
-async def world(
-    settings: Settings, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[World]:
-    monkeypatch.setattr("roompulse.events.timeline.LOOK_EVERY", 0.0)  # what happens is found at the same moments
+async def world(settings: Settings, tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
     make_databases(tmp_path / "alone")
     async with AsyncExitStack() as stack:
         alone = await stack.enter_async_context(Calls.of(Settings(data=tmp_path / "alone"), clock))
@@ -109,7 +106,7 @@ def timed() -> Iterator[tuple[float, bytes]]:
 
 
 OF_ITS_START = re.compile("^/ingest$")
-"""What a worker shows of the reports that it has heard of since it started."""
+"""A worker's figures of the reports since its start."""
 
 
 async def paths(world: World) -> list[str]:

@@ -1,4 +1,4 @@
-"""What one worker rejects, all show on /ingest, and count for alerts."""
+"""Rejections of one worker are on /ingest of all workers, and count for alerts."""
 
 import re
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ NO_ROOM = b'{"user_id":"u1","sdk_version":"9.9","report_time":1,"metrics":[]}'
 
 @pytest.fixture
 async def pair(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Calls, Calls]]:
-    """Two workers, which hear of each other when a test says so."""
+    """Two workers, which exchange rejections when a test says so."""
     async with Calls.of(settings, clock) as one, Calls.of(settings, clock) as other:
         yield one, other
 

@@ -1,4 +1,4 @@
-"""Starts: of several workers at once, and on databases that cannot be used, each with one line that says what to do."""
+"""Starts: of several workers together, and on unusable databases, each with one line that says what to do."""
 
 import asyncio
 import socket

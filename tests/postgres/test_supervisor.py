@@ -44,7 +44,7 @@ def is_there(pid: int) -> bool:
 
 
 class Senders:
-    """Post reports without a pause, half of them on connections that stay open, and note what is not acknowledged."""
+    """Post reports without a pause, half of them on connections that stay open, and record unacknowledged ones."""
 
     def __init__(self, server: Server) -> None:
         self.acknowledged = 0

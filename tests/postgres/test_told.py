@@ -1,4 +1,4 @@
-"""What one worker records, shows or erases, all others show or forget."""
+"""Records and erasures by one worker apply to all others."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +25,7 @@ MALLORY = "mallory@example.org"
 
 @pytest.fixture
 async def pair(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Calls, Calls]]:
-    """Two workers, whose jobs run when a test says so."""
+    """Two workers, with jobs that run when a test says so."""
     async with Calls.of(settings, clock) as one, Calls.of(settings, clock) as other:
         yield one, other
 
@@ -206,7 +206,7 @@ async def test_a_user_that_is_erased_at_one_is_not_stored_again_by_others(pair: 
     await other.core.others.present()
     await other.core.recorder.look(NOW + 100)
     await other.core.timeline.save()
-    # The log is pruned after minutes, as it has what a worker that starts needs.
+    # The log is pruned after minutes, as a starting worker needs it.
     assert await where_is(one, MALLORY) <= {"batch"}
     assert await data(other.client, "/report/calls?q=mallory") == {"count": 0, "calls": []}
 

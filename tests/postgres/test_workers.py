@@ -1,4 +1,4 @@
-"""Several workers on one PostgreSQL answer as one: whatever a request changes, the next one sees at any other."""
+"""Several workers on one PostgreSQL answer as one: any change by a request is seen by the next at any other."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -59,7 +59,7 @@ async def test_answers_and_tags_are_the_same_bytes(settings: Settings, clock: Cl
 
 
 class Act(Struct, frozen=True):
-    """Each of these workers is posted a report, all at once, or is asked, or is another process from now on."""
+    """Each of these workers gets a report, all at the same time, or a read, or is another process from now on."""
 
     what: Literal["post", "ask", "restart"]
     workers: list[int]
@@ -73,7 +73,7 @@ acts = st.builds(
 
 
 class Cluster:
-    """Three workers, and who posted."""
+    """Three workers, and the users that posted."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._clock = settings, Clock()

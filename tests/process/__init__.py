@@ -1,4 +1,4 @@
-"""What tests that have to wait for another process or task share."""
+"""Shared by tests that wait for another process or task."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 DEADLINE = 60.0
-"""Seconds after which what a test waits for will not come any more."""
+"""Seconds after which a test stops waiting."""
 
 SOAK = "ROOMPULSE_SOAK" in os.environ
 """Whether it may take as long as `make soak` does."""
@@ -35,5 +35,5 @@ async def soon(look: Callable[[], Awaitable[T]]) -> T:
 
 
 def _pause(waited: float) -> float:
-    """Seconds until the next look: looking for long costs little, and what happens soon is noticed soon."""
+    """Seconds until the next poll: short at first, so that early changes are noticed early, then longer."""
     return min(max(0.02, waited / 10), 0.5)

@@ -1,8 +1,8 @@
 """A disk that loses what was not flushed: `python -m tests.process.disk FOLDER SEED serve …` runs roompulse on it.
 
-FOLDER gets what is safe of each file of a database: what was written before it was flushed last, and of what was
-written since, whatever a disk may have written by itself, in any order, and half of it. So when the process is killed,
-FOLDER is what a power loss would have left.
+FOLDER gets the durable part of each file of a database: writes before the last flush and, of those
+since, some that a disk may have written by itself, in any order, whole or half. So when the process is killed,
+FOLDER is the state after a power loss.
 
 SQLite reads and writes by tables of functions (https://sqlite.org/vfs.html). Some of them are replaced here, in the
 SQLite that Python's `sqlite3` uses, whichever that is: the tables are found through a connection.
@@ -20,7 +20,7 @@ from typing import Any
 from roompulse.cli import main
 
 KEPT = 0x100 | 0x800 | 0x80000
-"""SQLITE_OPEN_MAIN_DB, _MAIN_JOURNAL and _WAL: files whose loss would be one."""
+"""SQLITE_OPEN_MAIN_DB, _MAIN_JOURNAL and _WAL: files that must not be lost."""
 
 _NAME, _OPEN, _DELETE = 3, 5, 6
 """Places in `sqlite3_vfs`, counted in pointers."""
@@ -41,7 +41,7 @@ _Sync = ctypes.CFUNCTYPE(ctypes.c_int, _Pointer, ctypes.c_int)
 
 
 class SafeFile:
-    """What is safe of one file."""
+    """The durable part of one file."""
 
     def __init__(self, path: Path, chance: Random) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -66,7 +66,7 @@ class SafeFile:
 
 
 def install(folder: Path, seed: int) -> None:
-    """Keep in `folder` what is safe of each database that is opened from now on."""
+    """Keep in `folder` the durable part of each database that is opened from now on."""
     vfs = _vfs()
     original_open, original_delete = _Open(vfs[_OPEN]), _Delete(vfs[_DELETE])
     chance = Random(seed)  # noqa: S311
@@ -123,7 +123,7 @@ def _replaced(original: int, files: dict[int, SafeFile]) -> Any:
 
 
 _kept_alive: list[Any] = []
-"""What SQLite calls, and Python must not forget."""
+"""Functions that SQLite calls, kept from garbage collection."""
 
 
 def _vfs() -> Any:

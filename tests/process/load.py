@@ -1,4 +1,4 @@
-"""Senders that keep a ledger of what was acknowledged, and whether a server still has it."""
+"""Senders that keep a ledger of acknowledged reports, and a check whether a server still has them."""
 
 import sqlite3
 from collections import Counter
@@ -20,7 +20,7 @@ ENTRIES = 2
 
 
 class Sender:
-    """One user in a room of its own, who posts numbered reports over one connection until the server is gone."""
+    """One user in its own room, who posts numbered reports over one connection until the server is gone."""
 
     def __init__(self, server: Server, user_id: str, room_id: str) -> None:
         self._server = server
@@ -68,7 +68,7 @@ class Sender:
         return Counter(sample["video"]["bitrate"] for sample in samples)
 
     def assert_kept(self, server: Server, acknowledged: int | None = None) -> None:
-        """What was acknowledged (the first so many, or all) is in history once, and nothing else but the next one."""
+        """Acknowledged reports (the first so many, or all) are in history once, and at most the next one besides."""
         expected = self.acknowledged[:acknowledged]
         found = self.found(server)
         lost = [number for number in expected if number not in found]
@@ -80,7 +80,7 @@ class Sender:
 
 
 class Load:
-    """A few senders at once."""
+    """Several senders at the same time."""
 
     def __init__(self, server: Server, name: str = "u", senders: int = 4) -> None:
         self.senders = [Sender(server, f"{name}-{number}", f"room-{number}") for number in range(senders)]
@@ -104,7 +104,7 @@ class Load:
             sender.assert_kept(server)
 
     def assert_live(self, server: Server) -> None:
-        """Whoever was heard of a moment ago is in its room."""
+        """A user that reported a moment ago is in its room."""
         for sender in self.senders:
             if sender.acknowledged:
                 user = server.get(url("report", "metrics", sender.room_id, sender.user_id)).json()["data"]

@@ -38,12 +38,12 @@ class Raw:
         return self
 
     def send_if_open(self, data: bytes) -> None:
-        """Send what the server may have refused to read before it came."""
+        """Send data that the server may have refused before it arrived."""
         with suppress(ConnectionError):
             self._socket.sendall(data)
 
     def answer(self, *, method: str = "GET") -> Answer:
-        """The next answer; fails if there is none, or it is no HTTP."""
+        """The next answer; fails if there is none, or it is not HTTP."""
         version, status, _ = self._line().split(" ", 2)
         assert version == "HTTP/1.1"
         headers = {}

@@ -1,4 +1,4 @@
-"""The example for aiortc: two ends in Python call each other, and the server has what their getStats() says."""
+"""The example for aiortc: two ends in Python call each other, and the server has the figures of their getStats()."""
 
 import asyncio
 from typing import Any

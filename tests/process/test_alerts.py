@@ -68,7 +68,7 @@ def receiver() -> Iterator[tuple[Received, str]]:
 
 
 def post(server: Server, loss: float) -> bool:
-    """Report a user whose camera loses so many percent; for use in a condition, which it fulfils."""
+    """Report a user whose camera loses so many percent; for use as a condition, which is true."""
     entries = [Entry("u1", [stream(network=network(packet_loss=loss))])]
     return server.post(body(metrics=entries)).status_code == 200
 

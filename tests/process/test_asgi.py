@@ -76,14 +76,14 @@ def test_a_stream_ends_when_its_key_is_removed(server: AsgiProcess) -> None:
     with watching(server, key=secret) as viewer:
         viewer.next("ping")
         asyncio.run(remove_key(settings, key))
-        # Whoever asks needs a key as long as there is one.
+        # A caller needs a key as long as one exists.
         asyncio.run(new_key(settings, "read"))
         assert viewer.rest()[-1] == "denied"
     assert server.get("/report/rooms", **bearer(secret)).status_code == 401
 
 
 def ended(under: AsgiServer, data: Path, **settings: str) -> str:
-    """What a server says that does not start."""
+    """The output of a server that does not start."""
     environment = environment_of(data, {f"ROOMPULSE_{name}": value for name, value in settings.items()})
     command = [sys.executable, "-m", *COMMANDS[under](free_port())]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False).stderr
@@ -101,7 +101,7 @@ def test_a_setting_that_is_wrong_is_a_line(
 ) -> None:
     said = ended(under, tmp_path / "data", **settings)
     assert [line for line in said.splitlines() if told in line]
-    # hypercorn raises what it is told, as an error of its own; ours is not in its traceback.
+    # hypercorn raises the message as its own error; ours is not in its traceback.
     assert "StartupError" not in said
 
 
@@ -110,7 +110,7 @@ def test_a_setting_that_is_wrong_is_a_line(
 
 @asynccontextmanager
 async def living(app: Any) -> AsyncIterator[list[Any]]:
-    """Run the lifespan of an ASGI application as a server does; yields what it said."""
+    """Run the lifespan of an ASGI application as a server does; yields its messages."""
     asked: asyncio.Queue[Any] = asyncio.Queue()
     said: list[Any] = []
     answered = asyncio.Event()
@@ -142,7 +142,7 @@ def client_of(app: Any) -> httpx.AsyncClient:
 
 
 class Stream:
-    """A stream by ASGI alone, with a scope of nothing but what ASGI requires."""
+    """A stream by ASGI only, with only the required keys in its scope."""
 
     def __init__(self, app: Any, path: str) -> None:
         self._sent: asyncio.Queue[Any] = asyncio.Queue()

@@ -1,4 +1,4 @@
-"""`roompulse backup`, and servers on what it made."""
+"""`roompulse backup`, and servers on its copies."""
 
 import re
 import resource
@@ -34,7 +34,7 @@ def restored(file: Path, tmp_path: Path) -> Server:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Database and log. (What SQLite keeps in shared memory is no part of either.)"""
+    """Database and log. (SQLite's shared memory is no part of either.)"""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in {".db", ".db-wal"}}
 
 
@@ -60,7 +60,7 @@ def test_what_was_acknowledged_before_is_in_a_backup_under_load(server: Server, 
         ended = back_up(server, file)
         assert (ended.returncode, ended.stderr) == (0, "")
         during = load.acknowledged
-        eventually(lambda: load.acknowledged > during + 50)  # nobody is held up
+        eventually(lambda: load.acknowledged > during + 50)  # no client is delayed
     assert ended.stdout.startswith(f"{file}: 4 rooms, ")
     assert ended.stdout.endswith(f" UTC; {file.stat().st_size} bytes\n")
     with restored(file, tmp_path).running() as again:

@@ -1,4 +1,4 @@
-"""The client and the real server: what was acknowledged is there, and what the server was not there for arrives."""
+"""The client and the real server: acknowledged reports are there, and those of an outage arrive later."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""What commands import: the libraries of the server take longer to import than a command runs."""
+"""The imports of commands: the libraries of the server take longer to import than a command runs."""
 
 import subprocess
 import sys

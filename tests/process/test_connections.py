@@ -13,7 +13,7 @@ from tests.process.raw import Raw
 from tests.server import Server
 
 FILES = 256
-"""What the process may open."""
+"""The limit of open files of the process."""
 
 ATTACKERS, SENDER = "127.0.0.1", "127.0.0.2"
 HALF_A_HEAD = b"POST /report/metrics HTTP/1.1\r\nHost: localhost\r\nX-Half: "

@@ -54,8 +54,8 @@ def fill_with_old_reports(data: Path, count: int) -> None:
 
 @contextmanager
 def commits_held_back(server: Server) -> Iterator[Callable[[], object]]:
-    """No commit comes to its end until what this gives is called, or SQLite has waited for five seconds."""
-    # It writes nothing: two connections that do are what older versions of SQLite do not bear.
+    """No commit ends until the returned function is called, or SQLite has waited for five seconds."""
+    # It writes nothing: two writing connections can corrupt a log of older versions of SQLite.
     with closing(sqlite3.connect(server.data / "roompulse.db", isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield connection.rollback

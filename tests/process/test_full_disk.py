@@ -22,11 +22,11 @@ from tests.server import Server
 NOTICE = "Database not writable since"
 
 MOUNT = ("unshare", "--mount"), ("unshare", "--user", "--map-root-user", "--mount")
-"""Commands that give a process mounts of its own: as root, and as anybody where the system allows it."""
+"""Commands that give a process its own mounts: as root, and as any user where the system allows it."""
 
 
 class Disk(NamedTuple):
-    """A server whose data is on a disk that can be filled, and how."""
+    """A server with data on a small disk, and a function that fills it."""
 
     server: Server
     full: Callable[[], AbstractContextManager[None]]
@@ -93,7 +93,7 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Disk:
 
 
 class Ledger:
-    """Reports, each by another user, and who of them was acknowledged."""
+    """Reports, each by another user, and which users were acknowledged."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -132,7 +132,7 @@ def test_a_disk_that_is_full_refuses_reports_until_there_is_room_again(disk: Dis
         assert NOTICE not in notice(page)
         assert ledger.post(5) == {200}
         with disk.full():
-            # Some may still fit into what the files of the database hold already.
+            # Some may still fit into free pages of the database's files.
             assert eventually(lambda: 503 in ledger.post(20))
             assert ledger.post(5) == {503}
             assert NOTICE in notice(page)

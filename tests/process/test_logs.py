@@ -1,4 +1,4 @@
-"""What a real process writes into its log, and what it never does."""
+"""The log of a real process, and what is never in it."""
 
 import asyncio
 import re
@@ -27,7 +27,7 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \[(info|warning|error
 
 
 def records(server: Server, log_format: str) -> list[dict[str, Any]]:
-    """The requests that are told in the log so far."""
+    """The requests logged so far."""
     lines = [line for line in server.log.read_text().splitlines() if "roompulse.web.access_log" in line]
     if log_format == "json":
         return [msgspec.json.decode(line) for line in lines]
@@ -47,7 +47,7 @@ async def add_ingest_key(server: Server, shown: str) -> None:
 
 
 def break_the_database(server: Server) -> None:
-    """From now on reports are refused, and what was reported cannot be unpacked."""
+    """From now on reports are rejected, and stored ones cannot be unpacked."""
     with closing(sqlite3.connect(server.data / "roompulse.db")) as connection, connection:
         connection.execute("CREATE TRIGGER refuse BEFORE INSERT ON sample BEGIN SELECT RAISE(ABORT, 'refused'); END")
         connection.execute("UPDATE sample SET streams = x'ff'")

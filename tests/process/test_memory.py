@@ -1,4 +1,4 @@
-"""The real process does not grow with what strangers make up."""
+"""The real process does not grow with invented ids."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ BODY = body(room_id="made-up-000000", metrics=[])
 REQUEST = b"POST /report/metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
 
 MOST_GROWTH = 4 * 2**20
-"""Bytes: what 80,000 rooms would take if 50 bytes of each were kept."""
+"""Bytes of 80,000 rooms if 50 bytes of each were kept."""
 
 
 def test_memory_stays_flat_under_a_hundred_thousand_made_up_rooms(make_server: Callable[..., Server]) -> None:

@@ -1,4 +1,4 @@
-"""What is no HTTP, hardly any, or too much of it, against the real process."""
+"""Malformed, unusual or excessive HTTP against the real process."""
 
 import json
 from collections.abc import Iterator

@@ -49,7 +49,7 @@ def signed_in(server: Server, name: str, password: str = PASSWORD) -> Iterator[h
 
 @pytest.fixture
 def operated(server: Server) -> Server:
-    """A running server that has an operator since it runs, and asks for one."""
+    """A running server whose operator was added while it runs, so that it requires a sign-in."""
     done(server.data, "add", "ada", password=PASSWORD)
     eventually(lambda: server.get("/").status_code == 401)
     return server

@@ -1,4 +1,4 @@
-"""What was acknowledged survives a power loss: `disk.py` keeps what was flushed, and more only by chance."""
+"""Acknowledged reports survive a power loss: `disk.py` keeps flushed data, and more only by chance."""
 
 import shutil
 import sqlite3
@@ -40,7 +40,7 @@ os._exit(0)
 
 
 def on_that_disk(data: Path, seed: int, **environment: str) -> Server:
-    """A server (not started yet), and a folder `safe-…` beside `data` with what a power loss would leave of that."""
+    """A server (not started yet), and a folder `safe-…` beside `data` with the state after a power loss."""
     safe = data.with_name(f"safe-{seed}")
     if data.exists():
         shutil.copytree(data, safe)

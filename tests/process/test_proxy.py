@@ -63,7 +63,7 @@ def test_pages_lead_to_what_is_there(make_server: MakeServer, tmp_path: Path, na
 
 
 def referred(page: httpx.Response) -> set[str]:
-    """URLs of what a page loads, leads to, and watches."""
+    """URLs of a page's assets, links and stream."""
     base = re.search(r'<base href="([^"]*)"', page.text)
     assert base
     found = re.findall(r'\b(?:href|src|data-url|hx-get)="([^"]*)"', page.text)

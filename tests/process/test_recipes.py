@@ -47,7 +47,7 @@ def test_a_query_of_grafana_finds_its_columns(server: Server, query: str) -> Non
 
 
 class Frame:
-    """What the recipe asks of pandas."""
+    """The parts of pandas that the recipe uses."""
 
     def __init__(self, rows: Any) -> None:
         self.rows = list(rows)

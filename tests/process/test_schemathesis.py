@@ -28,13 +28,13 @@ OF_LISTS = (
 )
 CHANGING = r"^/report/(alerts/(rules|channels|silences|\{alert_id\}/acknowledge)|users/|shares|notes)"
 READING = ["--exclude-path-regex", CHANGING, "--exclude-method", "DELETE"]
-"""What is erased cannot be read afterwards."""
+"""Erased data cannot be read afterwards."""
 
 CHANGES = [
     *("--include-path-regex", rf"{CHANGING}|^/report/history/"),
-    *("--exclude-path", "/report/alerts/channels/{channel_id}/test"),  # which connects to whatever was made up
+    *("--exclude-path", "/report/alerts/channels/{channel_id}/test"),  # which connects to generated addresses
     *("--exclude-method", "HEAD"),
-    # Which rules can be, for one, is said in words alone; and one step may erase what the one before has made.
+    # The validity of rules, for one, is described only in words; and one step may erase what the one before has made.
     *("--exclude-checks", "positive_data_acceptance,ensure_resource_availability"),
 ]
 
@@ -49,7 +49,7 @@ schemathesis.openapi.format("roompulse-id", ids)
 
 @schemathesis.hook
 def filter_case(_context: schemathesis.HookContext, case: schemathesis.Case[Any]) -> bool:
-    """Leave out what the document says in words alone: unknown names are ignored, and ranges begin before they end."""
+    """Leave out rules that the document has only in words: unknown names are ignored, ranges begin before they end."""
     query = case.query or {}
     if set(query) - {"from", "to", "step", "limit", "about", "stream_id", "direction", *OF_LISTS}:
         return False
@@ -88,7 +88,7 @@ def test_it_finds_nothing_where_it_is_a_stranger(make_server: Callable[..., Serv
 
 
 def assert_nothing_fails(server: Server, folder: Path, examples: int, *which: str) -> str:
-    """What schemathesis says when it is done with `which` operations."""
+    """The output of schemathesis for `which` operations."""
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{server.url}/report/openapi.json"]
     options = [
         "--exclude-path",
@@ -96,7 +96,7 @@ def assert_nothing_fails(server: Server, folder: Path, examples: int, *which: st
         "--exclude-path",
         "/report/stream",
         *which,
-        "--warnings",  # of what has ids, nothing is there but by chance
+        "--warnings",  # generated ids exist only by chance
         "missing_auth",
         "--checks",
         "all",

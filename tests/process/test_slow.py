@@ -1,4 +1,4 @@
-"""Clients of the real process that are slow, on purpose or not: nobody waits for them for ever."""
+"""Slow clients of the real process, on purpose or not: the server does not wait for them for ever."""
 
 import re
 import select
@@ -182,7 +182,7 @@ def test_a_stream_is_not_cut_off_for_saying_nothing(server: Server) -> None:
 
 @pytest.fixture
 def impatient(make_server: MakeServer) -> Iterator[Server]:
-    """One that waits for half a second only for those who do not read."""
+    """A server that waits only half a second for clients that do not read."""
     with make_server(SEND_TIMEOUT=0.5, PUSH_INTERVAL=0, MAX_VIEWERS=1).running() as server:
         yield server
 

@@ -1,4 +1,4 @@
-"""The command, and what ends its start."""
+"""The command, and failures of its start."""
 
 import os
 import re

@@ -359,7 +359,7 @@ class TestOfEvents:
 
 
 class TestOfManyViews:
-    """What the windows of one browser share."""
+    """The shared connection of one browser's windows."""
 
     def path(self, *views: str) -> str:
         return f"/views/stream?{urlencode([('view', view) for view in views])}"

@@ -1,4 +1,4 @@
-"""Every GET route of the real process, asked for what nobody would link to."""
+"""Every GET route of the real process, with ids and parameters that no page links to."""
 
 import json
 from collections.abc import Iterator

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def done(steps: Steps[T]) -> T:
-    """What the steps of a read return."""
+    """The result of the steps of a read."""
     while True:
         try:
             next(steps)

@@ -43,7 +43,7 @@ def about(*user_ids: str) -> list[Entry]:
 
 
 def call() -> list[Received]:
-    """Of u1, who reports also about u2, who does not; and of u3, who only gives a sign of life."""
+    """Reports by u1, also about u2, who does not report; and by u3, who only gives a sign of life."""
     return [
         one
         for second in range(0, 60, 5)

@@ -1,4 +1,4 @@
-"""What is read back of earlier times: reports of one room, visits of a user, rooms as they were."""
+"""Reads of the past: reports of one room, visits of a user, rooms as they were."""
 
 from collections.abc import AsyncIterator
 
@@ -44,7 +44,7 @@ def no_rooms() -> RoomsInMemory:
 
 
 def metrics_of(room: LiveRoom | None) -> RoomMetrics | None:
-    """What the room is like, whenever it was looked at."""
+    """The room, independent of when it was read."""
     return replace(room.metrics(), updated_at=0) if room else None
 
 
@@ -54,7 +54,7 @@ def past(archive: SampleArchive, store: SqlStore, settings: Settings) -> Replay:
 
 
 async def found(archive: SampleArchive, query: SampleQuery) -> list[Received]:
-    """What `append` was given, without the positions that it gave."""
+    """The appended reports, without their positions."""
     return [replace(one, position=0) for portion in archive.reports(query) for one in portion]
 
 
@@ -85,7 +85,7 @@ class TestReports:
         assert await found(archive, SampleQuery("room-1", 0, NOW)) == [received(metrics=[])]
 
     async def test_are_found_by_the_index(self, database: Database) -> None:
-        """Neither what other rooms reported nor what this one did at other times may have to be looked through."""
+        """Neither other rooms' reports nor this room's at other times may be scanned."""
         async with database.reading() as connection:
             dialect = connection.dialect
             statement = SqlSamples(database)._samples(SampleQuery("room-1", 0, NOW)).compile(dialect=dialect)
@@ -131,7 +131,7 @@ class TestVisits:
 
 class TestPast:
     async def test_is_the_room_as_it_was(self, past: Replay, store: SqlStore) -> None:
-        """At every moment, what is made of the stored reports is what was live then."""
+        """At every moment, the replayed room equals the live room of that time."""
         live = no_rooms()
         then: dict[float, RoomMetrics | None] = {}
         for second in range(0, 200, 5):
@@ -156,7 +156,7 @@ class TestPast:
         room = rooms.get("room-1")
         assert room
         await store.add_snapshots(NOW, [("room-1", room.summary().aggregate)])
-        # The newest one counts for as long as users stay without being heard of.
+        # The newest one counts for as long as silent users stay.
         for later in (0, 69):
             snapshot = done(past.snapshot("room-1", NOW + later))
             assert snapshot

@@ -75,7 +75,7 @@ class TestKeeper:
         assert await ended(sessions) == []
         rooms.expire(NOW + 90)
         await recorder.record()
-        # A room ends with its last report, not when that had been so long ago that nobody was in it any more.
+        # A room ends with its last report, not with the end of its users' LEAVE_AFTER.
         assert await ended(sessions) == [session(0, 30)]
 
     async def test_tells_a_room_that_came_back_between_two_looks_from_one_that_stayed(

@@ -1,4 +1,4 @@
-"""What is written and deleted beside the ingest."""
+"""Writes and deletions beside the ingest."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""What every store must do, and what is particular to SQLite."""
+"""The contract of every store, and particulars of SQLite."""
 
 import asyncio
 import sqlite3
@@ -61,7 +61,7 @@ def aggregate() -> Aggregate:
 
 
 async def recent(store: SqlStore, since: float = 0) -> list[Received]:
-    """What `append` was given, without the positions that it gave."""
+    """The appended reports, without their positions."""
     return [replace(one, position=0) async for one in store.recent(since)]
 
 

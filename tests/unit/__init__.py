@@ -1,4 +1,4 @@
-"""Tests of one module each. What hypothesis makes up for them is defined here."""
+"""Tests of one module each. Their hypothesis strategies are defined here."""
 
 import re
 

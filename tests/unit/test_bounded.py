@@ -1,4 +1,4 @@
-"""BoundedMap: what it keeps, what it forgets, and what counts as use."""
+"""BoundedMap: what it keeps, what it drops, and what counts as use."""
 
 from hypothesis import given
 from hypothesis import strategies as st

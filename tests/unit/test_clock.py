@@ -1,4 +1,4 @@
-"""A clock that notices when it is set. `wall` and `passed` are what the machine's two clocks say."""
+"""A clock that notices when it is set. `wall` and `passed` are the machine's two clocks."""
 
 import pytest
 

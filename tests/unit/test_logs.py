@@ -15,7 +15,7 @@ FORGED = "ok\n2026-01-01T00:00:00Z [info     ] \x1b[31mforged\u202e"
 
 @contextmanager
 def logging_of_its_own() -> Iterator[None]:
-    """What happens to the loggers in here is undone at the end."""
+    """Changes of loggers in this context are undone at the end."""
     root, ours = logging.getLogger(), logging.getLogger("roompulse")
     before = root.handlers, root.level, ours.level
     root.handlers = []
@@ -30,7 +30,7 @@ def fails(secret: str) -> None:
 
 
 def written_as(log_format: Any, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """The lines of a log in which something is told, with fields, and a mistake."""
+    """The lines of a log with a message, with fields, and an exception."""
     with logging_of_its_own():
         set_up_logs(log_format)
         logger = logging.getLogger("roompulse.ingest")

@@ -1,4 +1,4 @@
-"""Addresses: networks, clients, and what only this machine reaches."""
+"""Addresses: networks, clients, and loopback."""
 
 import socket
 from typing import Any

@@ -1,4 +1,4 @@
-"""The loop of background work: when it runs, and what it does after a failure."""
+"""The loop of background work: when it runs, and its behaviour after a failure."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ class Enough(BaseException):
 
 
 class Work:
-    """Notes its runs among the pauses, raises what it is given and then, by itself, Enough."""
+    """Records its runs among the pauses, raises the given errors and then Enough."""
 
     def __init__(self, *errors: Exception | None) -> None:
         self.log: list[str] = []

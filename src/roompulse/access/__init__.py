@@ -1,1 +1,1 @@
-"""Who may post, read and operate: keys, room tokens, operators and their sign-ins."""
+"""Access control: keys, room tokens, operators and their sign-ins."""

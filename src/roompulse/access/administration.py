@@ -1,4 +1,4 @@
-"""What admins change: operators, and the keys of programs."""
+"""Changes by admins: operators, and the keys of programs."""
 
 import secrets
 from collections.abc import Mapping

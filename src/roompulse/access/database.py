@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class AccessDatabase:
-    """One connection in a thread of its own: SQLAlchemy's asyncio would double the time that a command takes to start.
+    """One connection in its own thread: SQLAlchemy's asyncio would double the time that a command takes to start.
 
     Errors are logged without parameters, since those of statements here are hashes of secrets.
     """
@@ -40,9 +40,9 @@ class AccessDatabase:
         set_pragmas(self._engine, _PRAGMAS)
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a transaction of its own, in the thread, and return what it returns.
+        """Run `work` in its own transaction, in the thread, and return its result.
 
-        It runs to its end even if the caller is cancelled. Raises what it raises, and StoreError when the database
+        It runs to its end even if the caller is cancelled. Raises its errors, and StoreError when the database
         fails; nothing of it took effect then.
         """
         with store_errors():

@@ -1,4 +1,4 @@
-"""What is to be said of access before a server listens, by the keys and operators in the database."""
+"""Warnings about access before a server listens, by the keys and operators in the database."""
 
 from roompulse.access.database import AccessDatabase
 from roompulse.access.exposure import remarks_at_start
@@ -9,7 +9,7 @@ from roompulse.settings import Settings
 
 
 async def exposure_remarks(settings: Settings, database: AccessDatabase) -> list[str]:
-    """What is to be said of access before a server listens on HOST.
+    """Warnings about access before a server listens on HOST.
 
     Raises StartupError where others would have access by oversight, or the database of access cannot be used.
     """

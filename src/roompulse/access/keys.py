@@ -60,5 +60,5 @@ def _name_fault(name: str) -> str | None:
 
 
 def digest_of(secret: str) -> bytes:
-    """What is stored of a random secret of 128 bits or more: neither salt nor a slow hash would protect it better."""
+    """The stored digest of a random secret of 128 bits or more: salt or a slow hash would not protect it better."""
     return sha256(secret.encode(errors="replace")).digest()

@@ -18,7 +18,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 class Key(Struct, frozen=True):
     """An API key; `id` is public, and is the `kid` of the tokens that the key signs. Times are Unix seconds.
 
-    `secret` is the SHA-256 of what its holder presents. For `token` it is the HMAC key itself: a signature of HS256 is
+    `secret` is the SHA-256 of the presented text. For `token` it is the HMAC key itself: a signature of HS256 is
     verified with the key that made it.
     """
 
@@ -74,7 +74,7 @@ class Known(Struct, frozen=True):
 class Caller(Struct, frozen=True):
     """An authenticated caller: an operator, by a sign-in or by the proxy in front, or the holder of a key.
 
-    `role` is None for a program, which `manages` if it has a key for that. `proof` is what the caller is admitted by:
+    `role` is None for a program, which `manages` if it has a key for that. `proof` is the reason for admission:
     the digest of the sign-in, or the id of the key or of the share.
     """
 

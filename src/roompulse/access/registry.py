@@ -16,7 +16,7 @@ READING: tuple[KeyKind, ...] = ("read", "manage")
 """Keys that permit to read JSON."""
 
 SHARE_PROOF = "share:"
-"""What the proof of a caller by a share begins with; ids of keys have no colon."""
+"""The beginning of the proof of a caller with a share; ids of keys have no colon."""
 
 RELOAD_EVERY = 2.0
 """Seconds until a running server applies a change made by a command."""

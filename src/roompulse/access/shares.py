@@ -1,4 +1,4 @@
-"""Links that open one page, read-only, to whoever has them, until they expire or are revoked."""
+"""Links that open one page, read-only, to their holders, until they expire or are revoked."""
 
 import re
 import secrets
@@ -27,7 +27,7 @@ _TIME = re.compile(r"\d{1,14}(\.\d{1,3})?")
 
 
 OWN = "user 1"
-"""What stands for the user whose page it is, on one that hides the users."""
+"""The placeholder for the page's own user, on a page that hides the users."""
 
 
 class Shared(Struct, frozen=True):
@@ -78,7 +78,7 @@ def path_of(share: Share) -> str:
 
 
 def about(shares: Iterable[Share], room_id: str | None, user_id: str | None) -> list[str]:
-    """Ids of those whose page is about a room (any room: None) and, unless that is None, about a user."""
+    """Ids of the shares of a room's pages (None: any room) and, unless that is None, of a user's."""
     found = []
     for share in shares:
         segments = page_of(share.path).segments
@@ -95,15 +95,15 @@ class Shares:
         self._clock = clock
 
     def all(self) -> list[Share]:
-        """Those that have not expired, the newest first."""
+        """The shares that have not expired, newest first."""
         now = self._clock()
         shares = self._registry.known.shares.values()
         return sorted((one for one in shares if one.expires_at > now), key=lambda one: (-one.created_at, one.id))
 
     async def add(self, path: str, expires_in: float, by: str, *, hide_ids: bool = False) -> tuple[Share, str]:
-        """A new share, and the token in its URL, of which a digest is stored.
+        """A new share, and the token in its URL, of which only a digest is stored.
 
-        Raises BadRequest for what cannot be shared, and StoreError.
+        Raises BadRequest for a page that cannot be shared, and StoreError.
         """
         page_of(path)
         if not SHORTEST <= expires_in <= LONGEST:
@@ -120,14 +120,14 @@ class Shares:
         return share, shown
 
     async def remove_about(self, room_id: str | None, user_id: str | None) -> int:
-        """Revoke those whose page is about a room or a user, and return how many; raises StoreError."""
+        """Revoke the shares of a room's or a user's pages, and return how many; raises StoreError."""
         if ids := about(self._registry.known.shares.values(), room_id, user_id):
             await self._store.remove_share(*ids)
             await self._registry.reload()
         return len(ids)
 
     async def remove(self, share_id: str) -> None:
-        """Revoke a share: its streams end at once. Raises NotFound and StoreError."""
+        """Revoke a share: its streams end immediately. Raises NotFound and StoreError."""
         if not await self._store.remove_share(share_id):
             raise NotFound("share_id: there is no such share")
         await self._registry.reload()

@@ -1,4 +1,4 @@
-"""Growing waits after failed sign-ins."""
+"""Growing delays after failed sign-ins."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -54,9 +54,9 @@ Change = Callable[[Sequence[Attempts]], None]
 
 class AttemptStore(Protocol):
     async def change(self, subjects: Sequence[Subject], change: Change) -> None:
-        """Let `change` alter the attempts of these subjects, no two at a time; raises what it raises, and StoreError.
+        """Have `change` alter the attempts of these subjects, one call at a time; raises its errors, and StoreError.
 
-        Of more than MAX_ENTRIES, those that were not altered for longest are forgotten.
+        Of more than MAX_ENTRIES, the least recently altered ones are dropped.
         """
         ...
 
@@ -82,7 +82,7 @@ class Throttle:
     async def attempt(self, name: str, address: str) -> None:
         """Count an attempt, as a failure until `succeeded` is called: simultaneous attempts all count.
 
-        Raises TooManyRequests, and counts nothing, where a wait comes first; and StoreError.
+        Raises TooManyRequests, and counts nothing, where the caller has to wait; and StoreError.
         """
         await self._store.change(_subjects(name, address), partial(_count, now=self._clock()))
 

@@ -25,7 +25,7 @@ MAX_TOKEN_LENGTH = 4500
 """Bytes: claims with the longest ids, escaped by a JSON encoder, take 4,300."""
 
 MAX_REMEMBERED = 10_000
-"""Valid tokens that are remembered; one that is forgotten is verified again."""
+"""Valid tokens that are cached; a dropped one is verified again."""
 
 _HS256 = PyJWS(["HS256"])
 

@@ -1,4 +1,4 @@
-"""The state machine of alerts: pending, firing, resolved. It looks at what changed, and at what is due."""
+"""The state machine of alerts: pending, firing, resolved. It evaluates changed subjects and due alerts."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,19 +22,19 @@ from roompulse.erasure.subject import Subject
 from roompulse.rooms.contract import LiveRoom, LiveRooms, LiveUser
 
 MOST_DUE = 500
-"""Alerts looked at in one tick as they are due; further ones wait, so that a fault of all rooms stops no server."""
+"""Due alerts evaluated in one tick; further ones wait, so that a fault of all rooms does not block the server."""
 
 LOOKS_AT_ONCE, LOOKS_PER_ROOM = 50, 5
-"""Judgements and users in one step of a tick, and as how many of them a room counts in itself."""
+"""Evaluations and users in one step of a tick, and how many of them a room counts as."""
 
 _LEFT, _ENDED, _REMOVED = ": the user left", ": the room ended", ": the rule was removed or disabled"
 
 
 class Evaluator:
-    """`most` alerts fire at once; further ones are counted, and fire when there is room for them.
+    """At most `most` alerts fire at the same time; further ones are counted, and fire once others end.
 
     While the server receives no report for `stale_after` seconds, alerts about rooms and users stay as they are:
-    silence is neither good nor bad, and rules about `silent_for` tell of it. After that, and after a start, rooms and
+    silence is neither good nor bad, and rules about `silent_for` report it. After that, and after a start, rooms and
     users have `leave_after` seconds to come back.
     """
 
@@ -55,7 +55,7 @@ class Evaluator:
         self.totals = Totals(rooms)
 
     def set_rules(self, rules: Iterable[Rule], now: float) -> list[Change]:
-        """Replace the rules; alerts of rules that are gone or disabled are resolved."""
+        """Replace the rules; alerts of removed or disabled rules are resolved."""
         self._now = now
         new = RuleSet(rules, self.rules)
         for incident in self.open:
@@ -66,14 +66,14 @@ class Evaluator:
         return self.take_changes()
 
     def set_silences(self, silences: Iterable[Silence]) -> None:
-        """Replace the silences; alerts that are not silenced any more are sent with the next tick."""
+        """Replace the silences; alerts that are no longer silenced are sent with the next tick."""
         self._silences = Silences(silences)
         for incident in self.open.firing:
             if incident.told_at is None:
                 self.open.schedule(incident, 0.0)
 
     def restore(self, alerts: Iterable[tuple[Alert, float | None]], now: float) -> list[Change]:
-        """Go on with stored alerts that are not resolved, each with when it was last sent."""
+        """Continue with stored unresolved alerts, each with the time of its last message."""
         for alert, told_at in alerts:
             if alert.rule_id in self.rules.enabled:
                 incident = Incident.restored(alert, told_at)
@@ -85,7 +85,7 @@ class Evaluator:
         return self.take_changes()
 
     def forget(self, subject: Subject) -> None:
-        """Drop alerts about what is to be erased, without a message, and its mentions in others."""
+        """Drop alerts about an erased subject, without a message, and its mentions in others."""
         self.open.forget(subject)
 
     def acknowledge(self, alert_id: str, acknowledged: Acknowledgement) -> Change | None:
@@ -96,7 +96,7 @@ class Evaluator:
         return None
 
     def alerts(self) -> list[Alert]:
-        """All that are pending or firing. Other threads may call it too: those of a rule that goes are left out."""
+        """All pending and firing alerts. Other threads may call it too: alerts of a removed rule are left out."""
         found = [(self.rules.enabled.get(one.rule_id), one) for one in self.open]
         return [self._alert(one, rule) for rule, one in found if rule]
 
@@ -104,30 +104,30 @@ class Evaluator:
         return [self._alert(one) for one in self.open.firing]
 
     def counts(self) -> Counter[tuple[str, str]]:
-        """Open alerts by severity and state; those that do not fire as too many do have the state `further`."""
+        """Open alerts by severity and state; those over the limit of firing ones have the state `further`."""
         return Counter(
             (self._rule(one).rule.severity, "further" if one in self.open.further else one.state) for one in self.open
         )
 
     def tick(self, now: float, readings: Readings) -> list[Change]:
-        """Bring all alerts to the present, and return those that changed. The live rooms are of now already."""
+        """Bring all alerts to the present, and return the changed ones. The live rooms are already up to date."""
         for _ in self.steps(now, readings):
             pass
         return self.take_changes()
 
     def steps(self, now: float, readings: Readings) -> Iterator[None]:
-        """A tick in steps of some milliseconds. What changes of live rooms between them, the next tick sees."""
+        """A tick in steps of some milliseconds. Changes of live rooms between steps wait for the next tick."""
         self._now = now
         self._starvation.note(now, readings.heard_at, self.open)
         yield from self._look_at_rooms(self._due_users())
         self._look_at_server(readings)
 
     def next_due(self) -> float:
-        """When something is due although nothing changes (Unix seconds), or before; infinite where nothing is."""
+        """A lower bound of the next due time without changes (Unix seconds); infinite where nothing is due."""
         return self._now if self._stale_users else self.open.next_due()
 
     def _due_users(self) -> defaultdict[str, set[str]]:
-        """Users to look at by room, changed or not; messages that are due are sent."""
+        """Users to evaluate by room, changed or not; due messages are sent."""
         to_check: defaultdict[str, set[str]] = defaultdict(set, self._stale_users)
         self._stale_users = {}
         for incident in islice(self.open.pop_due(self._now), MOST_DUE):
@@ -146,6 +146,7 @@ class Evaluator:
                 newest = max(newest, room.version)
         for room_id, user_ids in to_check.items():
             if room := self._rooms.get(room_id):
+                yield from room.steps()
                 self.totals.put(room.summary())
                 if not self._starvation.lasts:
                     yield from self._look_at_room(room_id, room, user_ids, since)
@@ -258,7 +259,7 @@ class Evaluator:
             self.open.schedule(incident, until)
 
     def _send_if_due(self, incident: Incident) -> bool:
-        """Send a firing alert that was not sent yet, or is to be sent again; otherwise look at it again in time."""
+        """Send a firing alert that was not sent yet, or is to be repeated; otherwise schedule its next evaluation."""
         repeat = None if incident.acknowledged else self._rule(incident).rule.repeat
         due = self._now if incident.told_at is None else incident.told_at + (repeat or inf)
         due = max(due, self._silences.until(incident.key, self._now) or due)
@@ -270,7 +271,7 @@ class Evaluator:
         return sends
 
     def _end(self, incident: Incident, why: str = "") -> None:
-        """Resolve an alert that fires; forget one that is pending."""
+        """Resolve a firing alert; drop a pending one."""
         fired, told_at = incident.fired_at is not None, incident.told_at
         if fired:
             incident.resolved_at = self._now
@@ -292,6 +293,6 @@ class Evaluator:
         return Change(alert, incident.told_at, is_sent=is_sent, is_turn=fires)
 
     def take_changes(self) -> list[Change]:
-        """What changed since the previous call."""
+        """The changes since the previous call."""
         changes, self._changes = self._changes, []
         return changes

@@ -1,4 +1,4 @@
-"""One incident while it is open: of one rule, for one room, user or the server."""
+"""One open incident: of one rule, for one room, one user or the server."""
 
 from hashlib import sha256
 
@@ -16,10 +16,10 @@ Key = tuple[str, str | None, str | None]
 
 
 class Change(Struct, frozen=True):
-    """An alert that changed, which has to be stored. `told_at` is when it was last sent (Unix seconds).
+    """A changed alert, to be stored. `told_at` is when it was last sent (Unix seconds).
 
     `is_sent` says that it is to be sent now, `is_turn` that it fired or was resolved with this change. A pending alert
-    that comes to nothing is `dropped`.
+    whose conditions stop holding is `dropped`.
     """
 
     alert: Alert
@@ -30,14 +30,14 @@ class Change(Struct, frozen=True):
 
     @property
     def event(self) -> tuple[str, TimelineEvent] | None:
-        """What the timeline of its room tells of this change; None where there is no room, or nothing to tell."""
+        """The event of this change on the timeline of its room; None without a room or an event."""
         return (self.alert.room_id, event_of(self.alert)) if self.is_turn and self.alert.room_id is not None else None
 
 
 class Incident:
-    """`cleared_at` is since when its conditions have not held; `due` when it has to be looked at, changed or not.
+    """`cleared_at` is since when its conditions have not held; `due` when it has to be evaluated, changed or not.
 
-    `made` is the newest alert that was made of it, with all that it says and that can change.
+    `made` is the newest alert made of it, with the values that can change.
     """
 
     __slots__ = (
@@ -59,7 +59,7 @@ class Incident:
     def __init__(self, key: Key, started_at: float) -> None:
         self.key = key
         self.started_at = started_at
-        # Of what identifies it, so that one that is found again after a crash is the same alert.
+        # From its identity, so that it is the same alert when found again after a crash.
         self.id = sha256(repr((key, started_at)).encode()).hexdigest()[:20]
         self.fired_at: float | None = None
         self.resolved_at: float | None = None
@@ -81,7 +81,7 @@ class Incident:
         return incident
 
     def forget(self, subject: Subject) -> None:
-        """Name a user no more who is to be erased."""
+        """Remove the name of an erased user."""
         self.made = None
         self.text = subject.in_sentence(self.text)
         if note := self.acknowledged:
@@ -102,7 +102,7 @@ class Incident:
         return self.fired_at == now and self.acknowledged is None
 
     def note(self, rule: Rule, read: Reader) -> None:
-        """Take over the newest value of the rule's first condition."""
+        """Store the newest value of the rule's first condition."""
         condition = rule.when[0]
         value = read(condition.metric)
         self.value = value
@@ -110,7 +110,7 @@ class Incident:
             self.worst = value
 
     def alert(self, rule: Rule, silenced_until: float | None) -> Alert:
-        """The same as before where nothing has changed: pages list thousands again as one of them is silenced."""
+        """The same object where nothing has changed: pages list thousands again when one of them is silenced."""
         state = rule, silenced_until, self.state, self.text, self.value, self.worst, self.acknowledged
         if (made := self.made) is None or made[0] != state:
             made = self.made = state, self._alert(rule, silenced_until)

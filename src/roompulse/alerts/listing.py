@@ -11,7 +11,7 @@ _ORDER = {"firing": 0, "pending": 1, "resolved": 2}
 
 
 class FiringAlerts:
-    """Those that fire, the most severe first, then the newest: found and sorted when the version or a silence ends."""
+    """Firing alerts, most severe first, then newest: sorted again when the version changes or a silence ends."""
 
     def __init__(self, read: Callable[[], Iterable[Alert]]) -> None:
         self._read = read
@@ -21,7 +21,7 @@ class FiringAlerts:
         self._by_room: defaultdict[str | None, list[Alert]] = defaultdict(list)
 
     def of(self, version: tuple[int, int], now: float, room_id: str | None) -> Sequence[Alert]:
-        """Those of a room and its users, or of all."""
+        """The firing alerts of a room and its users, or all."""
         if version != self._version or now >= self._until:
             self._version = version
             self._all = sorted(self._read(), key=_most_severe_first)
@@ -37,7 +37,7 @@ def _most_severe_first(alert: Alert) -> tuple[int, float, str]:
 
 
 def listed(open_now: Iterable[Alert], resolved: Iterable[Alert], query: AlertQuery, state: str | None) -> list[Alert]:
-    """Those that fire, then pending ones, then the `resolved` ones, which match the query already."""
+    """Firing ones, then pending ones, then the `resolved` ones, which match the query already."""
     found = [alert for alert in open_now if _matches(alert, query) and state in (None, alert.state)]
     found += resolved
     return sorted(found, key=lambda alert: (_ORDER[alert.state], -alert.started_at, alert.id))[: query.limit]

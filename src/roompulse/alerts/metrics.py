@@ -1,4 +1,4 @@
-"""The metrics that conditions are about: their units, ranges and words, and how each is read."""
+"""The metrics of conditions: their units, ranges and words, and how each is read."""
 
 from collections.abc import Callable, Iterable, Mapping
 from operator import ge, gt, le, lt
@@ -17,7 +17,7 @@ _MANY = 10**6
 
 
 class Metric(Struct, frozen=True):
-    """`low` and `high` are the least and the greatest value that there can be."""
+    """`low` and `high` are the lowest and the highest possible value."""
 
     words: str
     unit: str
@@ -25,7 +25,7 @@ class Metric(Struct, frozen=True):
     high: float
     digits: int = 0
     in_history: bool = True
-    """Whether stored reports tell it, so that a rule about it has a preview."""
+    """Whether it can be computed from stored reports, so that a rule about it has a preview."""
 
     def text(self, value: float) -> str:
         return f"{value:.{self.digits}f}{f' {self.unit}' if self.unit else ''}"
@@ -86,7 +86,7 @@ METRICS: Mapping[Subject, Mapping[str, Metric]] = {
 
 
 class Readings(Struct, frozen=True):
-    """What is known of the server besides its live rooms.
+    """The server's figures besides its live rooms.
 
     `heard_at` is when the newest report came (Unix seconds). `refused` and `commit_ms` are as in ServerFigures.
     """
@@ -98,10 +98,10 @@ class Readings(Struct, frozen=True):
 
 
 class ServerFigures(Struct, frozen=True):
-    """What rules about the server are about.
+    """The subject of rules about the server.
 
-    `refused` has the share of rejected reports (%) of each SDK version that sent enough to tell. `silent_for` is None
-    where no report is missed: there was none yet, or everybody left.
+    `refused` has the share of rejected reports (%) of each SDK version with enough reports. `silent_for` is None
+    where no report is expected: there was none yet, or all users left.
     """
 
     reports_per_second: float = 0
@@ -118,7 +118,7 @@ Reader = Callable[[str], float | None]
 
 
 def remembered(read: Reader) -> Reader:
-    """Reads each metric once, however many rules are about it."""
+    """Reads each metric once, however many rules use it."""
     values: dict[str, float | None] = {}
 
     def read_once(metric: str) -> float | None:

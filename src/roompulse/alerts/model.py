@@ -47,7 +47,7 @@ class Condition(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Scope(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a rule is about, by globs (`*`, `?`, `[…]`), which ids match in full and case-sensitively.
+    """The subjects of a rule, by globs (`*`, `?`, `[…]`), which ids match in full and case-sensitively.
 
     A room matches `user`, `sdk_version` and `labels` if one of its users does.
     """
@@ -75,11 +75,11 @@ class Active(Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "
     end: TimeOfDay
     """Before then, `HH:MM`; earlier than `from`: on the next day."""
     zone: Annotated[str, Meta(min_length=1, max_length=64)]
-    """Whose clocks these are, such as `Europe/Berlin`."""
+    """The time zone, such as `Europe/Berlin`."""
 
 
 class Rule(Struct, frozen=True, forbid_unknown_fields=True, rename={"hold": "for"}):
-    """Says what raises alerts, and where they are sent."""
+    """When alerts are raised, and where they are sent."""
 
     name: Name
     """For people."""
@@ -94,19 +94,19 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, rename={"hold": "for
     enabled: bool = True
     """Whether it raises alerts."""
     scope: Scope = Scope()
-    """What it looks at."""
+    """Its subjects."""
     hold: Hold = 0.0
-    """Seconds for which they have to hold until it fires."""
+    """Seconds for which the conditions must hold until it fires."""
     clear_for: Hold = 0.0
-    """Seconds for which they must not hold until it is resolved."""
+    """Seconds for which the conditions must not hold until it is resolved."""
     min_users: Annotated[int, Meta(ge=1, le=10**6)] | None = None
-    """Users that a room has at least; for `silent_for`, users in calls before."""
+    """Minimum number of users of the room; for `silent_for`, of users in calls before."""
     active: Active | None = None
     """When it may fire; None: always."""
     repeat: Annotated[float, Meta(ge=60, le=LONGEST_HOLD)] | None = None
     """Seconds after which it is sent again until it is acknowledged; None: it is sent once."""
     channels: Annotated[list[str], Meta(max_length=MAX_CHANNELS_OF_RULE)] = field(default_factory=list)
-    """Ids of those to which it is sent."""
+    """Ids of the channels to which it is sent."""
 
 
 class Acknowledgement(Struct, frozen=True):
@@ -130,17 +130,17 @@ class Alert(Struct, frozen=True):
     severity: Severity
     """That of the rule."""
     subject: Subject
-    """What it is about."""
+    """Whether it is about a room, a user or the server."""
     state: State
-    """`pending` until it has held for long enough, then `firing`, in the end `resolved`."""
+    """`pending` until the conditions have held long enough, then `firing`, in the end `resolved`."""
     room_id: str | None
-    """None of one about the server."""
+    """None for an alert about the server."""
     user_id: str | None
-    """None of one about a room or the server."""
+    """None for an alert about a room or the server."""
     started_at: float
     """When the conditions began to hold, Unix seconds."""
     fired_at: float | None
-    """Unix seconds; None of one that is pending."""
+    """Unix seconds; None while it is pending."""
     resolved_at: float | None
     """Unix seconds; None until then."""
     metric: str
@@ -152,7 +152,7 @@ class Alert(Struct, frozen=True):
     threshold: float
     """That of the rule's first condition, in `unit`."""
     unit: str
-    """Of these figures; empty of scores and counts."""
+    """Of these figures; empty for scores and counts."""
     text: str
     """In words, with names and figures."""
     path: str
@@ -164,7 +164,7 @@ class Alert(Struct, frozen=True):
 
 
 class Silence(Struct, frozen=True):
-    """Alerts that match all that is given here are shown, and not sent, until `until`."""
+    """Alerts that match all given fields are shown, and not sent, until `until`."""
 
     id: str
     """Given by the server."""

@@ -1,4 +1,4 @@
-"""The incidents that are open: by key, by room, and by when they are due."""
+"""Open incidents: by key, by room, and by due time."""
 
 import heapq
 from collections import defaultdict
@@ -10,11 +10,11 @@ from roompulse.alerts.incident import Incident, Key
 from roompulse.erasure.subject import Subject
 
 OPEN = 2
-"""How many times as many incidents are open as may fire: 200 rules for 20,000 users would fill the memory."""
+"""Ratio of open incidents to those that may fire: 200 rules for 20,000 users would fill the memory."""
 
 
 class OpenIncidents:
-    """At most `most` fire, and OPEN times as many are open. What would be one more can begin when it changes again."""
+    """At most `most` fire, and OPEN times as many are open. A further one can begin with its subject's next change."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -23,9 +23,9 @@ class OpenIncidents:
         self._due: list[tuple[float, int, Incident]] = []
         self._ordinals = count()
         self.firing: dict[Incident, None] = {}
-        """Those that fire."""
+        """Firing incidents."""
         self.further: set[Incident] = set()
-        """Those that would, if not so many fired already."""
+        """Incidents over the limit of firing ones."""
         self.turns = 0
         """Grows whenever one fires or ends."""
 
@@ -34,7 +34,7 @@ class OpenIncidents:
 
     @property
     def may_fire(self) -> bool:
-        """Whether one more may."""
+        """Whether one more may fire."""
         return len(self.firing) < self._most
 
     @property
@@ -52,7 +52,7 @@ class OpenIncidents:
         return list(self._by_room)
 
     def of_room(self, room_id: str) -> Collection[Incident]:
-        """Those of the room and of its users."""
+        """The incidents of the room and of its users."""
         return [self._by_key[key] for key in self._by_room[room_id]] if room_id in self._by_room else ()
 
     def add(self, incident: Incident) -> None:
@@ -78,7 +78,7 @@ class OpenIncidents:
                 del self._by_room[room_id]
 
     def forget(self, subject: Subject) -> None:
-        """Remove those about what is to be erased, and its mentions in others."""
+        """Remove those about an erased subject, and its mentions in others."""
         for incident in self:
             _, room_id, user_id = incident.key
             if subject.covers(room_id, user_id):
@@ -87,7 +87,7 @@ class OpenIncidents:
                 incident.forget(subject)
 
     def schedule(self, incident: Incident, at: float) -> None:
-        """Let it be due at `at`, unless it is before. Once it is due, whoever looks at it schedules it anew."""
+        """Schedule it for `at`, unless it is due earlier. The code that evaluates a due one schedules it again."""
         if incident.due is None or at < incident.due:
             incident.due = at
             heapq.heappush(self._due, (at, next(self._ordinals), incident))
@@ -100,5 +100,5 @@ class OpenIncidents:
                 yield incident
 
     def next_due(self) -> float:
-        """When one is due next (Unix seconds), or before; infinite where none is."""
+        """A lower bound of the next due time (Unix seconds); infinite where none is due."""
         return self._due[0][0] if self._due else inf

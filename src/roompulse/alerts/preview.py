@@ -23,7 +23,7 @@ from roompulse.store.contract import SampleArchive, Steps
 from roompulse.store.reader import Reader
 
 MOST_ALERTS = 100
-"""The newest alerts that an answer has."""
+"""The newest alerts in an answer."""
 
 PARTS = 180
 
@@ -34,16 +34,16 @@ SHORT = 60.0
 class Preview(Struct, frozen=True, rename={"start": "from", "end": "to"}):
     """What a rule would have done.
 
-    `worst` is looked at once in each of PARTS parts and when an alert fired; None where there is none, and for rules
+    `worst` is read once in each of PARTS parts and when an alert fired; None where there is none, and for rules
     about the server.
     """
 
     firings: int
     """How often it would have fired."""
     noise: float | None
-    """Share of these that was over within a minute, 0 to 1; None where it never fired."""
+    """Share of these that was resolved within a minute, 0 to 1; None where it never fired."""
     start: float
-    """From when on reports are stored, where that is later than what was asked for: Unix seconds."""
+    """Start of the stored reports, where that is later than requested: Unix seconds."""
     end: float
     """Unix seconds."""
     alerts: list[Alert]
@@ -53,7 +53,7 @@ class Preview(Struct, frozen=True, rename={"start": "from", "end": "to"}):
 
 
 class Previews:
-    """One at a time: it takes as much CPU as the server has to spare."""
+    """One at a time: it uses all spare CPU of the server."""
 
     def __init__(
         self, archive: SampleArchive, reader: Reader, no_rooms: Callable[[], LiveRooms], settings: Settings
@@ -65,9 +65,9 @@ class Previews:
         self._is_busy = False
 
     async def of(self, rule: Rule, start: float, end: float, now: float) -> Preview:
-        """What the rule would have done from `start` to `end` (Unix seconds), as far as reports are stored.
+        """What the rule would have done from `start` to `end` (Unix seconds), by the stored reports.
 
-        Raises BadRequest for a rule that stored reports say nothing about, TooManyRequests, Unavailable and StoreError.
+        Raises BadRequest for a rule about metrics that are not stored, TooManyRequests, Unavailable and StoreError.
         """
         for place, condition in enumerate(rule.when):
             if not METRICS[rule.subject][condition.metric].in_history:
@@ -76,7 +76,7 @@ class Previews:
             raise TooManyRequests("another preview is being made", retry_after=5)
         self._is_busy = True
         try:
-            # Live rooms are what reports of the time before make of them.
+            # Live rooms are built from reports of the time before.
             lead = self._settings.leave_after + FRAME_RATE_WINDOW
             start = max(start, now - self._settings.sample_retention + lead)
             return await self._reader.result(self._replay(rule, start, max(start, end), lead))
@@ -119,13 +119,13 @@ class Run:
         self._rooms.apply(received)
 
     def hear(self, received: Received) -> Iterator[None]:
-        """A report of a room that the rule is not about: it tells that the server is not starved."""
+        """A report of a room outside the rule's scope: it shows that the server is not starved."""
         yield from self.advance(received.at, before=True)
         self._heard_at = received.at
         self._rate.note(1, received.at)
 
     def advance(self, to: float, *, before: bool = False) -> Iterator[None]:
-        """Evaluate all seconds until `to`, which is one of them unless only those `before` it are."""
+        """Evaluate all seconds until `to`, which is included unless `before`."""
         while self._next < to or (self._next == to and not before):
             self._rooms.expire(self._next)
             rate = self._rate.total(self._next) / RATE_WINDOW
@@ -139,7 +139,7 @@ class Run:
             yield
 
     def _following(self, to: float) -> float:
-        """The next second, or where nobody is there and nothing is due, the last one until `to`."""
+        """The next second, or where no user is live and nothing is due, the last one until `to`."""
         if self._rooms.ids() or self._is_timed or self._evaluator.next_due() < inf:
             return self._next + 1
         return max(self._next + 1, float(floor(to)))
@@ -148,7 +148,7 @@ class Run:
         return min(PARTS - 1, max(0, int((at - self._start) / self._part)))
 
     def _values(self) -> Iterator[float | None]:
-        """Those of all that the rule is about now."""
+        """The values of all current subjects of the rule."""
         rule, metric = self._rule.rule, self._rule.rule.when[0].metric
         for room_id in self._rooms.ids() if rule.subject != "server" else ():
             room = self._rooms.get(room_id)

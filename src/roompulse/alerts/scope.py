@@ -1,4 +1,4 @@
-"""Which subjects a rule is about, and at what times."""
+"""The subjects of a rule, and its active times."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ class RuleScope:
 
 
 class Members:
-    """The users of a room at one moment: for all rules with the same globs of users they are looked at once."""
+    """The users of a room at one moment: matched once for all rules with the same globs of users."""
 
     def __init__(self, room: LiveRoom) -> None:
         self._room = room
@@ -61,7 +61,7 @@ class Members:
         self._known[scope.of_users] = found
 
     def match(self, scope: RuleScope) -> bool:
-        """Whether one does, or the scope names none."""
+        """Whether one matches, or the scope names none."""
         for _ in self.look(scope) if scope.names_users else ():
             pass
         return not scope.names_users or self._known[scope.of_users]

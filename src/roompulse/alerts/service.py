@@ -39,13 +39,13 @@ _SAVED_AT_ONCE = 100
 
 
 class AlertService:
-    """Evaluates, saves and lists alerts; keeps rules and silences.
+    """Evaluates, saves and lists alerts; holds rules and silences.
 
-    `readings` brings the live rooms to the present and reads the rest. `changed` is called with what changed of alerts
-    that fire or are resolved, once it is saved, and `tell` with the values of open alerts. While the database cannot be
-    written, nothing is evaluated: nobody could be told of it.
+    `readings` brings the live rooms to the present and reads the rest. `changed` is called with changes of alerts
+    that fire or are resolved, once saved, and `tell` with the values of open alerts. While the database cannot be
+    written, nothing is evaluated, since nothing could be sent.
 
-    Where other workers use the database too, one of all evaluates, and the others follow what it saves. Each change
+    With several workers, one of them evaluates, and the others follow what it saves. Each change
     is made in the context `exclusive`, in which one task of all workers is at a time.
     """
 
@@ -85,11 +85,11 @@ class AlertService:
         self._silences: dict[str, Silence] = {}
         self._unsaved: list[Change] = []
         self.version = 0
-        """Grows whenever what fires, or what is known of it but its values, changes."""
+        """Grows whenever the firing alerts, or their fields other than values, change."""
         self._lock = asyncio.Lock()
 
     async def load(self) -> None:
-        """Go on where the server before has stopped. Raises StoreError."""
+        """Continue from the stored state. Raises StoreError."""
         stored = await self._store.load()
         if stored.rules is None:
             stored = replace(stored, rules=list(DEFAULT_RULES))
@@ -137,7 +137,7 @@ class AlertService:
 
     @asynccontextmanager
     async def _changing(self) -> AsyncIterator[None]:
-        """One change at a time, in all workers, and by the newest state."""
+        """One change at a time, in all workers, based on the newest state."""
         async with self._lock:
             if self._exclusive is None:
                 yield
@@ -147,7 +147,7 @@ class AlertService:
                 yield
 
     async def refresh(self) -> None:
-        """Follow what other workers have changed; raises StoreError."""
+        """Follow other workers' changes; raises StoreError."""
         async with self._lock:
             await self._refresh()
 
@@ -196,11 +196,11 @@ class AlertService:
         return self._evaluator.counts()
 
     def firing(self, room_id: str | None = None) -> Sequence[Alert]:
-        """Alerts that fire, of a room and its users or of all, most severe first; values may be those of before."""
+        """Firing alerts, of a room and its users or all, most severe first; values may be outdated."""
         return self._firing.of((self.version, self._evaluator.open.turns), self._clock(), room_id)
 
     async def alerts(self, query: AlertQuery, state: str | None = None) -> list[Alert]:
-        """Those that fire, then pending ones, then resolved ones; of each the newest first. Raises StoreError."""
+        """Firing alerts, then pending ones, then resolved ones; each newest first. Raises StoreError."""
         wants_resolved = state in (None, "resolved")
         resolved = await self._reader.result(self._store.resolved(query)) if wants_resolved else []
         return await self._reader.run(lambda: listed(self._evaluator.alerts(), resolved, query, state))
@@ -224,7 +224,7 @@ class AlertService:
         return rule
 
     async def add_rule(self, rule: Rule, channels: Iterable[str]) -> Rule:
-        """The rule with its id; raises BadRequest for one that cannot be."""
+        """The rule with its id; raises BadRequest for an invalid one."""
         return await self._put_rule(replace(rule, id=secrets.token_hex(8)), channels, is_new=True)
 
     async def change_rule(self, rule_id: str, rule: Rule, channels: Iterable[str]) -> Rule:
@@ -263,7 +263,7 @@ class AlertService:
         return sorted((one for one in self._silences.values() if one.until > now), key=lambda one: (one.until, one.id))
 
     async def add_silence(self, silence: Silence) -> Silence:
-        """The silence with its id; raises BadRequest for one that cannot be."""
+        """The silence with its id; raises BadRequest for an invalid one."""
         now = self._clock()
         if not now < silence.until <= now + LONGEST_SILENCE:
             raise BadRequest("$.until: must be within a year from now")
@@ -289,7 +289,7 @@ class AlertService:
             self.version += 1
 
     async def forget(self, subject: Subject) -> None:
-        """Drop alerts and silences about what is to be erased, and its mentions in others, before they are deleted."""
+        """Drop alerts and silences about an erased subject, and its mentions in others, before they are deleted."""
         async with self._lock:
             kept = {one.id: one for one in self._silences.values() if not subject.covers(one.room_id, one.user_id)}
             self._silences = {key: replace(one, reason=subject.in_words(one.reason) or "") for key, one in kept.items()}

@@ -1,4 +1,4 @@
-"""The values of open alerts: they change with every report, so the worker that evaluates tells them, and saves none."""
+"""The values of open alerts: they change with every report, so the evaluating worker sends them and saves none."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -17,7 +17,7 @@ class Values(Struct, frozen=True, tag=True):
 
 
 class SharedValues:
-    """Those of `incidents`. `tell` lets the other workers have them."""
+    """The values of `incidents`. `tell` sends them to the other workers."""
 
     def __init__(self, incidents: Callable[[], OpenIncidents], tell: Callable[[Values], Awaitable[object]]) -> None:
         self._incidents = incidents
@@ -25,7 +25,7 @@ class SharedValues:
         self._known = Values({})
 
     async def share(self) -> None:
-        """Tell the other workers, unless they know; raises StoreError."""
+        """Send changed values to the other workers; raises StoreError."""
         values = Values({one.id: (one.value, one.worst) for one in self._incidents()})
         if values != self._known:
             await self._tell(values)
@@ -36,6 +36,6 @@ class SharedValues:
         self.put()
 
     def put(self) -> None:
-        """Let incidents that were read from the database have the newest values."""
+        """Give incidents that were read from the database the newest values."""
         for one in self._incidents():
             one.value, one.worst = self._known.by_alert.get(one.id, (one.value, one.worst))

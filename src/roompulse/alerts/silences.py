@@ -1,4 +1,4 @@
-"""Silences, found by what they name: an alert is looked up in as many as there are without going through them."""
+"""Silences, indexed by the fields that they name: an alert's are found without a scan."""
 
 from collections.abc import Iterable
 from itertools import product
@@ -15,6 +15,6 @@ class Silences:
             self._until[named] = max(one.until, self._until.get(named, 0.0))
 
     def until(self, key: Key, now: float) -> float | None:
-        """When the last of those ends (Unix seconds) that silence an incident now; None where none does."""
+        """When the last silence of an incident ends (Unix seconds); None where none applies now."""
         found = max(self._until.get(named, 0.0) for named in product(*((None, part) for part in key)))
         return found if found > now else None

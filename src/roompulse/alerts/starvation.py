@@ -1,4 +1,4 @@
-"""A server that receives no reports: whether it is so, and what has yet to come back after it."""
+"""A server that receives no reports: whether it is starved, and which subjects have yet to come back."""
 
 from collections.abc import Iterable
 
@@ -19,7 +19,7 @@ class Starvation:
         self._missing: set[Incident] = set()
 
     def note(self, now: float, heard_at: float | None, incidents: Iterable[Incident]) -> None:
-        """`heard_at` is when the newest report came; of the open `incidents`, those of rooms have to come back."""
+        """`heard_at` is the time of the newest report; rooms of the open `incidents` have to come back."""
         before = self.lasts
         self.lasts = heard_at is None or now - heard_at >= self._stale_after
         if before and not self.lasts:
@@ -27,7 +27,7 @@ class Starvation:
             self._missing = {incident for incident in incidents if incident.key[1] is not None}
 
     def may_come_back(self, incident: Incident, now: float) -> bool:
-        """Whether what the incident is about is absent since then, and has time left."""
+        """Whether the incident's subject is absent since then, and has time left."""
         return incident in self._missing and now < self._returned_by
 
     def came_back(self, incident: Incident) -> None:

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Stored(Struct, frozen=True):
-    """What a server goes on with: `rules` is None at the first start; alerts come with when they were last sent."""
+    """The stored state at a start: `rules` is None at the first one; alerts have the time of their last message."""
 
     rules: list[Rule] | None
     silences: list[Silence]
@@ -34,7 +34,7 @@ class Stored(Struct, frozen=True):
 
 
 class AlertQuery(Struct, frozen=True):
-    """Which resolved alerts: those that were open between `start` and `end` (Unix seconds), the newest `limit`."""
+    """Which resolved alerts: open between `start` and `end` (Unix seconds), the newest `limit`."""
 
     severity: Severity | None = None
     room_id: str | None = None
@@ -105,7 +105,7 @@ class SqlAlerts:
         return found
 
     async def prune(self, before: float, now: float) -> int:
-        """Delete some of what ended before that time, and return how much."""
+        """Delete some alerts that ended before that time, and return how many."""
         ended = select(alerts.c.id).where(alerts.c.resolved_at < before * 1000).limit(_PRUNE_AT_ONCE)
         done = select(deliveries.c.id).where(deliveries.c.done_at < before * 1000).limit(_PRUNE_AT_ONCE)
         statements = (
@@ -144,7 +144,7 @@ def _save(connection: Connection, changes: Sequence[Change], wanted: dict[str, l
 
 
 def _told(connection: Connection, alert: Alert) -> Iterable[str]:
-    """The channels that were told that it fires."""
+    """The channels that received its firing."""
     told = select(deliveries.c.channel_id).where(deliveries.c.alert_id == alert.id).order_by(deliveries.c.id)
     return connection.execute(told).scalars().all()
 
@@ -168,7 +168,7 @@ def _message(change: Change, channel_id: str, now: float) -> dict[str, Any]:
     return {
         "channel_id": channel_id,
         "alert_id": alert.id,
-        # One message, however often it is tried: receivers tell repeats by it.
+        # One id for all attempts: receivers recognise repeats by it.
         "message_id": f"msg_{alert.id}_{alert.state}_{_milliseconds(change.told_at)}",
         "type": f"alert.{alert.state}",
         "alert": msgspec.json.encode(alert),

@@ -1,4 +1,4 @@
-"""What rules are judged on, one room, user or the server at a time, and the rules, compiled."""
+"""The subjects of rules (a room, a user or the server), and the compiled rules."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -14,7 +14,7 @@ from roompulse.rooms.contract import LiveRoom, LiveUser
 
 
 class Target(Struct, gc=False):
-    """`users` are in its room; it is `stale` while no report tells about it, and may then be in any state.
+    """`users` are in its room; it is `stale` while no report is about it, and its state is then unknown.
 
     Alerts about a user are `covered` up to this rank: one about the room, which names its users, fires already.
     """
@@ -30,7 +30,7 @@ class Target(Struct, gc=False):
 
 
 class CompiledRule:
-    """A rule about rooms `covers` alerts about users, which are no more severe, if it is about quality."""
+    """A rule about the quality of rooms `covers` alerts about users that are no more severe."""
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
@@ -89,7 +89,7 @@ def user_target(room: Target, user: LiveUser, now: float) -> Target:
 
 
 def server_target(figures: ServerFigures, rule: CompiledRule, expected: int, *, stale: bool) -> Target:
-    """`expected` are the users whose reports are missed where none comes."""
+    """`expected` are the users from whom reports are expected."""
     read = server_reader(figures, rule.scope.sdk_version)
     return Target(None, None, read, expected, stale, lambda _scope: True, partial(_of_server, figures, read))
 
@@ -102,9 +102,9 @@ def _of_server(figures: ServerFigures, read: Reader, rule: Rule) -> str:
 
 
 class RuleSet:
-    """The rules that are enabled, by id and by what they are about.
+    """The enabled rules, by id and by subject.
 
-    Those that were the same `before` stay compiled: 200 with long globs take a second, for which reports would wait.
+    Unchanged rules of `before` stay compiled: 200 with long globs take a second, for which reports would wait.
     """
 
     def __init__(self, rules: Iterable[Rule] = (), before: "RuleSet | None" = None) -> None:

@@ -1,4 +1,4 @@
-"""How many rooms and users are of each level, kept while rooms change."""
+"""How many rooms and users are at each level, updated incrementally."""
 
 from roompulse.alerts.metrics import Readings, ServerFigures
 from roompulse.quality import Level, RoomQuality
@@ -9,7 +9,7 @@ LEVELS: tuple[Level, ...] = ("good", "fair", "poor", "unknown")
 
 
 class Totals:
-    """The live rooms that were `put`; who uses it puts each again when it has changed."""
+    """The live rooms that were `put`; the caller puts each again when it has changed."""
 
     def __init__(self, rooms: LiveRooms) -> None:
         self._rooms = rooms
@@ -35,14 +35,14 @@ class Totals:
             self._count(quality, -1)
 
     def drop_ended(self) -> None:
-        """Count rooms no more that are not live; every live room is counted already."""
+        """Stop counting rooms that are not live; every live room is counted already."""
         live = self._rooms.ids()
         if len(live) < len(self._known):
             for room_id in self._known.keys() - live:
                 self.drop(room_id)
 
     def figures(self, readings: Readings, now: float, *, is_anybody_expected: bool) -> ServerFigures:
-        """What rules about the server are judged on; it is silent only where reports are expected."""
+        """The subject of rules about the server; it is silent only where reports are expected."""
         heard_at = readings.heard_at
         return ServerFigures(
             reports_per_second=readings.reports_per_second,

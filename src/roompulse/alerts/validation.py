@@ -1,4 +1,4 @@
-"""What operators send about alerts: decoded, and checked for what types do not tell. A BadRequest names the field."""
+"""Operators' input about alerts: decoded, and checked beyond its types. A BadRequest names the field."""
 
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -30,7 +30,7 @@ def decode(body: bytes, kind: type[T]) -> T:
 
 
 def convert(values: Any, kind: type[T]) -> T:
-    """The same of what is decoded already, whose numbers may be texts."""
+    """The same for a decoded value, whose numbers may be texts."""
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -38,7 +38,7 @@ def convert(values: Any, kind: type[T]) -> T:
 
 
 def check_rule(rule: Rule, at: str = "$") -> None:
-    """Raises BadRequest for a rule that cannot be; `at` is the path of the rule in the body."""
+    """Raises BadRequest for an invalid rule; `at` is the path of the rule in the body."""
     _refuse(f"{at}.name", name_fault(rule.name))
     for place, condition in enumerate(rule.when):
         _check_condition(rule, condition, f"{at}.when[{place}]")

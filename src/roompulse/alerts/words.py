@@ -41,7 +41,7 @@ def of_server(rule: Rule, read: Reader, detail: str) -> str:
 
 
 def event_of(alert: Alert) -> TimelineEvent:
-    """What the timeline of its room tells of an alert that fires, or is resolved."""
+    """The event of a firing or resolved alert on the timeline of its room."""
     if alert.resolved_at is None:
         text = f"{alert.severity} alert: {alert.rule}"
         return TimelineEvent(

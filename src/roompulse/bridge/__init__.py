@@ -1,1 +1,1 @@
-"""Bridges: programs beside a media server that post what it measures, by `roompulse.client`."""
+"""Bridges: programs beside a media server that post its measurements, by `roompulse.client`."""

@@ -7,11 +7,11 @@ from roompulse.bridge.events import Stats
 from roompulse.client import Audio, Direction, Network, Stream, Video
 
 _MOST_KBIT, _MOST_MS = 10_000_000, 600_000
-"""What a report may say. More is nonsense."""
+"""The maximum of a report. More is implausible."""
 
 
 class Figures(NamedTuple):
-    """What passed between two reports; rtt and jitter (ms) are 0 where they are not known."""
+    """The changes between two reports; rtt and jitter (ms) are 0 where they are not known."""
 
     packets: int
     lost: int
@@ -30,14 +30,14 @@ class Counter:
         self._first_at = self._at = at
 
     def note(self, stats: Stats, at: int) -> None:
-        """Statistics of a time (microseconds). Time or counters that go back begin anew."""
+        """Statistics of a time (microseconds). Time or counters that go back are a reset."""
         went_back = stats.bytes_received < self._last.bytes_received or stats.bytes_sent < self._last.bytes_sent
         if at <= self._at or went_back:
             self._first, self._first_at = stats, at
         self._last, self._at = stats, at
 
     def figures(self, direction: Direction) -> Figures | None:
-        """What passed since the previous call; None if nothing newer is known."""
+        """The changes since the previous call; None if nothing newer is known."""
         first, last, duration = self._first, self._last, self._at - self._first_at
         if duration <= 0:
             return None
@@ -52,12 +52,12 @@ class Counter:
 
 
 def _signed(lost: int) -> int:
-    """Losses are counted in 32 bits, and fewer than none are possible: a packet that comes twice counts for two."""
+    """Losses are counted in 32 bits, and may be negative: a duplicate packet counts for two."""
     return (lost + 2**31) % 2**32 - 2**31
 
 
 def stream_of(name: str, direction: Direction, sender_id: str | None, kind: str, layers: Sequence[Figures]) -> Stream:
-    """The stream of a report; a stream without packets is there without figures of its network."""
+    """The stream of a report; a stream without packets has no network figures."""
     kbit = round(min(sum(one.kbit for one in layers), _MOST_KBIT), 1)
     video, audio = (Video(bitrate=kbit), None) if kind == "video" else (None, Audio(bitrate=kbit))
     return Stream(name, direction, video=video, audio=audio, network=_network(direction, layers), sender_id=sender_id)
@@ -65,7 +65,7 @@ def stream_of(name: str, direction: Direction, sender_id: str | None, kind: str,
 
 def _network(direction: Direction, layers: Sequence[Figures]) -> Network | None:
     packets, lost = sum(one.packets for one in layers), sum(one.lost for one in layers)
-    # The receiver counts what it lost of what was sent to it, Janus what is missing beside what came.
+    # The receiver counts losses of packets sent to it, Janus missing packets beside the received ones.
     expected = packets if direction == "recv" else packets + lost
     if not packets:
         return None

@@ -1,4 +1,4 @@
-"""Events as Janus posts them, as far as they matter here; what is no such event is None."""
+"""The relevant events that Janus posts; any other is None."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -81,7 +81,7 @@ class _Plugin(Struct, frozen=True):
 
 
 def events_of(body: bytes) -> list[Event | None]:
-    """The events of a request, None for each that is none; raises ValueError if the body is no JSON."""
+    """The events of a request, None for each irrelevant one; raises ValueError for invalid JSON."""
     try:
         posted = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -90,13 +90,13 @@ def events_of(body: bytes) -> list[Event | None]:
 
 
 def change_of(event: Event) -> Change | None:
-    """What it says of a room of the video room plugin."""
+    """The event of a room of the video room plugin."""
     plugin = _as(_Plugin, event.event)
     return _as(Change, plugin.data) if plugin and plugin.plugin == VIDEOROOM else None
 
 
 def stats_of(event: Event) -> Iterator[Stats]:
-    """The streams that it has statistics of: one, or all of a PeerConnection (`combine_media_stats`)."""
+    """The streams with statistics: one, or all of a PeerConnection (`combine_media_stats`)."""
     for one in event.event if isinstance(event.event, list) else [event.event]:
         stats = _as(Stats, one)
         if stats and stats.media != "data":

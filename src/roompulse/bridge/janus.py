@@ -1,4 +1,4 @@
-"""The video rooms of Janus, by its events: who is in them, what each sends, and what each receives from whom."""
+"""The video rooms of Janus, by its events: their participants, sent streams, and received streams with senders."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,19 +26,19 @@ from roompulse.client import Direction, Entry, Report, Stream
 from roompulse.client import Event as Happened
 
 MOST = 20_000
-"""Participants and PeerConnections that are remembered: those without events for the longest time are forgotten."""
+"""Participants and PeerConnections that are remembered: those without events for longest are dropped."""
 
 MOST_MEDIA = 200
 """Streams of one PeerConnection."""
 
 MOST_STREAMS = 2_000
-"""Of one report, so that no server refuses it for its size. A larger room is reported in several."""
+"""Streams of one report, so that no server rejects it for its size. A larger room is reported in several."""
 
 VERSION = "janus"
 """The `sdk_version` of reports."""
 
 _NAMES = {"video": "camera", "audio": "mic"}
-"""What a stream without a description is called: as the SDK calls it."""
+"""The name of a stream without a description, as in the SDK."""
 
 _LONGEST = 128
 """Characters of an id or a name."""
@@ -62,14 +62,14 @@ class _Participant(Struct):
 
 
 class _Feed(NamedTuple):
-    """What a PeerConnection receives on one mid."""
+    """The stream that a PeerConnection receives on one mid."""
 
     sender_id: str
     name: str
 
 
 class _Connection(Struct):
-    """A PeerConnection: `user` is the participant whose it is, `feeds` what it receives by mid, empty for who sends.
+    """A PeerConnection: `user` is its participant, `feeds` the received streams by mid, empty for a sender.
 
     `counters` are by mid and kind of media, of which a stream in several layers (simulcast) has several.
     """
@@ -80,18 +80,18 @@ class _Connection(Struct):
 
 
 class JanusRooms:
-    """What is known by the events so far. Events about nobody who is known change nothing."""
+    """The state by the events so far. Events about unknown participants change nothing."""
 
     def __init__(self) -> None:
         self._participants: OrderedDict[Key, _Participant] = OrderedDict()
         self._connections: OrderedDict[Handle, _Connection] = OrderedDict()
 
     def take(self, events: Iterable[Event]) -> list[Report]:
-        """Note events; returns the reports of users who left, each in the name of that user."""
+        """Note events; returns the reports of users who left, each under the user's id."""
         return [_left(key) for event in events for key in self._take(event)]
 
     def _take(self, event: Event) -> list[Key]:
-        """Note an event; returns who left."""
+        """Note an event; returns the users who left."""
         if event.type == MEDIA:
             self._note_stats(event)
         elif event.type == PLUGIN and (change := change_of(event)):
@@ -140,7 +140,7 @@ class JanusRooms:
         connection.feeds = feeds
 
     def _subscriber(self, handle: Handle, room: str, private_id: int | None) -> Key | None:
-        """Who subscribes: by the `private_id` where the application gives it, else whoever is of the same session."""
+        """The subscriber: by the `private_id` if the application gives it, else a participant of the same session."""
         there = [(key, one) for key, one in self._participants.items() if one.room == room]
         by_id = (key for key, one in there if private_id and one.private_id == private_id)
         by_session = (key for key, one in there if one.handle[0] == handle[0])
@@ -166,7 +166,7 @@ class JanusRooms:
         return known
 
     def _end(self, ends: Callable[[_Participant], bool]) -> list[Key]:
-        """Forget the participants for whom that holds, and connections that are nobody's; returns who left."""
+        """Remove the participants that match, and connections without a participant; returns the users who left."""
         left = [key for key, one in self._participants.items() if ends(one)]
         for key in left:
             del self._participants[key]
@@ -176,7 +176,7 @@ class JanusRooms:
         return left
 
     def reports(self) -> list[Report]:
-        """What passed since the previous call: one report for each room, or several of a large one."""
+        """The changes since the previous call: one report for each room, or several for a large one."""
         streams: dict[Key, list[Stream]] = {key: [] for key in self._participants}
         for connection in self._connections.values():
             if connection.user in streams:
@@ -227,7 +227,7 @@ def _left(key: Key) -> Report:
 
 
 def _names(media: Mapping[str, tuple[str, str | None]]) -> dict[str, str]:
-    """Names of streams by mid, each another: two cameras without descriptions are `camera` and `camera 1`, by mid."""
+    """Unique names of streams by mid: two cameras without descriptions are `camera` and `camera 1`, by mid."""
     names: dict[str, str] = {}
     for mid, (kind, description) in media.items():
         name = _name(kind, description)
@@ -244,7 +244,7 @@ def _server_of(event: Event) -> str:
 
 
 def _id(value: Id) -> str | None:
-    """An id of a report, or None where it can be none."""
+    """An id of a report, or None where it is invalid."""
     text = str(value)
     fits = 0 < len(text) <= _LONGEST and text.isprintable() and text == text.strip() and text not in (".", "..")
     return text if fits else None

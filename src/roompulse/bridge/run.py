@@ -1,4 +1,4 @@
-"""Takes what Janus' HTTP event handler posts, and sends what it tells."""
+"""Receives the posts of Janus' HTTP event handler, and reports their content."""
 
 import logging
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,7 +43,7 @@ class Bridge:
             self._reporter.send(report)
 
     def report(self) -> None:
-        """Send what passed since the previous call."""
+        """Send the changes since the previous call."""
         with self._lock:
             reports = self._rooms.reports()
         for report in reports:

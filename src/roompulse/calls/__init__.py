@@ -1,1 +1,1 @@
-"""Calls, live and ended: who was there, and how it went for each user."""
+"""Calls, live and ended: their users, and the quality for each of them."""

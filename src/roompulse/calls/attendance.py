@@ -1,4 +1,4 @@
-"""How long each user was in a room, and how well: added up while rooms are live, and saved for reports on calls."""
+"""The time and quality of each user in a room: summed up while rooms are live, and saved for reports on calls."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,22 +11,22 @@ from roompulse.report.model import Device
 from roompulse.rooms.contract import LiveUser
 
 LETTERS: dict[Level, str] = {"unknown": "u", "good": "g", "fair": "f", "poor": "p"}
-"""From the least telling to the worst."""
+"""From unknown to the worst."""
 
 _RANK = {letter: rank for rank, letter in enumerate(LETTERS.values())}
 _MINUTE = 60.0
 _REASONS = 3
 LONGEST = 2880
-"""Minutes of a stay that are kept one by one: two days."""
+"""Minutes of a stay that are kept individually: two days."""
 
 
 def searched(ident: str, name: str | None) -> str:
-    """What a search looks at, without regard to case: the id and the name of a user or a room."""
+    """The case-folded text of a search: the id and the name of a user or a room."""
     return (f"{ident}\n{name}" if name else ident).casefold()
 
 
 class Figures(Struct):
-    """What is added up: seconds by level and of the score, the worst moment, and a letter for each minute."""
+    """Sums: seconds by level and of the score, the worst moment, and a letter for each minute."""
 
     seconds: dict[Level, float] = msgspec.field(default_factory=dict)
     scored: float = 0.0
@@ -45,7 +45,7 @@ class Figures(Struct):
 
 
 class Attendance:
-    """One user in one room until it leaves. `user` is None until one that was saved before a restart is seen again."""
+    """One user in one room until it leaves. After a restart `user` is None until a saved one is reported again."""
 
     def __init__(self, room_id: str, user_id: str, joined_at: float, user: LiveUser | None = None) -> None:
         self.room_id = room_id
@@ -97,7 +97,7 @@ class Attendance:
             figures.minutes = figures.minutes[:-1] + letter
 
     def row(self, *, left: bool) -> dict[str, Any]:
-        """Its row, with an id once it is saved; of one who left with what is kept of it from then on."""
+        """Its row, with an id once it is saved; for a user that left, in its final form."""
         if self.user is not None:
             self.seen_at = self.user.received_at
             self.figures.device = self.user.given.device or self.figures.device
@@ -116,17 +116,17 @@ class Attendance:
 
 
 class Attendances:
-    """Those of all users who are live."""
+    """The attendances of all live users."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], Attendance] = {}
 
     def resume(self, attendances: Iterator[Attendance]) -> None:
-        """Go on with those that were saved before a restart."""
+        """Continue with attendances saved before a restart."""
         self._open = {(one.room_id, one.user_id): one for one in attendances}
 
     def note(self, room_id: str, user: LiveUser, now: float, seconds: float) -> Attendance | None:
-        """Count a user who is live; returns the attendance that this one follows under the same id, if there is one."""
+        """Count a live user; returns the previous attendance under the same id that this one replaces, if any."""
         key = room_id, user.user_id
         known = self._open.get(key)
         if known is None or known.user not in (None, user):

@@ -32,13 +32,13 @@ class Calls(Struct, frozen=True, gc=False):
     """The calls that match."""
 
     calls: Sequence[Session]
-    """Those that were asked for."""
+    """The requested calls."""
     count: int
     """Calls that match."""
 
 
 class Minutes(Struct, frozen=True, gc=False):
-    """How long a user was of each level."""
+    """How long a user was at each level."""
 
     good: float
     """Minutes in which its level was good."""
@@ -62,7 +62,7 @@ class Stay(Struct, frozen=True, gc=False):
 
 
 class CallUser(Struct, frozen=True, gc=False):
-    """How a call went for one user."""
+    """One user's quality in a call."""
 
     user_id: str
     """As it was reported."""
@@ -75,17 +75,17 @@ class CallUser(Struct, frozen=True, gc=False):
     device: Device | None
     """The newest that was given."""
     minutes: Minutes
-    """How long it was of each level."""
+    """How long it was at each level."""
     score: float | None
-    """Mean, 1.0 to 4.5; None of who was never rated."""
+    """Mean, 1.0 to 4.5; None for a user that was never rated."""
     worst: float | None
-    """Lowest score, 1.0 to 4.5; None of who was never rated."""
+    """Lowest score, 1.0 to 4.5; None for a user that was never rated."""
     worst_at: float | None
     """When that was, Unix seconds."""
     reasons: Sequence[str]
     """For that score, in words, the costliest first."""
     stays: Sequence[Stay]
-    """Each time that it was in the room."""
+    """Its stays in the room."""
 
 
 class WorstMinute(Struct, frozen=True, gc=False):
@@ -106,7 +106,7 @@ class WorstMinute(Struct, frozen=True, gc=False):
 
 
 class VerdictSpan(Struct, frozen=True, gc=False, rename={"start": "from", "end": "to"}):
-    """What was said of the room from one time to another."""
+    """The verdict on the room from one time to another."""
 
     start: float
     """Unix seconds."""
@@ -128,11 +128,11 @@ class CallReport(Struct, frozen=True, gc=False):
     ended_at: float | None
     """Last report, Unix seconds; None while it is live."""
     users: Sequence[CallUser]
-    """Who suffered most first."""
+    """Users with the worst quality first."""
     worst_minute: WorstMinute | None
     """The minute with the lowest score of the room; None where it had no score."""
     verdicts: Sequence[VerdictSpan]
-    """What was said of the room, one after the other."""
+    """The verdicts on the room, in order."""
     events: Sequence[TimelineEvent]
     """What happened, oldest first: the newest 1000."""
     text: str

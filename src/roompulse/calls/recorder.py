@@ -1,4 +1,4 @@
-"""Saves who was in which room, and how well: at the first sight of a user, once a minute, and when it has left."""
+"""Saves the attendance of users in rooms: when a user is first found, once a minute, and when it has left."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,13 @@ from roompulse.periodic import every
 from roompulse.rooms.contract import LiveRooms
 
 NOTE_EVERY = 10.0
-"""Seconds between two looks at the live users: each counts for the time since the one before."""
+"""Seconds between two samples of the live users: each counts for the time since the one before."""
 
 SAVE_EVERY = 60.0
-"""Seconds between two saves of a user who stays. After a crash, so much of it is missing at most."""
+"""Seconds between two saves of a user who stays: a crash loses at most so much."""
 
 _USERS_AT_ONCE, _ROWS_AT_ONCE = 1000, 500
-"""Users that are noted in one go, and rows of one transaction; then other tasks run."""
+"""Users sampled, and rows of one transaction, before other tasks run."""
 
 
 class CallRecorder:
@@ -27,19 +27,19 @@ class CallRecorder:
         self._clock = clock
         self._attendances: Attendances | None = None
         self._noted_at: float | None = None
-        # Those who left and are not saved as such yet: after an error of the database they wait for the next time.
+        # Users who left and are not saved as such yet: after an error of the database they wait for the next save.
         self._left: list[Attendance] = []
 
     async def run(self) -> None:
         await every(NOTE_EVERY, self.record, "who is in which room could not be saved", at_once=True)
 
     async def record(self) -> None:
-        """Note all live users, and save those who are new, due, or gone."""
+        """Sample all live users, and save those who are new, due, or gone."""
         if self._attendances is None:
             self._attendances = Attendances()
             self._attendances.resume(map(Attendance.of_row, await self._store.present()))
         attendances, now = self._attendances, self._clock()
-        # Never for longer than looks are apart: while the server was busy or its clock was set, nothing is known.
+        # At most the interval of samples: while the server was busy or its clock was set, nothing is known.
         seconds = 0.0 if self._noted_at is None else max(0.0, min(now - self._noted_at, 2 * NOTE_EVERY))
         self._noted_at = now
         for count, (room_id, user) in enumerate(self._live(), start=1):

@@ -1,4 +1,4 @@
-"""The report on one call, made of what is stored: its session, its users and its snapshots."""
+"""The report on one call, from stored data: its session, its users and its snapshots."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
@@ -25,11 +25,11 @@ _MINUTE = 60.0
 _MOST_SNAPSHOTS, _MOST_EVENTS, _MOST_MOVES = 10_000, 1_000, 10_000
 _MOVES: Sequence[Kind] = ("user_joined", "user_left")
 _SHORTEST_VERDICT = 20.0
-"""Seconds: a shorter one is part of the one before."""
+"""Seconds: a shorter verdict is part of the one before."""
 
 
 class _Stored(Struct, frozen=True):
-    """What is read of one call; `minutes` are its snapshots merged into minutes."""
+    """The stored data of one call; `minutes` are its snapshots merged into minutes."""
 
     call: Session
     rows: Sequence[tuple[Any, Figures]]
@@ -77,7 +77,7 @@ class CallReports:
 
 
 def _report(stored: _Stored, events: Sequence[TimelineEvent], moves: Sequence[TimelineEvent]) -> Steps[CallReport]:
-    """`moves` are the events that say who joined and left."""
+    """`moves` are the events of joining and leaving."""
     yield from ()  # it is one step, of some ten milliseconds for a thousand users
     call, snapshots, end = stored.call, stored.snapshots, stored.end
     noted = _users(stored.rows)
@@ -97,7 +97,7 @@ def _report(stored: _Stored, events: Sequence[TimelineEvent], moves: Sequence[Ti
 
 
 def _users(rows: Sequence[tuple[Any, Figures]]) -> list[CallUser]:
-    """Who suffered most comes first: by poor, then by fair minutes, then by the lowest score."""
+    """Users with the worst quality first: by poor, then by fair minutes, then by the lowest score."""
     of_user: defaultdict[str, list[tuple[Any, Figures]]] = defaultdict(list)
     for row, figures in rows:
         of_user[row.user_id].append((row, figures))
@@ -126,7 +126,7 @@ def _user(user_id: str, rows: Sequence[tuple[Any, Figures]]) -> CallUser:
 
 
 def _unnoted(moves: Sequence[TimelineEvent], noted: Collection[str], call: Session, end: float) -> Iterator[CallUser]:
-    """Users who came and left between two looks at who is there: of them events alone tell, and no score."""
+    """Users who joined and left between two samples: known by their events only, without a score."""
     of_user: defaultdict[str, list[TimelineEvent]] = defaultdict(list)
     for event in sorted(moves, key=lambda event: event.time):
         if event.user_id is not None and event.user_id not in noted:
@@ -141,7 +141,7 @@ def _unnoted(moves: Sequence[TimelineEvent], noted: Collection[str], call: Sessi
 
 
 def _stays(events: Sequence[TimelineEvent], call: Session, end: float) -> Iterator[Stay]:
-    """From each joining to the next leaving; what is missing was before the call, or is to come."""
+    """From each joining to the next leaving; a missing one is before the call or in the future."""
     joined: float | None = None
     for event in events:
         if event.kind == "user_joined":

@@ -55,13 +55,13 @@ class SqlCalls:
         return Calls([session_of(row) for row in rows], count)
 
     def call(self, room_id: str, started_at: float) -> Session | None:
-        """The call that started at this time, read here and now."""
+        """The call that started at this time, read synchronously."""
         mine = (sessions.c.room_id == room_id) & (sessions.c.started_at == round(started_at * 1000))
         rows = self._fetch(select(sessions).where(mine))
         return session_of(rows[0]) if rows else None
 
     def attendances(self, call: Session) -> Sequence["tuple[Any, Figures]"]:
-        """Rows of the users who were in a call, by the time of joining, read here and now."""
+        """Rows of the users who were in a call, by the time of joining, read synchronously."""
         mine = select(attendances).where(attendances.c.room_id == call.room_id, *_within(call))
         rows = self._fetch(mine.order_by(attendances.c.joined_at, attendances.c.id))
         return [(row, msgspec.json.decode(row.figures, type=Figures)) for row in rows]
@@ -107,8 +107,8 @@ _INSERT = insert(attendances).returning(attendances.c.id, sort_by_parameter_orde
 _CHANGED = ("user_name", "searched", "seen_at", "left_at", "figures")
 _REPLACE: Any = (
     update(attendances)
-    # By id, as all users of a media server's first report joined at the same time. The others tell one whose row was
-    # erased from another that has got its id since.
+    # By id, as all users of a media server's first report joined at the same time. The other keys protect a row that
+    # got the id of an erased one.
     .where(_key("id"), _key("room_id"), _key("joined_at"), _key("user_id"))
     .values({name: bindparam(f"its_{name}") for name in _CHANGED})
 )

@@ -13,7 +13,7 @@ _FEW = 10
 
 
 def verdict_in_words(snapshots: Sequence[Snapshot]) -> str:
-    """The verdict that these have in common, and how many users it was about at worst."""
+    """The common verdict of these, and the highest number of affected users."""
     worst = max(snapshots, key=lambda one: (one.quality.fair + one.quality.poor, one.timestamp)).quality
     affected, rated = worst.fair + worst.poor, worst.fair + worst.poor + worst.good
     words = VERDICTS[worst.verdict]

@@ -1,1 +1,1 @@
-"""What is wrong with a configuration, a machine or a database, found before it shows at night."""
+"""Checks of a configuration, a machine and a database, to find problems before they occur at night."""

@@ -17,7 +17,7 @@ RETENTION_SLACK = 600
 
 
 NEWEST = 100_000
-"""Samples among which a clock that was set is looked for."""
+"""Samples that are searched for a clock that was set."""
 
 
 def database(subject: Subject) -> Iterator[Finding]:
@@ -95,7 +95,7 @@ def _times_of(
 
 
 def _clock_set_back(connection: sqlite3.Connection) -> Iterator[Finding]:
-    """Ids grow with the time of receipt. That the clock was set forward looks like a pause, and is not named."""
+    """Ids grow with the time of receipt. A clock that was set forward looks like a pause, and is not reported."""
     newest = "SELECT id, received_at FROM sample ORDER BY id DESC LIMIT ?"
     pairs = f"SELECT received_at AS at, lag(received_at) OVER (ORDER BY id) AS before FROM ({newest})"  # noqa: S608
     last = f"SELECT {_time('at')}, (before - at) / 1000 FROM ({pairs}) WHERE before - at > ? ORDER BY at DESC"  # noqa: S608

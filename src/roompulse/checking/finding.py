@@ -9,7 +9,7 @@ from msgspec import Struct
 from roompulse.settings import Settings
 
 Level = Literal["ok", "warning", "error"]
-"""With an error, the server does not start, or loses what it promises to keep. A warning can wait for office hours."""
+"""With an error, the server does not start, or cannot keep its guarantees. A warning can wait for office hours."""
 
 
 class Finding(Struct, frozen=True):
@@ -18,7 +18,7 @@ class Finding(Struct, frozen=True):
 
 
 class Subject(Struct, frozen=True):
-    """What is checked, at `now` (Unix seconds); `serving`: whether a server is running on the database `path`."""
+    """The subject of checks at `now` (Unix seconds); `serving`: whether a server is running on the database `path`."""
 
     settings: Settings
     path: Path

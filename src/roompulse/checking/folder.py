@@ -28,7 +28,7 @@ NETWORK = {
 """File systems on which SQLite's write-ahead log does not work: its index is memory shared by processes."""
 
 FLEETING = {"tmpfs": "the next boot", "ramfs": "the next boot", "overlay": "the container"}
-"""File systems that do not last, and when they end."""
+"""Volatile file systems, and when their data is lost."""
 
 LEAST_ROOM = 100_000_000
 """Bytes for the log, and for temporary files of SQLite."""
@@ -104,7 +104,7 @@ def _size_and_rate(path: Path) -> tuple[int, float]:
 
 
 def _share_per_second(connection: sqlite3.Connection) -> float:
-    """The samples of a second at the present rate, as a share of all samples; 0 where they are too few to tell.
+    """The samples of a second at the present rate, as a share of all samples; 0 where they are too few.
 
     The whole size of the database is attributed to the samples, which are most of it.
     """

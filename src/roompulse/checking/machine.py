@@ -1,4 +1,4 @@
-"""What the server needs of the machine besides a folder for its data."""
+"""Requirements on the machine besides a folder for data."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ OTHER_FILES = 250
 """Open files besides the streams: connections of senders and programs, the database, and files of Python."""
 
 FIRST_YEAR, LAST_YEAR = 2025, 2100
-"""The years between which a clock may be right."""
+"""The range of years of a plausible clock."""
 
 
 def listening(listen: Callable[[str, int], AbstractContextManager[object]]) -> Group:

@@ -1,4 +1,4 @@
-"""All checks, in the order in which an operator would fix what they find."""
+"""All checks, in the order in which an operator would fix their findings."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager

@@ -11,7 +11,7 @@ COMMANDS = {
     "backup": ("roompulse.cli.backup:backup", "Copy the database to FILE, while a server may be running on it."),
     "bridge": ("roompulse.cli.bridge:bridge", "Post what a media server measures."),
     "check": ("roompulse.cli.check:check", "Find problems with the settings, the machine and the database."),
-    "erase": ("roompulse.cli.erase:erase", "Erase what is stored of a room or a user."),
+    "erase": ("roompulse.cli.erase:erase", "Erase the data of a room or a user."),
     "import": ("roompulse.cli.importing:import_", "Import recorded calls as ended rooms."),
     "key": ("roompulse.cli.key:key", "Add, list and remove API keys."),
     "migrate-to": ("roompulse.cli.migrate_to:migrate_to", "Copy everything from SQLite to PostgreSQL."),
@@ -20,7 +20,7 @@ COMMANDS = {
     "token": ("roompulse.cli.token:token", "Print a room token, to post for one user in one room."),
     "user": ("roompulse.cli.user:user", "Add, change and remove operators, who sign in with a password."),
 }
-"""Where each command is, and the first sentence of its help: to list the commands, none is imported."""
+"""The module of each command, and the first sentence of its help: listing the commands imports none."""
 
 
 class LazyGroup(click.Group):

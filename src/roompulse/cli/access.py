@@ -1,4 +1,4 @@
-"""What the commands of access control share: they change its database, while a server may be running."""
+"""Shared code of the access commands: they change its database, while a server may be running."""
 
 import os
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ def with_access(data: str | None, work: Callable[["AccessStore"], Awaitable[T]])
 
     Raises click.ClickException if the database cannot be used.
     """
-    # Imported when the arguments are right: SQLAlchemy takes longer to import than all else of a command.
+    # Imported when the arguments are valid: importing SQLAlchemy takes longer than the rest of a command.
     import asyncio
 
     from roompulse.access.database import AccessDatabase

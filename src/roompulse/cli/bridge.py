@@ -24,7 +24,7 @@ def bridge() -> None:
 def janus(url: str, host: str, port: int, interval: float, key: str | None) -> None:
     """Post the video rooms of a Janus, whose HTTP event handler (sampleevh) posts here.
 
-    URL is the address of roompulse. Whoever can connect to the port can make up events: keep it on this machine.
+    URL is the address of roompulse. Any client of the port can forge events: keep it on this machine.
     """
     stopped = Event()
     for number in (signal.SIGINT, signal.SIGTERM):

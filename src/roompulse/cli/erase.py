@@ -22,10 +22,10 @@ from roompulse.store.engine import Database
 @click.option("--user", metavar="ID", help="The user, in all rooms unless --room is given.")
 @click.option("--data", help="Data folder.  [default: ./data]")
 def erase(room: str | None, user: str | None, data: str | None) -> None:
-    """Erase what is stored of a room or a user.
+    """Erase the data of a room or a user.
 
-    Stop the server first, or erase by its page or API while it runs: see docs/api.md. The file is made anew, too, so
-    that nothing is left in it of what was deleted by earlier versions.
+    Stop the server first, or erase by its page or API while it runs: see docs/api.md. The file is rebuilt, too, so
+    that it contains nothing that earlier versions deleted.
     """
     if room is None and user is None:
         raise click.UsageError("name a room, a user, or both")

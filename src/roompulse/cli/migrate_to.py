@@ -22,11 +22,11 @@ def migrate_to(url: str, data: str | None) -> None:
     """Copy everything from SQLite to PostgreSQL.
 
     URL names an empty database, as in postgresql://USER@HOST/DATABASE. Stop the server first. If it is interrupted, run
-    it again: it goes on where it was. The files of SQLite stay as they are. See docs/cluster.md.
+    it again: it continues from there. The SQLite files stay. See docs/cluster.md.
     """
     try:
         settings = load_settings(os.environ, {"data": data})
-        if is_postgres(settings):  # the environment is that of the server to come
+        if is_postgres(settings):  # the environment is already that of the new server
             settings = replace(settings, database_url=None)
         target = replace(settings, database_url=url)
         if not is_postgres(target):

@@ -53,7 +53,7 @@ def serve(
     Every setting can be set in the environment as ROOMPULSE_<NAME>: see docs/settings.md. With --workers, SIGHUP
     replaces all processes, one after the other, and no report is refused meanwhile: see docs/cluster.md.
     """
-    # Before the settings are read, so that a mistyped name is told even where another setting is wrong.
+    # Before the settings are read, so that a mistyped name is reported even where another setting is wrong.
     set_up_logs("json" if os.environ.get(f"{PREFIX}LOG_FORMAT") == "json" else "text")
     for name in unknown_names(os.environ) if listener is None else ():
         logging.getLogger("roompulse").warning("%s is set, but there is no such setting", name)
@@ -91,7 +91,7 @@ def _check_shared(settings: Settings) -> None:
 
 
 def _worker_command(flags: Mapping[str, str | bool | None], listener: socket.socket) -> list[str]:
-    """The command of a worker with the same flags. It runs what is installed when it starts, such as an upgrade."""
+    """The command of a worker with the same flags. It runs the version installed when it starts, such as an upgrade."""
     given = [(f"--{name.replace('_', '-')}", value) for name, value in flags.items() if value is not None]
     options = [name if value is True else f"{name}={value}" for name, value in given]
     return [sys.executable, "-m", "roompulse", "serve", *options, "--listener", str(listener.fileno())]
@@ -112,7 +112,7 @@ def _announce(settings: Settings, host: str, port: int) -> None:
 
 
 def _how_to_simulate(url: str) -> str:
-    """The command that does it from here: by its path where its name is not found, as in a virtual environment."""
+    """The command to run from here: by its path where its name is not found, as in a virtual environment."""
     name = click.get_current_context().find_root().info_name or ""
     called = name if " " in name or shutil.which(name) else sys.argv[0]
     return f"{called} simulate" if url == LOCAL_URL else f"{called} simulate {url}"

@@ -48,7 +48,7 @@ def _served_here() -> str:
     multiple=True,
     type=click.Choice([*TROUBLES, *FAULTS, "none"]),
     show_default="each of rooms in turn",
-    help="What every other room suffers from now and then or, as bad-…, a quarter of all users; may be repeated.",
+    help="Intermittent trouble of every other room or, for bad-…, of a quarter of all users; may be repeated.",
 )
 def simulate(
     url: str,

@@ -1,4 +1,4 @@
-"""What a `Reader` returns (docs/api.md), in types of the client. Times are Unix seconds; None is "not known".
+"""The results of a `Reader` (docs/api.md), in types of the client. Times are Unix seconds; None is "not known".
 
 Fields that a newer server adds are left out.
 """
@@ -52,7 +52,7 @@ class RoomQuality(Struct, frozen=True):
 
 
 class Figures(Struct, frozen=True):
-    """Of rtt and jitter in ms, of packet loss in percent."""
+    """For rtt and jitter in ms, for packet loss in percent."""
 
     avg: float
     median: float | None
@@ -102,7 +102,7 @@ class Snapshot(Aggregate, frozen=True):
 
 
 class StreamMetrics(Struct, frozen=True):
-    """`sender_id` is whose stream a media server measured, where the user receives it."""
+    """`sender_id` is the sender of a stream that a media server measured at its receiver."""
 
     stream_id: str
     direction: Direction
@@ -139,7 +139,7 @@ class UserMetrics(Struct, frozen=True):
 
 
 class RoomMetrics(Struct, frozen=True):
-    """A live room; of a stream without users, `users` is empty."""
+    """A live room; in a stream without users, `users` is empty."""
 
     room_id: str
     room_name: str | None
@@ -168,7 +168,7 @@ class Totals(Struct, frozen=True):
 
 
 class Overview(Struct, frozen=True):
-    """`totals` are of all live rooms; `count` is how many match, of which `rooms` are those asked for."""
+    """`totals` are of all live rooms; `count` is how many match, `rooms` are the requested ones."""
 
     totals: Totals
     rooms: list[RoomSummary]

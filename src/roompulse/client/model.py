@@ -68,7 +68,7 @@ class Network(Struct, frozen=True, omit_defaults=True):
 class Stream(Struct, frozen=True, omit_defaults=True):
     """One stream, measured where it is sent ("send") or where it is received ("recv").
 
-    `sender_id` is the user whose stream a media server's "recv" is, if it knows.
+    `sender_id` is the sender of a media server's "recv" stream, if known.
     """
 
     stream_id: str
@@ -89,7 +89,7 @@ class Device(Struct, frozen=True, omit_defaults=True):
 
 
 class Connection(Struct, frozen=True, omit_defaults=True):
-    """The way that a user's media takes, in the words of WebRTC."""
+    """The path of a user's media, in the words of WebRTC."""
 
     candidate_type: CandidateType | None = None
     protocol: Protocol | None = None
@@ -97,10 +97,10 @@ class Connection(Struct, frozen=True, omit_defaults=True):
 
 
 class Entry(Struct, frozen=True, omit_defaults=True):
-    """Streams of one user, with what else is known of that user.
+    """Streams of one user, with its device, connection and name.
 
-    In a client's report the user sends them, whoever measured them. In a media server's, the user sends those of "send"
-    and receives those of "recv".
+    In a client's report the user sends all of them. In a media server's report, the user sends the "send" streams
+    and receives the "recv" streams.
     """
 
     user_id: str

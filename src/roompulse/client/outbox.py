@@ -118,7 +118,7 @@ class Outbox:
             self._paused_until = self._clock() + self._back_off(self._failures)
 
     async def _deliver(self, post: Post) -> bool:
-        """Post and handle the answer; whether the server accepted the post or rejected it for good."""
+        """Post and handle the answer; returns whether the server accepted the post or finally rejected it."""
         try:
             answer = await self._http.post("/report/metrics", content=body_of(post))
         except asyncio.CancelledError:
@@ -151,7 +151,7 @@ class Outbox:
         return not again
 
     def _pause(self, answer: httpx.Response, attempts: int) -> float:
-        """Seconds to wait: as long as the server asks for, with a random part so that clients do not retry together."""
+        """Seconds to wait: the server's `Retry-After`, with jitter so that clients do not retry together."""
         wanted = _retry_after(answer.headers.get("Retry-After", ""))
         return self._back_off(attempts) if wanted is None else wanted + self._chance()
 
@@ -196,7 +196,7 @@ def _words(error: BaseException) -> str:
 
 
 def _message(answer: httpx.Response) -> str:
-    """The message of the envelope, or the text of another answer (by a proxy, or by no roompulse at all)."""
+    """The message of the envelope, or the text of another answer (by a proxy, or by another server)."""
     try:
         message = str(answer.json()["message"])
     except (ValueError, KeyError, TypeError):

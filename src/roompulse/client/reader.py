@@ -26,7 +26,7 @@ class ReadError(Exception):
 
 
 class _Asked(Struct, Generic[T]):
-    """What is asked for, and the type of the answer."""
+    """A request, and the type of its answer."""
 
     path: str
     type: Any
@@ -63,7 +63,7 @@ def _path(*segments: str) -> str:
 
 
 class _Questions:
-    """What both readers can ask for. Parameters are those of docs/api.md; `start` and `end` are its `from` and `to`."""
+    """The requests of both readers. Parameters are those of docs/api.md; `start` and `end` are its `from` and `to`."""
 
     @staticmethod
     def _asked(kind: type[T], *segments: str, **parameters: Any) -> _Asked[T]:
@@ -116,11 +116,11 @@ class Reader(_Questions):
         return self._get(self._asked(CallReport, "calls", room_id, f"{started_at:.3f}"))
 
     def watch(self, room_id: str) -> Iterator[RoomMetrics]:
-        """The room whenever it changes, until it ends or the stream does; what is missed meanwhile is in the next."""
+        """The room whenever it changes, until it or the stream ends; each one is a whole state."""
         return self._stream(self._asked(RoomMetrics, "stream", room_id), "room")
 
     def watch_overview(self, **parameters: Any) -> Iterator[Overview]:
-        """What `overview` answers, whenever a room changes, until the stream ends."""
+        """The result of `overview`, whenever a room changes, until the stream ends."""
         return self._stream(self._asked(Overview, "stream", **parameters), "overview")
 
     def _get(self, asked: _Asked[T]) -> T:
@@ -211,7 +211,7 @@ class AsyncReader(_Questions):
 
 
 class _Events:
-    """Server-sent events, line by line; `wanted` is the type of those that are handed out."""
+    """Server-sent events, line by line; `wanted` is the type of the returned ones."""
 
     def __init__(self, wanted: str) -> None:
         self.ended = False

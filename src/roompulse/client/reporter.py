@@ -22,7 +22,7 @@ POST_TIMEOUT = 10.0
 
 
 class _Background:
-    """What both reporters share; it runs in an event loop."""
+    """Shared by both reporters; it runs in an event loop."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class _Background:
         return self._outbox.problem
 
     def send(self, report: Report) -> None:
-        """Queue a report and return at once. May be called from any thread; `on_error` is called if it is lost."""
+        """Queue a report and return immediately. May be called from any thread; `on_error` is called if it is lost."""
         self._outbox.put(report)
         if self._loop and not self._wake.is_set():
             # The loop may be closed by now; then `on_error` was called with this report.
@@ -146,7 +146,7 @@ class AsyncReporter(_Background):
 
 
 class Reporter(_Background):
-    """Sends reports from a thread of its own: `with Reporter(url) as reporter`, or `close` it at the end.
+    """Sends reports from its own thread: `with Reporter(url) as reporter`, or `close` it at the end.
 
     A process that forks creates its reporter after the fork. Reports that wait when a program ends without `close` are
     lost without notice.

@@ -1,1 +1,1 @@
-"""Erasing what is stored of a user or a room."""
+"""Erasing the data of a user or a room."""

@@ -1,4 +1,4 @@
-"""Deletes what is stored of a user or a room, in steps beside the ingest, and its traces in the files of the database.
+"""Deletes the data of a user or a room, in steps beside the ingest, and its traces in the files of the database.
 
 Deleted bytes of SQLite are overwritten (`secure_delete`, store/engine.py), and in the end the log is emptied, which has
 pages as they were before. Snapshots have no ids of users, so they stay as they are when a user is erased.
@@ -32,10 +32,10 @@ from roompulse.store.schema import (
 )
 
 _MOST_IDS = 5_000
-"""Ids of rows that one step looks at."""
+"""Ids of rows in one step."""
 
 _STEP = 0.01
-"""Seconds that a step is to take, as reports wait for it. A row may have a report of one user, or of thousands."""
+"""Target seconds of a step, as reports wait for it. A row may have a report of one user, or of thousands."""
 
 T = TypeVar("T")
 
@@ -43,18 +43,18 @@ _OF_ROOMS, _OF_USERS = (snapshots, sessions), (samples, attendances, events, rol
 
 
 class Erased(Struct, frozen=True):
-    """What was deleted."""
+    """The result of erasing."""
 
     rows: int
     """Rows that were deleted."""
     tables: Mapping[str, int]
-    """Rows that were deleted, by table; reports of others count that said something about a user."""
+    """Rows that were deleted, by table; others' reports count that mentioned the user."""
 
 
 class Erasure:
-    """`forget` drops what is kept of the subject elsewhere, so that it is not stored again, and returns how many rows.
+    """`forget` drops other data of the subject, so that it is not stored again, and returns how many rows.
 
-    `reread` drops what was read of the database meanwhile.
+    `reread` drops data read from the database meanwhile.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Erasure:
     async def erase(self, subject: Subject) -> Erased:
         """Delete all rows about it, and its mentions in others; raises StoreError, then some may be deleted already.
 
-        What comes in while it goes on is not deleted: who is in a call comes back with the next report.
+        Reports received meanwhile are not deleted: a user in a call comes back with the next report.
         """
         if subject.user_id is not None:
             subject = replace(subject, names=await self._database.write(partial(_names, subject=subject)))
@@ -100,7 +100,7 @@ async def in_steps(database: Database, table: Table, work: Callable[..., int]) -
 async def in_order(database: Database, work: Callable[..., tuple[int, Any]]) -> int:
     """Run `work` on rows whose ids are no numbers, `most` after the last one at a time.
 
-    It returns how much it did and the last id, None at the end; returned is the sum of what it did.
+    It returns its count and the last id, None at the end; the sum of the counts is returned.
     """
     count, last, pace = 0, None, _Pace()
     while True:
@@ -135,7 +135,7 @@ def _delete(connection: Connection, *, table: Table, subject: Subject, start: in
 
 
 def _names(connection: Connection, *, subject: Subject) -> tuple[str, ...]:
-    """What the user is called."""
+    """The names of the user."""
     found = select(attendances.c.user_name).where(subject.rows(attendances), attendances.c.user_name.is_not(None))
     return tuple(connection.execute(found.distinct()).scalars())
 
@@ -143,7 +143,7 @@ def _names(connection: Connection, *, subject: Subject) -> tuple[str, ...]:
 def _scrub_samples(connection: Connection, *, subject: Subject, start: int, end: int) -> int:
     """Others say how they receive the user, and media servers name the sender of what others receive.
 
-    Returns how many reports said something about it.
+    Returns how many reports mentioned it.
     """
     user_id = subject.user_id or ""
     named = or_(
@@ -181,7 +181,7 @@ def _of_stream(parts: Sequence[Any], subject: Subject) -> list[Any]:
 
 
 def _of_more(more: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
-    """What people and SDKs say in words; the rest has its own vocabulary, of which an id may be a word too."""
+    """Free text by people and SDKs; other fields have a fixed vocabulary, of which an id may be a word too."""
     after = dict(more)
     for name in ("user_name", "room_name"):
         if name in more:
@@ -213,7 +213,7 @@ def _scrub_events(connection: Connection, *, subject: Subject, start: int, end: 
 
 
 def _scrub_attendances(connection: Connection, *, subject: Subject, start: int, end: int) -> int:
-    """Of others: how they were called, and what was worst for them."""
+    """Others' names and reasons."""
     columns = select(attendances.c.id, attendances.c.user_id, attendances.c.user_name, attendances.c.figures)
     for row in connection.execute(of_others(columns, attendances, subject, start, end)).all():
         figures, name = msgspec.json.decode(row.figures, type=Figures), subject.in_words(row.user_name)
@@ -239,7 +239,7 @@ def _scrub_sessions(connection: Connection, *, subject: Subject, start: int, end
 
 
 _OF_OTHERS = ("sdk", "note")
-"""Kinds of events whose texts are those of SDKs and people."""
+"""Kinds of events with texts by SDKs and people."""
 
 _MENTIONS = (
     (events, _scrub_events),
@@ -262,7 +262,7 @@ _OF_ALERTS = (alerts, alerts.c.alert), (deliveries, deliveries.c.alert), (silenc
 def _erase_alerts(
     connection: Connection, *, table: Table, column: Column[Any], subject: Subject, after: Any, most: int
 ) -> tuple[int, Any]:
-    """Delete those about it, and its mentions in others."""
+    """Delete objects about it, and its mentions in others."""
     rest = () if after is None else (table.c.id > after,)
     rows = connection.execute(select(table.c.id, column.label("value")).where(*rest).order_by(table.c.id).limit(most))
     count, last = 0, None
@@ -277,7 +277,7 @@ def _erase_alerts(
 
 
 def _unmentioned(value: dict[str, Any], subject: Subject) -> dict[str, Any]:
-    """An alert or a silence about others; ids, states and paths are no texts."""
+    """An alert or a silence about others; ids, states and paths are not texts."""
     after = dict(value)
     if "text" in value:
         after["text"] = subject.in_sentence(value["text"])

@@ -1,4 +1,4 @@
-"""Where a text mentions a user, and what is no mention although it reads the same.
+"""Where a text mentions a user, as opposed to equal words that are no mention.
 
 Ids are free text: `1`, `720` and `good` are ids too. A sentence of the server names users at known places
 (rooms/verdict, quality/words, events/words, alerts/words, calls/words), so all else in it, figures above all, is left
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 Places = Sequence[tuple[re.Pattern[str], re.Pattern[str]]]
-"""What stands before a mention and after it. Compiled once: a pattern with the ids in it is another for each text."""
+"""The text before and after a mention. Compiled once: a pattern with ids would differ for each text."""
 
 
 def _places(*patterns: str) -> Places:
@@ -42,13 +42,13 @@ _STREAM = _places(
 _WORDS = _places(rf"{_START}%s{_END}")
 
 _FEWEST_DIGITS = 5
-"""Of a number that is no figure: resolutions, frame rates and years have fewer."""
+"""Digits of a number that is an id and no figure: resolutions, frame rates and years have fewer."""
 
 _STREAMS = frozenset({"audio", "camera", "cam", "mic", "microphone", "screen", "video"})
 
 
 def is_distinct(user_id: str) -> bool:
-    """Whether a word that is equal to this id is taken for a mention of it."""
+    """Whether a word equal to this id counts as a mention of it."""
     fewest = _FEWEST_DIGITS if user_id.isdecimal() else 2
     return len(user_id) >= fewest and user_id not in _STREAMS
 
@@ -66,13 +66,13 @@ def in_sentence(text: str, user_ids: Collection[str], name: Callable[[str], str]
 
 
 def in_words(text: str, user_ids: Collection[str], name: Callable[[str], str]) -> str:
-    """A text of people or SDKs, such as a note or the id of a stream, in which words that are an id have that name."""
+    """A text by people or SDKs, such as a note or the id of a stream, with the names in place of ids."""
     found = [one for one in user_ids if one in text and is_distinct(one)]
     return _replaced(text, _WORDS, found, name)
 
 
 def _replaced(text: str, places: Places, found: Collection[str], name: Callable[[str], str]) -> str:
-    """The text with names where one of those that are `found` in it stands at one of the places: the longest one."""
+    """The text with names in place of the ids `found` at the given places: at each place the longest one."""
     longest_first = sorted(found, key=len, reverse=True)
     parts, end = list[str](), 0
     for at in sorted({at for one in found for at in _occurrences(text, one)}):

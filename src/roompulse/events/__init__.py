@@ -1,1 +1,1 @@
-"""Events: what happened in a room, and when. Found by comparing live rooms with what is remembered of them."""
+"""Events: what happened in a room, and when. Found by comparing live rooms with their remembered state."""

@@ -1,4 +1,4 @@
-"""What changed in what a user sends, and in the way that its media takes."""
+"""Changes in a user's sent streams, and in the path of its media."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ _NOTHING = Sent(None, None, None, None)
 
 
 def compare(known: UserTrack, user: ChangedUser) -> list[TimelineEvent]:
-    """Compare a user with what is known of it, which is brought up to date; what is heard first is no change."""
+    """Compare a user with its remembered state, and update that; a first value is no change."""
     before, known.sent = known.sent, {}
     found: list[TimelineEvent] = []
     for stream in user.sending():
@@ -47,7 +47,7 @@ def _stream(user_id: str, stream: SentStream, before: Sent, now: Sent) -> Iterat
 
 
 def _sent(sample: Stream, before: Sent) -> Sent:
-    """What is said now; where nothing is said, what was said before still holds."""
+    """The current values; where there is none, the previous one still holds."""
     video, audio = sample.video, sample.audio
     resolution = (video.width, video.height) if video and video.width and video.height else None
     return Sent(

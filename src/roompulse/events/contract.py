@@ -32,7 +32,7 @@ class EventStore(Protocol):
         ...
 
     async def find(self, query: EventQuery) -> list[TimelineEvent]:
-        """Stored events, oldest first. Raises Unavailable for more than a portion where there is no place to read."""
+        """Stored events, oldest first. Raises Unavailable for more than a portion where all places are in use."""
         ...
 
     def all(self, room_id: str, start: float, end: float) -> Iterator[Sequence[TimelineEvent]]:
@@ -43,7 +43,7 @@ class EventStore(Protocol):
         ...
 
     async def states(self, room_ids: Collection[str]) -> Mapping[str, Sequence[TimelineEvent]]:
-        """Of these rooms, and of all that have not ended, the events of STATE_KINDS since they started.
+        """The events of STATE_KINDS since the start of these rooms, and of all rooms that have not ended.
 
         Empty for a room that never started.
         """

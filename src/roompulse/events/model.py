@@ -37,18 +37,18 @@ DEFAULT_LIMIT = 720
 
 
 class TimelineEvent(Struct, frozen=True, gc=False):
-    """What happened in a room; two events that are equal are one."""
+    """What happened in a room; equal events are the same event."""
 
     time: float
     """When it began, Unix seconds."""
     kind: Kind
     """What happened."""
     user_id: str | None = None
-    """None of one about the room."""
+    """None for an event of the room."""
     stream_id: str | None = None
-    """The stream that it is about."""
+    """The stream concerned."""
     level: Level | None = None
-    """The one after a change."""
+    """The level after a change."""
     text: str = ""
     """In words."""
     detail: str | None = None
@@ -56,7 +56,7 @@ class TimelineEvent(Struct, frozen=True, gc=False):
 
 
 class Shown(Struct, frozen=True, tag=True):
-    """A saved event of a room that is to be shown to viewers: instead of another one, or no more (`event` is None)."""
+    """A saved event of a room to show to viewers: instead of another one, or as removed (`event` is None)."""
 
     room_id: str
     event: TimelineEvent | None

@@ -29,9 +29,9 @@ class Note(Struct, frozen=True):
     room_id: str
     """The room that it is on."""
     user_id: str | None
-    """The user that it is about."""
+    """The user concerned."""
     time: float
-    """The moment that it is about, Unix seconds."""
+    """The moment of the note, Unix seconds."""
     text: str
     """What was written."""
     by: str
@@ -39,7 +39,7 @@ class Note(Struct, frozen=True):
 
 
 class Author(Struct, frozen=True):
-    """Who writes; `edits_all` says whether the notes of others may be edited too."""
+    """The author; `edits_all` says whether other authors' notes may be edited too."""
 
     name: str
     edits_all: bool
@@ -49,7 +49,7 @@ class Author(Struct, frozen=True):
 
 
 class Notes:
-    """`show` is called with what changed of a room's events once it is saved; `is_known` says whether a room exists.
+    """`show` is called with a saved change of a room's events; `is_known` says whether a room exists.
 
     Methods raise StoreError when the database fails.
     """
@@ -75,7 +75,7 @@ class Notes:
     ) -> Note:
         """Write a note about the present, or about the moment `at` (Unix seconds).
 
-        Raises BadRequest that names the field, and NotFound for a room of which nothing is known.
+        Raises BadRequest that names the field, and NotFound for an unknown room.
         """
         now = self._clock()
         if at is not None and at > now:
@@ -93,7 +93,7 @@ class Notes:
         return _note(number, room_id, event)
 
     async def edit(self, room_id: str, number: int, text: str, author: Author) -> Note:
-        """Raises NotFound, BadRequest that names the field, and Forbidden where it is the note of another."""
+        """Raises NotFound, BadRequest that names the field, and Forbidden for another author's note."""
         before = await self._editable(room_id, number, author)
         after = replace(before, text=_checked(text))
         await self._store.change_note(number, after.text)
@@ -101,7 +101,7 @@ class Notes:
         return _note(number, room_id, after)
 
     async def remove(self, room_id: str, number: int, author: Author) -> None:
-        """Raises NotFound, and Forbidden where it is the note of another."""
+        """Raises NotFound, and Forbidden for another author's note."""
         before = await self._editable(room_id, number, author)
         await self._store.remove_note(number)
         await self._show(Shown(room_id, None, instead_of=before))
@@ -116,7 +116,7 @@ class Notes:
 
 
 def note_number(text: str) -> int:
-    """The number of a note in a path or a form; raises NotFound for what cannot be one."""
+    """The number of a note in a path or a form; raises NotFound for an invalid one."""
     if text.isascii() and text.isdigit() and len(text) <= _DIGITS:
         return int(text)
     raise NotFound(f"id: there is no note {text[:_DIGITS]!r}")

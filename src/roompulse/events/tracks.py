@@ -1,4 +1,4 @@
-"""What is remembered of live rooms and their users, so that a change is noticed."""
+"""The remembered state of live rooms and their users, with which they are compared."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,9 +11,9 @@ V = TypeVar("V", bound=str)
 
 
 class Held(Generic[V]):
-    """A value that counts once it has lasted: `settled` is the one that counts, `candidate` one that may, `since` when.
+    """A value that counts once it has lasted: `settled` counts, `candidate` may count later, `since` is its start.
 
-    None is no value: it settles nothing, and what comes after it has to last anew.
+    None is no value: it settles nothing, and the value after it has to last again.
     """
 
     __slots__ = ("candidate", "settled", "since")
@@ -24,7 +24,7 @@ class Held(Generic[V]):
         self.since = 0.0
 
     def see(self, value: V | None, at: float) -> bool:
-        """Note the present value; whether there is a new candidate."""
+        """Note the present value; returns whether there is a new candidate."""
         if value == self.candidate:
             return False
         if value is None or value == self.settled:
@@ -34,19 +34,19 @@ class Held(Generic[V]):
         return True
 
     def told(self, value: V) -> None:
-        """Let a value count that has lasted as another process saw it."""
+        """Settle a value that has lasted according to another process."""
         self.settled = value
         if self.candidate == value:
             self.candidate = None
 
     def settle(self) -> V | None:
-        """Let the candidate count, and return what counted before."""
+        """Settle the candidate, and return the previous value."""
         before, self.settled, self.candidate = self.settled, self.candidate, None
         return before
 
 
 class Sent(NamedTuple):
-    """What is compared of a stream that a user sends; None where no report has said it."""
+    """The compared values of a stream that a user sends; None where no report has one."""
 
     resolution: tuple[int, int] | None
     video_codec: str | None
@@ -91,7 +91,7 @@ class RoomTrack:
         user.now = level
 
     def present_verdict(self) -> Verdict | None:
-        """None where nobody is rated."""
+        """None where no user is rated."""
         impaired = self.levels["fair"] + self.levels["poor"]
         verdict = verdict_of(self.levels["good"] + impaired, impaired)
         return None if verdict == "unknown" else verdict
@@ -109,11 +109,11 @@ STATE_KINDS: frozenset[Kind] = frozenset(
         "same_id_twice",
     }
 )
-"""Kinds of events from which `track_of` knows a room."""
+"""Kinds of events from which `track_of` restores a room."""
 
 
 def track_of(events: Iterable[TimelineEvent]) -> RoomTrack:
-    """What was remembered of a room when the last of its events was found."""
+    """The remembered state of a room after the last of its events."""
     room = RoomTrack()
     for event in events:
         if event.kind == "verdict_changed":

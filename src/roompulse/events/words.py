@@ -15,7 +15,7 @@ _AT_ONCE = 1.0
 
 
 def left(silent: float) -> str:
-    """`silent` is for how many seconds there had been no report."""
+    """`silent` is the number of seconds without a report."""
     return "left" if silent < _AT_ONCE else f"left: no report for {silent:.0f} s"
 
 

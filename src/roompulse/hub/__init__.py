@@ -1,1 +1,1 @@
-"""The hub: which viewers watch which room, and the frames that they are sent when it changes."""
+"""The hub: which viewers watch which room, and the frames sent to them when it changes."""

@@ -52,7 +52,7 @@ class Channel:
         except Exception:
             logger.exception("the view %r could not be rendered", self.view.key)
             if not self._frames:
-                # These viewers have nothing to look at: their streams end, and they connect again.
+                # These viewers have no content: their streams end, and they connect again.
                 for mailbox in self.mailboxes:
                     mailbox.close()
             return

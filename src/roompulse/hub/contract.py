@@ -25,7 +25,7 @@ class View(Protocol):
 
     @property
     def gone(self) -> Frames:
-        """The frames for when nothing is left to show, that is when `render` begins to return no frames."""
+        """The last frames, sent when `render` begins to return no frames."""
         ...
 
     def render(self) -> Frames:
@@ -47,7 +47,7 @@ class Hub(Protocol):
         ...
 
     async def render(self, render: Callable[[], T]) -> T:
-        """What `render` returns, in its turn among the views, so that requests leave as much time as streams do.
+        """The result of `render`, in its turn among the views, so that requests and streams share the rendering time.
 
         Raises Unavailable when too many requests wait, or the hub is closed.
         """

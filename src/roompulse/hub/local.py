@@ -20,7 +20,7 @@ _RETRY_AFTER = 10
 class LocalHub:
     """Implements `Hub`. A room without viewers costs one lookup in a dictionary per change.
 
-    `slowdown_frames` makes of the seconds between two pushes of a view (0: the push interval) what viewers are told.
+    `slowdown_frames` makes the frames for viewers from the seconds between two pushes of a view (0: the push interval).
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class LocalHub:
         self._slowdown_frames = slowdown_frames
         self._renderer = Renderer(push_interval, self._slowed)
         self._channels: dict[Hashable, Channel] = {}
-        # Channels by the room that they show; None: those that show all rooms.
+        # Channels by the room that they show; None: channels of all rooms.
         self._watching: defaultdict[str | None, set[Channel]] = defaultdict(set)
         self.closed = False
         self.viewers = 0

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 Deliver = Callable[[bytes], bool]
-"""Sends frames to the viewer; whether it accepts more now. If not, `Mailbox.ready` is called once it does."""
+"""Sends frames to the viewer; returns whether it accepts more. If not, `Mailbox.ready` is called once it does."""
 
 
 class Mailbox:
@@ -47,7 +47,7 @@ class Mailbox:
         return unread
 
     def ready(self) -> None:
-        """Continue to deliver: the viewer has read what it was sent."""
+        """Continue to deliver: the viewer has read all sent frames."""
         if not self._frames:
             self._ready = True
             return
@@ -57,7 +57,7 @@ class Mailbox:
             self._on_end()
 
     def close(self) -> None:
-        """Accept no more frames, so that slow viewers come to the end too."""
+        """Accept no more frames, so that slow viewers reach the end too."""
         self._closed = True
         if not self._frames:
             self._on_end()

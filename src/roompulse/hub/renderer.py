@@ -13,10 +13,10 @@ REST = 3
 """Seconds of rest for each second of rendering: all views together take at most a quarter of the time."""
 
 ADVANCE = 0.1
-"""Seconds of rest that may be owed when the next view is rendered, so that a few small views are rendered at once."""
+"""Seconds of rest that may be owed when the next view is rendered, so that a few small views need not wait."""
 
 LOOK_EVERY = 2.0
-"""Seconds between two looks at how late views are."""
+"""Seconds between two checks of how late views are."""
 
 MAX_WAITING = 100
 """Requests for pages that wait to be rendered."""
@@ -32,9 +32,9 @@ class Rendered(Protocol):
 
 
 class Renderer:
-    """The views that are due, and pages that are requested: of both the first, alternately.
+    """Due views and requested pages: the first of each, alternately.
 
-    Between two of them the event loop has a turn for everything else.
+    Between two of them the event loop runs other tasks.
 
     `on_slowdown` is called with the seconds between two pushes of a view, rounded, whenever that changes: 0 stands for
     `push_interval`, at which views are updated unless too many of them, or too costly ones, change.
@@ -60,7 +60,7 @@ class Renderer:
             self._look = _loop().call_later(LOOK_EVERY, self._look_back)
 
     async def render(self, render: Callable[[], T]) -> T:
-        """What `render` returns, once it is its turn; raises Unavailable where too many requests wait."""
+        """The result of `render`, in its turn; raises Unavailable where too many requests wait."""
         if len(self._requests) >= MAX_WAITING:
             raise Unavailable("too many pages wait to be rendered", retry_after=2)
         rendered: asyncio.Future[T] = _loop().create_future()

@@ -1,4 +1,4 @@
-"""What was counted from one point of a stream to a later one."""
+"""The change of counters from one point of a stream to a later one."""
 
 from msgspec import Struct
 
@@ -6,7 +6,7 @@ from roompulse.importing.recording import Point, Stats
 from roompulse.report.model import Direction
 
 LONGEST_GAP = 4
-"""Intervals between two points. What lies within a longer gap is not known, not even on average."""
+"""Intervals between two points. Changes within a longer gap are not known, not even on average."""
 
 COUNTERS: dict[Direction, tuple[str, str]] = {
     "send": ("packetsSent", "bytesSent"),
@@ -22,7 +22,7 @@ class Part(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """What came from one point to a later one."""
+    """The changes from one point to a later one."""
 
     part: Part
     before: Point
@@ -35,7 +35,7 @@ class Change(Struct, frozen=True):
         return seconds_of((self.before, self.after))
 
     def gain(self, counter: str) -> float | None:
-        """None if it is not known, or began anew in between."""
+        """None if it is not known, or was reset in between."""
         found = gain_of((self.before, self.after), counter)
         return None if found is None or found < 0 else found
 
@@ -57,7 +57,7 @@ def change_at(part: Part, direction: Direction, interval: int) -> Change | None:
     if points is None:
         return None
     packets, size = (gain_of(points, counter) for counter in COUNTERS[direction])
-    # Counters that go backwards began anew in between. A stream of which nothing comes is off, which is not bad.
+    # Counters that go backwards were reset in between. A stream without packets is off, which is not bad.
     if not packets or size is None or packets < 0 or size < 0:
         return None
     return Change(part, *points, packets, size)
@@ -87,6 +87,6 @@ def number_of(point: Point, member: str) -> float | None:
 
 
 def recent_at(stats: Stats | None, interval: int, member: str) -> float | None:
-    """The value at the end of an interval, of a while before where there is none."""
+    """The value at the end of an interval, or an earlier one where there is none."""
     points = (stats.points.get(interval - gap) for gap in range(LONGEST_GAP)) if stats else ()
     return next((value for point in points if point and (value := number_of(point, member)) is not None), None)

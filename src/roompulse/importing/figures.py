@@ -1,4 +1,4 @@
-"""How well the streams of a recording went: figures of what changed since the point before."""
+"""The figures of a recording's streams: computed from the change since the previous point."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -39,7 +39,7 @@ class Track(Struct, frozen=True):
     parts: list[Part]
 
     def at(self, interval: int) -> Stream | None:
-        """Its figures at the end of an interval; None where nothing came, or nothing is known of how much."""
+        """Its figures at the end of an interval; None without packets, or where their number is unknown."""
         changes = [change for part in self.parts if (change := change_at(part, self.direction, interval))]
         if self.media != "mic":
             changes = [change for change in changes if not _is_padding(change)]
@@ -53,7 +53,7 @@ class Track(Struct, frozen=True):
 
 
 def why_nothing(tracks: Iterable[Track]) -> str:
-    """Why there are no figures in any interval of these, for the operator."""
+    """The reason for the operator why no interval has figures."""
     lasting = [
         (points, track)
         for track in tracks
@@ -73,7 +73,7 @@ def why_nothing(tracks: Iterable[Track]) -> str:
 
 
 def _is_padding(change: Change) -> bool:
-    """Whether there was no picture in the packets, as of a paused sender: no frame, and none broken by loss."""
+    """Whether the packets had no picture, as from a paused sender: no frame, and none broken by loss."""
     if change.frames != 0:
         return False
     unbroken = change.gain("framesReceived") == 0 and not change.gain("packetsLost")
@@ -81,7 +81,7 @@ def _is_padding(change: Change) -> bool:
 
 
 def _video(track: Track, changes: Sequence[Change], bitrate: float) -> Video | None:
-    """None for a camera that was turned off, which goes on as black frames."""
+    """None for a camera that was turned off, which continues as black frames."""
     largest = max(changes, key=lambda change: number_of(change.after, "frameWidth") or 0)
     rate = _shown_per_second(track, largest)
     codec = _codec(track, largest)
@@ -123,7 +123,7 @@ _MORE_THAN_CAPTURED = 1.25
 
 
 def _is_steady(change: Change, rate: float) -> bool:
-    """Whether the picture neither came nor went meanwhile, as far as is known: such a rate is not a low one."""
+    """Whether the picture neither started nor ended in the interval, as far as known: else a low rate means nothing."""
     ends = [number_of(point, "framesPerSecond") for point in (change.before, change.after)]
     if change.gain("packetsLost"):
         return True
@@ -133,7 +133,7 @@ def _is_steady(change: Change, rate: float) -> bool:
 
 
 def _is_black(track: Track, change: Change, rate: float | None, codec: str | None) -> bool:
-    """Hardly any bits though finely quantised; where that is not known (Firefox), hardly any bits that are received."""
+    """Very few bits with a fine quantiser; where the quantiser is not known (Firefox), very few received bits."""
     size = (number_of(change.after, member) for member in ("frameWidth", "frameHeight"))
     area = prod(side or 0 for side in size)
     if not rate or not area or change.bytes * 8 / (rate * change.seconds) >= _EMPTY_FRAME + _EMPTY_PIXEL * area:
@@ -170,7 +170,7 @@ def _audio(track: Track, change: Change, bitrate: float) -> Audio:
 
 
 def _concealed(change: Change) -> float | None:
-    """Percent of the samples, without those of silence."""
+    """Percent of the samples, without silent ones."""
     samples, made_up = change.gain("totalSamplesReceived"), change.gain("concealedSamples")
     if not samples or made_up is None:
         return None
@@ -178,7 +178,7 @@ def _concealed(change: Change) -> float | None:
 
 
 def _network(track: Track, changes: Sequence[Change], interval: int) -> Network:
-    """Of what is sent, by the receiver's reports; the rtt of the path is known at both ends."""
+    """For sent streams, by the receiver's reports; the rtt of the path is known at both ends."""
     measured = [change.part.remote if track.direction == "send" else change.part.stats for change in changes]
     rtt = _largest(recent_at(stats, interval, "roundTripTime") for stats in measured)
     return Network(
@@ -202,7 +202,7 @@ def _lost_and_received(change: Change) -> tuple[float, float] | None:
     lost = gain_of((change.before, change.after), "packetsLost")
     if lost is None:
         return None
-    lost = max(0.0, lost)  # what was counted as lost may come after all
+    lost = max(0.0, lost)  # packets counted as lost may still arrive
     return lost, lost + change.packets
 
 
@@ -213,7 +213,7 @@ def _lost_and_sent(change: Change, interval: int) -> tuple[float, float] | None:
         sent = points_at(change.part.stats, recent)
         lost, packets = told and gain_of(told, "packetsLost"), sent and gain_of(sent, "packetsSent")
         if told and sent and lost is not None and packets:
-            # Its reports are not as far apart as the points that were taken here.
+            # Its reports are closer together than the points here.
             return max(0.0, lost) * seconds_of(sent) / seconds_of(told), packets
     return None
 

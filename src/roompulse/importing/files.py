@@ -10,15 +10,15 @@ from roompulse.importing.recording import Recording, Unusable
 from roompulse.importing.rtcstats import MAGIC, read_rtcstats
 
 MOST_BYTES = 256 * 2**20
-"""Of a file, once unpacked: more than an hour of a call of thirty, and what fits into memory a few times."""
+"""Of an unpacked file: more than an hour of a call of thirty, and fits into memory a few times."""
 
 _GZIP = b"\x1f\x8b"
 _START = 4096
-"""Bytes in which the first line of a dump ends, or is long enough to tell."""
+"""Bytes that contain the first line of a dump, or enough of it."""
 
 
 def read(path: Path) -> Recording:
-    """Raises Unusable: the file cannot be read, or is none of these."""
+    """Raises Unusable: the file cannot be read, or has another format."""
     data = _content(path)
     start = data[:_START].lstrip()
     if start.startswith((MAGIC, b"[")) or _is_about_lines(data):
@@ -31,7 +31,7 @@ def read(path: Path) -> Recording:
 
 
 def _is_about_lines(data: bytes) -> bool:
-    """Whether there is an object in the first line, and a list in the second: so rtcstats began earlier."""
+    """Whether the first line has an object, and the second a list, as in earlier formats of rtcstats."""
     end = data.find(b"\n") + 1
     return end > 0 and data.startswith(b"{") and data[end : end + 1] == b"["
 

@@ -24,7 +24,7 @@ Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class _Series(Struct, rename="camel"):
-    """One without values has no members at all."""
+    """A series without values has no members."""
 
     values: str = "[]"
     start_time: Moment | None = None
@@ -33,7 +33,7 @@ class _Series(Struct, rename="camel"):
 
 
 class _Update(Struct):
-    """`timestamp` is missing in older dumps, whose times are in words."""
+    """`timestamp` is missing in older dumps, whose times are texts."""
 
     type: str = ""
     value: Any = None
@@ -55,7 +55,7 @@ _decode_times = msgspec.json.Decoder(list[Milliseconds]).decode
 
 
 def read_internals(data: bytes) -> Recording:
-    """Raises Unusable: it is no such dump."""
+    """Raises Unusable: it is not such a dump."""
     try:
         dump = _decode_dump(data)
         return Recording(SOURCE, {name: _connection(one) for name, one in dump.connections.items()})
@@ -87,7 +87,7 @@ def _connection(one: _PeerConnection) -> Connection:
 
 
 class _Object(Struct, frozen=True):
-    """The series of a stats object: its values by member, and when they were asked for (Unix seconds)."""
+    """The series of a stats object: its values by member, and the times of the samples (Unix seconds)."""
 
     series: Mapping[str, _Series]
     values: Mapping[str, Sequence[Value | None]]
@@ -117,7 +117,7 @@ class _Object(Struct, frozen=True):
 
 
 def _steady(times: Sequence[float]) -> list[tuple[float, int]]:
-    """Times that go on where the clock went back, an INTERVAL later, with the number of such places before."""
+    """Times that continue an INTERVAL later where the clock went back, with the number of earlier such places."""
     placed: list[tuple[float, int]] = []
     shift, era, newest = 0.0, 0, float("-inf")
     for at in times:
@@ -144,7 +144,7 @@ _BEHIND = 10.0
 
 
 def _spread(members: Mapping[str, _Series], values: Mapping[str, Sequence[object]]) -> list[float]:
-    """When an object was asked for (Unix seconds), from the times of the first and the last value of the longest."""
+    """The times of an object's samples (Unix seconds), from the first and the last time of the longest series."""
     longest = max(values, key=lambda member: len(values[member]))
     span, steps = _span(members[longest]), len(values[longest]) - 1
     if span is None or span[1] < span[0]:
@@ -154,16 +154,16 @@ def _spread(members: Mapping[str, _Series], values: Mapping[str, Sequence[object
 
 
 def _begin(times: Sequence[float], series: _Series, count: int) -> int | None:
-    """Where among `times` the values of a member begin that had none at times, or that had none left before.
+    """The place in `times` where the values of an incomplete member begin.
 
-    None if they do not fit between their first and last time: some are missing within, and the rest has no time.
+    None if they do not fit between their first and last time: some are missing, so the times are unknown.
     """
     span = _span(series)
     if span is None or not 0 < count <= len(times):
         return None
     start, end = span
     near = max(_CUT, (times[-1] - times[0]) / len(times) / 2)
-    for place in range(len(times) - count, -1, -1):  # most often it is the first values that are missing
+    for place in range(len(times) - count, -1, -1):  # usually the first values are missing
         if abs(times[place] - start) <= near and abs(times[place + count - 1] - end) <= near:
             return place
     return None

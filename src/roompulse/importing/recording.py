@@ -1,4 +1,4 @@
-"""A recorded call in one shape, whichever program wrote it: what getStats() gave for each connection, thinned out.
+"""A recorded call in one shape for all formats: the results of getStats() for each connection, thinned out.
 
 Names of types and members are those of https://www.w3.org/TR/webrtc-stats/.
 """
@@ -19,7 +19,7 @@ MEMBERS = frozenset(
     qpSum roundTripTime scalabilityMode selected selectedCandidatePairId silentConcealedSamples ssrc
     totalFreezesDuration totalSamplesReceived trackId trackIdentifier transportId""".split()  # noqa: SIM905  (40 lines)
 )
-"""What an import reads; a dump has five times as much."""
+"""The members that an import reads; a dump has five times as many."""
 
 Value = str | int | float | bool
 
@@ -31,7 +31,7 @@ class Unusable(Exception):  # noqa: N818  (said of the file)
 class Point(Struct, frozen=True):
     """A stats object at a time (Unix seconds).
 
-    `era` counts how often the clock was set before: times of two eras have no distance that could be trusted.
+    `era` counts how often the clock was set before: distances of times in different eras are unknown.
     """
 
     at: float
@@ -54,15 +54,15 @@ class Stats(Struct):
             self.add(point.at + seconds, point.values, point.era)
 
     def last(self, member: str) -> Value | None:
-        """The newest value there is."""
+        """The newest known value."""
         return next((one.values[member] for one in reversed(self.points.values()) if member in one.values), None)
 
 
 class Connection(Struct):
-    """One RTCPeerConnection, with what descriptions say of its streams (importing/sdp.py).
+    """One RTCPeerConnection, with the streams in its descriptions (importing/sdp.py).
 
     `senders` has the ids of remote media streams by key, as each remote description or track gave them: (time, ids).
-    `sources` tells which SSRCs that are sent belong together. `ice` has each `iceConnectionState` and RESTARTED, after
+    `sources` groups the sent SSRCs that belong together. `ice` has each `iceConnectionState` and RESTARTED, after
     the time at which it began (Unix seconds).
     """
 
@@ -76,7 +76,7 @@ class Connection(Struct):
 
 
 class Recording(Struct, frozen=True):
-    """What one browser recorded; `source` takes the place of an SDK's version."""
+    """The recording of one browser; `source` is used as the SDK version."""
 
     source: str
     connections: dict[str, Connection]
@@ -85,7 +85,7 @@ class Recording(Struct, frozen=True):
 RESTARTED = "restarted"
 
 LEGACY = "legacy"
-"""The kind of the statistics of Chromium's own that came before the standard's: `googTrack`, `ssrc` and others."""
+"""The kind of Chromium's own statistics from before the standard: `googTrack`, `ssrc` and others."""
 
 _KINDS = {
     r"RTCInboundRTP|IT\d+[AV]\d": "inbound-rtp",

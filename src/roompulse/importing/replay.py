@@ -1,4 +1,4 @@
-"""What would have been live of a room, as the server takes it: its calls (with snapshots, events) and minutes."""
+"""A room as if it had been live on the server: its calls (with snapshots, events) and minutes."""
 
 from collections.abc import Iterable, Mapping
 from math import floor
@@ -30,7 +30,7 @@ class Past(Struct, frozen=True):
 
 
 def past_of(reports: Iterable[Received], settings: Settings) -> Past:
-    """Silence of LEAVE_AFTER ends a call. Reports come in the order of their receipt."""
+    """Silence of LEAVE_AFTER ends a call. Reports are in the order of receipt."""
     replay = _Replay(settings)
     for received in reports:
         replay.take(received)
@@ -56,7 +56,7 @@ class _Replay:
         self._looked = 0
         self._minutes: list[Minute] = []
         self._counted = 0
-        """Reports of the call until the last look."""
+        """Reports of the call until the last sample."""
 
     def take(self, received: Received) -> None:
         self._go_to(received.at)
@@ -78,7 +78,7 @@ class _Replay:
         return Past(self._calls, [_whole(minute.rollup()) for minute in self._minutes])
 
     def _go_to(self, at: float) -> None:
-        """Take the snapshots and looks that are due before `at`."""
+        """Take the snapshots and samples that are due before `at`."""
         interval = self._settings.snapshot_interval
         if self._room is None:
             self._taken, self._looked = floor(at / interval), floor(at / LOOK_EVERY)
@@ -99,7 +99,7 @@ class _Replay:
                 self._look(due, room)
 
     def _pass(self, now: float) -> None:
-        """Let happen what does without a report until now."""
+        """Apply the changes until now that need no report."""
         self._find_events(now)
         self._rooms.expire(now)
         self._find_events(now)
@@ -123,7 +123,7 @@ class _Replay:
             self._minutes[-1].look(room, int(due) // LOOK_EVERY % PARTS)
 
     def _note(self, room_id: str, room: LiveRoom | None, due: float) -> None:
-        """Count the users who are there, and keep the rows of those who are not any more."""
+        """Count the present users, and keep the rows of those who have left."""
         users = room.users if room else {}
         for user in users.values():
             if before := self._attendances.note(room_id, user, due, self._settings.snapshot_interval):

@@ -15,14 +15,14 @@ from roompulse.report.decode import decode_report
 from roompulse.report.model import MAX_EVENTS, Entry, Event, Received, Report, Stream
 
 Moment = tuple[int, float]
-"""An interval in which anything was measured, and when for the last time (Unix seconds)."""
+"""An interval with measurements, and the time of the last one (Unix seconds)."""
 
 Progress = Callable[[Sequence[Moment]], AbstractContextManager[Iterable[Moment]]]
-"""Shows how far the moments are that it lets through."""
+"""Shows the progress of the moments passing through."""
 
 
 def reports_of(recording: Recording, room_id: str, progress: Progress = nullcontext) -> list[Received]:
-    """Reports at the times of the recording, from the first one that has figures to the last one.
+    """Reports at the times of the recording, from the first with figures to the last.
 
     Raises Unusable: there are none.
     """
@@ -58,14 +58,14 @@ def _received(recording: Recording, room_id: str, tracks: list[Track], interval:
     entries = [Entry(user_id, some) for user_id, some in streams.items()]
     report = Report(LOCAL, room_id, recording.source, int(at), entries)
     try:
-        # The same check as of what is posted: what is stored has to be fit to be shown.
+        # The same check as for posted reports, so that stored reports can be shown.
         return Received(decode_report(msgspec.json.encode(report)), at)
     except BadRequest as error:
         raise Unusable(f"a figure makes no sense: {error.message}") from None
 
 
 def _ice_events(recording: Recording) -> list[tuple[float, Event]]:
-    """What went wrong with connections and was mended, by time (Unix seconds), in the words of the browser SDK."""
+    """Failures and recoveries of connections, by time (Unix seconds), in the words of the browser SDK."""
     found = []
     for connection in recording.connections.values():
         broken = False
@@ -86,7 +86,7 @@ _BAD, _GOOD = {"failed", "disconnected"}, {"connected", "completed"}
 
 
 def _with_events(reports: Iterable[Received], events: Sequence[tuple[float, Event]]) -> Iterator[Received]:
-    """Each event in the first report after it that may have one more."""
+    """Each event in the first following report with room for it."""
     waiting = deque(events)
     for received in reports:
         due: list[Event] = []

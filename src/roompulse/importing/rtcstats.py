@@ -1,6 +1,6 @@
 """Dumps of rtcstats: lines of JSON, each `[method, connection, value, …, time]`; Jitsi adds a sequence number.
 
-Formats 1 and 2 have absolute times (ms) and, in front, an object about the browser; `getstats` gives what changed.
+Formats 1 and 2 have absolute times (ms) and, in front, an object about the browser; `getstats` has the changes.
 Format 3 begins with `RTCStatsDump`, has times since the line before, short names, and null for objects that are gone;
 Chromium writes it too, with long names and all of each object.
 """
@@ -92,7 +92,7 @@ _NAMES = {
 
 
 def read_rtcstats(lines: Iterable[bytes]) -> Recording:
-    """Raises Unusable: they are no such dump."""
+    """Raises Unusable: they are not such a dump."""
     dump = _Dump()
     for number, line in enumerate(lines, start=1):
         if (text := line.strip()) and text != MAGIC:
@@ -124,7 +124,7 @@ class _Clock(Struct):
 
 
 _JITTER = 500
-"""Milliseconds by which what is written later may be from before."""
+"""Milliseconds by which a later entry may be earlier in time."""
 
 
 class _Dump:
@@ -134,7 +134,7 @@ class _Dump:
         self._known: dict[str, dict[str, dict[str, Any]]] = {}
         self._clocks: dict[str, _Clock] = {}
         self._time = 0.0
-        """Of the event before (ms), as the log has it."""
+        """The time of the previous event in the log (ms)."""
         self._shift = 0.0
         self._now = 0.0
 
@@ -167,7 +167,7 @@ class _Dump:
             self._connection(connection_id).sources |= sources_of(value)
 
     def _go_on(self) -> float:
-        """To the time of this event, which is later than those before even where the clock was set."""
+        """To the time of this event, which is later than all previous ones even where the clock was set."""
         now = self._time + self._shift
         if now < self._now - _JITTER:
             whole = 1000 * INTERVAL * (1 + ceil((self._now - now) / 1000 / INTERVAL))
@@ -194,7 +194,7 @@ class _Dump:
         if shown := _shown_by(delta):
             clock.read(shown, now)
         at = shown + clock.lag if shown else now
-        # What format 3 does not mention is as it was; in the others it may as well be gone.
+        # In format 3 an object that is not mentioned is unchanged; in the others it may be gone.
         times = dict.fromkeys(known, at) if "t" in delta else {}
         for stats_id, changed in delta.items():
             if isinstance(changed, dict):
@@ -222,7 +222,7 @@ def _time_of(event: list[Any]) -> float:
 
 
 def _shown_by(delta: dict[str, Any]) -> float | None:
-    """What the clock of getStats() showed: the newest of its objects where that is not said of all."""
+    """The time of getStats(): that of the newest object where there is none for all."""
     if (time := _time(delta.get("t", delta.get("timestamp")))) is not None:
         return time
     own = (_time(changed.get("timestamp")) for changed in delta.values() if isinstance(changed, dict))
@@ -230,7 +230,7 @@ def _shown_by(delta: dict[str, Any]) -> float | None:
 
 
 def _long(changed: dict[str, Any]) -> dict[str, Value]:
-    """What changed of an object, by names in full; an import looks at none of its lists and objects."""
+    """The changed members of an object, by full names; an import ignores its lists and objects."""
     values = {_NAMES.get(name, name): value for name, value in changed.items() if isinstance(value, Value)}
     if "type" in values:
         values["type"] = _TYPES.get(values["type"], values["type"])
@@ -238,5 +238,5 @@ def _long(changed: dict[str, Any]) -> dict[str, Value]:
 
 
 def _time(value: object) -> float | None:
-    """A time in milliseconds if it is one: 0 stands for that of the others, and some are in words."""
+    """A time in milliseconds, or None: 0 means the time of the others, and some are texts."""
     return value if isinstance(value, int | float) and MILLISECONDS_FROM <= value <= MAX_TIME else None

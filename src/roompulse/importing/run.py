@@ -27,7 +27,7 @@ _SUFFIXES = {".gz", ".json", ".jsonl", ".txt"}
 
 
 class Imported(Struct, frozen=True):
-    """What became of a file; times are Unix seconds, `recorded_at` is when the call really began."""
+    """The result for a file; times are Unix seconds, `recorded_at` is when the call really began."""
 
     wanted: str
     room_id: str
@@ -62,7 +62,7 @@ async def import_file(path: Path, room_id: str, settings: Settings, clock: Clock
         recordings = SqlRecordings(database)
         try:
             free = await _free_name(recordings, room_id)
-            # Earlier by LEAVE_AFTER, lest a server that starts now takes the room for one that is live.
+            # Earlier by LEAVE_AFTER, so that for a server that starts now the room is not live.
             reports = _moved(recorded, free, ends_at=clock() - settings.leave_after)
             past = past_of(reports, settings)
             await recordings.add(free, past.calls, partial(put, minutes=past.minutes, same_moments=True))
@@ -80,7 +80,7 @@ async def import_file(path: Path, room_id: str, settings: Settings, clock: Clock
 
 
 def room_of(path: Path) -> str:
-    """The name that a file gives its room."""
+    """The name of the room of a file."""
     name = path.name
     while Path(name).suffix in _SUFFIXES:
         name = Path(name).stem

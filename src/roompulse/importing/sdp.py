@@ -1,4 +1,4 @@
-"""What descriptions of a session say about its streams, by the keys under which statistics know a stream.
+"""The streams in session descriptions, by the keys that statistics use for a stream.
 
 A key is `mid:` with the place in the description, `ssrc:` with the number of the stream, or `track:` with the id of its
 track.
@@ -12,7 +12,7 @@ import msgspec
 from roompulse.importing.recording import Stats
 
 _PLACEHOLDERS = {"-", "mixedmslabel"}
-"""`-` stands for a track without a stream, Jitsi's name for what no participant sends."""
+"""`-` is a track without a stream, the other Jitsi's name for streams that no participant sends."""
 
 
 def senders_of(description: object) -> dict[str, str]:
@@ -32,7 +32,7 @@ def senders_of(description: object) -> dict[str, str]:
 
 
 def sources_of(description: object) -> dict[str, str]:
-    """What the SSRCs of a local description are of: the layers of one simulcast camera are of the same."""
+    """The source of each SSRC in a local description: the layers of one simulcast camera have the same."""
     sources = {}
     for section in _sections(description):
         streams, mid = _streams_of(section), _mid_of(section)
@@ -54,9 +54,9 @@ def sender_of_track(event: object) -> dict[str, str]:
 
 
 def keys_of(stats: Stats, tracks: Mapping[str, Stats]) -> Iterator[str]:
-    """Under which keys descriptions may have a stream, the surest first. `tracks` are the objects of old browsers."""
+    """The possible keys of a stream in descriptions, the surest first. `tracks` are the objects of old browsers."""
     track = tracks.get(str(stats.last("trackId")), stats).last("trackIdentifier")
-    # chrome://webrtc-internals makes numbers of all that look like one.
+    # chrome://webrtc-internals converts all texts that look like numbers.
     for kind, value in (("ssrc", stats.last("ssrc")), ("mid", stats.last("mid")), ("track", track)):
         if value is not None:
             yield f"{kind}:{value}"

@@ -1,4 +1,4 @@
-"""Which streams a recording has, and whose they are."""
+"""The streams of a recording, and their senders."""
 
 from collections import Counter
 
@@ -33,7 +33,7 @@ def tracks_of(recording: Recording) -> list[Track]:
 
 
 def _remotes(connection: Connection) -> dict[object, Stats]:
-    """Receivers' reports by the id of what they are about, and by its SSRC."""
+    """Receivers' reports by the id of their stream, and by its SSRC."""
     remotes: dict[object, Stats] = {}
     for remote in connection.of_kind(_REMOTE).values():
         remotes[remote.last("localId")] = remote
@@ -52,9 +52,9 @@ def _media(stats_id: str, stats: Stats) -> Media | None:
 
 
 def _line(connection: Connection, stats_id: str, stats: Stats) -> str:
-    """What the parts of one stream have in common.
+    """The key shared by the parts of one stream.
 
-    Where nothing tells, what one connection sends of a kind is one stream: the layers of a simulcast camera in Firefox.
+    Without other data, all that a connection sends of a kind is one stream: simulcast layers in Firefox.
     """
     known = [stats.last("mid"), stats.last("mediaSourceId"), stats.last("trackId")]
     if stats.kind == "outbound-rtp":

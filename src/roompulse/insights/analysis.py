@@ -1,4 +1,4 @@
-"""Groups in figures, compared with each other or with an earlier time, and what is found to be worse."""
+"""Figures of groups, compared with each other or with an earlier time, and findings of worse groups."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from roompulse.insights.model import Against, Group, Insights, Scores, TopTerm, 
 from roompulse.insights.significance import Sample, is_significant, others_of, sample_of
 
 WORTH_SAYING = 2.0
-"""Percentage points by which a group must be worse to be found: of many users, any difference is significant."""
+"""Percentage points by which a group must be worse to be found: with many users, any difference is significant."""
 
 _MOST_TERMS = 3
 
@@ -83,7 +83,7 @@ def _percent(share: float) -> float:
 def findings_of(tables: Iterable[Insights], against: str = "of the others") -> list[Finding]:
     """All groups that are significantly worse, those with the most additional poor user-minutes first.
 
-    `against` says what they are compared with. Directions are not among them: all users have both.
+    `against` names the baseline. Directions are not among them: all users have both.
     """
     found = [
         Finding(table.by, group, sentence(table.by, group, against))
@@ -111,12 +111,12 @@ def sentence(by: str, group: Group, against: str) -> str:
 
 
 def _whole(percent: float | None) -> str:
-    """A share in as few digits as tell it from none and from all."""
+    """A share in the fewest digits that distinguish it from none and from all."""
     percent = percent or 0.0
     digits = 0 if percent in (0, 100) or 1 <= percent <= 99 else 1
     return f"{percent:.{digits}f} %"
 
 
 def tables_of(minutes: Sequence[Mapping[str, Cells]]) -> dict[str, Cells]:
-    """The cells of all dimensions of several minutes, put together."""
+    """The cells of all dimensions of several minutes, merged."""
     return {by: merged(one[by] for one in minutes if by in one) for by in {by: 0 for one in minutes for by in one}}

@@ -1,4 +1,4 @@
-"""What is kept of the users of one value, for a minute or for many: everything in it can be added up."""
+"""The stored counts of the users of one value, for a minute or for many: all of them can be added up."""
 
 import zlib
 from collections.abc import Iterable, Mapping
@@ -16,10 +16,10 @@ MOST_VALUES = 100
 """Values of a dimension that are kept; users with any other are together in REST."""
 
 REST = ""
-"""Stands for all other values: none is empty."""
+"""Stands for all other values: no value is empty."""
 
 CLUSTERS = 64
-"""Users are put into so many clusters by their hash, the same in every minute; what differs between clusters tells how
+"""Users are put into so many clusters by their hash, the same in every minute; the variance between clusters shows how
 much is chance (significance.py)."""
 
 _BINS_PER_POINT = 20
@@ -32,7 +32,7 @@ Look = tuple[float, TermName | None]
 
 
 class Cell(Struct, array_like=True):
-    """Counts of looks: by level, by score, by costliest term of those that are not good, and by cluster of users."""
+    """Counts of samples: by level, by score, by costliest term of those that are not good, and by cluster of users."""
 
     levels: list[int] = field(default_factory=lambda: [0] * len(RATED))
     scores: list[int] = field(default_factory=lambda: [0] * _BINS)
@@ -64,11 +64,11 @@ class Cell(Struct, array_like=True):
 
     @property
     def count(self) -> int:
-        """Looks at users whose level was known."""
+        """Samples of users whose level was known."""
         return sum(self.levels)
 
     def score_at(self, percent: float) -> float:
-        """A percentile by nearest rank, as the middle of its bin; of a cell that is not empty."""
+        """A percentile by nearest rank, as the middle of its bin; for a non-empty cell."""
         wanted = max(1, ceil(percent / 100 * self.count))
         place = 0
         for place, count in enumerate(self.scores):  # noqa: B007  (the bin that is reached)
@@ -87,7 +87,7 @@ def _bin_of(score: float) -> int:
 
 
 def merged(many: Iterable[Mapping[str, Cell]]) -> Cells:
-    """All of them together, which may share cells with the first ones that have them."""
+    """All of them merged; cells may be shared with the first ones that have them."""
     cells: Cells = {}
     for one in many:
         add_to(cells, one)
@@ -104,7 +104,7 @@ def add_to(cells: Cells, more: Mapping[str, Cell]) -> None:
 
 
 def cut(cells: Cells, most: int = MOST_VALUES) -> Cells:
-    """The values with the most looks, and the others in REST."""
+    """The values with the most samples, and the others in REST."""
     named = sorted((value for value in cells if value != REST), key=lambda value: (-cells[value].count, value))
     kept = {value: cells[value] for value in named[:most]}
     rest = [cells[value] for value in named[most:]]

@@ -1,6 +1,6 @@
-"""Looks at live users, each once a minute, and what a minute of looks comes to.
+"""Samples live users, each once a minute, and sums up the samples of a minute.
 
-A look counts a minute of a user at the level that it has at that moment, if that is known. For the dimensions of
+A sample counts a minute of a user at the level that it has at that moment, if that is known. For the dimensions of
 streams, `video_codec`, `audio_codec` and `direction`, it is the level of the user's worst stream of that kind.
 """
 
@@ -23,7 +23,7 @@ MOST_LABELS = 50
 """Keys of labels in a minute; users with more of them are in the dimensions of the first ones."""
 
 EXAMPLES = 10
-"""Users with the most poor looks whose ids are kept of each value."""
+"""Users with the most poor samples whose ids are kept for each value."""
 
 _USERS_AT_ONCE = 100
 """A few milliseconds."""
@@ -33,7 +33,7 @@ Trait = tuple[str, str]
 
 
 class Totals(Struct):
-    """The whole server: sums over `looks` of what there was at each. `reports` is reports per second."""
+    """The whole server: sums over `looks` samples. `reports` is reports per second."""
 
     looks: int = 0
     rooms: int = 0
@@ -45,7 +45,7 @@ class Totals(Struct):
 
 
 class Example(Struct, frozen=True):
-    """A user that was poor in `poor` looks, with what it is grouped by."""
+    """A user that was poor in `poor` samples, with its groups."""
 
     room_id: str
     user_id: str
@@ -54,7 +54,7 @@ class Example(Struct, frozen=True):
 
 
 class _Seen(Struct):
-    """One user of one room: what it is grouped by as a whole, how it was, and how its streams of each kind were."""
+    """One user of one room: its groups as a whole, its rating, and the ratings of its streams of each kind."""
 
     traits: list[Trait]
     look: Look
@@ -70,12 +70,12 @@ class Minute:
         self._seen: dict[tuple[str, str], _Seen] = {}
 
     def begin_look(self, reports: float) -> None:
-        """Begin to look at all rooms; there are so many `reports` per second now."""
+        """Begin to sample all rooms; there are so many `reports` per second now."""
         self.totals.looks += 1
         self.totals.reports += reports
 
     def look(self, room: LiveRoom, part: int) -> None:
-        """Note how a room is now, and how those of its users are that are in this one of PARTS."""
+        """Sample a room, and its users in this one of PARTS."""
         totals, quality = self.totals, room.summary().aggregate.quality
         totals.rooms += 1
         totals.good += quality.good
@@ -87,12 +87,12 @@ class Minute:
                 self._seen[room.room_id, user_id] = _look_at(user)
 
     def forget(self, subject: Subject) -> None:
-        """Drop those who are to be erased."""
-        # In a dictionary of its own, as `rollup` may be going through this one.
+        """Drop erased users."""
+        # In a new dictionary, as `rollup` may be iterating over this one.
         self._seen = {ids: seen for ids, seen in self._seen.items() if not subject.covers(*ids)}
 
     def rollup(self) -> Steps["Rollup"]:
-        """Put all users together, a few with each step."""
+        """Merge all users, a few with each step."""
         rollup = Rollup(self.start, self.totals)
         for count, ((room_id, user_id), seen) in enumerate(self._seen.items(), start=1):
             rollup.add(room_id, user_id, seen)
@@ -103,7 +103,7 @@ class Minute:
 
 
 class Rollup:
-    """A minute as it is kept: the cells of each dimension, the totals, and examples of users who were poor."""
+    """A minute as it is stored: the cells of each dimension, the totals, and examples of poor users."""
 
     def __init__(self, start: int, totals: Totals) -> None:
         self.start = start
@@ -136,18 +136,18 @@ class Rollup:
         cell.add(user, look)
 
     def forget(self, subject: Subject) -> None:
-        """Drop the ids of those who are to be erased; they stay counted."""
+        """Drop the ids of erased users; they stay counted."""
         self.examples = [one for one in self.examples if not subject.covers(one.room_id, one.user_id)]
 
     def finish(self) -> None:
-        """Keep no more than there is room for."""
+        """Trim to the bounds."""
         self.cells = {by: cut(cells) for by, cells in self.cells.items()}
         self.examples = pick(self.examples)
 
 
 def pick(examples: Iterable[Example]) -> list[Example]:
-    """Those who are among the EXAMPLES worst of any of their traits."""
-    # Of equal ones always the same, so that those of a minute are those of the next.
+    """Users among the EXAMPLES worst of any of their traits."""
+    # Among equal ones always the same, so that they stay the same from minute to minute.
     worst_first = sorted(examples, key=lambda one: (-one.poor, hash_of(one.user_id)))
     counts: Counter[Trait] = Counter()
     picked = []
@@ -159,9 +159,9 @@ def pick(examples: Iterable[Example]) -> list[Example]:
 
 
 def _traits(user: LiveUser) -> Iterator[Trait]:
-    """The values that a user has as a whole."""
+    """The values of a user as a whole."""
     given, own = user.given, user.by_itself
-    # Of one who does not report itself it is that of whoever reports about it.
+    # For a user that does not report itself it is its reporter's version.
     values: list[tuple[str, str | None]] = [("sdk_version", own[0] if own else user.metrics().sdk_version)]
     if device := given.device:
         values += [("browser", device.browser), ("os", device.os), ("device", device.type)]

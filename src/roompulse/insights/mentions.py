@@ -1,4 +1,4 @@
-"""Values of insights in which a user that is erased is mentioned: labels and versions, which may be any text."""
+"""Values of insights that mention an erased user: labels and versions, which may be any text."""
 
 from functools import partial
 
@@ -15,14 +15,14 @@ _VERSION = "sdk_version"
 
 
 async def erase_mentions(database: Database, subject: Subject) -> None:
-    """Replace them, in steps beside the ingest; what they stand for is counted on. Raises StoreError."""
+    """Replace them, in steps beside the ingest; their counts stay. Raises StoreError."""
     if subject.user_id is not None:
         await in_steps(database, rollups, partial(_scrub_rollups, subject=subject))
         await in_steps(database, rollup_users, partial(_scrub_examples, subject=subject))
 
 
 def _scrub_rollups(connection: Connection, *, subject: Subject, start: int, end: int) -> int:
-    """Values, which are counted on."""
+    """Values, whose counts stay."""
     within = rollups.c.id.between(start, end), rollups.c.dimension.like("label:%") | (rollups.c.dimension == _VERSION)
     for row in connection.execute(select(rollups).where(*within)).all():
         cells = unpack(row.cells)
@@ -36,7 +36,7 @@ def _scrub_rollups(connection: Connection, *, subject: Subject, start: int, end:
 
 
 def _scrub_examples(connection: Connection, *, subject: Subject, start: int, end: int) -> int:
-    """The same of others, by whom insights are exemplified."""
+    """The same for other users who are examples of a group."""
     columns = select(rollup_users.c.id, rollup_users.c.traits)
     for row in connection.execute(of_others(columns, rollup_users, subject, start, end)).all():
         before = msgspec.json.decode(row.traits)

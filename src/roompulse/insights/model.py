@@ -1,4 +1,4 @@
-"""What insights are asked for, and answered with. Times are Unix seconds; shares are percent."""
+"""Queries and answers of insights. Times are Unix seconds; shares are percent."""
 
 from typing import Literal, get_args
 
@@ -9,7 +9,7 @@ from roompulse.report.ids import label_fault
 from roompulse.store.schema import MINUTE
 
 LOOK_EVERY = 10
-"""Seconds between two looks, on the wall-clock grid: each is at one of PARTS of the users, so at each once a minute."""
+"""Seconds between two samples, on the wall-clock grid: each is of one of PARTS of the users, so each once a minute."""
 
 PARTS = MINUTE // LOOK_EVERY
 """Of the users, by their ids."""
@@ -28,7 +28,7 @@ Dimension = Literal[
 ]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 LABEL = "label:"
-"""What the dimension of a label begins with, followed by its key."""
+"""The prefix of a label's dimension, followed by its key."""
 
 WORDS: dict[str, str] = {
     "sdk_version": "SDK version",
@@ -62,7 +62,7 @@ class Span(Struct, frozen=True):
     end: float
 
     def before(self) -> "Span":
-        """The time before, of the same length."""
+        """The previous range of the same length."""
         return Span(max(0.0, 2 * self.start - self.end), self.start)
 
 
@@ -103,7 +103,7 @@ class Group(Struct, frozen=True):
     users: int
     """Users."""
     user_minutes: int
-    """Minutes that its users were there, added up."""
+    """Sum of the minutes of its users."""
     good: float | None
     """% of its user-minutes; None where there are none."""
     fair: float | None
@@ -113,7 +113,7 @@ class Group(Struct, frozen=True):
     score: Scores | None
     """Of its user-minutes; None without a score."""
     top_terms: list[TopTerm]
-    """What cost the most, the most frequent first."""
+    """The costliest terms, the most frequent first."""
     against: Against | None
     """Compared with all others, or with its own earlier time; None where there is nothing to compare with."""
 
@@ -124,9 +124,9 @@ class Insights(Struct, frozen=True):
     by: str
     """What users are grouped by."""
     groups: list[Group]
-    """Those with the most user-minutes, the largest first."""
+    """The groups with the most user-minutes, the largest first."""
     rest: Group
-    """All values that are not among them."""
+    """All other values."""
 
 
 class TrendPoint(Struct, frozen=True):

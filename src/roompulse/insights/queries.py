@@ -34,7 +34,7 @@ def insights(rollups: SqlRollups, query: InsightsQuery) -> Steps[Insights]:
 
 
 def all_insights(rollups: SqlRollups, span: Span, earlier: Span | None) -> Steps[list[Insights]]:
-    """The groups of all dimensions that there are."""
+    """The groups of all existing dimensions."""
     tables = yield from rollups.tables(span)
     if earlier is None:
         return compared(tables)

@@ -1,4 +1,4 @@
-"""Records rollups: looks at all live users on the wall-clock grid, and saves each minute once it has ended."""
+"""Records rollups: samples all live users on the wall-clock grid, and saves each minute once it has ended."""
 
 import asyncio
 import logging
@@ -26,17 +26,17 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 RECENT = 15
-"""Minutes of the present as pages show it; they are in memory, with as many before them to compare with."""
+"""Minutes of the live page; they are in memory, with as many before them to compare with."""
 
 _UNSAVED = 60
 """Minutes that wait while the database cannot be written; then the oldest are lost."""
 
 _USERS_AT_ONCE = 500
-"""Some milliseconds; then other tasks run."""
+"""Users sampled in some milliseconds, before other tasks run."""
 
 
 class RollupRecorder:
-    """`rate` is how many reports per second there are now; `saved` is called after each minute, whoever recorded it."""
+    """`rate` is how many reports per second there are now; `saved` is called after each minute of any process."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class RollupRecorder:
         """Grows with each minute that is recorded."""
 
     async def load(self, newest_report: float | None) -> None:
-        """Go on after a restart, where `newest_report` (Unix seconds) is stored; or with what another worker records.
+        """Continue after a restart, where `newest_report` (Unix seconds) is stored, or with another worker's minutes.
 
         Raises StoreError.
         """
@@ -91,7 +91,7 @@ class RollupRecorder:
                 await attempt(due)
 
     async def look(self, at: float) -> None:
-        """Look at all live users, and save the minute before if one has begun; raises StoreError."""
+        """Sample all live users, and save the previous minute if a new one has begun; raises StoreError."""
         start = int(at // MINUTE * MINUTE)
         if self._minute is None or self._minute.start != start:
             self._end_minute()
@@ -101,6 +101,8 @@ class RollupRecorder:
         part = int(at) // LOOK_EVERY % PARTS
         for room_id in self._rooms.ids():
             if room := self._rooms.get(room_id):
+                for _ in room.steps():
+                    await asyncio.sleep(0)
                 minute.look(room, part)
                 users += len(room.users)
             if users >= _USERS_AT_ONCE:
@@ -109,14 +111,14 @@ class RollupRecorder:
         await self._save()
 
     def forget(self, subject: Subject) -> None:
-        """Drop what is to be erased of the minutes that are not saved yet."""
+        """Drop an erased subject from the minutes that are not saved yet."""
         for minute in (*self._ended, *([self._minute] if self._minute else ())):
             minute.forget(subject)
         for rollup in self._unsaved:
             rollup.forget(subject)
 
     async def close(self) -> None:
-        """Save the minute under way."""
+        """Save the current minute."""
         self._end_minute()
         await Attempts(self._save, "the last minute of insights could not be saved")()
 
@@ -133,7 +135,7 @@ class RollupRecorder:
             self._recent.append((rollup.start, {by: pack(cells) for by, cells in rollup.cells.items()}))
             self._has_recorded()
         if self._unsaved:
-            # A write that is under way when the server ends is done all the same: it must not come twice.
+            # A write that is running when the server stops is still completed: it must not be repeated.
             minutes = list(self._unsaved)
             self._unsaved.clear()
             try:
@@ -160,7 +162,7 @@ class RollupRecorder:
 
 
 async def _unhurried(steps: Steps[T]) -> T:
-    """What the steps return; other tasks run between them."""
+    """The result of the steps; other tasks run between them."""
     while True:
         try:
             next(steps)

@@ -1,11 +1,12 @@
 """Whether a group has more poor user-minutes than others by more than chance.
 
-The minutes of one user are no independent trials, so users are what is drawn. They are in CLUSTERS clusters by a hash
-of their id, in every minute the same; the method of random groups (Wolter: "Introduction to Variance Estimation", 2007,
-chapter 2) takes the variance of a difference of shares from how these clusters differ. The test compares all clusters
-with the share that both sides would have if there were no difference, which makes it a robust score test: it rejects
-seldom enough in small samples, where a Wald test does not (Guo, Pan, Connett, Hannan, French: "Small-sample performance
-of the robust score test and its modifications in generalized estimating equations", Statistics in Medicine 24, 2005).
+The minutes of one user are no independent trials, so users are the sampling units. CLUSTERS clusters are formed by a
+hash of their id, in every minute the same; the method of random groups (Wolter: "Introduction to Variance
+Estimation", 2007, chapter 2) takes the variance of a difference of shares from how these clusters differ. The test
+compares all clusters with the share that both sides would have if there were no difference, which makes it a robust
+score test: it rejects seldom enough in small samples, where a Wald test does not (Guo, Pan, Connett, Hannan, French:
+"Small-sample performance of the robust score test and its modifications in generalized estimating equations",
+Statistics in Medicine 24, 2005).
 Its statistic is never above the square root of the number of clusters that have users, so few users are never
 significant. Where few users of many are poor, a group may have none of them by chance, and its own clusters then seem
 not to differ: so the variance is at least that of both sides together, by their design effect (Rao, Scott: "A simple
@@ -23,11 +24,11 @@ ERROR = 0.001
 """Chance that any of the groups which are compared at once is called significant although all are equal."""
 
 FEWEST_USERS = 10
-"""Users that a group, and what it is compared with, must have."""
+"""Users that a group and its baseline must have."""
 
 
 class Sample(Struct, frozen=True):
-    """Looks, and those of them that were poor, in each cluster, and how many users there are."""
+    """Samples, poor samples in each cluster, and the number of users."""
 
     looks: list[int]
     poor: list[int]
@@ -35,7 +36,7 @@ class Sample(Struct, frozen=True):
 
     @property
     def share(self) -> float | None:
-        """The share that is poor, from 0 to 1; None without a look."""
+        """The share that is poor, from 0 to 1; None without a sample."""
         return sum(self.poor) / sum(self.looks) if any(self.looks) else None
 
 
@@ -44,7 +45,7 @@ def sample_of(cell: Cell) -> Sample:
 
 
 def others_of(total: Sample, part: Sample) -> Sample:
-    """All but a part of them. There are at least so many users: some may be in both."""
+    """All but a part of them. The number of users is a lower bound: some may be in both."""
     return Sample(
         [all_ - mine for all_, mine in zip(total.looks, part.looks, strict=True)],
         [all_ - mine for all_, mine in zip(total.poor, part.poor, strict=True)],
@@ -53,7 +54,7 @@ def others_of(total: Sample, part: Sample) -> Sample:
 
 
 def p_value(one: Sample, other: Sample) -> float:
-    """Two-sided; both have looks."""
+    """Two-sided; both have samples."""
     looks, other_looks = sum(one.looks), sum(other.looks)
     all_looks = looks + other_looks
     common = (sum(one.poor) + sum(other.poor)) / all_looks

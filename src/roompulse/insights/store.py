@@ -17,7 +17,7 @@ from roompulse.store.engine import Database
 from roompulse.store.schema import HOUR, MINUTE, rollup_users, rollups, trends
 
 _HOURS_AT_ONCE = 24
-"""Rollups that are read in one step; of minutes it is those of an hour."""
+"""Rollups read in one step; an hour of minutes."""
 
 _TRAITS = msgspec.json.Decoder(list[Trait])
 
@@ -46,7 +46,7 @@ class SqlRollups:
         self._fetch = database.fetch
 
     async def add(self, minutes: Sequence[Rollup], starts: int = 0) -> None:
-        """Save minutes, each added to what is stored of it; `starts` is how often the server started in the first."""
+        """Save minutes, each added to its stored counts; `starts` is how often the server started in the first."""
 
         def save(connection: Connection) -> None:
             put(connection, minutes, same_moments=False)
@@ -94,7 +94,7 @@ class SqlRollups:
         return [(Example(*key, count, [trait]), worst[key][1]) for key, count in poor.most_common()]
 
     def trends(self, span: Span, step: int) -> Steps[list[TrendPoint]]:
-        """Means of each step, by time; a step in which the server did not run is not among them."""
+        """Means of each step, by time, without steps in which the server did not run."""
         begins = (trends.c.start // step * step).label("begins")  # `start` would be the column
         looks = func.sum(trends.c.looks)
         means = [(func.sum(trends.c[name]) * 1.0 / looks).label(name) for name in _SUMS]
@@ -109,12 +109,12 @@ class SqlRollups:
         return [row.start for row in rows]
 
     def kept(self, span: Span) -> Span:
-        """The part of a range that minutes are stored of; empty where there are none."""
+        """The part of a range with stored minutes; empty where there are none."""
         ((first, last),) = self._fetch(select(func.min(trends.c.start), func.max(trends.c.start)).where(_within(span)))
         return Span(0, 0) if first is None else Span(first, min(span.end, last + MINUTE))
 
     def stretches(self, span: Span) -> list[Stretch]:
-        """The parts of a range: hours where they are put together, else the minutes of an hour."""
+        """The parts of a range: merged hours, else the minutes of an hour."""
         start, end = -(-round(span.start) // MINUTE) * MINUTE, round(span.end)
         hours = select(_HOUR).distinct().where(_within(span)).order_by(_HOUR)
         whole = select(rollups.c.start).distinct().where(Stretch(HOUR, start, end - HOUR + 1).of(rollups))
@@ -131,7 +131,7 @@ class SqlRollups:
         return found
 
     def hours_to_roll(self, now: float) -> Steps[list[int]]:
-        """Hours that have ended whose minutes are not put together yet."""
+        """Ended hours whose minutes are not merged yet."""
         yield from ()
         hours = select(_HOUR).distinct().where(trends.c.start < now // HOUR * HOUR).subquery()
         started, span = rollups.c.start, rollups.c.span
@@ -140,7 +140,7 @@ class SqlRollups:
         return [row.hour for row in self._fetch(select(hours.c.hour).where(minutes, ~done))]
 
     def rolled(self, hour: int) -> Steps[tuple[dict[str, Cells], list[Example]]]:
-        """The minutes of an hour put together."""
+        """The merged minutes of an hour."""
         cells: dict[str, Cells] = {}
         for start in range(hour, hour + HOUR, 10 * MINUTE):
             _merge(cells, self._fetch(_cells(Stretch(MINUTE, start, start + 10 * MINUTE))))
@@ -157,16 +157,16 @@ class SqlRollups:
 
 
 def put(connection: Connection, minutes: Iterable[Rollup], *, same_moments: bool) -> None:
-    """Add minutes to what is stored of them, in the transaction of this connection.
+    """Add minutes to their stored counts, in the transaction of this connection.
 
-    `same_moments` says that these rooms were looked at when the others of a minute were, as for an import; otherwise
+    `same_moments` says that these rooms were sampled together with the others of a minute, as for an import; otherwise
     the server had ended in between.
     """
     for minute in minutes:
         stretch = Stretch(MINUTE, minute.start, minute.start + MINUTE)
         cells: dict[str, Cells] = {}
         _merge(cells, connection.execute(_cells(stretch)))
-        for by, some in minute.cells.items():  # which stay as they are, in case this has to be done again
+        for by, some in minute.cells.items():  # which stay unchanged, in case this has to be repeated
             add_to(cells.setdefault(by, {}), some)
         cells = {by: cut(some) for by, some in cells.items()}
         known = connection.execute(select(rollup_users).where(stretch.of(rollup_users))).all()

@@ -1,4 +1,4 @@
-"""How many different users there are in minutes that are put together: counted exactly while they are few.
+"""The number of different users in merged minutes: counted exactly while they are few.
 
 Beyond EXACT they are estimated by HyperLogLog (Flajolet, Fusy, Gandouet, Meunier: "HyperLogLog", 2007), with linear
 counting where it is better, to about 3 %. Neither form has the id of a user.
@@ -19,12 +19,12 @@ _BYTES = _REGISTERS * (_RANK_BITS + 2) // 8
 
 
 def hash_of(user_id: str) -> int:
-    """32 bits that depend on the id alone, so that a user is the same one in every minute and process."""
+    """32 bits that depend only on the id, so that a user has the same in every minute and process."""
     return int.from_bytes(blake2b(user_id.encode(), digest_size=4).digest())
 
 
 class UserCount(Struct, array_like=True):
-    """The hashes of users while there are at most EXACT, then which ranks were seen in each register, as bits.
+    """The hashes of users while there are at most EXACT, then the ranks seen in each register, as bits.
 
     A register's value is the highest of its ranks. Kept in this way, two are merged by one operation.
     """

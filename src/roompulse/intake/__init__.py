@@ -1,1 +1,1 @@
-"""What comes in: how many reports, and what is odd about them. Without any I/O."""
+"""Incoming reports: how many, and what is wrong with them. Without any I/O."""

@@ -26,7 +26,7 @@ _FEW_LATE = 0.05
 """The share of late reports that is normal: devices that were offline, and clocks that are slow."""
 
 MOST_SAME_IDS = 20
-"""Users of a version as whom two SDKs report: the newest of them."""
+"""The newest users of a version under whose id two SDKs report."""
 
 REMEMBERED = 50_000
 """Previous reports, at least, among which a duplicate is found."""
@@ -41,7 +41,7 @@ class Skew(Struct, frozen=True):
 
 
 class SameId(NamedTuple):
-    """A user as whom two SDKs reported, of these versions; `at` is when that was last seen (Unix seconds)."""
+    """A user under whose id two SDKs of these versions reported; `at` is when that was last seen (Unix seconds)."""
 
     room_id: str
     user_id: str
@@ -77,7 +77,7 @@ class VersionHealth(Struct, frozen=True):
 
     @property
     def is_late(self) -> bool:
-        """Whether so many reports are late that it is no matter of single devices and moments."""
+        """Whether so many reports are late that single devices or moments do not explain it."""
         return self.late > _FEW_LATE * self.taken
 
 
@@ -182,7 +182,7 @@ def _skew(minutes: Iterable[_Minute]) -> Skew | None:
 class HealthByVersion:
     """The reports of the last WINDOW_MINUTES by SDK version.
 
-    New versions beyond the bound do not displace known ones: a sender that makes up versions must not hide real ones.
+    New versions beyond the bound do not displace known ones: a sender that invents versions must not hide real ones.
     """
 
     def __init__(self) -> None:
@@ -205,7 +205,7 @@ class HealthByVersion:
     def refused(
         self, sdk_version: str, status: int, message: str, now: float, count: int = 1, reason: str = ""
     ) -> None:
-        """Count rejected reports; `sdk_version` is empty if unknown, and a `reason` that the message says."""
+        """Count rejected reports; `sdk_version` is empty if unknown, `reason` if it follows from the message."""
         self._version(sdk_version, now).refusals.note(status, message, now, count, reason)
 
     def in_milliseconds(self, sdk_version: str, now: float) -> None:

@@ -27,7 +27,7 @@ class Intake:
 
     def __init__(self, meters: Meters, clock: Clock) -> None:
         self.unshared: Unshared | None = None
-        """What other processes are to be told, where there are others."""
+        """What to publish to other processes, where there are others."""
         self.newest: float | None = None
         self._meters = meters
         self._clock = clock
@@ -38,7 +38,10 @@ class Intake:
 
     def decode(self, body: bytes, largest: Largest) -> Report:
         """`decode_report`, which also records the versions of SDKs that send milliseconds. Raises the same errors."""
-        report = decode_as_sent(body, largest)
+        return self.decoded(decode_as_sent(body, largest))
+
+    def decoded(self, report: Report) -> Report:
+        """The same of a report that was decoded elsewhere, as it was sent."""
         if not is_in_milliseconds(report):
             return report
         now = self._clock()
@@ -57,7 +60,7 @@ class Intake:
         self._meters.samples.inc(sum(len(entry.streams) for report in reports for entry in report.metrics))
 
     def accepted(self, batch: Sequence[Received], rooms: LiveRooms) -> None:
-        """Note reports that are committed, wherever they were posted, and shown in these rooms."""
+        """Note reports, posted to any process, that are committed and shown in these rooms."""
         self.newest = batch[-1].at
         now = self._clock()
         self._shown.note(len(batch), now)
@@ -75,7 +78,7 @@ class Intake:
             self._health.same_id(report.sdk_version, same_id)
 
     def refused(self, problem: Problem, body: bytes) -> None:
-        """Count a rejected report; the body is what was received of it, and may be anything."""
+        """Count a rejected report; the body is the part that was received, in any form."""
         message, reason = printable(problem.message), reason_of(problem.message)
         one = Rejected(sdk_version_of(body), problem.status, message, 1, self._clock(), reason)
         self._note(one)
@@ -110,7 +113,7 @@ class Intake:
         return self._shown.total(now) / RATE_WINDOW
 
     def refused_shares(self, now: float) -> dict[str, float]:
-        """Percent of the last minute's reports that were rejected, by SDK version; of those that sent enough to say."""
+        """Percent of the last minute's reports that were rejected, by SDK version, for versions with enough reports."""
         return self._outcomes.refused_shares(now)
 
     def version(self, now: float) -> tuple[float, int, int]:

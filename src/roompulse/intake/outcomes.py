@@ -1,4 +1,4 @@
-"""Which share of the reports of each SDK version is rejected, in the last minute."""
+"""The share of rejected reports of each SDK version in the last minute."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from roompulse.report.model import Received
 
 MOST_VERSIONS = 100
 ENOUGH = 10
-"""Reports in the window, from which on a share says something."""
+"""Reports in the window that are needed for a share."""
 
 _WIDTH, _SLOTS = 10, 6
 
@@ -33,7 +33,7 @@ class Outcomes:
         return counts
 
     def refused_shares(self, now: float) -> dict[str, float]:
-        """Percent by version, of those that sent ENOUGH; the version is empty where it is not known."""
+        """Percent by version, for versions with ENOUGH reports; the version is empty where it is not known."""
         shares = {}
         for version in self._versions:
             counts = self._versions.peek(version)

@@ -77,7 +77,7 @@ class _Counted:
 class Refusals:
     """The rejected reports of one SDK version.
 
-    New reasons beyond the bound do not displace known ones: a sender that makes up reasons must not hide the others.
+    New reasons beyond the bound do not displace known ones: a sender that invents reasons must not hide the others.
     """
 
     __slots__ = ("_reasons",)
@@ -86,7 +86,7 @@ class Refusals:
         self._reasons: dict[tuple[int, str], _Counted] = {}
 
     def note(self, status: int, message: str, now: float, count: int = 1, reason: str = "") -> None:
-        """Without a `reason`, it is that of the message."""
+        """Without a `reason`, it is taken from the message."""
         key = (status, reason or reason_of(message))
         if key not in self._reasons and len(self._reasons) >= MOST_REASONS:
             self._forget(now)

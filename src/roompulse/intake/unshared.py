@@ -1,4 +1,4 @@
-"""What the intake of a process notices that is not in the log, for other processes to hear."""
+"""What the intake of a process notices that is not in the log, for other processes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from roompulse.bounded import BoundedMap
 
 MOST_AT_ONCE = 1_000
-"""Different rejections, and versions, that are told at once, as senders can make up any number: those repeated last."""
+"""Different rejections, and versions, in one message: the last repeated ones, as senders can invent any number."""
 
 
 class Rejected(Struct, frozen=True, array_like=True):

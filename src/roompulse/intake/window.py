@@ -15,7 +15,7 @@ class SlidingCount:
         self._counts: deque[tuple[int, int]] = deque()
 
     def note(self, count: int, now: float) -> None:
-        """Add to the slot of `now`, which may be one before the newest, as other processes are heard later."""
+        """Add to the slot of `now`, which may be one before the newest, as other processes' counts arrive later."""
         slot = floor(now / self._width)
         newer = self._counts.pop() if self._counts and self._counts[-1][0] == slot + 1 else None
         self._forget(slot)

@@ -1,4 +1,4 @@
-"""Whatever Apprise speaks: Slack, Teams, PagerDuty, ntfy and a hundred others, each by a URL."""
+"""All services of Apprise: Slack, Teams, PagerDuty, ntfy and a hundred others, each by a URL."""
 
 import asyncio
 import logging
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from apprise import Apprise
 
 TIMEOUT = 30.0
-"""Seconds. Apprise sends in threads of its own, which may take longer to end."""
+"""Seconds. Apprise sends in its own threads, which may take longer to end."""
 
 _MENTION = re.compile(r"(?<![\w.])@(?=\w)|<(?=[!@#])")
-"""How chats begin a mention: `@everyone`, `<!channel>`, `<@U012>`. The `@` of an e-mail address begins none."""
+"""The beginning of a mention in chats: `@everyone`, `<!channel>`, `<@U012>`. The `@` in an e-mail address is none."""
 
 _TYPES = {"info": "info", "warning": "warning", "critical": "failure"}
 
 
 def service_of(url: str) -> "Apprise | None":
-    """The service that a URL is of; None for a URL of none or of several. It takes long at the first time."""
+    """The service of a URL; None for a URL of none or of several. The first call is slow."""
     from apprise import Apprise  # half a second, and most servers have no such channel
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it logs parts of URLs, which are secrets
@@ -32,13 +32,13 @@ def service_of(url: str) -> "Apprise | None":
 
 
 def _hosts(service: "Apprise") -> list[str]:
-    """Where it says that it connects to, as it understands the URL."""
+    """The host that Apprise connects to, as it parses the URL."""
     hosts = (getattr(one, name, None) for one in service for name in ("host", "smtp_host"))
     return [host for host in hosts if isinstance(host, str)]
 
 
 def without_mentions(text: str) -> str:
-    """Put a zero-width space into each mention: participants name themselves, and must not call a whole channel."""
+    """Put a zero-width space into each mention: participants choose names, and must not notify a whole channel."""
     return _MENTION.sub("\\g<0>\u200b", text)
 
 
@@ -52,7 +52,7 @@ class AppriseSender:
         service = await asyncio.to_thread(service_of, channel.url or "")
         if service is None:
             raise SendError("Apprise does not know this URL", final=True)
-        # It connects by itself: what it is told to connect to by name cannot be checked here.
+        # Apprise connects by itself: the addresses of names cannot be checked here.
         for host in _hosts(service):
             self._targets.check_named(host)
         alert = alert_of(message)

@@ -1,4 +1,4 @@
-"""Messages about calls that ended: put into the outbox with the end of the call, and made when they are sent."""
+"""Messages about ended calls: queued in the outbox with the end of the call, and made when they are sent."""
 
 import secrets
 
@@ -14,7 +14,7 @@ from roompulse.notify.model import Channel, EndedCall, SendError
 from roompulse.store.schema import channels, deliveries
 
 WHOLE_AFTER = 2 * NOTE_EVERY
-"""Seconds after the end of a call until it is saved how it went for its last users: then the report is sent."""
+"""Seconds after the end of a call until the figures of its last users are saved: then the report is sent."""
 
 
 class EndedCalls:
@@ -23,7 +23,7 @@ class EndedCalls:
         self._clock = clock
 
     def put(self, connection: Connection, room_id: str, started_at: int) -> None:
-        """Put a message for each channel that wants it into the outbox, within the transaction that ends the call.
+        """Queue a message for each subscribed channel in the outbox, within the transaction that ends the call.
 
         `started_at` is Unix milliseconds.
         """

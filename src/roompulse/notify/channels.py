@@ -1,4 +1,4 @@
-"""The channels that operators have set up."""
+"""The channels of operators."""
 
 import asyncio
 import base64
@@ -24,7 +24,7 @@ _SECRET_BYTES = 24, 64
 
 
 class Channels:
-    """All of them, in memory as in the database."""
+    """All channels, in memory and in the database."""
 
     def __init__(self, outbox: Outbox, clock: Clock) -> None:
         self._outbox = outbox
@@ -48,13 +48,13 @@ class Channels:
         return channel
 
     async def add(self, channel: Channel) -> Channel:
-        """The channel with its id, and with a secret if it is a webhook; raises BadRequest for one that cannot be."""
+        """The channel with its id, and with a secret if it is a webhook; raises BadRequest for an invalid one."""
         if channel.kind == "webhook" and channel.secret is None:
             channel = replace(channel, secret=SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode())
         return await self._put(replace(channel, id=secrets.token_hex(8)), is_new=True)
 
     async def change(self, channel_id: str, channel: Channel) -> Channel:
-        """What is not given of URL, address and secret stays, as they cannot be read back in full."""
+        """Omitted URL, address and secret are kept, as they cannot be read back in full."""
         known = self.get(channel_id)
         if channel.kind != known.kind:
             raise BadRequest("$.kind: cannot be changed")

@@ -1,4 +1,4 @@
-"""Delivers the outbox: each channel by itself, so that one that hangs delays no other."""
+"""Delivers the outbox: each channel separately, so that one that hangs delays no other."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
 GIVE_UP_AFTER = 86_400.0
-"""Seconds for which a message is tried again."""
+"""Seconds for which a message is retried."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3_600.0
 LONGEST_ATTEMPT = 60.0
@@ -25,7 +25,7 @@ LONGEST_ATTEMPT = 60.0
 
 class Sender(Protocol):
     async def send(self, channel: Channel, message: Message) -> str:
-        """Send a message and say what came of it; raises SendError."""
+        """Send a message and return the receiver's answer; raises SendError."""
         ...
 
 
@@ -74,7 +74,7 @@ class Courier:
                 task.cancel()
 
     async def deliver(self) -> None:
-        """Begin to send what is due, on all channels that are idle."""
+        """Begin to send due messages, on all idle channels."""
         now, due = self._clock(), defaultdict[str, list[Delivery]](list)
         idle = [one for one in self._channels.ids() if one not in self._busy and self._paused.get(one, 0.0) <= now]
         if not idle:
@@ -95,17 +95,17 @@ class Courier:
             channel = self._channels.get(channel_id)
             for delivery in waiting:
                 if not await self._try(channel, delivery):
-                    return  # It is as likely to fail for the others.
+                    return  # The channel's other messages would fail too.
             self.wake()  # The next messages of the same alerts.
         except NotFound:
-            pass  # The channel was removed, and what waited for it is given up.
+            pass  # The channel was removed, and its messages are given up.
         except StoreError as error:
             logger.error("what became of a message could not be saved: %s", error)  # noqa: TRY400
         except Exception:
             logger.exception("a channel failed")
 
     async def _try(self, channel: Channel, delivery: Delivery) -> bool:
-        """Try to send a message; whether the channel works."""
+        """Try to send a message; returns whether the channel works."""
         try:
             detail = await self.send(channel, delivery.message)
         except SendError as error:

@@ -22,7 +22,7 @@ TIMEOUT = 20.0
 
 
 class SmtpServer(Struct, frozen=True):
-    """With `tls` the connection is encrypted from its begin on; else by STARTTLS, without which no password is sent."""
+    """With `tls` the connection is encrypted from its start; else by STARTTLS, without which no password is sent."""
 
     host: str
     port: int
@@ -54,7 +54,7 @@ class EmailSender:
         self._base = words.base_url(settings)
 
     async def send(self, channel: Channel, message: Message) -> str:
-        """Hand the message to the server, and say what it answered; raises SendError."""
+        """Pass the message to the server, and return its answer; raises SendError."""
         server = self._server
         if server is None:
             raise SendError("no SMTP server is set (SMTP_URL)")
@@ -80,7 +80,7 @@ class EmailSender:
             password=server.password,
             timeout=TIMEOUT,
         )
-        async with client:  # which closes the connection, whatever happens
+        async with client:  # which closes the connection in any case
             _, answer = await client.send_message(mail)
         return _line(answer)
 
@@ -91,7 +91,7 @@ class EmailSender:
         mail["To"] = channel.to
         mail["Date"] = format_datetime(datetime.fromtimestamp(message.created_at, UTC))
         mail["Message-ID"] = f"<{message.id}@roompulse>"
-        # Mail programs show what is about one alert together.
+        # Mail programs group the messages of one alert.
         mail["References"] = f"<alert_{alert_of(message).id}@roompulse>"
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(words.text(message, self._base))

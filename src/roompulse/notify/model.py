@@ -20,42 +20,42 @@ class Channel(Struct, frozen=True, forbid_unknown_fields=True):
     """Where alerts are sent."""
 
     name: Name
-    """For people."""
+    """Shown to people."""
     kind: Kind
-    """What it is sent by."""
+    """How messages are sent."""
     id: str = ""
-    """Given by the server."""
+    """Assigned by the server."""
     url: Url | None = None
-    """Of webhooks and Apprise."""
+    """For webhooks and Apprise."""
     to: Annotated[str, Meta(min_length=3, max_length=1000)] | None = None
-    """Of e-mail: addresses, separated by commas."""
+    """For e-mail: addresses, separated by commas."""
     secret: Annotated[str, Meta(max_length=200)] | None = None
-    """Of webhooks: `whsec_` and Base64; it signs what they are sent. One is made where none is given."""
+    """For webhooks: `whsec_` and Base64; it signs messages. Generated where none is given."""
     enabled: bool = True
-    """Whether it is sent anything."""
+    """Whether messages are sent to it."""
     call_ended: bool = False
-    """Of webhooks: whether it is also sent the report on each call once the call has ended."""
+    """For webhooks: whether it also receives the report on each ended call."""
 
 
 class ShownChannel(Struct, frozen=True):
-    """A channel as it is read: URLs without what may be secret in them, and the secret only once, when it is made."""
+    """A channel as it is returned: URLs without secret parts, and the secret only once, when it is generated."""
 
     id: str
-    """Given by the server."""
+    """Assigned by the server."""
     name: str
-    """For people."""
+    """Shown to people."""
     kind: Kind
-    """What it is sent by."""
+    """How messages are sent."""
     url: str | None
-    """Its beginning alone, as the rest may be secret."""
+    """Only its beginning, as the rest may be secret."""
     to: str | None
-    """Of e-mail: addresses, separated by commas."""
+    """For e-mail: addresses, separated by commas."""
     secret: str | None
-    """Shown once, when it is made here."""
+    """Shown once, when it is generated."""
     enabled: bool
-    """Whether it is sent anything."""
+    """Whether messages are sent to it."""
     call_ended: bool
-    """Whether it is also sent the report on each call once the call has ended."""
+    """Whether it also receives the report on each ended call."""
 
 
 def shown(channel: Channel, secret: str | None = None) -> ShownChannel:
@@ -65,7 +65,7 @@ def shown(channel: Channel, secret: str | None = None) -> ShownChannel:
 
 
 def shown_url(kind: Kind, url: str) -> str:
-    """The beginning of a URL: credentials, and paths, in which many services have theirs, are left out."""
+    """The beginning of a URL, without credentials and path, in which many services have theirs."""
     parts = urlsplit(url)
     if kind == "apprise":
         return f"{parts.scheme}://…"
@@ -75,7 +75,7 @@ def shown_url(kind: Kind, url: str) -> str:
 
 
 class EndedCall(Struct, frozen=True):
-    """Which call ended: the report on it is made when it is sent."""
+    """The call that ended: the report on it is made when it is sent."""
 
     room_id: str
     """Its room."""
@@ -84,43 +84,43 @@ class EndedCall(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True):
-    """What one channel is to be told: of an alert or, with the type `call.ended`, of a call."""
+    """A message for one channel: about an alert or, with the type `call.ended`, about a call."""
 
     id: str
-    """The same at each attempt, by which receivers tell repeats: `webhook-id`."""
+    """The same at each attempt, so that receivers recognise repeats: `webhook-id`."""
     type: MessageType
-    """What it is about."""
+    """Its kind."""
     created_at: float
     """Unix seconds."""
     alert: Alert | None = None
-    """As it was then; None of a message about a call."""
+    """The alert at that time; None for a message about a call."""
     call: EndedCall | None = None
-    """The call that ended; None of a message about an alert."""
+    """The call that ended; None for a message about an alert."""
 
 
 class Delivery(Struct, frozen=True):
-    """A message in the outbox, or what became of it."""
+    """A message in the outbox, and its result."""
 
     id: int
     """In the order of sending."""
     channel_id: str
-    """To which it is sent."""
+    """The channel."""
     message: Message
-    """What is sent."""
+    """The message."""
     attempts: int
-    """How often it was tried."""
+    """How often it was attempted."""
     next_at: float | None
-    """When it is tried next, Unix seconds; None when there is no next time."""
+    """Next attempt, Unix seconds; None if there is none."""
     done_at: float | None
     """When it was delivered or given up, Unix seconds."""
     outcome: Outcome | None
     """None while it waits."""
     detail: str
-    """What the last attempt came to."""
+    """The result of the last attempt."""
 
 
 class SendError(Exception):
-    """A message could not be sent. It is tried again, after `retry_after` seconds if given, unless it is `final`."""
+    """A message could not be sent. It is retried, after `retry_after` seconds if given, unless it is `final`."""
 
     def __init__(self, detail: str, *, final: bool = False, retry_after: float | None = None) -> None:
         super().__init__(detail)
@@ -130,14 +130,14 @@ class SendError(Exception):
 
 
 def alert_of(message: Message) -> Alert:
-    """The alert of a message; raises SendError for one about a call, which is sent to webhooks alone."""
+    """The alert of a message; raises SendError for one about a call, which only webhooks receive."""
     if message.alert is None:
         raise SendError("only webhooks are sent reports on calls", final=True)
     return message.alert
 
 
 def test_message(now: float) -> Message:
-    """What a channel is sent to see whether it works."""
+    """The test message of a channel."""
     alert = Alert(
         id="test",
         rule_id="test",

@@ -1,4 +1,4 @@
-"""How each kind of channel is sent to."""
+"""The sender for each kind of channel."""
 
 from collections.abc import Awaitable, Callable, Mapping
 

@@ -15,7 +15,7 @@ from roompulse.store.schema import channels, deliveries
 T = TypeVar("T")
 
 MOST_DUE = 200
-"""Messages that are read at once."""
+"""Messages in one read."""
 
 
 class Outbox:
@@ -33,7 +33,7 @@ class Outbox:
         await self._run(lambda connection: put_rows(connection, channels, [row]))
 
     async def remove_channel(self, channel_id: str, now: float) -> None:
-        """Remove a channel; what waits for it is given up."""
+        """Remove a channel; its waiting messages are given up."""
         waiting = (deliveries.c.channel_id == channel_id) & deliveries.c.outcome.is_(None)
         given_up = update(deliveries).where(waiting).values(_done("given_up", "the channel was removed", now))
 
@@ -44,7 +44,7 @@ class Outbox:
         await self._run(work)
 
     async def due(self, now: float, channel_ids: Sequence[str]) -> list[Delivery]:
-        """Messages to send now to these channels, oldest first; of each alert and channel only the first."""
+        """Messages to send now to these channels, oldest first; for each alert and channel only the first."""
         earlier = deliveries.alias()
         is_first = ~exists().where(
             and_(

@@ -1,7 +1,7 @@
-"""Where messages may go: not into the network that the server itself is in, unless that is allowed.
+"""Allowed targets of messages: not in the server's own network, unless that is allowed.
 
-Otherwise whoever may add a channel could have the server send requests to machines that only it can reach (SSRF). A
-name is resolved here, all its addresses are checked, and the connection goes to one of those that were checked.
+Otherwise a caller that can add channels could make the server send requests to machines only it can reach (SSRF). A
+name is resolved here, all its addresses are checked, and the connection goes to a checked one.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from roompulse.notify.model import SendError
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _UNICAST = IPv6Network("2000::/3")
-"""All that is assigned to the internet of IPv6."""
+"""The global unicast addresses of IPv6."""
 
 
 class Targets:
@@ -33,7 +33,7 @@ class Targets:
         return addresses[0]
 
     def check_named(self, host: str) -> None:
-        """Raises SendError for a host that is by itself an address that is not public, or this machine."""
+        """Raises SendError for a host that is a literal address that is not public, or this machine."""
         if self._private:
             return
         try:
@@ -45,7 +45,7 @@ class Targets:
 
 
 def is_public(address: str) -> bool:
-    """Whether the address is one of the internet; of one that embeds an IPv4 address, that counts."""
+    """Whether the address is public; for an IPv6 address with an embedded IPv4 address, the latter counts."""
     ip = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv4Address):
         return ip.is_global and not ip.is_multicast

@@ -18,16 +18,16 @@ from roompulse.notify.model import Channel, EndedCall, Message, SendError
 from roompulse.notify.targets import Targets
 
 TIMEOUT = 10.0
-"""Seconds for the whole of an attempt; it is also those for each of its steps."""
+"""Seconds for an attempt, and for each of its steps."""
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs URLs, which may hold passwords
 
 _RETRIED = {408, 409, 425, 429}
-"""Statuses of the client's fault that heal by themselves."""
+"""Client errors (4xx) that are transient."""
 
 
 class CheckedTransport(httpx.AsyncBaseTransport):
-    """Connects to an address that is allowed, and to no other that the name may resolve to a moment later."""
+    """Connects to an allowed address, and to no other that the name may resolve to a moment later."""
 
     def __init__(self, targets: Targets, inner: httpx.AsyncBaseTransport) -> None:
         self._targets = targets
@@ -37,7 +37,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         url = request.url
         port = url.port or (443 if url.scheme == "https" else 80)
         address = await self._targets.address(url.host, port)
-        # The Host header is there already; the name of the certificate is the one in the URL, too.
+        # The Host header is set already; the name of the certificate is also the one in the URL.
         request.extensions = {**request.extensions, "sni_hostname": url.host}
         request.url = url.copy_with(host=address)
         return await self._inner.handle_async_request(request)
@@ -47,7 +47,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
 
 
 class WebhookSender:
-    """`report` makes the report on a call that ended, when it is sent; it raises SendError."""
+    """`report` makes the report on an ended call, when it is sent; it raises SendError."""
 
     def __init__(self, targets: Targets, clock: Clock, report: Callable[[EndedCall], Awaitable[CallReport]]) -> None:
         self._targets = targets
@@ -55,13 +55,13 @@ class WebhookSender:
         self._report = report
 
     async def send(self, channel: Channel, message: Message) -> str:
-        """Post the message, and say what came of it; raises SendError."""
+        """Post the message, and return the receiver's status; raises SendError."""
         body = body_of(message, message.alert if message.call is None else await self._report(message.call))
         headers = signed_headers(channel.secret or "", message.id, self._clock(), body)
         transport = CheckedTransport(self._targets, httpx.AsyncHTTPTransport(verify=_certificates(), trust_env=False))
         client = httpx.AsyncClient(transport=transport, timeout=TIMEOUT, follow_redirects=False, trust_env=False)
         try:
-            # The body of the answer is not read: it may be without end.
+            # The body of the answer is not read: it may be endless.
             async with client, client.stream("POST", channel.url or "", content=body, headers=headers) as answer:
                 return _judged(answer)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -70,7 +70,7 @@ class WebhookSender:
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """Reading them for each message would hold up everything else for some 20 ms."""
+    """Reading them for each message would block everything else for some 20 ms."""
     return httpx.create_ssl_context(trust_env=False)
 
 

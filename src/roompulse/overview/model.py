@@ -34,6 +34,6 @@ class Overview(Struct, frozen=True, gc=False):
     totals: Totals
     """All live rooms."""
     rooms: Sequence[RoomSummary]
-    """Those that were asked for."""
+    """The requested rooms."""
     count: int
     """Rooms that match."""

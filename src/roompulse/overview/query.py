@@ -1,4 +1,4 @@
-"""What a list of live rooms or users can be asked for: search, level and order."""
+"""The query of a list of live rooms or users: search, level and order."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
@@ -16,7 +16,7 @@ ALL_ORDERS: tuple[Order, ...] = get_args(Order)
 ALL_LEVELS: tuple[Level, ...] = get_args(Level)
 
 LEVEL_APART = 10.0
-"""What the keys of two levels are apart; scores are at most 4.5."""
+"""The distance of the keys of two levels; scores are at most 4.5."""
 
 _WORST_FIRST: Sequence[Level] = ("poor", "fair", "good", "unknown")
 

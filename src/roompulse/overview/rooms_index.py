@@ -17,18 +17,18 @@ _MOST_CHANGES = 8
 """One in this many rooms; past that share, sorting all rooms again is as fast as placing each."""
 
 _ROOMS_AT_ONCE = 50
-"""Rooms that are read in one go, each a quarter of a millisecond where nobody has rated it yet."""
+"""Rooms that are read before other tasks run, each a quarter of a millisecond where it is not rated yet."""
 
 
 class RoomAlerts(Struct, frozen=True):
-    """How many alerts of a room and its users fire, and how severe the worst of them is."""
+    """The number of firing alerts of a room and its users, and the highest severity."""
 
     severity: Severity
     count: int
 
 
 AlertsByRoom = Callable[[], Mapping[str, RoomAlerts]]
-"""The rooms of which alerts fire; the same object while nothing changes."""
+"""The rooms with firing alerts; the same object while nothing changes."""
 
 
 class RoomsIndex:
@@ -40,7 +40,7 @@ class RoomsIndex:
         self.alerts = alerts()
         self._version = 0
         self._summaries: dict[str, RoomSummary] = {}
-        # Where rooms stand in each order that was asked for, by id.
+        # The places of rooms in each requested order, by id.
         self._places: dict[Order, dict[str, Key]] = {}
         self._orders: dict[tuple[Order, Level | None], SortedKeyList[RoomSummary, Key]] = {}
         # Ids and names without regard to case, and how many rooms match a search until one of them changes.
@@ -54,8 +54,11 @@ class RoomsIndex:
 
     async def catch_up(self) -> None:
         """Read most of what has changed, so that `refresh` does not take long: between portions others have a turn."""
-        for count, _ in enumerate(self._read_changes(), start=1):
-            if count % _ROOMS_AT_ONCE == 0:
+        looks = 0
+        for looked in self._read_changes():
+            looks += looked
+            if looks >= _ROOMS_AT_ONCE:
+                looks = 0
                 await asyncio.sleep(0)
 
     def refresh(self) -> None:
@@ -66,22 +69,28 @@ class RoomsIndex:
             for room_id, _ in before.items() ^ self.alerts.items():
                 self._put(room_id, self._summaries.get(room_id))
 
-    def _read_changes(self) -> Iterator[None]:
-        """Read the rooms that changed or ended since this was last done, with a break after each."""
+    def _read_changes(self) -> Iterator[int]:
+        """Read the rooms that changed or ended since this was last done, with a break after each step of a big one.
+
+        What is read between two breaks takes as long as so many small rooms.
+        """
         changed = self._rooms.ids(since=self._version)
-        # Of now: rooms that change in breaks are read the next time.
+        # The present version: rooms that change in breaks are read the next time.
         newest = max((room.version for room_id in changed if (room := self._rooms.get(room_id))), default=0)
         if len(changed) * _MOST_CHANGES > len(self._summaries):
             self._orders.clear()
         for room_id in changed:
+            if room := self._rooms.get(room_id):
+                for _ in room.steps():
+                    yield _ROOMS_AT_ONCE
             self._read(room_id)
-            yield
+            yield 1
         self._version = max(self._version, newest)
         live = self._rooms.ids()
         if len(live) < len(self._summaries):
             for room_id in self._summaries.keys() - live:
                 self._read(room_id)
-                yield
+                yield 1
 
     def _read(self, room_id: str) -> None:
         room = self._rooms.get(room_id)
@@ -132,7 +141,7 @@ class RoomsIndex:
         return (room for room in rooms if q in self._searched[room.room_id])
 
     def _order(self, order: Order, level: Level | None) -> "SortedKeyList[RoomSummary, Key]":
-        """All rooms, or those with a user of this level, in an order that is kept from now on."""
+        """All rooms, or those with a user of this level, in an order that is maintained from now on."""
         if order not in self._places:
             self._places[order] = {room_id: self._key(order, summary) for room_id, summary in self._summaries.items()}
         places = self._places[order]
@@ -151,7 +160,7 @@ class RoomsIndex:
         return (key[0], key[1] - LEVEL_APART / 2, key[2]) if is_first else key
 
     def _move(self, places: dict[str, Key], order: Order, room_id: str, summary: RoomSummary | None) -> None:
-        """Place a room anew unless it changed by no more than the dead band, or remove it (None)."""
+        """Place a room again if it changed by more than the dead band, or remove it (None)."""
         before = places.pop(room_id, None)
         if summary:
             now = self._key(order, summary)

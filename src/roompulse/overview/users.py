@@ -19,7 +19,7 @@ class WantedUsers(Struct, frozen=True):
 
 
 class UserPlace(NamedTuple):
-    """Where a user stands among those of all rooms."""
+    """The place of a user among the users of all rooms."""
 
     place: Place
     room_id: str

@@ -25,7 +25,7 @@ class PostgresAccess:
         self._is_open = is_open
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a transaction of its own and return its result; raises what it raises, and StoreError."""
+        """Run `work` in its own transaction and return its result; raises its errors, and StoreError."""
 
         def locked(connection: Connection) -> T:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({ACCESS}, hashtext(current_schema()))"))

@@ -1,4 +1,4 @@
-"""Attempts to sign in, counted by all workers together: so a wait holds at each of them."""
+"""Attempts to sign in, counted by all workers together: so a delay applies at each of them."""
 
 import hashlib
 import hmac

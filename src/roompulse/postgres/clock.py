@@ -1,4 +1,4 @@
-"""The clock of all workers: that of the database, kept by what passes here between two looks at it."""
+"""The clock of all workers: the database's, advanced by the local monotonic clock between two reads."""
 
 import logging
 
@@ -10,7 +10,7 @@ from roompulse.postgres.database import PostgresDatabase
 ASK_EVERY = 10.0
 
 _LONGEST_ANSWER = 0.5
-"""Seconds; an answer that takes longer says too little about when it was given."""
+"""Seconds; an answer that takes longer is too inexact."""
 
 _SLACK = 1.0
 """Seconds by which the clock of this machine may differ unnoticed."""
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class DatabaseClock(WallClock):
-    """Until the database is asked first, it shows the time of this machine, whose clock may be wrong."""
+    """Until the first read of the database's clock, it shows the time of this machine, which may be wrong."""
 
     def __init__(self, machine: Clock = system_clock, passed: Clock = since_boot) -> None:
         self._machine = machine
@@ -30,7 +30,7 @@ class DatabaseClock(WallClock):
         super().__init__(lambda: round(passed() + self._ahead, 3), passed)
 
     async def ask(self, database: PostgresDatabase) -> None:
-        """Go by the time of the database; raises StoreError."""
+        """Adopt the time of the database; raises StoreError."""
         async with database.reading() as connection:
             asked = self._passed()
             now = float(await connection.scalar(_NOW))

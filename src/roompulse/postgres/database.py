@@ -25,11 +25,11 @@ OLDEST = 14
 """The oldest version of PostgreSQL that is supported."""
 
 MIGRATING = 715_001
-"""Key of the advisory lock under which one worker at a time migrates; those of the log and the lease follow."""
+"""Key of the advisory lock under which one worker at a time migrates; the keys of the log and the lease follow."""
 
 EXCLUSIVE = MIGRATING + 4
 
-# Whatever the collation of the database is, texts are ordered as in Python and SQLite.
+# With any collation of the database, texts are ordered as in Python and SQLite.
 BY_BYTES = text("""DO $$
 DECLARE found record;
 BEGIN
@@ -41,7 +41,7 @@ BEGIN
 END $$""")
 
 UNMOVED = "SELECT source FROM move WHERE NOT is_complete"
-"""What a move that is not finished moves."""
+"""The source of an unfinished migration."""
 
 MOVE_AGAIN = "run roompulse migrate-to again, which goes on where it was"
 
@@ -49,7 +49,7 @@ _CONNECT_TIMEOUT = 5.0
 _CONNECTIONS = 4
 
 _SLACK = 1.0
-"""Seconds for which a statement is waited for after PostgreSQL should have cancelled it: then the network is lost."""
+"""Seconds to wait for a statement after PostgreSQL should have cancelled it: then the network is lost."""
 
 T = TypeVar("T")
 
@@ -62,15 +62,15 @@ class PostgresDatabase:
     """
 
     form_key = ""
-    """What protects forms, the same in all workers; once it is open."""
+    """The secret of forms' tokens, the same in all workers; once it is open."""
 
     read_failed: Callable[[StoreError], None] = staticmethod(lambda _error: None)
 
     span = 3_600_000
-    """Milliseconds of samples that are in a table of their own."""
+    """Milliseconds of samples in each table."""
 
     def __init__(self, settings: Settings, *, receives: bool = False) -> None:
-        """`receives`: to move data into it, which is not all there until that is done."""
+        """`receives`: to migrate data into it, which is incomplete until that is done."""
         url = url_of(settings)
         self._receives = receives
         self.schema = str(url.query.get("schema", "public"))
@@ -105,7 +105,7 @@ class PostgresDatabase:
     async def connect(self, *, waits: bool = False) -> "asyncpg.Connection[Any]":
         """A new connection, for its own use by the log and the lease; raises StoreError.
 
-        Unless it `waits`, a statement without an answer raises TimeoutError: a lost network does not tell.
+        Unless it `waits`, a statement without an answer raises TimeoutError: a lost network sends no error.
         """
         connecting = asyncio.create_task(
             asyncpg.connect(
@@ -119,7 +119,7 @@ class PostgresDatabase:
             try:
                 connection = await asyncio.shield(connecting)
             except asyncio.CancelledError:
-                # If it was cancelled itself, the event loop would log an error of nobody's.
+                # If it was cancelled itself, the event loop would log an error that no caller handles.
                 with suppress(Exception):
                     (await connecting).terminate()
                 raise
@@ -137,7 +137,7 @@ class PostgresDatabase:
             return (await connection.execute(statement)).all()
 
     async def write(self, work: Callable[[Connection], T], *, first: bool = False) -> T:
-        """Run `work` in a transaction of its own, after no other; raises what it raises, and StoreError."""
+        """Run `work` in its own transaction, without waiting for others; raises its errors, and StoreError."""
         with _errors():
             async with self._engine.begin() as connection, _given_up(connection):
                 return await connection.run_sync(work)
@@ -219,14 +219,14 @@ class PostgresDatabase:
         await self.write(lambda connection: connection.execute(update(beat).values(count=beat.c.count + 1)))
 
     async def check(self) -> None:
-        """Nothing is lost without a write noticing it."""
+        """Nothing to check: writes notice a lost database."""
 
     async def empty_log(self) -> None:
-        """PostgreSQL's own log is not ours to empty: see docs/cluster.md."""
+        """Does nothing: PostgreSQL manages its own log, see docs/cluster.md."""
 
 
 class _OtherLoop:
-    """An event loop in a thread of its own: who waits for a result does not hold up the server's loop."""
+    """An event loop in its own thread: waiting for a result does not block the server's loop."""
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -256,7 +256,7 @@ async def _given_up(connection: AsyncConnection) -> AsyncIterator[None]:
 
 @contextmanager
 def driver_errors() -> Iterator[None]:
-    """Raise StoreError for what asyncpg raises."""
+    """Raise StoreError for asyncpg's errors."""
     try:
         yield
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
@@ -276,7 +276,7 @@ def _errors() -> Iterator[None]:
 
 
 def _of_driver(error: StoreError) -> BaseException | None:
-    """What asyncpg has raised, which SQLAlchemy wraps twice."""
+    """The error of asyncpg, which SQLAlchemy wraps twice."""
     return getattr(getattr(error.__cause__, "orig", None), "__cause__", None)
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL as the engine of the server: the database, its log, access control, and what runs once."""
+"""PostgreSQL as the engine of the server: the database, its log, access control, and the singleton jobs."""
 
 import asyncio
 from functools import partial

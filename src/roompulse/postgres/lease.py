@@ -1,4 +1,4 @@
-"""What runs once, in one worker of all: in the one that holds the lease."""
+"""The singleton jobs, which run in the worker that holds the lease."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ Jobs = Callable[[], Sequence[Coroutine[Any, Any, None]]]
 
 
 async def run_once(database: PostgresDatabase, jobs: Jobs) -> None:
-    """Run these jobs while this worker holds an advisory lock; with its connection, it is lost to another worker."""
+    """Run these jobs while this worker holds an advisory lock; if its connection is lost, another worker gets it."""
     while True:
         try:
             await _hold(database, jobs)

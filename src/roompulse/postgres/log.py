@@ -7,9 +7,11 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from roompulse.clock import Clock
+from roompulse.errors import StoreError
 from roompulse.periodic import every
 from roompulse.postgres.database import PostgresDatabase, driver_errors
 from roompulse.quality import FRAME_RATE_WINDOW
@@ -19,8 +21,8 @@ from roompulse.store.row_codec import rows_of
 BATCHES_AT_ONCE = 200
 
 KEPT = 180.0
-"""Seconds for which a batch is kept after it has no effect any more on live rooms: a worker that was stopped for longer
-misses nothing either, as what is left has all that still has one."""
+"""Seconds for which a batch is kept after it no longer affects live rooms: a worker that was stopped for longer
+misses nothing either, as the remaining batches include all that do."""
 
 PRUNE_EVERY = 10.0
 
@@ -45,7 +47,7 @@ _pack = msgspec.msgpack.Encoder().encode
 
 
 class _Envelope(msgspec.Struct, array_like=True, gc=False):
-    """A report in a batch. It is packed by itself, so that who needs only some rooms unpacks only theirs."""
+    """A report in a batch. It is packed separately, so that a reader of some rooms unpacks only theirs."""
 
     room_id: str
     at: float
@@ -55,7 +57,7 @@ class _Envelope(msgspec.Struct, array_like=True, gc=False):
 
 
 class _Told(msgspec.Struct):
-    """In the place of reports: what a worker tells the others."""
+    """A worker's message to the others, in the place of reports."""
 
     worker: int
     message: bytes
@@ -69,7 +71,7 @@ class PostgresLog:
     """Implements `Log`. A batch is one row of the table `batch`, committed in one round trip with its samples.
 
     The rows' positions are given out under a lock that the transaction holds until it is committed (`put` in the
-    migrations): so they are in the order of the commits, and whoever reads on from a position misses none.
+    migrations): so they are in the order of the commits, and a reader that continues from a position misses none.
     """
 
     def __init__(self, database: PostgresDatabase, timeout: float) -> None:
@@ -79,13 +81,16 @@ class PostgresLog:
         self._ticket = 0
         self._position = 0
         self.changes = 0
-        """How often operators have changed something: grows as the log is followed."""
+        """The number of operators' changes: grows as the log is followed."""
         self.told: list[bytes] = []
-        """What other workers tell; the code that reacts to one removes it."""
+        """Messages of other workers; the code that handles one removes it."""
         # Batches of this worker under way, by ticket: they need not be sent back and unpacked.
         self._own: dict[int, Sequence[Received]] = {}
         self._writing = _Connection(database)
         self._reading = _Connection(database)
+
+    def prepared(self, received: Received) -> Received:
+        return replace(received, rows=rows_of([received]))
 
     async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
         self._ticket += 1
@@ -104,7 +109,7 @@ class PostgresLog:
         found: list[Received] = []
         while True:
             own = dict(self._own)
-            rows = await self._reading.fetch(
+            rows = await self._reading.read(
                 _NEWS, self._position, self._worker, list(own), BATCHES_AT_ONCE, timeout=self._timeout
             )
             found += self._new_in(rows, own)
@@ -112,9 +117,9 @@ class PostgresLog:
                 return found
 
     def _new_in(self, rows: Sequence[Any], own: Mapping[int, Sequence[Received]]) -> list[Received]:
-        """The reports of these batches without those that another call has returned meanwhile.
+        """The reports of these batches, except those that another call has returned meanwhile.
 
-        `own` has those that the database did not send, by ticket.
+        `own` has the reports that the database did not send, by ticket.
         """
         found: list[Received] = []
         for position, ticket, packed in rows:
@@ -125,7 +130,7 @@ class PostgresLog:
         return found
 
     def _unpacked(self, packed: bytes) -> Sequence[Received]:
-        """The reports of a batch; of one without, it is noted what it stands for."""
+        """The reports of a batch; a batch without reports is noted as a change or a message."""
         batch = _unpack_batch(packed)
         if isinstance(batch, list):
             self.changes += not batch
@@ -135,7 +140,7 @@ class PostgresLog:
         return ()
 
     async def tell(self, message: bytes) -> None:
-        """Let all other workers have a message, in the order of the log; raises StoreError."""
+        """Send a message to all other workers, in the order of the log; raises StoreError."""
         told = {"worker": self._worker, "message": _pack(_Told(self._worker, message)), "since": _NO_NEWS}
         await self._database.write(lambda connection: connection.execute(_TELL, told))
 
@@ -170,22 +175,32 @@ class PostgresLog:
 
 
 class _Connection:
-    """A connection that is made when it is needed, and again after an error."""
+    """A connection that is opened on demand, and again after an error."""
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
         self._connection: asyncpg.Connection[Any] | None = None
 
+    async def read(self, statement: str, *arguments: Any, timeout: float) -> Sequence[Any]:  # noqa: ASYNC109
+        """`fetch`, and again where the connection was lost since it was used last: that says nothing about now."""
+        before = self._connection
+        try:
+            return await self.fetch(statement, *arguments, timeout=timeout)
+        except StoreError as error:
+            if before is None or isinstance(error.__cause__, TimeoutError):
+                raise
+        return await self.fetch(statement, *arguments, timeout=timeout)
+
     async def fetch(self, statement: str, *arguments: Any, timeout: float) -> Sequence[Any]:  # noqa: ASYNC109
         """Raises StoreError."""
         try:
             with driver_errors():
-                if self._connection is None:
+                if self._connection is None or self._connection.is_closed():
                     self._connection = await self._database.connect()
                     self._connection.add_log_listener(_warn)
                 rows: Sequence[Any] = await self._connection.fetch(statement, *arguments, timeout=timeout)
         except BaseException:
-            # Also where the caller is cancelled: what the server still does belongs to nobody.
+            # Also where the caller is cancelled: no caller waits for the statement any more.
             connection, self._connection = self._connection, None
             if connection:
                 connection.terminate()
@@ -199,13 +214,13 @@ class _Connection:
 
 
 def _warn(_connection: object, message: Any) -> None:
-    """Log what a function of the migrations says to the operator."""
+    """Log a notice of the migrations' functions for the operator."""
     if message.severity_en == "WARNING":
         logger.warning("%s", message.message)
 
 
 def packed(reports: Sequence[Received]) -> bytes:
-    """What a row of the log has of its reports."""
+    """The reports in a row of the log."""
     return _pack([_enveloped(one) for one in reports])
 
 

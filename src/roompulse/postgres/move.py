@@ -1,7 +1,7 @@
-"""Moves everything from SQLite into an empty database of PostgreSQL, in steps that go on after a kill.
+"""Migrates everything from SQLite into an empty PostgreSQL database, in steps that continue after a kill.
 
 Rows keep their ids. A step copies the next rows of a table, in the order of SQLite's row ids, and notes in the same
-transaction how far it has come: so it is done once, or not at all. Until all is copied, no server opens the database.
+transaction its progress: so it is done once, or not at all. Until all is copied, no server opens the database.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -35,25 +35,25 @@ ROWS_AT_ONCE = 500
 TABLES = tuple(
     table
     for table in (*schema.metadata.sorted_tables, *access_schema.metadata.sorted_tables)
-    if table is not schema.beat  # It says nothing, and its one row is there already.
+    if table is not schema.beat  # It holds no data, and its one row exists already.
 )
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""Shows that so many rows of a table are to be copied; what the context returns is called with those that were."""
+"""Shows the number of rows of a table to copy; the context's result is called with the number copied."""
 
 _ROW_ID: ColumnClause[int] = literal_column("rowid", Integer)
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
-# The triggers that note changes for running workers have nobody to tell.
+# The triggers that note changes for running workers are not needed.
 _UNNOTED = "SELECT set_config('roompulse.noted', 'yes', true)"
 
 
 async def move(source: Settings, target: Settings, progress: Progress) -> bool:
-    """Copy everything, or the rest of it; False if that was done before.
+    """Copy everything, or the rest of it; False if it was complete before.
 
     Raises:
-        StartupError: one of the two cannot be used, as while a server runs on it, or the target has other data. What
-            was copied stays, and the next call goes on from there.
+        StartupError: one of the two cannot be used, as while a server runs on it, or the target has other data. Rows
+            already copied stay, and the next call continues from there.
 
     """
     origin, database = _Source(source), PostgresDatabase(target, receives=True)
@@ -86,7 +86,7 @@ class _Source:
             yield
 
     def state(self) -> str:
-        """What changes when one of the files is written."""
+        """A value that changes when one of the files is written."""
         found = [path.stat() for path in self._paths]
         return " ".join(f"{one.st_size} {one.st_mtime_ns}" for one in found)
 
@@ -98,7 +98,7 @@ class _Source:
             return await self._access.run(lambda connection: connection.execute(statement).all())
 
     async def recent(self, seconds: float) -> AsyncIterator[Received]:
-        """The reports of the last seconds that there are."""
+        """The newest seconds of reports."""
         store = SqlStore(self._database)
         with self._database.startup_errors():
             newest = await store.newest()
@@ -128,7 +128,7 @@ class _Move:
         return True
 
     async def _be_alone(self) -> None:
-        """Hold the lease of what runs once, so that no server does."""
+        """Hold the lease of the singleton jobs, so that no server does."""
         try:
             await self._connection.execute(f"SELECT pg_advisory_lock({LEASE}, hashtext(current_schema()))")
         except asyncpg.LockNotAvailableError:
@@ -160,7 +160,7 @@ class _Move:
                 raise StartupError(f"{self._place} has data of its own already (in {name}): {_EMPTY}")
 
     async def _start_over(self) -> None:
-        """Delete what was copied of the source as it was before."""
+        """Delete the rows copied from the earlier state of the source."""
         async with self._connection.transaction():
             await self._connection.execute(f"TRUNCATE {', '.join(table.name for table in TABLES)}")
             await self._connection.execute("UPDATE move SET state = $1, copied = '{}'", self._state)
@@ -190,7 +190,7 @@ class _Move:
             await self._connection.execute("SELECT make_partition($1, $2)", parent, number * span)
 
     async def _finish(self) -> None:
-        """Let ids go on after those that were copied, and the log have what makes rooms live."""
+        """Let new ids follow the copied ones, and put the reports of live rooms into the log."""
         async with self._connection.transaction():
             for table in TABLES:
                 if table.autoincrement_column is not None:
@@ -223,7 +223,7 @@ def _rows_after(table: Table, row_id: int) -> Select[Any]:
 
 
 def _insert_into(table: Table) -> str:
-    """With an array a column. An event that SQLite has twice is one here: workers that find the same save it once."""
+    """With one array for each column. A duplicate event of SQLite is stored once, as workers that find the same do."""
     names = ", ".join(f'"{column.name}"' for column in table.c)
     arrays = ", ".join(f"${place}::{column.type.compile(_DIALECT)}[]" for place, column in enumerate(table.c, 1))
     return f'INSERT INTO "{table.name}" ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING'  # noqa: S608

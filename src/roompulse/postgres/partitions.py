@@ -1,4 +1,4 @@
-"""Samples by the hour and snapshots by the day: tables that are made before they are needed, and dropped as a whole."""
+"""Samples by the hour and snapshots by the day: tables that are created in advance, and dropped as a whole."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ MAKE_EVERY = 60.0
 
 _MAKE = text("SELECT make_partition(:parent, :at)")
 
-# Of a name in these letters, also where a drop was interrupted before or after it was detached.
+# Tables with such a name, also where a drop was interrupted before or after it was detached.
 _FIND = text("""
 SELECT c.relname, i.inhdetachpending FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
 WHERE c.relnamespace = CAST(current_schema() AS regnamespace) AND c.relkind = 'r' AND c.relname ~ :name
@@ -44,7 +44,7 @@ class Partitions:
         self._clock = clock
 
     async def make(self, parent: str, *times: float) -> None:
-        """Make those for some times (Unix seconds); raises StoreError."""
+        """Create the tables for some times (Unix seconds); raises StoreError."""
         wanted = [{"parent": parent, "at": round(1000 * time)} for time in times]
 
         def work(connection: Connection) -> None:
@@ -54,7 +54,7 @@ class Partitions:
         await self._database.write(work)
 
     async def make_ahead(self) -> None:
-        """Make those of now and of the next spans; raises StoreError."""
+        """Create the current and the next tables; raises StoreError."""
         for parent, span in SPANS.items():
             await self.make(parent, *(self._clock() + number * span for number in range(MADE_AHEAD + 1)))
 
@@ -62,9 +62,9 @@ class Partitions:
         await every(MAKE_EVERY, self.make_ahead, "tables for new reports could not be made")
 
     async def drop(self, parent: str, before: float) -> None:
-        """Drop those that have nothing later than a time (Unix seconds); raises StoreError.
+        """Drop the tables that have nothing later than a time (Unix seconds); raises StoreError.
 
-        A long read holds this up for a second; then another call goes on with it.
+        A long read delays this by up to a second; then the next call continues.
         """
 
         def work(connection: Connection) -> Sequence[Any]:
@@ -84,7 +84,7 @@ class Partitions:
 
 
 def _end_of(name: str, parent: str, since: int) -> float:
-    """The time (Unix seconds) from which on nothing is in this table."""
+    """The end of this table's time (Unix seconds)."""
     span = name.removeprefix(f"{parent}_")
     if span == "before":
         return since / 1000
@@ -92,9 +92,9 @@ def _end_of(name: str, parent: str, since: int) -> float:
 
 
 async def _drop(connection: Any, parent: str, name: str, *, is_detaching: bool | None) -> None:
-    """`is_detaching` says whether this was begun before; None that it is no part of the parent any more."""
+    """`is_detaching` says whether this was begun before; None: it is no longer a part of the parent."""
     if is_detaching is not None:
-        # Holds up no insert, which a drop would that waits for a long read.
+        # Blocks no insert, unlike a drop that waits for a long read.
         how = "FINALIZE" if is_detaching else "CONCURRENTLY"
         await connection.execute(f"ALTER TABLE {parent} DETACH PARTITION {name} {how}")
     if name.endswith("_before"):
@@ -104,7 +104,7 @@ async def _drop(connection: Any, parent: str, name: str, *, is_detaching: bool |
 
 
 class PostgresStore(SqlStore):
-    """A store whose samples and snapshots are dropped by table, but where they are kept for less than one of them."""
+    """A store whose samples and snapshots are dropped by table, unless the retention is shorter than one table."""
 
     def __init__(self, database: PostgresDatabase, partitions: Partitions, settings: Settings) -> None:
         super().__init__(cast("Database", database))  # the same methods

@@ -10,7 +10,7 @@ from roompulse.settings import Settings
 
 
 def url_of(settings: Settings) -> URL:
-    """Raises StartupError for what is no URL."""
+    """Raises StartupError for an invalid URL."""
     try:
         return make_url(_with_one_place(settings.database_url or "")).set(drivername="postgresql")
     except (ArgumentError, ValueError):
@@ -19,9 +19,9 @@ def url_of(settings: Settings) -> URL:
 
 
 def _with_one_place(url: str) -> str:
-    """The URL with several hosts, which the driver tries in turn, in a parameter: SQLAlchemy knows one in their place.
+    """The URL with several hosts, which the driver tries in turn, in a parameter: SQLAlchemy accepts only one host.
 
-    Of several, one that can be written is looked for.
+    Of several, a writable one is used.
     """
     _, at, hosts = urlsplit(url).netloc.rpartition("@")
     if "," not in hosts:

@@ -1,4 +1,4 @@
-"""What each worker rejects, told to the others by the table `refusal`: so all show the same on /ingest."""
+"""Rejections of each worker, shared by the table `refusal`: so all show the same on /ingest."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ LATEST = 60.0
 KEPT = 60.0 * WINDOW_MINUTES
 PRUNE_EVERY = 60.0
 
-# What was committed though its answer was lost is sent again, and is there already.
+# A row that was committed though its answer was lost is sent again, and exists already.
 _TELL = text("INSERT INTO refusal VALUES (:worker, :number, :at, :noticed) ON CONFLICT DO NOTHING")
 _OTHERS = text(
     "SELECT worker, number, noticed FROM refusal WHERE at > :since AND worker <> :worker ORDER BY at, worker, number"
@@ -39,10 +39,10 @@ class PostgresRefusals:
         self._since = float("-inf")
         self._untold: bytes | None = None
         self._heard: Mapping[int, int] = {}
-        """The number of the last row that was read, by worker: of those whose rows may be read again."""
+        """The number of the last row that was read, by worker, for workers whose rows may be read again."""
 
     async def exchange(self, mine: Unshared) -> Sequence[Noticed]:
-        """Tell the others what was noticed here, and return what they tell; at first, all of the last minutes."""
+        """Publish this worker's rejections, and return those of the others; at first, all of the last minutes."""
         now = self._clock()
         if self._untold is None and (noticed := mine.take()):
             self._untold = msgspec.msgpack.encode(noticed)

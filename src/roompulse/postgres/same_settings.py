@@ -12,14 +12,14 @@ from roompulse.settings import Settings
 logger = logging.getLogger(__name__)
 
 _OF_EACH = {"host", "port", "data", "database_url", "smtp_url", "log_format", "log_requests"}
-"""Settings that each worker may have for itself, or that have a password."""
+"""Settings that may differ by worker, or that contain a password."""
 
 _READ = text("SELECT value FROM secret WHERE name = 'settings' FOR UPDATE")
 _WRITE = text("INSERT INTO secret VALUES ('settings', :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
 
 
 async def compare(database: PostgresDatabase, settings: Settings) -> None:
-    """Log what differs from the worker that started before; the next one compares with this. Raises StoreError."""
+    """Log differences from the previously started worker; the next one compares with this. Raises StoreError."""
     mine = {name.upper(): str(getattr(settings, name)) for name in settings.__struct_fields__ if name not in _OF_EACH}
 
     def work(connection: Connection) -> Mapping[str, str]:

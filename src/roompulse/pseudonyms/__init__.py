@@ -1,1 +1,1 @@
-"""Numbers in place of the ids and names of users, for shared pages that hide who they are."""
+"""Numbers in place of the ids and names of users, for shared pages that hide them."""

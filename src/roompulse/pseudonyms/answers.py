@@ -14,7 +14,7 @@ _NAMED_BY_OTHERS = ("sdk", "alert_firing", "alert_resolved")
 
 
 def hidden_events(names: Pseudonyms, events: Iterable[TimelineEvent]) -> list[TimelineEvent]:
-    """Without notes, and without what SDKs say besides the type of an event: both are free text of anybody."""
+    """Without notes, and without the free text of SDKs besides the type of an event."""
     shown = [event for event in events if event.kind != "note"]
     for event in shown:
         if event.user_id is not None:
@@ -27,7 +27,7 @@ def _event(names: Pseudonyms, event: TimelineEvent) -> TimelineEvent:
         event,
         user_id=None if event.user_id is None else names.of(event.user_id),
         stream_id=None if event.stream_id is None else names.stream(event.stream_id),
-        # What SDKs and operators call it.
+        # A free name by SDKs and operators.
         text=(names.words if event.kind in _NAMED_BY_OTHERS else names.sentence)(event.text),
         detail=None if event.kind == "sdk" or event.detail is None else names.sentence(event.detail),
     )

@@ -1,4 +1,4 @@
-"""`user 1`, `user 2`, …: what stands for the users of one page, and for their names in its texts."""
+"""`user 1`, `user 2`, …: pseudonyms of the users of one page, also for their names in its texts."""
 
 import re
 from collections.abc import Callable, Collection, Iterable
@@ -8,18 +8,18 @@ from roompulse.erasure import mentions
 from roompulse.errors import NotFound
 
 _NOBODY = "\n"
-"""What no id is."""
+"""A text that no id equals."""
 
 _WORD = re.compile(r"[^\W_]+")
 
 _MAX_TEXTS = 5_000
-"""Texts that are kept as they were hidden: those of a page's rows and events, which are rendered again and again."""
+"""A cache of hidden texts: those of a page's rows and events, which are rendered repeatedly."""
 
 
 class Pseudonyms:
     """Each user has a number, in the order in which they are added; a new one gets the next.
 
-    `key` tells those of one page from those of others.
+    `key` distinguishes the pseudonyms of one page from those of others.
     """
 
     def __init__(self, key: str, known: Iterable[tuple[str, str | None]] = ()) -> None:
@@ -29,7 +29,7 @@ class Pseudonyms:
         self._of: dict[str, str] = {}
         self._ids: dict[str, str] = {}
         self._terms: dict[str, str] = {}
-        # A text of one line is compared with thousands of them: by their lengths where a word begins.
+        # A line of text is compared with thousands of them: by their lengths where a word begins.
         self._lengths: set[int] = set()
         self._wordless: list[str] = []
         self._texts: dict[str, str] = {}
@@ -39,13 +39,13 @@ class Pseudonyms:
             self.add(user_id, name)
 
     def add(self, user_id: str, name: str | None = None) -> None:
-        """Give a new user the next number, and let texts hide this name of it too."""
+        """Give a new user the next number, and hide this name of it in texts too."""
         pseudonym = self.of(user_id)
         if name and name not in self._terms:
             self._add_term(name, pseudonym)
 
     def of(self, user_id: str) -> str:
-        """What stands for a user; a new one is added."""
+        """The pseudonym of a user; a new one is added."""
         if (known := self._of.get(user_id)) is not None:
             return known
         # Pages of the past are rendered in another thread: a number taken by both is skipped, never given twice.
@@ -64,13 +64,13 @@ class Pseudonyms:
         self._words.clear()
 
     def _terms_in(self, text: str) -> Collection[str]:
-        """All that may be mentioned in a text: a mention begins where a word does, or with no letter or digit."""
+        """All possible mentions in a text: a mention begins at the start of a word, or with no letter or digit."""
         begins, lengths = [word.start() for word in _WORD.finditer(text)], list(self._lengths)
         parts = {text[at : at + length] for at in begins for length in lengths}
         return [*(part for part in parts if part in self._terms), *self._wordless]
 
     def known(self, pseudonym: str) -> str | None:
-        """The user for whom this stands; None for anything else, ids of users included."""
+        """The user of this pseudonym; None for anything else, including ids of users."""
         return self._ids.get(pseudonym)
 
     def id_of(self, pseudonym: str) -> str:
@@ -80,18 +80,18 @@ class Pseudonyms:
         return user_id
 
     def reporter_of(self, shown: str) -> str:
-        """The reporter shown so: one of the users, or a media server, whose id is not hidden.
+        """The reporter shown by this text: one of the users, or a media server, whose id is not hidden.
 
-        Of what is not shown, none, whether it exists or not: else ids could be guessed.
+        None for one that is not shown, even if it exists: otherwise ids could be guessed.
         """
         return self._ids.get(shown) or (_NOBODY if shown in self._of else shown)
 
     def sentence(self, text: str) -> str:
-        """A sentence of the server, with the pseudonyms of those whom it names."""
+        """A sentence of the server, with pseudonyms of the users that it names."""
         return self._hidden(text, self._texts, mentions.in_sentence)
 
     def words(self, text: str) -> str:
-        """A text of people or SDKs, such as the name of a room."""
+        """A text by people or SDKs, such as the name of a room."""
         return self._hidden(text, self._words, mentions.in_words)
 
     def _hidden(self, text: str, kept: dict[str, str], hide: Callable[..., str]) -> str:
@@ -110,5 +110,5 @@ class Pseudonyms:
         return hidden
 
     def stream_of(self, shown: str) -> str:
-        """The id of the stream shown so; of what is not shown, none, as in `reporter_of`."""
+        """The id of the stream shown by this text; None for one that is not shown, as in `reporter_of`."""
         return self._streams.get(shown) or (shown if self.words(shown) == shown else _NOBODY)

@@ -1,4 +1,4 @@
-"""The pseudonyms of each shared page that hides its users: numbered as they joined, by what is stored of them."""
+"""The pseudonyms of each shared page that hides its users: numbered in the stored order of joining."""
 
 from sqlalchemy import func, select
 
@@ -16,7 +16,7 @@ Known = list[tuple[str, str | None]]
 
 
 class PagePseudonyms:
-    """Once a page was opened, a user keeps its number; and since the order is that of joining, after a restart too."""
+    """Once a page was opened, users keep their numbers; also after a restart, since the order is that of joining."""
 
     def __init__(self, database: Database, reader: Reader) -> None:
         self._fetch = database.fetch

@@ -1,4 +1,4 @@
-"""A live room, or one of the past, whose users are hidden by their pseudonyms: it is shown as any other."""
+"""A live or past room whose users are hidden by their pseudonyms: it is shown like any other."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -17,7 +17,7 @@ from roompulse.rooms.verdict import Named, Words
 
 
 class PseudonymousUser:
-    """Implements `LiveUser`. Names and labels, which may be anything, are left out."""
+    """Implements `LiveUser`. Names and labels, which are free text, are left out."""
 
     def __init__(self, user: LiveUser, names: Pseudonyms) -> None:
         self._user = user
@@ -70,7 +70,7 @@ class PseudonymousUser:
     def metrics(self) -> UserMetrics:
         names, shown = self._names, self._user.metrics()
         servers = self._user.servers
-        # Before the reasons, which name users who may be new here.
+        # Before the reasons, which may name new users.
         streams = [self._stream(one, by_server=one.reporter_id in servers) for one in shown.streams]
         receiving = [
             replace(one, user_id=names.of(one.user_id), stream_id=names.stream(one.stream_id))
@@ -129,6 +129,9 @@ class PseudonymousRoom:
         self._names = names
         for user in sorted(room.users.values(), key=lambda user: (user.joined_at, user.user_id)):
             names.add(user.user_id, user.given.user_name)
+
+    def steps(self) -> Iterator[None]:
+        return self._room.steps()
 
     @property
     def room_id(self) -> str:

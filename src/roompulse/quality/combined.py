@@ -1,4 +1,4 @@
-"""The score of a user, from those of its streams, and of a room, from those of its users."""
+"""The score of a user from its streams' scores, and of a room from its users' scores."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,13 +43,13 @@ def rate_user(
 
 
 def rate_room(scores: Iterable[float | None]) -> RoomQuality:
-    """Rate a room by the 10th percentile of its users' scores; a user without a score has no say in it."""
+    """Rate a room by the 10th percentile of its users' scores; users without a score are not counted."""
     scores = list(scores)
     return room_quality(sorted(score for score in scores if score is not None), Counter(map(level_of, scores)))
 
 
 def room_quality(ordered: Sequence[float], counts: Mapping[Level, int]) -> RoomQuality:
-    """Rate a room by the scores that are known, ascending, and by how many of its users are of each level."""
+    """Rate a room by the known scores, ascending, and by the number of users at each level."""
     score = nearest_rank(ordered, 10) if ordered else None
     fair, poor = counts.get("fair", 0), counts.get("poor", 0)
     return RoomQuality(
@@ -65,7 +65,7 @@ def room_quality(ordered: Sequence[float], counts: Mapping[Level, int]) -> RoomQ
 
 
 def verdict_of(scored: int, impaired: int) -> Verdict:
-    """The verdict on a room of which so many users have a score, and so many of them are fair or poor."""
+    """The verdict on a room, from the number of users with a score and how many of them are fair or poor."""
     if scored == 0:
         return "unknown"
     if impaired == 0:
@@ -74,5 +74,5 @@ def verdict_of(scored: int, impaired: int) -> Verdict:
 
 
 def most(count: int, of: int) -> bool:
-    """Whether a fault that `count` of these have is one that they share."""
+    """Whether a fault of `count` of these users counts as shared."""
     return count * 2 >= of

@@ -39,7 +39,7 @@ class StreamQuality(Struct, frozen=True, gc=False):
     level: Level
     """Of that score."""
     terms: list[Term]
-    """What it costs, as far as it costs something."""
+    """The terms that cost something."""
 
 
 UNRATED = StreamQuality(None, "unknown", [])

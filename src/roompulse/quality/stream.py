@@ -6,7 +6,7 @@ from roompulse.quality.scale import BASE, BASE_R, BEST, UNRATED, WORST, StreamQu
 from roompulse.report.model import Network, Stream, Video
 
 FRAME_RATE_WINDOW = 60.0
-"""Seconds that earlier reports of a stream count: the highest of their frame rates is what it can do, and the time
+"""Seconds that earlier reports of a stream count: the highest of their frame rates is what it can reach, and the time
 that a freeze is a share of begins with the newest of them."""
 
 _MOST_EXPECTED_FPS, _LEAST_EXPECTED_FPS = 30.0, 15.0
@@ -54,7 +54,7 @@ def is_screen(stream: Stream) -> bool:
 def rate_stream(stream: Stream, highest_frame_rate: float, seconds: float | None = None) -> StreamQuality:
     """Rate one sample; `highest_frame_rate` (fps) is the highest of its stream within FRAME_RATE_WINDOW.
 
-    `seconds` is the interval that it is about; None if that is not known.
+    `seconds` is the interval that it covers; None if that is not known.
     """
     if not _can_be_rated(stream):
         return UNRATED
@@ -104,7 +104,7 @@ def _network_terms(network: Network, concealed: float, *, with_video: bool) -> l
         terms.append(Term("delay", BASE - mos(r), delay, "ms"))
     loss = network.packet_loss or 0
     lost = (_VIDEO_LOSS_WEIGHT if with_video else _LOSS_WEIGHT) * loss
-    # Loss and concealment tell of the same gaps, so only the larger one costs.
+    # Loss and concealment measure the same gaps, so only the larger one costs.
     if _CONCEALMENT_WEIGHT * concealed > lost:
         terms.append(Term("concealment", mos(r) - mos(r - _CONCEALMENT_WEIGHT * concealed), concealed, "%"))
     elif loss:

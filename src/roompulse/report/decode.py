@@ -46,7 +46,7 @@ _CHOICES = {
 _decoder = msgspec.json.Decoder(Report)
 _untyped_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 _unbounded_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=float)
-"""It reads 1e999 too, and takes several times as long."""
+"""It also decodes 1e999, and takes several times as long."""
 _PARTS = Report, Entry, Stream, Video, Audio, Network, Device, Connection, Event
 _FIELDS = frozenset(name for part in _PARTS for name in part.__struct_encode_fields__)
 
@@ -120,7 +120,7 @@ def _untyped(text: str) -> Any:
 
 
 def _with_integers(value: Any) -> Any:
-    """The same with integers in place of whole floats in the fields of a report; what else there is, stays."""
+    """The same with integers in place of whole floats in the fields of a report; all else is unchanged."""
     if isinstance(value, dict):
         return {name: _with_integers(one) if name in _FIELDS else one for name, one in value.items()}
     if isinstance(value, list):

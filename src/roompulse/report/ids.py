@@ -8,7 +8,7 @@ MAX_ID_LENGTH = 128
 """Characters (code points)."""
 
 JOINERS = "\u200c\u200d"
-"""Format characters that words of Persian and Malayalam and many emoji are spelled with."""
+"""Format characters used in Persian and Malayalam words and in many emoji."""
 
 _FORBIDDEN_IN_IDS = {
     "Cc": "control",
@@ -26,7 +26,7 @@ def id_fault(value: str) -> str | None:
 
     An id is 1-128 characters of any script, spaces and `/` included. It has no control or format characters and no
     line or paragraph separators, no blank at either end, and is neither `.` nor `..`, which URLs would swallow. A
-    joiner is allowed between two characters that are no joiners: elsewhere it would make two ids look the same.
+    joiner is allowed only between two other characters: otherwise it would make two ids look the same.
     """
     if not 1 <= len(value) <= MAX_ID_LENGTH:
         return f"must have 1 to {MAX_ID_LENGTH} characters, has {len(value)}"
@@ -48,7 +48,7 @@ def name_fault(value: str) -> str | None:
 
 
 def label_fault(key: str) -> str | None:
-    """Say why `key` is no key of a label, or None if it is one: `[a-z][a-z0-9_]{0,31}`."""
+    """Why `key` is not a valid key of a label, or None if it is: `[a-z][a-z0-9_]{0,31}`."""
     return None if _LABEL_KEY.fullmatch(key) else "keys of labels are a-z, 0-9 and _, and begin with a letter"
 
 

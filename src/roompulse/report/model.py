@@ -4,7 +4,8 @@ Figures keep the number type in which they were sent, so that they are returned 
 They are stored by position (store/packing.py): new fields are added at the end of their struct.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -76,7 +77,7 @@ class Video(Struct, frozen=True, gc=False):
     freeze_duration: Seconds | None = None
     """Seconds for which the picture stood still since the previous report of the stream."""
     content: Content | None = None
-    """What is shown; where it is not said, a stream whose id begins with `screen` is a screen."""
+    """What the video shows; without it, a stream whose id begins with `screen` is a screen."""
     limited_by: LimitedBy | None = None
     """What keeps the encoder from sending more: `qualityLimitationReason` of WebRTC's statistics."""
 
@@ -89,7 +90,7 @@ class Audio(Struct, frozen=True, gc=False):
     sample_rate: Annotated[int, Meta(ge=0, le=10**6)] | None = None
     """Hz."""
     channels: Annotated[int, Meta(ge=0, le=64)] | None = None
-    """How many there are."""
+    """How many channels it has."""
     bitrate: KilobitsPerSecond | None = None
     """kbit/s."""
     codec: ShortText | None = None
@@ -99,7 +100,7 @@ class Audio(Struct, frozen=True, gc=False):
     muted: bool | None = None
     """Whether nothing is sent on purpose."""
     concealed: Percent | None = None
-    """% of the samples since the previous report of the stream that were made up for lost ones."""
+    """% of the samples since the previous report of the stream that were synthesized for lost ones."""
 
 
 class Network(Struct, frozen=True, gc=False):
@@ -115,17 +116,17 @@ class Stream(Struct, frozen=True, gc=False):
     """One stream, measured where it is sent or received."""
 
     stream_id: Id
-    """Such as `camera`, `screen` or `mic`: told apart for each user, reporter and direction."""
+    """Such as `camera`, `screen` or `mic`: unique for each user, reporter and direction."""
     direction: Direction
     """`send`: measured where it is sent; `recv`: where it is received."""
     video: Video | None = None
-    """None of a stream without video."""
+    """None for a stream without video."""
     audio: Audio | None = None
-    """None of a stream without audio."""
+    """None for a stream without audio."""
     network: Network | None = None
     """None where the network is not measured."""
     sender_id: Id | None = field(default=None, name="from")
-    """In a media server's report, whose stream a `recv` is; ignored elsewhere."""
+    """In a media server's report, the sender of a `recv` stream; ignored in others."""
 
 
 class Device(Struct, frozen=True, gc=False):
@@ -142,12 +143,12 @@ class Device(Struct, frozen=True, gc=False):
 
 
 class Connection(Struct, frozen=True, gc=False):
-    """The way that a user's media takes, in the words of WebRTC."""
+    """The path of a user's media, in the words of WebRTC."""
 
     candidate_type: CandidateType | None = None
-    """How media gets through: directly (`host`, `srflx`, `prflx`) or by a `relay`."""
+    """How media is transported: directly (`host`, `srflx`, `prflx`) or by a `relay`."""
     protocol: Protocol | None = None
-    """That to the other side, or to the relay."""
+    """Protocol to the other side, or to the relay."""
     ice_state: ShortText | None = None
     """`iceConnectionState` of WebRTC."""
 
@@ -155,12 +156,12 @@ class Connection(Struct, frozen=True, gc=False):
 class Entry(Struct, frozen=True, gc=False):
     """Streams of one user; `device` and `connection` are the user's.
 
-    In a client's report the user sends them, whoever measured them. In a media server's, the user sends those of `send`
-    and receives those of `recv`.
+    In a client's report the user sends all of them. In a media server's report, the user sends the `send` streams
+    and receives the `recv` streams.
     """
 
     user_id: Id
-    """Whose media it is: the sender, or the reporter itself where the sender is not known."""
+    """The sender of the media, or the reporter itself where the sender is not known."""
     streams: list[Stream]
     """What was measured; may be empty."""
     device: Device | None = None
@@ -181,9 +182,9 @@ class Event(Struct, frozen=True, gc=False):
     type: ShortText
     """What happened, in a word; `left` says that the reporter leaves the room."""
     time: UnixTime | None = None
-    """Unix seconds (milliseconds from 10^11 on); without it, that of the report."""
+    """Unix seconds (milliseconds from 10^11 on); by default the report's time."""
     stream_id: Id | None = None
-    """The stream that it is about."""
+    """The stream concerned."""
     detail: LongText | None = None
     """More about it, for people."""
 
@@ -194,7 +195,7 @@ class Report(Struct, frozen=True, gc=False):
     user_id: Id
     """Who reports."""
     room_id: Id
-    """The room that it is about."""
+    """The room of the report."""
     sdk_version: ShortText
     """Of the reporter."""
     report_time: UnixTime
@@ -204,23 +205,30 @@ class Report(Struct, frozen=True, gc=False):
     room_name: Name | None = None
     """For people, shown beside the id."""
     labels: Labels | None = None
-    """What is known of the reporter besides, such as its region: up to 8 words by key."""
+    """Other facts about the reporter, such as its region: up to 8 words by key."""
     events: Annotated[list[Event], Meta(max_length=MAX_EVENTS)] | None = None
     """What happened at the reporter since its previous report."""
     role: Role | None = None
-    """`server`: a media server, which is no user of the room and speaks for its users."""
+    """`server`: a media server, which is no user of the room and reports on its users."""
 
     @property
     def by_server(self) -> bool:
         return self.role == "server"
 
+    @property
+    def weight(self) -> int:
+        """How many streams and events it has; an entry counts as one at least."""
+        events = len(self.events) if self.events else 0
+        return events + sum([len(entry.streams) or 1 for entry in self.metrics])
+
 
 class Received(Struct, frozen=True, gc=False):
     """A report and the server's time at its receipt (Unix seconds), which decides liveness.
 
-    `sender` is the key of the limits that it counts against, empty: none; `by_token` says that the sender showed a room
-    token, which speaks for one user alone. Neither is kept with the sample. `position` is its place in the log, which
-    grows with each report that is committed; 0 before that.
+    `sender` is the key of the limits that it counts against, empty: none; `by_token` says that the sender has a room
+    token, which is for one user only. Neither is kept with the sample. `position` is its place in the log, which
+    grows with each report that is committed; 0 before that. `rows` are those that the database will have of it, where
+    they have been made already.
     """
 
     report: Report
@@ -228,3 +236,4 @@ class Received(Struct, frozen=True, gc=False):
     sender: str = ""
     by_token: bool = False
     position: int = 0
+    rows: Sequence[tuple[Any, ...]] | None = None

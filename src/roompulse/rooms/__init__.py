@@ -1,1 +1,1 @@
-"""Live rooms: who is in which room and how well, from the reports applied so far. Pure: no I/O, no clock."""
+"""Live rooms: their users and quality, from the reports applied so far. Pure: no I/O, no clock."""

@@ -26,7 +26,7 @@ class Measured(Protocol):
 
 
 class Columns(Struct):
-    """The known figures of some streams, each kind in a list of its own, and how many streams, videos and audios."""
+    """The known figures of some streams, a list for each kind, and the number of streams, videos and audios."""
 
     streams: int
     videos: int
@@ -68,7 +68,7 @@ class Spread(Struct):
 
 
 class Sums(Struct):
-    """What the columns of all streams of a room come to; bitrates are sums."""
+    """The totals of the columns of all streams of a room; bitrates are sums."""
 
     streams: int
     videos: int
@@ -199,11 +199,11 @@ class _MergedFigures:
 class Step:
     """The snapshots of one step, merged into one at its `start` without hiding its worst moment.
 
-    Users, streams and quality are those of the snapshot with the lowest score (the newest of equals), so that they
-    agree with each other. Averages and bitrates are averaged, and the median is that of the medians; p95 and max are
+    Users, streams and quality come from the snapshot with the lowest score (the newest of equals), so that they
+    agree with each other. Averages and bitrates are averaged, the median is the median of medians; p95 and max are
     the largest, the lowest frame rate the smallest.
 
-    They are merged as they come, newest first: unmerged, those of a long step would take hundreds of megabytes.
+    They are merged while they are read, newest first: unmerged, a long step would take hundreds of megabytes.
     """
 
     __slots__ = ("_bitrates", "_figures", "_frame_rate", "_lowest", "_worst", "start")

@@ -31,7 +31,7 @@ class LiveStream(Protocol):
 class SentStream(LiveStream, Protocol):
     @property
     def said_at(self) -> float:
-        """Since when it is said to be sent with this resolution and codec, and limited by this (Unix seconds)."""
+        """Since when reports give this resolution, codec and limit (Unix seconds)."""
         ...
 
 
@@ -57,7 +57,7 @@ class LiveUser(Protocol):
 
     @property
     def two_sdks(self) -> TwoSdks | None:
-        """What tells that two SDKs report as this user; None if nothing does."""
+        """The evidence that two SDKs report as this user, or None."""
         ...
 
     @property
@@ -70,17 +70,17 @@ class LiveUser(Protocol):
 
     @property
     def by_itself(self) -> tuple[str, int] | None:
-        """SDK version and `report_time` of its own newest report; None of one of whom only others report."""
+        """SDK version and `report_time` of its own newest report; None if only others report on it."""
         ...
 
     def metrics(self) -> UserMetrics: ...
 
     def score(self) -> float | None:
-        """The score that `metrics()` has, without its reasons; found once per change."""
+        """The score in `metrics()`, without its reasons; computed once per change."""
         ...
 
     def rated(self) -> Iterator[LiveStream]:
-        """The streams that count for its score: what it sends, and what it reported to receive."""
+        """The streams that count for its score: sent ones, and those that it reported as received."""
         ...
 
     def weakest(self) -> Weakest:
@@ -93,11 +93,11 @@ class LiveUser(Protocol):
         ...
 
     def receptions(self) -> Sequence[Reception]:
-        """What it receives, from whom."""
+        """The streams that it receives, with their senders."""
         ...
 
     def receptions_by_others(self) -> Sequence[Reception]:
-        """What it sends, as each of the others receives it."""
+        """The streams that it sends, as each other user receives them."""
         ...
 
 
@@ -106,16 +106,21 @@ class ChangedUser(LiveUser, Protocol):
 
     @property
     def left_at(self) -> float | None:
-        """None while it is in the room; of one who went without a word, when it had been silent for LEAVE_AFTER."""
+        """None while it is in the room; for a user that left without a report, the end of LEAVE_AFTER."""
+        ...
+
+    @property
+    def is_as_reported(self) -> bool:
+        """Whether nothing has changed since `received_at`."""
         ...
 
     @property
     def returned(self) -> Return | None:
-        """When it was last reported again after it had been stale."""
+        """When it was last reported after being stale."""
         ...
 
     def sending(self) -> Iterator[SentStream]:
-        """What it sends by its own reports, without stale streams."""
+        """The streams that it sends by its own reports, without stale ones."""
         ...
 
 
@@ -130,22 +135,22 @@ class LiveRoom(Protocol):
 
     @property
     def version(self) -> int:
-        """Changes whenever `metrics()` does, and is higher than that of every earlier change of any room."""
+        """Changes whenever `metrics()` does, and grows with every change of any room."""
         ...
 
     @property
     def room_name(self) -> str | None:
-        """The newest name that it was given."""
+        """Its newest reported name."""
         ...
 
     @property
     def tag(self) -> str:
-        """Names the state that `metrics()` shows, in every process that follows the log, and after a restart."""
+        """Identifies the state of `metrics()`, in every process that follows the log, and after a restart."""
         ...
 
     @property
     def started_at(self) -> float:
-        """Time of its first report (Unix seconds), or of the first one that live rooms were rebuilt from."""
+        """Time of its first report (Unix seconds), or of the first one used to rebuild live rooms."""
         ...
 
     @property
@@ -168,6 +173,13 @@ class LiveRoom(Protocol):
         """The room without its users: several times as fast as `metrics()` where the room has changed."""
         ...
 
+    def steps(self) -> Iterator[None]:
+        """Steps of some milliseconds, after which `summary` takes no longer: between them everything else has a turn.
+
+        What changes meanwhile, it has too.
+        """
+        ...
+
     def worst_first(self) -> Sequence[Place]:
         """The places of its users; not to be kept, as it changes with them."""
         ...
@@ -179,29 +191,33 @@ class LiveRoom(Protocol):
 
 class LiveRooms(Protocol):
     def admit(self, reports: Sequence[Received]) -> list[Problem | None]:
-        """Say of each report why it does not fit the limits (None if it does), in the order of their receipt.
+        """For each report why it does not fit the limits (None if it does), in the order of receipt.
 
         A report that fits counts as applied when the next one is checked.
         """
         ...
 
     def apply(self, received: Received) -> None:
-        """Make a committed report visible; reports come in the order of their receipt.
+        """Make a committed report visible; reports are passed in the order of receipt.
 
-        One that is older than its reporter's newest changes nothing: it is for history alone.
+        A report older than its reporter's newest changes nothing: it goes to history only.
         """
         ...
 
     def expire(self, now: float, jumped: float = 0.0) -> set[str]:
-        """Mark who is stale, drop who left, and return the ids of the rooms that this changed or ended.
+        """Mark stale users, drop those that left, and return the ids of the rooms that this changed or ended.
 
-        Each change is dated to when it was due, not to when it is found.
-        `jumped` is by how many seconds the clock was set since the previous call: ages stay as they are.
+        Each change is dated to when it was due.
+        `jumped` is by how many seconds the clock was set since the previous call: ages do not change.
         """
         ...
 
+    def next_due(self) -> float:
+        """The time (Unix seconds) until which `expire` changes nothing without a report; infinite if it never does."""
+        ...
+
     def ids(self, since: int = 0) -> Sequence[str]:
-        """Ids of the rooms that are live, sorted; with `since`, only of those of a higher version, in any order."""
+        """Ids of the live rooms, sorted; with `since`, only of rooms of a higher version, in any order."""
         ...
 
     def get(self, room_id: str) -> LiveRoom | None:
@@ -213,9 +229,9 @@ class RoomChanges(Protocol):
     """What changed in live rooms, for one reader."""
 
     def take_changes(self) -> Sequence[tuple[LiveRoom, Sequence[ChangedUser]]]:
-        """Rooms that started, changed or ended since the previous call, each with the users who came, changed or left.
+        """Rooms that started, changed or ended since the previous call, each with users who joined, changed or left.
 
-        A room that ended comes before one that started under its id, a user who left before one who came under its id.
+        A room that ended comes before one that started under its id, a user who left before one who joined under it.
         """
         ...
 

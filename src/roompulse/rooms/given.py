@@ -1,4 +1,4 @@
-"""What reports give of a user as a whole: its device, connection, labels and name."""
+"""What reports say about a user as a whole: its device, connection, labels and name."""
 
 from collections.abc import Iterator
 from math import inf
@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, cast
 from roompulse.report.model import Connection, Device, Entry
 
 _NETWORK = {"device": attrgetter("network_type"), "connection": attrgetter("candidate_type", "protocol")}
-"""Of these, what is an event when it changes."""
+"""The values whose change is an event."""
 
 
 class _Value(NamedTuple):
-    """What was given last and when, whether by the user itself, and since when its part in `_NETWORK` is as it is."""
+    """The last value and its time, whether the user itself sent it, and since when its part in `_NETWORK` is so."""
 
     value: Any
     at: float
@@ -21,12 +21,12 @@ class _Value(NamedTuple):
 
 
 class Given:
-    """The newest of each: what others give does not replace what the user itself gave."""
+    """The newest of each: values from others do not replace the user's own."""
 
     __slots__ = ("_values",)
 
     def __init__(self) -> None:
-        # Most users give none.
+        # Most users send none.
         self._values: dict[str, _Value] | None = None
 
     @property
@@ -52,7 +52,7 @@ class Given:
 
     @property
     def way_since(self) -> float:
-        """Since when media has taken the way that the connection says; -inf without a connection."""
+        """Since when media has used the connection's path; -inf without a connection."""
         return self._since("connection")
 
     def _get(self, name: str) -> Any:
@@ -87,7 +87,7 @@ class Given:
             }
 
     def forget(self, now: float, leave_after: float) -> bool:
-        """Drop what was not given for `leave_after` seconds; whether there was any."""
+        """Drop values not reported for `leave_after` seconds; returns whether there were any."""
         values = self._values or {}
         lost = [name for name, one in values.items() if one.at + leave_after <= now]
         for name in lost:

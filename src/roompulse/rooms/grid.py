@@ -10,14 +10,14 @@ from roompulse.rooms.links import sent
 from roompulse.rooms.model import UserMetrics
 
 MOST = 20
-"""Senders and receivers of a grid: what a page can show, and what a push can carry."""
+"""Senders and receivers of a grid: as many as fit a page and a push."""
 
 
 _WORST_FIRST: tuple[Level, ...] = ("poor", "fair", "good", "unknown")
 
 
 class Cell(Struct, frozen=True):
-    """One pair by its worst stream; `stale` where either of the two has not been heard of lately."""
+    """One pair by its worst stream; `stale` where either user is stale."""
 
     score: float | None
     level: Level
@@ -32,14 +32,14 @@ class Sender(Protocol):
 
 
 class GridRow(Struct, frozen=True):
-    """What each receiver receives of `sender`, which is None for those whom a receiver did not name."""
+    """What each receiver receives from `sender`, which is None for senders that a receiver did not name."""
 
     sender: Sender | None
     cells: list[Cell | None]
 
 
 class Grid(Struct, frozen=True):
-    """`cells` of each row are in the order of `receivers`; `senders` counts those who had a row if there was room."""
+    """`cells` of each row are in the order of `receivers`; `senders` counts all senders, with or without a row."""
 
     receivers: list[UserMetrics]
     rows: list[GridRow]
@@ -47,10 +47,10 @@ class Grid(Struct, frozen=True):
 
 
 def grid_of(users: Sequence[UserMetrics], find: Callable[[str], Sender | None]) -> Grid:
-    """The grid of the first MOST of `users`, and of whom they receive.
+    """The grid of the first MOST of `users`, and of the senders that they receive.
 
-    A cell on the diagonal is what the user sends, by its own measure. Rows are in the order of the receivers, then
-    come senders who are none of them, by level and id. If there are more than MOST, those with the worst cells stay.
+    A cell on the diagonal is what the user sends, as measured by itself. Rows are in the order of the receivers, then
+    the other senders, by level and id. If there are more than MOST, those with the worst cells stay.
     """
     receivers = list(users[:MOST])
     senders: dict[str, Sender] = {user.user_id: user for user in receivers}

@@ -1,6 +1,6 @@
-"""Who sends what to whom: the streams of a user, told apart by where they were measured.
+"""Senders and receivers: the streams of a user, separated by where they were measured.
 
-A stream is kept with the user whom the entry was about. Here it stands beside its sender and its receiver.
+A stream is kept with its entry's user. Here it is paired with its sender and its receiver.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from roompulse.rooms.stream import Reporting, StreamState
 
 
 class Reception(Struct, frozen=True):
-    """A stream beside who sends it (None where that is not known) and who receives it.
+    """A stream with its sender (None where that is not known) and its receiver.
 
     `by_server`: a media server measured it.
     """
@@ -26,7 +26,7 @@ class Reception(Struct, frozen=True):
 
 
 class Weakest(Struct, frozen=True):
-    """The streams that decide a user's uplink and downlink; None where there is none that is rated."""
+    """The streams that decide a user's uplink and downlink; None where no stream is rated."""
 
     uplink: StreamMetrics | None
     downlink: Reception | None
@@ -35,8 +35,8 @@ class Weakest(Struct, frozen=True):
 class UserLinks:
     """What one user sends and receives.
 
-    `reporters` are those who reported about it, with their streams; `receiving` is what it receives, whoever reported
-    that; `by_servers` is what others receive of it by the reports of media servers, in the order of their first ones.
+    `reporters` are the reporters about it, with their streams; `receiving` is what it receives, by any
+    reporter; `by_servers` is what others receive from it by media servers' reports, in the order of their first ones.
     """
 
     __slots__ = ("by_servers", "receiving", "reporters", "user_id")
@@ -55,12 +55,12 @@ class UserLinks:
         return sum(len(reporting.streams) for reporting in self.reporters.values())
 
     def own_stream(self, stream_id: str) -> StreamState | None:
-        """What this user itself reports to send under that id."""
+        """The stream of that id that this user itself reports as sent."""
         reporting = self.reporters.get(self.user_id)
         return reporting.streams.get((stream_id, "send", "")) if reporting else None
 
     def sending(self) -> Iterator[StreamState]:
-        """What it sends by its own reports, without stale streams."""
+        """The streams that it sends by its own reports, without stale ones."""
         reporting = self.reporters.get(self.user_id)
         own = reporting.streams.values() if reporting else ()
         return (one for one in own if one.sample.direction == "send" and not one.stale)
@@ -79,12 +79,12 @@ class UserLinks:
         return Weakest(uplink.metrics() if uplink else None, _reception(worst) if worst else None)
 
     def rated(self) -> Iterator[StreamState]:
-        """The streams that count for its score: what it sends, and what it receives."""
+        """The streams that count for its score: sent and received ones."""
         sending = (one for one in self.streams() if one.sample.direction == "send")
         return (one for one in chain(sending, self.receiving.values()) if not one.stale)
 
     def received(self) -> list[Receiving]:
-        """What it receives, by sender and stream."""
+        """The streams that it receives, by sender and stream."""
         streams = [self.receiving[key] for key in sorted(self.receiving)]
         return [
             Receiving(stream.user_id, stream.sample.stream_id, stream.quality.score, stream.quality.level)
@@ -92,15 +92,15 @@ class UserLinks:
         ]
 
     def receptions(self) -> list[Reception]:
-        """What it receives, by sender and stream, with all figures."""
+        """The streams that it receives, by sender and stream, with all figures."""
         return [_reception(self.receiving[key]) for key in sorted(self.receiving)]
 
     def received_by_others(self) -> Iterator[tuple[str, Level]]:
-        """Who of the others receives each of its streams, and how well, where that is known."""
+        """The known receivers of each of its streams, and how well they receive it."""
         return ((one.receiver_id, one.quality.level) for one in self._by_others() if not one.stale)
 
     def receptions_by_others(self) -> list[Reception]:
-        """What it sends, as each of the others receives it."""
+        """The streams that it sends, as each other user receives them."""
         return [_reception(one) for one in sorted(self._by_others(), key=StreamState.order)]
 
     def _by_others(self) -> Iterator[StreamState]:

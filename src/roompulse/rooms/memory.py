@@ -4,13 +4,14 @@ import heapq
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
+from math import inf
 
 from sortedcontainers import SortedList
 
 from roompulse.clock import JUMP
 from roompulse.errors import Problem
 from roompulse.report.model import Received
-from roompulse.rooms.admission import Admission, Limits, Starts
+from roompulse.rooms.admission import Admission, Limits, Quotas
 from roompulse.rooms.presence import Timeouts
 from roompulse.rooms.room import RoomState
 from roompulse.rooms.user import UserState
@@ -25,7 +26,7 @@ class RoomsInMemory:
 
     def __init__(self, limits: Limits, *, stale_after: float, leave_after: float) -> None:
         self._limits = limits
-        self._starts = Starts(limits.sender_rooms)
+        self._quotas = Quotas(limits)
         self._timeouts = Timeouts(stale_after, leave_after)
         # In the order of their newest change.
         self._rooms: OrderedDict[str, RoomState] = OrderedDict()
@@ -35,12 +36,12 @@ class RoomsInMemory:
         self._ordinal = 0
         self._version = 0
         self._latest = 0.0
-        # What `take_changes` has not handed out yet.
+        # What `take_changes` has not returned yet.
         self._taken_version = 0
         self._ended: list[RoomState] = []
 
     def admit(self, reports: Sequence[Received]) -> list[Problem | None]:
-        admission = Admission(self._limits, self._starts, self._rooms, self._timeouts.leave_after)
+        admission = Admission(self._limits, self._quotas, self._rooms, self._timeouts.leave_after)
         return [admission.check(received) for received in reports]
 
     def apply(self, received: Received) -> None:
@@ -52,7 +53,7 @@ class RoomsInMemory:
             if report.by_server and not report.metrics:
                 return  # It has no user.
             room = self._rooms[report.room_id] = RoomState(report.room_id, now, self._timeouts)
-            self._starts.note(received.sender, now)
+            self._quotas.rooms.note(received.sender, now)
             self._ids.add(report.room_id)
             self._listed = None
         else:
@@ -60,14 +61,16 @@ class RoomsInMemory:
         self._version += 1
         self._latest = max(self._latest, now)
         room.position = received.position
-        for user in room.apply(report, now, self._version):
+        if new := room.apply(report, now, self._version):
+            self._quotas.users.note(received.sender, now, len(new))
+        for user in new:
             self._schedule(now + min(self._timeouts.stale_after, self._timeouts.leave_after), room, user)
         if not room.users:
             self._end(report.room_id)
 
     def expire(self, now: float, jumped: float = 0.0) -> set[str]:
-        # Where times go back although no jump is known of, as in stored reports, no time passed in between. By less
-        # than what counts as a jump, that is another machine's clock: time waits until it is as late again.
+        # Where times go back without a known jump, as in stored reports, no time passed in between. By less
+        # than what counts as a jump, that is another machine's clock: time stands still until it has caught up.
         behind = now - self._latest - jumped
         if behind <= -JUMP:
             jumped += behind
@@ -77,7 +80,7 @@ class RoomsInMemory:
             due, _, room, user = heapq.heappop(self._due)
             if room.users.get(user.user_id) is not user:
                 continue  # It said that it leaves.
-            # As of when it was due: so a room is the same whenever, and wherever, it is looked at.
+            # As of when it was due: so a room does not depend on when, or where, it is read.
             if self._update(user, room, due):
                 changed.add(room.room_id)
                 self._rooms.move_to_end(room.room_id)
@@ -85,13 +88,16 @@ class RoomsInMemory:
                 self._end(room.room_id)
         return changed
 
+    def next_due(self) -> float:
+        return self._due[0][0] if self._due else inf
+
     def _end(self, room_id: str) -> None:
         self._ended.append(self._rooms.pop(room_id))
         self._ids.remove(room_id)
         self._listed = None
 
     def _shift(self, seconds: float) -> set[str]:
-        """The clock was set: shift everything by so much, so that its age stays."""
+        """The clock was set: shift all times by so much, so that ages do not change."""
         self._version += 1
         self._due = []
         for room in self._rooms.values():
@@ -100,10 +106,10 @@ class RoomsInMemory:
         return set(self._rooms)
 
     def _update(self, user: UserState, room: RoomState, now: float) -> bool:
-        """Bring one user up to date and say whether that changed anything."""
+        """Bring one user up to date; returns whether that changed anything."""
         version = self._version + 1
         stale_after, leave_after = self._timeouts.stale_after, self._timeouts.leave_after
-        # Compared as scheduled (`time + timeout`): rounding must not make one due again at once.
+        # Compared as scheduled (`time + timeout`): rounding must not make one due again immediately.
         left = user.received_at + leave_after <= now
         turned_stale = not user.stale and user.received_at + stale_after <= now
         dropped, streams = user.forget(now, leave_after)

@@ -38,7 +38,7 @@ class VideoTotals(Struct, frozen=True, gc=False):
     stream_count: int
     """Streams with video."""
     frame_rate: FrameRate | None
-    """Over the streams that gave one."""
+    """Over the streams with a frame rate."""
     send_bitrate: float
     """Sum of what is sent, kbit/s; 0 without such a stream."""
     recv_bitrate: float
@@ -60,7 +60,7 @@ class Aggregate(Struct, frozen=True, gc=False):
     user_count: int
     """Users in the room."""
     stream_count: int
-    """Streams that count: without those that are stale."""
+    """Streams without stale ones."""
     quality: RoomQuality
     """How the room rates."""
     rtt: Figures | None
@@ -79,7 +79,7 @@ class Snapshot(Aggregate, frozen=True, gc=False):
     """The aggregate of a room as it was at a time."""
 
     timestamp: float
-    """Of what time it is, Unix seconds."""
+    """Unix seconds."""
 
 
 class StreamMetrics(Struct, frozen=True, gc=False):
@@ -94,19 +94,19 @@ class StreamMetrics(Struct, frozen=True, gc=False):
     received_at: float
     """When its newest report came, Unix seconds."""
     video: Video | None
-    """None of a stream without video."""
+    """None for a stream without video."""
     audio: Audio | None
-    """None of a stream without audio."""
+    """None for a stream without audio."""
     network: Network | None
     """None where the network is not measured."""
     quality: StreamQuality
     """How the stream rates."""
     sender_id: str | UnsetType | None = field(default=UNSET, name="from")
-    """Whose stream it is; there only where a media server measured what the user receives."""
+    """The sender of the stream; present only where a media server measured what the user receives."""
 
 
 class Receiving(Struct, frozen=True, gc=False):
-    """How well a user receives one stream of another, by its own report or by that of a media server."""
+    """How well a user receives one stream of another, by its own report or by a media server's."""
 
     user_id: str
     """Who sends it."""
@@ -119,20 +119,20 @@ class Receiving(Struct, frozen=True, gc=False):
 
 
 class UserMetrics(Struct, frozen=True, gc=False):
-    """The latest of one user; what was given is forgotten like a stream that is not mentioned any more."""
+    """The latest of one user; reported values expire like a stream that is no longer mentioned."""
 
     user_id: str
     """As it was reported."""
     user_name: str | None
     """The newest that was given."""
     sdk_version: str
-    """Of the newest report about it, or by it where nobody reported about it."""
+    """Of the newest report about it, or else of its own newest report."""
     device: Device | None
     """The newest that was given."""
     connection: Connection | None
     """The newest that was given."""
     labels: dict[str, str] | None
-    """The newest that it gave itself."""
+    """The newest that it reported itself."""
     report_time: int
     """Of the same report as `sdk_version`, by its reporter's clock: Unix seconds."""
     received_at: float
@@ -144,9 +144,9 @@ class UserMetrics(Struct, frozen=True, gc=False):
     quality: UserQuality
     """How the user rates."""
     streams: list[StreamMetrics]
-    """What entries about this user gave."""
+    """The streams in entries about this user."""
     receiving: list[Receiving]
-    """What it receives, by its own reports and by those of media servers."""
+    """The streams that it receives, by its own reports and by media servers' reports."""
 
 
 class RoomSummary(Struct, frozen=True, gc=False):
@@ -161,7 +161,7 @@ class RoomSummary(Struct, frozen=True, gc=False):
     received_at: float
     """When its newest report came, Unix seconds."""
     stale: bool
-    """Whether all of its users are."""
+    """Whether all of its users are stale."""
 
 
 class RoomTotals(Struct, frozen=True, gc=False):

@@ -1,4 +1,4 @@
-"""Who is there, and who is not: users who do not report themselves, users who said that they leave, media servers."""
+"""Presence: users who do not report themselves, users who reported leaving, and media servers."""
 
 from collections import Counter, OrderedDict
 from typing import NamedTuple
@@ -17,7 +17,7 @@ class Timeouts(Struct, frozen=True):
 
 
 class BroughtIn:
-    """How many users of a room do not report themselves: in `total`, and by the first who reported on them."""
+    """How many users of a room do not report themselves: in `total`, and by the first reporter about them."""
 
     __slots__ = ("_by", "total")
 
@@ -35,7 +35,7 @@ class BroughtIn:
             self.total += 1
 
     def remove(self, user: UserState) -> None:
-        """Count a user no more, which left or reports itself from now on."""
+        """Stop counting a user that left or reports itself from now on."""
         if not user.brought_by:
             return
         self.total -= 1
@@ -51,10 +51,10 @@ class _Last(NamedTuple):
 
 
 class LastReports:
-    """The last reports of those who are no users of a room, within the last `remembered` seconds.
+    """The last reports of reporters that are no users of a room, within the last `remembered` seconds.
 
-    That is of users who said that they leave: others go on mentioning them for a moment, which must not bring them
-    back. And of media servers.
+    Those are users who reported leaving: others still mention them for a moment, which must not bring them
+    back. And media servers.
     """
 
     __slots__ = ("_last", "_remembered")
@@ -85,7 +85,7 @@ class LastReports:
         return reporter_id in self._last and now - self._last[reporter_id].at < within
 
     def is_late(self, reporter_id: str, report_time: int, now: float, patience: float) -> bool:
-        """Whether a report of that time was made before the reporter's last one, of the last `patience` seconds."""
+        """Whether a report of that time is older than the reporter's last one within `patience` seconds."""
         last = self._last.get(reporter_id)
         return last is not None and report_time < last.report_time - 1 and now - last.at < patience
 
@@ -100,7 +100,7 @@ class LastReports:
     def _forget(self, now: float) -> None:
         while self._last:
             reporter_id, last = next(iter(self._last.items()))
-            # Also those of times to come, if the clock was set back.
+            # Also times in the future, if the clock was set back.
             if 0 <= now - last.at < self._remembered:
                 return
             del self._last[reporter_id]

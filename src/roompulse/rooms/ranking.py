@@ -1,7 +1,7 @@
-"""How the users of a room stand: worst first, and how many are of which level."""
+"""The ranking of a room's users: worst first, and how many are at each level."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 from sortedcontainers import SortedList
@@ -11,7 +11,7 @@ from roompulse.rooms.user import UserState
 
 
 class Place(NamedTuple):
-    """Where a user stands: by its rank, which is about its score. Those without one come last, equals by their ids."""
+    """A user's place: by its rank, which is close to its score. Users without one come last, equal ones by id."""
 
     unrated: bool
     rank: float
@@ -25,21 +25,30 @@ def place_of(user: UserState) -> Place:
 
 
 class Ranking:
-    """The places of users, kept while they change: only who changed is placed anew."""
+    """The places of users, updated incrementally: only changed users are placed again."""
 
     __slots__ = ("_levels", "_places", "_scores", "_stale", "receive_nothing", "worst_first")
 
-    def __init__(self, users: Iterable[UserState]) -> None:
-        users = list(users)
-        self._places = {user.user_id: place_of(user) for user in users}
-        self._stale = {user.user_id for user in users if user.stale}
-        self.receive_nothing = {user.user_id for user in users if user.missing}
-        self._levels: Counter[Level] = Counter(_level(place) for place in self._places.values())
-        self._scores: SortedList[float] = SortedList(one.score for one in self._places.values() if not one.unrated)
-        self.worst_first: SortedList[Place] = SortedList(self._places.values())
+    def __init__(self) -> None:
+        self._places: dict[str, Place] = {}
+        self._stale: set[str] = set()
+        self.receive_nothing: set[str] = set()
+        self._levels: Counter[Level] = Counter()
+        self._scores: SortedList[float] = SortedList()
+        self.worst_first: SortedList[Place] = SortedList()
+
+    def add(self, users: Collection[UserState]) -> None:
+        """Add users who are not there."""
+        places = {user.user_id: place_of(user) for user in users}
+        self._places |= places
+        self._stale |= {user.user_id for user in users if user.stale}
+        self.receive_nothing |= {user.user_id for user in users if user.missing}
+        self._levels.update(_level(place) for place in places.values())
+        self._scores.update(one.score for one in places.values() if not one.unrated)
+        self.worst_first.update(places.values())
 
     def put(self, user: UserState) -> None:
-        """Add a user, or place it anew."""
+        """Add a user, or place it again."""
         user_id, place = user.user_id, place_of(user)
         if place != self._places.get(user_id):
             self.drop(user_id)

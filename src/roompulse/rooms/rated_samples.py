@@ -1,4 +1,4 @@
-"""Samples of earlier, rated as they were at their receipt."""
+"""Earlier samples, rated as at their receipt."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -12,22 +12,22 @@ from roompulse.rooms.aggregate import step_start
 from roompulse.rooms.stream import StreamKey, StreamState, key_of, new_stream
 
 CLOCK_TOLERANCE = 600.0
-"""Seconds that a report which could not be sent earlier may be behind the server's clock to be placed at its time."""
+"""Seconds that a delayed report may be behind the server's clock to be placed at its own time."""
 
 LATE = 10.0
 """Seconds from a report's `report_time` to its receipt from which on it is late. By more than CLOCK_TOLERANCE, the
 sender's clock is wrong."""
 
 _SLOW_FROM, _STEADY, _LONG_ENOUGH = 5.0, 2.0, 10.0
-"""Seconds: a clock is slow, by more than the first, if all reports of the third are behind by the same, give or take
-the second. Reports that were kept come in a burst instead, each less behind than the one before."""
+"""Seconds: a clock is slow, by more than the first, if all reports of the third are behind by the same, within
+the second. Queued reports arrive in a burst instead, each less behind than the one before."""
 
 
 class StreamSample(Struct, frozen=True, gc=False):
-    """What one report said about one stream, and how it rates.
+    """One stream in one report, and its rating.
 
     `timestamp` is its place in history: `report_time` if that is at most CLOCK_TOLERANCE before `received_at`, and the
-    reporter's clock is not known to be slow; else that.
+    reporter's clock is not known to be slow; else `received_at`.
     """
 
     timestamp: float
@@ -39,29 +39,29 @@ class StreamSample(Struct, frozen=True, gc=False):
     sdk_version: str
     """Of the reporter."""
     device: Device | None
-    """Of the user that the entry is about."""
+    """Of the entry's user."""
     user_id: str
-    """Whose media it is, or who receives it where that is not known."""
+    """The sender of the media, or its receiver where the sender is not known."""
     reporter_id: str
     """Who measured it: a user, or a media server."""
     receiver_id: str | None
-    """None of a stream that was measured where it is sent."""
+    """None for a stream that was measured where it is sent."""
     stream_id: str
     """As it was reported."""
     direction: Direction
     """`send`: measured where it is sent; `recv`: where it is received."""
     video: Video | None
-    """None of a stream without video."""
+    """None for a stream without video."""
     audio: Audio | None
-    """None of a stream without audio."""
+    """None for a stream without audio."""
     network: Network | None
     """None where the network is not measured."""
     quality: StreamQuality
-    """As it rated at its receipt."""
+    """Its rating at receipt."""
 
 
 class SampleRater:
-    """Rates the samples of one room, which come in the order of their receipt."""
+    """Rates the samples of one room, passed in the order of receipt."""
 
     def __init__(self) -> None:
         self._streams: dict[tuple[str, str, StreamKey], StreamState] = {}
@@ -106,7 +106,7 @@ class SampleRater:
 
 
 def place_in_history(report_time: int, received_at: float) -> float:
-    """Where a report is in history by its own time: never in the future, nor long before its receipt."""
+    """A report's place in history by its own time: never in the future, nor long before its receipt."""
     return float(report_time) if 0 <= received_at - report_time <= CLOCK_TOLERANCE else received_at
 
 
@@ -131,7 +131,7 @@ class ReporterClock:
 
 
 class WorstOfSteps:
-    """Of each stream and step of `step` seconds the sample with the lowest score, the newest of equals.
+    """For each stream and step of `step` seconds the sample with the lowest score, the newest of equals.
 
     Kept are the newest steps that hold at least `limit` samples.
     """

@@ -1,10 +1,10 @@
-"""One live room: applies reports to its users, and forgets who has gone."""
+"""One live room: applies reports to its users, and removes users that have left."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from math import inf
 
-from roompulse.report.model import LEFT, Entry, Report, Stream
+from roompulse.report.model import LEFT, Entry, Report
 from roompulse.rooms.aggregate import aggregate, aggregate_of
 from roompulse.rooms.model import RoomMetrics, RoomSummary, RoomTotals
 from roompulse.rooms.presence import BroughtIn, LastReports, Timeouts
@@ -15,7 +15,7 @@ from roompulse.rooms.user import UserState
 from roompulse.rooms.verdict import Words
 
 INDEXED_FROM = 200
-"""Users, or streams, from which on a room has an index; all of a smaller one is gone through when it is read."""
+"""Users, or streams, from which on a room has an index; a smaller one is scanned when it is read."""
 
 
 class RoomState:
@@ -45,14 +45,13 @@ class RoomState:
         self.brought_in = BroughtIn()
         self.departures = LastReports(timeouts.leave_after)
         self.servers = LastReports(timeouts.stale_after)
-        self.updated_at = 0.0
-        self.version = self.position = 0
+        self.updated_at, self.version, self.position = 0.0, 0, 0
         self._timeouts = timeouts
         self.room_name: str | None = None
         self._metrics: RoomMetrics | None = None
         self._summary: RoomSummary | None = None
         self._index: RoomIndex | None = None
-        # Users who came, changed or left since they were taken, in this order.
+        # Users who joined, changed or left since they were taken, in this order.
         self._touched: dict[UserState, None] = {}
 
     @property
@@ -69,7 +68,7 @@ class RoomState:
             self._index = None
 
     def is_late(self, report: Report, now: float) -> bool:
-        """Whether a report is for history alone: its reporter's newest one is more than a second newer.
+        """Whether a report is for history only: its reporter's newest one is more than a second newer.
 
         Unless that came STALE_AFTER seconds ago: then the reporter's clock was set back.
         """
@@ -85,7 +84,7 @@ class RoomState:
         return True
 
     def apply(self, report: Report, now: float, version: int) -> list[UserState]:
-        """Apply one report and return the users that it brought into the room."""
+        """Apply one report and return the users that it added to the room."""
         known = len(self.users)
         self.heard_at = max(self.heard_at, now)
         if report.room_name:
@@ -104,7 +103,7 @@ class RoomState:
         return users
 
     def _entries_of(self, report: Report, now: float, version: int) -> list[Entry]:
-        """Note who reports, and return the entries about those who are there."""
+        """Note the reporter, and return the entries about present users."""
         if report.by_server:
             self.servers.note(report.user_id, report.report_time, now)
             entries = self.departures.without(report, now, within=self._timeouts.stale_after)
@@ -127,7 +126,7 @@ class RoomState:
         for sample in entry.streams:
             key = key_of(report, sample) if by_server else (sample.stream_id, sample.direction, "")
             stream = reporting.streams.get(key)
-            # Whether a stream is sent matters to others who receive it.
+            # Whether a stream is sent affects its receivers.
             matters = len(user.reporters) > 1 and sample.direction == "send" and user.user_id == report.user_id
             was_sent = matters and stream is not None and stream.is_sent
             if stream is None:
@@ -162,21 +161,21 @@ class RoomState:
         return self.users.get(stream.user_id) if stream.is_named else None
 
     def _receivers_changed(self, sender: UserState, stream_id: str, version: int) -> None:
-        """Note that a stream is sent now, or not any more: those who receive nothing of it are rated by that."""
+        """Note that a stream is sent now, or no longer: receivers that get nothing of it are rated by that."""
         for reporter_id, reporting in sender.reporters.items():
             receiver = self.users.get(reporter_id)
             if receiver and (stream_id, "recv", "") in reporting.streams:
                 self.user_changed(receiver, version)
 
     def turn_stale(self, user: UserState, now: float, version: int) -> bool:
-        """Let the streams of a user count no more that no report mentioned lately; say whether there were any."""
+        """Stop counting a user's streams that no report mentioned lately; returns whether there were any."""
         streams = user.turn_stale(now, self._timeouts.stale_after)
         for stream in streams:
             self._ends(stream, version)
         return bool(streams)
 
     def forget_streams(self, streams: Iterable[StreamState], version: int) -> None:
-        """Take streams that were dropped away from the other user who sends or receives them."""
+        """Remove dropped streams from the other user who sends or receives them."""
         for stream in streams:
             if receiver := self.users.get(stream.receiver_id):
                 receiver.receiving.pop(stream.received_as(stream.sample), None)
@@ -188,7 +187,7 @@ class RoomState:
                 self._ends(stream, version)
 
     def _ends(self, stream: StreamState, version: int) -> None:
-        """Note that a stream, which counted until now, does not any more."""
+        """Note that a stream no longer counts."""
         if self._index:
             self._index.stream_ends(stream)
         if stream.sample.direction == "recv":
@@ -199,7 +198,7 @@ class RoomState:
             self._receivers_changed(sender, stream.sample.stream_id, version)
 
     def _leave(self, user: UserState, report_time: int, now: float, version: int) -> None:
-        """Remove a user at once, with what it reported to receive."""
+        """Remove a user immediately, with the streams that it reported as received."""
         user_id = user.user_id
         self.departures.note(user_id, report_time, now)
         received = [stream for stream in user.receiving.values() if not stream.by_server]
@@ -243,7 +242,7 @@ class RoomState:
         return list(self.users.values())
 
     def take_touched(self) -> list[UserState]:
-        """The users who came, changed or left since the previous call: who left comes before who came under its id."""
+        """Users who joined, changed or left since the previous call: who left comes before who joined by that id."""
         touched, self._touched = list(self._touched), {}
         return touched
 
@@ -264,12 +263,13 @@ class RoomState:
     def summary(self) -> RoomSummary:
         """The room without its users; built once per change."""
         if self._summary is None:
-            users = self.users.values()
             if index := self._whole():
-                whole = aggregate(len(users), index.ranking.quality(), index.totals.sums())
+                whole = aggregate(len(self.users), index.ranking.quality(), index.totals.sums())
                 stale = index.ranking.all_stale()
             else:
-                whole = aggregate_of([user.score() for user in users], self._samples())
+                users = self.users.values()
+                samples = [stream.sample for user in users for stream in user.streams() if not stream.stale]
+                whole = aggregate_of([user.score() for user in users], samples)
                 stale = all(user.stale for user in users)
             self._summary = RoomSummary(self.room_id, self.room_name, whole, self.heard_at, stale)
         return self._summary
@@ -280,20 +280,21 @@ class RoomState:
         return sorted(place_of(user) for user in self.users.values())
 
     def verdict(self) -> Words:
-        index = self._whole()
-        return index.words() if index else words_of(self.users)
+        return index.words() if (index := self._whole()) else words_of(self.users)
+
+    def steps(self) -> Iterator[None]:
+        if self._summary is None and (index := self._indexed()):
+            yield from index.steps()
 
     def _whole(self) -> RoomIndex | None:
         """The index of a big room, up to date; None of a small one."""
-        if self._index:
-            self._index.catch_up()
-        elif len(self.users) >= INDEXED_FROM or self._stream_count() >= INDEXED_FROM:
+        if index := self._indexed():
+            index.catch_up()
+        return index
+
+    def _indexed(self) -> RoomIndex | None:
+        users = self.users.values()
+        size = max(len(users), sum(user.stream_count() for user in users)) if self._index is None else 0
+        if size >= INDEXED_FROM:
             self._index = RoomIndex(self.users)
         return self._index
-
-    def _stream_count(self) -> int:
-        return sum(user.stream_count() for user in self.users.values())
-
-    def _samples(self) -> list[Stream]:
-        """Those that count."""
-        return [stream.sample for user in self.users.values() for stream in user.streams() if not stream.stale]

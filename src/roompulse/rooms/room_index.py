@@ -1,9 +1,9 @@
 """The figures and the verdict of a big room, updated while its users and streams change.
 
-Nothing is worked out when they change, but when it is read, and then only for those that changed since.
+Nothing is computed when they change, but when it is read, and then only for those that changed since.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from roompulse.quality import IMPAIRED, level_of
 from roompulse.report.model import Stream
@@ -14,13 +14,21 @@ from roompulse.rooms.user import UserState
 from roompulse.rooms.verdict import Room, Troubles, Words, in_words
 
 _MOST_STREAMS, _MOST_USERS = 1 / 5, 3 / 4
-"""Shares of a room: where more than these changed, it is as fast to go through all of it again."""
+"""Shares of a room: where more than these changed, a full scan is as fast."""
+
+
+AT_ONCE = 500
+"""Users who are rated or placed in one step: some milliseconds."""
 
 
 class RoomIndex:
-    """`users` are those of the room, which are changed elsewhere; here is noted which of them were."""
+    """`users` are those of the room, which are changed elsewhere; here is noted which of them were.
+
+    `steps` bring it up to date while users and streams go on to change, which they do between two of them.
+    """
 
     __slots__ = (
+        "_beginning",
         "_changed",
         "_most_streams",
         "_most_users",
@@ -33,18 +41,30 @@ class RoomIndex:
     )
 
     def __init__(self, users: Mapping[str, UserState]) -> None:
+        # As they are now, since what changes from now on is noted as a change of it.
         samples = [stream.sample for user in users.values() for stream in user.streams() if not stream.stale]
         self._users = users
-        self.ranking = Ranking(users.values())
-        self.totals = RunningTotals(samples)
+        self.ranking = Ranking()
+        self.totals = RunningTotals()
+        self._beginning = self._begin(list(users.values()), samples)
         self._troubles: Troubles | None = None
         self._most_streams = _MOST_STREAMS * len(samples)
         self._most_users = _MOST_USERS * len(users)
-        # Users who came, changed or left; streams whose sample is not counted yet; samples that still are, though
-        # there is a newer one of their stream, or none any more.
+        # Users who joined, changed or left; streams whose sample is not counted yet; samples that still are, though
+        # their stream has a newer one, or no longer exists.
         self._changed: set[str] = set()
         self._streams: set[StreamState] = set()
         self._old: list[Stream] = []
+
+    def _begin(self, users: Sequence[UserState], samples: Sequence[Stream]) -> Iterator[None]:
+        for count, user in enumerate(users, start=1):
+            user.score()  # which takes the most of the time
+            if count % AT_ONCE == 0:
+                yield
+        self.ranking.add(users)
+        yield
+        self.totals.change(samples, [])
+        yield
 
     def user_changes(self, user_id: str) -> None:
         self._changed.add(user_id)
@@ -54,13 +74,13 @@ class RoomIndex:
         self._streams.add(stream)
 
     def stream_changes(self, stream: StreamState) -> None:
-        """To be called before it has its new sample."""
+        """To be called before the stream has its new sample."""
         if stream not in self._streams:
             self._streams.add(stream)
             self._old.append(stream.sample)
 
     def stream_ends(self, stream: StreamState) -> None:
-        """Note a stream that does not count any more."""
+        """Note a stream that no longer counts."""
         if stream in self._streams:
             self._streams.remove(stream)
         else:
@@ -71,18 +91,31 @@ class RoomIndex:
         return streams <= self._most_streams and len(self._changed) <= self._most_users
 
     def catch_up(self) -> None:
+        for _ in self.steps():
+            pass
+
+    def steps(self) -> Iterator[None]:
+        """Catch up in steps, with all that changes until the last of them."""
+        for _ in self._beginning:  # not `yield from`: who does not take all steps would end them for others
+            yield
         if self._streams or self._old:
             self.totals.change([stream.sample for stream in self._streams], self._old)
             self._streams, self._old = set(), []
-        for user_id in self._changed:
-            user = self._users.get(user_id)
-            if user:
-                self.ranking.put(user)
-            else:
-                self.ranking.drop(user_id)
-            if self._troubles is not None:
-                _note_trouble(self._troubles, user_id, user)
-        self._changed = set()
+        placed = 0
+        while self._changed:
+            self._place(self._changed.pop())
+            placed += 1
+            if placed % AT_ONCE == 0:
+                yield
+
+    def _place(self, user_id: str) -> None:
+        user = self._users.get(user_id)
+        if user:
+            self.ranking.put(user)
+        else:
+            self.ranking.drop(user_id)
+        if self._troubles is not None:
+            _note_trouble(self._troubles, user_id, user)
 
     def words(self) -> Words:
         if self._troubles is None:
@@ -92,7 +125,9 @@ class RoomIndex:
 
 def words_of(users: Mapping[str, UserState]) -> Words:
     """The verdict on these users, found by going through all of them."""
-    return _words(users, Ranking(users.values()), _troubles_of(users))
+    ranking = Ranking()
+    ranking.add(users.values())
+    return _words(users, ranking, _troubles_of(users))
 
 
 def _words(users: Mapping[str, UserState], ranking: Ranking, troubles: Troubles) -> Words:

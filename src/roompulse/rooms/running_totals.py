@@ -1,6 +1,6 @@
-"""The figures of a room's streams, kept while streams change: what they come to costs little, however many there are.
+"""The figures of a room's streams, updated incrementally: totals cost little, however many streams there are.
 
-It is the same as what `aggregate_of` finds when it goes through all streams.
+They equal the result of `aggregate_of`, which scans all streams.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,12 +14,12 @@ from roompulse.rooms.aggregate import Columns, Spread, Sums, columns_of
 
 
 class Sum:
-    """The sum of numbers that come and go, without any drift: as `math.fsum` has it of those that are left."""
+    """The sum of numbers that are added and removed, without drift: equal to `math.fsum` of the remaining ones."""
 
     __slots__ = ("_fractions", "_parts")
 
     def __init__(self) -> None:
-        # Their sum is exact, while each is as near as a float can be to what those before it leave over.
+        # Their sum is exact; each is the float nearest to the remainder of those before it.
         self._parts: list[float] = []
         self._fractions = 0
 
@@ -65,14 +65,13 @@ class RunningTotals:
 
     __slots__ = ("_audios", "_frame_rate", "_jitter", "_packet_loss", "_rtt", "_streams", "_sums", "_videos")
 
-    def __init__(self, samples: Sequence[Stream]) -> None:
+    def __init__(self) -> None:
         self._streams = self._videos = self._audios = 0
         self._rtt, self._packet_loss, self._jitter, self._frame_rate = Ranked(), Ranked(), Ranked(), Ranked()
         self._sums = Sum(), Sum(), Sum(), Sum()
-        self.change(samples, [])
 
     def change(self, come: Sequence[Stream], gone: Sequence[Stream]) -> None:
-        """Count the samples that came, and count those no more that are gone."""
+        """Count added samples, and stop counting removed ones."""
         new, old = columns_of(come), columns_of(gone)
         self._streams += new.streams - old.streams
         self._videos += new.videos - old.videos

@@ -1,4 +1,4 @@
-"""Two SDKs that report under one id: their figures replace each other, so that neither is shown as it is.
+"""Two SDKs that report under one id: their figures replace each other, so that neither is shown correctly.
 
 What is detected, within WINDOW seconds:
 
@@ -6,11 +6,11 @@ What is detected, within WINDOW seconds:
   moves to another device, changes once and not back.
 - reports whose `report_time` alternates between two steady sequences: two tabs of one browser, of the same interval
   but not at the same moment, or two devices whose clocks differ. Where no time goes back, both must be about a common
-  stream, as one SDK may post parts of its figures by turns.
+  stream, as one SDK may post parts of its figures in turn.
 
 What is not: two of the same version and device that report within one second of each other, or just half of their
 interval apart; two whose intervals differ; a second one that reported fewer than ALTERNATIONS times. One SDK that sends
-reports of an outage between newer ones, at a steady pace, is taken for two: kept reports are to be sent in their order.
+reports of an outage between newer ones, at a steady pace, is taken for two: queued reports must be sent in order.
 """
 
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ WINDOW = 60.0
 """Seconds within which a change back counts, and for which what was detected holds."""
 
 ALTERNATIONS = 5
-"""Reports in a row that fit two sequences and not one. Chance does not come that far."""
+"""Reports in a row that fit two sequences and not one: more than by chance."""
 
 _STEADY, _APART = 1, 2
 """Seconds that steady gaps may differ by, as times are whole seconds; and that different gaps differ by at least."""
 
 
 class TwoSdks(NamedTuple):
-    """When the newest report was that told two SDKs apart (Unix seconds), and their versions: one if it is the same."""
+    """Time of the newest report that shows two SDKs (Unix seconds), and their versions: one if they are equal."""
 
     at: float
     sdk_versions: tuple[str, ...]
@@ -46,13 +46,13 @@ class _Source(NamedTuple):
 
 
 class Sources:
-    """The reports of one reporter, as far as they tell two SDKs apart."""
+    """The reports of one reporter, as far as needed to detect two SDKs."""
 
     __slots__ = ("_alternations", "_at", "_before", "_device", "_gaps", "_sdk_version", "_streams", "_time", "found")
 
     def __init__(self) -> None:
         self.found: TwoSdks | None = None
-        # What the newest report came from; its device is None where no report of it named one.
+        # The SDK of the newest report; its device is None where none of its reports named one.
         self._sdk_version = ""
         self._device: Identity | None = None
         self._at = 0.0

@@ -15,11 +15,11 @@ _SHORTEST_INTERVAL = 1.0
 
 
 def interval(since_reported: int, since_received: float, last: float | None) -> float | None:
-    """Seconds that a report of a stream is about, given how far the one before is away, or None for the first one.
+    """Seconds that a report of a stream covers, by the distance to the one before, or None for the first one.
 
-    By the clock of the sender, which tells reports apart that were kept while it was offline and came in a burst; by
-    the time of receipt where that clock makes no sense. One that comes once more at once, as its answer was lost, is
-    about the same time as before: the `last` interval.
+    By the sender's clock, which separates reports that were queued while it was offline and arrived in a burst; by
+    the time of receipt where that clock is implausible. A report repeated at once, as its answer was lost,
+    covers the same time as before: the `last` interval.
     """
     if since_received >= FRAME_RATE_WINDOW:
         return None
@@ -33,9 +33,9 @@ def interval(since_reported: int, since_received: float, last: float | None) -> 
 class StreamState:
     """The newest sample of one stream, rated when its score is read: most samples are replaced before that.
 
-    `user_id` is whose media it is, the receiver's own id where that is not known; `receiver_id` is empty for a stream
-    measured where it is sent; of such a one, `said_at` is since when it is `said` to be sent as it is. `stale` is true
-    while no report has mentioned it for STALE_AFTER: it then counts nowhere.
+    `user_id` is the sender, or the receiver's own id where that is not known; `receiver_id` is empty for a stream
+    measured where it is sent; for such a stream, `said_at` is since when `said` is unchanged. `stale` is true
+    while no report has mentioned it for STALE_AFTER: it is then not counted.
     """
 
     __slots__ = (
@@ -85,7 +85,7 @@ class StreamState:
 
     @property
     def quality(self) -> StreamQuality:
-        """How the newest sample rates by what was known at its receipt; worked out once. Unknown of a stale stream."""
+        """The newest sample's rating by what was known at its receipt; computed once. Unknown for a stale stream."""
         if self.stale:
             return UNRATED
         if self._quality is None:
@@ -98,7 +98,7 @@ class StreamState:
 
     def name_for(self, receiver_id: str) -> str:
         """As a receiver names it, e.g. `u2's camera`."""
-        # An entry about the reporter itself: it receives from a user that it does not name.
+        # An entry about the reporter itself: it does not name the sender.
         name = self.sample.stream_id
         return name if self.user_id == receiver_id else f"{self.user_id}'s {name}"
 
@@ -107,7 +107,7 @@ class StreamState:
         return None if self.stale else limitation(self.sample.video, f"sending {self.sample.stream_id}")
 
     def was_in_report_of(self, report_time: int) -> bool:
-        """Whether its newest sample is of a report of that time."""
+        """Whether its newest sample is from a report of that time."""
         return self._report_time == report_time
 
     def _note_frame_rate(self, video: Video | None, now: float) -> None:
@@ -135,11 +135,11 @@ class StreamState:
 
     @property
     def is_named(self) -> bool:
-        """Whether it is known whose media it is."""
+        """Whether the sender is known."""
         return self.user_id != self.receiver_id
 
     def received_as(self, sample: Stream) -> tuple[str, str, str]:
-        """What tells it apart from what else its receiver receives."""
+        """Its key among the streams that its receiver receives."""
         return self.user_id, sample.stream_id, self.reporter_id
 
     def order(self) -> tuple[str, Direction, str, str]:
@@ -161,7 +161,7 @@ class StreamState:
 
 
 def _said(sample: Stream) -> tuple[object, ...]:
-    """What is an event when it changes."""
+    """The values whose change is an event."""
     video, audio = sample.video, sample.audio
     picture = (video.width, video.height, video.codec, video.limited_by) if video else ()
     return *picture, audio.codec if audio else None
@@ -170,13 +170,14 @@ def _said(sample: Stream) -> tuple[object, ...]:
 StreamKey = tuple[str, Direction, str]
 """Stream, direction, and the sender of what a media server sends to the user, else empty.
 
-This tells the streams apart that one reporter gives about one user.
+The key of a stream among those that one reporter gives about one user.
 """
 
 
 def key_of(report: Report, sample: Stream) -> StreamKey:
-    sender_id = sample.sender_id if report.by_server and sample.direction == "recv" else None
-    return sample.stream_id, sample.direction, sender_id or ""
+    direction = sample.direction
+    sender_id = sample.sender_id if direction == "recv" and report.by_server else None
+    return sample.stream_id, direction, sender_id or ""
 
 
 def new_stream(report: Report, entry: Entry, sample: Stream) -> StreamState:
@@ -189,7 +190,7 @@ def new_stream(report: Report, entry: Entry, sample: Stream) -> StreamState:
 
 
 class Reporting:
-    """What one reporter last said about one user, and when; `by_server` of a media server."""
+    """The last report of one reporter about one user, and its time; `by_server`: of a media server."""
 
     __slots__ = ("at", "by_server", "streams")
 

@@ -1,4 +1,4 @@
-"""How the scores of rooms went lately, for the small charts of the list: a ring of a few bytes per room."""
+"""Recent scores of rooms, for the sparklines of the list: a ring of a few bytes per room."""
 
 from array import array
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ class Trend:
         self.newest = slot
 
     def advance(self, slot: int) -> None:
-        """Make `slot` the newest one. Slots passed over hold nothing, and so do later ones if time was set back."""
+        """Make `slot` the newest one. Skipped slots are empty, and so are later ones if the clock was set back."""
         length = len(self._scores)
         low, high = (self.newest, slot) if slot >= self.newest else (slot, self.newest)
         for passed in range(max(low, high - length) + 1, high + 1):
@@ -31,7 +31,7 @@ class Trend:
         self.newest = slot
 
     def note(self, slot: int, score: float | None) -> None:
-        """Put a score into one of the slots; None says that the room was live, but not how well."""
+        """Put a score into one of the slots; None means that the room was live without a score."""
         if not self.newest - len(self._scores) < slot <= self.newest:
             return
         place = slot % len(self._scores)
@@ -99,12 +99,12 @@ class Trends:
             trend.note(self._slot(at), score)
 
     def become(self, other: "Trends") -> None:
-        """Be those that were refilled anew, as another process records them."""
+        """Replace these by refilled ones, as another process records them."""
         self._trends, self._last = other._trends, other._last  # noqa: SLF001  (of its own kind)
         self.version += 1
 
     def carry(self, seconds: float) -> None:
-        """Fill the gaps that rooms left which lived on without a change: a snapshot is only taken of a change."""
+        """Fill the gaps of rooms that stayed live without a change: snapshots are only taken of changes."""
         self.version += 1
         for trend in self._trends.values():
             trend.carry(ceil(seconds / self._step))
@@ -115,7 +115,7 @@ class Trends:
         return trend.scores(self._last) if trend else [None] * self._length
 
     def _slot(self, at: float) -> int:
-        # Times on the grid of an odd step come out of the division a hair too low.
+        # For an odd step, the division of times on the grid gives slightly too low values.
         return floor(at / self._step + 1e-6)
 
     def _forget(self, live: Mapping[str, float | None]) -> None:

@@ -19,17 +19,17 @@ DEAD_BAND = 0.05
 
 
 class Return(NamedTuple):
-    """When a stale user was reported again (Unix seconds), and for how many seconds it had not been."""
+    """When a stale user was reported again (Unix seconds), and after how many seconds of silence."""
 
     at: float
     silent: float
 
 
 class UserState(UserLinks):
-    """One user of one room: what is reported about it, and what it reported to receive from others.
+    """One user of one room: reports about it, and the streams that it reported as received from others.
 
-    `users` are all users of its room. `joined_at` and `left_at` are when it came and went (Unix seconds); one who went
-    without a word left when it had been silent for LEAVE_AFTER.
+    `users` are all users of its room. `joined_at` and `left_at` are Unix seconds; a user that left
+    without a report left at the end of LEAVE_AFTER.
     """
 
     __slots__ = (
@@ -38,6 +38,7 @@ class UserState(UserLinks):
         "_missing",
         "_newest",
         "_rank",
+        "_reported_as",
         "_score",
         "_scored",
         "_users",
@@ -57,18 +58,18 @@ class UserState(UserLinks):
         super().__init__(user_id)
         self.joined_at = now
         self.left_at: float | None = None
-        # The first who reported on this user, until it reports itself.
+        # The first reporter about this user, until it reports itself.
         self.brought_by = brought_by
         self.received_at = 0.0
         self.stale = False
         self.returned: Return | None = None
-        self.version = 0
+        self.version = self._reported_as = 0
         self.sources = Sources()
         self._users = users
         # (sdk_version, report_time) of the newest report about this user, and of its own newest report.
         self._about: tuple[str, int] | None = None
         self.by_itself: tuple[str, int] | None = None
-        # The highest report_time of its own reports, and when it came.
+        # The highest report_time of its own reports, and its time of receipt.
         self._newest: tuple[int, float] = (0, -inf)
         self.given = Given()
         self._metrics: UserMetrics | None = None
@@ -80,7 +81,7 @@ class UserState(UserLinks):
     def reports(self, report: Report, now: float, version: int) -> None:
         """Note that this user sent `report`."""
         self.by_itself = (report.sdk_version, report.report_time)
-        # One that is more than a second older was not late: nothing newer had come for long.
+        # A report more than a second older was not late: nothing newer had arrived for long.
         if not self._newest[0] - 1 <= report.report_time < self._newest[0]:
             self._newest = (report.report_time, now)
         if report.labels:
@@ -88,7 +89,7 @@ class UserState(UserLinks):
         self._refreshed(now, version)
 
     def reported_on(self, report: Report, entry: Entry, now: float, version: int) -> Reporting:
-        """Note that `report` has an entry about this user, and return what its reporter says about it."""
+        """Note that `report` has an entry about this user, and return its reporter's streams of it."""
         self._about = (report.sdk_version, report.report_time)
         if entry.device or entry.user_name or entry.connection:
             self.given.give_entry(entry, now, by_itself=report.user_id == self.user_id)
@@ -108,6 +109,12 @@ class UserState(UserLinks):
             self.returned = Return(self.received_at, self.received_at - before)
             self.stale = False
         self.changed(version)
+        self._reported_as = version
+
+    @property
+    def is_as_reported(self) -> bool:
+        """Whether nothing has changed since the newest report by or about it."""
+        return self._reported_as == self.version
 
     def changed(self, version: int) -> None:
         self.version = version
@@ -130,14 +137,14 @@ class UserState(UserLinks):
         self.changed(version)
 
     def turn_stale(self, now: float, stale_after: float) -> list[StreamState]:
-        """Mark the streams that no report mentioned for `stale_after` seconds, and return those that were not yet."""
+        """Mark the streams that no report mentioned for `stale_after` seconds, and return the newly marked ones."""
         turned = [one for one in self.streams() if not one.stale and one.received_at + stale_after <= now]
         for stream in turned:
             stream.stale = True
         return turned
 
     def forget(self, now: float, leave_after: float) -> tuple[bool, list[StreamState]]:
-        """Drop streams and reporters, and what was given, that no report mentioned for `leave_after` seconds.
+        """Drop streams, reporters and values that no report mentioned for `leave_after` seconds.
 
         Returns whether any was dropped, and the dropped streams.
         """
@@ -154,14 +161,14 @@ class UserState(UserLinks):
         return bool(gone or dropped or lost), dropped
 
     def due(self, now: float, stale_after: float, leave_after: float) -> float:
-        """When a part of this user turns stale or is forgotten next, unless it is reported before."""
-        # One who is stale may be reported again at any time, and its streams are never older than the user itself.
+        """When a part of this user turns stale or expires next, unless it is reported before."""
+        # A stale user may be reported again at any time, and its streams are never older than the user itself.
         stale_at = (now if self.stale else self.received_at) + stale_after
         fresh = min((one.received_at for one in self.streams() if not one.stale), default=inf)
         return min(stale_at, fresh + stale_after, self._oldest() + leave_after)
 
     def _oldest(self) -> float:
-        """When the part of this user that will be forgotten first was last mentioned."""
+        """When the part of this user that expires first was last mentioned."""
         parts = chain(
             (stream.received_at for stream in self.streams()),
             (reporting.at for reporting in self.reporters.values()),
@@ -170,12 +177,12 @@ class UserState(UserLinks):
         return min(parts, default=self.received_at)
 
     def score(self) -> float | None:
-        """The score that `metrics()` has, without its reasons; found once per change."""
+        """The score in `metrics()`, without its reasons; computed once per change."""
         self._rate()
         return self._score
 
     def rank(self) -> float | None:
-        """The score by which it is listed: not the newest one unless its level or more than DEAD_BAND differs.
+        """The score by which it is listed: kept until the level changes or the difference exceeds DEAD_BAND.
 
         So users whose scores are about equal do not change places with each report.
         """
@@ -184,7 +191,7 @@ class UserState(UserLinks):
 
     @property
     def missing(self) -> str:
-        """A stream that is sent to this user if it receives nothing of all that it names, else empty."""
+        """A stream that is sent to this user, if it receives none of the streams that it names; else empty."""
         self._rate()
         return self._missing
 
@@ -204,19 +211,19 @@ class UserState(UserLinks):
         return next((one.name_for(self.user_id) for one in named if self._is_sent(one)), "")
 
     def _is_sent(self, received: StreamState) -> bool:
-        """Whether the sender's own report says that it sends what this user names."""
+        """Whether the sender's own report says that it sends the named stream."""
         sender = self._users.get(received.user_id)
         own = sender.own_stream(received.sample.stream_id) if sender else None
         return own is not None and own.is_sent
 
     def is_late(self, report_time: int, now: float, patience: float) -> bool:
-        """Whether its own report of that time is more than a second older than its newest of `patience` seconds."""
+        """Whether its own report of that time is more than a second older than its newest within `patience` seconds."""
         newest, at = self._newest
         return report_time < newest - 1 and now - at < patience
 
     @property
     def two_sdks(self) -> TwoSdks | None:
-        """What tells that two SDKs report as this user; None if nothing does."""
+        """The evidence that two SDKs report as this user, or None."""
         found = self.sources.found
         return found if found and self.received_at - found.at < WINDOW else None
 

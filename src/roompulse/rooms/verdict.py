@@ -1,4 +1,4 @@
-"""The verdict on a room in one sentence: how many users are affected, and what it is.
+"""The verdict on a room in one sentence: how many users are affected, and by what.
 
 As in `1 of 8 users affected: u3's uplink loses 6 %`. What counts as affected is defined by roompulse.quality.
 """
@@ -18,7 +18,7 @@ MOST_FROM_EACH_TO_EACH = 20
 
 
 class Named(Struct, frozen=True):
-    """A user's id within a sentence: a page links it, and isolates its direction of writing."""
+    """A user's id within a sentence: a page links it, and isolates its text direction."""
 
     user_id: str
 
@@ -39,19 +39,19 @@ class Links(Protocol):
     def received(self) -> Iterable[Receiving]: ...
 
     def received_by_others(self) -> Iterable[tuple[str, Level]]:
-        """Who of the others receives each stream of this user, and how well."""
+        """The receivers of each stream of this user, and how well they receive it."""
         ...
 
 
 class Trouble(NamedTuple):
-    """`source_id` is whose stream decides the score: the user's own id if it sends it, None if that is not known."""
+    """`source_id` is the sender of the stream that decides the score: may be the user itself, None if unknown."""
 
     source_id: str | None
     receives_most_badly: bool
 
 
 class Troubles:
-    """The users who are affected, so that what they share is found without going through all of them."""
+    """The affected users, indexed so that what they share is found without a full scan."""
 
     def __init__(self) -> None:
         self._troubles: dict[str, Trouble] = {}
@@ -89,7 +89,7 @@ class Troubles:
 
 
 class Room(Struct, frozen=True):
-    """What a verdict is found from; `worst_first` begins with the ids of the users who are affected.
+    """The input of a verdict; `worst_first` begins with the ids of the affected users.
 
     `stale` users and those that `receive_nothing` are among the unknown ones of `quality`.
     """
@@ -163,7 +163,7 @@ def _trouble(user_id: str, links: Links) -> Trouble:
 
 
 def _first(room: Room, matches: Callable[[str, Trouble], bool]) -> _Fault | None:
-    """The fault of the worst of the users whose trouble is such."""
+    """The fault of the worst user with such a trouble."""
     for user_id, _ in zip(room.worst_first(), range(len(room.troubles)), strict=False):
         if matches(user_id, room.troubles[user_id]):
             return _fault(user_id, room.links(user_id))
@@ -178,7 +178,7 @@ def _single(room: Room) -> Words:
 
 
 def _of_link(fault: _Fault) -> Words:
-    """What a user's link does, or where it is not the network, a stream of it."""
+    """The impairment of a user's link or, where it is not the network, of a stream."""
     if not fault.stream or not (term := _costliest(fault.stream.quality)):
         return [Named(fault.user_id)]
     link = "downlink" if fault.received else "uplink"
@@ -191,7 +191,7 @@ def _of_link(fault: _Fault) -> Words:
 
 
 def _received_by_all(room: Room) -> Words | None:
-    """What most of the affected users share if they receive most senders badly: it is none of these senders."""
+    """What most affected users share if they receive most senders badly: then no single sender is the cause."""
     count, of = room.troubles.receive_most_badly, len(room.troubles)
     if count < 2 or not most(count, of):
         return None
@@ -203,10 +203,10 @@ def _received_by_all(room: Room) -> Words | None:
 
 
 def _by_one(room: Room) -> Words | None:
-    """The one user whose link is bad: all that is bad goes to that user or comes from it, and the rest is good.
+    """The one user whose link is bad: all bad streams go to or come from that user, and the rest is good.
 
-    Where that is true of both ends of a path, it is the one that receives. It is so in calls from each to each alone,
-    as a media server stands between any two users.
+    Where that is true of both ends of a path, it is the receiver. This occurs only in calls without a media server,
+    which otherwise is between any two users.
     """
     if not 2 <= len(room.troubles) <= MOST_FROM_EACH_TO_EACH:
         return None
@@ -226,7 +226,7 @@ def _by_one(room: Room) -> Words | None:
 
 
 def _only_bad_partner(user_id: str, trouble: Trouble, links: Links) -> Collection[str]:
-    """The one whom this user sends to or receives from badly, where that explains its trouble and others are good."""
+    """The user to or from which this user's streams are bad, where that explains its trouble and others are good."""
     hears = [(one.user_id, one.level) for one in links.received()]
     is_heard = list(links.received_by_others())
     bad = {other for other, level in (*hears, *is_heard) if level in IMPAIRED}

@@ -31,7 +31,7 @@ ACCESS = {(32, 4, 0.1): 70, (45, 9, 0.4): 23, (90, 16, 0.8): 7}
 """Cable, Wi-Fi and mobile: rtt and jitter (ms), packet loss (percent), with the number of 100 users that have them."""
 
 SAY_GOODBYE = 0.8
-"""Share of users who leave on purpose; of the others nothing is heard any more."""
+"""Share of users who leave on purpose; the others stop reporting."""
 
 MUTES_EVERY = 90.0
 """Seconds on average until a user turns the microphone on or off."""
@@ -82,7 +82,7 @@ class Picture:
 class Participant:
     """`pictures` are by stream id; `sending` and `receiving` are the impairments of its streams since its last step.
 
-    `faults` are those that the user has. They depend on its `home` alone, so that all else is as without them.
+    `faults` are those of the user. They depend only on its `home`, so that all else is as without them.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Participant:
         self.sending = self.receiving = NOTHING
 
     def step(self, random: Random, seconds: float) -> bool:
-        """Let so many seconds pass; says whether the microphone was turned on or off."""
+        """Let so many seconds pass; returns whether the microphone was turned on or off."""
         parts: list[Walk | Link | Picture] = [self.up, self.down, self.voice, *self.pictures.values()]
         for part in parts:
             part.step(random, seconds)

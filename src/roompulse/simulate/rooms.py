@@ -18,7 +18,7 @@ RECEIVED_AT_MOST = 9
 
 STAYS, SHORTEST_STAY = 600.0, 45.0
 FREE_FOR = 20.0
-"""Seconds: how long a user stays on average and at least, and until another user takes the place."""
+"""Seconds: how long a user stays on average and at least, and until another user replaces it."""
 
 ROOMS_OF_A_TEAM = 10
 

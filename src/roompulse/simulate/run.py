@@ -63,7 +63,7 @@ async def simulate(
 
 
 async def _stopped() -> None:
-    """Return after SIGINT or SIGTERM. The second one ends the process at once."""
+    """Return after SIGINT or SIGTERM. The second one ends the process immediately."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     def end(number: int, _: object) -> None:

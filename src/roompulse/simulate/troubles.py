@@ -1,6 +1,6 @@
-"""Named troubles: which users they affect, what they do to streams, and when they come and go.
+"""Named troubles: which users they affect, their effect on streams, and when they begin and end.
 
-TROUBLES come to rooms now and then. FAULTS are of all users who have something in common, in any room, all the time.
+TROUBLES affect rooms intermittently. FAULTS affect all users who have something in common, in any room, all the time.
 """
 
 from collections.abc import Mapping
@@ -81,7 +81,7 @@ TROUBLES: Mapping[str, Trouble] = {
 
 
 class Fault(Struct, frozen=True):
-    """What users receive who have this SDK version, region or browser: one user in AFFECTED has it."""
+    """The received streams of users with this SDK version, region or browser: one user in AFFECTED has it."""
 
     of: Literal["sdk_version", "region", "browser"]
     value: str
@@ -103,7 +103,7 @@ COMES_WITHIN = 4.0
 
 
 class Episodes:
-    """The episodes of a trouble over time. To be asked in the order of time; `count` is how many are over."""
+    """The episodes of a trouble over time. To be called in the order of time; `count` is how many are over."""
 
     def __init__(self, trouble: Trouble, random: Random) -> None:
         self.trouble = trouble

@@ -15,7 +15,7 @@ CHECK_EVERY = 1.0
 """Seconds between two checks whether a database that could not be written can be written again."""
 
 _IDLE = 10.0
-"""Seconds without a write after which a write is tried, so that a full disk is found before the next report comes."""
+"""Seconds without a write after which a write is tried, so that a full disk is found before the next report."""
 
 
 class Probed(Protocol):
@@ -77,14 +77,14 @@ class Availability:
         """Try a write; whether it succeeded."""
         try:
             await self._database.probe()
-        except Exception as error:  # whatever it was, nothing was written
+        except Exception as error:  # in any case, nothing was written
             self.failed(error)
             return False
         self.wrote()
         return True
 
     async def check(self) -> None:
-        """Try a write if the newest one failed, or is long ago; look in any case whether its files are there."""
+        """Try a write if the newest one failed, or is long ago; check in any case whether its files are there."""
         if self.failing_since is not None or abs(self._clock() - self.wrote_at) >= _IDLE:
             await self.probe()
             return

@@ -39,7 +39,7 @@ def reading(path: Path) -> sqlite3.Connection:
 def back_up(reports: Path, access: Path, target: Path) -> Copied:
     """Copy the database of reports to the new file `target`, and that of access, if there is one, beside it.
 
-    The copy has everything that was committed before. Its file appears once it is complete, checked and flushed.
+    The copy includes all earlier commits. Its file appears once it is complete, checked and flushed.
 
     Raises:
         BackupError: neither file was created.

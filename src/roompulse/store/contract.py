@@ -33,7 +33,7 @@ class HistoryQuery(Struct, frozen=True):
 class SampleQuery(Struct, frozen=True):
     """Which reports of a room: received after `after` and not after `until` (Unix seconds).
 
-    With `reporter_id` those of one reporter, and what media servers say of that user. With `about` only their entries
+    With `reporter_id` the reports of one reporter, and media servers' reports on it. With `about` only their entries
     that may be about that user's media.
     """
 
@@ -61,20 +61,20 @@ class Session(Struct, frozen=True):
     ended_at: float | None
     """Last report, Unix seconds; None while the room is live."""
     most_users: int | None
-    """Users that were there at once; None without snapshots."""
+    """Peak number of users; None without snapshots."""
     worst_at: float | None
     """When the score was lowest, Unix seconds; None without snapshots."""
     worst_score: float | None
     """Lowest score of the room, 1.0 to 4.5; None without snapshots."""
     room_name: str | None = None
-    """The newest that was given."""
+    """Its newest reported name."""
 
 
 SessionOrder = Literal["ended", "score", "duration", "users"]
 
 
 class SessionQuery(Struct, frozen=True):
-    """Which ended sessions: those whose room id contains `search`, from the `offset`-th on in this order."""
+    """Which ended sessions: of rooms whose id contains `search`, from the `offset`-th on in this order."""
 
     search: str = ""
     order: SessionOrder = "ended"
@@ -97,7 +97,7 @@ class SampleArchive(Protocol):
         ...
 
     async def visits(self, room_id: str, user_id: str, since: float, until: float, gap: float) -> list[Visit]:
-        """When a user was in a room, oldest first: by its own reports or, without any, by those of others about it.
+        """When a user was in a room, oldest first: by its own reports or, without any, by others' reports about it.
 
         A silence of more than `gap` seconds ends a visit.
         """
@@ -122,7 +122,7 @@ class SessionStore(Protocol):
     async def end(self, room_id: str, ended_at: float | None, jumped: float = 0.0) -> None:
         """End the session of a room; None: at the time of its last snapshot.
 
-        `jumped` is by how many seconds the clock was set meanwhile, by which its start is shifted.
+        `jumped` is by how many seconds the clock was set meanwhile: its start is shifted by that.
         """
         ...
 
@@ -147,7 +147,7 @@ class ScoreHistory(Protocol):
 
 
 class Chronology(Protocol):
-    """Which times are stored, to compare a clock with."""
+    """Stored times, to compare a clock with."""
 
     async def newest(self, before: float | None = None) -> float | None:
         """The time of the newest report or snapshot, or of the newest one before a time (Unix seconds).
@@ -158,25 +158,29 @@ class Chronology(Protocol):
 
 
 class Log(Protocol):
-    """Reports in the order in which they are committed, whoever commits them: who applies them in this order follows.
+    """Reports in the order of their commits, by any process; a follower applies them in this order.
 
     Methods raise StoreError when the database fails.
     """
 
+    def prepared(self, received: Received) -> Received:
+        """The same report, whose commit takes less time. May be called in another thread."""
+        ...
+
     async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
         """Commit these reports, all or none, and return what was committed since the previous call, these included.
 
-        Once this returns, they survive a crash of the process or the machine. Of two calls under way at once, neither
-        returns what the other did, so what a call returns is to be applied before anything else is awaited.
+        Once this returns, they survive a crash of the process or the machine. Of two concurrent calls, neither
+        returns the other's reports, so apply the result of a call before anything else is awaited.
         """
         ...
 
     async def news(self) -> Sequence[Received]:
-        """What was committed since the previous call of `append` or `news`: all that was committed before this call."""
+        """All reports committed before this call and since the previous call of `append` or `news`."""
         ...
 
     def recent(self, since: float) -> AsyncIterator[Received]:
-        """Reports received after `since` (Unix seconds), in their order; `news` goes on from there.
+        """Reports received after `since` (Unix seconds), in their order; `news` continues from there.
 
         One may be split by the users it is about, or several merged, if that has the same effect.
         """

@@ -1,7 +1,7 @@
 """Open the database: one connection that writes and checkpoints, a few that only read, one process at a time.
 
 SQLite before 3.51.3 can corrupt a write-ahead log when two connections write or checkpoint at once, so exactly one
-does both. It has a thread of its own, which runs a transaction as a whole: switching threads for each of its statements
+does both. It has its own thread, which runs a transaction as a whole: switching threads for each of its statements
 would take twice as long as the commit itself.
 """
 
@@ -30,7 +30,7 @@ _READERS = 4
 
 _LOCK_TIMEOUT = 5.0
 """Seconds for which the writer waits for a lock, but at most a quarter of COMMIT_TIMEOUT: it waits twice before a
-report is refused, in the transaction and in the probe that follows."""
+report is rejected, in the transaction and in the probe that follows."""
 
 _HEAD_START = 10e-6
 """Seconds for which the event loop releases the interpreter's lock; the kernel makes it about 0.1 ms."""
@@ -44,13 +44,13 @@ class Database:
     """Writes go to `write`, reads to `reading` or, where they may be long, to `fetch`.
 
     Errors are logged without parameters: they are the users' data. `read_failed` is called with each error of
-    `reading`. A file that is found to be damaged is not written any more.
+    `reading`. A file that is found to be damaged is no longer written.
     """
 
     read_failed: Callable[[StoreError], None] = staticmethod(lambda _error: None)
 
     span: int | None = None
-    """Milliseconds of samples that are in a table of their own; None where all are in one."""
+    """Milliseconds of samples in each table; None where all are in one."""
 
     def __init__(self, settings: Settings) -> None:
         url = database_url(settings)
@@ -66,17 +66,17 @@ class Database:
         set_pragmas(self._reader.sync_engine, _READER_PRAGMAS)
 
     def fetch(self, statement: Executable) -> Sequence[Any]:
-        """All rows of a statement, read here and now; raises StoreError. For the steps of a `Reader` and its thread."""
+        """All rows of a statement, read synchronously; raises StoreError. For the steps of a `Reader` in its thread."""
         with self._errors(), self._steps.connect() as connection:
             return connection.execute(statement).all()
 
     async def write(self, work: Callable[[Connection], T], *, first: bool = False) -> T:
-        """Run `work` in a transaction of its own, after those requested before, and return its result.
+        """Run `work` in its own transaction, after those requested before, and return its result.
 
-        What is to be done `first`, saving reports, waits only for the transaction under way, however many others wait.
-        It runs in another thread, and to its end even if the caller is cancelled. Raises what it raises, and
+        With `first`, used for reports, it waits only for the current transaction, however many others wait.
+        It runs in another thread, and to its end even if the caller is cancelled. Raises its errors, and
         StoreError when the database fails; the transaction is then rolled back. With DatabaseLostError it may have
-        been committed, to a file that is not at its path any more.
+        been committed, to a file that is no longer at its path.
         """
         with self._errors():
             async with nullcontext() if first else self._turn:
@@ -178,7 +178,7 @@ class Database:
             await asyncio.sleep(_LOG_PAUSE)
 
     async def vacuum(self) -> None:
-        """Make the file anew, without what was deleted from it. Needs as much of the disk again, and blocks writes."""
+        """Rebuild the file, without deleted content. Needs as much disk again, and blocks writes."""
         await self._outside("VACUUM")
         await self.empty_log()
 
@@ -225,7 +225,7 @@ def _writer_pragmas(settings: Settings) -> tuple[str, ...]:
         # FULL flushes the log at every commit: acknowledged reports survive a power loss, not only a crash.
         f"synchronous={settings.synchronous}",
         f"journal_size_limit={LOG_KEPT}",
-        # What is deleted is overwritten: erasing a user leaves nothing of it in the file.
+        # Deleted content is overwritten: erasing a user leaves nothing of it in the file.
         "secure_delete=ON",
     )
 
@@ -235,6 +235,6 @@ def _migrate(connection: Connection) -> None:
     # A file that cannot be written fails here, not at the first report.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     migrate(connection)
-    # Damage where the next rows go is better found now than by the first report.
+    # Damage where the next rows are written is better found now than by the first report.
     for table in metadata.sorted_tables:
         connection.execute(select(table).order_by(table.c.id.desc()).limit(1)).first()

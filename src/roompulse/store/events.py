@@ -93,7 +93,7 @@ class SqlEvents:
             return None if row is None else _event(row)
 
     async def add_note(self, room_id: str, event: TimelineEvent, most: int) -> int | None:
-        # Not in the transaction, for which reports wait: it goes through all events of the room.
+        # Not in the transaction, for which reports wait: it scans all events of the room.
         mine = select(func.count()).select_from(events).where(_NOTE, events.c.room_id == room_id)
         async with self._reading() as reading:
             if (await reading.scalar(mine) or 0) >= most:

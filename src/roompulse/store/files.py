@@ -32,7 +32,7 @@ def is_postgres(settings: Settings) -> bool:
 
 
 def access_path(settings: Settings) -> Path:
-    """The database of access control, beside that of reports; raises as `database_path`."""
+    """The database of access control, beside the one of reports; raises as `database_path`."""
     reports = database_path(settings)
     return reports.with_name(f"{reports.stem}-access.db")
 
@@ -81,9 +81,9 @@ OVERWRITTEN = (
 
 
 class OpenFiles:
-    """Whether the files of an open database are still those at its path.
+    """Whether the files of an open database are still the files at its path.
 
-    SQLite does not look: it goes on writing to a file that was moved, deleted or overwritten, and reports success. Not
+    SQLite does not check: it keeps writing to a file that was moved, deleted or overwritten, and reports success. Not
     to be used by two threads at once. None of these files is closed here while SQLite uses it: to close a file ends all
     locks that the process has on it (https://sqlite.org/howtocorrupt.html, section 2.2).
     """
@@ -97,7 +97,7 @@ class OpenFiles:
         self._checkpoint = b""
 
     def opened(self) -> None:
-        """Take those at the path for those that are open; to be called right after they were opened."""
+        """Take the files at the path for the open ones; to be called right after they were opened."""
         self._identities = [_identity(path) for path in self._paths]
         self._index = os.open(self._paths[2], os.O_RDONLY)
         self._content, self._checkpoint = _content(self._path), _checkpoint(self._index)
@@ -110,7 +110,7 @@ class OpenFiles:
     def check(self) -> None:
         """Raises DatabaseLostError; also where another program wrote to the main file since `wrote` was called.
 
-        The log is not compared so: with a newer SQLite, other programs may write to it.
+        The log is not compared: with a newer SQLite, other programs may write to it.
         """
         for path, identity in zip(self._paths, self._identities, strict=False):
             if identity and _identity(path) != identity:

@@ -18,13 +18,13 @@ _REVISION = re.compile(r'^revision = "(\w+)"$', re.MULTILINE)
 
 OWN_TABLE = "alembic_version"
 READABLE_BY = "readable_by"
-"""A table of PostgreSQL: a migration after which older versions cannot go on writes its own revision there."""
+"""A table of PostgreSQL: a migration after which older versions cannot run writes its own revision there."""
 
 
 def migrate(connection: "Connection", versions: Path = VERSIONS, table: str = OWN_TABLE) -> None:
     """Run the migrations in the folder `versions` that were not run on the database yet.
 
-    `table` names the table that says which ones were: with another one than usual, the database has other tables too.
+    `table` names the table of applied migrations: with another one than usual, the database has other tables too.
 
     Raises:
         StartupError: the database is of another program, or was written by a newer version, whose migrations this one
@@ -39,7 +39,7 @@ def migrate(connection: "Connection", versions: Path = VERSIONS, table: str = OW
         )
     unknown = current - set(known)
     if unknown and _oldest_reader(connection, table) in known:
-        return  # While workers are upgraded one after the other, those of the version before go on.
+        return  # While workers are upgraded one after the other, those of the previous version keep running.
     if unknown:
         raise StartupError(
             f"the database {connection.engine.url.database} is of a newer roompulse (schema {', '.join(unknown)}); "

@@ -54,7 +54,7 @@ def _entry(streams: Sequence[Stream], more: Mapping[str, Any], report_time: int)
     return values
 
 
-# Field by field, which is faster than `astuple`: every report passes here. What few reports have is left out.
+# Field by field, which is faster than `astuple`: every report passes here. Fields that few reports have are left out.
 def _video(video: Video, report_time: int) -> tuple[Any, ...]:
     at = video.timestamp
     more = (
@@ -79,7 +79,7 @@ def unpack_report(packed: bytes) -> tuple[list[Any], Mapping[str, Any]]:
 
 
 def unpack_lone_entry(packed: bytes, report_time: int) -> Packed:
-    """An entry that has a row of its own, as versions up to 0.1.0 stored them."""
+    """An entry with its own row, as versions up to 0.1.0 stored them."""
     return unpack_entry(_decode(packed), report_time)
 
 
@@ -127,7 +127,7 @@ def pack_aggregate(aggregate: Aggregate) -> bytes:
     )
 
 
-# What came later is last, and absent in older rows.
+# Later fields are last, and absent in older rows.
 def _quality(quality: RoomQuality) -> tuple[Any, ...]:
     counts = quality.good, quality.fair, quality.poor, quality.unknown
     return quality.score, quality.level, *counts, quality.verdict, quality.worst
@@ -201,6 +201,6 @@ def unpack_snapshots(rows: Iterable[tuple[int, bytes]]) -> list[Snapshot]:
 
 
 def unpack_score_and_users(packed: bytes) -> tuple[float | None, int]:
-    """The room's score and its number of users alone."""
+    """Only the room's score and its number of users."""
     user_count, _, quality, *_ = _decode(packed)
     return quality[0], user_count

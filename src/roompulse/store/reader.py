@@ -1,4 +1,4 @@
-"""Reads of what may be long: one thread does all of them, in short steps that take turns.
+"""Reads that may be long: one thread does all of them, in short steps that take turns.
 
 So ingest waits for a read no longer than for the interpreter's lock, a short read waits for a long one no longer than a
 step, and no transaction outlives a step, however slowly a client reads.
@@ -27,20 +27,20 @@ T = TypeVar("T")
 
 
 SLICE = 0.005
-"""Seconds that the steps of a result which are done in one go take, and one of them more."""
+"""Seconds of steps of a result between two turns of other reads; the last step may exceed this."""
 
 REST, PAUSE = 3, 0.001
-"""How many times as long as a step took reports may hold up the next one, and seconds between two looks for them."""
+"""How many times the duration of a step reports may delay the next one, and seconds between two checks for them."""
 
 RUNNING = 2
-"""Results of several steps that are worked at; others wait. A room of the past takes megabytes until it is shown."""
+"""Results of several steps that run at a time; others wait. A past room takes megabytes until it is shown."""
 
 
 class Reader:
     """At most `most` reads of more than one step are under way; shorter ones are never refused.
 
-    `read_failed` is called with each error of the database. Once `is_closing`, longer reads end with the step under way
-    and raise Unavailable: a server that stops does not wait for them. Steps wait while `is_busy`: reports go first.
+    `read_failed` is called with each error of the database. Once `is_closing`, longer reads end with the current step
+    and raise Unavailable: a stopping server does not wait for them. Steps wait while `is_busy`: reports go first.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Reader:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """To be used within this context, which at its end waits for the step under way."""
+        """To be used within this context, which at its end waits for the current step."""
         before = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL)
         try:
@@ -74,7 +74,7 @@ class Reader:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place for one long read until the context ends; raises Unavailable where there is none."""
+        """A place for one long read until the context ends; raises Unavailable if all are in use."""
         if self._under_way >= self._most:
             raise Unavailable(f"{self._most} long reads are under way already", retry_after=_RETRY_AFTER)
         self._under_way += 1
@@ -84,7 +84,7 @@ class Reader:
             self._under_way -= 1
 
     async def result(self, steps: Steps[T]) -> T:
-        """What the steps return; raises what they raise, and Unavailable if there are several and no place."""
+        """The result of the steps; raises their errors, and Unavailable if there are several and no place."""
         result = await self.run(partial(_next, steps, 0.0))
         if isinstance(result, _More):
             with self.place():
@@ -95,22 +95,22 @@ class Reader:
         return result
 
     async def shared_result(self, key: Hashable, steps: Callable[[], Steps[T]]) -> T:
-        """`result` of these steps, which all who ask for `key` while they are under way share."""
+        """`result` of these steps, shared by all callers that request `key` while they run."""
         task = self._shared.get(key)
         if task is None:
             task = self._shared[key] = asyncio.create_task(self.result(steps()))
             task.add_done_callback(partial(self._end_sharing, key))
-        # Who leaves ends it for nobody else.
+        # A caller that is cancelled does not cancel it for others.
         found: T = await asyncio.shield(task)
         return found
 
     def _end_sharing(self, key: Hashable, task: asyncio.Task[Any]) -> None:
         del self._shared[key]
         if not task.cancelled():
-            task.exception()  # else asyncio logs one of which all have left who asked
+            task.exception()  # else asyncio logs one whose callers were all cancelled
 
     async def portions(self, portions: Iterator[T]) -> AsyncGenerator[T, None]:
-        """Each portion, made once the one before is consumed. The caller holds a `place` where there may be many."""
+        """The portions, each made once the previous one is consumed. The caller holds a `place` if they may be many."""
         while (portion := await self.run(partial(next, portions, None))) is not None:
             yield portion
             self._check_open()
@@ -120,7 +120,7 @@ class Reader:
             raise Unavailable("the server is shutting down", retry_after=_RETRY_AFTER)
 
     async def run(self, step: Callable[[], T]) -> T:
-        """What one step returns, in its turn; raises what it raises."""
+        """The result of one step, in its turn; raises the step's errors."""
         loop = asyncio.get_running_loop()
         async with self._turn:
             while self._is_busy() and loop.time() < self._rested_at:
@@ -148,7 +148,7 @@ _MORE = _More()
 
 
 def _next(steps: Steps[T], seconds: float) -> T | _More:
-    """Do one step, and more of them for so many seconds."""
+    """Do one step, and further ones for so many seconds."""
     until = time.monotonic() + seconds
     try:
         next(steps)

@@ -1,4 +1,4 @@
-"""Calls that were recorded elsewhere, saved in one transaction."""
+"""Recorded calls, saved in one transaction."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial

@@ -15,7 +15,7 @@ from roompulse.settings import Settings
 from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, SampleArchive, SampleQuery, Steps, Store, Visit
 
 _FIRST_SPAN, _LONGER = 60.0, 4
-"""Seconds before the end that are searched for the newest samples, and by what factor more if they are too few."""
+"""Seconds before the end that are searched for the newest samples, and the factor of growth if they are too few."""
 
 _RATED_AT_ONCE = 25
 """Reports of an export: some milliseconds."""
@@ -24,7 +24,7 @@ _RATED_AT_ONCE = 25
 class StreamQuery(Struct, frozen=True):
     """Which samples of the user `reporter_id`: from `start` to `end` (Unix seconds), the newest `limit` of them.
 
-    `about` is the user whose media was measured, `measured_by` who reported that: a media server's figures of a user
+    `about` is the user whose media was measured, `measured_by` the reporter: a media server's figures of a user
     are among the user's. With `step` (seconds), only the worst sample of each stream and step.
     """
 
@@ -87,7 +87,7 @@ class Replay:
 
     def snapshot(self, room_id: str, at: float) -> Steps[Snapshot | None]:
         """The room's figures at `at`; None if it was not live."""
-        # While no report comes, there is no new snapshot until the last user leaves.
+        # Without reports, there is no new snapshot until the last user leaves.
         oldest = at - self._settings.leave_after - self._settings.snapshot_interval
         found = yield from self._store.history(HistoryQuery(room_id, start=max(0.0, oldest), end=at, limit=1))
         return found[0] if found else None
@@ -101,7 +101,7 @@ class Replay:
         """Samples by their time in history, oldest first."""
         span = _FIRST_SPAN
         while True:
-            # From the beginning of a step, so that none of those found is incomplete.
+            # From the beginning of a step, so that no step is incomplete.
             start = max(query.start, step_start(query.end - span, query.step or 1.0))
             found = yield from self._samples(replace(query, start=start))
             if len(found) == query.limit or start == query.start:

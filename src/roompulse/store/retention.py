@@ -1,8 +1,8 @@
-"""Delete rows that are older than their retention, in steps small enough not to delay ingest, by a clock that is right.
+"""Delete rows older than their retention, in steps small enough not to delay ingest, by a clock that is right.
 
-What a wrong clock deletes does not come back when the clock is set right. So nothing is deleted for WAIT seconds after
+Rows deleted by a wrong clock do not come back when it is corrected. So nothing is deleted for WAIT seconds after
 the clock was set, nor after a start where the newest data and the clock do not agree: then the clock was wrong before,
-or is wrong now, or no report came for long. A clock that is not set for so long is believed.
+or is wrong now, or no report arrived for long. A clock that is not set for so long is trusted.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ PRUNE_EVERY = 10.0
 _PAUSE = 0.01
 
 WAIT = 3600.0
-"""Seconds for which a clock must not be set to be believed again."""
+"""Seconds for which a clock must not be set to be trusted again."""
 
 GAP = 3600.0
-"""Seconds without a report up to which a start believes the clock."""
+"""Seconds without a report up to which a start trusts the clock."""
 
 AHEAD = 60.0
 """Seconds by which stored times may be ahead of the clock: it is set back a little at times."""
@@ -44,7 +44,7 @@ class Doubt(Struct, frozen=True):
 
 
 class Retention:
-    """`doubt` is None where the clock is believed, and `changed` is called when it changes."""
+    """`doubt` is None where the clock is trusted, and `changed` is called when it changes."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Retention:
         await every(PRUNE_EVERY, self.prune, "old rows could not be deleted", at_once=True)
 
     async def watch(self) -> None:
-        """See to it that a doubt ends, where another worker deletes what is old too."""
+        """End a doubt in time, also where another worker deletes old rows."""
         await every(PRUNE_EVERY, self.look, "the clock could not be looked at")
 
     async def look(self) -> None:
@@ -76,7 +76,7 @@ class Retention:
             self._doubt(None)
 
     async def prune(self) -> None:
-        """Delete all rows that are too old now, unless the clock may be wrong."""
+        """Delete all rows older than their retention, unless the clock may be wrong."""
         if not self._compared:
             await self._compare()
         now = self._clock()
@@ -87,7 +87,7 @@ class Retention:
             await asyncio.sleep(_PAUSE)
 
     async def _compare(self) -> None:
-        """Compare the clock of a start with what was stored before it."""
+        """Compare the clock at the start with times stored before it."""
         now, newest = self._clock(), await self._chronology.newest()
         earlier = await self._chronology.newest(before=now - GAP)
         self._compared = True

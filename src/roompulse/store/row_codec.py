@@ -20,10 +20,10 @@ from roompulse.store.schema import samples
 _NOTHING: dict[str, Any] = {}
 
 FETCH_AT_ONCE = 1000
-"""Rows that are fetched in one go; then other tasks run."""
+"""Rows fetched before other tasks run."""
 
 BETWEEN_USERS = "\n"
-"""Which no id contains."""
+"""A separator that no id contains."""
 
 
 _sample = samples.c
@@ -34,7 +34,7 @@ REPORT_COLUMNS = (
 """The columns of a report's row."""
 
 STORED_COLUMNS = (_sample.id, *REPORT_COLUMNS, _sample.user_id)
-"""Those that `reports_of` reads."""
+"""The columns that `reports_of` reads."""
 
 _INSERT = f"INSERT INTO sample ({', '.join(column.name for column in REPORT_COLUMNS)}) VALUES "  # noqa: S608  (our own)
 _PLACES = f"({', '.join('?' * len(REPORT_COLUMNS))})"
@@ -50,7 +50,7 @@ def put_rows(connection: DatabaseConnection, table: Table, rows: Iterable[dict[s
 
 
 def add_rows(connection: DatabaseConnection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows, without those that a unique index says are there already: another worker may have found the same."""
+    """Insert rows, except those already present by a unique index: another worker may have found the same."""
     connection.execute(_INSERTS[connection.dialect.name](table).on_conflict_do_nothing(), rows)
 
 
@@ -106,11 +106,14 @@ def _insert_of(count: int) -> str:
 def rows_of(reports: Iterable[Received]) -> list[tuple[Any, ...]]:
     """Rows of REPORT_COLUMNS, `rows_in` of each report: one, and of a media server one for each entry.
 
-    Entries of a media server are stored as reports of the users they are about, and name the server: so what is known
-    of a user is found in one place, whoever measured it.
+    Entries of a media server are stored as reports of their users, and name the server: so all data
+    of a user is found in one place, measured by a client or a server.
     """
     rows: list[tuple[Any, ...]] = []
     for received in reports:
+        if received.rows is not None:
+            rows += received.rows
+            continue
         report, at = received.report, round(received.at * 1000)
         more = _of_report(report)
         if not report.by_server:
@@ -122,7 +125,7 @@ def rows_of(reports: Iterable[Received]) -> list[tuple[Any, ...]]:
             rows.append(_row_of(report, report.user_id, (), more, at))
         for entry in report.metrics:
             rows.append(_row_of(report, entry.user_id, (entry,), more, at))
-            more = of_each  # The first row has what is said of the report as a whole.
+            more = of_each  # The first row has the fields of the report as a whole.
     return rows
 
 
@@ -139,7 +142,7 @@ def _row_of(report: Report, about: str, metrics: Sequence[Entry], more: dict[str
 
 
 def _listed(metrics: Sequence[Entry], reporter_id: str) -> str | None:
-    """The column `users`: ids between line feeds; empty for one entry about the reporter, as most reports have."""
+    """The column `users`: ids between line feeds; empty for the usual one entry about the reporter."""
     return _list_of([one.user_id for one in metrics], reporter_id)
 
 
@@ -156,7 +159,7 @@ def _users_in(listed: str | None, reporter_id: str) -> Sequence[str]:
 
 
 def without_user(listed: str | None, reporter_id: str, values: list[Any], user_id: str) -> tuple[str | None, list[Any]]:
-    """The column `users` and the decoded `streams` of a report's row, without what is said about a user."""
+    """The column `users` and the decoded `streams` of a report's row, without the data about a user."""
     users = _users_in(listed, reporter_id)
     entries = [(one, value) for one, value in zip(users, values, strict=False) if one != user_id]
     kept = [one for one, _ in entries]
@@ -196,7 +199,7 @@ def session_row(room_id: str, started_at: float) -> dict[str, Any]:
 def reports_of(rows: Iterable[Any], about: str | None = None) -> Iterator[Received]:
     """The reports that are stored in rows of STORED_COLUMNS; their positions are the ids of their first rows.
 
-    With `about`, without entries that are neither about that user nor about who is stored as the reporter.
+    With `about`, only entries about that user or about the stored reporter.
     """
     parts = _Parts()
     for row in rows:
@@ -212,9 +215,9 @@ def reports_of(rows: Iterable[Any], about: str | None = None) -> Iterator[Receiv
 
 
 class _Part(NamedTuple):
-    """A row: a whole report, or what is said about one user in a report of a media server or of a version up to 0.1.0.
+    """A row: a whole report, or one user's entry in a report of a media server or of a version up to 0.1.0.
 
-    `is_first` says that it has what is said of the report as a whole.
+    `is_first` says that it has the fields of the report as a whole.
     """
 
     report: Received
@@ -252,7 +255,7 @@ def _entry_of(user_id: str, unpacked: Packed) -> Entry:
 
 
 class _Parts:
-    """Adjacent rows that may be of one report become one report: applying it takes half of the time."""
+    """Merges adjacent rows that may be of one report: applying that takes half of the time."""
 
     def __init__(self) -> None:
         self._newest: Received | None = None

@@ -15,16 +15,16 @@ from roompulse.store.schema import samples
 from roompulse.store.sql_store import first_since
 
 _MOST_REPORTERS = 8
-"""Reporters that are read for the visits of a user who reports nothing: so few tell as much as all of them."""
+"""Reporters that are read for the visits of a user who reports nothing: so few are as good as all of them."""
 
 _UNPACKED_AT_ONCE = 100_000
 """Bytes of rows that become reports in one step: some milliseconds."""
 
 _ROWS_AT_ONCE = 200
-"""Reports of all rooms that are read at once, of which a media server's take some hundred kilobytes each."""
+"""Reports of all rooms that are read in one step; a media server's take some hundred kilobytes each."""
 
 _SHORTEST_SPAN, _FIRST_SPAN, _LONGEST_SPAN = 0.05, 1.0, 120.0
-"""Seconds of reports that are read at once. They follow the number of rows, since all rows of a span are sorted."""
+"""Seconds of reports read in one step. They depend on the number of rows, since all rows of a span are sorted."""
 
 
 class SqlSamples:
@@ -88,7 +88,7 @@ class SqlSamples:
         statement = select(*STORED_COLUMNS).where(*within, samples.c.id > last_id)
         statement = statement.order_by(samples.c.id)
         if query.about is not None:
-            # What a media server sends to a user is in an entry about the receiver.
+            # Streams from a media server to a user are in an entry about the receiver.
             statement = statement.where(_is_about(query.about) | _is_about(samples.c.reporter_id))
         if query.reporter_id is not None:
             return statement.where(samples.c.reporter_id == query.reporter_id)
@@ -116,7 +116,7 @@ class SqlSamples:
         return reporters.union_all(select(following.scalar_subquery()).where(reporters.c.id.is_not(None)))
 
     def _in_tables(self, after: float, until: float) -> Sequence[ColumnElement[bool]]:
-        """Leave out whole tables that have nothing of this time, and no row of the others, where an index finds ids."""
+        """Leave out whole tables without rows of this time, but no row of the others, where an index finds ids."""
         if self._span is None:
             return ()
         at, first, last = samples.c.received_at, *(round(1000 * time) // self._span for time in (after, until))
@@ -149,7 +149,7 @@ def _within(room_id: str, after: float, until: float) -> Sequence[ColumnElement[
 
 
 def _silences(gap: float, *where: ColumnElement[bool]) -> Select[Any]:
-    """The reports that came after a silence, with the time of the report before the silence."""
+    """The reports after a silence, with the time of the report before it."""
     at = samples.c.received_at
     heard = select(at.label("at"), func.lag(at).over(order_by=at).label("before")).where(*where).subquery()
     was_silent = heard.c.before.is_(None) | (heard.c.at - heard.c.before > round(gap * 1000))

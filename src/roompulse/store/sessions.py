@@ -107,7 +107,7 @@ def worst_and_most(connection: Connection, room_id: str, since: int) -> dict[str
 
 
 def _date_within(session: dict[str, Any]) -> None:
-    """Date the worst moment within the session: a snapshot after its last report shows what that report said."""
+    """Date the worst moment within the session: a snapshot after its last report shows that report's figures."""
     if session["worst_at"] is not None:
         session["worst_at"] = max(session["started_at"], min(session["worst_at"], session["ended_at"]))
 
@@ -165,7 +165,7 @@ class SessionRecorder:
             self._names |= renamed
 
     async def _resumed(self) -> dict[str, LiveRoom]:
-        """The rooms that are live again after a restart; the sessions of the others are ended."""
+        """The rooms that are live again after a restart; sessions of all others are ended."""
         resumed = {}
         for room_id in await self._store.unfinished():
             if room := self._rooms.get(room_id):

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Itera
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -51,24 +52,27 @@ PRUNE_AT_ONCE = 500
 """Rows of each table that one call of `prune` deletes: few enough not to delay ingest."""
 
 _FIRST_ROWS = 250
-"""Snapshots that are read first to be merged into steps: nobody knows how many these take."""
+"""Snapshots in the first read to be merged into steps: the number needed is not known."""
 
 _ALL = true()
 
 _FARTHEST = 40
-"""2 to this power is more rows than there will ever be."""
+"""2 to this power exceeds any number of rows."""
 
 
 class SqlStore:
     """Implements `Log` of one writer, `Store`, `ScoreHistory` and `Chronology`."""
 
     _by_row: Collection[Table] = (samples, snapshots)
-    """Those of which old rows are deleted."""
+    """The tables of which old rows are deleted."""
 
     def __init__(self, database: Database) -> None:
         self._write = database.write
         self._reading = database.reading
         self._fetch = database.fetch
+
+    def prepared(self, received: Received) -> Received:
+        return replace(received, rows=rows_of([received]))
 
     async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
         rows = rows_of(reports)
@@ -81,7 +85,7 @@ class SqlStore:
         return committed
 
     async def news(self) -> Sequence[Received]:
-        return ()  # Nobody else writes.
+        return ()  # There is no other writer.
 
     async def recent(self, since: float) -> AsyncIterator[Received]:
         async with self._reading() as connection:
@@ -228,7 +232,7 @@ def _oldest(table: Table, column: str, before: float, in_order: ColumnElement[bo
 def _from_the_future(
     table: Table, time: ColumnElement[int], before: float, in_order: ColumnElement[bool]
 ) -> ColumnElement[bool]:
-    """Rows with a time in the future, from a clock that was far ahead, which are followed by rows that are too old.
+    """Rows with a time in the future, from a clock that was far ahead, which are followed by expired rows.
 
     Without this, they and all rows after them would stay until that time has come. To find the rows that follow, a few
     are read, each twice as far from the oldest row as the one before.

@@ -13,14 +13,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from roompulse.errors import DatabaseDamagedError, StartupError, StoreError
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-"""Primary error codes: the lowest byte of what SQLite reports."""
+"""Primary error codes: the lowest byte of SQLite's error code."""
 
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Raise StoreError for what SQLAlchemy raises, with the words of the database alone.
+    """Raise StoreError for SQLAlchemy's errors, with only the database's message.
 
-    Of a damaged file, DatabaseDamagedError.
+    For a damaged file, DatabaseDamagedError.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""One line in the log for each request. Never what may hold a secret: query strings, headers, bodies."""
+"""One line in the log for each request, without possible secrets: query strings, headers, bodies."""
 
 import logging
 import re
@@ -14,11 +14,11 @@ logger = logging.getLogger(__name__)
 
 
 _SECRET = re.compile(r"(/shared/[a-z0-9]+)_[^/?]+")
-"""The secret in the URL of a shared page: who reads the log does not get to see the page."""
+"""The secret in the URL of a shared page: readers of the log must not be able to open the page."""
 
 
 class AccessLog:
-    """ASGI around an application; it is there only with LOG_REQUESTS. A stream is logged at its end."""
+    """ASGI around an application, only with LOG_REQUESTS. A stream is logged at its end."""
 
     def __init__(self, peers: ClientAddresses) -> None:
         self._peers = peers
@@ -31,7 +31,7 @@ class AccessLog:
 
     async def _log(self, app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) -> None:
         sent = _Sent(send)
-        # Before the application, which may change what is in there.
+        # Before the application, which may change it.
         method, path, client = scope["method"], scope["raw_path"].decode("latin-1"), self._peers.address(scope)
         channel, started = push_channel_of(scope), perf_counter()
         pushed = channel.written if channel else 0
@@ -50,7 +50,7 @@ class AccessLog:
 
 
 class _Sent:
-    """Counts what is sent. `status` is None for a client that left before there was an answer."""
+    """Counts sent bytes. `status` is None for a client that left before the answer."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

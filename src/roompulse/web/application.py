@@ -1,4 +1,4 @@
-"""The outer ASGI application: what each request passes before it is routed, and each answer before it is sent."""
+"""The outer ASGI application: handles each request before it is routed, and each answer before it is sent."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -47,9 +47,9 @@ class Application:
         hub: Hub,
         meters: Meters,
     ) -> None:
-        """`present` brings the live rooms to the present, `access_log` is around everything else if there is one.
+        """`present` brings the live rooms to the present, `access_log` wraps everything else if there is one.
 
-        Servers close the `hub` when they stop, so that streams end, and count in `meters` what happens to connections.
+        Servers close the `hub` when they stop, so that streams end, and count events of connections in `meters`.
         """
         self.hub = hub
         self.meters = meters
@@ -80,7 +80,7 @@ class Application:
             async with self.routed.lifespan():
                 yield
         except ExceptionGroup as group:
-            # Litestar runs its lifespan in a task group, which wraps what is raised there.
+            # Litestar runs its lifespan in a task group, which wraps exceptions.
             if startup := group.subgroup(StartupError):
                 raise startup.exceptions[0] from None
             raise
@@ -104,13 +104,13 @@ class Application:
         try:
             self._hosts.check(scope)
             if scope["path"].startswith(SHARED):
-                await self._present()  # so that a link is known which another worker has made
+                await self._present()  # so that links made by another worker are known
                 scope, send = self._shared.open(scope, send)
             if scope["path"] == PATH:
                 await self._reports(scope, receive, send)
             else:
                 await self._readers.turn(scope)
-                # Here, so that no route has to: what it reads of the live rooms is of now.
+                # Here, so that no route has to: it reads live rooms that are up to date.
                 if scope["path"] not in FOR_ORCHESTRATORS:
                     await self._present()
                 await self.routed(scope, receive, _sending(scope, send))
@@ -118,7 +118,7 @@ class Application:
             await self._answer_error(error, scope, receive, send)
 
     def take(self, scope: Any, body: bytes, answer: Answer) -> None:
-        """Answer a POST to PATH, spelled so, whose body is there as a whole: see `ReportEndpoint.take`."""
+        """Answer a POST to exactly PATH, with a whole body: see `ReportEndpoint.take`."""
         try:
             self._hosts.check(scope)
             self._reports.take(scope, body, answer)
@@ -140,16 +140,16 @@ class Application:
 
 
 def _sending(scope: Any, send: Any) -> Any:
-    """What an answer is sent by: with headers, and compressed where it is worth it."""
+    """The `send` of an answer: adds headers, and compresses where it is worth it."""
     return with_headers(compressing(scope, send), scope["state"]["prefix"])
 
 
 def normalized(scope: Any, prefix: str, names: frozenset[str]) -> Any:
-    """A copy of the scope of a request, whose path is percent-encoded, below `prefix`, and nothing left out.
+    """A copy of the scope of a request with a percent-encoded path below `prefix`, and with all keys.
 
-    Litestar routes on the decoded path, on which `/rooms/a%2Fb` cannot be told from `/rooms/a/b`. Here everything looks
-    at the path as it was sent: path parameters arrive percent-encoded, and `decode_id` decodes them. A server may leave
-    out `raw_path`, which then is what encodes the decoded path.
+    Litestar routes on the decoded path, on which `/rooms/a%2Fb` equals `/rooms/a/b`. Here everything uses
+    the path as it was sent: path parameters arrive percent-encoded, and `decode_id` decodes them. A server may leave
+    out `raw_path`, which then is the decoded path, encoded again.
 
     Some proxies pass the prefix on and others remove it. Under `/rooms` both could have sent `/rooms/a`, so a prefix
     that begins with one of `names`, the first segments of routes, has to be removed by the proxy.

@@ -1,4 +1,4 @@
-"""Where a server may listen, by what is known of who gets in."""
+"""Where a server may listen, by the state of access control."""
 
 from itertools import product
 from typing import Any

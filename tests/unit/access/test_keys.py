@@ -1,4 +1,4 @@
-"""Keys: what is shown, what is kept."""
+"""Keys: the shown text and the stored digest."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which passwords there may be, and what is kept of them."""
+"""Accepted passwords, and their stored hashes."""
 
 from contextlib import ExitStack
 

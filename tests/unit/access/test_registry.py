@@ -1,4 +1,4 @@
-"""Who is let in, and who is shown out."""
+"""Which callers are admitted, and whose streams end."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -47,7 +47,7 @@ async def test_whom_nobody_asked_is_admitted_until_somebody_does(store: AccessSt
     await store.add_key(key("k1"))
     await registry.reload()
     assert not registry.admits(ANYBODY)
-    assert registry.admits(Caller("ada", "viewer")), "whom a proxy let in has nothing to show"
+    assert registry.admits(Caller("ada", "viewer")), "a caller admitted by a proxy has no credentials"
 
 
 async def test_a_key_for_something_else_admits_no_reader(store: AccessStore) -> None:

@@ -1,4 +1,4 @@
-"""Guessing passwords gets slow, and locks nobody else out."""
+"""Guessing passwords gets slow, and locks no other operator out."""
 
 import pytest
 

@@ -172,7 +172,7 @@ def test_nor_of_nonsense_that_is_signed(changed: dict[str, Any], payload: dict[s
         read_token(token(KEY.secret, HEADER | changed, payload), KEYS, NOW)
 
 
-# What is known to be good
+# A token known to be valid
 
 
 def test_a_token_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:

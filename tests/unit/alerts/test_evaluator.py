@@ -128,7 +128,7 @@ def test_a_bad_room_is_one_alert_that_names_its_users() -> None:
     world.tick(30, losses)
     assert world.sent() == [("firing", "room-1", None)]
     assert "ada, bo" in world.alerts()[0].text
-    # What is left of it once the room is well again is an alert of its own.
+    # The user's alert fires by itself once the room has recovered.
     world.tick(20, {"ada": 20.0, "bo": 0.0, "cy": 0.0})
     assert world.sent() == [("firing", "room-1", None), ("resolved", "room-1", None), FIRED]
 
@@ -176,7 +176,7 @@ def test_a_server_without_reports_says_so_and_resolves_nothing() -> None:
     world.tick(300)
     assert world.rooms.ids() == []
     assert world.sent() == [FIRED, ("firing", None, None)]
-    # Somebody else comes: ada has a minute to come back.
+    # Another user joins: ada has a minute to come back.
     world.tick(59, {"bo": 0})
     assert world.sent()[2:] == [("resolved", None, None)]
     world.tick(5, {"bo": 0})

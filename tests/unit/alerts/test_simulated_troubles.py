@@ -35,7 +35,7 @@ def fired(*troubles: str, seed: int = 1) -> set[tuple[str, str | None]]:
     [
         ("congested-room", {ROOM}),
         ("server-side", {ROOM}),
-        ("cpu-bound", {ROOM}),  # everybody receives the one whose CPU is busy
+        ("cpu-bound", {ROOM}),  # all users receive the one with the busy CPU
         ("wifi-uplink", set()),  # comes and goes within a minute, as does the next
         ("freeze", set()),
     ],

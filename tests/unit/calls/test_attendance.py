@@ -1,4 +1,4 @@
-"""What is added up of a user while it is in a room."""
+"""The sums of a user while it is in a room."""
 
 from types import SimpleNamespace
 

@@ -38,7 +38,7 @@ def report(user_id: str = "u1", stream_id: str = "camera", room_id: str = "room-
 
 
 class World:
-    """An outbox, the server's side of it (`answers` to each report, then 200), and what came of it."""
+    """An outbox, its server (`answers` to each report, then 200), and the results."""
 
     def __init__(self, clock: Clock, max_waiting: int = 100, chance: float = 1.0) -> None:
         self.clock = clock
@@ -82,7 +82,7 @@ def world(clock: Clock) -> World:
 
 
 def known(value: Any) -> Any:
-    """Without what is null: the client leaves it out."""
+    """Without null values: the client leaves them out."""
     if isinstance(value, dict):
         return {name: known(member) for name, member in value.items() if member is not None}
     return [known(item) for item in value] if isinstance(value, list) else value

@@ -17,7 +17,7 @@ START = int(NOW)
 
 
 class World:
-    """A server's live rooms, looked at once a second."""
+    """A server's live rooms, compared once a second."""
 
     def __init__(self) -> None:
         self.rooms = RoomsInMemory(Limits(rooms=99, room_users=999, user_streams=99), stale_after=15, leave_after=60)
@@ -270,7 +270,7 @@ def test_the_way_of_the_media_changes(world: World) -> None:
 
 
 def burst(world: World, **parts: Any) -> None:
-    """Three reports that come at once, and are found by one look."""
+    """Three reports that arrive together, found by one comparison."""
     for bitrate in range(3):
         small = video(width=640, height=360, codec="AV1", limited_by="cpu", bitrate=bitrate)
         world.post(world.report("u1", stream(video=small), **parts))
@@ -279,7 +279,7 @@ def burst(world: World, **parts: Any) -> None:
 
 
 def test_what_changed_is_dated_by_the_report_that_said_so_and_not_by_the_look(world: World) -> None:
-    """As processes that look at other moments find the same event."""
+    """So that processes that compare at other moments find the same event."""
     world.say("u1", stream(video=video(codec="VP8")), device=Device(network_type="wifi"), connection=Connection("host"))
     burst(world, device=Device(network_type="cellular"), connection=Connection("relay", "tcp"))
     found = world.events("resolution_changed", "codec_changed", "limited", "connection_changed")
@@ -318,7 +318,7 @@ def test_where_another_process_settles_what_has_lasted_it_counts_when_that_is_to
         other.detector.told("room-1", event)
     live(12)
     assert other.events("level_changed", "verdict_changed") == []
-    # As the other one has gone: nothing is told twice, and what has lasted since then is not lost.
+    # As the other worker has stopped: nothing is repeated, and changes that have lasted since are not lost.
     other.wait()
     assert [(event.time, event.text) for event in other.events("level_changed", "verdict_changed")] == [
         (NOW + 30, "poor → good"),
@@ -410,7 +410,7 @@ def test_a_restart_repeats_nothing(world: World) -> None:
 
 
 def test_a_restart_forgets_nothing(world: World) -> None:
-    """Who came, left or changed while the server was not running, or just before it ended."""
+    """Users who joined, left or changed while the server was not running, or just before it stopped."""
     world.live(20, "u1", "u2", "u4", **POOR)
     world.now += 50
     last = Received(world.report("u2").report, world.now - 55)

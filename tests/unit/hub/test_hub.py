@@ -15,7 +15,7 @@ from tests.conftest import Clock
 
 
 class Board:
-    """A view of what a test writes on it."""
+    """A view with content written by a test."""
 
     def __init__(self, room_id: str | None = "room-1", key: Hashable = "board", **frames: bytes) -> None:
         self.key = key
@@ -68,7 +68,7 @@ async def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 async def taken(mailbox: Mailbox) -> bytes | None:
-    """What is in the mailbox, or comes into it soon, for a viewer that then reads no further; None at its end."""
+    """The frames in the mailbox, or soon in it, for a viewer that then stops reading; None at its end."""
     read: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
 
     def deliver(frames: bytes) -> bool:

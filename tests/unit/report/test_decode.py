@@ -256,7 +256,7 @@ def test_a_report_is_taken_up_to_the_largest_size(streams: tuple[int, ...]) -> N
     ],
 )
 def test_a_report_past_the_largest_size_is_refused_by_what_is_too_much(streams: tuple[int, ...], message: str) -> None:
-    entries = [Entry("a\n", [stream("b\n")] * count) for count in streams]  # nothing else is looked at before
+    entries = [Entry("a\n", [stream("b\n")] * count) for count in streams]  # nothing else is checked before
     with pytest.raises(BodyTooLarge) as refused:
         decode_report(body(metrics=entries), LARGEST)
     assert (refused.value.status, refused.value.message) == (413, message)

@@ -1,4 +1,4 @@
-"""What `make fuzz` found is tried again, and a few reports more; how long a body takes is counted."""
+"""Replays the findings of `make fuzz` and a few more reports; the cost of a body is counted."""
 
 import sys
 import tracemalloc
@@ -68,7 +68,7 @@ GROWING: dict[str, Callable[[int], bytes]] = {
 
 
 def cost(body: bytes) -> tuple[int, int]:
-    """Calls of functions, and the most bytes that were held at once."""
+    """Calls of functions, and the peak of allocated bytes."""
     calls = 0
 
     def count(_frame: Any, event: str, _argument: Any) -> None:

@@ -21,7 +21,7 @@ from tests.builders import NOW, audio, network, stream, video
 
 
 def user(*streams: Stream, user_id: str = "u1") -> UserMetrics:
-    """A user whose streams it reports itself."""
+    """A user that reports its own streams."""
     rated = [(one, rate_stream(one, 25)) for one in streams]
     return UserMetrics(
         user_id=user_id,

@@ -13,7 +13,7 @@ BAD = network(rtt=300, jitter=30, packet_loss=5)
 
 
 class Room:
-    """A room whose users report what a test says."""
+    """A room with users whose reports a test defines."""
 
     def __init__(self) -> None:
         self.rooms = RoomsInMemory(Limits(rooms=1, room_users=2000, user_streams=100), stale_after=15, leave_after=60)
@@ -48,7 +48,7 @@ def receives(sender_id: str, stream_id: str = "camera", **parts: Any) -> Entry:
 
 
 def cells(grid: Grid) -> dict[tuple[str, str], Cell]:
-    """Cells by sender and receiver; "" is the sender who is not named."""
+    """Cells by sender and receiver; "" is the unknown sender."""
     return {
         (row.sender.user_id if row.sender else "", receiver.user_id): cell
         for row in grid.rows

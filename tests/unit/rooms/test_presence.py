@@ -1,4 +1,4 @@
-"""A user who says that it leaves is gone at once; a report that is late changes nothing."""
+"""A user that reports leaving is removed immediately; a late report changes nothing."""
 
 from math import inf
 from typing import Any
@@ -34,7 +34,7 @@ def users(rooms: RoomsInMemory) -> list[str]:
 
 
 def about(at: float, reporter: str, *others: str, **fields: Any) -> Received:
-    """A report by a user who sends a camera and receives those of others."""
+    """A report by a user who sends a camera and receives others' cameras."""
     entries = [Entry(reporter, [stream()]), *(Entry(other, [RECEIVES]) for other in others)]
     return received(at, user_id=reporter, metrics=entries, **fields)
 

@@ -67,7 +67,7 @@ def test_they_are_rated_as_the_live_ones_were() -> None:
     rooms = RoomsInMemory(Limits(9, 9, 9), stale_after=15, leave_after=60)
     rater = SampleRater()
     for number, rate in enumerate([30, 12, 25, 8, 8, 8, 8, 8]):
-        # The highest frame rate counts for 60 s: what was expected at first is forgotten in between.
+        # The highest frame rate counts for 60 s: the first expectation expires in between.
         report = received(NOW + number * 11, metrics=[Entry("u1", [stream(video=video(frame_rate=rate))])])
         rooms.expire(report.at)
         rooms.apply(report)

@@ -198,7 +198,7 @@ class TestStreams:
 class TestFrameRates:
     @staticmethod
     def cost(rooms: RoomsInMemory, at: float, fps: float, stream_id: str = "camera") -> float:
-        """What the frame rate costs in a report of `fps` at `at`."""
+        """The cost of the frame rate in a report of `fps` at `at`."""
         one = stream(stream_id, video=Video(frame_rate=fps))
         rooms.apply(received(at, metrics=[Entry("u1", [one])]))
         (shown,) = user_of(rooms).streams
@@ -309,7 +309,7 @@ class TestTime:
             rooms.expire(NOW + look)
         room = rooms.get("room-1")
         assert room
-        assert room.metrics().updated_at == NOW + 61  # when what u2 had said about u1 was forgotten
+        assert room.metrics().updated_at == NOW + 61  # when u2's streams of u1 expired
         assert room.tag == f"3-{round(1000 * (NOW + 61))}"
 
     def test_a_report_that_was_received_first_and_committed_last_does_not_date_its_room_back(
@@ -517,7 +517,7 @@ class Step(Struct, frozen=True):
 
 
 class SlowRooms:
-    """Live rooms as section 2.1 has them: every answer is worked out anew from all reports ever received."""
+    """Live rooms as section 2.1 has them: every answer is computed from all reports ever received."""
 
     def __init__(self) -> None:
         self._all: list[Received] = []
@@ -568,7 +568,7 @@ class SlowRooms:
 
 
 def shown(rooms: RoomsInMemory) -> dict[str, dict[str, Any]]:
-    """What `SlowRooms.shown` should say."""
+    """The expected result of `SlowRooms.shown`."""
     return {room_id: {user.user_id: summary(user) for user in metrics(rooms, room_id).users} for room_id in rooms.ids()}
 
 
@@ -588,7 +588,7 @@ def summary(user: UserMetrics) -> tuple[Any, ...]:
 
 
 def assert_summaries_agree(rooms: RoomsInMemory) -> None:
-    """What is told of a room without its users is what follows from them."""
+    """The summary of a room equals the one computed from its users."""
     for room_id in rooms.ids():
         room = rooms.get(room_id)
         assert room
@@ -660,7 +660,7 @@ def test_so_they_are_when_the_clock_is_set_meanwhile(
     for sequence, seconds in ((before, 0), (after, jump)):
         slow.set_clock(seconds)
         now += seconds
-        # That it was set back shows without being told; where it was set forward, time could have passed.
+        # A clock that was set back is noticed by itself; where it was set forward, time could have passed.
         rooms.expire(now, seconds if how == "known" or seconds > 0 else 0)
         for step in sequence:
             now += step.seconds

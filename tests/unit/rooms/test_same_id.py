@@ -16,7 +16,7 @@ LAPTOP, PHONE = Device("desktop", "Linux", "Firefox 140", "wifi"), Device("phone
 
 
 def found(reports: Sequence[tuple[float, dict[str, Any]]]) -> TwoSdks | None:
-    """What tells two SDKs of u1 apart, given reports and how many seconds after NOW each came."""
+    """The evidence of two SDKs of u1, given reports and the seconds after NOW of each."""
     rooms = RoomsInMemory(Limits(rooms=1, room_users=9, user_streams=9), stale_after=15, leave_after=60)
     for after, fields in reports:
         rooms.expire(NOW + after)

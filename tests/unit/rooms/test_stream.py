@@ -1,4 +1,4 @@
-"""The time that a report of a stream is about."""
+"""The time that a report of a stream covers."""
 
 from math import inf
 

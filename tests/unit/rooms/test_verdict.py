@@ -146,7 +146,7 @@ class TestWidespread:
 
 
 class TestAnUplink:
-    """Loss that a sender measures itself is not put on those who receive it."""
+    """Loss that a sender measures itself is not attributed to its receivers."""
 
     LOSES = network(rtt=20, jitter=2, packet_loss=10)
 
@@ -279,7 +279,7 @@ def test_ids_are_pieces_of_their_own(odd: str) -> None:
 
 
 class TestOfCallsFromEachToEach:
-    """Each sends a stream of its own to each other, and measures by the receiver's reports what becomes of it."""
+    """Each user sends a separate stream to each other, and measures it by the receiver's reports."""
 
     def mesh(self, **bad: Network) -> list[tuple[str, list[Entry]]]:
         """Users u1 to u3; `bad` are paths, as in `u1_u3`: what u1 sends to u3."""

@@ -24,7 +24,7 @@ PLAN = Plan(rooms=1, users=6, interval=2.0, seed=1, troubles=())
 
 
 def until(seconds: float, plan: Plan) -> list[tuple[float, bytes]]:
-    """What is posted in the first seconds, and when."""
+    """The reports of the first seconds, and their times."""
     timed = takewhile(lambda one: one[0] < seconds, reports(plan, NOW))
     return [(due, msgspec.json.encode(report)) for due, report in timed]
 
@@ -41,7 +41,7 @@ def states(plan: Plan, seconds: float) -> Iterator[RoomMetrics]:
 
 
 class Seen:
-    """The first episode of a trouble: the room `before` and `at_worst`, and who suffered at any time of it."""
+    """The first episode of a trouble: the room `before` and `at_worst`, and all affected users."""
 
     def __init__(self, trouble: str, seed: int, seconds: float = 40) -> None:
         rooms = list(states(replace(PLAN, seed=seed, troubles=(trouble,)), seconds))
@@ -55,7 +55,7 @@ class Seen:
         self.still = {one.reporter_id for one in streams if one.video and one.video.frame_rate == 0}
 
     def costs(self, direction: str) -> Counter[str]:
-        """What the impairments of streams sent or received cost at worst, in hundredths, by their terms."""
+        """The highest costs of sent or received streams, in hundredths, by term."""
         total: Counter[str] = Counter()
         for stream in (stream for user in self.at_worst.users for stream in user.streams):
             if stream.direction == direction:
@@ -63,7 +63,7 @@ class Seen:
         return total
 
     def reasons(self) -> dict[str, str]:
-        """What each user suffers from most, at worst."""
+        """The costliest term of each user, at worst."""
         return {user.user_id: user.quality.reasons[0] for user in self.at_worst.users if user.quality.reasons}
 
 

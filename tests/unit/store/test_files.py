@@ -107,6 +107,6 @@ def test_sqlite_keeps_its_locks(connection: sqlite3.Connection, files: OpenFiles
         files.wrote()
     other = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM noise').fetchall()"
     subprocess.run([sys.executable, "-c", other, str(path)], check=True)
-    # A process that finds nobody else on the database deletes its log when it closes it.
+    # The last process on the database deletes its log when it closes it.
     assert path.with_name("roompulse.db-wal").exists()
     files.check()

@@ -41,14 +41,14 @@ aggregates = st.builds(
 
 
 def packed_and_unpacked(sent: Sequence[Stream], more: Mapping[str, Any], report_time: int) -> tuple[Any, Any]:
-    """What comes back of an entry."""
+    """An entry after a round trip."""
     entries, _ = unpack_report(pack_report([(sent, more)], {}, report_time))
     (entry,) = entries
     return unpack_entry(entry, report_time)
 
 
 def as_json(value: Any) -> bytes:
-    """What a consumer sees; unlike `==`, it tells 25 from 25.0."""
+    """The JSON for consumers; unlike `==`, it distinguishes 25 from 25.0."""
     return msgspec.json.encode(value)
 
 

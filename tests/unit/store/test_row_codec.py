@@ -1,4 +1,4 @@
-"""What is read back from the database has the same effect as what was reported."""
+"""Reports read from the database have the same effect as the original ones."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -88,7 +88,7 @@ def test_every_field_of_a_report_comes_back_from_rows_of_entries(sent: Report) -
 
 @given(st.lists(reports, max_size=5), users)
 def test_entries_about_a_user_come_back_without_the_others(some: list[Received], user_id: str) -> None:
-    # A reporter's own entries stay: what a media server sends to a user is in an entry about the receiver.
+    # A reporter's own entries stay: streams from a media server to a user are in an entry about the receiver.
     entries = [e for one in some for e in one.report.metrics if e.user_id in (user_id, one.report.user_id)]
     assert [entry for one in back(rows_of(some), user_id) for entry in one.report.metrics] == entries
 

@@ -20,7 +20,7 @@ def scope(path: bytes = b"/rooms/a", **fields: Any) -> Any:
 
 async def logged(caplog: pytest.LogCaptureFixture, app: Any, asked: Any, settings: Settings | None = None) -> Any:
     async def nothing(*_: Any) -> Any:
-        """Nobody is at the other end."""
+        """The client has disconnected."""
 
     with caplog.at_level(logging.INFO):
         await AccessLog(ClientAddresses(settings or Settings())).around(app)(asked, nothing, nothing)

@@ -27,7 +27,7 @@ def forwarded(peer: str, *values: str) -> Scope:
         (forwarded("127.0.0.1", "203.0.113.7"), "203.0.113.7"),
         (forwarded("fd00::1", "2001:db8::7"), "2001:db8::7"),
         (forwarded("::ffff:10.1.1.1", "203.0.113.7"), "203.0.113.7"),
-        # What the client says of itself comes before what the proxies say.
+        # The client's own value comes before the proxies'.
         (forwarded("127.0.0.1", "6.6.6.6, 203.0.113.7"), "203.0.113.7"),
         (forwarded("127.0.0.1", "6.6.6.6", "203.0.113.7, 10.0.0.2"), "203.0.113.7"),
         (forwarded("127.0.0.1", "6.6.6.6, nonsense, 10.0.0.2"), "10.0.0.2"),

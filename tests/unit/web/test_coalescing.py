@@ -8,7 +8,7 @@ from roompulse.web.server.coalescing import CoalescingTransport
 
 
 class Recorder:
-    """A transport that writes down what is done with it."""
+    """A transport that records its calls."""
 
     def __init__(self) -> None:
         self.done: list[bytes | str] = []

@@ -30,7 +30,7 @@ def report(rooms: RoomsInMemory, now: float, user_id: str, about: str, loss: flo
 
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Ids of users whose answer was asked for, which is then encoded."""
+    """Ids of users whose answer was read, to be encoded."""
     ids: list[str] = []
     metrics = UserState.metrics
 
@@ -84,7 +84,7 @@ async def test_it_is_caught_up_with_in_portions_with_turns_between(built: list[s
     built.clear()
     encoded.answer(room)
     assert built == []
-    with pytest.raises(StopIteration):  # no user is looked at again, however many there are
+    with pytest.raises(StopIteration):  # no user is read again, however many there are
         encoded.catch_up(room).send(None)
 
 

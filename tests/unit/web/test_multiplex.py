@@ -5,7 +5,7 @@ from roompulse.web.sse.multiplex import Multiplexer
 
 
 class Client:
-    """Reads `reads` pieces, and no more until it is told to."""
+    """Reads `reads` pieces, and no more until a test says so."""
 
     def __init__(self, reads: int = 100) -> None:
         self.reads = reads

@@ -1,4 +1,4 @@
-"""For how long a connection may say nothing. What it answers is tested in tests/process/test_oddities.py."""
+"""Deadlines of a silent connection. Its answers are tested in tests/process/test_oddities.py."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ class Timer:
 
 
 class Loop:
-    """What a connection needs of an event loop, whose time only a test moves."""
+    """The parts of an event loop that a connection needs, with a time that only a test moves."""
 
     def __init__(self) -> None:
         self.now = 0.0

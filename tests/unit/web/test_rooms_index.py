@@ -1,4 +1,4 @@
-"""The list of rooms as it is kept while rooms change, and what pages are put together from."""
+"""The incrementally kept list of rooms, and the cached parts of pages."""
 
 import asyncio
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def no_rooms() -> RoomsInMemory:
 
 
 class Step(Struct, frozen=True):
-    """Some seconds pass, a report of a room comes, and perhaps somebody looks at the list in one of its orders."""
+    """Some seconds pass, a report of a room arrives, and the list may be read in one of its orders."""
 
     seconds: float
     room_id: str
@@ -58,7 +58,7 @@ steps = st.builds(
 
 @pytest.fixture(params=[0, 8], ids=["always", "while it is worth it"])
 def orders_are_kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From one look to the next, however many rooms changed, or only where these are few."""
+    """With any number of changed rooms between two reads, or only with few."""
     monkeypatch.setattr(listing, "_MOST_CHANGES", request.param)
     monkeypatch.setattr(listing, "DEAD_BANDS", dict.fromkeys(SORTS, 0))
 
@@ -212,7 +212,7 @@ def test_ids_that_were_given_out_do_not_change_when_rooms_start_and_end() -> Non
 
 
 class Rendered:
-    """What was rendered, in the order of it."""
+    """The rendered parts, in order."""
 
     def __init__(self) -> None:
         self.all: list[str] = []

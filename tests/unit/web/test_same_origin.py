@@ -17,7 +17,7 @@ def posted(*headers: tuple[str, str], host: str = "pulse.example:8180") -> Any:
         [("sec-fetch-site", "none")],
         [("origin", "http://pulse.example:8180")],
         [("origin", "HTTPS://PULSE.example:8180")],
-        # What the browser says of itself goes before a name that a proxy may have changed.
+        # The browser's own header takes precedence over a name that a proxy may have changed.
         [("sec-fetch-site", "same-origin"), ("origin", "https://outside.example")],
     ],
 )

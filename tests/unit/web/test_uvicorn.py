@@ -1,4 +1,4 @@
-"""A canary: web/server/ overrides and relies on members of uvicorn that are nobody's contract.
+"""A canary: web/server/ overrides and relies on members of uvicorn that are in no contract.
 
 Where one of them changes, read web/server/ again beside the new uvicorn, and then put its new hash here.
 """
@@ -58,7 +58,7 @@ MEMBERS: dict[Callable[..., Any], str] = {
     Server._wait_tasks_to_complete: "c7732fc6d9e0034f",
     Server.capture_signals: "c97419d73270b99b",
 }
-"""What is overridden, copied or relied on, with the hash of its source in uvicorn 0.54."""
+"""The members overridden, copied or relied on, with the hashes of their source in uvicorn 0.54."""
 
 
 def hash_of(member: Callable[..., Any]) -> str:
@@ -68,7 +68,7 @@ def hash_of(member: Callable[..., Any]) -> str:
 
 
 def overridden(ours: type) -> set[str]:
-    """What a class has that a class of uvicorn below it has too."""
+    """The members of a class that a uvicorn base class has too."""
     theirs = [base for base in ours.__mro__ if base.__module__.startswith("uvicorn.")]
     names = {name for name, value in vars(ours).items() if inspect.isfunction(value)}
     return {name for base in theirs for name in names & set(vars(base))}

@@ -1,4 +1,4 @@
-"""Links that open one page to whoever has them."""
+"""Shared links, which open one page to their holders."""
 
 import sqlalchemy as sa
 from alembic import op

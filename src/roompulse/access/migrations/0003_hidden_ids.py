@@ -1,4 +1,4 @@
-"""Shared pages that hide who the users are."""
+"""Shared pages that hide the ids of users."""
 
 import sqlalchemy as sa
 from alembic import op

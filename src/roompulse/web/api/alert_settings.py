@@ -1,4 +1,4 @@
-"""/report/alerts/rules and /report/alerts/channels: what alerts are raised about, and where they are sent."""
+"""/report/alerts/rules and /report/alerts/channels: when alerts are raised, and where they are sent."""
 
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
@@ -20,11 +20,11 @@ from roompulse.web.http.json_answer import JsonAnswer, hashed_answer
 from roompulse.web.http.routes import DELETE, FOR_MANAGERS, GET, POST, PUT, AnyRequest
 
 PREVIEWED = 86_400.0
-"""Seconds before now of a preview that does not say from when."""
+"""Seconds before now of a preview without `from`."""
 
 
 class PreviewBody(Struct, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}):
-    """A rule, and for which time to try it."""
+    """A rule, and the range for which to try it."""
 
     rule: Rule
     """The rule to try."""
@@ -35,12 +35,12 @@ class PreviewBody(Struct, forbid_unknown_fields=True, rename={"start": "from", "
 
 
 class TestResult(Struct, frozen=True):
-    """What came of a test message."""
+    """The result of a test message."""
 
     delivered: bool
     """Whether the message could be sent."""
     detail: str
-    """What the receiver said."""
+    """The receiver's answer."""
 
 
 def rule_routes(

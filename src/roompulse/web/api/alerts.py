@@ -1,4 +1,4 @@
-"""/report/alerts: alerts and what became of their messages, acknowledging, silences."""
+"""/report/alerts: alerts, deliveries of their messages, acknowledging, silences."""
 
 import msgspec
 from litestar import route

@@ -1,4 +1,4 @@
-"""Downloads of a room's history, of what its users reported and of its events, as CSV and JSON.
+"""Downloads of a room's history, of its users' reports and of its events, as CSV and JSON.
 
 Each is read in short portions while it is sent, so that a slow client keeps no transaction open.
 """
@@ -201,7 +201,7 @@ def _csv(portions: Portions, columns: Mapping[str, str]) -> Iterator[bytes]:
 
 
 def _short(portions: Portions) -> Iterator[Sequence[Any]]:
-    """Portions that are written in some milliseconds each."""
+    """Portions, each written in some milliseconds."""
     for portion in portions:
         for start in range(0, max(len(portion), 1), _WRITTEN_AT_ONCE):
             yield portion[start : start + _WRITTEN_AT_ONCE]

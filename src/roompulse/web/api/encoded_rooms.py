@@ -1,4 +1,4 @@
-"""Live rooms as JSON, put together from their users, each of whom is encoded once per change.
+"""Live rooms as JSON, assembled from their users, each of whom is encoded once per change.
 
 A room of 1,000 users takes megabytes, and milliseconds in which reports would wait; between two reports few of its
 users change.
@@ -13,19 +13,21 @@ from roompulse.web.http.envelope import success_of
 from roompulse.web.http.json_answer import AnswerCache
 
 AT_ONCE = 50
-"""Users that are encoded in one go; then everything else has a turn."""
+"""Users encoded before other tasks run."""
 
 
 class EncodedRooms:
-    """The newest rooms and users that were read, for all who read them."""
+    """The newest encoded rooms and users, shared by all readers."""
 
     def __init__(self) -> None:
         self._encoded = AnswerCache()
 
     async def catch_up(self, room: LiveRoom) -> None:
-        """Encode who has changed since `room` was last encoded, which then does not take long."""
+        """Encode the users that changed since `room` was last encoded; encoding the room is fast afterwards."""
         if self._encoded.has(room.room_id, room.version):
             return
+        for _ in room.steps():
+            await asyncio.sleep(0)
         for count, user in enumerate(list(room.users.values()), start=1):
             self.user(room.room_id, user)
             if count % AT_ONCE == 0:
@@ -35,7 +37,7 @@ class EncodedRooms:
         return self._encoded.get((room_id, user.user_id), user.version, lambda: json.encode(user.metrics()))
 
     def answer(self, room: LiveRoom) -> bytes:
-        """The room in the envelope, as it is sent: to copy megabytes takes longer than all the rest of a request."""
+        """The room in the envelope, as it is sent: copying megabytes takes longer than the rest of a request."""
         return self._encoded.get(room.room_id, room.version, lambda: self._encode(room))
 
     def _encode(self, room: LiveRoom) -> bytes:

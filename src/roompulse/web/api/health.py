@@ -28,15 +28,15 @@ class Writing(Protocol):
 
 
 BEHIND = 2.0
-"""Seconds for which a worker may not know what others have committed; then reports and readers are for another one."""
+"""Seconds that a worker may be behind the others; then reports and readers should go to another one."""
 
 
 def ready_routes(
     store: Writing, is_closing: Callable[[], bool], behind: Callable[[], float], clock: Clock
 ) -> list[HTTPRouteHandler]:
-    """The routes. Neither asks the database: a probe that writes would cost commits, and hang as the database does.
+    """The routes. Neither queries the database: a probe that writes would cost commits, and hang with the database.
 
-    `behind` is for how many seconds it is unknown what other workers have committed.
+    `behind` is for how many seconds other workers' commits are unknown.
     """
 
     @route("/healthz", http_method=GET, opt=FOR_ANYBODY)

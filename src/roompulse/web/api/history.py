@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 MAX_LIMIT = 10_000
 DEFAULT_RANGE = 900.0
-"""Seconds of samples that are answered to a request without `from`."""
+"""Seconds of samples in the answer to a request without `from`."""
 
 _LONGEST_SHOWN = 100
 _DIRECTIONS: tuple[Direction, ...] = ("send", "recv")
@@ -72,7 +72,7 @@ def history_routes(
 
 
 def _of_real_ids(query: StreamQuery, names: Pseudonyms) -> StreamQuery:
-    """A query by the ids that a shared page shows; raises NotFound for one that it does not show."""
+    """A query by the ids on a shared page; raises NotFound for one that is not there."""
     return replace(
         query,
         reporter_id=names.id_of(query.reporter_id),
@@ -83,13 +83,13 @@ def _of_real_ids(query: StreamQuery, names: Pseudonyms) -> StreamQuery:
 
 
 async def list_answer(request: AnyRequest, reader: Reader, data: Sequence[Any]) -> ASGIApp:
-    """A list as `data`, which may be long: encoded in the thread of the reader, and sent in portions."""
+    """A possibly long list as `data`: encoded in the reader's thread, and sent in portions."""
     etag, portions = await reader.result(_encoded(data))
     if answer := not_modified(request, etag):
         return answer
     if len(portions) <= _PORTIONS_OF_A_STEP:
         return JsonAnswer(b"".join(portions), headers=tagged(etag))
-    # It takes megabytes until it is sent, so it is bounded how many there are.
+    # It takes megabytes until it is sent, so the number of such answers is bounded.
     headers = {"Content-Type": "application/json", **tagged(etag)}
     return PortionsAnswer(reader.place(), _each(portions), headers)
 

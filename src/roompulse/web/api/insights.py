@@ -1,4 +1,4 @@
-"""/report/insights, what users with poor quality have in common, and /report/trends, the whole server over time."""
+"""/report/insights: what users with poor quality have in common; /report/trends: the whole server over time."""
 
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
@@ -16,7 +16,7 @@ from roompulse.web.http.json_answer import JsonAnswer, hashed_answer
 from roompulse.web.http.routes import GET, AnyRequest
 
 DEFAULT_RANGE = 3600.0
-"""Seconds that are answered to a request without `from`."""
+"""Seconds in the answer to a request without `from`."""
 
 _LONGEST_SHOWN = 100
 

@@ -1,4 +1,4 @@
-"""GET /metrics, for Prometheus: what `meters.py` counts, and gauges that are read when metrics are requested."""
+"""GET /metrics, for Prometheus: the counters of `meters.py`, and gauges that are read at the scrape."""
 
 import platform
 import sqlite3

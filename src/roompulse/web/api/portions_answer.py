@@ -1,4 +1,4 @@
-"""Answers that are made while they are sent."""
+"""Answers that are generated while they are sent."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ class PortionsAnswer:
         self._headers = headers
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Raises, before anything is sent, what the first portion raises, and Unavailable where there is no place."""
+        """Raises, before anything is sent, the errors of the first portion, and Unavailable if no place is free."""
         start = {"type": "http.response.start", "status": 200, "headers": raw_headers(self._headers)}
         if scope["method"] == "HEAD":
             await send(start)

@@ -12,7 +12,7 @@ from roompulse.errors import BodyTooLarge, MethodNotAllowed, Problem, RequestTim
 from roompulse.ingest import Ingest
 from roompulse.intake.intake import Intake
 from roompulse.net import address_key
-from roompulse.report.decode import Largest
+from roompulse.report.decode import Largest, decode_as_sent
 from roompulse.report.model import Report
 from roompulse.settings import Settings
 from roompulse.web.api import unfinished_bodies
@@ -28,9 +28,17 @@ from roompulse.web.sse.push import push_channel_of
 PATH = "/report/metrics"
 
 Answer = Callable[[ASGIApp | None], object]
-"""Called with None when a report is saved, else with the application that says why it was refused."""
+"""Called with None when a report is saved, else with the application that answers why it was rejected."""
 
 _JSON_TYPES = (b"application/json", b"text/plain", b"")
+
+
+BYTES_OF_STREAM, MOST_BYTES_OF_STREAM = 100, 1_000
+"""A refused body counts as a stream for so many bytes, and an accepted one at least for the second figure."""
+
+
+LARGE = 65_536
+"""Bytes of a body that takes so long to decode and to commit that other reports go on beside it."""
 
 
 class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
@@ -38,19 +46,20 @@ class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
 
 
 class Judgement:
-    """Whether a report is accepted, in one order for every way in: host, method, sender and its rate, type, size, body.
+    """Whether a report is accepted, by one order of checks: host, method, sender and its rate, type, size, body.
 
-    The host is checked before, as of every request (web/application.py).
+    The host is checked before, as for every request (web/application.py).
     """
 
     def __init__(self, auth: ReportAuth, intake: Intake, settings: Settings) -> None:
         self._auth = auth
         self._intake = intake
         self._max_body = settings.max_body
+        self._one_is_decoded = asyncio.Lock()
         self._largest = Largest(users=settings.max_report_users, streams=settings.max_report_streams)
 
     def judge_head(self, scope: HTTPScope) -> Sender | None:
-        """The sender, or None where only the body can tell; raises the Problem of a head that is refused."""
+        """The sender, or None where only the body names it; raises the Problem of a rejected head."""
         if scope["method"] != "POST":
             raise MethodNotAllowed(scope["method"], "POST, OPTIONS")
         sender = self._auth.by_headers(scope)
@@ -66,19 +75,41 @@ class Judgement:
         return sender
 
     def judge_size(self, size: int) -> None:
-        """Of a body, or as much of it as is known; raises BodyTooLarge."""
+        """For the size of a body as far as it is known; raises BodyTooLarge."""
         if size > self._max_body:
             raise BodyTooLarge(f"the body has more than {self._max_body} bytes")
 
     def authenticate(self, scope: Scope, body: bytes, sender: Sender | None) -> Sender:
-        """The sender, by the body where the head did not tell; raises Unauthorized or TooManyRequests."""
+        """The sender, by the body where the head does not name it; raises Unauthorized or TooManyRequests."""
         return sender or self._auth.by_body(scope, body)
 
     def judge_body(self, body: bytes, sender: Sender) -> Report:
         """The report; raises the Problem of a body that is refused."""
-        report = self._intake.decode(body, self._largest)
+        try:
+            return self._judge(self._intake.decode(body, self._largest), body, sender)
+        except Problem:
+            self._refused(body, sender)
+            raise
+
+    async def judge_large_body(self, body: bytes, sender: Sender) -> Report:
+        """The same, one after the other, while the event loop goes on; what a sender has to pay for comes first."""
+        async with self._one_is_decoded:
+            self._auth.check(sender)
+            try:
+                sent = await asyncio.to_thread(decode_as_sent, body, self._largest)
+                return self._judge(self._intake.decoded(sent), body, sender)
+            except Problem:
+                self._refused(body, sender)
+                raise
+
+    def _judge(self, report: Report, body: bytes, sender: Sender) -> Report:
         sender.check(report)
+        self._auth.charge(sender, max(report.weight, len(body) // MOST_BYTES_OF_STREAM))
         return report
+
+    def _refused(self, body: bytes, sender: Sender) -> None:
+        """What could not be counted must not be cheaper than what could."""
+        self._auth.charge(sender, len(body) // BYTES_OF_STREAM)
 
 
 class ReportEndpoint:
@@ -96,14 +127,16 @@ class ReportEndpoint:
         if scope["method"] == "OPTIONS":
             await _answer(send, 204, b"", PREFLIGHT_HEADERS | {"Allow": "POST, OPTIONS"})
             return
-        known = b""
+        known, judgement = b"", self._judgement
         try:
-            sender = self._judgement.judge_head(scope)
+            sender = judgement.judge_head(scope)
             body = await self._read_body(scope, receive)
-            sender = self._judgement.authenticate(scope, body, sender)
+            sender = judgement.authenticate(scope, body, sender)
             known = body  # only now: strangers could make up SDK versions, which would displace the real ones
-            report = self._judgement.judge_body(body, sender)
-            await self._ingest.submit(report, sender.bucket, by_token=sender.user is not None)
+            is_large = len(body) > LARGE
+            report = await self._judge_large(scope, body, sender) if is_large else judgement.judge_body(body, sender)
+            by_token = sender.user is not None
+            await self._ingest.submit(report, sender.bucket, by_token=by_token, is_large=is_large)
         except Problem as problem:
             await self._refusal(problem, known)(scope, receive, send)
         except ClientLeft:
@@ -112,8 +145,21 @@ class ReportEndpoint:
             self._intake.acknowledged(body)
             await _send(send, 200, ACKNOWLEDGED, _ACKNOWLEDGED_HEADERS)
 
+    async def _judge_large(self, scope: HTTPScope, body: bytes, sender: Sender) -> Report:
+        """As `judge_large_body`; also raises the Problem of too many bytes that wait to be decoded."""
+        address = address_key(self._peers.address(scope))
+        if problem := self._unfinished.add(address, len(body)):
+            raise problem
+        try:
+            return await self._judgement.judge_large_body(body, sender)
+        finally:
+            self._unfinished.remove(address, len(body))
+
     def take(self, scope: HTTPScope, body: bytes, answer: Answer) -> None:
-        """Do the same with a whole body, without a task and the messages of ASGI (web/server/fast_path.py)."""
+        """Do the same with a whole body that is not LARGE, without a task and the messages of ASGI.
+
+        See web/server/fast_path.py.
+        """
         known = b""
 
         def answer_to(problem: BaseException | None) -> None:
@@ -138,7 +184,7 @@ class ReportEndpoint:
             saved.add_done_callback(lambda saved: answer_to(saved.exception()))
 
     def _refusal(self, problem: Problem, body: bytes) -> ASGIApp:
-        """Count a report that is refused, and return the application that answers it."""
+        """Count a rejected report, and return the application that answers it."""
         self._intake.refused(problem, body)
         headers = problem_headers(problem) | INGEST_HEADERS
         if problem.reason == "bodies_full":
@@ -154,7 +200,7 @@ class ReportEndpoint:
 
         Raises:
             BodyTooLarge: it has more than MAX_BODY bytes.
-            TooManyRequests, Unavailable: too much of others that are not whole has arrived.
+            TooManyRequests, Unavailable: unfinished bodies take too many bytes.
             RequestTimeout: it did not arrive in time.
             ClientLeft: it never will.
 
@@ -162,8 +208,8 @@ class ReportEndpoint:
         pieces: list[bytes] = []
         more = True
         if push_channel_of(scope):
-            # A connection of ours hands over at once what is there, nearly always the whole body, so that only a body
-            # that is not whole costs a time-out: an eighth of the time of a request (web/server/send_timeout.py).
+            # Our connections pass on received data at once, nearly always the whole body, so that only a body
+            # in several pieces costs a time-out: an eighth of the time of a request (web/server/send_timeout.py).
             more = await _receive_piece(receive, pieces)
         if more:
             try:
@@ -214,7 +260,7 @@ async def _answer(send: Send, status: int, body: bytes, headers: Mapping[str, st
 
 
 def _headers(body: bytes, headers: Mapping[str, str]) -> RawHeaders:
-    """All of them: this route has no wrapper that adds what is common (web/application.py)."""
+    """All headers: this route has no wrapper that adds the common ones (web/application.py)."""
     described = {"Content-Type": "application/json", "Content-Length": str(len(body))} if body else {}
     return raw_headers({**COMMON_HEADERS, **headers, **described})
 

@@ -26,7 +26,7 @@ class ReportAuth:
         self._peers = peers
 
     def by_headers(self, scope: Scope) -> Sender | None:
-        """The sender, or None where only the body can tell.
+        """The sender, or None where only the body names it.
 
         Raises:
             Unauthorized: the key or the token is wrong.
@@ -42,11 +42,19 @@ class ReportAuth:
         """As `by_headers`, by the member `token` of the body."""
         return self._authenticate(scope, _token_in(body))
 
+    def check(self, sender: Sender) -> None:
+        """Raises TooManyRequests when what was in the sender's reports is not made up for."""
+        self._rate_limit.check(sender.bucket)
+
+    def charge(self, sender: Sender, streams: int) -> None:
+        """Let the sender pay for what was in its report."""
+        self._rate_limit.charge(sender.bucket, streams)
+
     def _authenticate(self, scope: Scope, presented: str | None) -> Sender:
         try:
             sender = self._senders.sender(presented)
         except Unauthorized:
-            # A client that tries many is slowed down. Others at its address are not: they present what is right.
+            # A client that tries many is slowed down. Others at its address are not: their keys are valid.
             self._rate_limit.spend(self._address(scope))
             raise
         return self._spend(sender)
@@ -60,7 +68,7 @@ class ReportAuth:
 
 
 def _token_in(body: bytes) -> str | None:
-    """The member `token`; a body that is no JSON has none. The rest is skipped, which takes a tenth of the decoding."""
+    """The member `token`; invalid JSON has none. The rest is skipped, which takes a tenth of the decoding."""
     try:
         return _decoder.decode(body).token
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -22,9 +22,9 @@ _LONGEST_SHOWN = 100
 
 
 class RoomJsonView:
-    """A room as JSON, and each of its newest events; empty until there is one of them.
+    """A room as JSON, and each of its newest events; empty until there is a room or an event.
 
-    Without users, which are nearly all of a large room, there are its figures alone.
+    Without users, which are most of a large room, it has only the room's figures.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class RoomJsonView:
         return {}
 
     def render(self) -> Frames:
-        # An event takes the place of the one that is TAIL older: a viewer that reads slowly gets the newest ones.
+        # An event replaces the one TAIL before it: a slow viewer gets the newest ones.
         events = {
             f"timeline-{recorded.place}": json_event(recorded.event, name="timeline")
             for recorded in self._timeline.tail(self.room_id)

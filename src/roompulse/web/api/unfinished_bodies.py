@@ -1,14 +1,14 @@
-"""Bodies of reports that have begun to arrive: how many bytes of them there may be, in all and of one address."""
+"""Bodies of reports that have arrived in part: a limit on their bytes, in all and for one address."""
 
 from collections import Counter
 
 from roompulse.errors import Problem, TooManyRequests, Unavailable
 
 OF_ALL, OF_ADDRESS = 64, 16
-"""How many times MAX_BODY: what a few hundred connections that send a megabyte and stop would else keep."""
+"""How many times MAX_BODY: otherwise a few hundred connections that send a megabyte and stop would fill the memory."""
 
 HELD = 2.0
-"""Seconds until a refusal is answered, in which no more is read: a client that sends again at once is held up by it."""
+"""Seconds until a rejection is answered, in which nothing is read: this slows down a client that retries at once."""
 
 _RETRY_AFTER = 5
 
@@ -20,9 +20,9 @@ class UnfinishedBodies:
         self._of_address: Counter[str] = Counter()
 
     def add(self, address: str, size: int) -> Problem | None:
-        """Count so many bytes more, which `remove` takes back; where that is too much, none, and say so.
+        """Count so many bytes more, which `remove` subtracts; over a limit, count none and raise.
 
-        What has arrived of one body that is within MAX_BODY is never too much by itself.
+        A single body within MAX_BODY is never over the limit.
         """
         if self._of_address[address] + size > self._most_of_address:
             return TooManyRequests(

@@ -1,1 +1,1 @@
-"""What pages are made of: templates, assets, small charts, pagination."""
+"""Parts of pages: templates, assets, small charts, pagination."""

@@ -1,7 +1,7 @@
-"""Where templates are, static files, and under which URLs these are served: from memory, as they are few and small.
+"""The folders of templates and static files, and their URLs: served from memory, as they are few and small.
 
-Pages refer to `/assets/<digest>/…`, which never changes and is cached for a year; `/static/…` is for names that
-appear in the pages of others, and of these the SDK is open to other sites.
+Pages refer to `/assets/<digest>/…`, which never changes and is cached for a year; `/static/…` is for URLs that
+appear on other sites, to which only the SDK is open.
 """
 
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ def _files(folder: Path) -> dict[str, _File]:
 
 
 def _router(path: str, files: Mapping[str, _File], cache_control: str, headers: Mapping[str, str]) -> Router:
-    """`headers` are those of every answer, that to OPTIONS included."""
+    """`headers` are on every answer, including OPTIONS."""
 
     @route("/{file_path:path}", http_method=GET, sync_to_thread=False)
     def static_file(request: AnyRequest, file_path: FromPath[PurePath]) -> Response[bytes | None]:

@@ -1,4 +1,4 @@
-"""Parts of pages that are rendered once per version, for every viewer and in whatever order they are listed."""
+"""Parts of pages that are rendered once per version, for all viewers and all orders of a list."""
 
 from collections.abc import Callable, Hashable
 
@@ -14,7 +14,7 @@ class FragmentCache:
         self._fragments: BoundedMap[Hashable, tuple[Hashable, Markup]] = BoundedMap(bound)
 
     def fragment(self, key: Hashable, version: Hashable, render: Callable[[], str]) -> Markup:
-        """The HTML of a partial of ours; `render` makes it where `version` differs from the one that is held."""
+        """The HTML of a partial; `render` makes it where `version` differs from the cached one."""
         known = self._fragments.get(key)
         if known and known[0] == version:
             return known[1]

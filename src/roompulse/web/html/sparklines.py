@@ -92,7 +92,7 @@ def value_chart(values: Sequence[float | None], threshold: float) -> ValueChart:
 
 
 def height_of(score: float) -> float:
-    """Where a score stands in a chart that is TREND_HEIGHT high; y counts downwards."""
+    """The y of a score in a chart that is TREND_HEIGHT high; y counts downwards."""
     share = (BEST - score) / (BEST - WORST)
     return round(_MARGIN + share * (TREND_HEIGHT - 2 * _MARGIN), 1)
 

@@ -84,7 +84,7 @@ def figure(value: float | None, unit: str = "", digits: int = 0) -> Markup:
 
 
 def moment(timestamp: float) -> Markup:
-    """A time in UTC; static/js/clock.js makes an age of it."""
+    """A time in UTC; static/js/clock.js turns it into an age."""
     at = datetime.fromtimestamp(timestamp, UTC)
     # Markup.format takes three times as long: a page has one in each row, and digits need no escaping.
     return Markup(  # noqa: S704
@@ -94,7 +94,7 @@ def moment(timestamp: float) -> Markup:
 
 
 def clock(timestamp: float) -> Markup:
-    """A date and time in UTC; static/js/clock.js puts it in the zone that the operator chose."""
+    """A date and time in UTC; static/js/clock.js converts it to the zone that the operator chose."""
     at = datetime.fromtimestamp(timestamp, UTC)
     return Markup('<time datetime="{}" data-at="{}" data-clock>{} UTC</time>').format(
         at.isoformat(timespec="milliseconds"), timestamp, at.strftime("%Y-%m-%d %H:%M:%S")
@@ -122,7 +122,7 @@ def ahead(seconds: float) -> str:
 
 
 def video_notes(video: Video) -> list[list[str]]:
-    """What is known of a video stream besides its metrics: lines of a few words each."""
+    """Details of a video stream besides its metrics: lines of a few words each."""
     screen = "screen" if video.content == "screen" else None
     limited = f"limited by {video.limited_by}" if video.limited_by not in (None, "none") else None
     dropped = None if video.frames_dropped is None else f"{video.frames_dropped}{_NBSP}dropped"
@@ -137,7 +137,7 @@ def _freezes(count: int | None, seconds: float | None) -> str | None:
 
 
 def audio_notes(audio: Audio) -> list[list[str]]:
-    """What is known of an audio stream besides its metrics: lines of a few words each."""
+    """Details of an audio stream besides its metrics: lines of a few words each."""
     level = None if audio.level is None else f"level{_NBSP}{audio.level:.2f}"
     concealed = None if audio.concealed is None else f"{audio.concealed:.1f}{_NBSP}% concealed"
     return _known([audio.codec, "muted" if audio.muted else None, level], [concealed])

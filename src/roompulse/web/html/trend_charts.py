@@ -12,7 +12,7 @@ WIDTH, HEIGHT = 1000, 60
 
 
 class Shape(Struct, frozen=True, gc=False):
-    """The `points` of an SVG polygon, or polyline where it is of no level."""
+    """The `points` of an SVG polygon, or of a polyline without a level."""
 
     level: Level | None
     points: str
@@ -28,14 +28,14 @@ class Chart(Struct, frozen=True):
 
 
 class Frame(Struct, frozen=True):
-    """The range that a chart shows (Unix seconds), and how far apart its points are at most without a gap."""
+    """The range of a chart (Unix seconds), and the largest distance of points without a gap."""
 
     start: float
     end: float
     step: float
 
     def x(self, at: float) -> float:
-        """Where a time stands, from 0 to WIDTH."""
+        """The x of a time, from 0 to WIDTH."""
         return round(WIDTH * (at - self.start) / (self.end - self.start), 1)
 
 

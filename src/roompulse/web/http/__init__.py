@@ -1,1 +1,1 @@
-"""What every request and answer has in common: the client, access, URLs, headers, errors."""
+"""Parts shared by all requests and answers: the client, access, URLs, headers, errors."""

@@ -1,4 +1,4 @@
-"""By which names the server may be called, where, and by which proxy."""
+"""The allowed host names, local addresses and proxies of requests."""
 
 import re
 from functools import lru_cache
@@ -11,10 +11,10 @@ from roompulse.settings import Settings
 from roompulse.web.http.client_address import ClientAddresses
 
 FOR_ORCHESTRATORS = {"/healthz", "/readyz"}
-"""Paths that answer to any name and any client: orchestrators ask by addresses and names that cannot be foreseen."""
+"""Paths that answer for any name and any client: orchestrators use addresses and names that cannot be foreseen."""
 
 ASSETS = "/assets/"
-"""Styles of the page that says why a request is refused; they are the same on every server."""
+"""Styles of the page that says why a request is rejected; they are the same on every server."""
 
 _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._~-]+))(?::[0-9]{0,5})?")
 _LONGEST_SHOWN = 100
@@ -23,13 +23,13 @@ _LONGEST_SHOWN = 100
 class AllowedHosts:
     """Checks the `Host` of requests, against DNS rebinding, with BEHIND_PROXY the proxy, and where a request arrives.
 
-    In DNS rebinding the page of another site has the name of that site point to this server, and then reads from
+    In DNS rebinding another site makes its own name resolve to this server, and its page then reads from
     here as if it were its own. The browser sends that name as `Host`. IP addresses and `localhost` cannot be
-    rebound, so they are always fine. Other names have to be in ALLOWED_HOSTS, if there are any, or if the server
+    rebound, so they are always allowed. Other names have to be in ALLOWED_HOSTS, if it is not empty, or if the server
     listens on loopback: there nothing else protects it.
 
-    Where HOST is loopback, no keys are asked for. Another ASGI server than `roompulse serve` may listen elsewhere all
-    the same, and a request that arrives there is refused.
+    Where HOST is loopback, no keys are required. Another ASGI server than `roompulse serve` may still listen
+    elsewhere, and a request that arrives there is rejected.
     """
 
     def __init__(self, settings: Settings, peers: ClientAddresses) -> None:
@@ -43,8 +43,8 @@ class AllowedHosts:
         """Let the request pass.
 
         Raises:
-            BadRequest: the Host header is missing, malformed, there twice, or none of this server.
-            Forbidden: it comes past the reverse proxy, or arrives at an address that HOST does not tell of.
+            BadRequest: the Host header is missing, malformed, repeated, or not allowed.
+            Forbidden: it bypasses the reverse proxy, or arrives at an address other than HOST.
 
         """
         if scope["path"] in FOR_ORCHESTRATORS or scope["path"].startswith(ASSETS):

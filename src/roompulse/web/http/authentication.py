@@ -57,7 +57,7 @@ class Authenticator:
 
     @property
     def sign_in_here(self) -> bool:
-        """Whether operators sign in by password: where they have to, and no proxy does it."""
+        """Whether operators sign in by password: a sign-in is required, and no proxy does it."""
         return self._registry.asks_readers and self._header is None
 
     def must_sign_in(self, connection: AnyConnection) -> bool:
@@ -65,7 +65,7 @@ class Authenticator:
         return self.sign_in_here and not (secret and self._signed_in(secret))
 
     def caller(self, connection: AnyConnection) -> Caller:
-        """Raises Unauthorized where a caller has to authenticate and does not."""
+        """Raises Unauthorized for a caller that has to authenticate and does not."""
         if share := share_of(connection.scope):
             return caller_by(share)
         if not self._registry.asks_readers:
@@ -90,7 +90,7 @@ class Authenticator:
         return Caller(sign_in.operator, self._registry.role_of(sign_in.operator), sign_in.digest)
 
     def _signed_on(self, connection: AnyConnection, header: str) -> Caller:
-        """The operator whom the proxy names. Of two names, one may be made up by the client."""
+        """The operator named by the proxy. Of two names, one may be forged by the client."""
         names = connection.headers.getall(header, []) if self._peers.is_proxy(connection.scope) else []
         if len(names) == 1 and (name := _utf8(names[0])) and not name_fault(name):
             return Caller(name, self._registry.role_of(name) or "viewer")
@@ -119,5 +119,5 @@ def caller_of(connection: AnyConnection) -> Caller:
 
 
 def name_of(caller: Caller) -> str:
-    """Who did it; nobody has a name where there is no access control."""
+    """The author of an action; `anonymous` where there is no access control."""
     return caller.name or "anonymous"

@@ -1,4 +1,4 @@
-"""The client of a request, and the URL it used: by the connection, or as a trusted proxy there tells."""
+"""The client of a request, and the URL it used: by the connection, or by a trusted proxy's headers."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,7 +11,7 @@ from roompulse.settings import RootPath, Settings
 
 
 class ClientAddresses:
-    """`X-Forwarded-For`, `-Proto` and `-Prefix` count with BEHIND_PROXY, and from TRUSTED_PROXIES alone."""
+    """`X-Forwarded-For`, `-Proto` and `-Prefix` count with BEHIND_PROXY, and from TRUSTED_PROXIES only."""
 
     def __init__(self, settings: Settings) -> None:
         self._behind_proxy = settings.behind_proxy
@@ -23,10 +23,10 @@ class ClientAddresses:
         return self._behind_proxy and _peer(scope) in self._trusted
 
     def address(self, scope: Scope) -> str:
-        """IP address of the client: the nearest one that is no trusted proxy. Empty where there is none."""
+        """IP address of the client: the nearest one that is not a trusted proxy. Empty where there is none."""
         address = _peer(scope)
         if self.is_proxy(scope):
-            # Each proxy appends the address that it was called from, so what the client made up stands first.
+            # Each proxy appends the address of its peer, so addresses forged by the client come first.
             for hop in reversed(list(_forwarded(scope, b"x-forwarded-for"))):
                 if not is_address(hop):
                     break
@@ -44,7 +44,7 @@ class ClientAddresses:
     def prefix(self, scope: Scope) -> str:
         """Path of the application's root as the client sees it, as in `/pulse`; empty at the root of a host.
 
-        It is `X-Forwarded-Prefix`, else ROOT_PATH, else what the ASGI server says. A header that is no such path is
+        It is `X-Forwarded-Prefix`, else ROOT_PATH, else the ASGI server's root path. An invalid header is
         ignored: it becomes part of every link.
         """
         if self.is_proxy(scope) and (prefixes := list(filter(None, _forwarded(scope, b"x-forwarded-prefix")))):

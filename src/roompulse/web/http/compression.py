@@ -1,4 +1,4 @@
-"""Gzip, for every answer that is worth it, whichever route or library makes it. Streams of events pass as they are."""
+"""Gzip, for every answer that is worth it, from any route or library. Streams of events pass unchanged."""
 
 import asyncio
 import zlib
@@ -9,23 +9,23 @@ from typing import Any
 from litestar.types import Message, Send
 
 SMALLEST = 1000
-"""Bytes below which an answer is sent as it is: it fits into one packet anyway."""
+"""Bytes below which an answer is not compressed: it fits into one packet anyway."""
 
 _IN_THREAD_FROM = 32_768
-"""Bytes from which compressing takes longer than the way to a thread and back; zlib lets the interpreter's lock go."""
+"""Bytes from which compressing takes longer than a switch to a thread; zlib releases the interpreter's lock."""
 
 _LEVEL = 3
-"""Of JSON and CSV it takes a third of the time of the usual 6, for a seventh more bytes."""
+"""For JSON and CSV it takes a third of the time of the usual 6, for a seventh more bytes."""
 
 _GZIP = 16 + zlib.MAX_WBITS
 _TYPES = (b"text/", b"application/json", b"application/schema+json", b"application/openmetrics-text", b"image/svg+xml")
 
-# One: several would compete with ingest for the cores.
+# One thread: several would compete with ingest for the cores.
 _thread = ThreadPoolExecutor(1, "roompulse-gzip")
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether a client reads gzip, and does not prefer what is not compressed (RFC 9110, 12.5.3)."""
+    """Whether a client accepts gzip, and does not prefer uncompressed answers (RFC 9110, 12.5.3)."""
     weights: dict[str, float] = {}
     for part in accept_encoding.lower().split(","):
         coding, _, parameter = part.partition(";")
@@ -45,13 +45,13 @@ def _weight(parameter: str) -> float:
 
 
 def compressing(scope: Any, send: Send) -> Send:
-    """An ASGI `send` that compresses what the client accepts compressed, and says that this depends on the client."""
+    """An ASGI `send` that compresses answers where the client accepts it, and adds `Vary`."""
     accepted = b",".join(value for name, value in scope["headers"] if name == b"accept-encoding").decode("latin-1")
     return _Compression(send, is_head=scope["method"] == "HEAD", accepts=accepts_gzip(accepted)).send
 
 
 class _Compression:
-    """Of one answer. Its head waits for the first piece of its body, which tells how large it is."""
+    """The `send` of one answer. Its head waits for the first piece of its body, which shows its size."""
 
     def __init__(self, send: Send, *, is_head: bool, accepts: bool) -> None:
         self._send = send
@@ -108,13 +108,13 @@ class _Compression:
 
     def _compress(self, body: bytes, is_last: bool) -> bytes:  # noqa: FBT001  (for an executor)
         compressed: bytes = self._compressor.compress(body)
-        # Each piece can be read when it arrives: a client of a long answer sees that it goes on.
+        # Each piece can be read when it arrives: a client of a long answer sees progress.
         flushed: bytes = self._compressor.flush(zlib.Z_FINISH if is_last else zlib.Z_SYNC_FLUSH)
         return compressed + flushed
 
 
 def _length(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """The length of the body by the headers; SMALLEST where it is not known yet."""
+    """The length of the body by the headers; SMALLEST where it is unknown."""
     return int(dict(headers).get(b"content-length", SMALLEST))
 
 

@@ -21,17 +21,17 @@ def success(data: Any) -> bytes:
 
 
 def success_of(encoded: bytes) -> bytes:
-    """What `success` makes of data that is encoded already."""
+    """The result of `success` for encoded data."""
     return b"%b%b%b" % (_BEFORE, encoded, _AFTER)
 
 
 def data_of(answer: bytes) -> bytes:
-    """What `success_of` was given."""
+    """The data that was passed to `success_of`."""
     return answer[len(_BEFORE) : -len(_AFTER)]
 
 
 def success_in_portions(data: Sequence[Any], size: int) -> Iterator[bytes]:
-    """What `success` makes of a list, in portions of so many elements each."""
+    """The result of `success` for a list, in portions of so many elements each."""
     for start in range(0, max(len(data), 1), size):
         opening = _OPENING if start == 0 else b","
         closing = _CLOSING if start + size >= len(data) else b""

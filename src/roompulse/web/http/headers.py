@@ -1,4 +1,4 @@
-"""Headers that answers share. `with_headers` adds them to each answer, whichever route or library makes it."""
+"""Headers that answers share. `with_headers` adds them to each answer, from any route or library."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ COMMON_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-"""On every answer that does not say otherwise."""
+"""On every answer that does not set them itself."""
 
 _UNUSED = (
     *("accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "fullscreen"),
@@ -19,11 +19,11 @@ _UNUSED = (
     *("payment", "picture-in-picture", "publickey-credentials-get", "screen-wake-lock", "serial", "usb"),
     "xr-spatial-tracking",
 )
-"""What browsers can do for a page and no page of ours asks for. Chromium complains of names that it does not know."""
+"""Browser features that no page of ours uses. Chromium complains of names that it does not know."""
 
 
 def permissions(*used: str) -> str:
-    """A Permissions-Policy under which the page may have `used` and nothing else."""
+    """A Permissions-Policy that allows only the features `used`."""
     return ", ".join(f"{feature}=({'self' if feature in used else ''})" for feature in _UNUSED)
 
 
@@ -35,13 +35,13 @@ PAGE_HEADERS = COMMON_HEADERS | {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": permissions(),
 }
-"""On every page and part of one: nothing is loaded from elsewhere, nothing is inline, nobody frames or opens it."""
+"""On every page and part of one: nothing from other origins, nothing inline, no framing, no opener."""
 
 OPEN_HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
-"""On what the pages of other sites may load and post to, without credentials: the SDK and the ingest."""
+"""On routes that other sites may use without credentials: the SDK and the ingest."""
 
 INGEST_HEADERS = OPEN_HEADERS | {"Access-Control-Expose-Headers": "Retry-After"}
 PREFLIGHT_HEADERS = INGEST_HEADERS | {
@@ -78,7 +78,7 @@ def with_headers(send: Send, prefix: str = "") -> Send:
 
 
 def with_extra(send: Send, headers: Mapping[str, str]) -> Send:
-    """An ASGI `send` that adds these headers to an answer, in place of others of their names."""
+    """An ASGI `send` that sets these headers on an answer."""
     extra = raw_headers(headers)
     names = {name for name, _ in extra}
 

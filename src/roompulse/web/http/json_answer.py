@@ -1,4 +1,4 @@
-"""How JSON is answered: the response, 304 for what the client has already, and encoded answers that are kept."""
+"""JSON answers: the response, 304 for a client that has it already, and a cache of encoded answers."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from hashlib import sha256
@@ -9,7 +9,7 @@ from roompulse.web.http.headers import raw_headers
 from roompulse.web.http.routes import AnyRequest
 
 MOST_KEPT = 33_554_432
-"""Bytes of encoded answers that are kept. A room of 1,000 users takes 6.5 million of them, one of 10 users 66,000."""
+"""Bytes of the cache of encoded answers. A room of 1,000 users takes 6.5 million, one of 10 users 66,000."""
 
 _NO_HEADERS: Mapping[str, str] = {}
 
@@ -23,7 +23,7 @@ class JsonAnswer:
         self._headers = headers
 
     def to_asgi_response(self, *_: object, **__: object) -> "JsonAnswer":
-        """What Litestar asks of the answer that an exception handler returns."""
+        """Required by Litestar of the answer that an exception handler returns."""
         return self
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -52,7 +52,7 @@ def is_known(request: AnyRequest, etag: str) -> bool:
 
 
 def tagged(etag: str) -> Mapping[str, str]:
-    """The headers of an answer with this tag, which is weak: compressed or not, it is of the same content."""
+    """The headers of an answer with this tag, which is weak: it is the same compressed or not."""
     return {"ETag": f"W/{etag}", "Cache-Control": "private, no-cache"}
 
 
@@ -69,7 +69,7 @@ def etag_of(portions: Iterable[bytes]) -> str:
 
 
 class AnswerCache:
-    """Encoded answers by what they are about. Past `most` bytes, the least recently used are forgotten."""
+    """Encoded answers by subject. Past `most` bytes, the least recently used are dropped."""
 
     def __init__(self, most: int = MOST_KEPT) -> None:
         self._answers: BoundedMap[Hashable, tuple[object, bytes]] = BoundedMap(most, size_of=_size)
@@ -79,7 +79,7 @@ class AnswerCache:
         return known is not None and known[0] == version
 
     def get(self, key: Hashable, version: object, encode: Callable[[], bytes]) -> bytes:
-        """The answer of this version; `encode` makes it if another one is kept, or none."""
+        """The answer of this version; `encode` makes it if another one is cached, or none."""
         known = self._answers.get(key)
         if known and known[0] == version:
             return known[1]

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 Answer = Response[bytes] | JsonAnswer
 
 RenderPage = Callable[[HTTPStatus, str, str], str]
-"""The page of an error, of its status and message, and the base of its links."""
+"""The page of an error, from its status, its message and the base of its links."""
 
 _NO_FILE = {ENAMETOOLONG, ENOTDIR}
 """The name is too long for any file, or leads through a file as if it were a folder."""
@@ -39,7 +39,7 @@ def problem_headers(problem: Problem) -> dict[str, str]:
     if isinstance(problem, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(problem, RequestTimeout):
-        headers["Connection"] = "close"  # the rest of the body would be read as the next request, or waited for
+        headers["Connection"] = "close"  # otherwise the rest of the body would be read as the next request, or delay it
     return headers
 
 
@@ -75,7 +75,7 @@ class ProblemAnswers:
     def on_http_exception(self, request: AnyRequest, error: HTTPException) -> Answer:
         """Litestar's own: no such route, no such method, a malformed host."""
         if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_FILE:
-            # A static file by a name that none can have, which Litestar 2.25 answers with 500.
+            # A static file with an impossible name, which Litestar 2.25 answers with 500.
             error = NotFoundException()
         if error.status_code >= 500:
             return self.on_mistake(request, error)
@@ -97,7 +97,7 @@ class ProblemAnswers:
     def _answer(self, request: AnyRequest, status: int, message: str, headers: dict[str, str]) -> Answer:
         if _is_report(request):
             return JsonAnswer(failure(status, message), status=status, headers=headers)
-        if normalize_path(request.scope["path"]) == METRICS_PATH:  # Prometheus shows the text of what it could not read
+        if normalize_path(request.scope["path"]) == METRICS_PATH:  # Prometheus shows the text of a failed scrape
             return Response(f"{message}\n".encode(), status_code=status, media_type="text/plain", headers=headers)
         page = self._render_page(HTTPStatus(status), message, base_of(request.scope))
         return Response(page.encode(), status_code=status, media_type="text/html", headers=headers)

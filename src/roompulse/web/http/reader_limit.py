@@ -1,4 +1,4 @@
-"""How many requests a second one address may make, reports aside: those above the rate wait, and all begin in turn."""
+"""The rate limit of an address's requests, except reports: those above the rate wait, and all begin in turn."""
 
 import asyncio
 import time
@@ -15,14 +15,14 @@ from roompulse.web.http.allowed_hosts import ASSETS, FOR_ORCHESTRATORS
 from roompulse.web.http.client_address import ClientAddresses
 
 BURST = 5
-"""Seconds' worth of requests that an address may make at once after a pause."""
+"""Seconds' worth of requests in a burst after a pause."""
 
 LONGEST_WAIT = 2.0
-"""Seconds that a request waits for its turn, at most. A refused one is answered after as many, so that a client that
-asks again at once does so no more often."""
+"""Seconds that a request waits for its turn, at most. A rejected one is answered after as many, so that a client that
+retries at once does so no more often."""
 
 CHEAP = 4
-"""How many times as high the rate of static files is, and that of health checks."""
+"""How many times as high the rates of static files and of health checks are."""
 
 _STATIC = (ASSETS, "/static/")
 
@@ -30,7 +30,7 @@ _STATIC = (ASSETS, "/static/")
 class ReaderLimit:
     """A token bucket for each address, of which requests take tokens in advance; a `rate` of 0 is no limit.
 
-    Static files and health checks have buckets of their own, so that none of them waits for what is read.
+    Static files and health checks have separate buckets, so that they do not wait for other requests.
     `clock` is in seconds and never set back.
     """
 
@@ -56,7 +56,7 @@ class ReaderLimit:
     async def turn(self, scope: Scope) -> None:
         """Return once it is the request's turn; raises TooManyRequests where too many of its address wait.
 
-        Of all requests no more than one begins in a turn of the event loop: of hundreds that come at once, each takes
+        At most one request begins in a turn of the event loop: of hundreds that arrive together, each takes
         milliseconds, and reports would wait for all of them.
         """
         if self._rate:

@@ -1,4 +1,4 @@
-"""What declarations of routes share: types of their arguments, their methods, and the marks in their `opt`."""
+"""Shared parts of route declarations: types of arguments, methods, and the marks in `opt`."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -22,35 +22,35 @@ DELETE: list[HttpMethod] = [HttpMethod.DELETE]
 METRICS_PATH = "/metrics"
 
 FOR_ANYBODY = {"for_anybody": True}
-"""The `opt` of a route that has nothing to hide, or authenticates by itself."""
+"""The `opt` of a public route, or one that authenticates by itself."""
 
 FOR_OPERATORS = {"roles": ROLES}
-"""The `opt` of a route for signed-in operators, and no program."""
+"""The `opt` of a route for signed-in operators only."""
 
 FOR_ADMINS = {"roles": ("admin",)}
 
 FOR_MANAGERS = {"manages": True}
-"""The `opt` of a route for admins and programs that manage, and for everybody where there is no access control."""
+"""The `opt` of a route for admins and programs that manage, and for all callers without access control."""
 
 FOR_AUTHORS = {"writes_notes": True}
-"""The `opt` of a route for operators and programs that manage, and for everybody where there is no access control."""
+"""The `opt` of a route for operators and programs that manage, and for all callers without access control."""
 
 STREAM = {"never_redirected": True}
 """The `opt` of a page's stream."""
 
 
 class Routes(Router):
-    """Handlers that Litestar registers at once: one by one, each looks at all of those before it."""
+    """Handlers registered with Litestar together: one by one, each checks all earlier ones."""
 
     def __deepcopy__(self, _memo: object) -> "Routes":
-        # Litestar copies a router that it registers, and handlers hold services of which there is one.
+        # Litestar copies a router that it registers, and handlers hold singleton services.
         return self
 
 
 def with_options(handlers: Iterable[Any]) -> list[Any]:
-    """These handlers, after those for OPTIONS of their paths, which say what all of them allow there.
+    """These handlers, after handlers for OPTIONS of their paths, which list all methods allowed there.
 
-    Litestar's own, which takes the place of one that is missing, knows the methods of the first handler alone.
+    Litestar's own OPTIONS handler, added if none exists, knows only the methods of the first handler.
     """
     handlers, methods = list(handlers), defaultdict[str, set[str]](set)
     for handler in handlers:

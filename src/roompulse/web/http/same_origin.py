@@ -1,4 +1,4 @@
-"""Whether a request comes from a page of this server, or from one of another site in the browser of an operator."""
+"""Whether a request comes from a page of this server, or from another site's page in an operator's browser."""
 
 from urllib.parse import urlsplit
 
@@ -6,11 +6,11 @@ from litestar.types import Scope
 
 
 def is_same_origin(scope: Scope) -> bool:
-    """Whether a request that changes something may do so: no page of another site made the browser send it.
+    """Whether a request may change something: no page of another site made the browser send it.
 
     Browsers state it in `Sec-Fetch-Site`, older ones in `Origin`, and pages cannot change either. All of them send
-    `Origin` with a POST to another site, so what sends neither is no browser, and sends no cookie that it does not mean
-    to. The order is that of Go's http.CrossOriginProtection.
+    `Origin` with a POST to another site, so a client that sends neither is no browser, and sends no cookie by
+    accident. The order of checks is that of Go's http.CrossOriginProtection.
     """
     sites, origins, hosts = (_values(scope, name) for name in (b"sec-fetch-site", b"origin", b"host"))
     if sites:

@@ -1,4 +1,4 @@
-"""Requests below `/shared/{token}/`: those of one page that its holder may see, and of nothing else."""
+"""Requests below `/shared/{token}/`: they reach the shared page and its parts, and nothing else."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -15,25 +15,25 @@ from roompulse.web.http.routes import AnyRequest
 PREFIX = "/shared/"
 
 _NOT_INDEXED = {"X-Robots-Tag": "noindex, nofollow", "Referrer-Policy": "no-referrer"}
-"""Headers of a shared page: it is in no search engine, and its URL is told to nobody."""
+"""Headers of a shared page: no search engine lists it, and its URL is not sent as a referrer."""
 
 _ASSETS = {"static", "assets"}
 
 
 class SharedPages:
-    """Pages that are opened by their links; those of `embed_origins` may show them in a frame, with `?embed=1`."""
+    """Pages that are opened by their links; pages of `embed_origins` may frame them, with `?embed=1`."""
 
     def __init__(self, registry: AccessRegistry, embed_origins: Collection[str]) -> None:
         self._registry = registry
-        # The last directive of the policy says that nobody does.
+        # The last directive of the policy forbids framing.
         policy, _, _ = PAGE_HEADERS["Content-Security-Policy"].rpartition("frame-ancestors")
         ancestors = f"{policy}frame-ancestors {' '.join(sorted(embed_origins))}"
         self._embedded = {**_NOT_INDEXED, "Content-Security-Policy": ancestors} if embed_origins else _NOT_INDEXED
 
     def open(self, scope: Any, send: Any) -> tuple[Any, Any]:
-        """The scope of such a request as if it were one to the page itself, and what its answer is sent by.
+        """The scope of such a request as one to the page itself, and the `send` of its answer.
 
-        Raises NotFound for a share that has expired or was revoked, and for what is no part of its page.
+        Raises NotFound for a share that has expired or was revoked, and for paths outside its page.
         """
         token, _, path = scope["path"].removeprefix(PREFIX).partition("/")
         share, path = self._registry.share(token), f"/{path}"
@@ -55,7 +55,7 @@ def url_of(request: AnyRequest, peers: ClientAddresses, token: str, share: Share
 
 
 def share_of(scope: Any) -> Share | None:
-    """The share by which a page is seen."""
+    """The share through which a page is viewed."""
     share: Share | None = scope["state"].get("share")
     return share
 
@@ -83,7 +83,7 @@ def _is_stream(page: Shared, view: str) -> bool:
 
 
 def _parts(page: Shared) -> Iterator[tuple[str, ...]]:
-    """What the page loads after it: its stream, its lists and the figures of its charts."""
+    """The paths that the page loads: its stream, its lists and the figures of its charts."""
     names: tuple[str, ...]
     figures: tuple[str, ...]
     match page.segments:

@@ -13,12 +13,12 @@ _LONGEST_SHOWN = 100
 
 
 def parse_time(name: str, text: str, zone: tzinfo | None = None) -> float:
-    """The time that a query parameter gives, in Unix seconds.
+    """The time in a query parameter, in Unix seconds.
 
-    Accepts Unix seconds, Unix milliseconds and ISO 8601, which needs a zone unless `zone` is the one to assume.
+    Accepts Unix seconds, Unix milliseconds and ISO 8601, which needs a zone unless `zone` is the default.
 
     Raises:
-        BadRequest: by the name of the parameter.
+        BadRequest: names the parameter.
 
     """
     try:
@@ -47,6 +47,6 @@ def _iso(text: str, zone: tzinfo | None) -> float | None:
             if zone is None:
                 return None
             at = at.replace(tzinfo=zone)
-        return max(0.0, at.timestamp())  # before 1970 there is nothing, but it is a time
+        return max(0.0, at.timestamp())  # before 1970: valid, though there is no data
     except (ValueError, OverflowError):
         return None

@@ -18,7 +18,7 @@ def base_of(scope: Scope) -> str:
 
 
 def decode_id(name: str, segment: str) -> str:
-    """The id in a path segment; raises NotFound, by the parameter's `name`, for what cannot be an id."""
+    """The id in a path segment; raises NotFound, by the parameter's `name`, for an invalid one."""
     try:
         value = unquote_to_bytes(segment).decode()
     except UnicodeDecodeError:
@@ -53,12 +53,12 @@ def call_path(room_id: str, started_at: float) -> str:
 
 
 def history_path(room_id: str, user_id: str | None = None) -> str:
-    """History of a room, or what a user of it reported."""
+    """History of a room, or of one of its users."""
     return f"report/history/{encode_id(room_id)}" + ("" if user_id is None else f"/{encode_id(user_id)}")
 
 
 def back_to(path: str) -> str:
-    """The query of a form's action, by which it leads back to the page with this path."""
+    """The query of a form's action, which returns to the page with this path."""
     return f"?next={quote('/' + path)}"
 
 
@@ -67,5 +67,5 @@ def _moment(at: float | None) -> str:
 
 
 def number_in_url(value: float) -> str:
-    """With milliseconds, which is what times have."""
+    """With milliseconds, the precision of times."""
     return f"{value:.3f}".rstrip("0").rstrip(".")

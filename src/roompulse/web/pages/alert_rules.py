@@ -30,7 +30,7 @@ from roompulse.web.pages.sign_in import to
 logger = logging.getLogger(__name__)
 
 PREVIEWED = 86_400.0
-"""Seconds before now that a preview is about."""
+"""Seconds before now that a preview covers."""
 
 _DELIVERIES = 50
 
@@ -39,7 +39,7 @@ SILENCES = {"3600": "1 hour", "14400": "4 hours", "86400": "1 day", "604800": "1
 
 
 class Said(Struct, frozen=True):
-    """What the page says of the `form` that was sent: in a line, as a secret, or as a preview of its `rule`."""
+    """The result of the submitted `form`: a line, a secret, or a preview of its `rule`."""
 
     text: str = ""
     secret: str | None = None
@@ -50,7 +50,7 @@ class Said(Struct, frozen=True):
 
 
 class AlertRulesPage:
-    """What forms of the page do. Each method raises a Problem that says why it did not."""
+    """The actions of the page's forms. Each method raises a Problem with the reason of a failure."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class AlertRulesPage:
 
     @staticmethod
     def _check_is_whole(rule: Rule) -> None:
-        """A form that has no fields for some of a rule would delete them."""
+        """A form without fields for parts of a rule would delete them."""
         if len(rule.when) > CONDITIONS:
             raise BadRequest(f"this rule has more than {CONDITIONS} conditions: change it over HTTP")
 

@@ -1,4 +1,4 @@
-"""/alerts: what fires, who looks after it, and what is over; and the banner of alerts on other pages."""
+"""/alerts: firing, acknowledged and resolved alerts; and the banner of alerts on other pages."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,17 +30,17 @@ SILENCED_FOR = 3600.0
 _FRAGMENTS = 2
 
 _TOLD = 5
-"""The newest alerts of which a browser tells."""
+"""The newest alerts of which a browser notifies."""
 
 _FIRING, _OF_ROOM = 200, 20
-"""The most severe ones, of all and of a room, that a page lists."""
+"""The most severe alerts that a page lists, of all and of a room."""
 
 _RESOLVED = 200
-"""Alerts that are over: the newest ones are listed, and searched."""
+"""Resolved alerts that are listed and searched: the newest."""
 
 
 FIRING = PageView(("firing",), None, dict)
-"""The view of a page in the background that is to tell of alerts: what every page has, and nothing else."""
+"""The view of a background page that notifies of alerts: only the sections that every page has."""
 
 
 class AlertsQuery(PageQuery, frozen=True):
@@ -54,14 +54,14 @@ class AlertsQuery(PageQuery, frozen=True):
 
 
 class Now(Struct, frozen=True):
-    """Alerts that fire, worst and newest first: those that nobody looks after yet, and the others."""
+    """Firing alerts, worst and newest first: those not acknowledged, and the others."""
 
     new: Sequence[Alert]
     acknowledged: Sequence[Alert]
 
 
 class AlertBanners:
-    """What other pages tell of alerts that fire; empty while there is none. Once per change, whatever is rendered."""
+    """Firing alerts on other pages; empty while there is none. Rendered once per change."""
 
     def __init__(self, alerts: AlertService, templates: Templates) -> None:
         self._alerts = alerts
@@ -71,11 +71,11 @@ class AlertBanners:
         self._counted = -1
 
     def of_all(self) -> str:
-        """How many there are, with a link to their page."""
+        """The number of firing alerts, with a link to their page."""
         return self._fragment("alerts_now")
 
     def in_header(self) -> str:
-        """How many there are, and the newest ones that nobody knows of yet, for what tells of them in the browser."""
+        """The number of firing alerts, and the newest unacknowledged ones, for notifications by the browser."""
         return self._fragment("alerts_firing")
 
     def _fragment(self, name: str) -> str:
@@ -88,7 +88,7 @@ class AlertBanners:
         return self._fragments.fragment(name, self._alerts.version, render)
 
     def by_room(self) -> Mapping[str, RoomAlerts]:
-        """The rooms of which alerts fire; the same object as before where nothing has changed."""
+        """The rooms with firing alerts; the same object as before where nothing has changed."""
         if self._counted != self._alerts.version:
             self._counted = self._alerts.version
             found: dict[str, RoomAlerts] = {}

@@ -38,7 +38,7 @@ class DemoTokens:
         registry.adopt(self._key)
 
     def of(self, room_id: str) -> dict[str, str]:
-        """Tokens by user; none where reports need none. Raises NotFound for a room that is not a demo call's."""
+        """Tokens by user; empty where reports need no token. Raises NotFound for a room that is not a demo call's."""
         if not re.fullmatch(r"demo-call-[0-9a-f]{6}", room_id):
             raise NotFound(f"room_id: {room_id!r} is not the room of a demo call")
         if not self._registry.asks_senders:
@@ -50,7 +50,7 @@ class DemoTokens:
 def demo_routes(rooms: RoomPage, layout: Layout, tokens: DemoTokens) -> list[HTTPRouteHandler]:
     @route("/demo/call", http_method=GET)
     async def get_demo_call(request: AnyRequest) -> Response[str]:
-        # Each page has a room of its own: two calls in one room would report about each other's users.
+        # Each page has its own room: two calls in one room would report about each other's users.
         room_id = f"demo-call-{secrets.token_hex(3)}"
         query = UserQuery()
         sections = await layout.render(await rooms.view(room_id, query))

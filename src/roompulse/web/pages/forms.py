@@ -36,7 +36,7 @@ class Account(Struct, frozen=True):
 
 
 class Forms:
-    """`key` is for callers who have no session here: whom a proxy signs in, or where nobody signs in."""
+    """`key` is for callers without a session here: signed in by a proxy, or without any sign-in."""
 
     def __init__(self, cookie: SessionCookie, timeout: float, key: Callable[[], str]) -> None:
         self._cookie = cookie
@@ -51,7 +51,7 @@ class Forms:
         return Account(caller.name, caller.role, self._token(connection, caller), caller.proof is not None)
 
     def token(self, connection: AnyConnection) -> str | None:
-        """What goes into the forms of callers who may manage; None for others, who have no such forms."""
+        """The token in the forms of callers that may manage; None for others, who have no such forms."""
         caller = caller_of(connection)
         return self._token(connection, caller) if caller.may_manage and not isinstance(caller.proof, str) else None
 

@@ -1,4 +1,4 @@
-"""What every page has around its sections, head, bar, notice and account, and the stream that updates them."""
+"""The parts of every page around its sections (head, bar, notice, account), and the stream that updates them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -57,7 +57,7 @@ class Layout:
     ) -> Response[str]:
         """The page by the template `name`, whose sections `stream` keeps up to date, or which shows the time `at`.
 
-        It is rendered off the event loop, where `context` may not change any more: it may hold hundreds of rules.
+        It is rendered off the event loop, so `context` must not change any more: it may hold hundreds of rules.
         """
         share = share_of(request.scope)
         render = partial(
@@ -93,11 +93,11 @@ class Layout:
         return await self._streams.hub.render(view.sections)
 
     def stream(self, request: AnyRequest, *views: PageView) -> EventStream:
-        """The stream of pages: all of their sections, and then those that change."""
+        """The stream of pages: all of their sections, then changed ones."""
         share = share_of(request.scope)
         return EventStream(self._streams, *[self._whole(view, share) for view in views])
 
 
 def html_answer(html: str, *, status: int = 200) -> Response[str]:
-    """A page, or the part of one that a script asks for."""
+    """A page, or the part of one that a script requests."""
     return Response(html, status_code=status, media_type="text/html")

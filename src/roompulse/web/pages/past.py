@@ -1,4 +1,4 @@
-"""The time that a page shows: what a URL asks for, and what is retained of that time."""
+"""The time that a page shows: as requested by the URL, and as far as its data is retained."""
 
 import logging
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class Moment(Struct, frozen=True):
-    """The sections of a page as they were at a time, and the HTTP status: 404 where nothing is known of that time."""
+    """The sections of a page as they were at a time, and the HTTP status: 404 where that time has no data."""
 
     status: int
     sections: Sections
@@ -46,7 +46,7 @@ class Past:
         self._clock = clock
 
     def query(self, request: AnyRequest) -> UserQuery:
-        """What a URL asks for; a time that is not past is the present."""
+        """The time in the URL; a time that is not in the past is the present."""
         query = user_query(request.query_params)
         return replace(query, at=None) if query.at is not None and query.at > self._clock() else query
 
@@ -73,6 +73,6 @@ class Past:
 
 
 def history_unavailable(templates: Templates, error: StoreError) -> Listed:
-    """In place of a part of a page that cannot be read, so that the rest of the page is still answered."""
+    """Replaces a part of a page that cannot be read, so that the rest of the page is still answered."""
     logger.error("history could not be read: %s", error)
     return Listed(templates.render("partials/unreadable.html"), 503)

@@ -1,4 +1,4 @@
-"""The query of a page's URL, which its stream has too: search, level, order, page and time."""
+"""The query of a page's URL and of its stream: search, level, order, page and time."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC
@@ -31,10 +31,10 @@ SORTS: Mapping[Order, str] = {
 
 
 class PageQuery(Struct, frozen=True):
-    """Its fields are the names that a URL has."""
+    """Its fields have the names of the URL's parameters."""
 
     def url(self, path: str, **changes: Any) -> str:
-        """`path` with this query, or with one that differs from it in `changes`; defaults are left out."""
+        """`path` with this query, altered by `changes`; defaults are left out."""
         query, default = replace(self, **changes), type(self)()
         parameters = {name: _text(value) for name, value in asdict(query).items() if value != getattr(default, name)}
         return f"{path}?{urlencode(parameters)}" if parameters else path
@@ -96,7 +96,7 @@ class IntakeQuery(PageQuery, frozen=True):
 
 
 def is_wall(parameters: Mapping[str, str]) -> bool:
-    """Whether a page is a wall display. That changes its style alone, not its sections."""
+    """Whether a page is a wall display. That changes only its style, not its sections."""
     return parameters.get("wall") == "1"
 
 
@@ -132,12 +132,12 @@ def user_query(parameters: Mapping[str, str]) -> UserQuery:
 
 
 def present_query(parameters: Mapping[str, str]) -> UserQuery:
-    """The query of a stream. A page of the past has none: what is asked for here is the present."""
+    """The query of a stream, which shows the present: a page of the past has none."""
     return replace(user_query(parameters), at=None)
 
 
 def seconds_ago(parameters: Mapping[str, str]) -> float | None:
-    """How many seconds before now a URL asks for; None if it does not."""
+    """Seconds before now in a URL, or None."""
     text = parameters.get("ago", "")
     return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
@@ -148,11 +148,11 @@ def _time(text: str) -> float | None:
 
 
 def search_of(parameters: Mapping[str, str]) -> str:
-    """The text that a URL searches for; empty if it does not."""
+    """The search text in a URL; empty without one."""
     return parameters.get("q", "").strip()[:LONGEST_SEARCH]
 
 
 def page_number(parameters: Mapping[str, str]) -> int:
-    """The page of a list that a URL asks for; an invalid number counts as the first page."""
+    """The page number in a URL; an invalid one counts as the first page."""
     text = parameters.get("page", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 and int(text) else 1

@@ -47,9 +47,9 @@ _SESSIONS = 10
 
 
 class RoomSections:
-    """Renders the sections of rooms' pages, and once per change what views share.
+    """Renders the sections of rooms' pages; parts that views share, once per change.
 
-    That is the summary, rows of users, and the matrix and its cells; those that hide users share with the same `names`.
+    These are the summary, rows of users, and the matrix and its cells; views that hide users share by `names`.
     """
 
     def __init__(self, templates: Templates) -> None:
@@ -207,7 +207,7 @@ class RoomPage:
         if not self._past.has_users(at) and (totals := (yield from self._past.totals(room_id, at))):
             return None, Moment(200, totals_sections(self._templates, room_id, totals, query))
         room = hidden_room((yield from self._past.room(room_id, at)), names)
-        # Each replay has versions of its own, so that no fragment of it can be used again.
+        # Each replay has its own versions, so its fragments cannot be reused.
         sections = RoomSections(self._templates).of(room_id, room, query)
         return room, Moment(200 if room else 404, sections)
 

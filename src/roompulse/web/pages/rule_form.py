@@ -1,4 +1,4 @@
-"""The form of a rule: its fields as texts, and the rule that they make."""
+"""The form of a rule: its fields as texts, and the rule made of them."""
 
 import re
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ def rule_of(form: Mapping[str, str]) -> Rule:
 
 
 def fields_of(rule: Rule) -> dict[str, str]:
-    """The fields of the form that describes a rule; conditions past those that it has fields for are left out."""
+    """The fields of the form of a rule; conditions without a field are left out."""
     scope, active = rule.scope, rule.active
     fields = {"name": rule.name, "severity": rule.severity, "subject": rule.subject}
     fields |= {"for": f"{rule.hold:g}", "clear_for": f"{rule.clear_for:g}"}

@@ -13,7 +13,7 @@ from roompulse.web.pages.past import history_unavailable
 from roompulse.web.pages.query import UserQuery
 
 SHOWN = 100
-"""The newest events that match are shown; one goes back in time for those before."""
+"""The newest events that match are shown; earlier ones are on pages of the past."""
 
 LEFT_SHOWN, LEFT_FOR = 10, 900.0
 """The newest users who left within so many seconds are named."""
@@ -53,7 +53,7 @@ class Timelines:
     async def of(
         self, room_id: str, query: UserQuery, user_id: str | None = None, names: Pseudonyms | None = None
     ) -> Render:
-        """The timeline for the page of a room, or of a user; it goes on by itself where the page shows the present.
+        """The timeline for the page of a room, or of a user; it is updated live where the page shows the present.
 
         It is rendered with the room as the page shows it: with `names`, users are hidden.
         """
@@ -92,7 +92,7 @@ class Timelines:
 
 
 class _Tail:
-    """The newest events of a query: those found once, and those recorded since."""
+    """The newest events of a query: stored ones, and those recorded since."""
 
     def __init__(self, timeline: Timeline, query: EventQuery, events: Sequence[TimelineEvent], number: int) -> None:
         self._timeline = timeline
@@ -105,7 +105,7 @@ class _Tail:
         new = self._timeline.tail(self._query.room_id, self._number)
         if new:
             self._number = new[-1].number
-            # One may have been read too, if it was saved at that moment.
+            # One may be in both, if it was saved at that moment.
             events = dict.fromkeys(self._events)
             for one in new:
                 if one.instead_of:

@@ -45,7 +45,7 @@ _VISITS = 10
 def user_sections(
     templates: Templates, room_id: str, user_id: str, room: LiveRoom | None, at: float | None = None
 ) -> Sections:
-    """The section of a user's page; `at` is the time (Unix seconds) that `room` is of, None for the present."""
+    """The section of a user's page; `at` is the time of `room` (Unix seconds), None for the present."""
     live = room.user(user_id) if room else None
     user = live.metrics() if live else None
     links: dict[str, Any] = {}
@@ -70,7 +70,7 @@ def _sent(user_id: str, stream: StreamMetrics, servers: Sequence[str]) -> Recept
 
 
 def _worst_first(one: Reception) -> tuple[bool, float]:
-    """Scores that are about equal are equal here, so that streams seldom change places."""
+    """Rounds scores, so that streams seldom change places."""
     score = one.stream.quality.score
     return score is None, round(score or 0, 1)
 
@@ -95,7 +95,7 @@ class UserSections:
 def user_view(
     rooms: LiveRooms, sections: UserSections, room_id: str, user_id: str, names: Pseudonyms | None = None
 ) -> PageView:
-    """`user_id` is the one that the page shows: with `names`, a pseudonym."""
+    """`user_id` is as shown on the page: with `names`, a pseudonym."""
 
     def render() -> Sections:
         room = hidden_room(rooms.get(room_id), names)
@@ -105,7 +105,7 @@ def user_view(
 
 
 class UserPage:
-    """A `user_id` is the one that the page shows: with `names`, a pseudonym; raises NotFound for any other then."""
+    """`user_id` is as shown on the page: with `names`, a pseudonym; raises NotFound for an unknown one."""
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class UserPage:
 
 
 def real_id(user_id: str, names: Pseudonyms | None) -> str:
-    """The user whom a page shows as `user_id`; raises NotFound where it shows no such user."""
+    """The user shown as `user_id`; raises NotFound where the page shows no such user."""
     return names.id_of(user_id) if names else user_id
 
 

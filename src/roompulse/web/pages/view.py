@@ -15,7 +15,7 @@ Sections = Mapping[str, str]
 
 
 class PageView(Struct, frozen=True):
-    """A page of the present: `sections` renders it as it is now. Without a `room_id` it is about all rooms."""
+    """A page of the present: `sections` renders it as it is now. Without a `room_id` it shows all rooms."""
 
     key: Hashable
     room_id: str | None

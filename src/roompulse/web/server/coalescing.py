@@ -1,4 +1,4 @@
-"""How answers leave: what is written in one turn of the event loop is sent in one piece."""
+"""Sending of answers: all writes in one turn of the event loop are sent in one piece."""
 
 import asyncio
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class CoalescingTransport:
-    """A transport that gathers what is written until the event loop has its next turn.
+    """A transport that gathers writes until the next turn of the event loop.
 
     uvicorn writes the head of an answer and its body one after the other, and each write is a call of the operating
     system: for a report that is a tenth of its time, and wakes up the sender twice.

@@ -1,6 +1,6 @@
 """How many connections may be open: fewer than the files that the process may open, and half of them of one address.
 
-Without a descriptor left, the operating system would reset the connections of everybody, and no file could be opened.
+Without a free descriptor, the operating system would reset all new connections, and no file could be opened.
 """
 
 import logging
@@ -20,7 +20,7 @@ RESERVE = 64
 """Descriptors for everything else: databases, exports, files of Python, and refused connections that linger."""
 
 MAX_LINGERING = 16
-"""Refused connections that may still read why; any others are reset."""
+"""Refused connections that may still read the reason; any others are reset."""
 
 RETRY_AFTER = 10
 
@@ -39,7 +39,7 @@ def max_connections() -> int:
 
 
 class ConnectionLimit:
-    """Counts open connections by address. Those of a trusted proxy are bounded only by the number of all.
+    """Counts open connections by address. A trusted proxy is bounded only by the total.
 
     `clock` is in seconds and never set back. `lingering` are the refused connections that are not closed yet.
     """
@@ -59,7 +59,7 @@ class ConnectionLimit:
         self._logged_at = -_LOG_EVERY
 
     def enter(self, address: str) -> None:
-        """Count a connection, which `leave` takes back; raises Unavailable or TooManyRequests where it is too many."""
+        """Count a connection until `leave`; raises Unavailable or TooManyRequests over a limit."""
         key = address_key(address)
         if self._count >= self._most:
             raise self._refusal(Unavailable, key, f"the maximum of {self._most} connections is reached")

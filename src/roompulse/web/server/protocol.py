@@ -1,6 +1,6 @@
-"""uvicorn's protocol with bounds that uvicorn 0.54 does not have, and the envelope for what is no HTTP.
+"""uvicorn's protocol with bounds that uvicorn 0.54 does not have, and the envelope for malformed HTTP.
 
-What is overridden or relied on here and in send_timeout.py has its hash in tests/unit/web/test_uvicorn.py.
+tests/unit/web/test_uvicorn.py has hashes of all methods overridden or relied on here and in send_timeout.py.
 """
 
 import asyncio
@@ -22,16 +22,16 @@ KEEP_ALIVE = 75
 """Seconds until the next request on a connection begins: longer than an SDK waits between two reports."""
 
 HEAD_TIMEOUT = 10
-"""Seconds in which the first request begins, and in which a head that has begun arrives whole."""
+"""Seconds until the first request begins, and from the first byte of a head until it is complete."""
 
 MAX_HEAD = 65_536
 """Bytes of the target and headers of a request."""
 
 MAX_PIPELINED = 16
-"""Requests that wait on a connection for the answer to one before them."""
+"""Requests that wait on a connection for an earlier answer."""
 
 LINGER = 2
-"""Seconds in which the rest of a request is read and discarded, once the answer is that it is too much.
+"""Seconds in which the rest of a rejected request is read and discarded.
 
 A connection that is closed while data arrives is reset, and the client may then lose the answer.
 """
@@ -99,7 +99,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         read_head, heads, self._received = self._reads_head, self._heads, len(data)
         super().data_received(data)
-        # The parser reports a header once it is complete, so it never would report one without end.
+        # The parser reports a header once it is complete, so it would never report an endless one.
         if read_head and self._reads_head and self._heads == heads:
             is_first_piece, self._head_size = not self._head_size, self._head_size + len(data)
             if is_first_piece and self._deadline is not None and not self._refused:
@@ -152,11 +152,11 @@ class BoundedProtocol(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what the parser rejects; `msg` is uvicorn's text, which is not used."""
+        """Answer a request that the parser rejects; `msg` is uvicorn's text, which is not used."""
         self._refuse(*self._refusal)
 
     def _turn_away(self, problem: Problem) -> None:
-        """Refuse a connection that is one too many."""
+        """Refuse a connection over the limit."""
         if len(self.limit.lingering) >= MAX_LINGERING:
             self._refused = True
             self.transport.abort()
@@ -187,7 +187,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return not self.cycle.more_body or self.cycle.response_started or bool(self.pipeline)
 
     def _unsupported_upgrade_warning(self) -> None:
-        """A client may ask for another protocol, and is answered in this one (RFC 9110, 7.8)."""
+        """A request to switch protocols is answered in this one (RFC 9110, 7.8)."""
 
     def _wait(self, seconds: float) -> None:
         self._deadline = self.loop.time() + seconds

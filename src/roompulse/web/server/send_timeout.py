@@ -9,7 +9,7 @@ from roompulse.web.sse.push import EXTENSION
 
 
 class SlowReaderProtocol(BoundedProtocol):
-    """A client that reads nothing for `send_timeout` seconds is cut off, whatever it asked for."""
+    """A client that reads nothing for `send_timeout` seconds is cut off, for any request."""
 
     send_timeout: ClassVar[float]
     on_cut_off: ClassVar["staticmethod[[], None]"]
@@ -52,7 +52,7 @@ class SlowReaderProtocol(BoundedProtocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.cycle is not None and self.cycle.more_body:
-            # So `receive` returns at once with what is there of a body, and only a body that is not whole needs a
+            # So `receive` returns at once with the received part of a body, and only an incomplete body needs a
             # time-out (web/api/post_report.py).
             self.cycle.message_event.set()
 

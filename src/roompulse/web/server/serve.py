@@ -1,4 +1,4 @@
-"""Runs the application under uvicorn, tuned: what `roompulse serve` does once its flags are read."""
+"""Runs the application under uvicorn, tuned, for `roompulse serve`."""
 
 import asyncio
 import gc
@@ -16,13 +16,13 @@ from roompulse.web.server.fast_path import protocol_class
 from roompulse.web.server.protocol import KEEP_ALIVE, BoundedProtocol
 
 GRACE = 4
-"""Seconds that a stopping server waits for requests under way."""
+"""Seconds that a stopping server waits for open requests."""
 
 DRAIN = 1.0
-"""Seconds for which a worker answers on open connections once it accepts none: each answer says that it is the last."""
+"""Seconds for which a worker answers on open connections once it accepts none, with `Connection: close`."""
 
 YOUNG_OBJECTS = 50_000
-"""Objects after which Python looks for garbage in cycles, of which there is little: live rooms have none."""
+"""Objects between two runs of Python's cycle collector, which has little to do: live rooms have no cycles."""
 
 
 def run(
@@ -35,7 +35,7 @@ def run(
 ) -> None:
     """Serve until SIGTERM or SIGINT; `announce` is called with address and port once requests are answered.
 
-    `drains` is for a worker beside others, which accept from the same listener: it refuses nobody at its end.
+    `drains` is for a worker beside others, which accept from the same listener: it refuses no connection when it stops.
 
     Raises StartupError for a database that cannot be used.
     """
@@ -52,11 +52,11 @@ def run(
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
     )
-    # uvicorn raises the signal that stopped it once more at its end, which is to be a normal one.
+    # uvicorn raises the signal that stopped it again at its end, which must be a normal exit.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: None)
     gc.set_threshold(YOUNG_OBJECTS)
-    gc.disable()  # until the rooms are rebuilt: what is built stays, and collecting meanwhile doubles the time
+    gc.disable()  # until the rooms are rebuilt: these objects stay, and collecting meanwhile doubles the time
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(app, _Server(config, app, announce, drains=drains), listener))
 
@@ -67,7 +67,7 @@ async def _serve(app: Application, server: uvicorn.Server, listener: socket.sock
 
 
 class _Server(uvicorn.Server):
-    """Announces where it listens, and ends the streams as soon as it stops."""
+    """Announces its address, and ends the streams as soon as it stops."""
 
     def __init__(
         self, config: uvicorn.Config, app: Application, announce: Callable[[str, int], None], *, drains: bool

@@ -1,1 +1,1 @@
-"""Server-sent events: their form, the stream, the push past ASGI, the limit of an address."""
+"""Server-sent events: their format, the stream, the push outside ASGI, the limit per address."""

@@ -1,4 +1,4 @@
-"""Server-sent events as bytes. Each is encoded once, whoever reads it."""
+"""Server-sent events as bytes. Each is encoded once, for all readers."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ _NEXT_LINE = f"{SEPARATOR}data: "
 
 def event(data: str, *, name: str | None = None, ident: str | None = None) -> bytes:
     """Lines of text as an event of the type `name`, which neither it nor `ident` may end."""
-    # Not by ServerSentEvent: it takes a page of 3,000 lines to pieces, which is a third of what a push costs.
+    # Not by ServerSentEvent: it splits a page into 3,000 lines, which is a third of the cost of a push.
     if "\r" in data:
         data = data.replace("\r\n", "\n").replace("\r", "\n")
     return f"{_head(name, ident)}data: {data.replace(SEPARATOR, _NEXT_LINE)}\n\n".encode()
@@ -29,7 +29,7 @@ def json_event(data: object, *, name: str, ident: str | None = None) -> bytes:
 
 
 def encoded_event(encoded: bytes, *, name: str, ident: str | None = None) -> bytes:
-    """An event of JSON that is encoded already, which has no line ends."""
+    """An event of encoded JSON, which has no line ends."""
     return b"%bdata: %b\n\n" % (_head(name, ident).encode(), encoded)
 
 
@@ -39,5 +39,5 @@ def partial(target: str, html: str) -> bytes:
 
 
 def slowdown_frames(seconds: int) -> Mapping[str, bytes]:
-    """What tells every viewer that views are updated every so many seconds, or (0) as often as they change again."""
+    """The event for all viewers that views are updated every so many seconds, or (0) with each change again."""
     return {"interval": event(str(seconds), name="interval")}

@@ -7,13 +7,13 @@ from roompulse.hub.mailbox import Deliver, Mailbox
 from roompulse.web.sse.events import event
 
 MAX_VIEWS = 32
-"""Of one connection. Each counts as a viewer, so that a connection of many costs no more than many connections."""
+"""Views of one connection. Each counts as a viewer, so that a shared connection costs no more than several."""
 
 
 class Multiplexer:
     """The mailboxes of several views, delivered to one client as if they were one mailbox.
 
-    The first frames are of the first view. An event `view` precedes frames of another view than those before: its data
+    The first frames are of the first view. An event `view` precedes frames of another view than before: its data
     is the place of that view's mailbox, counted from 0.
 
     While the client does not read, mailboxes hold their newest frames. One that has not delivered since does so once
@@ -22,7 +22,7 @@ class Multiplexer:
 
     def __init__(self, mailboxes: Sequence[Mailbox]) -> None:
         self._mailboxes = mailboxes
-        self._turns = deque(mailboxes)  # in which they deliver when the client reads on
+        self._turns = deque(mailboxes)  # the order in which they deliver when the client reads again
         self._late: deque[bytes] = deque()
         self._is_writable = False
         self._last_view = 0
@@ -50,7 +50,7 @@ class Multiplexer:
         for mailbox in list(self._turns):
             if not self._is_writable:
                 break
-            self._turns.rotate(-1)  # the first one must not have all of what a slow client reads
+            self._turns.rotate(-1)  # the first one must not take all of a slow client's reads
             mailbox.ready()
         self._end()
 

@@ -30,7 +30,7 @@ SIGNED_OUT = event("sign in to continue", name="signed-out")
 _HEADERS = EventSourceResponse(iter(())).raw_headers
 
 GRACE = 3.0
-"""Seconds in which a stream ends by itself, with a last event, once sse-starlette sees that the server stops."""
+"""Seconds in which a stream ends by itself, with a last event, once sse-starlette detects the server's stop."""
 
 _LAST_EVENT_TIMEOUT = 1.0
 """Seconds for the last event of a stream that the server cancels."""
@@ -60,7 +60,7 @@ class EventStreams:
     def subscribe(self, views: Sequence[View], scope: Any, caller: Caller, places: ExitStack) -> AnyMailbox:
         """A place for one viewer of each view, until `places` are closed.
 
-        Raises Unavailable or TooManyRequests where one is missing.
+        Raises Unavailable or TooManyRequests where one is not free.
         """
         address = self._peers.address(scope)
         mailboxes = []
@@ -72,7 +72,7 @@ class EventStreams:
         return mailbox
 
     async def close_with_server(self) -> None:
-        """Close the hub as soon as a stream learns that the server stops; runs as long as the application does.
+        """Close the hub as soon as a stream detects the server's stop; runs as long as the application does.
 
         Servers end the lifespan of an application after its requests, so a stream would keep them waiting.
         """
@@ -89,7 +89,7 @@ class EventStreams:
 
 
 class EventStream:
-    """An ASGI response that subscribes to the hub when it starts, and unsubscribes however it ends.
+    """An ASGI response that subscribes to the hub when it starts, and unsubscribes at any end.
 
     It ends with a last event when the server stops, or the caller is no longer admitted.
     """
@@ -99,7 +99,7 @@ class EventStream:
         self._views = views
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Raises Unavailable or TooManyRequests where there is no place for another viewer."""
+        """Raises Unavailable or TooManyRequests over a limit on viewers."""
         streams, caller, channel = self._streams, caller_of(ASGIConnection(scope)), push_channel_of(scope)
         with ExitStack() as places:
             mailbox = streams.subscribe(self._views, scope, caller, places)
@@ -113,7 +113,7 @@ class EventStream:
             except SendTimeoutError:
                 streams.reader_dropped()
             except asyncio.CancelledError:
-                # hypercorn cancels streams when it stops, and tells nothing before.
+                # hypercorn cancels streams when it stops, without a notice before.
                 await self._send_last(send, caller)
                 raise
             finally:
@@ -150,7 +150,7 @@ class EventStream:
         return response
 
     async def _events(self, mailbox: AnyMailbox, caller: Caller) -> AsyncIterator[bytes]:
-        # The first event says at once that the stream is open, and what the server's time is.
+        # The first event shows that the stream is open, and has the server's time.
         yield self._streams.ping()
         async for frames in _pulled(mailbox):
             yield frames
@@ -186,7 +186,7 @@ class _Heartbeat:
 
 
 async def _pulled(mailbox: AnyMailbox) -> AsyncIterator[bytes]:
-    """What the mailbox delivers until its end, each piece once the one before is sent."""
+    """The mailbox's frames until its end, each once the previous one is sent."""
     arrived = asyncio.Event()
     pending: list[bytes] = []
 

@@ -1,4 +1,4 @@
-"""How many streams, and how many different views, one address may have open."""
+"""The limit on open streams and different views of one address."""
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator
@@ -11,7 +11,7 @@ _RETRY_AFTER = 10
 
 
 class ViewerLimit:
-    """Counts the open streams of each address by view. They are as many as there are viewers, which the hub bounds."""
+    """Counts the open streams of each address by view. Their number is that of viewers, which the hub bounds."""
 
     def __init__(self, most: int, most_views: int) -> None:
         self._most = most
@@ -22,7 +22,7 @@ class ViewerLimit:
     def place(self, address: str, view: Hashable) -> Iterator[None]:
         """A place for one stream of the view with this key until the context ends.
 
-        Raises TooManyRequests where the address has all it may. Streams of one view count as one view.
+        Raises TooManyRequests where the address is at its limit. Streams of one view count as one view.
         """
         key = address_key(address)
         views = self._open[key]

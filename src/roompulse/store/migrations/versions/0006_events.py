@@ -1,4 +1,4 @@
-"""Events: what happened in a room. Of calls before this migration there are none."""
+"""Events: what happened in a room. Calls before this migration have none."""
 
 import sqlalchemy as sa
 from alembic import op

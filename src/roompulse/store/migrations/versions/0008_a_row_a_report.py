@@ -1,4 +1,4 @@
-"""A row of samples is a report; until now it was an entry of one. Older rows stay, and are read as before."""
+"""A row of samples is a report; before it was an entry of a report. Older rows stay, and are read as before."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,6 +1,6 @@
 """The log of reports, where several workers use the database. SQLite has one writer, whose samples are its log.
 
-All workers find the same events, and each saves those that it found: so they are the same row. A note is of one.
+All workers find the same events and save them, as the same row. A note is saved by one worker.
 """
 
 from alembic import op
@@ -52,7 +52,7 @@ BEGIN
 END $$;
 """
 
-# What operators change is in the log too, as a batch without reports: so whoever has read on knows of it.
+# Operators' changes are in the log too, as a batch without reports: so workers that follow the log see them.
 _NOTED = ("alert_rule", "alert", "silence", "channel")
 
 

@@ -1,4 +1,4 @@
-"""How far a move from SQLite to PostgreSQL has come (postgres/move.py)."""
+"""The progress of a migration from SQLite to PostgreSQL (postgres/move.py)."""
 
 from alembic import op
 

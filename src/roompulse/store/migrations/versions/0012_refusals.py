@@ -1,4 +1,4 @@
-"""What workers reject, for the others to show: a row a second, of a worker that rejects something."""
+"""Rejections by workers, for the others to show: a row a second of each worker that rejects reports."""
 
 from alembic import op
 

@@ -1,6 +1,6 @@
 """In PostgreSQL, samples are in a table an hour and snapshots in a table a day, which are dropped in time.
 
-What was stored before stays in one table. Workers of the version before go on, as `put` makes what is missing.
+Older rows stay in one table. Workers of the previous version keep running, as `put` creates missing tables.
 """
 
 from alembic import op

@@ -1,1 +1,1 @@
-"""What operators do besides alerts: write notes, share pages, erase."""
+"""Operators' actions besides alerts: notes, shares, erasing."""

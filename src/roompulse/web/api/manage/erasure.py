@@ -1,4 +1,4 @@
-"""DELETE /report/history and /report/users: erase what is stored of a room or a user."""
+"""DELETE /report/history and /report/users: erase the data of a room or a user."""
 
 import logging
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 def erasure_routes(erasure: Erasure) -> list[HTTPRouteHandler]:
     async def erase(request: AnyRequest, subject: Subject) -> JsonAnswer:
         erased = await erasure.erase(subject)
-        # Without the ids: what is erased is not to be in the log either.
+        # Without the ids: erased ids must not be in the log either.
         logger.info("%s erased what was stored of a subject: %d rows", name_of(caller_of(request)), erased.rows)
         return answered(erased)
 

@@ -1,4 +1,4 @@
-"""/report/notes/{room_id}: the notes that operators write on a room."""
+"""/report/notes/{room_id}: operators' notes on a room."""
 
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
@@ -21,9 +21,9 @@ class NewNote(Struct, forbid_unknown_fields=True):
     text: NoteText
     """At least one character that is no blank."""
     user_id: str | None = None
-    """The user that it is about; None: the room."""
+    """The user concerned; None: the room."""
     time: float | str | None = None
-    """The moment that it is about: Unix seconds, Unix milliseconds or ISO 8601 with a zone; without it, now."""
+    """The moment of the note: Unix seconds, Unix milliseconds or ISO 8601 with a zone; without it, now."""
 
 
 class NoteEdit(Struct, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""/report/shares: links that open one page to whoever has them."""
+"""/report/shares: links that open one page to their holders."""
 
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
@@ -21,7 +21,7 @@ class ShareBody(Struct, forbid_unknown_fields=True):
     """A page to share."""
 
     path: str
-    """That of a room's, a user's or a call's page, as in `/rooms/room-1`."""
+    """The path of a room's, a user's or a call's page, as in `/rooms/room-1`."""
     expires_in: float
     """Seconds: from 60 to 30 days."""
     hide_ids: bool = False

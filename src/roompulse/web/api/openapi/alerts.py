@@ -37,7 +37,7 @@ def alert_paths(history_parameters: list[Json]) -> Json:
             "post": change("Acknowledge an alert that fires", [alert_id], alert, body=AcknowledgeBody)
         },
         f"{base}/{{alert_id}}/deliveries": get(
-            "Messages about an alert: what became of them", [alert_id], array(schema_of(Delivery)), 503
+            "Messages about an alert, with their results", [alert_id], array(schema_of(Delivery)), 503
         ),
         f"{base}/rules": {
             **get("Alert rules", [], array(rule)),
@@ -62,7 +62,7 @@ def alert_paths(history_parameters: list[Json]) -> Json:
         },
         f"{base}/channels/{{channel_id}}": {
             **get("A channel", [channel_id], channel, 404),
-            "put": change("Change a channel; secrets that are not given stay", [channel_id], channel, body=Channel),
+            "put": change("Change a channel; omitted secrets are kept", [channel_id], channel, body=Channel),
             "delete": change("Delete a channel", [channel_id], _NOTHING),
         },
         f"{base}/channels/{{channel_id}}/test": {

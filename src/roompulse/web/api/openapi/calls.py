@@ -1,4 +1,4 @@
-"""The operations of all live rooms, of calls and what belongs to them in the OpenAPI document."""
+"""The operations of all live rooms, calls, notes and shares in the OpenAPI document."""
 
 from roompulse.calls.model import CallReport, Calls
 from roompulse.erasure.erasure import Erased
@@ -32,7 +32,7 @@ _SHARE_ID: Json = {"name": "share_id", "in": "path", "required": True, "schema":
 
 
 def call_paths(room_id: Json, history_parameters: list[Json]) -> Json:
-    """`history_parameters` are those of a room's history, of which calls have the span too."""
+    """`history_parameters` are those of a room's history, of which calls have the range too."""
     span = [one for one in history_parameters if one["name"] in ("from", "to")]
     started_at: Json = room_id | {"name": "started_at", "schema": span[0]["schema"]}
     calls, user_id, note = schema_of(Calls), room_id | {"name": "user_id"}, schema_of(Note)
@@ -57,7 +57,7 @@ def call_paths(room_id: Json, history_parameters: list[Json]) -> Json:
             "A report on a call", [room_id, started_at], schema_of(CallReport), 400, 404, 503
         ),
         "/report/overview": get(
-            "All live rooms: totals and those that match", _overview(), schema_of(Overview), 400, 503
+            "All live rooms: totals, and the rooms that match", _overview(), schema_of(Overview), 400, 503
         ),
         "/report/stream": stream_of(
             "All live rooms as server-sent events",
@@ -69,7 +69,7 @@ def call_paths(room_id: Json, history_parameters: list[Json]) -> Json:
 
 def _calls(span: list[Json]) -> list[Json]:
     return [
-        search("Only calls with this in the id or name of the room or of a user, ignoring case"),
+        search("Only calls whose room or a user has this in the id or name, ignoring case"),
         parameter("order", "Live and latest first, or as it says", {"enum": [*CALL_ORDERS], "default": CALL_ORDERS[0]}),
         *span,
         *portion(DEFAULT_LIMIT, MAX_LIMIT),
@@ -101,6 +101,6 @@ def portion(default: int, most: int) -> list[Json]:
     offset: Json = {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0}
     limit: Json = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
     return [
-        parameter("offset", "So many of those that match are left out", offset),
+        parameter("offset", "Number of matches to skip", offset),
         parameter("limit", "At most so many", limit),
     ]

@@ -1,4 +1,4 @@
-"""What the properties of a schema mean: the docstrings of the fields of the type that it is made of."""
+"""Descriptions of a schema's properties: the docstrings of the fields of its type."""
 
 import ast
 import sys
@@ -14,7 +14,7 @@ from roompulse.web.api.openapi.parts import Json
 
 
 def describe(schemas: Json, types: Sequence[type]) -> None:
-    """Add descriptions to the schemas of these types and of all that they are made of, by the names of the types."""
+    """Add descriptions to the schemas of these types and of the types of their fields, by name."""
     found: dict[str, type[Struct]] = {}
     for info in inspect.multi_type_info(types):
         _find_structs(info, found)
@@ -39,7 +39,7 @@ def _find_structs(info: Any, found: dict[str, type[Struct]]) -> None:
 
 
 def _docstrings(kind: type) -> Mapping[str, str]:
-    """Those of its fields, the inherited ones too."""
+    """The descriptions of its fields, including inherited ones."""
     said: dict[str, str] = {}
     for one in reversed(kind.__mro__):
         if issubclass(one, Struct) and one is not Struct:

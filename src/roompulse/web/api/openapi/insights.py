@@ -23,7 +23,7 @@ def insight_paths(history_parameters: list[Json]) -> Json:
         for one in (start, end)
     ]
     most = limit | {
-        "description": "At most so many groups, those with the most user-minutes; the others are in `rest`",
+        "description": "Number of groups, those with the most user-minutes; the others are in `rest`",
         "schema": limit["schema"] | {"default": MOST_VALUES},
     }
     by = parameter("by", "What users are grouped by", _BY)

@@ -1,4 +1,4 @@
-"""What operations of the OpenAPI document are made of."""
+"""Parts of operations in the OpenAPI document."""
 
 from http import HTTPStatus
 from typing import Any
@@ -12,7 +12,7 @@ CONDITION: Json = {
     "description": "An `ETag` from an earlier answer: 304 follows where nothing has changed since.",
 }
 FOR_READERS: Json = {"security": [{}, {"read_key": []}]}
-"""`{}`: a server that requires no authentication ignores what is sent."""
+"""`{}`: a server that requires no authentication ignores credentials."""
 
 
 FOR_MANAGERS: Json = {"security": [{}, {"manage_key": []}]}
@@ -25,7 +25,7 @@ def get(summary: str, parameters: list[Json], data: Json, *statuses: int) -> Jso
 
 
 def get_whole(summary: str, parameters: list[Json], body: Json, *statuses: int) -> Json:
-    """A GET operation; every one may be refused to an address that asks too often (429)."""
+    """A GET operation; each may answer 429 to an address over its rate."""
     ok = json("OK", body) | {"headers": etag_header()}
     responses: Json = {"200": ok, "304": {"description": "Not modified", "headers": etag_header()}} | errors(
         *sorted((*statuses, 429))
@@ -113,7 +113,7 @@ def etag_header() -> Json:
 
 
 def change(summary: str, parameters: list[Json], data: Json, *, body: type | None = None, status: int = 200) -> Json:
-    """An operation that changes something: only for those who may manage."""
+    """An operation that changes something: only for callers that may manage."""
     name = summary.partition(";")[0].lower().replace(" ", "_")
     given: Json = {}
     if body is not None:

@@ -25,7 +25,7 @@ from roompulse.web.http.urls import decode_id
 from roompulse.web.pages.layout import Layout
 
 USERS_SHOWN, EVENTS_SHOWN = 40, 60
-"""Those who suffered most, and the newest events; JSON has all of them."""
+"""Users with the worst quality, and the newest events; JSON has all of them."""
 
 _MINUTE = 60.0
 _LEVELS = {letter: level for level, letter in LETTERS.items()}

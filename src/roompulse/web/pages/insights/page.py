@@ -28,7 +28,7 @@ from roompulse.web.pages.view import PageView, Sections
 from roompulse.web.sse.stream import EventStream
 
 MOST_USERS = 20
-"""Users that are listed of a group."""
+"""Users listed for a group."""
 
 
 class _Rated(NamedTuple):
@@ -39,7 +39,7 @@ class _Rated(NamedTuple):
 
 
 class Behind(Struct, frozen=True):
-    """A user of a group: how it is now, or how often it was poor and when most."""
+    """A user of a group: its present quality, or how often it was poor and when mostly."""
 
     room_id: str
     user_id: str
@@ -68,7 +68,7 @@ class InsightsPage:
         self._compared: tuple[tuple[object, ...], Sequence[Insights]] = ((), [])
 
     def view(self, query: InsightsPageQuery) -> PageView:
-        """The last minutes; the stream has them anew with each minute."""
+        """The last minutes; the stream sends them again each minute."""
         return PageView(("insights", query), None, lambda: self._live(query))
 
     def _live(self, query: InsightsPageQuery) -> Sections:
@@ -77,7 +77,7 @@ class InsightsPage:
         return self._sections(query, tables, users)
 
     def _tables(self, query: InsightsPageQuery) -> Sequence[Insights]:
-        """Worked out once for all viewers and dimensions."""
+        """Computed once for all viewers and dimensions."""
         key = query.against, self._recorder.version
         if key != self._compared[0]:
             now = self._clock()
@@ -87,7 +87,7 @@ class InsightsPage:
         return self._compared[1]
 
     def _live_users(self, query: InsightsPageQuery) -> list[Behind]:
-        """The worst of the group. Few are looked at closely, as the first ones suffice."""
+        """The worst of the group. Only the first ones are examined closely."""
         trait = query.by, query.value
         found = (one for one in self._worst_first() if has_trait(one.user, trait))
         return [Behind(one.room_id, one.user_id, one.score, level_of(one.score)) for one in islice(found, MOST_USERS)]

@@ -1,4 +1,4 @@
-"""What the page /insights is asked for."""
+"""The query of the page /insights."""
 
 from collections.abc import Mapping
 from datetime import UTC
@@ -30,7 +30,7 @@ LONGEST_VALUE = 64
 
 
 class InsightsPageQuery(PageQuery, frozen=True):
-    """Groups `by` a dimension in a range, and of the group of `value` its users.
+    """Groups `by` a dimension in a range, and the users of the group of `value`.
 
     `since` and `until` (Unix seconds) are any range; both are needed.
     """
@@ -57,7 +57,7 @@ class InsightsPageQuery(PageQuery, frozen=True):
 
 
 def insights_page_query(parameters: Mapping[str, str]) -> InsightsPageQuery:
-    """The query of a URL; an invalid value counts as not given, but a time that is none raises BadRequest."""
+    """The query of a URL; an invalid value counts as not given, but an invalid time raises BadRequest."""
     by, value = parameters.get("by", ""), parameters.get("value", "")
     return InsightsPageQuery(
         by=by if is_dimension(by) else DIMENSIONS[0],
@@ -70,7 +70,7 @@ def insights_page_query(parameters: Mapping[str, str]) -> InsightsPageQuery:
 
 
 def live_query(parameters: Mapping[str, str]) -> InsightsPageQuery:
-    """The query of a stream: what is asked for there is the present."""
+    """The query of a stream, which shows the present."""
     return replace(insights_page_query(parameters), range="live", since=None, until=None)
 
 

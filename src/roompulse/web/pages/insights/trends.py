@@ -57,7 +57,7 @@ class TrendsSection:
         now = self._clock()
         span = Span(now - length, now)
         frame = Frame(span.start, span.end, step)
-        # From the beginning of a step, so that none is incomplete but the newest.
+        # From the beginning of a step, so that only the newest is incomplete.
         whole = Span(span.start // step * step, now)
         points = await self._reader.result(trends(self._rollups, whole, step))
         return self._templates.render(
@@ -98,5 +98,5 @@ def trend_routes(section: TrendsSection) -> list[HTTPRouteHandler]:
 
 
 def trends_range(parameters: Mapping[str, str], name: str) -> str | None:
-    """The range that a URL asks for; None if it does not."""
+    """The range in a URL, or None."""
     return next((known for known in TREND_RANGES if known == parameters.get(name)), None)

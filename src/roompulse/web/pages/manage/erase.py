@@ -1,4 +1,4 @@
-"""/erase: the form that erases what is stored of a room or a user."""
+"""/erase: the form that erases the data of a room or a user."""
 
 import logging
 from typing import Any

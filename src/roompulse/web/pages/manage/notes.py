@@ -1,4 +1,4 @@
-"""/rooms/{room_id}/notes: the notes on a room, which their authors edit; they are written on the room's page."""
+"""/rooms/{room_id}/notes: the notes on a room, editable by their authors; new ones are written on the room's page."""
 
 from typing import Any
 

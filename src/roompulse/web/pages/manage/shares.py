@@ -1,4 +1,4 @@
-"""/shares: links that open one page to whoever has them; made here and on the pages themselves."""
+"""/shares: links that open one page to their holders; made here and on the pages themselves."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ LIFETIMES = {"3600": "1 hour", "86400": "1 day", "604800": "1 week", "2592000": 
 
 
 class Said(Struct, frozen=True):
-    """What the page says of the form that was sent: the URL of a new share, or what is wrong."""
+    """The result of the submitted form: the URL of a new share, or an error."""
 
     url: str | None = None
     error: str | None = None
