@@ -37,7 +37,7 @@ BYTES_OF_STREAM, MOST_BYTES_OF_STREAM = 100, 1_000
 """A refused body counts as a stream for so many bytes, and an accepted one at least for the second figure."""
 
 
-LARGE = 65_536
+LARGE = 200_000
 """Bytes of a body that takes so long to decode and to commit that other reports go on beside it."""
 
 
