@@ -148,5 +148,5 @@ async def test_it_is_on_the_page_of_channels(calls: Calls) -> None:
 @pytest.mark.parametrize("kind", [{"kind": "email", "to": "a@example.com"}, {"kind": "apprise", "url": "json://h"}])
 async def test_only_webhooks_can_be_told(kind: dict[str, str]) -> None:
     fields: dict[str, Any] = {"name": "c", "call_ended": True, **kind}
-    with pytest.raises(BadRequest, match="call_ended: of webhook alone"):
+    with pytest.raises(BadRequest, match="call_ended: only for webhook"):
         await check_channel(Channel(**fields))
