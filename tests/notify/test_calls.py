@@ -112,7 +112,7 @@ async def test_a_call_that_is_not_retained_any_more_is_given_up(calls: Calls) ->
     channel_id = await add_channel(calls, "http://127.0.0.1:9/")
     channel = calls.core.channels.get(channel_id)
     message = Message("m", "call.ended", NOW, call=EndedCall("room-9", NOW))
-    with pytest.raises(SendError, match="not retained") as raised:
+    with pytest.raises(SendError, match="no longer retained") as raised:
         await calls.core.courier.send(channel, message)
     assert raised.value.final
 
