@@ -59,7 +59,7 @@ class Calls:
     async def wait(self, seconds: float) -> None:
         """Let time pass, and the recorders sample."""
         self._clock.advance(seconds)
-        self.core.follower.expire()
+        await self.core.follower.present()
         await self.look()
 
     async def look(self) -> None:

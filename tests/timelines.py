@@ -1,5 +1,6 @@
 """Timelines in a small world: events of live rooms, kept in a list."""
 
+from asyncio import Event
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from roompulse.clock import Clock
@@ -11,13 +12,16 @@ from roompulse.rooms.contract import RoomChanges
 
 
 class FakeEvents:
-    """Keeps added events in a list; `fails` makes that fail."""
+    """Keeps added events in a list; `fails` makes that fail, and a cleared `open` holds it up."""
 
     def __init__(self) -> None:
+        self.open = Event()
+        self.open.set()
         self.kept: list[tuple[str, TimelineEvent]] = []
         self.fails = False
 
     async def add(self, events: Sequence[tuple[str, TimelineEvent]]) -> None:
+        await self.open.wait()
         if self.fails:
             raise StoreError("the database failed")
         self.kept += events

@@ -83,19 +83,7 @@ class Core:
         self.retention = Retention(self.store, self.store, clock, refresh, settings)
         self.events = SqlEvents(self.database, self.reader)
         self.timeline = self._timeline()
-        intake = Intake(self.meters, clock)
-        self.noticed = SharedIntake(self.engine, intake)
-        self.follower = Follower(self.engine.log, self.health, self.rooms, self.hub, intake, self.timeline, clock)
-        self.ingest = Ingest(
-            self.engine.log,
-            self.health,
-            self.rooms,
-            self.follower,
-            self.meters,
-            clock,
-            max_queue=settings.max_queue,
-            commit_timeout=settings.commit_timeout,
-        )
+        self._follow_and_take()
         self.trends = Trends(settings.snapshot_interval, settings.max_rooms)
         self.rollups = SqlRollups(self.database)
         self.recorder = RollupRecorder(
@@ -107,8 +95,42 @@ class Core:
         self.previews = Previews(archive, self.reader, partial(no_rooms, settings), settings)
         self._control_access()
         changed = self.registry.reload, self.channels.load, self.alerts.refresh
-        self.others = OtherWorkers(self.engine, self.follower, self.health, changed, self._heard, refresh, clock)
+        self.others = OtherWorkers(
+            self.engine,
+            self.follower,
+            self.health,
+            changed,
+            self._heard,
+            refresh,
+            clock,
+            is_watched=lambda: self.hub.viewers > 0,
+        )
         self.streams = EventStreams(self.hub, self.peers, self.registry, self.meters, settings, clock)
+
+    def _follow_and_take(self) -> None:
+        settings, clock = self.settings, self.clock
+        intake = Intake(self.meters, clock)
+        self.noticed = SharedIntake(self.engine, intake)
+        self.follower = Follower(
+            self.engine.log,
+            self.health,
+            self.rooms,
+            self.hub,
+            intake,
+            self.timeline,
+            clock,
+            others_within=settings.commit_timeout if self.engine.is_shared else None,
+        )
+        self.ingest = Ingest(
+            self.engine.log,
+            self.health,
+            self.rooms,
+            self.follower,
+            self.meters,
+            clock,
+            max_queue=settings.max_queue,
+            commit_timeout=settings.commit_timeout,
+        )
 
     def _timeline(self) -> Timeline:
         detector = Detector(self.rooms, self.settings.event_hold, self.settings.stale_after)
@@ -254,12 +276,13 @@ class Core:
 
 
 def no_rooms(settings: Settings) -> RoomsInMemory:
-    starts = settings.sender_rooms if settings.sender_rate else None
+    is_limited = settings.sender_rate > 0
     limits = Limits(
         rooms=settings.max_rooms,
         room_users=settings.max_room_users,
         user_streams=settings.max_user_streams,
         reported_users=settings.max_reported_users,
-        sender_rooms=starts,
+        sender_rooms=settings.sender_rooms if is_limited else None,
+        sender_users=settings.sender_users if is_limited else None,
     )
     return RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)

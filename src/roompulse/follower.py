@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from math import ceil, floor
 
-from roompulse.clock import WallClock
+from msgspec.structs import replace
+
+from roompulse.clock import JUMP, WallClock
 from roompulse.errors import StoreError
-from roompulse.events.timeline import Timeline
+from roompulse.events.timeline import LOOK_EVERY, Timeline
 from roompulse.hub.contract import Hub
 from roompulse.intake.intake import Intake
 from roompulse.quality import FRAME_RATE_WINDOW
@@ -16,7 +19,11 @@ from roompulse.store.contract import Log
 
 
 class Follower:
-    """Keeps `rooms` and `intake` at the end of the log, and tells the `hub` which rooms changed."""
+    """Keeps `rooms` and `intake` at the end of the log, and tells the `hub` which rooms changed.
+
+    Where other processes commit too, `others_within` is within how many seconds of the receipt they do. Then time in
+    the rooms goes no further than the log was read: a user is not silent whose reports were only not read yet.
+    """
 
     def __init__(
         self,
@@ -27,8 +34,11 @@ class Follower:
         intake: Intake,
         timeline: Timeline,
         clock: WallClock,
+        *,
+        others_within: float | None = None,
     ) -> None:
         self.intake = intake
+        self._others_within = others_within
         self._log = log
         self._health = health
         self._rooms = rooms
@@ -37,7 +47,8 @@ class Follower:
         self._clock = clock
         self._catch_up = _Shared(self._read)
         self._shown = intake.version(clock())
-        self._present = 0.0
+        # The time in the rooms, and until when it is known what was committed.
+        self._present = self._known = clock()
         self._shifted: set[str] = set()
         clock.on_jump(self._clock_was_set)
 
@@ -50,11 +61,13 @@ class Follower:
             self._rooms.apply(received)
             self.intake.newest = received.at
         self._rooms.expire(now)
+        self._present = self._known = now
 
     async def present(self) -> None:
         """Bring the live rooms to the present: to all committed reports, and to the present time.
 
-        While the database fails, to the known reports. Callers that arrive while the log is read share the next read.
+        While the database fails, to the known reports; and to the present time only where there are no other processes.
+        Callers that arrive while the log is read share the next read.
         """
         if self._health.failing_since is None:
             await self._catch_up()
@@ -64,6 +77,8 @@ class Follower:
         """Apply and publish what a call of the log returned."""
         if not committed:
             return
+        if self._others_within is not None:
+            committed = self._by_this_clock(committed, self._others_within)
         changed = {received.report.room_id for received in committed}
         for received in committed:
             if received.at > self._present:
@@ -74,17 +89,36 @@ class Follower:
         self.intake.accepted(committed, self._rooms)
         self._hub.publish(changed)
 
+    def _by_this_clock(self, committed: Sequence[Received], within: float) -> Sequence[Received]:
+        """Date reports from now whose time is impossible: the clock was set here and not yet there, or vice versa."""
+        now = self._clock()
+        earliest, latest = self._known - within - JUMP, now + JUMP
+        return [one if earliest <= one.at <= latest else replace(one, at=now) for one in committed]
+
     def _expire(self, now: float) -> set[str]:
-        """Bring the live rooms to this time, and return which of them changed."""
-        self._present = now
-        changed = self._rooms.expire(now)
-        self._timeline.look(now)
-        return changed
+        """Bring the live rooms to this time, and return which of them changed.
+
+        At the end of every LOOK_EVERY seconds with a change, they are rated as they are then: so what is found does not
+        depend on when this is called.
+        """
+        changed, begun = set[str](), floor(now / LOOK_EVERY) * LOOK_EVERY
+        end = min(floor(self._present / LOOK_EVERY + 1) * LOOK_EVERY, begun)
+        while end > self._present:
+            changed |= self._rooms.expire(end)
+            self._timeline.look(end, rate=True)
+            self._present = end
+            due = min(self._rooms.next_due(), self._timeline.next_due(), begun)
+            end = min(max(ceil(due / LOOK_EVERY) * LOOK_EVERY, end + LOOK_EVERY), begun)
+        self._present = max(self._present, now)
+        if due_since := self._rooms.expire(self._present):
+            self._timeline.look(self._present)
+        return changed | due_since
 
     def expire(self) -> None:
-        """Bring the live rooms and the intake to the present time, and publish the changes."""
+        """Bring the live rooms to the time until which the log is known, and publish the changes."""
         now = self._clock()
-        self._hub.publish(self._expire(now) | self._shifted)
+        known = now if self._others_within is None else self._known
+        self._hub.publish(self._expire(known) | self._shifted)
         self._shifted = set()
         version = self.intake.version(now)
         if version != self._shown:
@@ -92,16 +126,20 @@ class Follower:
             self._hub.refresh()
 
     async def _read(self) -> None:
+        asked, jumped = self._clock(), self._clock.jumped
         try:
             self.apply(await self._log.news())
         except StoreError as error:
             self._health.failed(error)
+        else:
+            self._known = max(self._known, asked + self._clock.jumped - jumped)
 
-    def _clock_was_set(self, jump: float, now: float) -> None:
+    def _clock_was_set(self, jump: float, _now: float) -> None:
         """Keep all ages: setting the clock makes no user silent."""
         self._present += jump
+        self._known += jump
         self.intake.clock_was_set(jump)
-        self._shifted |= self._rooms.expire(now, jump)
+        self._shifted |= self._rooms.expire(self._present, jump)
 
 
 class _Shared:

@@ -16,13 +16,14 @@ from roompulse.events.model import Shown
 from roompulse.follower import Follower
 from roompulse.intake.intake import Intake
 from roompulse.intake.unshared import Unshared
-from roompulse.periodic import every
+from roompulse.periodic import Attempts, every
 from roompulse.store.availability import Availability
 
-LOOK_EVERY = 0.05
-"""Seconds between two polls for others' commits, so that viewers here see them soon. A read polls first."""
+LOOK_EVERY, LOOK_UNWATCHED_EVERY = 0.05, 0.25
+"""Seconds between two polls for others' commits, so that viewers here see them soon; and without viewers. A read polls
+first."""
 
-_HEARD_AFTER = 10 * LOOK_EVERY
+_HEARD_AFTER = 2 * LOOK_UNWATCHED_EVERY
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ _decode = msgspec.msgpack.Decoder(Message).decode
 class OtherWorkers:
     """`reload` reads operators' changes from the database again, and `changed` is called afterwards.
 
-    `heard` handles a message, of this worker or of another.
+    `heard` handles a message, of this worker or of another. `is_watched` says whether it has viewers.
     """
 
     def __init__(
@@ -61,7 +62,10 @@ class OtherWorkers:
         heard: Callable[[Message], Awaitable[object]],
         changed: Callable[[], object],
         clock: WallClock,
+        *,
+        is_watched: Callable[[], bool],
     ) -> None:
+        self._is_watched = is_watched
         self._clock = clock
         clock.on_jump(self._clock_was_set)
         self._engine = engine
@@ -132,7 +136,10 @@ class OtherWorkers:
     async def look(self) -> None:
         """Poll for news, where there are other workers."""
         if self._engine.is_shared:
-            await every(LOOK_EVERY, self.present, "other workers could not be followed")
+            attempt = Attempts(self.present, "other workers could not be followed")
+            while True:
+                await asyncio.sleep(LOOK_EVERY if self._is_watched() else LOOK_UNWATCHED_EVERY)
+                await attempt()
 
     async def follow(self, every_seconds: float, refill: Callable[[], Awaitable[object]]) -> None:
         """Call `refill` periodically, in workers that do not run the singleton jobs."""

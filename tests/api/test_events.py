@@ -56,7 +56,6 @@ async def test_they_are_there_as_soon_as_the_report_is_taken_and_once_it_is_over
     assert [event["time"] - NOW for event in await data(client, EVENTS)] == [0, 0, 15, 60, 60]
 
 
-@pytest.mark.one_process  # of several workers, the one that finds levels may date one by a later report
 async def test_a_level_and_a_verdict_say_since_when_and_why(client: httpx.AsyncClient, clock: Clock) -> None:
     await post(client)
     clock.advance(12)

@@ -84,10 +84,10 @@ async def live_through(database: Database, reports: Sequence[Received]) -> None:
             await store.append(due[:1])
             rooms.apply(due[0])
             timeline.reported(due.pop(0))
-            timeline.look(second)
+            timeline.look(second, rate=True)
             await recorder.record()
         rooms.expire(second)
-        timeline.look(second)
+        timeline.look(second, rate=True)
         if second % 10 == 0:
             await taking.save(second)
             await rollups.look(second)

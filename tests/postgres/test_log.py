@@ -224,16 +224,26 @@ async def test_samples_are_those_of_the_log(postgres_url: str) -> None:
         assert sorted(one.report.user_id for portion in portions for one in portion) == ["u1", "u2"]
 
 
-async def test_a_lost_connection_is_an_error_once(postgres_url: str) -> None:
+async def test_a_connection_that_was_lost_is_made_anew_before_it_is_used(postgres_url: str) -> None:
+    """As after a restart of PostgreSQL: that it was away says nothing about now."""
     async with workers(postgres_url) as (first, *_):
         await first.append("u1")
-        connection = first.log._writing._connection
+        await first.look()
+        first.cut()
+        await first.append("u2")
+        await first.look()
+        assert first.seen == ["u1", "u2"]
+
+
+async def test_a_read_by_a_connection_that_was_lost_unnoticed_is_tried_again(postgres_url: str) -> None:
+    async with workers(postgres_url) as (first, *_):
+        await first.append("u1")
+        await first.look()
+        connection = first.log._reading._connection
         assert connection
-        connection.terminate()
-        with pytest.raises(StoreError):
-            await first.append("u2")
-        await first.append("u3")
-        assert first.seen == ["u1", "u3"]
+        connection._transport.abort()
+        await first.look()
+        assert first.log._reading._connection is not connection
 
 
 async def test_one_worker_runs_what_runs_once_and_another_when_it_has_gone(postgres_url: str) -> None:

@@ -90,10 +90,7 @@ class World(Struct):
 
 
 @pytest.fixture
-async def world(
-    settings: Settings, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[World]:
-    monkeypatch.setattr("roompulse.events.timeline.LOOK_EVERY", 0.0)  # events are found at the same moments
+async def world(settings: Settings, tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
     make_databases(tmp_path / "alone")
     async with AsyncExitStack() as stack:
         alone = await stack.enter_async_context(Calls.of(Settings(data=tmp_path / "alone"), clock))

@@ -1,6 +1,8 @@
 """Live rooms follow the log: others' commits are shown like local ones, and reads show all of them."""
 
 import asyncio
+from collections import deque
+from random import Random
 
 import httpx
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from roompulse.app import create_app
 from roompulse.errors import TooManyRequests
 from roompulse.events.model import EventQuery
-from roompulse.report.model import Entry
+from roompulse.report.model import Entry, Received
 from roompulse.rooms.admission import Limits
 from roompulse.settings import Settings
 from tests.builders import NOW, body, network, received, report, stream
@@ -146,6 +148,101 @@ async def test_a_level_is_dated_by_the_report_that_says_it_whoever_takes_the_nex
     await world.follower.present()
     events, _ = await world.timeline.find(EventQuery("room-1"))
     assert [event.time - NOW for event in events if event.kind == "level_changed"] == [2]
+
+
+def of_u1(second: float, loss: float = 0.0) -> Received:
+    return received(NOW + second, metrics=[Entry("u1", [stream(network=network(packet_loss=loss))])])
+
+
+async def events_of(world: World) -> list[tuple[float, str, str]]:
+    found, _ = await world.timeline.find(EventQuery("room-1"))
+    return sorted((round(event.time - NOW, 3), event.kind, event.text) for event in found)
+
+
+async def test_nobody_turns_stale_whose_report_is_only_not_read_yet() -> None:
+    """Alerts are evaluated between two looks at the log: the user is not stale, and poor since its report."""
+    world = World(others=True)
+    world.log.others = [of_u1(0)]
+    await world.follower.present()
+    world.log.others = [of_u1(12, loss=9)]
+    world.clock.advance(17)
+    world.follower.expire()
+    await world.follower.present()
+    world.log.others = [of_u1(22, loss=9)]
+    world.clock.advance(10)
+    await world.follower.present()
+    assert [(at, kind) for at, kind, _ in await events_of(world)] == [
+        (0, "room_started"),
+        (0, "user_joined"),
+        (12, "level_changed"),
+        (12, "verdict_changed"),
+    ]
+
+
+async def test_a_worker_that_does_not_reach_the_database_finds_afterwards_what_the_others_did() -> None:
+    """They went on meanwhile: nobody was silent, and the call did not end."""
+    world = World(others=True)
+    world.log.others = [of_u1(0)]
+    await world.follower.present()
+    world.health.failed("no network")
+    for second in range(5, 100, 5):
+        world.clock.advance(5)
+        await world.follower.present()
+        world.log.others.append(of_u1(second))
+    world.health.wrote()
+    await world.follower.present()
+    assert [kind for _, kind, _ in await events_of(world)] == ["room_started", "user_joined"]
+    room = world.rooms.get("room-1")
+    assert room
+    assert (room.started_at, room.users["u1"].joined_at) == (NOW, NOW)
+
+
+@pytest.mark.parametrize("jump", [3600, -3600])
+async def test_reports_of_a_worker_whose_clock_is_set_later_or_sooner_are_of_now(jump: float) -> None:
+    """The database's clock was set: each worker asks for it every few seconds, at its own moment."""
+    world = World(others=True)
+    world.log.others = [of_u1(0), received(NOW, user_id="u2")]
+    await world.follower.present()
+    world.clock.advance(5)
+    world.log.others = [received(NOW + 5 + jump, user_id="u2")]  # of one that has asked
+    await world.follower.present()
+    world.clock.set_by(jump)
+    world.log.others = [of_u1(5)]  # of one that has not
+    await world.follower.present()
+    world.clock.advance(14)
+    await world.follower.present()
+    users = world.users()
+    assert [(user.user_id, user.stale, user.received_at) for user in users] == [
+        ("u1", False, NOW + jump + 5),
+        ("u2", False, NOW + jump + 5),
+    ]
+    assert [kind for _, kind, _ in await events_of(world)] == ["room_started", "user_joined", "user_joined"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_what_is_found_does_not_depend_on_when_a_worker_looks(seed: int) -> None:
+    """Each worker looks, and searches, at moments of its own, and stands still now and then."""
+    random = Random(seed)  # noqa: S311
+    log = list[Received]()
+    at = 0.0
+    while at < 150:
+        at = round(at + random.choice((0.01, 0.1, 0.25, 1, 4, 17)) * random.random(), 3)
+        log.append(of_u1(at, loss=random.choice((0, 0, 9, 9, 40))))
+    found = []
+    for _ in range(3):
+        world = World(others=True)
+        unread = deque(log)
+        while world.clock() < NOW + 300:
+            passed = random.choice((0.05, 0.3, 1, 12)) * random.random()
+            world.clock.now = min(NOW + 300, round(world.clock() + passed, 3))
+            while unread and unread[0].at <= world.clock():
+                world.log.others.append(unread.popleft())
+            await world.follower.present()
+            if random.random() < 0.3:
+                await world.timeline.find(EventQuery("room-1"))
+        found.append(await events_of(world))
+    assert len({kind for _, kind, _ in found[0]}) > 4
+    assert found[0] == found[1] == found[2]
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 15, 20, 59])

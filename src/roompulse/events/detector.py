@@ -1,7 +1,9 @@
 """Finds events: what changed in live rooms since the last comparison. Pure; the time is passed in."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from math import inf
 from typing import Any, cast
 
 from roompulse.events import words
@@ -29,9 +31,9 @@ class Detector:
         self._stale_after = stale_after
         self._tracks: dict[str, RoomTrack] = {}
         self._pending: dict[tuple[str, str | None], Held[Any]] = {}
+        self._unrated: defaultdict[str, dict[ChangedUser, None]] = defaultdict(dict)
         self._found: list[Found] = []
         self._reported: list[Found] = []
-        self._looked = 0.0
 
     def reported(self, received: Received) -> None:
         """Note the events of a report that was committed, late ones included."""
@@ -44,22 +46,26 @@ class Detector:
 
     def shift(self, seconds: float) -> None:
         """Shift all times by so much, since the clock was set: what has lasted for a while still has."""
-        self._looked += seconds
         for held in self._pending.values():
             held.since += seconds
 
-    def look(self, now: float, *, settle: bool = True) -> Sequence[Found]:
+    def look(self, now: float, *, rate: bool = True, settle: bool = True) -> Sequence[Found]:
         """What happened since the previous call, in the order of its time.
 
-        Without `settle`, levels and verdicts that have lasted wait for `told` or for a call with `settle`.
+        Without `rate`, levels and verdicts stay those of the last call with it, so that they do not depend on other
+        calls. Without `settle`, those that have lasted wait for `told` or for a call with `settle`.
         """
         for room, users in self._rooms.take_changes():
             self._compare(room, users)
-        self._pending = {key: held for key, held in self._pending.items() if held.candidate is not None}
-        if settle:
+        if rate:
+            self._rate()
+        if rate and settle:
             self._settle(now)
-        self._looked = now
         return self._sorted()
+
+    def next_due(self) -> float:
+        """When the first level or verdict that is there now will have lasted; infinite without any."""
+        return min((held.since for held in self._pending.values()), default=inf) + self._hold
 
     def told(self, room_id: str, event: TimelineEvent) -> None:
         """Another process has found that a level or a verdict counts."""
@@ -125,12 +131,13 @@ class Detector:
             last = max(last, user.left_at or 0.0)
         if ended:
             self._end(room_id, last)
-        elif track.verdict.see(track.present_verdict(), room.updated_at):
-            self._pending[room_id, None] = track.verdict
+        else:
+            self._unrated[room_id].update(dict.fromkeys(users))
 
     def _end(self, room_id: str, at: float) -> None:
         del self._tracks[room_id]
         self._pending.pop((room_id, None), None)
+        self._unrated.pop(room_id, None)
         self._tell(room_id, "room_ended", at, words.ROOM_ENDED)
 
     def _compare_user(self, room: LiveRoom, track: RoomTrack, user: ChangedUser) -> None:
@@ -140,7 +147,6 @@ class Detector:
             self._tell(room.room_id, "user_joined", user.joined_at, words.JOINED, user.user_id)
         if user.left_at is None:
             self._presence(room.room_id, known, user)
-            self._rate(room, track, known, user)
             self._found += [(room.room_id, event) for event in compare(known, user)]
         else:
             self._left(room.room_id, track, known, user, user.left_at)
@@ -164,11 +170,25 @@ class Detector:
             self._tell(room_id, "user_returned", back.at, words.returned(back.silent), user.user_id)
         known.stale = user.stale
 
-    def _rate(self, room: LiveRoom, track: RoomTrack, known: UserTrack, user: ChangedUser) -> None:
+    def _rate(self) -> None:
+        """Note the present levels of who has changed, and the verdicts on their rooms."""
+        for room_id, users in self._unrated.items():
+            room, track = self._rooms.get(room_id), self._tracks[room_id]
+            if room is None:
+                continue
+            for user in users:
+                if room.user(user.user_id) is user:  # It may have left meanwhile.
+                    self._rate_user(room, track, track.users[user.user_id], user)
+            if track.verdict.see(track.present_verdict(), room.updated_at):
+                self._pending[room_id, None] = track.verdict
+        self._unrated.clear()
+        self._pending = {key: held for key, held in self._pending.items() if held.candidate is not None}
+
+    def _rate_user(self, room: LiveRoom, track: RoomTrack, known: UserTrack, user: ChangedUser) -> None:
         level = level_of(user.score())
         track.rate(known, level)
-        # By its own report, unless another's changed what it receives.
-        at = user.received_at if user.received_at > self._looked else room.updated_at
+        # By the report that said so, unless what it receives has changed without one.
+        at = user.received_at if user.is_as_reported else room.updated_at
         if known.level.see(None if level == "unknown" else level, at):
             self._pending[room.room_id, user.user_id] = known.level
 

@@ -1,9 +1,9 @@
 """The timelines of all rooms: events are found a few times a second, shown at once and saved shortly after."""
 
-from asyncio import Lock
+from asyncio import CancelledError, Lock, create_task, shield
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -14,11 +14,12 @@ from roompulse.events import words
 from roompulse.events.contract import EventStore
 from roompulse.events.detector import Detector
 from roompulse.events.model import REPORTED, EventQuery, Shown, TimelineEvent
+from roompulse.events.tail import Recorded, Tail
 from roompulse.periodic import Attempts, every
 from roompulse.report.model import Received
 
 LOOK_EVERY = 0.25
-"""Seconds; a user who reports more often is compared once in them. One comparison a second would block everything else
+"""Seconds; a user who reports more often is rated once in them. One comparison a second would block everything else
 for longer."""
 
 SAVE_EVERY = 1.0
@@ -35,29 +36,14 @@ MOST_UNSAVED = 10_000
 _HELD = "level_changed", "verdict_changed"
 """Kinds of events that count once they have held for a while."""
 
-TAIL = 50
-"""The newest events of a room that are kept for its viewers."""
-
 _ROOMS_WITH_TAIL = 2_000
-
-
-class Recorded(NamedTuple):
-    """An event with its number, which grows, and the number of the event TAIL before it in its room.
-
-    It replaces the event `instead_of`, a note that was edited or, where `event` is None, removed.
-    """
-
-    number: int
-    place: int
-    event: TimelineEvent | None
-    instead_of: TimelineEvent | None = None
 
 
 class Timeline:
     """`publish` is called with the ids of rooms whose timeline has grown.
 
-    Several workers find the same events, and save them as one row. But which levels last depends on when a worker
-    compares: these are found where `is_the_one` is true, and `tell` publishes them to the others.
+    Several workers find the same events, and save them as one row. Which levels have lasted is found where `is_the_one`
+    is true, and `tell` publishes them to the others: a worker that has just started cannot know.
     """
 
     def __init__(
@@ -76,11 +62,11 @@ class Timeline:
         self._store = store
         self._publish = publish
         self._clock = clock
-        self._looked = 0.0
         self._unsaved: deque[tuple[str, TimelineEvent]] = deque(maxlen=MOST_UNSAVED)
         self._saving: list[tuple[str, TimelineEvent]] = []
         self._one_saves = Lock()
-        self._tails: BoundedMap[str, deque[Recorded]] = BoundedMap(_ROOMS_WITH_TAIL)
+        self._tails: BoundedMap[str, Tail] = BoundedMap(_ROOMS_WITH_TAIL)
+        self._grown: set[str] = set()
         self._count = 0
         self._budget = _Budget()
 
@@ -89,17 +75,17 @@ class Timeline:
         if received.report.events:
             self._detector.reported(received)
 
-    def look(self, now: float) -> None:
-        """Record what happened in live rooms, unless they were compared a moment ago."""
-        if not 0 <= now - self._looked < LOOK_EVERY:
-            self._look(now)
-
-    def _look(self, now: float) -> None:
-        self._looked = now
-        for room_id, event in self._detector.look(now, settle=self._is_the_one()):
+    def look(self, now: float, *, rate: bool = False) -> None:
+        """Record what happened in live rooms; with `rate`, also the levels and verdicts that have lasted until now."""
+        for room_id, event in self._detector.look(now, rate=rate, settle=self._is_the_one()):
             self.record(room_id, event)
         for room_id, event in self._budget.over(now):
             self._add(room_id, event)
+        self._publish_grown()
+
+    def next_due(self) -> float:
+        """When (Unix seconds) the first level or verdict will have lasted long enough; infinite without any."""
+        return self._detector.next_due()
 
     async def resume(self, room_ids: Iterable[str]) -> None:
         """Continue after a restart: `room_ids` are rooms that were live when the server stopped.
@@ -109,6 +95,7 @@ class Timeline:
         stored = await self._store.states(set(room_ids))
         for room_id, event in self._detector.resume(stored, self._clock()):
             self.record(room_id, event)
+        self._publish_grown()
 
     def record(self, room_id: str, event: TimelineEvent) -> None:
         """Show an event of a room, and save it soon. One equal to a recent one is dropped: a report arrived twice."""
@@ -129,36 +116,44 @@ class Timeline:
             self.correct(shown.room_id, shown.instead_of, shown.event)
         elif shown.event is not None:
             self.show(shown.room_id, shown.event)
+            self._publish_grown()
 
     def show(self, room_id: str, event: TimelineEvent) -> bool:
-        """Show an event that is saved, or will be; returns whether it is a new one."""
-        tail = self._tails.get(room_id) or deque(maxlen=TAIL)
-        if any(event == known.event for known in tail):
+        """Show an event that is saved already, or will be; whether it is a new one."""
+        tail = self._tails.get(room_id) or Tail()
+        if event in tail:
             return False
         self._append(room_id, tail, event, None)
         return True
 
     def correct(self, room_id: str, before: TimelineEvent, after: TimelineEvent | None) -> None:
-        """Show a stored event as it is now, or its removal."""
-        tail = self._tails.get(room_id) or deque(maxlen=TAIL)
-        kept = deque((one for one in tail if one.event != before), maxlen=TAIL)
+        """Show a stored event as it is now, or no more."""
+        tail = self._tails.get(room_id) or Tail()
+        kept = Tail(one for one in tail.recorded if one.event != before)
         self._append(room_id, kept, after, before)
+        self._publish_grown()
 
     def _append(
         self,
         room_id: str,
-        tail: deque[Recorded],
+        tail: Tail,
         event: TimelineEvent | None,
         instead_of: TimelineEvent | None,
     ) -> None:
         self._count += 1
-        tail.append(Recorded(self._count, (tail[-1].place + 1) % TAIL if tail else 0, event, instead_of))
+        tail.append(self._count, event, instead_of)
         self._tails.put(room_id, tail)
-        self._publish([room_id])
+        self._grown.add(room_id)
+
+    def _publish_grown(self) -> None:
+        if self._grown:
+            grown, self._grown = self._grown, set()
+            self._publish(grown)
 
     def tail(self, room_id: str, after: int = 0) -> Sequence[Recorded]:
-        """The newest events of a room recorded since the start, or after the event of this number."""
-        return [one for one in self._tails.peek(room_id) or () if one.number > after]
+        """The newest events of a room that were recorded since the start, or after the event of this number."""
+        tail = self._tails.peek(room_id)
+        return [one for one in tail.recorded if one.number > after] if tail else []
 
     async def find(self, query: EventQuery) -> tuple[list[TimelineEvent], int]:
         """Events of a room, oldest first, and the number after which `tail` has those recorded since.
@@ -183,7 +178,7 @@ class Timeline:
 
     def _waiting(self, query: EventQuery) -> list[TimelineEvent]:
         """Events until now that are not known to be saved; to be read before stored ones."""
-        self._look(self._clock())
+        self.look(self._clock())
         return [event for room_id, event in [*self._saving, *self._unsaved] if query.matches(room_id, event)]
 
     def forget(self) -> None:
@@ -198,7 +193,7 @@ class Timeline:
 
     async def save_all(self) -> None:
         """Record and save what happened until now; raises StoreError."""
-        self._look(self._clock())
+        self.look(self._clock())
         await self.save()
 
     async def save(self) -> None:
@@ -208,16 +203,25 @@ class Timeline:
                 await self._save([self._unsaved.popleft() for _ in range(min(len(self._unsaved), _SAVED_AT_ONCE))])
 
     async def _save(self, some: list[tuple[str, TimelineEvent]]) -> None:
+        saving = create_task(self._add_and_tell(some))
+        try:
+            await shield(saving)
+        except CancelledError:
+            with suppress(StoreError):
+                await saving  # To its end: else it would not be known what is saved.
+            raise
+
+    async def _add_and_tell(self, some: list[tuple[str, TimelineEvent]]) -> None:
         self._saving = some
         try:
-            await self._store.add(self._saving)
+            await self._store.add(some)
             if self._tell:
-                for room_id, event in self._saving:
+                for room_id, event in some:
                     if event.kind in _HELD:
                         await self._tell(Shown(room_id, event))
         except StoreError:
-            too_many = max(0, len(self._saving) + len(self._unsaved) - MOST_UNSAVED)
-            self._unsaved.extendleft(reversed(self._saving[too_many:]))
+            too_many = max(0, len(some) + len(self._unsaved) - MOST_UNSAVED)
+            self._unsaved.extendleft(reversed(some[too_many:]))
             raise
         finally:
             self._saving = []
@@ -239,7 +243,7 @@ class _Budget:
     """Bounds the events that senders cause: so many of a room and of each user in each interval."""
 
     def __init__(self) -> None:
-        self._since = 0.0
+        self._since: float | None = None
         self._kept: Counter[tuple[str, str | None]] = Counter()
         self._dropped: Counter[str] = Counter()
 
@@ -257,6 +261,8 @@ class _Budget:
         Intervals are aligned to the wall clock, so that all workers find the same.
         """
         since = now // INTERVAL * INTERVAL
+        if self._since is None:
+            self._since = since
         if since == self._since:
             return []
         at = min(now, self._since + INTERVAL)

@@ -7,9 +7,11 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from roompulse.clock import Clock
+from roompulse.errors import StoreError
 from roompulse.periodic import every
 from roompulse.postgres.database import PostgresDatabase, driver_errors
 from roompulse.quality import FRAME_RATE_WINDOW
@@ -87,6 +89,9 @@ class PostgresLog:
         self._writing = _Connection(database)
         self._reading = _Connection(database)
 
+    def prepared(self, received: Received) -> Received:
+        return replace(received, rows=rows_of([received]))
+
     async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
         self._ticket += 1
         ticket = self._ticket
@@ -104,7 +109,7 @@ class PostgresLog:
         found: list[Received] = []
         while True:
             own = dict(self._own)
-            rows = await self._reading.fetch(
+            rows = await self._reading.read(
                 _NEWS, self._position, self._worker, list(own), BATCHES_AT_ONCE, timeout=self._timeout
             )
             found += self._new_in(rows, own)
@@ -176,11 +181,21 @@ class _Connection:
         self._database = database
         self._connection: asyncpg.Connection[Any] | None = None
 
+    async def read(self, statement: str, *arguments: Any, timeout: float) -> Sequence[Any]:  # noqa: ASYNC109
+        """`fetch`, and again where the connection was lost since it was used last: that says nothing about now."""
+        before = self._connection
+        try:
+            return await self.fetch(statement, *arguments, timeout=timeout)
+        except StoreError as error:
+            if before is None or isinstance(error.__cause__, TimeoutError):
+                raise
+        return await self.fetch(statement, *arguments, timeout=timeout)
+
     async def fetch(self, statement: str, *arguments: Any, timeout: float) -> Sequence[Any]:  # noqa: ASYNC109
         """Raises StoreError."""
         try:
             with driver_errors():
-                if self._connection is None:
+                if self._connection is None or self._connection.is_closed():
                     self._connection = await self._database.connect()
                     self._connection.add_log_listener(_warn)
                 rows: Sequence[Any] = await self._connection.fetch(statement, *arguments, timeout=timeout)

@@ -110,6 +110,11 @@ class ChangedUser(LiveUser, Protocol):
         ...
 
     @property
+    def is_as_reported(self) -> bool:
+        """Whether nothing has changed since `received_at`."""
+        ...
+
+    @property
     def returned(self) -> Return | None:
         """When it was last reported after being stale."""
         ...
@@ -168,6 +173,13 @@ class LiveRoom(Protocol):
         """The room without its users: several times as fast as `metrics()` where the room has changed."""
         ...
 
+    def steps(self) -> Iterator[None]:
+        """Steps of some milliseconds, after which `summary` takes no longer: between them everything else has a turn.
+
+        What changes meanwhile, it has too.
+        """
+        ...
+
     def worst_first(self) -> Sequence[Place]:
         """The places of its users; not to be kept, as it changes with them."""
         ...
@@ -198,6 +210,10 @@ class LiveRooms(Protocol):
         Each change is dated to when it was due.
         `jumped` is by how many seconds the clock was set since the previous call: ages do not change.
         """
+        ...
+
+    def next_due(self) -> float:
+        """The time (Unix seconds) until which `expire` changes nothing without a report; infinite if it never does."""
         ...
 
     def ids(self, since: int = 0) -> Sequence[str]:

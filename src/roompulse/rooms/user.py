@@ -38,6 +38,7 @@ class UserState(UserLinks):
         "_missing",
         "_newest",
         "_rank",
+        "_reported_as",
         "_score",
         "_scored",
         "_users",
@@ -62,7 +63,7 @@ class UserState(UserLinks):
         self.received_at = 0.0
         self.stale = False
         self.returned: Return | None = None
-        self.version = 0
+        self.version = self._reported_as = 0
         self.sources = Sources()
         self._users = users
         # (sdk_version, report_time) of the newest report about this user, and of its own newest report.
@@ -108,6 +109,12 @@ class UserState(UserLinks):
             self.returned = Return(self.received_at, self.received_at - before)
             self.stale = False
         self.changed(version)
+        self._reported_as = version
+
+    @property
+    def is_as_reported(self) -> bool:
+        """Whether nothing has changed since the newest report by or about it."""
+        return self._reported_as == self.version
 
     def changed(self, version: int) -> None:
         self.version = version

@@ -9,7 +9,8 @@ import pytest
 from roompulse.errors import StoreError
 from roompulse.events import timeline as module
 from roompulse.events.model import EventQuery, Shown, TimelineEvent
-from roompulse.events.timeline import Recorded, Timeline
+from roompulse.events.tail import TAIL, Recorded
+from roompulse.events.timeline import Timeline
 from roompulse.report.model import Entry, Event
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -85,18 +86,22 @@ async def test_a_report_that_came_twice_happened_once(world: World) -> None:
     assert await world.texts(kind="sdk") == ["camera off"]
 
 
-async def test_rooms_are_looked_at_a_few_times_a_second_and_for_each_search(world: World) -> None:
+async def test_rooms_are_looked_at_for_each_search(world: World) -> None:
     world.rooms.apply(received())
     world.timeline.look(NOW)
-    assert len(world.published) == 2
+    assert len(world.published) == 1
     world.rooms.apply(received(user_id="u2"))
-    world.timeline.look(NOW + module.LOOK_EVERY / 2)
-    assert len(world.published) == 2
-    world.timeline.look(NOW + module.LOOK_EVERY)
-    assert len(world.published) == 3
-    world.clock.advance(module.LOOK_EVERY)
-    world.rooms.apply(received(user_id="u3"))
-    assert await world.texts() == ["call started", "joined", "joined", "joined"]
+    assert await world.texts() == ["call started", "joined", "joined"]
+
+
+async def test_a_search_does_not_settle_what_counts_by_then(world: World) -> None:
+    """Else what counts would depend on who searches when: here a level that was there for a moment."""
+    for second, loss in ((0, 9.0), (5, 0.0), (5.1, 9.0)):
+        world.clock.now = NOW + second
+        world.rooms.apply(received(world.clock(), metrics=[Entry("u1", [stream(network=network(packet_loss=loss))])]))
+        await world.texts()
+        world.timeline.look(NOW + second, rate=second != 5)
+    assert world.timeline.next_due() == NOW + 10
 
 
 async def test_a_user_with_too_many_events_leaves_room_for_the_others(
@@ -127,6 +132,24 @@ async def test_while_the_database_fails_the_newest_events_wait(world: World, mon
     await world.timeline.save()
     await world.timeline.save()
     assert [event.text for _, event in world.store.kept] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_events_whose_saving_is_cancelled_are_saved_once(world: World, *, fails: bool) -> None:
+    """As at the end of the server: what is under way is done, or waits for the last save."""
+    world.store.fails = fails
+    world.store.open.clear()
+    world.timeline.record("room-1", note("one"))
+    saving = asyncio.create_task(world.timeline.save())
+    await asyncio.sleep(0.01)
+    saving.cancel()
+    await asyncio.sleep(0.01)
+    world.store.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await saving
+    world.store.fails = False
+    await world.timeline.close()
+    assert world.store.kept == [("room-1", note("one"))]
 
 
 async def test_what_happened_last_is_saved_at_the_end(world: World) -> None:
@@ -202,7 +225,7 @@ class Others:
         for _ in range(seconds):
             for rooms, timeline in zip(self.rooms, (self.one, self.other), strict=True):
                 rooms.apply(received(self.clock(), metrics=[Entry("u1", [stream(**parts)])]))
-                timeline.look(self.clock())
+                timeline.look(self.clock(), rate=True)
                 await timeline.save()
             self.clock.advance(1)
 
@@ -264,16 +287,16 @@ async def test_the_tail_has_what_came_after_a_search(world: World) -> None:
 
 
 async def test_the_tail_of_a_room_is_bounded(world: World) -> None:
-    for number in range(module.TAIL + 10):
+    for number in range(TAIL + 10):
         world.timeline.record("room-1", note(str(number)))
-    assert texts(world.timeline.tail("room-1")) == [str(10 + one) for one in range(module.TAIL)]
+    assert texts(world.timeline.tail("room-1")) == [str(10 + one) for one in range(TAIL)]
 
 
 async def test_events_of_a_room_have_different_places_whatever_happens_elsewhere(world: World) -> None:
-    for number in range(module.TAIL + 10):
+    for number in range(TAIL + 10):
         world.timeline.record("room-1", note(str(number)))
         world.timeline.record("room-2", note("elsewhere"))
-    assert len({one.place for one in world.timeline.tail("room-1")}) == module.TAIL
+    assert len({one.place for one in world.timeline.tail("room-1")}) == TAIL
 
 
 async def test_many_events_are_saved_in_small_transactions(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
