@@ -40,7 +40,7 @@ export interface StreamName {
 
 /**
  * Called for each stream at every sample; the track is null where nothing is sent. A string or number is a user, nothing
- * an unknown one, and false one that is not known yet: a received stream is then reported once it is, or after 10 s as an
+ * an unknown one, and false one that is not known yet: its stream is then reported once it is, or after 10 s as an
  * unknown user's.
  */
 export type NameFunction = (
