@@ -93,7 +93,7 @@ class Ingest:
     async def submit(self, report: Report, sender: str = "", *, by_token: bool = False, is_large: bool = False) -> None:
         """Return once the report is committed and shown; raises the errors of `begin` and of its future.
 
-        One that `is_large` is prepared in another thread first, and committed by itself: others need not wait for that.
+        One that `is_large` is prepared in another thread first, and committed separately: others do not wait for it.
         """
         if not is_large:
             await self.begin(report, sender, by_token=by_token)

@@ -38,7 +38,7 @@ BYTES_OF_STREAM, MOST_BYTES_OF_STREAM = 100, 1_000
 
 
 LARGE = 65_536
-"""Bytes of a body that takes so long to decode and to commit that other reports go on beside it."""
+"""Bytes of a body that is decoded and committed beside other reports, as it takes long."""
 
 
 class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
@@ -92,7 +92,7 @@ class Judgement:
             raise
 
     async def judge_large_body(self, body: bytes, sender: Sender) -> Report:
-        """The same, one after the other, while the event loop goes on; what a sender has to pay for comes first."""
+        """The same in another thread, one after the other; the sender's budget is checked first."""
         async with self._one_is_decoded:
             self._auth.check(sender)
             try:
