@@ -92,7 +92,7 @@ class Judgement:
             raise
 
     async def judge_large_body(self, body: bytes, sender: Sender) -> Report:
-        """The same, one after the other, while the event loop goes on; what a sender has to pay for comes first."""
+        """The same in another thread, one after the other; the sender's budget is checked first."""
         async with self._one_is_decoded:
             self._auth.check(sender)
             try:
