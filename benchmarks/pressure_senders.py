@@ -21,7 +21,7 @@ ADDRESS = "127.0.0.3"
 """Of who presses: the probe is another sender."""
 
 WAIT = 0.2
-"""Seconds after which a sender that was refused tries again, whatever it is told."""
+"""Seconds after which a rejected sender retries, regardless of `Retry-After`."""
 
 
 class Crowd(Protocol):
@@ -64,7 +64,7 @@ async def many_bulks(crowd: Crowd) -> None:
 
 
 async def refused(crowd: Crowd) -> None:
-    """Bodies of which only the last byte tells that they are no reports."""
+    """Bodies that only their last byte makes invalid."""
     await _send(crowd, [_bulk("hall", 5_000).replace(b'"role":"server"', b'"role":7')], senders=4)
 
 

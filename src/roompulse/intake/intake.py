@@ -41,7 +41,7 @@ class Intake:
         return self.decoded(decode_as_sent(body, largest))
 
     def decoded(self, report: Report) -> Report:
-        """The same of a report that was decoded elsewhere, as it was sent."""
+        """The same for a report that was decoded in another thread, as it was sent."""
         if not is_in_milliseconds(report):
             return report
         now = self._clock()

@@ -22,9 +22,9 @@ AT_ONCE = 500
 
 
 class RoomIndex:
-    """`users` are those of the room, which are changed elsewhere; here is noted which of them were.
+    """`users` are the room's users, which the room changes; the index notes which of them changed.
 
-    `steps` bring it up to date while users and streams go on to change, which they do between two of them.
+    `steps` bring it up to date; users and streams may change between two of them.
     """
 
     __slots__ = (

@@ -136,7 +136,7 @@ async def test_while_the_database_fails_the_newest_events_wait(world: World, mon
 
 @pytest.mark.parametrize("fails", [False, True])
 async def test_events_whose_saving_is_cancelled_are_saved_once(world: World, *, fails: bool) -> None:
-    """As at the end of the server: what is under way is done, or waits for the last save."""
+    """As at the stop of the server: a running save is completed, or waits for the last one."""
     world.store.fails = fails
     world.store.open.clear()
     world.timeline.record("room-1", note("one"))

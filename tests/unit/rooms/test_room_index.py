@@ -59,7 +59,7 @@ reports = st.builds(
 
 
 class Step(Struct, frozen=True):
-    """Some seconds pass, or the clock is set back; some reports come, and then perhaps somebody looks.
+    """Some seconds pass, or the clock is set back; some reports arrive, and then the room may be read.
 
     Before that, so many steps are done of the figures of the room, and not always all.
     """

@@ -37,7 +37,7 @@ BYTES_OF_STREAM, MOST_BYTES_OF_STREAM = 100, 1_000
 """A refused body counts as a stream for so many bytes, and an accepted one at least for the second figure."""
 
 
-LARGE = 65_536
+LARGE = 200_000
 """Bytes of a body that takes so long to decode and to commit that other reports go on beside it."""
 
 
@@ -92,7 +92,7 @@ class Judgement:
             raise
 
     async def judge_large_body(self, body: bytes, sender: Sender) -> Report:
-        """The same, one after the other, while the event loop goes on; what a sender has to pay for comes first."""
+        """The same in another thread, one after the other; the sender's budget is checked first."""
         async with self._one_is_decoded:
             self._auth.check(sender)
             try:

@@ -1,9 +1,8 @@
 """Reports with a whole body go from the connection to the ingest, and their acknowledgement back, outside ASGI.
 
-A task for each request, its messages and an answer put together anew take a third of the time of a report. So uvicorn
-parses the request and keeps the order of those on a connection, but starts no task. Every other request, and a report
-that is LARGE, is for ASGI;
-both ways pass the same judgement (web/api/post_report.py).
+A task for each request, its messages and assembling an answer take a third of the time of a report. So uvicorn
+parses the request and keeps the order on a connection, but starts no task. All other requests, and LARGE reports,
+use ASGI; both paths use the same `Judgement` (web/api/post_report.py).
 """
 
 from collections.abc import Callable
