@@ -2,20 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from litestar import asgi
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from roompulse.access.senders import Sender
-from roompulse.errors import BodyTooLarge, MethodNotAllowed, Problem, RequestTimeout, UnsupportedMediaType
+from roompulse.errors import Problem, RequestTimeout
 from roompulse.ingest import Ingest
-from roompulse.intake.intake import Intake
 from roompulse.net import address_key
-from roompulse.report.decode import Largest, decode_as_sent
-from roompulse.report.model import Report
 from roompulse.settings import Settings
 from roompulse.web.api import unfinished_bodies
+from roompulse.web.api.judgement import Judgement, reporter_in
 from roompulse.web.api.report_auth import ReportAuth
 from roompulse.web.api.unfinished_bodies import UnfinishedBodies
 from roompulse.web.http.client_address import ClientAddresses
@@ -30,86 +29,12 @@ PATH = "/report/metrics"
 Answer = Callable[[ASGIApp | None], object]
 """Called with None when a report is saved, else with the application that answers why it was rejected."""
 
-_JSON_TYPES = (b"application/json", b"text/plain", b"")
-
-
-BYTES_OF_STREAM, MOST_BYTES_OF_STREAM = 100, 1_000
-"""A refused body counts as a stream for so many bytes, and an accepted one at least for the second figure."""
-
-
 LARGE = 200_000
 """Bytes of a body that takes so long to decode and to commit that other reports go on beside it."""
 
 
 class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
     """The sender closed the connection before its body was complete."""
-
-
-class Judgement:
-    """Whether a report is accepted, by one order of checks: host, method, sender and its rate, type, size, body.
-
-    The host is checked before, as for every request (web/application.py).
-    """
-
-    def __init__(self, auth: ReportAuth, intake: Intake, settings: Settings) -> None:
-        self._auth = auth
-        self._intake = intake
-        self._max_body = settings.max_body
-        self._one_is_decoded = asyncio.Lock()
-        self._largest = Largest(users=settings.max_report_users, streams=settings.max_report_streams)
-
-    def judge_head(self, scope: HTTPScope) -> Sender | None:
-        """The sender, or None where only the body names it; raises the Problem of a rejected head."""
-        if scope["method"] != "POST":
-            raise MethodNotAllowed(scope["method"], "POST, OPTIONS")
-        sender = self._auth.by_headers(scope)
-        headers = dict(scope["headers"])
-        media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if media_type not in _JSON_TYPES:
-            raise UnsupportedMediaType("Content-Type: send application/json or text/plain")
-        if headers.get(b"content-encoding"):
-            raise UnsupportedMediaType("Content-Encoding is not supported; send the body uncompressed")
-        length = headers.get(b"content-length", b"0")
-        if length.isdigit():
-            self.judge_size(int(length))
-        return sender
-
-    def judge_size(self, size: int) -> None:
-        """For the size of a body as far as it is known; raises BodyTooLarge."""
-        if size > self._max_body:
-            raise BodyTooLarge(f"the body has more than {self._max_body} bytes")
-
-    def authenticate(self, scope: Scope, body: bytes, sender: Sender | None) -> Sender:
-        """The sender, by the body where the head does not name it; raises Unauthorized or TooManyRequests."""
-        return sender or self._auth.by_body(scope, body)
-
-    def judge_body(self, body: bytes, sender: Sender) -> Report:
-        """The report; raises the Problem of a body that is refused."""
-        try:
-            return self._judge(self._intake.decode(body, self._largest), body, sender)
-        except Problem:
-            self._refused(body, sender)
-            raise
-
-    async def judge_large_body(self, body: bytes, sender: Sender) -> Report:
-        """The same in another thread, one after the other; the sender's budget is checked first."""
-        async with self._one_is_decoded:
-            self._auth.check(sender)
-            try:
-                sent = await asyncio.to_thread(decode_as_sent, body, self._largest)
-                return self._judge(self._intake.decoded(sent), body, sender)
-            except Problem:
-                self._refused(body, sender)
-                raise
-
-    def _judge(self, report: Report, body: bytes, sender: Sender) -> Report:
-        sender.check(report)
-        self._auth.charge(sender, max(report.weight, len(body) // MOST_BYTES_OF_STREAM))
-        return report
-
-    def _refused(self, body: bytes, sender: Sender) -> None:
-        """What could not be counted must not be cheaper than what could."""
-        self._auth.charge(sender, len(body) // BYTES_OF_STREAM)
 
 
 class ReportEndpoint:
@@ -133,10 +58,10 @@ class ReportEndpoint:
             body = await self._read_body(scope, receive)
             sender = judgement.authenticate(scope, body, sender)
             known = body  # only now: strangers could make up SDK versions, which would displace the real ones
-            is_large = len(body) > LARGE
-            report = await self._judge_large(scope, body, sender) if is_large else judgement.judge_body(body, sender)
-            by_token = sender.user is not None
-            await self._ingest.submit(report, sender.bucket, by_token=by_token, is_large=is_large)
+            if len(body) > LARGE:
+                await self._submit_large(scope, body, sender)
+            else:
+                await self._begin(body, sender)
         except Problem as problem:
             await self._refusal(problem, known)(scope, receive, send)
         except ClientLeft:
@@ -145,13 +70,20 @@ class ReportEndpoint:
             self._intake.acknowledged(body)
             await _send(send, 200, ACKNOWLEDGED, _ACKNOWLEDGED_HEADERS)
 
-    async def _judge_large(self, scope: HTTPScope, body: bytes, sender: Sender) -> Report:
-        """As `judge_large_body`; also raises the Problem of too many bytes that wait to be decoded."""
-        address = address_key(self._peers.address(scope))
+    def _begin(self, body: bytes, sender: Sender) -> asyncio.Future[None]:
+        report = self._judgement.judge_body(body, sender)
+        saved = self._ingest.begin(report, sender.bucket, by_token=sender.user is not None)
+        self._judgement.charge(report, body, sender)
+        return saved
+
+    async def _submit_large(self, scope: HTTPScope, body: bytes, sender: Sender) -> None:
+        """Raises also the Problem of too many bytes that wait for their turn."""
+        address, by_token = address_key(self._peers.address(scope)), sender.user is not None
         if problem := self._unfinished.add(address, len(body)):
             raise problem
         try:
-            return await self._judgement.judge_large_body(body, sender)
+            decode = partial(self._judgement.judge_large_body, body, sender)
+            await self._ingest.submit_large(decode, reporter_in(body), sender.bucket, by_token=by_token)
         finally:
             self._unfinished.remove(address, len(body))
 
@@ -176,8 +108,7 @@ class ReportEndpoint:
             self._judgement.judge_size(len(body))
             sender = self._judgement.authenticate(scope, body, sender)
             known = body
-            report = self._judgement.judge_body(body, sender)
-            saved = self._ingest.begin(report, sender.bucket, by_token=sender.user is not None)
+            saved = self._begin(body, sender)
         except Problem as problem:
             answer_to(problem)
         else:
