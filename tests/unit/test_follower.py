@@ -15,7 +15,7 @@ from roompulse.rooms.admission import Limits
 from roompulse.settings import Settings
 from tests.builders import NOW, body, network, received, report, stream
 from tests.conftest import Clock, client_of
-from tests.unit.test_ingest import World, outcomes, settled
+from tests.unit.ingest.test_ingest import World, outcomes, settled
 
 pytestmark = pytest.mark.anyio
 

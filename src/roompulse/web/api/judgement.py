@@ -7,8 +7,8 @@ from litestar.types import HTTPScope, Scope
 
 from roompulse.access.senders import Sender
 from roompulse.errors import BodyTooLarge, MethodNotAllowed, Problem, UnsupportedMediaType
+from roompulse.ingest.large_reports import Reporter
 from roompulse.intake.intake import Intake
-from roompulse.intake.large_reports import Reporter
 from roompulse.report.decode import Largest, decode_as_sent
 from roompulse.report.model import Report
 from roompulse.settings import Settings

@@ -10,7 +10,7 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from roompulse.access.senders import Sender
 from roompulse.errors import Problem, RequestTimeout
-from roompulse.ingest import Ingest
+from roompulse.ingest.ingest import Ingest
 from roompulse.net import address_key
 from roompulse.settings import Settings
 from roompulse.web.api import unfinished_bodies

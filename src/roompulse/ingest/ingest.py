@@ -16,8 +16,8 @@ from roompulse.clock import WallClock
 from roompulse.errors import DatabaseLostError, StoreError, Unavailable
 from roompulse.follower import Follower
 from roompulse.hub.contract import Hub
-from roompulse.intake.large_reports import LargeReports, Reporter
-from roompulse.intake.waiting import Waiting
+from roompulse.ingest.large_reports import LargeReports, Reporter
+from roompulse.ingest.waiting import Waiting
 from roompulse.meters import Meters
 from roompulse.periodic import every
 from roompulse.report.model import Received, Report

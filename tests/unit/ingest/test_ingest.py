@@ -12,9 +12,9 @@ from roompulse.errors import BadRequest, StoreError, TooManyRequests, Unavailabl
 from roompulse.follower import Follower
 from roompulse.hub.contract import View
 from roompulse.hub.mailbox import Mailbox
-from roompulse.ingest import MAX_BATCH, Ingest
+from roompulse.ingest.ingest import MAX_BATCH, Ingest
+from roompulse.ingest.large_reports import Reporter
 from roompulse.intake.intake import Intake
-from roompulse.intake.large_reports import Reporter
 from roompulse.meters import Meters
 from roompulse.report.model import Entry, Received, Report
 from roompulse.rooms.admission import Limits
