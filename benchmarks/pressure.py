@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct, json
 from tests.server import Server
 
-from benchmarks import pressure_requests, pressure_views
+from benchmarks import pressure_requests, pressure_senders, pressure_views
 from benchmarks.bench import Bench
 from benchmarks.calls import body, bulk, call, of_user, reference, seeded
 from benchmarks.clients import Sender, at_pace, post_all
@@ -49,8 +49,8 @@ BEFORE = 2.0
 P95, LONGEST = 50, 500
 """Goals in milliseconds."""
 
-READER_RATE = str(Settings().reader_rate)
-"""The default, unlike in other benchmarks."""
+DEFAULTS = {name.upper(): str(getattr(Settings(), name)) for name in ("sender_rate", "reader_rate")}
+"""Unlike in other benchmarks."""
 
 Pressure = Callable[["Crowd"], Awaitable[None]]
 """The load beside the probe, until it is cancelled."""
@@ -171,6 +171,7 @@ SCENARIOS: dict[str, Pressure] = {
     "400 readers of /report/rooms": lists_of_rooms,
     "50 readers of /metrics": scrapes,
     **pressure_views.SCENARIOS,
+    **pressure_senders.SCENARIOS,
     **pressure_requests.SCENARIOS,
 }
 
@@ -251,7 +252,7 @@ def run(bench: Bench) -> list[Row]:
     data, ended_at, seconds = bench.data("pressure"), time.time(), bench.seconds(SECONDS)
     asyncio.run(_seed(Settings(data=data), ended_at, 1 / 3 if bench.quick else 1))
     rows = []
-    settings = {"SENDER_RATE": "0", "READER_RATE": READER_RATE, "STALE_AFTER": "15", "LEAVE_AFTER": "60"}
+    settings = DEFAULTS | {"STALE_AFTER": "15", "LEAVE_AFTER": "60"}
     with roompulse(data, settings) as server:
         alone = run_clients(_probe(server, seconds))
         before = resident_bytes(server.pid)

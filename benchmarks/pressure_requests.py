@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from benchmarks.pressure_senders import ADDRESS
+
 ROOM, DAY, MEGABYTE = "keynote", 86_400, 1_000_000
 BURST, PAUSE = 250, 5.0
 """Requests that one address may make at once, and seconds after which it may do so again, by default."""
@@ -31,7 +33,7 @@ async def _request(
 ) -> None:
     """Make a request with a `body`, or `content` of which more is `announced`, and read the answer."""
     parts = urlsplit(url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, local_addr=(ADDRESS, 0))
     content = content if body is None else msgspec.json.encode(body)
     length = len(content) if announced is None else announced
     head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"

@@ -1,4 +1,4 @@
-"""Charts of stored history that go on live."""
+"""Charts of stored history that continue live."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -141,7 +141,7 @@ def test_who_closes_the_tab_turns_stale_and_leaves(
     u1 = call.join("u1")
     u2 = call.join("u2", u1)
     call.until(lambda: call.sends_video("u1") and call.sends_video("u2"))
-    # u2 listens on for as long as its connection takes to notice, and would go on reporting about u1.
+    # u2 keeps listening until its connection notices, and would keep reporting about u1.
     u2.page.evaluate("pulse().unwatch(peers.u1)")
     u1.page.close()
     visit(page, hasty, f"/rooms/{ROOM}")

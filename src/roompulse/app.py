@@ -211,7 +211,8 @@ def _alert_routes(core: Core, forms: Forms, layout: Layout) -> list[ControllerRo
 
 def _report_auth(core: Core) -> ReportAuth:
     settings, clock = core.settings, core.clock
-    return ReportAuth(Senders(core.registry, clock), RateLimit(settings.sender_rate, clock), ClientAddresses(settings))
+    rate_limit = RateLimit(settings.sender_rate, settings.sender_streams, clock)
+    return ReportAuth(Senders(core.registry, clock), rate_limit, ClientAddresses(settings))
 
 
 def _present(core: Core) -> CurrentValues:

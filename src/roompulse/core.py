@@ -276,12 +276,13 @@ class Core:
 
 
 def no_rooms(settings: Settings) -> RoomsInMemory:
-    starts = settings.sender_rooms if settings.sender_rate else None
+    is_limited = settings.sender_rate > 0
     limits = Limits(
         rooms=settings.max_rooms,
         room_users=settings.max_room_users,
         user_streams=settings.max_user_streams,
         reported_users=settings.max_reported_users,
-        sender_rooms=starts,
+        sender_rooms=settings.sender_rooms if is_limited else None,
+        sender_users=settings.sender_users if is_limited else None,
     )
     return RoomsInMemory(limits, stale_after=settings.stale_after, leave_after=settings.leave_after)

@@ -8,7 +8,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from itertools import islice
+from itertools import chain, islice, takewhile
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -81,6 +81,8 @@ class Ingest:
         self._meters = meters
         self.intake = follower.intake
         self._queue: deque[_Waiting] = deque()
+        self._preparing: list[_Waiting] = []
+        self._one_prepares = asyncio.Lock()
         self._wake = asyncio.Event()
         self._saving_since: float | None = None
         self.commit_ms: float | None = None
@@ -88,9 +90,30 @@ class Ingest:
         self._closed = False
         clock.on_jump(self._clock_was_set)
 
-    async def submit(self, report: Report, sender: str = "", *, by_token: bool = False) -> None:
-        """Return once the report is committed and shown; raises the errors of `begin` and of its future."""
-        await self.begin(report, sender, by_token=by_token)
+    async def submit(self, report: Report, sender: str = "", *, by_token: bool = False, is_large: bool = False) -> None:
+        """Return once the report is committed and shown; raises the errors of `begin` and of its future.
+
+        One that `is_large` is prepared in another thread first, and committed separately: others do not wait for it.
+        """
+        if not is_large:
+            await self.begin(report, sender, by_token=by_token)
+            return
+        waiting = self._waiting(report, sender, by_token=by_token)
+        self._preparing.append(waiting)
+        try:
+            await self._prepare(waiting)
+        finally:
+            self._preparing.remove(waiting)
+            self._queue.append(waiting)
+            self._wake.set()
+        await waiting.answered
+
+    async def _prepare(self, waiting: _Waiting) -> None:
+        received = waiting.received
+        async with self._one_prepares:
+            prepared = await asyncio.to_thread(self._log.prepared, received)
+        if waiting.received is received:  # else the clock was set
+            waiting.received = prepared
 
     def begin(self, report: Report, sender: str = "", *, by_token: bool = False) -> asyncio.Future[None]:
         """Queue the report to be committed and shown, and return a future that is done then.
@@ -103,26 +126,28 @@ class Ingest:
             TooManyRequests: a limit of the room, the user or the sender is reached.
 
         """
-        if self._closed:
-            raise Unavailable("the server is shutting down", retry_after=RETRY_AFTER, reason="shutting_down")
-        if self._health.failing_since is not None:
-            raise _not_saved(NOTHING_SAVED)
-        if len(self._queue) >= self._max_queue:
-            raise Unavailable("too many reports wait to be saved", retry_after=RETRY_AFTER, reason="queue_full")
-        waiting = _Waiting(
-            Received(report, self._clock(), sender, by_token), asyncio.get_running_loop().create_future()
-        )
+        waiting = self._waiting(report, sender, by_token=by_token)
         self._queue.append(waiting)
         self._wake.set()
         return waiting.answered
 
+    def _waiting(self, report: Report, sender: str, *, by_token: bool) -> _Waiting:
+        if self._closed:
+            raise Unavailable("the server is shutting down", retry_after=RETRY_AFTER, reason="shutting_down")
+        if self._health.failing_since is not None:
+            raise _not_saved(NOTHING_SAVED)
+        if self.waiting >= self._max_queue:
+            raise Unavailable("too many reports wait to be saved", retry_after=RETRY_AFTER, reason="queue_full")
+        received = Received(report, self._clock(), sender, by_token)
+        return _Waiting(received, asyncio.get_running_loop().create_future())
+
     async def run(self) -> None:
         """Commit batches until closed and empty."""
-        while self._queue or not self._closed:
+        while self.waiting or not self._closed:
             await self._wake.wait()
             self._wake.clear()
             while self._queue:
-                batch = list(islice(self._queue, MAX_BATCH))
+                batch = self._batch()
                 try:
                     await self._take([waiting for waiting in batch if not waiting.refused])
                 except Exception:
@@ -133,10 +158,16 @@ class Ingest:
                 for _ in batch:
                     self._queue.popleft()
 
+    def _batch(self) -> Sequence[_Waiting]:
+        """The reports of the next commit: some, or one that is large."""
+        if self._queue[0].received.rows is not None:
+            return [self._queue[0]]
+        return list(takewhile(lambda waiting: waiting.received.rows is None, islice(self._queue, MAX_BATCH)))
+
     @property
     def waiting(self) -> int:
         """Reports that are not committed yet."""
-        return len(self._queue)
+        return len(self._queue) + len(self._preparing)
 
     def close(self) -> None:
         """Reject further reports; those in the queue are still committed."""
@@ -145,8 +176,8 @@ class Ingest:
 
     def _clock_was_set(self, jump: float, _now: float) -> None:
         """Keep the ages of reports: setting the clock makes no commit overdue."""
-        for waiting in self._queue:
-            waiting.received = replace(waiting.received, at=waiting.received.at + jump)
+        for waiting in chain(self._queue, self._preparing):
+            waiting.received = replace(waiting.received, at=waiting.received.at + jump, rows=None)
         if self._saving_since is not None:
             self._saving_since += jump
 

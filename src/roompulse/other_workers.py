@@ -115,7 +115,7 @@ class OtherWorkers:
         try:
             message = _decode(packed)
         except msgspec.ValidationError:
-            logger.warning("a worker of a newer version tells what this version does not know")
+            logger.warning("a worker of a newer version sent a message that this version does not know")
         else:
             await self._heard(message)
 
@@ -149,7 +149,7 @@ class OtherWorkers:
                 await refill()
 
         if self._engine.is_shared:
-            await every(every_seconds, look, "what another worker records could not be read")
+            await every(every_seconds, look, "records of another worker could not be read")
 
 
 class SharedIntake:
@@ -170,4 +170,4 @@ class SharedIntake:
 
     async def run(self) -> None:
         if self._exchange:
-            await every(TELL_EVERY, self.share, "what other workers reject could not be read")
+            await every(TELL_EVERY, self.share, "rejections by other workers could not be read")

@@ -93,7 +93,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_views: Count = 1_000
     max_address_views: Count = 200
     sender_rate: Annotated[float, Meta(ge=0, le=10**9)] = 200
+    sender_streams: Count = 10_000
     sender_rooms: Count = 1_000
+    sender_users: Count = 30_000
     body_timeout: Seconds = 20
     send_timeout: Seconds = 20
     commit_timeout: Seconds = 10

@@ -73,7 +73,7 @@ class Supervisor:
             await _end(worker)
             return False
         before, place.worker = place.worker, worker
-        logger.info("worker %d takes reports", worker.pid)
+        logger.info("worker %d accepts reports", worker.pid)
         if before:
             await _end(before)
         return True
@@ -110,7 +110,7 @@ class Supervisor:
             for place in self._places:
                 if not await self._start(place):
                     if not self._stopping.is_set():
-                        logger.error("a new worker could not start: the others go on")
+                        logger.error("a new worker could not start: the others keep running")
                     break
 
 

@@ -1,6 +1,9 @@
 """Token buckets: rate limits by key."""
 
+from math import ceil
+
 from roompulse.bounded import BoundedMap
+from roompulse.errors import Problem, Reason, TooManyRequests
 
 MOST = 20_000
 """Buckets that are remembered; a dropped one begins full again."""
@@ -26,8 +29,35 @@ class Buckets:
         self._buckets.put(key, (tokens - 1 if wait <= ahead else tokens, now))
         return wait
 
+    def charge(self, key: str, now: float, count: int) -> None:
+        """Take `count` tokens, also where there are fewer: then there is none until these are made up for."""
+        self._buckets.put(key, (self._tokens(key, now) - count, now))
+
     def _tokens(self, key: str, now: float) -> float:
         tokens, since = self._buckets.peek(key) or (self._size, now)
         if since > now:  # the clock was set back: without this, no token would be added until it has caught up
             self._buckets.put(key, (tokens, now))
         return min(self._size, tokens + max(0.0, now - since) * self.rate)
+
+
+class Quota:
+    """What each sender may bring in now: a bucket of a minute's worth. Only what really comes takes of it.
+
+    `message` names what is brought in, and `reason` the limit; None `a_minute` is no limit.
+    """
+
+    def __init__(self, a_minute: int | None, message: str, reason: Reason) -> None:
+        self._message = f"{message} a minute from one sender"
+        self._reason = reason
+        self._buckets = Buckets(a_minute / 60, a_minute) if a_minute else None
+
+    def refusal(self, sender: str, now: float, count: int) -> Problem | None:
+        """Say why a sender may not bring in `count` now, or return None."""
+        if not (self._buckets and sender) or not (wait := self._buckets.wait(sender, now, count)):
+            return None
+        return TooManyRequests(self._message, retry_after=ceil(wait), reason=self._reason)
+
+    def note(self, sender: str, now: float, count: int = 1) -> None:
+        """Note that so many of this sender have come."""
+        if self._buckets and sender:
+            self._buckets.charge(sender, now, count)

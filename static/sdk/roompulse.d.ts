@@ -26,7 +26,7 @@ export interface StreamInfo {
   mid: string;
   /** Of the stream; of simulcast, of one of its layers. */
   ssrc: number;
-  /** "send" is what this page sends, "recv" what it receives. */
+  /** "send": sent by this page, "recv": received by it. */
   direction: "send" | "recv";
   kind: "audio" | "video";
 }
@@ -40,7 +40,7 @@ export interface StreamName {
 
 /**
  * Called for each stream at every sample; the track is null where nothing is sent. A string or number is a user, nothing
- * an unknown one, and false one that is not known yet: what is received is then reported once it is, or after 10 s as an
+ * an unknown one, and false one that is not known yet: its stream is then reported once it is, or after 10 s as an
  * unknown user's.
  */
 export type NameFunction = (
@@ -49,11 +49,11 @@ export type NameFunction = (
 ) => StreamName | string | number | false | null | undefined;
 
 export interface WatchOptions {
-  /** From whom this page receives: the other user of a connection between two, or a function that knows. */
+  /** The sender of received media: the other user of a connection between two, or a function that returns it. */
   name?: string | number | NameFunction;
 }
 
-/** What `watch` needs of a connection: an RTCPeerConnection, or what wraps one. */
+/** A connection for `watch`: an RTCPeerConnection, or a wrapper of one. */
 export interface Connection {
   getStats(): Promise<RTCStatsReport>;
   getTransceivers(): RTCRtpTransceiver[];
@@ -61,7 +61,7 @@ export interface Connection {
 
 export class RoomPulse {
   constructor(options: RoomPulseOptions);
-  /** Report on every RTCPeerConnection that is made from now on, once it has media. `from` says whose that is. */
+  /** Report on every RTCPeerConnection that is made from now on, once it has media. `from` names its sender. */
   static watchAll(options: RoomPulseOptions): RoomPulse;
   /** The room's id; when it is set, the user leaves the room before, with a last report. */
   get room(): string;

@@ -129,7 +129,7 @@ function figures(slot, { all, asked, longest, off, pair, rtps, screen, send, sou
     const rate = layered ? Math.min(perSecond, frames / seconds) : frames / seconds;
     const moves = captured / seconds || rate;
     const still = screen && moves < MOVING;
-    // A camera that was turned off goes on as black frames.
+    // A camera that was turned off continues as black frames.
     const bits = (8 * (of(bytes) - (of("retransmittedBytesReceived") || 0))) / (rate * seconds);
     const quantiser = of("qpSum") / frames;
     const few = (EMPTY * area(largest) + 800) * (quantiser && Math.abs(Math.log2(bits / slot.bits)) > 1 ? 4 : 1);
@@ -138,7 +138,7 @@ function figures(slot, { all, asked, longest, off, pair, rtps, screen, send, sou
     if (off || before.off || (!screen && bits < few && fine)) return null;
     const broken = of(bytes) && (lost || of("framesReceived"));
     if (!frames && !(send ? now.active && slot.seen && moves : broken)) return null;
-    // What came or went meanwhile is not slow, nor is a screen at rest; what went without a loss did not freeze.
+    // A picture that started or ended meanwhile is not slow, nor is a still screen; an end without loss is no freeze.
     const flowing = (stat) => lost || stat.framesPerSecond >= rate / 2;
     const steady = !frames || (flowing(now) && flowing(then));
     const frozen = (counter) => (still || !flowing(now) ? undefined : figure(of(counter)));
@@ -208,7 +208,7 @@ function named(name, ...about) {
   };
 }
 
-/** Of a stream whose SSRC changed, getStats() may go on to have the old one. */
+/** After a change of SSRC, getStats() may still have the old stream. */
 const newest = (rtps) =>
   rtps.reduce((one, other) =>
     other.lastPacketReceivedTimestamp > (one.lastPacketReceivedTimestamp ?? 0) ? other : one,
@@ -383,7 +383,7 @@ async function countDevices() {
   return `cameras: ${count("videoinput")}, microphones: ${count("audioinput")}, speakers: ${count("audiooutput")}`;
 }
 
-/** Notes what happens at this user's end, until a report takes it along. */
+/** Notes events at this user's end, until a report carries them. */
 function journal() {
   let events = [];
   let sources;
@@ -411,7 +411,7 @@ function journal() {
     pending: () => events.length > 0,
     take: () => events.splice(0),
 
-    /** Note what is turned on, off or exchanged from the first report on; what was on by then is no event. */
+    /** Note what is turned on, off or exchanged from the first report on; sources on by then make no event. */
     look(watched, first) {
       if (!sources && !first) return;
       let found;
@@ -463,7 +463,7 @@ function journal() {
   };
 }
 
-/** Have each RTCPeerConnection that is made from now on passed to `made`; returns what ends that, or throws. */
+/** Pass each new RTCPeerConnection to `made`; returns a function that ends that, or throws. */
 function wrapConstructor(made) {
   const native = globalThis.RTCPeerConnection;
   let ended = false;
@@ -627,7 +627,7 @@ function pulse(holder, options) {
     leave(isOver);
   }
 
-  /** Whatever waits when the page goes, what stop() has not measured yet included. */
+  /** All waiting reports when the page is left, including those that stop() has not measured yet. */
   function turn({ type }) {
     hidden = type === "pagehide";
     if (hidden) box.beacon(leaving ? farewell([]) : present && pending() && report([], take()));

@@ -119,7 +119,7 @@ async def test_a_webhook_is_sent_reports_on_calls_where_its_box_is_checked(clien
     assert "and reports on calls" in await text(client, RULES)
     mail = fields | {"kind": "email", "target": "ops@example.com"}
     answer = await submit(client, "/alerts/channels/add", **mail)
-    assert (answer.status_code, "call_ended: of webhook alone" in answer.text) == (400, True)
+    assert (answer.status_code, "call_ended: only for webhook" in answer.text) == (400, True)
 
 
 async def test_viewers_see_alerts_and_no_forms(settings: Settings, clock: Clock) -> None:

@@ -92,7 +92,7 @@ async def post_some(client: httpx.AsyncClient, rounds: int = 4) -> dict[str, htt
 
 
 async def assert_well(client: httpx.AsyncClient) -> None:
-    """It takes reports again, and says nothing more of it."""
+    """It accepts reports again, and logs nothing more."""
 
     async def takes() -> bool:
         return (await post(client, "afterwards")).status_code == 200

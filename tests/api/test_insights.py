@@ -65,7 +65,7 @@ async def watching(settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyP
 
 
 async def crowd(watched: Watched) -> None:
-    """Sixty users, twenty of whom have a bad version, for a minute."""
+    """Sixty users, twenty of them with a bad version, for a minute."""
     for number in range(60):
         bad = number % 3 == 0
         labels = {"region": "eu" if number % 2 else "us"}

@@ -12,6 +12,7 @@ import pytest
 
 from roompulse.report.model import Entry
 from roompulse.settings import Settings
+from roompulse.web.api import post_report
 from roompulse.web.sse.push import EXTENSION, PushChannel
 from tests.api import assert_problem, serving
 from tests.api.faults import FAULTS, Faults
@@ -196,6 +197,15 @@ LIMITS = {
     "MAX_ADDRESS_VIEWS": Limit(2, "streams of 2 different views open already", view_two_rooms, view_three_rooms),
     "READER_RATE": Limit(0.2, "more than 0.2 requests a second", read_once, read_once),
     "SENDER_RATE": Limit(1, "more than 1 reports a second", posts(*[REFERENCE] * 5), posts(REFERENCE)),
+    "SENDER_STREAMS": Limit(
+        1, "more than 1 streams a second", posts(entries(2), entries(2), entries(3)), posts(entries(1))
+    ),
+    "SENDER_USERS": Limit(
+        2,
+        "$.metrics: more than 2 new users a minute",
+        posts(body(user_id="u1"), entries(1, 1, 1), entries(1, 1, 1)),
+        posts(body(user_id="u1"), body(user_id="u4")),
+    ),
     "SENDER_ROOMS": Limit(
         2,
         "$.room_id: more than 2 new rooms a minute",
@@ -292,8 +302,52 @@ async def test_a_room_that_could_not_be_saved_costs_its_sender_nothing(
         assert (await world.post(body(room_id="3"))).status_code == 429
 
 
-async def test_a_rate_of_0_is_no_limit_on_new_rooms_neither(settings: Settings, clock: Clock) -> None:
-    async with serving(msgspec.structs.replace(settings, sender_rate=0, sender_rooms=1), clock) as client:
+LARGE = entries(*[1] * 300)
+
+
+async def test_a_large_report_is_taken_as_any_other(client: httpx.AsyncClient) -> None:
+    assert len(LARGE) > post_report.LARGE
+    assert (await client.post("/report/metrics", content=LARGE)).status_code == 200
+    room = (await client.get("/report/metrics/room-1")).json()["data"]
+    assert room["aggregate"]["stream_count"] == 300
+    assert len(room["users"]) == 300
+    refused = await client.post("/report/metrics", content=LARGE[:-1])
+    assert_problem(refused, 400, "$")
+
+
+async def test_of_large_reports_that_come_at_once_only_the_first_is_decoded(settings: Settings, clock: Clock) -> None:
+    async with serving(msgspec.structs.replace(settings, sender_streams=1), clock) as client:
+        posts = [client.post("/report/metrics", content=LARGE) for _ in range(3)]
+        answers = await asyncio.gather(*posts)
+        assert sorted(answer.status_code for answer in answers) == [200, 429, 429]
+        assert 'roompulse_reports_total{outcome="sender_streams"} 2.0' in (await client.get("/metrics")).text
+
+
+async def test_large_reports_that_wait_to_be_decoded_are_bounded(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roompulse.web.api.unfinished_bodies.OF_ADDRESS", 1)
+    async with serving(msgspec.structs.replace(settings, max_body=len(LARGE)), clock) as client:
+        posts = [client.post("/report/metrics", content=LARGE) for _ in range(3)]
+        answers = await asyncio.gather(*posts)
+        assert sorted(answer.status_code for answer in answers) == [200, 429, 429]
+        assert (await client.post("/report/metrics", content=LARGE)).status_code == 200
+
+
+@pytest.mark.parametrize("refused", [b"[" * 100_000, entries(*[1] * 900)[:-1] + b"]", entries(1).replace(b"u1", b"..")])
+async def test_a_report_that_is_refused_counts_by_its_size(settings: Settings, clock: Clock, refused: bytes) -> None:
+    async with serving(msgspec.structs.replace(settings, sender_streams=1), clock) as client:
+        assert (await client.post("/report/metrics", content=refused)).status_code == 400
+        weight = len(refused) // 100
+        assert (await client.post("/report/metrics", content=entries(1))).status_code == (429 if weight > 4 else 200)
+        clock.advance(max(0, weight - 5) + 1)
+        assert (await client.post("/report/metrics", content=entries(1))).status_code == 200
+
+
+async def test_a_rate_of_0_is_no_limit_on_streams_rooms_and_users_neither(settings: Settings, clock: Clock) -> None:
+    async with serving(
+        msgspec.structs.replace(settings, sender_rate=0, sender_rooms=1, sender_streams=1, sender_users=1), clock
+    ) as client:
         answers = [await client.post("/report/metrics", content=body(room_id=f"room-{n}")) for n in range(20)]
     assert {answer.status_code for answer in answers} == {200}
 

@@ -1,4 +1,4 @@
-"""Minutes are saved once, put together by the hour, and go on after a restart."""
+"""Minutes are saved once, merged by the hour, and continued after a restart."""
 
 import logging
 from collections.abc import AsyncIterator

@@ -160,7 +160,7 @@ async def events_of(world: World) -> list[tuple[float, str, str]]:
 
 
 async def test_nobody_turns_stale_whose_report_is_only_not_read_yet() -> None:
-    """Alerts are evaluated between two looks at the log: the user is not stale, and poor since its report."""
+    """Alerts are evaluated between two reads of the log: the user is not stale, and poor since its report."""
     world = World(others=True)
     world.log.others = [of_u1(0)]
     await world.follower.present()
@@ -180,7 +180,7 @@ async def test_nobody_turns_stale_whose_report_is_only_not_read_yet() -> None:
 
 
 async def test_a_worker_that_does_not_reach_the_database_finds_afterwards_what_the_others_did() -> None:
-    """They went on meanwhile: nobody was silent, and the call did not end."""
+    """Reports continued meanwhile: no user was silent, and the call did not end."""
     world = World(others=True)
     world.log.others = [of_u1(0)]
     await world.follower.present()

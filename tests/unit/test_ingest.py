@@ -47,13 +47,16 @@ class FakeLog:
         self.readable = asyncio.Event()
         self.readable.set()
 
+    def prepared(self, received: Received) -> Received:
+        return replace(received, rows=())
+
     async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
         self.commits.append([one.report.user_id for one in reports])
         await self.open.wait()
         if self.out or self.poison & {one.report.user_id for one in reports}:
             raise self.failure("the database failed")
         first = len(self.kept) + 1
-        committed = [replace(one, position=number) for number, one in enumerate(reports, first)]
+        committed = [replace(one, position=number, rows=None) for number, one in enumerate(reports, first)]
         self.kept += committed
         news, self.others = self.others, []
         return [*news, *committed]
@@ -303,6 +306,68 @@ class TestABatch:
             await world.ingest.submit(report("u2", "b"))
             assert world.rooms.ids() == ["b"]
             assert world.hub.published == [["a"], ["a"], ["b"]]
+
+
+class TestALargeReport:
+    def post(self, world: World, user_id: str) -> "asyncio.Task[None]":
+        return asyncio.create_task(world.ingest.submit(report(user_id=user_id), is_large=True))
+
+    async def prepared(self, world: World) -> None:
+        await settled()
+        async with asyncio.timeout(5):
+            while world.ingest._preparing:
+                await asyncio.sleep(0.001)
+
+    async def test_is_a_commit_of_its_own(self, world: World) -> None:
+        world.log.open.clear()
+        async with world.running():
+            first = world.post("u1")
+            await settled()
+            posts = [self.post(world, "big 1"), self.post(world, "big 2")]
+            await self.prepared(world)
+            posts += [world.post("u2"), world.post("u3")]
+            await settled()
+            world.log.open.set()
+            assert await outcomes([first, *posts]) == [None] * 5
+        assert world.log.commits == [["u1"], ["big 1"], ["big 2"], ["u2", "u3"]]
+        assert world.user_ids() == ["big 1", "big 2", "u1", "u2", "u3"]
+
+    async def test_lets_others_go_first_while_it_is_prepared(self, world: World) -> None:
+        async with world.running(), world.ingest._one_prepares:
+            posted = self.post(world, "big")
+            assert await outcomes([world.post("u1")]) == [None]
+            assert world.ingest.waiting == 1
+            world.ingest._one_prepares.release()
+            assert await outcomes([posted]) == [None]
+            await world.ingest._one_prepares.acquire()
+        assert world.log.commits == [["u1"], ["big"]]
+
+    async def test_counts_for_the_bound_of_the_queue(self) -> None:
+        world = World(max_queue=1)
+        async with world.running():
+            posted = self.post(world, "big")
+            await asyncio.sleep(0)
+            assert await outcomes([world.post("u1")]) == [Unavailable]
+            assert await outcomes([posted]) == [None]
+
+    async def test_keeps_its_age_when_the_clock_is_set(self, world: World) -> None:
+        world.log.open.clear()
+        async with world.running():
+            first = world.post("u1")
+            await settled()
+            posted = self.post(world, "big")
+            await self.prepared(world)
+            world.clock.set_by(1000)
+            world.log.open.set()
+            assert await outcomes([first, posted]) == [None, None]
+        assert [one.at for one in world.log.kept] == [NOW, NOW + 1000]
+
+    async def test_that_is_prepared_when_the_ingest_is_closed_is_saved(self, world: World) -> None:
+        async with world.running():
+            posted = self.post(world, "big")
+            await asyncio.sleep(0)
+        assert await outcomes([posted]) == [None]
+        assert world.log.commits == [["big"]]
 
 
 class TestAFailure:

@@ -55,7 +55,7 @@ def page_of(path: str) -> Shared:
     if fault := next(filter(None, map(id_fault, ids)), None):
         raise BadRequest(f"$.path: {fault}")
     if parts.scheme or parts.netloc or query or (at is not None and not _TIME.fullmatch(at)):
-        raise BadRequest("$.path: may have nothing but `at`, Unix seconds")
+        raise BadRequest("$.path: only `at` is allowed in the query, Unix seconds")
     return Shared(segments, at)
 
 

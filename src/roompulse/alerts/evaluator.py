@@ -146,6 +146,7 @@ class Evaluator:
                 newest = max(newest, room.version)
         for room_id, user_ids in to_check.items():
             if room := self._rooms.get(room_id):
+                yield from room.steps()
                 self.totals.put(room.summary())
                 if not self._starvation.lasts:
                     yield from self._look_at_room(room_id, room, user_ids, since)

@@ -36,7 +36,7 @@ class Bridge:
         events = [event for event in found if event]
         if len(events) < len(found) and not self._told:
             self._told = True
-            logger.warning("Something that is no event of Janus is ignored; this is said once.")
+            logger.warning("Posts that are no events of Janus are ignored; this is logged once.")
         with self._lock:
             left = self._rooms.take(events)
         for report in left:

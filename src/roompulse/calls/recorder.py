@@ -31,7 +31,7 @@ class CallRecorder:
         self._left: list[Attendance] = []
 
     async def run(self) -> None:
-        await every(NOTE_EVERY, self.record, "who is in which room could not be saved", at_once=True)
+        await every(NOTE_EVERY, self.record, "attendance in rooms could not be saved", at_once=True)
 
     async def record(self) -> None:
         """Sample all live users, and save those who are new, due, or gone."""

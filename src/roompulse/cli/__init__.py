@@ -9,7 +9,7 @@ from roompulse import __version__
 
 COMMANDS = {
     "backup": ("roompulse.cli.backup:backup", "Copy the database to FILE, while a server may be running on it."),
-    "bridge": ("roompulse.cli.bridge:bridge", "Post what a media server measures."),
+    "bridge": ("roompulse.cli.bridge:bridge", "Report a media server's measurements."),
     "check": ("roompulse.cli.check:check", "Find problems with the settings, the machine and the database."),
     "erase": ("roompulse.cli.erase:erase", "Erase the data of a room or a user."),
     "import": ("roompulse.cli.importing:import_", "Import recorded calls as ended rooms."),

@@ -12,7 +12,7 @@ from roompulse.settings import LOCAL_URL
 
 @click.group()
 def bridge() -> None:
-    """Post what a media server measures."""
+    """Report a media server's measurements."""
 
 
 @bridge.command(context_settings={"show_default": True})

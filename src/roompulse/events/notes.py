@@ -85,10 +85,10 @@ class Notes:
         time = round(now if at is None else at, 3)
         event = TimelineEvent(time, "note", user_id, text=_checked(text), detail=author.name)
         if not await self._is_known(room_id):
-            raise NotFound(f"room_id: nothing is known of the room {room_id!r}")
+            raise NotFound(f"room_id: unknown room {room_id!r}")
         number = await self._store.add_note(room_id, event, MOST)
         if number is None:
-            raise BadRequest(f"$: the room has {MOST} notes: remove some first")
+            raise BadRequest(f"$: the room has {MOST} notes, the maximum: remove some first")
         await self._show(Shown(room_id, event))
         return _note(number, room_id, event)
 

@@ -4,7 +4,6 @@ from asyncio import CancelledError, Lock, create_task, shield
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -15,6 +14,7 @@ from roompulse.events import words
 from roompulse.events.contract import EventStore
 from roompulse.events.detector import Detector
 from roompulse.events.model import REPORTED, EventQuery, Shown, TimelineEvent
+from roompulse.events.tail import Recorded, Tail
 from roompulse.periodic import Attempts, every
 from roompulse.report.model import Received
 
@@ -36,22 +36,7 @@ MOST_UNSAVED = 10_000
 _HELD = "level_changed", "verdict_changed"
 """Kinds of events that count once they have held for a while."""
 
-TAIL = 50
-"""The newest events of a room that are kept for its viewers."""
-
 _ROOMS_WITH_TAIL = 2_000
-
-
-class Recorded(NamedTuple):
-    """An event with its number, which grows, and the number of the event TAIL before it in its room.
-
-    It replaces the event `instead_of`, a note that was edited or, where `event` is None, removed.
-    """
-
-    number: int
-    place: int
-    event: TimelineEvent | None
-    instead_of: TimelineEvent | None = None
 
 
 class Timeline:
@@ -80,7 +65,8 @@ class Timeline:
         self._unsaved: deque[tuple[str, TimelineEvent]] = deque(maxlen=MOST_UNSAVED)
         self._saving: list[tuple[str, TimelineEvent]] = []
         self._one_saves = Lock()
-        self._tails: BoundedMap[str, deque[Recorded]] = BoundedMap(_ROOMS_WITH_TAIL)
+        self._tails: BoundedMap[str, Tail] = BoundedMap(_ROOMS_WITH_TAIL)
+        self._grown: set[str] = set()
         self._count = 0
         self._budget = _Budget()
 
@@ -95,6 +81,7 @@ class Timeline:
             self.record(room_id, event)
         for room_id, event in self._budget.over(now):
             self._add(room_id, event)
+        self._publish_grown()
 
     def next_due(self) -> float:
         """When (Unix seconds) the first level or verdict will have lasted long enough; infinite without any."""
@@ -108,6 +95,7 @@ class Timeline:
         stored = await self._store.states(set(room_ids))
         for room_id, event in self._detector.resume(stored, self._clock()):
             self.record(room_id, event)
+        self._publish_grown()
 
     def record(self, room_id: str, event: TimelineEvent) -> None:
         """Show an event of a room, and save it soon. One equal to a recent one is dropped: a report arrived twice."""
@@ -128,36 +116,44 @@ class Timeline:
             self.correct(shown.room_id, shown.instead_of, shown.event)
         elif shown.event is not None:
             self.show(shown.room_id, shown.event)
+            self._publish_grown()
 
     def show(self, room_id: str, event: TimelineEvent) -> bool:
-        """Show an event that is saved, or will be; returns whether it is a new one."""
-        tail = self._tails.get(room_id) or deque(maxlen=TAIL)
-        if any(event == known.event for known in tail):
+        """Show an event that is saved already, or will be; whether it is a new one."""
+        tail = self._tails.get(room_id) or Tail()
+        if event in tail:
             return False
         self._append(room_id, tail, event, None)
         return True
 
     def correct(self, room_id: str, before: TimelineEvent, after: TimelineEvent | None) -> None:
-        """Show a stored event as it is now, or its removal."""
-        tail = self._tails.get(room_id) or deque(maxlen=TAIL)
-        kept = deque((one for one in tail if one.event != before), maxlen=TAIL)
+        """Show a stored event as it is now, or no more."""
+        tail = self._tails.get(room_id) or Tail()
+        kept = Tail(one for one in tail.recorded if one.event != before)
         self._append(room_id, kept, after, before)
+        self._publish_grown()
 
     def _append(
         self,
         room_id: str,
-        tail: deque[Recorded],
+        tail: Tail,
         event: TimelineEvent | None,
         instead_of: TimelineEvent | None,
     ) -> None:
         self._count += 1
-        tail.append(Recorded(self._count, (tail[-1].place + 1) % TAIL if tail else 0, event, instead_of))
+        tail.append(self._count, event, instead_of)
         self._tails.put(room_id, tail)
-        self._publish([room_id])
+        self._grown.add(room_id)
+
+    def _publish_grown(self) -> None:
+        if self._grown:
+            grown, self._grown = self._grown, set()
+            self._publish(grown)
 
     def tail(self, room_id: str, after: int = 0) -> Sequence[Recorded]:
-        """The newest events of a room recorded since the start, or after the event of this number."""
-        return [one for one in self._tails.peek(room_id) or () if one.number > after]
+        """The newest events of a room that were recorded since the start, or after the event of this number."""
+        tail = self._tails.peek(room_id)
+        return [one for one in tail.recorded if one.number > after] if tail else []
 
     async def find(self, query: EventQuery) -> tuple[list[TimelineEvent], int]:
         """Events of a room, oldest first, and the number after which `tail` has those recorded since.

@@ -101,6 +101,8 @@ class RollupRecorder:
         part = int(at) // LOOK_EVERY % PARTS
         for room_id in self._rooms.ids():
             if room := self._rooms.get(room_id):
+                for _ in room.steps():
+                    await asyncio.sleep(0)
                 minute.look(room, part)
                 users += len(room.users)
             if users >= _USERS_AT_ONCE:

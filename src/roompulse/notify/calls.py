@@ -56,5 +56,5 @@ class EndedCalls:
         except (StoreError, Unavailable) as error:
             raise SendError(f"the report could not be read: {error}") from None
         if report is None:
-            raise SendError("the call is not retained any more", final=True)
+            raise SendError("the call is no longer retained", final=True)
         return report

@@ -85,7 +85,7 @@ async def check_channel(channel: Channel) -> None:
         raise BadRequest(f"$.name: {fault}")
     _check_fields(channel)
     if channel.call_ended and channel.kind != "webhook":
-        raise BadRequest("$.call_ended: of webhook alone")
+        raise BadRequest("$.call_ended: only for webhook")
     match channel.kind:
         case "webhook":
             _check_webhook(channel.url or "", channel.secret or "")
@@ -100,7 +100,7 @@ def _check_fields(channel: Channel) -> None:
     for name, kinds in (("url", ("webhook", "apprise")), ("to", ("email",)), ("secret", ("webhook",))):
         value = getattr(channel, name)
         if channel.kind not in kinds and value is not None:
-            raise BadRequest(f"$.{name}: of {' and '.join(kinds)} alone")
+            raise BadRequest(f"$.{name}: only for {' and '.join(kinds)}")
         if channel.kind in kinds and value is None:
             raise BadRequest(f"$.{name}: required")
 

@@ -100,7 +100,7 @@ class Courier:
         except NotFound:
             pass  # The channel was removed, and its messages are given up.
         except StoreError as error:
-            logger.error("what became of a message could not be saved: %s", error)  # noqa: TRY400
+            logger.error("the result of a message could not be saved: %s", error)  # noqa: TRY400
         except Exception:
             logger.exception("a channel failed")
 

@@ -53,9 +53,12 @@ class RoomsIndex:
         return len(self._summaries)
 
     async def catch_up(self) -> None:
-        """Read most of the changes, so that `refresh` does not take long: between portions other tasks run."""
-        for count, _ in enumerate(self._read_changes(), start=1):
-            if count % _ROOMS_AT_ONCE == 0:
+        """Read most of what has changed, so that `refresh` does not take long: between portions others have a turn."""
+        looks = 0
+        for looked in self._read_changes():
+            looks += looked
+            if looks >= _ROOMS_AT_ONCE:
+                looks = 0
                 await asyncio.sleep(0)
 
     def refresh(self) -> None:
@@ -66,22 +69,28 @@ class RoomsIndex:
             for room_id, _ in before.items() ^ self.alerts.items():
                 self._put(room_id, self._summaries.get(room_id))
 
-    def _read_changes(self) -> Iterator[None]:
-        """Read the rooms that changed or ended since the last call, with a break after each."""
+    def _read_changes(self) -> Iterator[int]:
+        """Read the rooms that changed or ended since this was last done, with a break after each step of a big one.
+
+        What is read between two breaks takes as long as so many small rooms.
+        """
         changed = self._rooms.ids(since=self._version)
         # The present version: rooms that change in breaks are read the next time.
         newest = max((room.version for room_id in changed if (room := self._rooms.get(room_id))), default=0)
         if len(changed) * _MOST_CHANGES > len(self._summaries):
             self._orders.clear()
         for room_id in changed:
+            if room := self._rooms.get(room_id):
+                for _ in room.steps():
+                    yield _ROOMS_AT_ONCE
             self._read(room_id)
-            yield
+            yield 1
         self._version = max(self._version, newest)
         live = self._rooms.ids()
         if len(live) < len(self._summaries):
             for room_id in self._summaries.keys() - live:
                 self._read(room_id)
-                yield
+                yield 1
 
     def _read(self, room_id: str) -> None:
         room = self._rooms.get(room_id)

@@ -43,5 +43,5 @@ class DatabaseClock(WallClock):
         wrong = self._machine() - self._passed() - self._ahead
         differs = abs(wrong) > _SLACK
         if differs and not self._differs:
-            logger.warning("the clock of this machine is %+.0f s from the database's, by which all workers go", wrong)
+            logger.warning("the clock of this machine is %+.0f s from the database's, which all workers use", wrong)
         self._differs = differs

@@ -43,7 +43,7 @@ END $$""")
 UNMOVED = "SELECT source FROM move WHERE NOT is_complete"
 """The source of an unfinished migration."""
 
-MOVE_AGAIN = "run roompulse migrate-to again, which goes on where it was"
+MOVE_AGAIN = "run roompulse migrate-to again to continue"
 
 _CONNECT_TIMEOUT = 5.0
 _CONNECTIONS = 4

@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from roompulse.clock import Clock
@@ -88,6 +89,9 @@ class PostgresLog:
         self._own: dict[int, Sequence[Received]] = {}
         self._writing = _Connection(database)
         self._reading = _Connection(database)
+
+    def prepared(self, received: Received) -> Received:
+        return replace(received, rows=rows_of([received]))
 
     async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
         self._ticket += 1

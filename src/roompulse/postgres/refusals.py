@@ -62,7 +62,7 @@ class PostgresRefusals:
         return told
 
     async def run_pruning(self) -> None:
-        await every(PRUNE_EVERY, self._prune, "what workers rejected could not be deleted")
+        await every(PRUNE_EVERY, self._prune, "old rejections by workers could not be deleted")
 
     async def _prune(self) -> None:
         before = {"before": self._clock() - KEPT}

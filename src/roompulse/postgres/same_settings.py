@@ -35,6 +35,6 @@ async def compare(database: PostgresDatabase, settings: Settings) -> None:
     ]:
         logger.warning(
             "a worker that uses this database has other settings (%s): give each cluster a schema of its own by "
-            "?schema=NAME in DATABASE_URL, or restart the workers that have the old ones",
+            "?schema=NAME in DATABASE_URL, or restart the workers with the old ones",
             ", ".join(differing),
         )

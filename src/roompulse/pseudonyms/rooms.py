@@ -130,6 +130,9 @@ class PseudonymousRoom:
         for user in sorted(room.users.values(), key=lambda user: (user.joined_at, user.user_id)):
             names.add(user.user_id, user.given.user_name)
 
+    def steps(self) -> Iterator[None]:
+        return self._room.steps()
+
     @property
     def room_id(self) -> str:
         return self._room.room_id

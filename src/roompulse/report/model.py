@@ -4,7 +4,8 @@ Figures keep the number type in which they were sent, so that they are returned 
 They are stored by position (store/packing.py): new fields are added at the end of their struct.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -214,13 +215,20 @@ class Report(Struct, frozen=True, gc=False):
     def by_server(self) -> bool:
         return self.role == "server"
 
+    @property
+    def weight(self) -> int:
+        """How many streams and events it has; an entry counts as one at least."""
+        events = len(self.events) if self.events else 0
+        return events + sum([len(entry.streams) or 1 for entry in self.metrics])
+
 
 class Received(Struct, frozen=True, gc=False):
     """A report and the server's time at its receipt (Unix seconds), which decides liveness.
 
     `sender` is the key of the limits that it counts against, empty: none; `by_token` says that the sender has a room
     token, which is for one user only. Neither is kept with the sample. `position` is its place in the log, which
-    grows with each report that is committed; 0 before that.
+    grows with each report that is committed; 0 before that. `rows` are those that the database will have of it, where
+    they have been made already.
     """
 
     report: Report
@@ -228,3 +236,4 @@ class Received(Struct, frozen=True, gc=False):
     sender: str = ""
     by_token: bool = False
     position: int = 0
+    rows: Sequence[tuple[Any, ...]] | None = None

@@ -12,7 +12,7 @@ from roompulse.report.model import Entry, Received, Report
 from roompulse.rooms.room import RoomState
 from roompulse.rooms.stream import StreamKey, StreamState, key_of
 from roompulse.rooms.user import UserState
-from roompulse.token_buckets import Buckets
+from roompulse.token_buckets import Quota
 
 
 class Limits(Struct, frozen=True):
@@ -20,7 +20,8 @@ class Limits(Struct, frozen=True):
 
     `user_streams` bounds the streams that one reporter gives about one user, for a media server those of each sender
     that the user receives; `reported_users`, the users that do not report themselves and that one room token brings in;
-    `sender_rooms`, the rooms that one sender may start in a minute. None is no limit.
+    `sender_rooms` and `sender_users`, the rooms that one sender may start, and the users that it may bring in, in a
+    minute. None is no limit.
     """
 
     rooms: int
@@ -28,26 +29,16 @@ class Limits(Struct, frozen=True):
     user_streams: int
     reported_users: int | None = None
     sender_rooms: int | None = None
+    sender_users: int | None = None
 
 
-class Starts:
-    """The rooms that each sender may start now: a bucket of a minute's worth. Only a room that starts costs a token."""
+class Quotas:
+    """What one sender may bring in."""
 
-    def __init__(self, rooms_a_minute: int | None) -> None:
-        self._most = rooms_a_minute
-        self._buckets = Buckets(rooms_a_minute / 60, rooms_a_minute) if rooms_a_minute else None
-
-    def refusal(self, sender: str, now: float, count: int) -> Problem | None:
-        """Why a sender may not start `count` rooms now, or None."""
-        if not (self._buckets and sender) or not (wait := self._buckets.wait(sender, now, count)):
-            return None
-        message = f"$.room_id: more than {self._most} new rooms a minute from one sender"
-        return TooManyRequests(message, retry_after=ceil(wait), reason="sender_rooms")
-
-    def note(self, sender: str, now: float) -> None:
-        """Note that a room of this sender has started."""
-        if self._buckets and sender:
-            self._buckets.take(sender, now)
+    def __init__(self, limits: Limits) -> None:
+        rooms, users = limits.sender_rooms, limits.sender_users
+        self.rooms = Quota(rooms, f"$.room_id: more than {rooms} new rooms", "sender_rooms")
+        self.users = Quota(users, f"$.metrics: more than {users} new users", "sender_users")
 
 
 class Scope(NamedTuple):
@@ -61,38 +52,54 @@ class Scope(NamedTuple):
 
 
 _ROOMS = Scope("rooms")
+_NOBODY: set[object] = set()
+_NO_STREAMS: Mapping[StreamKey, StreamState] = {}
 
 
 class Admission:
     """Checks reports one after the other, as if each one that fits were applied before the next is checked."""
 
-    def __init__(self, limits: Limits, starts: Starts, rooms: Mapping[str, RoomState], leave_after: float) -> None:
+    def __init__(self, limits: Limits, quotas: Quotas, rooms: Mapping[str, RoomState], leave_after: float) -> None:
         self._limits = limits
-        self._starts = starts
+        self._quotas = quotas
         self._rooms = rooms
         # A user that leaves makes room, so that is how soon it is worth trying again.
         self._retry_after = ceil(leave_after)
         self._admitted: defaultdict[Scope, set[object]] = defaultdict(set)
+        # By sender, the rooms and users that come with reports that were admitted.
         self._starting: Counter[str] = Counter()
+        self._coming: Counter[str] = Counter()
 
     def check(self, received: Received) -> Problem | None:
         """Why the report does not fit, or None, and it counts as applied."""
         newcomers, senders = self._newcomers(received), dict[str, Counter[str]]()
         for scope, new in newcomers.items():
             admitted = self._admitted.get(scope, set())
-            limit, refusal = self._limit(scope)
-            if self._live(scope, senders) + len(admitted | new) > limit:
-                return refusal
-        if _ROOMS in newcomers and not newcomers[_ROOMS] <= self._admitted[_ROOMS]:
-            starting = self._starting[received.sender] + 1
-            if problem := self._starts.refusal(received.sender, received.at, starting):
-                return problem
-            self._starting[received.sender] = starting
+            if self._live(scope, senders) + len(admitted | new) > self._most(scope):
+                return self._refusal(scope)
+        if newcomers and (problem := self._over_quota(received, newcomers)):
+            return problem
         for scope, new in newcomers.items():
             self._admitted[scope] |= new
             if scope.kind == "reporters":
                 # Other reporters about it add no user.
                 self._admitted[Scope("users", scope.room)] |= new
+        return None
+
+    def _over_quota(self, received: Received, newcomers: Mapping[Scope, set[object]]) -> Problem | None:
+        """Say why its sender may not bring them in, or count them as brought in and return None."""
+        sender, at, room_id = received.sender, received.at, received.report.room_id
+        room, users = self._rooms.get(room_id), Scope("users", room_id)
+        rooms = len(newcomers.get(_ROOMS, _NOBODY) - self._admitted.get(_ROOMS, _NOBODY))
+        come = newcomers.get(users, _NOBODY) | newcomers.get(Scope("reporters", room_id), _NOBODY)
+        count = len(come - self._admitted.get(users, _NOBODY) - (room.users.keys() if room else _NOBODY))
+        # The last users may be more than there are tokens: a report is taken whole, and its sender waits afterwards.
+        problem = rooms and self._quotas.rooms.refusal(sender, at, self._starting[sender] + rooms)
+        problem = problem or (count and self._quotas.users.refusal(sender, at, self._coming[sender] + 1))
+        if problem:
+            return problem
+        self._starting[sender] += rooms
+        self._coming[sender] += count
         return None
 
     def _newcomers(self, received: Received) -> dict[Scope, set[object]]:
@@ -112,12 +119,23 @@ class Admission:
                 newcomers[Scope("users", room_id)].add(entry.user_id)
                 if received.by_token:
                     newcomers[Scope("brought_in", room_id, reporter)].add(entry.user_id)
-            for stream_id, direction, sender in self._new_streams(room, report, entry):
-                newcomers[Scope("streams", room_id, reporter, entry.user_id, sender)].add((stream_id, direction))
-                newcomers[Scope("senders", room_id, reporter, entry.user_id)] |= {sender} - {""}
+            self._note_new_streams(newcomers, report, entry, self._streams(room, reporter, entry.user_id))
         if is_new and (others := Scope("users", room_id)) in newcomers:
             newcomers[others].add(client)
         return newcomers
+
+    @staticmethod
+    def _note_new_streams(
+        newcomers: defaultdict[Scope, set[object]], report: Report, entry: Entry, known: Mapping[StreamKey, StreamState]
+    ) -> None:
+        for stream in entry.streams:
+            stream_id, direction, sender = key = key_of(report, stream)
+            if key in known:
+                continue
+            scope = Scope("streams", report.room_id, report.user_id, entry.user_id, sender)
+            newcomers[scope].add((stream_id, direction))
+            if sender:
+                newcomers[Scope("senders", *scope[1:4])].add(sender)
 
     def _live(self, scope: Scope, senders: dict[str, Counter[str]]) -> int:
         """Current counts; `senders` keeps, by user, how many streams of each sender the reporter gives."""
@@ -138,30 +156,34 @@ class Admission:
         given = senders[scope.user]
         return len(given.keys() - {""}) if scope.kind == "senders" else given[scope.sender]
 
-    def _limit(self, scope: Scope) -> tuple[float, Problem]:
-        limits, retry_after = self._limits, self._retry_after
+    def _most(self, scope: Scope) -> float:
+        limits = self._limits
+        if scope.kind == "streams":
+            return limits.user_streams
         if scope.kind == "rooms":
-            message = f"$.room_id: all {limits.rooms} rooms are taken"
-            return limits.rooms, Unavailable(message, retry_after=retry_after, reason="rooms_full")
-        if scope.kind in ("users", "reporters"):
-            message = f"$.metrics: a room has no place for more than {limits.room_users} users"
-            return limits.room_users, TooManyRequests(message, retry_after=retry_after, reason="room_full")
+            return limits.rooms
         if scope.kind == "brought_in":
-            most = inf if limits.reported_users is None else limits.reported_users
+            return inf if limits.reported_users is None else limits.reported_users
+        return limits.room_users
+
+    def _refusal(self, scope: Scope) -> Problem:
+        most, retry_after = self._most(scope), self._retry_after
+        if scope.kind == "rooms":
+            return Unavailable(f"$.room_id: all {most} rooms are taken", retry_after=retry_after, reason="rooms_full")
+        if scope.kind in ("users", "reporters"):
+            message = f"$.metrics: a room has no place for more than {most} users"
+            return TooManyRequests(message, retry_after=retry_after, reason="room_full")
+        if scope.kind == "brought_in":
             message = f"$.metrics: a room token brings in no more than {most} users that do not report themselves"
-            return most, TooManyRequests(message, retry_after=retry_after, reason="reported_users_full")
+            return TooManyRequests(message, retry_after=retry_after, reason="reported_users_full")
         if scope.kind == "senders":
-            message = f"$.metrics: one user can receive streams of no more than {limits.room_users} users"
-            return limits.room_users, TooManyRequests(message, retry_after=retry_after, reason="room_full")
-        message = f"$.metrics: one reporter can give no more than {limits.user_streams} streams about one user"
-        return limits.user_streams, TooManyRequests(message, retry_after=retry_after, reason="streams_full")
+            message = f"$.metrics: one user can receive streams of no more than {most} users"
+            return TooManyRequests(message, retry_after=retry_after, reason="room_full")
+        message = f"$.metrics: one reporter can give no more than {most} streams about one user"
+        return TooManyRequests(message, retry_after=retry_after, reason="streams_full")
 
     @staticmethod
     def _streams(room: RoomState | None, reporter: str, user_id: str) -> Mapping[StreamKey, StreamState]:
         user = room.users.get(user_id) if room else None
         reporting = user.reporters.get(reporter) if user else None
-        return reporting.streams if reporting else {}
-
-    def _new_streams(self, room: RoomState | None, report: Report, entry: Entry) -> list[StreamKey]:
-        known = self._streams(room, report.user_id, entry.user_id)
-        return [key for stream in entry.streams if (key := key_of(report, stream)) not in known]
+        return reporting.streams if reporting else _NO_STREAMS

@@ -173,6 +173,13 @@ class LiveRoom(Protocol):
         """The room without its users: several times as fast as `metrics()` where the room has changed."""
         ...
 
+    def steps(self) -> Iterator[None]:
+        """Steps of some milliseconds, after which `summary` takes no longer: between them everything else has a turn.
+
+        What changes meanwhile, it has too.
+        """
+        ...
+
     def worst_first(self) -> Sequence[Place]:
         """The places of its users; not to be kept, as it changes with them."""
         ...

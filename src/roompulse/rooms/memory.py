@@ -11,7 +11,7 @@ from sortedcontainers import SortedList
 from roompulse.clock import JUMP
 from roompulse.errors import Problem
 from roompulse.report.model import Received
-from roompulse.rooms.admission import Admission, Limits, Starts
+from roompulse.rooms.admission import Admission, Limits, Quotas
 from roompulse.rooms.presence import Timeouts
 from roompulse.rooms.room import RoomState
 from roompulse.rooms.user import UserState
@@ -26,7 +26,7 @@ class RoomsInMemory:
 
     def __init__(self, limits: Limits, *, stale_after: float, leave_after: float) -> None:
         self._limits = limits
-        self._starts = Starts(limits.sender_rooms)
+        self._quotas = Quotas(limits)
         self._timeouts = Timeouts(stale_after, leave_after)
         # In the order of their newest change.
         self._rooms: OrderedDict[str, RoomState] = OrderedDict()
@@ -41,7 +41,7 @@ class RoomsInMemory:
         self._ended: list[RoomState] = []
 
     def admit(self, reports: Sequence[Received]) -> list[Problem | None]:
-        admission = Admission(self._limits, self._starts, self._rooms, self._timeouts.leave_after)
+        admission = Admission(self._limits, self._quotas, self._rooms, self._timeouts.leave_after)
         return [admission.check(received) for received in reports]
 
     def apply(self, received: Received) -> None:
@@ -53,7 +53,7 @@ class RoomsInMemory:
             if report.by_server and not report.metrics:
                 return  # It has no user.
             room = self._rooms[report.room_id] = RoomState(report.room_id, now, self._timeouts)
-            self._starts.note(received.sender, now)
+            self._quotas.rooms.note(received.sender, now)
             self._ids.add(report.room_id)
             self._listed = None
         else:
@@ -61,7 +61,9 @@ class RoomsInMemory:
         self._version += 1
         self._latest = max(self._latest, now)
         room.position = received.position
-        for user in room.apply(report, now, self._version):
+        if new := room.apply(report, now, self._version):
+            self._quotas.users.note(received.sender, now, len(new))
+        for user in new:
             self._schedule(now + min(self._timeouts.stale_after, self._timeouts.leave_after), room, user)
         if not room.users:
             self._end(report.room_id)

@@ -1,7 +1,7 @@
 """The ranking of a room's users: worst first, and how many are at each level."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 from sortedcontainers import SortedList
@@ -29,14 +29,23 @@ class Ranking:
 
     __slots__ = ("_levels", "_places", "_scores", "_stale", "receive_nothing", "worst_first")
 
-    def __init__(self, users: Iterable[UserState]) -> None:
-        users = list(users)
-        self._places = {user.user_id: place_of(user) for user in users}
-        self._stale = {user.user_id for user in users if user.stale}
-        self.receive_nothing = {user.user_id for user in users if user.missing}
-        self._levels: Counter[Level] = Counter(_level(place) for place in self._places.values())
-        self._scores: SortedList[float] = SortedList(one.score for one in self._places.values() if not one.unrated)
-        self.worst_first: SortedList[Place] = SortedList(self._places.values())
+    def __init__(self) -> None:
+        self._places: dict[str, Place] = {}
+        self._stale: set[str] = set()
+        self.receive_nothing: set[str] = set()
+        self._levels: Counter[Level] = Counter()
+        self._scores: SortedList[float] = SortedList()
+        self.worst_first: SortedList[Place] = SortedList()
+
+    def add(self, users: Collection[UserState]) -> None:
+        """Add users who are not there."""
+        places = {user.user_id: place_of(user) for user in users}
+        self._places |= places
+        self._stale |= {user.user_id for user in users if user.stale}
+        self.receive_nothing |= {user.user_id for user in users if user.missing}
+        self._levels.update(_level(place) for place in places.values())
+        self._scores.update(one.score for one in places.values() if not one.unrated)
+        self.worst_first.update(places.values())
 
     def put(self, user: UserState) -> None:
         """Add a user, or place it again."""

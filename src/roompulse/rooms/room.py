@@ -1,10 +1,10 @@
 """One live room: applies reports to its users, and removes users that have left."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from math import inf
 
-from roompulse.report.model import LEFT, Entry, Report, Stream
+from roompulse.report.model import LEFT, Entry, Report
 from roompulse.rooms.aggregate import aggregate, aggregate_of
 from roompulse.rooms.model import RoomMetrics, RoomSummary, RoomTotals
 from roompulse.rooms.presence import BroughtIn, LastReports, Timeouts
@@ -45,8 +45,7 @@ class RoomState:
         self.brought_in = BroughtIn()
         self.departures = LastReports(timeouts.leave_after)
         self.servers = LastReports(timeouts.stale_after)
-        self.updated_at = 0.0
-        self.version = self.position = 0
+        self.updated_at, self.version, self.position = 0.0, 0, 0
         self._timeouts = timeouts
         self.room_name: str | None = None
         self._metrics: RoomMetrics | None = None
@@ -264,12 +263,13 @@ class RoomState:
     def summary(self) -> RoomSummary:
         """The room without its users; built once per change."""
         if self._summary is None:
-            users = self.users.values()
             if index := self._whole():
-                whole = aggregate(len(users), index.ranking.quality(), index.totals.sums())
+                whole = aggregate(len(self.users), index.ranking.quality(), index.totals.sums())
                 stale = index.ranking.all_stale()
             else:
-                whole = aggregate_of([user.score() for user in users], self._samples())
+                users = self.users.values()
+                samples = [stream.sample for user in users for stream in user.streams() if not stream.stale]
+                whole = aggregate_of([user.score() for user in users], samples)
                 stale = all(user.stale for user in users)
             self._summary = RoomSummary(self.room_id, self.room_name, whole, self.heard_at, stale)
         return self._summary
@@ -280,20 +280,21 @@ class RoomState:
         return sorted(place_of(user) for user in self.users.values())
 
     def verdict(self) -> Words:
-        index = self._whole()
-        return index.words() if index else words_of(self.users)
+        return index.words() if (index := self._whole()) else words_of(self.users)
+
+    def steps(self) -> Iterator[None]:
+        if self._summary is None and (index := self._indexed()):
+            yield from index.steps()
 
     def _whole(self) -> RoomIndex | None:
-        """The index of a big room, up to date; None for a small one."""
-        if self._index:
-            self._index.catch_up()
-        elif len(self.users) >= INDEXED_FROM or self._stream_count() >= INDEXED_FROM:
+        """The index of a big room, up to date; None of a small one."""
+        if index := self._indexed():
+            index.catch_up()
+        return index
+
+    def _indexed(self) -> RoomIndex | None:
+        users = self.users.values()
+        size = max(len(users), sum(user.stream_count() for user in users)) if self._index is None else 0
+        if size >= INDEXED_FROM:
             self._index = RoomIndex(self.users)
         return self._index
-
-    def _stream_count(self) -> int:
-        return sum(user.stream_count() for user in self.users.values())
-
-    def _samples(self) -> list[Stream]:
-        """Those that count."""
-        return [stream.sample for user in self.users.values() for stream in user.streams() if not stream.stale]

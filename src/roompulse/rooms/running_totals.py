@@ -65,11 +65,10 @@ class RunningTotals:
 
     __slots__ = ("_audios", "_frame_rate", "_jitter", "_packet_loss", "_rtt", "_streams", "_sums", "_videos")
 
-    def __init__(self, samples: Sequence[Stream]) -> None:
+    def __init__(self) -> None:
         self._streams = self._videos = self._audios = 0
         self._rtt, self._packet_loss, self._jitter, self._frame_rate = Ranked(), Ranked(), Ranked(), Ranked()
         self._sums = Sum(), Sum(), Sum(), Sum()
-        self.change(samples, [])
 
     def change(self, come: Sequence[Stream], gone: Sequence[Stream]) -> None:
         """Count added samples, and stop counting removed ones."""

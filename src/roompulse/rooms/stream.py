@@ -175,8 +175,9 @@ The key of a stream among those that one reporter gives about one user.
 
 
 def key_of(report: Report, sample: Stream) -> StreamKey:
-    sender_id = sample.sender_id if report.by_server and sample.direction == "recv" else None
-    return sample.stream_id, sample.direction, sender_id or ""
+    direction = sample.direction
+    sender_id = sample.sender_id if direction == "recv" and report.by_server else None
+    return sample.stream_id, direction, sender_id or ""
 
 
 def new_stream(report: Report, entry: Entry, sample: Stream) -> StreamState:

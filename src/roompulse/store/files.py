@@ -73,7 +73,7 @@ def only_process_on(path: Path) -> Iterator[None]:
 
 MOVED = (
     "its file was moved, deleted or replaced while the server was running; put the file back, or restart the server to "
-    "use what is in its place"
+    "use the new one"
 )
 OVERWRITTEN = (
     "its file was overwritten while the server was running; stop the server, restore a backup, and start the server"

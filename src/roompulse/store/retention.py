@@ -68,11 +68,11 @@ class Retention:
 
     async def watch(self) -> None:
         """End a doubt in time, also where another worker deletes old rows."""
-        await every(PRUNE_EVERY, self.look, "the clock could not be looked at")
+        await every(PRUNE_EVERY, self.look, "the clock could not be checked")
 
     async def look(self) -> None:
         if self.doubt and self._clock.steady_for() >= WAIT:
-            logger.warning("the clock was not set for %.0f s: old rows are deleted again", WAIT)
+            logger.warning("the clock was not set for %.0f s: deletion of old rows resumes", WAIT)
             self._doubt(None)
 
     async def prune(self) -> None:

@@ -111,6 +111,9 @@ def rows_of(reports: Iterable[Received]) -> list[tuple[Any, ...]]:
     """
     rows: list[tuple[Any, ...]] = []
     for received in reports:
+        if received.rows is not None:
+            rows += received.rows
+            continue
         report, at = received.report, round(received.at * 1000)
         more = _of_report(report)
         if not report.by_server:

@@ -1,7 +1,7 @@
 """Snapshots of the rooms that changed, on the wall-clock grid."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from roompulse.clock import Clock
 from roompulse.periodic import Attempts
@@ -12,7 +12,7 @@ from roompulse.rooms.trends import WINDOW, Trends
 from roompulse.store.contract import ScoreHistory, Store
 
 _ROOMS_AT_ONCE = 100
-"""Rooms aggregated before other tasks run."""
+"""Rooms that are aggregated in one go, or a step of a big one; then other tasks run."""
 
 
 async def refill(trends: Trends, history: ScoreHistory, now: float, leave_after: float) -> None:
@@ -51,15 +51,18 @@ class Snapshots:
         changed = [room for room in live.values() if room.version > self._saved_version]
         newest = max((room.version for room in changed), default=0)
         aggregates = await _aggregates(changed)
-        self._trends.record(timestamp, {id_: room.summary().aggregate.quality.score for id_, room in live.items()})
+        scores = {room_id: aggregate.quality.score for room_id, aggregate in await _aggregates(live.values())}
+        self._trends.record(timestamp, scores)
         if aggregates:
             await self._store.add_snapshots(timestamp, aggregates)
             self._saved_version = newest
 
 
-async def _aggregates(rooms: Sequence[LiveRoom]) -> list[tuple[str, Aggregate]]:
+async def _aggregates(rooms: Collection[LiveRoom]) -> list[tuple[str, Aggregate]]:
     aggregates = []
     for count, room in enumerate(rooms, start=1):
+        for _ in room.steps():
+            await asyncio.sleep(0)
         summary = room.summary()
         aggregates.append((summary.room_id, summary.aggregate))
         if count % _ROOMS_AT_ONCE == 0:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Itera
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -69,6 +70,9 @@ class SqlStore:
         self._write = database.write
         self._reading = database.reading
         self._fetch = database.fetch
+
+    def prepared(self, received: Received) -> Received:
+        return replace(received, rows=rows_of([received]))
 
     async def append(self, reports: Sequence[Received]) -> Sequence[Received]:
         rows = rows_of(reports)

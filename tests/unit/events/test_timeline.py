@@ -9,7 +9,8 @@ import pytest
 from roompulse.errors import StoreError
 from roompulse.events import timeline as module
 from roompulse.events.model import EventQuery, Shown, TimelineEvent
-from roompulse.events.timeline import Recorded, Timeline
+from roompulse.events.tail import TAIL, Recorded
+from roompulse.events.timeline import Timeline
 from roompulse.report.model import Entry, Event
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -88,7 +89,7 @@ async def test_a_report_that_came_twice_happened_once(world: World) -> None:
 async def test_rooms_are_looked_at_for_each_search(world: World) -> None:
     world.rooms.apply(received())
     world.timeline.look(NOW)
-    assert len(world.published) == 2
+    assert len(world.published) == 1
     world.rooms.apply(received(user_id="u2"))
     assert await world.texts() == ["call started", "joined", "joined"]
 
@@ -135,7 +136,7 @@ async def test_while_the_database_fails_the_newest_events_wait(world: World, mon
 
 @pytest.mark.parametrize("fails", [False, True])
 async def test_events_whose_saving_is_cancelled_are_saved_once(world: World, *, fails: bool) -> None:
-    """As at the end of the server: what is under way is done, or waits for the last save."""
+    """As at the stop of the server: a running save is completed, or waits for the last one."""
     world.store.fails = fails
     world.store.open.clear()
     world.timeline.record("room-1", note("one"))
@@ -286,16 +287,16 @@ async def test_the_tail_has_what_came_after_a_search(world: World) -> None:
 
 
 async def test_the_tail_of_a_room_is_bounded(world: World) -> None:
-    for number in range(module.TAIL + 10):
+    for number in range(TAIL + 10):
         world.timeline.record("room-1", note(str(number)))
-    assert texts(world.timeline.tail("room-1")) == [str(10 + one) for one in range(module.TAIL)]
+    assert texts(world.timeline.tail("room-1")) == [str(10 + one) for one in range(TAIL)]
 
 
 async def test_events_of_a_room_have_different_places_whatever_happens_elsewhere(world: World) -> None:
-    for number in range(module.TAIL + 10):
+    for number in range(TAIL + 10):
         world.timeline.record("room-1", note(str(number)))
         world.timeline.record("room-2", note("elsewhere"))
-    assert len({one.place for one in world.timeline.tail("room-1")}) == module.TAIL
+    assert len({one.place for one in world.timeline.tail("room-1")}) == TAIL
 
 
 async def test_many_events_are_saved_in_small_transactions(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from roompulse import token_buckets
 from roompulse.errors import Problem, TooManyRequests, Unavailable
 from roompulse.report.model import Entry, Received
-from roompulse.rooms.admission import Limits, Starts
+from roompulse.rooms.admission import Limits, Quotas
 from roompulse.rooms.memory import RoomsInMemory
 from tests.builders import NOW, received, stream
 
@@ -258,11 +258,69 @@ class TestNewRoomsOfASender:
         assert self.start(live(rooms=5), *"12345") == [True] * 5
 
     def test_of_a_hundred_thousand_senders_are_remembered_in_a_table_that_does_not_grow(self) -> None:
-        starts = Starts(3)
+        rooms = Quotas(Limits(1, 1, 1, sender_rooms=3)).rooms
         for number in range(100_000):
-            starts.note(f"made-up-{number}", NOW)
-        assert starts._buckets
-        assert len(starts._buckets._buckets) == token_buckets.MOST
+            rooms.note(f"made-up-{number}", NOW)
+        assert rooms._buckets
+        assert len(rooms._buckets._buckets) == token_buckets.MOST
+
+
+class TestNewUsersOfASender:
+    """Four a minute: one every 15 s, after four at once."""
+
+    def rooms(self, a_minute: int | None = 4) -> RoomsInMemory:
+        return RoomsInMemory(Limits(5, 100, ANY, sender_users=a_minute), stale_after=15, leave_after=60)
+
+    def bring(self, rooms: RoomsInMemory, *reports: Received, sender: str = "a") -> list[bool]:
+        """Whether each of these reports, in one batch, is taken; those that are, are applied."""
+        batch = [Received(one.report, one.at, sender) for one in reports]
+        problems = rooms.admit(batch)
+        for one, problem in zip(batch, problems, strict=True):
+            if problem is None:
+                rooms.apply(one)
+        return [problem is None for problem in problems]
+
+    def of(self, *user_ids: str, at: float = NOW, room_id: str = "room-1") -> Received:
+        entries = [Entry(user_id, [stream()]) for user_id in user_ids]
+        return received(at, user_id="server", room_id=room_id, metrics=entries, role="server")
+
+    def test_may_be_more_than_in_a_minute_in_one_report_after_which_none_may_come(self) -> None:
+        rooms = self.rooms()
+        assert self.bring(rooms, self.of(*"abcdef"), self.of("g")) == [True, False]
+        problem = refusal(rooms.admit([Received(self.of("g").report, NOW, "a")]))
+        assert isinstance(problem, TooManyRequests)
+        assert problem.message == "$.metrics: more than 4 new users a minute from one sender"
+        assert (problem.reason, problem.retry_after) == ("sender_users", 45)
+        assert self.bring(rooms, self.of("g", at=NOW + 45), self.of("h", at=NOW + 45)) == [True, False]
+
+    def test_are_counted_over_batches_and_rooms(self) -> None:
+        rooms = self.rooms()
+        assert self.bring(rooms, self.of("a", "b"), self.of("a", room_id="room-2")) == [True, True]
+        assert self.bring(rooms, self.of("b", room_id="room-2")) == [True]
+        assert self.bring(rooms, self.of("c", room_id="room-2")) == [False]
+
+    def test_do_not_keep_users_who_are_there_from_being_reported(self) -> None:
+        rooms = self.rooms()
+        assert self.bring(rooms, self.of(*"abcdef")) == [True]
+        assert self.bring(rooms, self.of(*"abcdef"), self.of("a", "g")) == [True, False]
+
+    def test_are_not_those_who_begin_to_report_themselves(self) -> None:
+        rooms = self.rooms()
+        assert self.bring(rooms, self.of(*"abcd")) == [True]
+        assert self.bring(rooms, received(user_id="a", metrics=[]), received(user_id="e", metrics=[])) == [True, False]
+
+    def test_cost_once_however_many_reports_they_come_with(self) -> None:
+        rooms = self.rooms()
+        assert self.bring(rooms, *[received(user_id="a")] * 9, self.of("b", "c"), self.of("d", "b")) == [True] * 11
+
+    def test_of_one_sender_do_not_count_for_another(self) -> None:
+        rooms = self.rooms()
+        assert self.bring(rooms, self.of(*"abcdef")) == [True]
+        assert self.bring(rooms, self.of("g"), sender="b") == [True]
+
+    def test_have_no_limit_without_a_sender_or_without_a_limit(self) -> None:
+        assert self.bring(self.rooms(), *(self.of(one) for one in "abcdef"), sender="") == [True] * 6
+        assert self.bring(self.rooms(None), *(self.of(one) for one in "abcdef")) == [True] * 6
 
 
 def test_asking_changes_nothing() -> None:

@@ -42,7 +42,9 @@ class Live:
     """Rooms that do not change, as the list of rooms needs them."""
 
     def __init__(self, rooms: list[RoomSummary]) -> None:
-        self._rooms = {room.room_id: SimpleNamespace(version=1, summary=lambda room=room: room) for room in rooms}
+        self._rooms = {
+            room.room_id: SimpleNamespace(version=1, steps=lambda: (), summary=lambda room=room: room) for room in rooms
+        }
 
     def ids(self, since: int = 0) -> list[str]:
         return sorted(self._rooms) if since < 1 else []

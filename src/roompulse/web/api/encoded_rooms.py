@@ -26,6 +26,8 @@ class EncodedRooms:
         """Encode the users that changed since `room` was last encoded; encoding the room is fast afterwards."""
         if self._encoded.has(room.room_id, room.version):
             return
+        for _ in room.steps():
+            await asyncio.sleep(0)
         for count, user in enumerate(list(room.users.values()), start=1):
             self.user(room.room_id, user)
             if count % AT_ONCE == 0:

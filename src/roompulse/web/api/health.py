@@ -52,7 +52,7 @@ def ready_routes(
             reason = f"the database cannot be written, since {seconds} s"
             return _answer(503, {"status": "failing", "reason": f"{reason}: {store.lost}" if store.lost else reason})
         if (late := behind()) > BEHIND:
-            reason = f"what other workers committed was last read {late:.0f} s ago"
+            reason = f"commits of other workers were last read {late:.0f} s ago"
             return _answer(503, {"status": "behind", "reason": reason})
         return _answer(200, {"status": "ok"})
 

@@ -12,7 +12,7 @@ from roompulse.errors import BodyTooLarge, MethodNotAllowed, Problem, RequestTim
 from roompulse.ingest import Ingest
 from roompulse.intake.intake import Intake
 from roompulse.net import address_key
-from roompulse.report.decode import Largest
+from roompulse.report.decode import Largest, decode_as_sent
 from roompulse.report.model import Report
 from roompulse.settings import Settings
 from roompulse.web.api import unfinished_bodies
@@ -33,6 +33,14 @@ Answer = Callable[[ASGIApp | None], object]
 _JSON_TYPES = (b"application/json", b"text/plain", b"")
 
 
+BYTES_OF_STREAM, MOST_BYTES_OF_STREAM = 100, 1_000
+"""A refused body counts as a stream for so many bytes, and an accepted one at least for the second figure."""
+
+
+LARGE = 65_536
+"""Bytes of a body that is decoded and committed beside other reports, as it takes long."""
+
+
 class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
     """The sender closed the connection before its body was complete."""
 
@@ -47,6 +55,7 @@ class Judgement:
         self._auth = auth
         self._intake = intake
         self._max_body = settings.max_body
+        self._one_is_decoded = asyncio.Lock()
         self._largest = Largest(users=settings.max_report_users, streams=settings.max_report_streams)
 
     def judge_head(self, scope: HTTPScope) -> Sender | None:
@@ -75,10 +84,32 @@ class Judgement:
         return sender or self._auth.by_body(scope, body)
 
     def judge_body(self, body: bytes, sender: Sender) -> Report:
-        """The report; raises the Problem of a rejected body."""
-        report = self._intake.decode(body, self._largest)
+        """The report; raises the Problem of a body that is refused."""
+        try:
+            return self._judge(self._intake.decode(body, self._largest), body, sender)
+        except Problem:
+            self._refused(body, sender)
+            raise
+
+    async def judge_large_body(self, body: bytes, sender: Sender) -> Report:
+        """The same in another thread, one after the other; the sender's budget is checked first."""
+        async with self._one_is_decoded:
+            self._auth.check(sender)
+            try:
+                sent = await asyncio.to_thread(decode_as_sent, body, self._largest)
+                return self._judge(self._intake.decoded(sent), body, sender)
+            except Problem:
+                self._refused(body, sender)
+                raise
+
+    def _judge(self, report: Report, body: bytes, sender: Sender) -> Report:
         sender.check(report)
+        self._auth.charge(sender, max(report.weight, len(body) // MOST_BYTES_OF_STREAM))
         return report
+
+    def _refused(self, body: bytes, sender: Sender) -> None:
+        """What could not be counted must not be cheaper than what could."""
+        self._auth.charge(sender, len(body) // BYTES_OF_STREAM)
 
 
 class ReportEndpoint:
@@ -96,14 +127,16 @@ class ReportEndpoint:
         if scope["method"] == "OPTIONS":
             await _answer(send, 204, b"", PREFLIGHT_HEADERS | {"Allow": "POST, OPTIONS"})
             return
-        known = b""
+        known, judgement = b"", self._judgement
         try:
-            sender = self._judgement.judge_head(scope)
+            sender = judgement.judge_head(scope)
             body = await self._read_body(scope, receive)
-            sender = self._judgement.authenticate(scope, body, sender)
-            known = body  # only now: unauthenticated callers could invent SDK versions, which would displace real ones
-            report = self._judgement.judge_body(body, sender)
-            await self._ingest.submit(report, sender.bucket, by_token=sender.user is not None)
+            sender = judgement.authenticate(scope, body, sender)
+            known = body  # only now: strangers could make up SDK versions, which would displace the real ones
+            is_large = len(body) > LARGE
+            report = await self._judge_large(scope, body, sender) if is_large else judgement.judge_body(body, sender)
+            by_token = sender.user is not None
+            await self._ingest.submit(report, sender.bucket, by_token=by_token, is_large=is_large)
         except Problem as problem:
             await self._refusal(problem, known)(scope, receive, send)
         except ClientLeft:
@@ -112,8 +145,21 @@ class ReportEndpoint:
             self._intake.acknowledged(body)
             await _send(send, 200, ACKNOWLEDGED, _ACKNOWLEDGED_HEADERS)
 
+    async def _judge_large(self, scope: HTTPScope, body: bytes, sender: Sender) -> Report:
+        """As `judge_large_body`; also raises the Problem of too many bytes that wait to be decoded."""
+        address = address_key(self._peers.address(scope))
+        if problem := self._unfinished.add(address, len(body)):
+            raise problem
+        try:
+            return await self._judgement.judge_large_body(body, sender)
+        finally:
+            self._unfinished.remove(address, len(body))
+
     def take(self, scope: HTTPScope, body: bytes, answer: Answer) -> None:
-        """Do the same with a whole body, without a task and the messages of ASGI (web/server/fast_path.py)."""
+        """Do the same with a whole body that is not LARGE, without a task and the messages of ASGI.
+
+        See web/server/fast_path.py.
+        """
         known = b""
 
         def answer_to(problem: BaseException | None) -> None:

@@ -42,6 +42,14 @@ class ReportAuth:
         """As `by_headers`, by the member `token` of the body."""
         return self._authenticate(scope, _token_in(body))
 
+    def check(self, sender: Sender) -> None:
+        """Raises TooManyRequests when what was in the sender's reports is not made up for."""
+        self._rate_limit.check(sender.bucket)
+
+    def charge(self, sender: Sender, streams: int) -> None:
+        """Let the sender pay for what was in its report."""
+        self._rate_limit.charge(sender.bucket, streams)
+
     def _authenticate(self, scope: Scope, presented: str | None) -> Sender:
         try:
             sender = self._senders.sender(presented)

@@ -20,19 +20,19 @@ class UnfinishedBodies:
         self._of_address: Counter[str] = Counter()
 
     def add(self, address: str, size: int) -> Problem | None:
-        """Count so many bytes more, which `remove` subtracts; over a limit, count none and raise.
+        """Count so many bytes more, which `remove` subtracts; over a limit, count none and return the problem.
 
         A single body within MAX_BODY is never over the limit.
         """
         if self._of_address[address] + size > self._most_of_address:
             return TooManyRequests(
-                f"reports of which a part has arrived from this address have {self._most_of_address} bytes already",
+                f"unfinished reports from this address have {self._most_of_address} bytes already",
                 retry_after=_RETRY_AFTER,
                 reason="bodies_full",
             )
         if self._size + size > self._most:
             return Unavailable(
-                f"reports of which a part has arrived have {self._most} bytes already",
+                f"unfinished reports have {self._most} bytes already",
                 retry_after=_RETRY_AFTER,
                 reason="bodies_full",
             )

@@ -1,4 +1,4 @@
-"""The rate limit of a sender's reports."""
+"""How many reports a second one sender may post, and how much may be in them."""
 
 from math import ceil
 
@@ -7,21 +7,36 @@ from roompulse.errors import TooManyRequests
 from roompulse.token_buckets import Buckets
 
 BURST = 5
-"""Seconds' worth of reports in a burst after a pause."""
+"""Seconds' worth of reports and streams that a sender may post at once after a pause."""
 
 
 class RateLimit:
-    """A token bucket for each sender; a `rate` of 0 is no limit."""
+    """Token buckets for each sender: `reports` and `streams` a second. Without a limit on reports (0) there is none."""
 
-    def __init__(self, rate: float, clock: Clock) -> None:
-        self._buckets = Buckets(rate, BURST * rate) if rate else None
+    def __init__(self, reports: float, streams: float, clock: Clock) -> None:
+        self._reports = Buckets(reports, BURST * reports) if reports else None
+        self._streams = Buckets(streams, BURST * streams)
         self._clock = clock
 
     def spend(self, key: str) -> None:
-        """Take one token from a sender's bucket; raises TooManyRequests when it is empty."""
-        if self._buckets and (wait := self._buckets.take(key, self._clock())):
-            raise TooManyRequests(
-                f"more than {self._buckets.rate:g} reports a second from one sender",
-                retry_after=ceil(wait),
-                reason="sender_rate",
-            )
+        """Take the token of a report from its sender's bucket; raises TooManyRequests when it has no more of a kind.
+
+        The streams of a report are paid for afterwards (`charge`): so a report that is refused here was not decoded.
+        """
+        if self._reports is None:
+            return
+        self.check(key)
+        if wait := self._reports.take(key, self._clock()):
+            message = f"more than {self._reports.rate:g} reports a second from one sender"
+            raise TooManyRequests(message, retry_after=ceil(wait), reason="sender_rate")
+
+    def check(self, key: str) -> None:
+        """Raises TooManyRequests when what was in the sender's reports is not made up for."""
+        if self._reports is not None and (wait := self._streams.wait(key, self._clock())):
+            message = f"more than {self._streams.rate:g} streams a second from one sender"
+            raise TooManyRequests(message, retry_after=ceil(wait), reason="sender_streams")
+
+    def charge(self, key: str, streams: int) -> None:
+        """Take the tokens of these streams; where there are fewer, the sender waits until they are made up for."""
+        if self._reports is not None:
+            self._streams.charge(key, self._clock(), streams)

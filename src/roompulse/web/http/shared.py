@@ -41,7 +41,7 @@ class SharedPages:
             raise NotFound("this link has expired or was revoked")
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if scope["method"] not in ("GET", "HEAD") or not _is_part(opened_by(share), path, query):
-            raise NotFound("this link opens one page, and this is no part of it")
+            raise NotFound("this path is not part of the shared page")
         state = {**scope["state"], "prefix": f"{scope['state']['prefix']}{PREFIX}{token}", "share": share}
         headers = self._embedded if ("embed", "1") in query else _NOT_INDEXED
         return {**scope, "path": path, "raw_path": path.encode(), "state": state}, with_extra(send, headers)

@@ -164,4 +164,4 @@ def _by_id(alerts: Sequence[Alert], form: Form) -> Alert:
     for alert in alerts:
         if alert.id == form.get("id"):
             return alert
-    raise BadRequest("this alert does not fire any more")
+    raise BadRequest("this alert is no longer firing")

@@ -1,8 +1,8 @@
 """Reports with a whole body go from the connection to the ingest, and their acknowledgement back, outside ASGI.
 
 A task for each request, its messages and assembling an answer take a third of the time of a report. So uvicorn
-parses the request and keeps the order on a connection, but starts no task. All other requests use ASGI;
-both paths use the same `Judgement` (web/api/post_report.py).
+parses the request and keeps the order on a connection, but starts no task. All other requests, and LARGE reports,
+use ASGI; both paths use the same `Judgement` (web/api/post_report.py).
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from roompulse.settings import Settings
-from roompulse.web.api.post_report import ACKNOWLEDGEMENT, PATH, Answer
+from roompulse.web.api.post_report import ACKNOWLEDGEMENT, LARGE, PATH, Answer
 from roompulse.web.server.connection_limit import ConnectionLimit
 from roompulse.web.server.send_timeout import SlowReaderProtocol
 
@@ -52,21 +52,25 @@ class FastPathProtocol(SlowReaderProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         if self._held:
-            (cycle, _), self._held = self._held, None
-            self._begin(cycle)
+            (cycle, app), self._held = self._held, None
+            self._begin(cycle, app)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
         is_report = cycle.scope["raw_path"] == _RAW_PATH and cycle.scope["method"] == "POST"
         if not (is_report and cycle.keep_alive) or self.drains or self.flow.write_paused or cycle.scope["root_path"]:
             super()._start_asgi_task(cycle, app)
         elif not cycle.more_body:
-            self._begin(cycle)
+            self._begin(cycle, app)
         elif self._parses:
             self._held = cycle, app
         else:
             super()._start_asgi_task(cycle, app)
 
-    def _begin(self, cycle: RequestResponseCycle) -> None:
+    def _begin(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
+        if len(cycle.body) > LARGE:
+            super()._start_asgi_task(cycle, app)
+            return
+
         def answer(refusal: Any) -> None:
             if refusal:
                 SlowReaderProtocol._start_asgi_task(self, cycle, refusal)  # noqa: SLF001  (of this very object)

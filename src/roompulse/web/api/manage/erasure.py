@@ -21,7 +21,7 @@ def erasure_routes(erasure: Erasure) -> list[HTTPRouteHandler]:
     async def erase(request: AnyRequest, subject: Subject) -> JsonAnswer:
         erased = await erasure.erase(subject)
         # Without the ids: erased ids must not be in the log either.
-        logger.info("%s erased what was stored of a subject: %d rows", name_of(caller_of(request)), erased.rows)
+        logger.info("%s erased the data of a room or user: %d rows", name_of(caller_of(request)), erased.rows)
         return answered(erased)
 
     @route("/report/history/{room_id:str}", http_method=DELETE, status_code=200, opt=FOR_MANAGERS)

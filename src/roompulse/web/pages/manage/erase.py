@@ -36,7 +36,7 @@ def erase_routes(erasure: Erasure, forms: Forms, layout: Layout) -> list[HTTPRou
             erased = await erasure.erase(_subject(form))
         except Problem as problem:
             return await page(request, form, problem=problem)
-        logger.info("%s erased what was stored of a subject: %d rows", name_of(caller_of(request)), erased.rows)
+        logger.info("%s erased the data of a room or user: %d rows", name_of(caller_of(request)), erased.rows)
         return await page(request, {}, erased=erased)
 
     return [get_erase, post_erase]
@@ -51,5 +51,5 @@ def _subject(form: Form) -> Subject:
         if given is not None and (fault := id_fault(given)):
             raise BadRequest(f"{name}: {fault}")
     if form.get("sure") != "yes":
-        raise BadRequest("confirm that it is to be erased")
+        raise BadRequest("confirm the erasure")
     return Subject(room_id, user_id)
