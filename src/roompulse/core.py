@@ -245,6 +245,7 @@ class Core:
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
         return [
             look_after(self.ingest, self.follower),
+            self.follower.work_ahead(),
             self.health.run(),
             self.timeline.run(),
             self.engine.keep_time(),

@@ -17,6 +17,12 @@ from roompulse.rooms.contract import LiveRooms
 from roompulse.store.availability import Availability
 from roompulse.store.contract import Log
 
+LARGE = 2_000
+"""Entries of a report from which on the figures of its room are worked out ahead."""
+
+PAUSE = 0.001
+"""Seconds between two steps of that, each of which takes some milliseconds: reports are taken meanwhile."""
+
 
 class Follower:
     """Keeps `rooms` and `intake` at the end of the log, and tells the `hub` which rooms changed.
@@ -50,6 +56,10 @@ class Follower:
         # The time in the rooms, and until when it is known what was committed.
         self._present = self._known = clock()
         self._shifted: set[str] = set()
+        # Rooms with large reports whose figures are to be worked out.
+        self._ahead: dict[str, None] = {}
+        self._is_due, self.worked_ahead = asyncio.Event(), asyncio.Event()
+        self.worked_ahead.set()
         clock.on_jump(self._clock_was_set)
 
     async def rebuild(self, leave_after: float) -> None:
@@ -86,8 +96,28 @@ class Follower:
                 changed |= self._expire(received.at)
             self._rooms.apply(received)
             self._timeline.reported(received)
+            if len(received.report.metrics) >= LARGE:
+                self._ahead[received.report.room_id] = None
+                self._is_due.set()
+                self.worked_ahead.clear()
         self.intake.accepted(committed, self._rooms)
         self._hub.publish(changed)
+
+    async def work_ahead(self) -> None:
+        """Work out the figures of rooms with large reports in steps, before all of them are read; never ends.
+
+        `worked_ahead` is set while there are none.
+        """
+        while True:
+            await self._is_due.wait()
+            self._is_due.clear()
+            while self._ahead:
+                room_id = next(iter(self._ahead))
+                del self._ahead[room_id]
+                room = self._rooms.get(room_id)
+                for _ in room.steps() if room else ():
+                    await asyncio.sleep(PAUSE)
+            self.worked_ahead.set()
 
     def _by_this_clock(self, committed: Sequence[Received], within: float) -> Sequence[Received]:
         """Date reports from now whose time is impossible: the clock was set here and not yet there, or vice versa."""

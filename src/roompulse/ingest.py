@@ -81,8 +81,8 @@ class Ingest:
         self._meters = meters
         self.intake = follower.intake
         self._queue: deque[_Waiting] = deque()
-        self._preparing: list[_Waiting] = []
-        self._one_prepares = asyncio.Lock()
+        self._large: list[_Waiting] = []  # which are not in the queue yet
+        self._one_is_large = asyncio.Lock()
         self._wake = asyncio.Event()
         self._saving_since: float | None = None
         self.commit_ms: float | None = None
@@ -93,27 +93,38 @@ class Ingest:
     async def submit(self, report: Report, sender: str = "", *, by_token: bool = False, is_large: bool = False) -> None:
         """Return once the report is committed and shown; raises the errors of `begin` and of its future.
 
-        One that `is_large` is prepared in another thread first, and committed separately: others do not wait for it.
+        Reports that are `is_large` come one after the other, and others need not wait for them: what takes long of them
+        is done in another thread or in steps.
         """
         if not is_large:
             await self.begin(report, sender, by_token=by_token)
             return
         waiting = self._waiting(report, sender, by_token=by_token)
-        self._preparing.append(waiting)
+        self._large.append(waiting)
+        try:
+            async with asyncio.timeout(self._commit_timeout):
+                await self._one_is_large.acquire()
+        except TimeoutError:
+            self._large.remove(waiting)
+            raise self._too_late() from None
         try:
             await self._prepare(waiting)
+            await waiting.answered
+            await self._follower.worked_ahead.wait()
         finally:
-            self._preparing.remove(waiting)
-            self._queue.append(waiting)
-            self._wake.set()
-        await waiting.answered
+            self._one_is_large.release()
 
     async def _prepare(self, waiting: _Waiting) -> None:
+        """Put the report into the queue, with the rows of its commit."""
         received = waiting.received
-        async with self._one_prepares:
+        try:
             prepared = await asyncio.to_thread(self._log.prepared, received)
-        if waiting.received is received:  # else the clock was set
-            waiting.received = prepared
+            if waiting.received is received:  # else the clock was set
+                waiting.received = prepared
+        finally:
+            self._large.remove(waiting)
+            self._queue.append(waiting)
+            self._wake.set()
 
     def begin(self, report: Report, sender: str = "", *, by_token: bool = False) -> asyncio.Future[None]:
         """Queue the report to be committed and shown, and return a future that is done then.
@@ -167,7 +178,7 @@ class Ingest:
     @property
     def waiting(self) -> int:
         """Reports that are not committed yet."""
-        return len(self._queue) + len(self._preparing)
+        return len(self._queue) + len(self._large)
 
     def close(self) -> None:
         """Reject further reports; those in the queue are still committed."""
@@ -176,7 +187,7 @@ class Ingest:
 
     def _clock_was_set(self, jump: float, _now: float) -> None:
         """Keep the ages of reports: setting the clock makes no commit overdue."""
-        for waiting in chain(self._queue, self._preparing):
+        for waiting in chain(self._queue, self._large):
             waiting.received = replace(waiting.received, at=waiting.received.at + jump, rows=None)
         if self._saving_since is not None:
             self._saving_since += jump
@@ -189,7 +200,10 @@ class Ingest:
         for waiting in self._queue:
             if waiting.received.at > too_old:
                 break
-            waiting.refuse(_not_saved(f"not saved within {self._commit_timeout:g} s"))
+            waiting.refuse(self._too_late())
+
+    def _too_late(self) -> Unavailable:
+        return _not_saved(f"not saved within {self._commit_timeout:g} s")
 
     async def _take(self, batch: Sequence[_Waiting]) -> None:
         reports = [waiting.received for waiting in batch]

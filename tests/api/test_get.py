@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from roompulse.report.model import Connection, Device, Entry, Event, Network
+from roompulse.rooms.user import STREAMS_AT_ONCE
 from roompulse.settings import Settings
 from tests.api import assert_problem, data, serving, url
 from tests.builders import NOW, REFERENCE, audio, body, network, stream, video
@@ -479,3 +480,15 @@ async def test_a_trip_through_a_url_keeps_an_id_of_every_ascii_character(client:
     printable = "".join(map(chr, range(0x21, 0x7F)))
     await post(client, body(room_id=printable, user_id=printable))
     assert (await data(client, url("report", "metrics", printable, printable)))["user_id"] == printable
+
+
+async def test_a_user_with_many_streams_is_answered_as_in_its_room(client: httpx.AsyncClient) -> None:
+    received = [stream("camera", "recv", sender_id=f"u{number}", video=None) for number in range(STREAMS_AT_ONCE + 1)]
+    posted = body(user_id="server", metrics=[Entry("listener", received)], role="server")
+    assert (await client.post("/report/metrics", content=posted)).status_code == 200
+    (in_room,) = (await client.get("/report/metrics/room-1")).json()["data"]["users"]
+    answer = await client.get("/report/metrics/room-1/listener")
+    assert answer.json()["data"] == in_room
+    assert len(in_room["streams"]) == STREAMS_AT_ONCE + 1
+    headers = {"if-none-match": answer.headers["etag"]}
+    assert (await client.get("/report/metrics/room-1/listener", headers=headers)).status_code == 304

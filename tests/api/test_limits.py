@@ -313,15 +313,15 @@ async def test_a_room_that_could_not_be_saved_costs_its_sender_nothing(
         assert (await world.post(body(room_id="3"))).status_code == 429
 
 
-LARGE = entries(*[1] * 300)
+LARGE = entries(*[1] * 700)
 
 
 async def test_a_large_report_is_taken_as_any_other(client: httpx.AsyncClient) -> None:
     assert len(LARGE) > post_report.LARGE
     assert (await client.post("/report/metrics", content=LARGE)).status_code == 200
     room = (await client.get("/report/metrics/room-1")).json()["data"]
-    assert room["aggregate"]["stream_count"] == 300
-    assert len(room["users"]) == 300
+    assert room["aggregate"]["stream_count"] == 700
+    assert len(room["users"]) == 700
     refused = await client.post("/report/metrics", content=LARGE[:-1])
     assert_problem(refused, 400, "$")
 

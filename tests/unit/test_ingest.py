@@ -315,7 +315,7 @@ class TestALargeReport:
     async def prepared(self, world: World) -> None:
         await settled()
         async with asyncio.timeout(5):
-            while world.ingest._preparing:
+            while world.ingest._large:
                 await asyncio.sleep(0.001)
 
     async def test_is_a_commit_of_its_own(self, world: World) -> None:
@@ -323,24 +323,33 @@ class TestALargeReport:
         async with world.running():
             first = world.post("u1")
             await settled()
-            posts = [self.post(world, "big 1"), self.post(world, "big 2")]
+            posts = [self.post(world, "big 1")]
             await self.prepared(world)
-            posts += [world.post("u2"), world.post("u3")]
+            posts += [world.post("u2"), self.post(world, "big 2"), world.post("u3")]
             await settled()
             world.log.open.set()
             assert await outcomes([first, *posts]) == [None] * 5
-        assert world.log.commits == [["u1"], ["big 1"], ["big 2"], ["u2", "u3"]]
+        assert world.log.commits == [["u1"], ["big 1"], ["u2", "u3"], ["big 2"]]
         assert world.user_ids() == ["big 1", "big 2", "u1", "u2", "u3"]
 
     async def test_lets_others_go_first_while_it_is_prepared(self, world: World) -> None:
-        async with world.running(), world.ingest._one_prepares:
+        async with world.running(), world.ingest._one_is_large:
             posted = self.post(world, "big")
             assert await outcomes([world.post("u1")]) == [None]
             assert world.ingest.waiting == 1
-            world.ingest._one_prepares.release()
+            world.ingest._one_is_large.release()
             assert await outcomes([posted]) == [None]
-            await world.ingest._one_prepares.acquire()
+            await world.ingest._one_is_large.acquire()
         assert world.log.commits == [["u1"], ["big"]]
+
+    async def test_that_waits_too_long_for_others_is_refused_and_not_saved(self, world: World) -> None:
+        world.ingest._commit_timeout = 0.01
+        async with world.running():
+            async with world.ingest._one_is_large:
+                posted = self.post(world, "big")
+                assert await outcomes([posted]) == [Unavailable]
+            assert world.ingest.waiting == 0
+        assert world.log.commits == []
 
     async def test_counts_for_the_bound_of_the_queue(self) -> None:
         world = World(max_queue=1)
@@ -361,6 +370,26 @@ class TestALargeReport:
             world.log.open.set()
             assert await outcomes([first, posted]) == [None, None]
         assert [one.at for one in world.log.kept] == [NOW, NOW + 1000]
+
+    async def test_is_answered_once_the_figures_of_its_room_are_worked_out(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("roompulse.follower.LARGE", 1)
+        monkeypatch.setattr("roompulse.rooms.room.INDEXED_FROM", 1)
+        async with world.running():
+            posted, other = self.post(world, "big"), self.post(world, "other")
+            async with asyncio.timeout(5):
+                while not world.user_ids():
+                    await asyncio.sleep(0.001)
+            await settled()
+            assert not posted.done()
+            assert await outcomes([world.post("u1")]) == [None]
+            working = asyncio.create_task(world.follower.work_ahead())
+            assert await outcomes([posted, other]) == [None, None]
+            room = world.rooms.get("room-1")
+            assert room
+            assert list(room.steps()) == []
+            working.cancel()
 
     async def test_that_is_prepared_when_the_ingest_is_closed_is_saved(self, world: World) -> None:
         async with world.running():

@@ -16,7 +16,7 @@ NOTE_EVERY = 10.0
 SAVE_EVERY = 60.0
 """Seconds between two saves of a user who stays: a crash loses at most so much."""
 
-_USERS_AT_ONCE, _ROWS_AT_ONCE = 1000, 500
+_USERS_AT_ONCE, _ROWS_AT_ONCE = 200, 500
 """Users sampled, and rows of one transaction, before other tasks run."""
 
 
@@ -47,7 +47,11 @@ class CallRecorder:
                 self._left.append(before)
             if count % _USERS_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        self._left += self._gone(attendances)
+        for count, (key, one) in enumerate(list(attendances), start=1):
+            if self._is_gone(key, one):
+                self._left.append(attendances.forget(key))
+            if count % _USERS_AT_ONCE == 0:
+                await asyncio.sleep(0)
         await self._save(self._left, now, left=True)
         self._left = []
         due = [one for _, one in attendances if one.saved_at is None or abs(now - one.saved_at) >= SAVE_EVERY]
@@ -59,13 +63,9 @@ class CallRecorder:
             for user in list(room.users.values()) if room else ():
                 yield room_id, user
 
-    def _gone(self, attendances: Attendances) -> list[Attendance]:
-        gone = []
-        for key, one in list(attendances):
-            room = self._rooms.get(key[0])
-            if room is None or room.user(key[1]) is not one.user:
-                gone.append(attendances.forget(key))
-        return gone
+    def _is_gone(self, key: tuple[str, str], one: Attendance) -> bool:
+        room = self._rooms.get(key[0])
+        return room is None or room.user(key[1]) is not one.user
 
     async def _save(self, attendances: Sequence[Attendance], now: float, *, left: bool) -> None:
         for start in range(0, len(attendances), _ROWS_AT_ONCE):

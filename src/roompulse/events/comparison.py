@@ -21,7 +21,8 @@ def compare(known: UserTrack, user: ChangedUser) -> list[TimelineEvent]:
         new = known.sent[stream.sample.stream_id] = _sent(stream.sample, old)
         if new != old:
             found += _stream(user.user_id, stream, old, new)
-    found += _connection(known, user)
+    if not user.given.is_empty:
+        found += _connection(known, user)
     twice = user.two_sdks
     if twice and not known.twice:
         text = words.same_id_twice(twice.sdk_versions)

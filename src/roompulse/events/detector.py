@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from heapq import heapify, heappop, heappush
+from itertools import count
 from math import inf
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from roompulse.events import words
 from roompulse.events.comparison import compare
@@ -18,8 +19,24 @@ from roompulse.rooms.rated_samples import place_in_history
 SETTLED_AT_ONCE = 500
 """Levels and verdicts that settle in one comparison; in an incident of all users, the rest waits for the next."""
 
+_FEW_PENDING = 1_000
+"""Levels and verdicts among which those are not looked for that count no more."""
+
 Found = tuple[str, TimelineEvent]
 """The room, and what happened in it."""
+
+
+class _Pending(NamedTuple):
+    """A level, or without a user the verdict on a room, that is `held` since then; the first one has waited longest.
+
+    It counts no more where what is held has changed since.
+    """
+
+    since: float
+    ordinal: int
+    room_id: str
+    user_id: str | None
+    held: Held[Any]
 
 
 class Detector:
@@ -30,7 +47,9 @@ class Detector:
         self._hold = hold
         self._stale_after = stale_after
         self._tracks: dict[str, RoomTrack] = {}
-        self._pending: dict[tuple[str, str | None], Held[Any]] = {}
+        self._pending: list[_Pending] = []
+        self._ordinals = count()
+        self._most_pending = _FEW_PENDING
         self._unrated: defaultdict[str, dict[ChangedUser, None]] = defaultdict(dict)
         self._found: list[Found] = []
         self._reported: list[Found] = []
@@ -46,8 +65,9 @@ class Detector:
 
     def shift(self, seconds: float) -> None:
         """Shift all times by so much, since the clock was set: what has lasted for a while still has."""
-        for held in self._pending.values():
+        for held in {id(one.held): one.held for one in self._pending}.values():
             held.since += seconds
+        self._pending = [one._replace(since=one.since + seconds) for one in self._pending]
 
     def look(self, now: float, *, rate: bool = True, settle: bool = True) -> Sequence[Found]:
         """What happened since the previous call, in the order of its time.
@@ -65,7 +85,24 @@ class Detector:
 
     def next_due(self) -> float:
         """When the first level or verdict that is there now will have lasted; infinite without any."""
-        return min((held.since for held in self._pending.values()), default=inf) + self._hold
+        while self._pending and not self._still_counts(self._pending[0]):
+            heappop(self._pending)
+        return self._pending[0].since + self._hold if self._pending else inf
+
+    def _wait(self, room_id: str, user_id: str | None, held: Held[Any]) -> None:
+        heappush(self._pending, _Pending(held.since, next(self._ordinals), room_id, user_id, held))
+        if len(self._pending) > self._most_pending:
+            self._pending = [one for one in self._pending if self._still_counts(one)]
+            heapify(self._pending)
+            self._most_pending = max(_FEW_PENDING, 2 * len(self._pending))
+
+    def _still_counts(self, one: _Pending) -> bool:
+        """Whether what began then is still there."""
+        track, held = self._tracks.get(one.room_id), one.held
+        if track is None or held.candidate is None or held.since != one.since:
+            return False
+        user = track.users.get(one.user_id) if one.user_id is not None else None
+        return held is (track.verdict if one.user_id is None else user and user.level)
 
     def told(self, room_id: str, event: TimelineEvent) -> None:
         """Another process has found that a level or a verdict counts."""
@@ -136,7 +173,6 @@ class Detector:
 
     def _end(self, room_id: str, at: float) -> None:
         del self._tracks[room_id]
-        self._pending.pop((room_id, None), None)
         self._unrated.pop(room_id, None)
         self._tell(room_id, "room_ended", at, words.ROOM_ENDED)
 
@@ -156,7 +192,6 @@ class Detector:
         if silent > self._stale_after and not known.stale:
             self._stale(room_id, user)
         track.remove(user.user_id)
-        self._pending.pop((room_id, user.user_id), None)
         self._tell(room_id, "user_left", at, words.left(silent), user.user_id)
 
     def _stale(self, room_id: str, user: ChangedUser) -> None:
@@ -180,9 +215,8 @@ class Detector:
                 if room.user(user.user_id) is user:  # It may have left meanwhile.
                     self._rate_user(room, track, track.users[user.user_id], user)
             if track.verdict.see(track.present_verdict(), room.updated_at):
-                self._pending[room_id, None] = track.verdict
+                self._wait(room_id, None, track.verdict)
         self._unrated.clear()
-        self._pending = {key: held for key, held in self._pending.items() if held.candidate is not None}
 
     def _rate_user(self, room: LiveRoom, track: RoomTrack, known: UserTrack, user: ChangedUser) -> None:
         level = level_of(user.score())
@@ -190,20 +224,21 @@ class Detector:
         # By the report that said so, unless what it receives has changed without one.
         at = user.received_at if user.is_as_reported else room.updated_at
         if known.level.see(None if level == "unknown" else level, at):
-            self._pending[room.room_id, user.user_id] = known.level
+            self._wait(room.room_id, user.user_id, known.level)
 
     def _settle(self, now: float) -> None:
         """Settle values that have lasted long enough. A level that is good from the start makes no event."""
-        due = [key for key, held in self._pending.items() if now - held.since >= self._hold]
-        for room_id, user_id in islice(due, SETTLED_AT_ONCE):
-            del self._pending[room_id, user_id]
-            room, track = self._rooms.get(room_id), self._tracks[room_id]
-            if room is None:
+        settled = 0
+        while settled < SETTLED_AT_ONCE and self._pending and now - self._pending[0].since >= self._hold:
+            one = heappop(self._pending)
+            room, track = self._rooms.get(one.room_id), self._tracks.get(one.room_id)
+            if room is None or track is None or not self._still_counts(one):
                 continue
-            if user_id is None:
+            settled += 1
+            if one.user_id is None:
                 self._settle_verdict(room, track)
             else:
-                self._settle_level(room, track, user_id)
+                self._settle_level(room, track, one.user_id)
 
     def _settle_level(self, room: LiveRoom, track: RoomTrack, user_id: str) -> None:
         held, user = track.users[user_id].level, room.user(user_id)

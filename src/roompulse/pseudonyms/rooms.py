@@ -97,6 +97,12 @@ class PseudonymousUser:
             self._reception(down) if down else None,
         )
 
+    def stream_count(self) -> int:
+        return self._user.stream_count()
+
+    def steps(self) -> Iterator[None]:
+        return self._user.steps()
+
     def receptions(self) -> Sequence[Reception]:
         return [self._reception(one) for one in self._user.receptions()]
 

@@ -14,6 +14,9 @@ from roompulse.rooms.stream import StreamKey, StreamState, key_of
 from roompulse.rooms.user import UserState
 from roompulse.token_buckets import Quota
 
+MANY = 100
+"""Entries of a report that are worth a look at whether it is refused anyway."""
+
 
 class Limits(Struct, frozen=True):
     """`room_users` bounds the users of a room who report; from so many users on, no others are added.
@@ -72,6 +75,8 @@ class Admission:
 
     def check(self, received: Received) -> Problem | None:
         """Why the report does not fit, or None, and it counts as applied."""
+        if len(received.report.metrics) >= MANY and (problem := self._early_refusal(received)):
+            return problem
         newcomers, senders = self._newcomers(received), dict[str, Counter[str]]()
         for scope, new in newcomers.items():
             admitted = self._admitted.get(scope, set())
@@ -85,6 +90,13 @@ class Admission:
                 # Other reporters about it add no user.
                 self._admitted[Scope("users", scope.room)] |= new
         return None
+
+    def _early_refusal(self, received: Received) -> Problem | None:
+        """Refuse new users of a sender that may bring in none, before all of them are counted."""
+        problem = self._quotas.users.refusal(received.sender, received.at, self._coming[received.sender] + 1)
+        room = self._rooms.get(received.report.room_id)
+        users = room.users if room else {}
+        return problem if any(entry.user_id not in users for entry in received.report.metrics) else None
 
     def _over_quota(self, received: Received, newcomers: Mapping[Scope, set[object]]) -> Problem | None:
         """Say why its sender may not bring them in, or count them as brought in and return None."""

@@ -92,6 +92,14 @@ class LiveUser(Protocol):
         """The media servers that report about it."""
         ...
 
+    def stream_count(self) -> int:
+        """How many streams the entries about it gave."""
+        ...
+
+    def steps(self) -> Iterator[None]:
+        """Steps of some milliseconds, after which `metrics` takes no longer, unless the user changes between them."""
+        ...
+
     def receptions(self) -> Sequence[Reception]:
         """The streams that it receives, with their senders."""
         ...

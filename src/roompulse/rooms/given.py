@@ -30,6 +30,10 @@ class Given:
         self._values: dict[str, _Value] | None = None
 
     @property
+    def is_empty(self) -> bool:
+        return not self._values
+
+    @property
     def user_name(self) -> str | None:
         return cast("str | None", self._get("user_name"))
 

@@ -121,7 +121,7 @@ class RoomState:
     def _apply_entry(self, entry: Entry, report: Report, now: float, version: int, *, by_server: bool) -> UserState:
         """Apply an entry and return its user."""
         index = self._index
-        user = self._user(entry.user_id, now, brought_by=report.user_id)
+        user = self.users[entry.user_id] if by_server else self._user(entry.user_id, now, brought_by=report.user_id)
         reporting = user.reported_on(report, entry, now, version)
         for sample in entry.streams:
             key = key_of(report, sample) if by_server else (sample.stream_id, sample.direction, "")

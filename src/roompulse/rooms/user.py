@@ -1,18 +1,21 @@
 """What is kept of one user while it is live."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from itertools import chain
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from roompulse.quality import level_of, rate_user, worst
 from roompulse.report.model import Entry, Report
 from roompulse.rooms.given import Given
 from roompulse.rooms.links import UserLinks
-from roompulse.rooms.model import UserMetrics
+from roompulse.rooms.model import StreamMetrics, UserMetrics
 from roompulse.rooms.rated_samples import CLOCK_TOLERANCE, LATE
 from roompulse.rooms.same_id import WINDOW, Sources, TwoSdks
 from roompulse.rooms.stream import Reporting, StreamState
+
+STREAMS_AT_ONCE = 1_000
+"""Streams of a user that are put into its answer in one step."""
 
 DEAD_BAND = 0.05
 """Difference of scores up to which a user keeps its place in a list."""
@@ -236,12 +239,30 @@ class UserState(UserLinks):
     def metrics(self) -> UserMetrics:
         """The answer about this user; built once per change."""
         if self._metrics is None:
-            self._metrics = self._build()
-        return self._metrics
+            for _ in self.steps():
+                pass
+        return cast("UserMetrics", self._metrics)
 
-    def _build(self) -> UserMetrics:
+    def steps(self) -> Iterator[None]:
+        """Steps of some milliseconds, after which `metrics` takes no longer, unless the user changes between them."""
+        version, building = self.version, self._build()
+        while self._metrics is None and self.version == version:
+            try:
+                next(building)
+            except StopIteration as built:
+                self._metrics = built.value
+                return
+            yield
+
+    def _build(self) -> Generator[None, None, UserMetrics]:
         streams = sorted(self.streams(), key=StreamState.order)
+        shown: list[StreamMetrics] = []
+        for start in range(0, len(streams), STREAMS_AT_ONCE):
+            shown += [stream.metrics() for stream in streams[start : start + STREAMS_AT_ONCE]]
+            yield
         sending = [one for one in streams if one.sample.direction == "send"]
+        received = self.received()
+        yield
         receiving = [self.receiving[key] for key in sorted(self.receiving)]
         sdk_version, report_time = self._about or self.by_itself or ("", 0)
         return UserMetrics(
@@ -261,8 +282,8 @@ class UserState(UserLinks):
                 (words for one in sending if (words := one.limitation())),
                 self.missing,
             ),
-            streams=[stream.metrics() for stream in streams],
-            receiving=self.received(),
+            streams=shown,
+            receiving=received,
         )
 
 

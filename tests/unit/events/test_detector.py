@@ -369,6 +369,18 @@ def test_a_clock_that_is_set_neither_delays_nor_hastens_what_has_to_last(world: 
     assert [event.level for event in world.events("level_changed")] == ["poor"]
 
 
+def test_levels_that_change_all_the_time_take_no_room_although_none_counts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detector, "_FEW_PENDING", 20)
+    world.detector._most_pending = 20
+    for second in range(200):
+        world.post(received(world.now, metrics=[Entry("u1", [stream(**(POOR if second % 2 else {}))])]))
+        world.detector.look(world.now, settle=False)
+        world.now += 1
+    assert len(world.detector._pending) <= 21
+
+
 def test_an_incident_of_everybody_is_told_in_portions(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detector, "SETTLED_AT_ONCE", 10)
     users = [f"u{number}" for number in range(25)]

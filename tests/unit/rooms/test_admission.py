@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from roompulse import token_buckets
 from roompulse.errors import Problem, TooManyRequests, Unavailable
 from roompulse.report.model import Entry, Received
-from roompulse.rooms.admission import Limits, Quotas
+from roompulse.rooms.admission import MANY, Limits, Quotas
 from roompulse.rooms.memory import RoomsInMemory
 from tests.builders import NOW, received, stream
 
@@ -269,7 +269,7 @@ class TestNewUsersOfASender:
     """Four a minute: one every 15 s, after four at once."""
 
     def rooms(self, a_minute: int | None = 4) -> RoomsInMemory:
-        return RoomsInMemory(Limits(5, 100, ANY, sender_users=a_minute), stale_after=15, leave_after=60)
+        return RoomsInMemory(Limits(5, ANY, ANY, sender_users=a_minute), stale_after=15, leave_after=60)
 
     def bring(self, rooms: RoomsInMemory, *reports: Received, sender: str = "a") -> list[bool]:
         """Whether each of these reports, in one batch, is taken; those that are, are applied."""
@@ -303,6 +303,13 @@ class TestNewUsersOfASender:
         rooms = self.rooms()
         assert self.bring(rooms, self.of(*"abcdef")) == [True]
         assert self.bring(rooms, self.of(*"abcdef"), self.of("a", "g")) == [True, False]
+
+    def test_are_refused_in_a_large_report_as_in_a_small_one(self) -> None:
+        rooms, many = self.rooms(), [f"u{number}" for number in range(MANY)]
+        assert self.bring(rooms, self.of(*many)) == [True]
+        assert self.bring(rooms, self.of(*many), self.of(*many, "new"), self.of("new")) == [True, False, False]
+        at = NOW + 15 * (MANY - 3)
+        assert self.bring(rooms, self.of(*many, "new", at=at)) == [True]
 
     def test_are_not_those_who_begin_to_report_themselves(self) -> None:
         rooms = self.rooms()

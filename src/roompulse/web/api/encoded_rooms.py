@@ -9,11 +9,15 @@ import asyncio
 from msgspec import json
 
 from roompulse.rooms.contract import LiveRoom, LiveUser
+from roompulse.rooms.user import STREAMS_AT_ONCE
 from roompulse.web.http.envelope import success_of
-from roompulse.web.http.json_answer import AnswerCache
+from roompulse.web.http.json_answer import AnswerCache, etag_of
 
 AT_ONCE = 50
 """Users encoded before other tasks run."""
+
+
+_ATTEMPTS = 3
 
 
 class EncodedRooms:
@@ -21,6 +25,7 @@ class EncodedRooms:
 
     def __init__(self) -> None:
         self._encoded = AnswerCache()
+        self._one_is_large = asyncio.Lock()
 
     async def catch_up(self, room: LiveRoom) -> None:
         """Encode the users that changed since `room` was last encoded; encoding the room is fast afterwards."""
@@ -35,6 +40,23 @@ class EncodedRooms:
 
     def user(self, room_id: str, user: LiveUser) -> bytes:
         return self._encoded.get((room_id, user.user_id), user.version, lambda: json.encode(user.metrics()))
+
+    async def catch_up_user(self, user: LiveUser) -> None:
+        """Put together the answer about a user with many streams, unless it changes all the time."""
+        if user.stream_count() < STREAMS_AT_ONCE:
+            return
+        async with self._one_is_large:
+            for _ in range(_ATTEMPTS):
+                for _ in user.steps():
+                    await asyncio.sleep(0)
+
+    def tag(self, room_id: str, user: LiveUser) -> str:
+        """The ETag of the answer about a user: of its content."""
+
+        def tag() -> bytes:
+            return etag_of([success_of(self.user(room_id, user))]).encode()
+
+        return self._encoded.get(("tag", room_id, user.user_id), user.version, tag).decode()
 
     def answer(self, room: LiveRoom) -> bytes:
         """The room in the envelope, as it is sent: copying megabytes takes longer than the rest of a request."""

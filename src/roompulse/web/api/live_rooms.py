@@ -10,7 +10,7 @@ from roompulse.errors import NotFound
 from roompulse.rooms.contract import LiveRoom, LiveRooms
 from roompulse.web.api.encoded_rooms import EncodedRooms
 from roompulse.web.http.envelope import success, success_of
-from roompulse.web.http.json_answer import JsonAnswer, etag_of, hashed_answer, not_modified, tagged_answer
+from roompulse.web.http.json_answer import JsonAnswer, etag_of, not_modified, tagged_answer
 from roompulse.web.http.routes import GET, AnyRequest
 from roompulse.web.http.urls import decode_id
 
@@ -53,7 +53,9 @@ def live_room_routes(rooms: LiveRooms, encoded: EncodedRooms) -> list[HTTPRouteH
         decoded = decode_id("user_id", user_id)
         if (user := room.user(decoded)) is None:
             raise NotFound(f"user_id: the user {decoded!r} is not live in this room")
-        return hashed_answer(request, success_of(encoded.user(room.room_id, user)))
+        await encoded.catch_up_user(user)
+        tag = encoded.tag(room.room_id, user)
+        return tagged_answer(request, tag, lambda: success_of(encoded.user(room.room_id, user)))
 
     return [get_rooms, get_room, get_user]
 

@@ -37,8 +37,8 @@ BYTES_OF_STREAM, MOST_BYTES_OF_STREAM = 100, 1_000
 """A refused body counts as a stream for so many bytes, and an accepted one at least for the second figure."""
 
 
-LARGE = 65_536
-"""Bytes of a body that is decoded and committed beside other reports, as it takes long."""
+LARGE = 200_000
+"""Bytes of a body that takes so long to decode and to commit that other reports go on beside it."""
 
 
 class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
