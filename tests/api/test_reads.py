@@ -49,7 +49,7 @@ async def stored(settings: Settings) -> Settings:
     return settings
 
 
-def kind_of_database(settings: Settings) -> Any:
+def kind_of_database(settings: Settings) -> type[Database]:
     """Its class: of SQLite, or of PostgreSQL."""
     return type(engine_of(settings, Clock()).database)
 
