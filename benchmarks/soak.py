@@ -35,6 +35,8 @@ SAMPLE_EVERY = 5.0
 SNAPSHOT_INTERVAL, LATE = 10, 2.0
 """Seconds between snapshots, and after which one is late."""
 
+Look = Callable[[float], Awaitable[object]]
+
 STEADY = "steady"
 """A room with continuous reports, to wait for its snapshots."""
 
@@ -52,18 +54,18 @@ class Sample(Struct, frozen=True):
 class Soak:
     """`look` is called every few seconds with the seconds since the start."""
 
-    def __init__(self, url: str, rate: float, seconds: float, look: Callable[[float], Awaitable[object]]) -> None:
+    def __init__(self, url: str, look: Look) -> None:
         self.delays: list[float] = []
         self._url = url
-        self._rate = rate
-        self._seconds = seconds
         self._look = look
         self._started = time.monotonic()
         self._senders = [Sender(url) for _ in range(CONNECTIONS)]
 
-    async def run(self) -> None:
+    async def run(self, rate: float, seconds: float) -> None:
+        """Send `rate` reports a second for so long, beside the viewers."""
+        self._started = time.monotonic()
         async with asyncio.TaskGroup() as group:
-            work = group.create_task(at_pace(self._post, self._rate, self._seconds))
+            work = group.create_task(at_pace(self._post, rate, seconds))
             beside = [self._sample(), self._wait_for_snapshots(), *(self._watch(number) for number in range(VIEWERS))]
             tasks = [group.create_task(one) for one in beside]
             await work
@@ -71,6 +73,19 @@ class Soak:
                 task.cancel()
         for sender in self._senders:
             sender.close()
+
+    async def peak(self, seconds: float) -> float:
+        """Reports a second, when each connection sends its next one once the last one is answered."""
+        numbers, end = count(), time.monotonic() + seconds
+
+        async def send() -> int:
+            sent = 0
+            while time.monotonic() < end:
+                await self._post(next(numbers))
+                sent += 1
+            return sent
+
+        return sum(await asyncio.gather(*(send() for _ in range(CONNECTIONS)))) / seconds
 
     async def _post(self, number: int) -> None:
         if number % LIVE == 0:
@@ -119,8 +134,8 @@ def run(bench: Bench) -> list[Row]:
         async def look(at: float) -> None:
             samples.append(_sample(server, at))
 
-        soak = Soak(server.url, peak / 2, 60 * minutes, look)
-        run_clients(soak.run())
+        soak = Soak(server.url, look)
+        run_clients(soak.run(peak / 2, 60 * minutes))
     bench.raw |= {"peak": peak, "samples": samples, "snapshot_delays": soak.delays}
     return _rows(samples, soak.delays, peak / 2, minutes)
 

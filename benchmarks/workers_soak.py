@@ -9,11 +9,9 @@ from msgspec import Struct
 from benchmarks import workers
 from benchmarks.bench import UNHURRIED, Bench
 from benchmarks.clients import run as run_clients
-from benchmarks.ingest import reports
-from benchmarks.load import load
 from benchmarks.processes import children, resident_bytes
 from benchmarks.results import Row, at_most
-from benchmarks.soak import LATE, MINUTES, Soak, grown, settled, told
+from benchmarks.soak import LATE, MINUTES, Look, Soak, grown, settled, told
 from roompulse.postgres.log import KEPT, PRUNE_EVERY
 from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.settings import Settings
@@ -40,17 +38,23 @@ def _growth(bench: Bench) -> list[Row]:
     with workers.database(bench) as postgres:
         settings = {"SENDER_RATE": "0", "DATABASE_URL": postgres.url}
         with bench.server("workers-soak", settings, "--workers", str(WORKERS)) as server:
-            peak = load(server, reports("/report/metrics"), bench.seconds(10)).rate
             samples: list[Sample] = []
 
             async def look(at: float) -> None:
                 memory = sum(map(resident_bytes, children(server.pid)))
                 samples.append(Sample(at, memory, *await _log(postgres.url)))
 
-            soak = Soak(server.url, peak / 2, 60 * minutes, look)
-            run_clients(soak.run())
+            peak, soak = run_clients(_peak_and_soak(server.url, look, bench.seconds(10), 60 * minutes))
     bench.raw |= {"peak": peak, "samples": samples, "snapshot_delays": soak.delays}
     return _growth_rows(samples, soak.delays, peak / 2, minutes)
+
+
+async def _peak_and_soak(url: str, look: Look, of_peak: float, seconds: float) -> tuple[float, Soak]:
+    """The peak is that of the soak's own senders, as they, the workers and PostgreSQL have the same cores."""
+    soak = Soak(url, look)
+    peak = await soak.peak(of_peak)
+    await soak.run(peak / 2, seconds)
+    return peak, soak
 
 
 async def _log(url: str) -> tuple[int, float]:

@@ -8,10 +8,10 @@ from functools import cache
 from typing import Any
 
 import httpx
-from argon2 import PasswordHasher
 
 from roompulse.access.keys import digest_of
 from roompulse.access.model import Operator, Role, SignIn
+from roompulse.access.passwords import Passwords
 from roompulse.access.store import AccessStore
 from roompulse.engines import access_of
 from roompulse.settings import Settings
@@ -26,10 +26,14 @@ SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
 
 
-@cache
 def password_hash() -> str:
-    """That of PASSWORD, made once as it takes long."""
-    return PasswordHasher().hash(PASSWORD)
+    """The hash of PASSWORD with today's parameters, made once as it takes long."""
+    return _hash(Passwords()._unmatchable)
+
+
+@cache
+def _hash(_parameters: str) -> str:
+    return Passwords()._hasher.hash(PASSWORD)
 
 
 async def add_operators(settings: Settings, **roles: Role) -> None:

@@ -255,6 +255,12 @@ class InTurn(httpx.AsyncBaseTransport):
         self._transports = transports
         self._next = 0
 
+    @property
+    def app(self) -> Any:
+        """The next application, for requests that httpx cannot make."""
+        self._next += 1
+        return self._transports[self._next % len(self._transports)].app
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._next += 1
         return await self._transports[self._next % len(self._transports)].handle_async_request(request)

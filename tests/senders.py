@@ -14,6 +14,10 @@ TIMEOUT = 5.0
 """Seconds after which a sender switches to the next server."""
 
 
+NOBODY_LEAVES = {"LEAVE_AFTER": 3600}
+"""Settings of their servers: each user reports once, and a loaded machine takes long over a test."""
+
+
 class Senders:
     """Post reports of ever new users to `room-1`, each to the next server that takes it, until the context ends."""
 

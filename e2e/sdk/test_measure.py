@@ -1,12 +1,15 @@
 """The SDK's figures from getStats(): recordings of Chromium, Firefox's shapes, and rare cases."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from playwright.sync_api import Browser
 
+from e2e.conftest import Watch
 from e2e.sdk.stats import CODEC, START, heard, inbound, mic, outbound, pair, sample, source, track
 from e2e.sdk.worlds import World
 from roompulse.quality import GOOD_FROM, rate_stream
@@ -18,6 +21,16 @@ FIREFOX: dict[str, list[Any]] = json.loads((RECORDING.parent / "firefox.json").r
 """Calls of Firefox 153 with itself and with Chromium, sampled every 5 s. Tracks are disabled, and later enabled,
 in the middle of an interval. Firefox's camera was a canvas, its microphone a silent one.
 """
+
+
+@pytest.fixture(scope="module")
+def world(browser: Browser, application: str) -> Iterator[World]:
+    """One page for all of them: what is measured keeps nothing."""
+    watch, context = Watch(), browser.new_context()
+    watch.context(context)
+    yield World(context.new_page(), application)
+    watch.stop()
+    assert watch.unforgiven() == []
 
 
 def of(side: str, *scenes: str) -> list[Any]:

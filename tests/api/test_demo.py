@@ -24,6 +24,7 @@ async def post(client: httpx.AsyncClient, token: str, user: str = "ada", room: s
     return await client.post("/report/metrics", content=body(user_id=user, room_id=room), headers=bearer(token))
 
 
+@pytest.mark.one_process  # its tokens are signed by a key of the process
 async def test_a_token_is_for_one_participant_in_its_own_room_and_not_for_long(demo: Settings, clock: Clock) -> None:
     await new_key(demo, "ingest")
     async with serving(demo, clock) as client:

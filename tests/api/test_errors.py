@@ -118,6 +118,7 @@ async def test_under_report_it_is_the_envelope(small: Settings, clock: Clock, st
     assert ("retry-after" in answer.headers) == (status in {429, 503})
 
 
+@pytest.mark.one_process  # SENDER_RATE is of each worker
 async def test_too_many_requests_are_the_envelope_too(small: Settings, clock: Clock) -> None:
     async with serving(msgspec.structs.replace(small, sender_rate=0.2), clock) as client:
         answer = await post_twice(client)

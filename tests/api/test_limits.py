@@ -216,6 +216,16 @@ LIMITS = {
     "COMMIT_TIMEOUT": Limit(COMMIT_TIMEOUT, "not saved within 0.02 s", posts(REFERENCE), commit_too_slowly),
 }
 
+OF_EACH = pytest.mark.one_process
+"""Rates, and what is open or waits, are limited by each worker: docs/cluster.md."""
+
+OF_EACH_WORKER = {
+    *("MAX_QUEUE", "MAX_VIEWERS", "MAX_ADDRESS_VIEWERS", "MAX_VIEWS", "MAX_ADDRESS_VIEWS"),
+    *("READER_RATE", "SENDER_RATE", "SENDER_STREAMS", "SENDER_USERS"),
+    "COMMIT_TIMEOUT",  # of which the test holds up the file of SQLite; tests/postgres/test_network.py
+}
+NAMES = [pytest.param(name, marks=[OF_EACH] if name in OF_EACH_WORKER else [], id=name) for name in LIMITS]
+
 STATUS = {row[0]: int(row[1]) if row[1].isdigit() else None for row in table("api.md", "## Limits")}
 """By limit, as documented; None without an answer."""
 
@@ -251,14 +261,14 @@ def test_every_limit_is_tested_and_documented() -> None:
     assert limits == set(LIMITS) | elsewhere == set(STATUS)
 
 
-@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize("name", NAMES)
 async def test_what_is_at_the_limit_is_taken(settings: Settings, clock: Clock, faults: Faults, name: str) -> None:
     async with world_of(settings, clock, faults, name) as world:
         answers = await LIMITS[name].at(world)
     assert [answer.text for answer in answers if answer.status_code != 200] == []
 
 
-@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize("name", NAMES)
 async def test_what_is_past_the_limit_is_refused_as_documented(
     settings: Settings, clock: Clock, faults: Faults, name: str
 ) -> None:
@@ -286,6 +296,7 @@ async def test_reports_to_rooms_that_are_live_go_on_past_the_limit_of_new_rooms(
         assert (await world.post(body(room_id="3"))).status_code == 200
 
 
+@pytest.mark.one_process  # the file of SQLite fails
 async def test_a_room_that_could_not_be_saved_costs_its_sender_nothing(
     settings: Settings, clock: Clock, faults: Faults
 ) -> None:
@@ -315,6 +326,7 @@ async def test_a_large_report_is_taken_as_any_other(client: httpx.AsyncClient) -
     assert_problem(refused, 400, "$")
 
 
+@OF_EACH
 async def test_of_large_reports_that_come_at_once_only_the_first_is_decoded(settings: Settings, clock: Clock) -> None:
     async with serving(msgspec.structs.replace(settings, sender_streams=1), clock) as client:
         posts = [client.post("/report/metrics", content=LARGE) for _ in range(3)]
@@ -323,6 +335,7 @@ async def test_of_large_reports_that_come_at_once_only_the_first_is_decoded(sett
         assert 'roompulse_reports_total{outcome="sender_streams"} 2.0' in (await client.get("/metrics")).text
 
 
+@OF_EACH
 async def test_large_reports_that_wait_to_be_decoded_are_bounded(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,6 +347,7 @@ async def test_large_reports_that_wait_to_be_decoded_are_bounded(
         assert (await client.post("/report/metrics", content=LARGE)).status_code == 200
 
 
+@OF_EACH
 @pytest.mark.parametrize("refused", [b"[" * 100_000, entries(*[1] * 900)[:-1] + b"]", entries(1).replace(b"u1", b"..")])
 async def test_a_report_that_is_refused_counts_by_its_size(settings: Settings, clock: Clock, refused: bytes) -> None:
     async with serving(msgspec.structs.replace(settings, sender_streams=1), clock) as client:
@@ -384,6 +398,7 @@ async def post_in_pieces(client: httpx.AsyncClient, **headers: str) -> httpx.Res
     return await client.post("/report/metrics", content=pieces(), headers=headers)
 
 
+@OF_EACH
 @pytest.mark.parametrize(("bound", "senders", "status"), [("OF_ADDRESS", 1, 429), ("OF_ALL", 2, 503)])
 async def test_bodies_that_are_not_whole_are_bounded_by_address_and_in_all(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, bound: str, senders: int, status: int
@@ -403,6 +418,7 @@ async def test_bodies_that_are_not_whole_are_bounded_by_address_and_in_all(
         assert (await post_in_pieces(client, **one)).status_code == 200
 
 
+@OF_EACH
 @pytest.mark.parametrize(
     ("limit", "path", "status"), [("sender_rate", "/report/metrics", 429), ("sender_rooms", "/report/metrics", 429)]
 )
@@ -422,6 +438,7 @@ async def test_behind_a_trusted_proxy_each_client_is_a_sender(
         assert await post("2001:db8::2", "5") == status
 
 
+@OF_EACH
 async def test_what_a_client_says_of_its_address_counts_for_nothing(settings: Settings, clock: Clock) -> None:
     async with serving(msgspec.structs.replace(settings, sender_rate=0.2), clock) as client:
         answers = [
@@ -431,6 +448,7 @@ async def test_what_a_client_says_of_its_address_counts_for_nothing(settings: Se
     assert [answer.status_code for answer in answers] == [200, 429]
 
 
+@OF_EACH
 @pytest.mark.parametrize(
     ("path", "media_type"),
     [
@@ -475,6 +493,7 @@ async def test_reports_do_not_wait_for_readers(settings: Settings, clock: Clock,
         assert (await world.client.get("/report/rooms")).status_code == 200
 
 
+@OF_EACH
 async def test_viewers_of_other_addresses_have_places_of_their_own(settings: Settings, clock: Clock) -> None:
     proxied = msgspec.structs.replace(settings, behind_proxy=True, max_address_viewers=2)
     async with serving(proxied, clock) as client:

@@ -426,6 +426,7 @@ async def test_a_page_of_another_site_may_read_the_answer_and_the_error(client: 
         assert answer.headers["access-control-expose-headers"] == "Retry-After"
 
 
+@pytest.mark.one_process  # SENDER_RATE is of each worker
 async def test_a_sender_that_posts_too_often_is_told_when_to_come_again(settings: Settings, clock: Clock) -> None:
     async with serving(msgspec.structs.replace(settings, sender_rate=0.5), clock) as client:
         answers = [await post(client, REFERENCE) for _ in range(4)]
@@ -485,6 +486,7 @@ async def test_a_report_that_is_too_big_for_a_limit_alone_is_refused_whole(setti
         assert await data(client, "/report/rooms") == []
 
 
+@pytest.mark.one_process  # MAX_QUEUE is of each worker
 async def test_it_refuses_reports_when_too_many_wait_to_be_saved(settings: Settings, clock: Clock) -> None:
     async with serving(msgspec.structs.replace(settings, max_queue=2), clock) as client:
         answers = await asyncio.gather(*(post(client, body(user_id=f"u{number}")) for number in range(6)))

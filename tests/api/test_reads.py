@@ -12,7 +12,6 @@ import msgspec
 import pytest
 from sqlalchemy import insert
 
-from roompulse.clock import WallClock
 from roompulse.engines import engine_of
 from roompulse.errors import StoreError
 from roompulse.report.model import Entry
@@ -40,8 +39,9 @@ REPORTS, SNAPSHOTS = 2500, 2500
 @pytest.fixture
 async def stored(settings: Settings) -> Settings:
     """Those of an application that has some thousand reports and snapshots of room-1, one each second."""
-    engine, one = engine_of(settings, WallClock()), aggregate()
+    engine, one = engine_of(settings, Clock()), aggregate()
     async with engine.database.open():
+        await engine.join()
         await engine.log.append([received(NOW - REPORTS + number) for number in range(REPORTS)])
         rows = [snapshot_row("room-1", NOW - SNAPSHOTS + number, one) for number in range(SNAPSHOTS)]
         await engine.database.write(lambda connection: connection.execute(insert(snapshots), rows))
@@ -49,11 +49,16 @@ async def stored(settings: Settings) -> Settings:
     return settings
 
 
+def kind_of_database(settings: Settings) -> type[Database]:
+    """Its class: of SQLite, or of PostgreSQL."""
+    return type(engine_of(settings, Clock()).database)
+
+
 @pytest.fixture
-def fetched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def fetched(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows each query of a long read returned."""
     rows: list[int] = []
-    fetch = Database.fetch
+    fetch = kind_of_database(settings).fetch
 
     def noted(database: Database, statement: Any) -> Sequence[Any]:
         assert threading.current_thread().name.startswith("roompulse-reader")
@@ -61,7 +66,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         rows.append(len(found))
         return found
 
-    monkeypatch.setattr(Database, "fetch", noted)
+    monkeypatch.setattr(kind_of_database(settings), "fetch", noted)
     return rows
 
 
@@ -228,6 +233,7 @@ async def test_a_read_keeps_no_transaction_while_the_client_reads(stored: Settin
             assert blocked == 0
 
 
+@pytest.mark.one_process  # MAX_READS is of each worker
 async def test_long_reads_past_the_limit_are_refused_and_nothing_else_is(stored: Settings, clock: Clock) -> None:
     limited = msgspec.structs.replace(stored, max_reads=2)
     async with serving(limited, clock) as client, AsyncExitStack() as readers:
@@ -288,7 +294,7 @@ async def test_a_client_that_goes_away_leaves_its_place(stored: Settings, clock:
 async def test_an_export_whose_database_fails_half_way_does_not_look_complete(
     stored: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetch, left = Database.fetch, 1000
+    fetch, left = kind_of_database(stored).fetch, 1000
 
     def failing(database: Database, statement: Any) -> Sequence[Any]:
         nonlocal left
@@ -297,7 +303,7 @@ async def test_an_export_whose_database_fails_half_way_does_not_look_complete(
             raise StoreError("broken")
         return fetch(database, statement)
 
-    monkeypatch.setattr(Database, "fetch", failing)
+    monkeypatch.setattr(kind_of_database(stored), "fetch", failing)
     async with serving(stored, clock) as client:
         sent: list[Any] = []
 
@@ -314,6 +320,7 @@ async def has_sessions(client: httpx.AsyncClient) -> bool:
     return "data-started" in (await client.get("/rooms/room-1/sessions")).text
 
 
+@pytest.mark.one_process  # each worker reads it once
 @pytest.mark.parametrize("path", ["/rooms/room-1", "/rooms/room-1/users/u1"])
 async def test_a_moment_is_read_once_for_all_who_open_it_at_the_same_time(
     stored: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, path: str

@@ -17,7 +17,7 @@ from tests.api import assert_problem, data
 from tests.builders import body
 from tests.conftest import Clock, client_of
 from tests.postgres.test_workers import workers
-from tests.postgres_server import schema_of
+from tests.postgres_server import execute, schema_of
 from tests.process import soon
 
 pytestmark = pytest.mark.anyio
@@ -67,6 +67,35 @@ async def test_a_full_disk_refuses_reports_with_one_line_and_heals(
             await soon(lambda: is_accepted(worker, user_id))  # noqa: B023  (called at once)
         users = (await data(other, "/report/metrics/room-1"))["users"]
         assert sorted(user["user_id"] for user in users) == ["before", "u1", "u2"]
+
+
+NO_ROOM = """CREATE FUNCTION no_room() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+    RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full', HINT = 'Check free disk space.';
+END $$"""
+ON_NEW_TABLES = (
+    "CREATE EVENT TRIGGER no_room ON ddl_command_start WHEN TAG IN ('CREATE TABLE AS') EXECUTE FUNCTION no_room()"
+)
+
+
+async def test_a_disk_that_has_room_for_changed_rows_alone_is_full(
+    settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some files of a full disk have free room: there, a probe that changes a row succeeds while reports do not."""
+    async with workers(settings, clock) as (one, other):
+        async with full_disk(settings, "sample"):
+            await execute(settings.database_url or "", NO_ROOM, ON_NEW_TABLES)
+            for number in range(10):
+                assert_problem(await one.post("/report/metrics", content=body(user_id=f"u{number}")), 503)
+            assert (await one.get("/readyz")).status_code == 503
+            assert "Database not writable since" in (await one.get("/")).text
+            await execute(settings.database_url or "", "DROP EVENT TRIGGER no_room")
+        await soon(lambda: is_accepted(one, "u1"))
+        assert [user["user_id"] for user in (await data(other, "/report/metrics/room-1"))["users"]] == ["u1"]
+    lines = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
+    full = "could not extend file: make room on the disk of PostgreSQL"
+    assert f"the database cannot be written, reports are rejected until it can: {full}" in lines
+    assert len(lines) == 2
+    assert not [line for line in lines if "\n" in line]
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ import pytest
 from tests.builders import body
 from tests.postgres_server import PostgresServer, fetch, schema_of
 from tests.process import eventually
-from tests.senders import Senders
+from tests.senders import NOBODY_LEAVES, Senders
 from tests.server import Server
 
 WORKERS = 2
@@ -23,7 +23,7 @@ WORKERS = 2
 def servers(postgres_url: str, tmp_path: Path, make_server: Callable[..., Server]) -> Iterator[list[Server]]:
     url = schema_of(postgres_url)
     with ExitStack() as stack:
-        yield [stack.enter_context(make_server(DATABASE_URL=url).running()) for _ in range(WORKERS)]
+        yield [stack.enter_context(make_server(DATABASE_URL=url, **NOBODY_LEAVES).running()) for _ in range(WORKERS)]
 
 
 def users(server: Server) -> set[str]:
@@ -63,7 +63,8 @@ def test_a_postgresql_that_is_killed_loses_nothing_that_was_acknowledged(
         postgres = PostgresServer(Path(folder), "fsync=on")
         postgres.start()
         stack.callback(postgres.stop)
-        servers = [stack.enter_context(make_server(DATABASE_URL=postgres.url).running()) for _ in range(WORKERS)]
+        settings = {"DATABASE_URL": postgres.url, **NOBODY_LEAVES}
+        servers = [stack.enter_context(make_server(**settings).running()) for _ in range(WORKERS)]
         with Senders([server.url for server in servers]) as senders:
             for _ in range(2):
                 senders.go_on()

@@ -15,7 +15,7 @@ from tests.builders import body
 from tests.link import Link
 from tests.postgres_server import PostgresServer, execute, fetch, is_synchronous, schema_of
 from tests.process import eventually
-from tests.senders import Senders
+from tests.senders import NOBODY_LEAVES, Senders
 from tests.server import Server
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ def pair(postgres_url: str, make_server: MakeServer) -> Iterator[Pair]:
     assert port
     with ExitStack() as stack:
         link = stack.enter_context(Link(port).running())
-        settings = {"COMMIT_TIMEOUT": COMMIT_TIMEOUT}
+        settings = {"COMMIT_TIMEOUT": COMMIT_TIMEOUT, **NOBODY_LEAVES}
         there = make_server(DATABASE_URL=url.replace(f":{port}/", f":{link.port}/"), **settings)
         stack.enter_context(there.running())
         eventually(lambda: TAKES in there.log.read_text())
@@ -134,7 +134,7 @@ def test_a_postgresql_that_hangs_is_as_one_that_is_away(make_server: MakeServer)
         postgres = PostgresServer(Path(folder), "fsync=on")
         postgres.start()
         stack.callback(postgres.stop)
-        settings = {"DATABASE_URL": postgres.url, "COMMIT_TIMEOUT": COMMIT_TIMEOUT}
+        settings = {"DATABASE_URL": postgres.url, "COMMIT_TIMEOUT": COMMIT_TIMEOUT, **NOBODY_LEAVES}
         servers = [stack.enter_context(make_server(**settings).running()) for _ in range(2)]
         with Senders([server.url for server in servers]) as senders:
             senders.go_on()
@@ -162,7 +162,7 @@ def test_a_promoted_standby_has_all_that_was_acknowledged(make_server: MakeServe
         eventually(lambda: asyncio.run(is_synchronous(primary.url)))
         hosts = ",".join(urlsplit(one.url).netloc.partition("@")[2] for one in (primary, standby))
         url = f"postgresql://roompulse@{hosts}/postgres"
-        servers = [stack.enter_context(make_server(DATABASE_URL=url).running()) for _ in range(2)]
+        servers = [stack.enter_context(make_server(DATABASE_URL=url, **NOBODY_LEAVES).running()) for _ in range(2)]
         with Senders([server.url for server in servers]) as senders:
             senders.go_on(50)
             primary.kill()

@@ -11,9 +11,9 @@ from roompulse.postgres.database import (
     OLDEST,
     UNMOVED,
     PostgresDatabase,
-    driver_errors,
     what_is_wrong,
 )
+from roompulse.postgres.errors import driver_errors
 from roompulse.postgres.place import place_of
 from roompulse.store.migrate import known_revisions
 

@@ -15,11 +15,11 @@ from sqlalchemy import Connection, Executable, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from roompulse.errors import StartupError, StoreError
+from roompulse.postgres.errors import database_errors, driver_errors
 from roompulse.postgres.place import place_of, url_of
 from roompulse.settings import Settings
 from roompulse.store.migrate import migrate
 from roompulse.store.schema import beat
-from roompulse.store.sqlite import store_errors
 
 OLDEST = 14
 """The oldest version of PostgreSQL that is supported."""
@@ -65,6 +65,9 @@ class PostgresDatabase:
     """The secret of forms' tokens, the same in all workers; once it is open."""
 
     read_failed: Callable[[StoreError], None] = staticmethod(lambda _error: None)
+
+    needs_room = False
+    """Whether reports did not fit on the disk: then a write succeeds only where there is room for new ones."""
 
     span = 3_600_000
     """Milliseconds of samples in each table."""
@@ -129,7 +132,7 @@ class PostgresDatabase:
 
     def fetch(self, statement: Executable) -> Sequence[Any]:
         """All rows of a statement; raises StoreError. For the steps of a `Reader` and its thread, which it blocks."""
-        with _errors():
+        with database_errors():
             return self._steps.result(self._fetch(statement))
 
     async def _fetch(self, statement: Executable) -> Sequence[Any]:
@@ -138,7 +141,7 @@ class PostgresDatabase:
 
     async def write(self, work: Callable[[Connection], T], *, first: bool = False) -> T:
         """Run `work` in its own transaction, without waiting for others; raises its errors, and StoreError."""
-        with _errors():
+        with database_errors():
             async with self._engine.begin() as connection, _given_up(connection):
                 return await connection.run_sync(work)
 
@@ -146,7 +149,7 @@ class PostgresDatabase:
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection that only reads. Raises StoreError when the database fails, or a row cannot be decoded."""
         try:
-            with _errors():
+            with database_errors():
                 async with self._engine.connect() as connection, _given_up(connection):
                     yield connection
         except StoreError as error:
@@ -201,7 +204,7 @@ class PostgresDatabase:
     def startup_errors(self) -> Iterator[None]:
         """Raise StartupError, with one line for the operator, where the database fails."""
         try:
-            with _errors():
+            with database_errors():
                 yield
         except StoreError as error:
             raise StartupError(f"the database {place_of(self.url)} {what_is_wrong(error)}") from None
@@ -209,7 +212,7 @@ class PostgresDatabase:
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[None]:
         """A context that one task of all workers is in at a time; a worker that hangs in it loses it after 5 s."""
-        with _errors():
+        with database_errors():
             async with self._engine.begin() as connection, _given_up(connection):
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({EXCLUSIVE}, hashtext(current_schema()))"))
                 yield
@@ -217,12 +220,22 @@ class PostgresDatabase:
     async def probe(self) -> None:
         """Try a write; raises StoreError if it fails."""
         await self.write(lambda connection: connection.execute(update(beat).values(count=beat.c.count + 1)))
+        if self.needs_room:
+            await self.write(_take_room)
+            self.needs_room = False
 
     async def check(self) -> None:
         """Nothing to check: writes notice a lost database."""
 
     async def empty_log(self) -> None:
         """Does nothing: PostgreSQL manages its own log, see docs/cluster.md."""
+
+
+def _take_room(connection: Connection) -> None:
+    """Take a megabyte and give it back: a full disk has no room for new rows, but often for changed ones."""
+    name = f"room_{secrets.token_hex(6)}"
+    connection.exec_driver_sql(f"CREATE TABLE {name} AS SELECT generate_series(1, 30000)")
+    connection.exec_driver_sql(f"DROP TABLE {name}")
 
 
 class _OtherLoop:
@@ -252,37 +265,6 @@ async def _given_up(connection: AsyncConnection) -> AsyncIterator[None]:
     except TimeoutError:
         await connection.invalidate()
         raise
-
-
-@contextmanager
-def driver_errors() -> Iterator[None]:
-    """Raise StoreError for asyncpg's errors."""
-    try:
-        yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        raise StoreError(_in_words(error)) from error
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    with driver_errors():
-        try:
-            with store_errors():
-                yield
-        except StoreError as error:
-            if isinstance(found := _of_driver(error), asyncpg.PostgresError):
-                raise StoreError(_in_words(found)) from error.__cause__
-            raise
-
-
-def _of_driver(error: StoreError) -> BaseException | None:
-    """The error of asyncpg, which SQLAlchemy wraps twice."""
-    return getattr(getattr(error.__cause__, "orig", None), "__cause__", None)
-
-
-def _in_words(error: BaseException) -> str:
-    todo = ": make room on the disk of PostgreSQL" if isinstance(error, asyncpg.DiskFullError) else ""
-    return f"{str(error) or type(error).__name__}{todo}"
 
 
 def what_is_wrong(error: StoreError) -> str:

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from roompulse.errors import StoreError
-from roompulse.postgres.database import MIGRATING, PostgresDatabase, driver_errors
+from roompulse.postgres.database import MIGRATING, PostgresDatabase
+from roompulse.postgres.errors import driver_errors
 
 logger = logging.getLogger(__name__)
 

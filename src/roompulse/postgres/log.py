@@ -13,7 +13,8 @@ from sqlalchemy import text
 from roompulse.clock import Clock
 from roompulse.errors import StoreError
 from roompulse.periodic import every
-from roompulse.postgres.database import PostgresDatabase, driver_errors
+from roompulse.postgres.database import PostgresDatabase
+from roompulse.postgres.errors import driver_errors
 from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received, Report
 from roompulse.store.row_codec import rows_of
@@ -101,6 +102,9 @@ class PostgresLog:
         self._own[ticket] = reports
         try:
             rows = await self._writing.fetch(_PUT, *arguments, timeout=self._timeout)
+        except StoreError as error:
+            self._database.needs_room |= isinstance(error.__cause__, asyncpg.DiskFullError)
+            raise
         finally:
             del self._own[ticket]  # If it is committed after all, it is read as if another worker had.
         return self._new_in(rows, {ticket: reports})

@@ -17,7 +17,8 @@ from roompulse.access import schema as access_schema
 from roompulse.access.database import AccessDatabase
 from roompulse.errors import StartupError
 from roompulse.postgres.access import PostgresAccess
-from roompulse.postgres.database import PostgresDatabase, driver_errors
+from roompulse.postgres.database import PostgresDatabase
+from roompulse.postgres.errors import driver_errors
 from roompulse.postgres.lease import LEASE
 from roompulse.postgres.log import KEPT, packed
 from roompulse.postgres.partitions import SPANS, TIMES

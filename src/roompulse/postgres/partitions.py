@@ -9,7 +9,8 @@ from sqlalchemy import Connection, text
 
 from roompulse.clock import Clock
 from roompulse.periodic import every
-from roompulse.postgres.database import PostgresDatabase, driver_errors
+from roompulse.postgres.database import PostgresDatabase
+from roompulse.postgres.errors import driver_errors
 from roompulse.rooms.model import Aggregate
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
