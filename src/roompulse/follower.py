@@ -20,9 +20,6 @@ from roompulse.store.contract import Log
 LARGE = 2_000
 """Entries of a report from which on the figures of its room are worked out ahead."""
 
-PAUSE = 0.001
-"""Seconds between two steps of that, each of which takes some milliseconds: reports are taken meanwhile."""
-
 
 class Follower:
     """Keeps `rooms` and `intake` at the end of the log, and tells the `hub` which rooms changed.
@@ -116,7 +113,7 @@ class Follower:
                 del self._ahead[room_id]
                 room = self._rooms.get(room_id)
                 for _ in room.steps() if room else ():
-                    await asyncio.sleep(PAUSE)
+                    await asyncio.sleep(0)
             self.worked_ahead.set()
 
     def _by_this_clock(self, committed: Sequence[Received], within: float) -> Sequence[Received]:

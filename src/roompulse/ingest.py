@@ -93,8 +93,8 @@ class Ingest:
     async def submit(self, report: Report, sender: str = "", *, by_token: bool = False, is_large: bool = False) -> None:
         """Return once the report is committed and shown; raises the errors of `begin` and of its future.
 
-        Reports that are `is_large` come one after the other, and others need not wait for them: what takes long of them
-        is done in another thread or in steps.
+        Reports that are `is_large` come one after the other, and others need not wait for all that is to be done with
+        one of them: each has a commit of its own, whose rows are made before, and is shown by the time of the next one.
         """
         if not is_large:
             await self.begin(report, sender, by_token=by_token)
@@ -105,26 +105,18 @@ class Ingest:
             async with asyncio.timeout(self._commit_timeout):
                 await self._one_is_large.acquire()
         except TimeoutError:
-            self._large.remove(waiting)
             raise self._too_late() from None
+        finally:
+            self._large.remove(waiting)
         try:
-            await self._prepare(waiting)
+            await asyncio.sleep(0)
+            waiting.received = self._log.prepared(waiting.received)
+            self._queue.append(waiting)
+            self._wake.set()
             await waiting.answered
             await self._follower.worked_ahead.wait()
         finally:
             self._one_is_large.release()
-
-    async def _prepare(self, waiting: _Waiting) -> None:
-        """Put the report into the queue, with the rows of its commit."""
-        received = waiting.received
-        try:
-            prepared = await asyncio.to_thread(self._log.prepared, received)
-            if waiting.received is received:  # else the clock was set
-                waiting.received = prepared
-        finally:
-            self._large.remove(waiting)
-            self._queue.append(waiting)
-            self._wake.set()
 
     def begin(self, report: Report, sender: str = "", *, by_token: bool = False) -> asyncio.Future[None]:
         """Queue the report to be committed and shown, and return a future that is done then.

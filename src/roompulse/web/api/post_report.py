@@ -12,7 +12,7 @@ from roompulse.errors import BodyTooLarge, MethodNotAllowed, Problem, RequestTim
 from roompulse.ingest import Ingest
 from roompulse.intake.intake import Intake
 from roompulse.net import address_key
-from roompulse.report.decode import Largest, decode_as_sent
+from roompulse.report.decode import Largest
 from roompulse.report.model import Report
 from roompulse.settings import Settings
 from roompulse.web.api import unfinished_bodies
@@ -86,30 +86,21 @@ class Judgement:
     def judge_body(self, body: bytes, sender: Sender) -> Report:
         """The report; raises the Problem of a body that is refused."""
         try:
-            return self._judge(self._intake.decode(body, self._largest), body, sender)
+            report = self._intake.decode(body, self._largest)
+            sender.check(report)
         except Problem:
-            self._refused(body, sender)
+            # What could not be counted must not be cheaper than what could.
+            self._auth.charge(sender, len(body) // BYTES_OF_STREAM)
             raise
-
-    async def judge_large_body(self, body: bytes, sender: Sender) -> Report:
-        """The same in another thread, one after the other; the sender's budget is checked first."""
-        async with self._one_is_decoded:
-            self._auth.check(sender)
-            try:
-                sent = await asyncio.to_thread(decode_as_sent, body, self._largest)
-                return self._judge(self._intake.decoded(sent), body, sender)
-            except Problem:
-                self._refused(body, sender)
-                raise
-
-    def _judge(self, report: Report, body: bytes, sender: Sender) -> Report:
-        sender.check(report)
         self._auth.charge(sender, max(report.weight, len(body) // MOST_BYTES_OF_STREAM))
         return report
 
-    def _refused(self, body: bytes, sender: Sender) -> None:
-        """What could not be counted must not be cheaper than what could."""
-        self._auth.charge(sender, len(body) // BYTES_OF_STREAM)
+    async def judge_large_body(self, body: bytes, sender: Sender) -> Report:
+        """The same, one after the other with a turn for others between; the sender's budget is checked first."""
+        async with self._one_is_decoded:
+            await asyncio.sleep(0)
+            self._auth.check(sender)
+            return self.judge_body(body, sender)
 
 
 class ReportEndpoint:
