@@ -23,10 +23,6 @@ from roompulse.store.contract import Log
 LARGE = 2_000
 """Entries of a report from which on the figures of its room are worked out ahead."""
 
-PAUSE = 0.001
-"""Seconds between two steps of that, each of which takes some milliseconds: reports are taken meanwhile."""
-
-
 MOST_AHEAD = 1.0
 """Seconds for which a large report waits for that at most."""
 
@@ -120,7 +116,7 @@ class Follower:
                 try:
                     room = self._rooms.get(room_id)
                     for _ in room.steps() if room else ():
-                        await asyncio.sleep(PAUSE)
+                        await asyncio.sleep(0)
                 except Exception:
                     logger.exception("the figures of room %s could not be worked out ahead", printable(room_id))
                 finally:

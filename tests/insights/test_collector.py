@@ -9,8 +9,10 @@ from tests.builders import audio, network, stream, video
 from tests.insights.world import FAIR, GOOD, POOR, World
 
 
-@pytest.fixture
-def world() -> World:
+@pytest.fixture(params=[1, 100])
+def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Whose users are looked at and added up in steps of one, or all at once."""
+    monkeypatch.setattr("roompulse.insights.collector._USERS_AT_ONCE", request.param)
     return World()
 
 

@@ -6,7 +6,7 @@ So no unsaved report is ever shown or acknowledged, and the cost of a commit is 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain, islice, takewhile
 
@@ -35,9 +35,6 @@ MAX_BATCH = 500
 
 RETRY_AFTER = 2
 """Seconds after which a sender should retry when the store failed or the queue is full."""
-
-MOST_PREPARING = 1.0
-"""Seconds by which a report in the log may be older than the one before it: less than a clock that was set."""
 
 NOT_SAVED = "the report could not be saved"
 NOTHING_SAVED = "the database cannot be written now"
@@ -77,18 +74,19 @@ class Ingest:
         clock.on_jump(self._clock_was_set)
 
     async def submit_large(
-        self, decode: Callable[[], Awaitable[Report]], reporter: Reporter, sender: str, *, by_token: bool
+        self, decode: Callable[[], Report], reporter: Reporter, sender: str, *, by_token: bool
     ) -> None:
         """Commit a report that takes long, and return once it is shown; other reports go on meanwhile.
 
-        It is decoded when it is its turn, and packed in another thread; its reporter's later ones stay behind it.
+        It is decoded when it is its turn, and has a commit of its own; its reporter's later ones stay behind it.
         Raises the errors of `decode`, of `begin` and of its future.
         """
         self._check()
         try:
             async with self._large.turn(reporter, sender, self._commit_timeout) as queued:
-                report = await decode()
-                waiting = Waiting.of(await self._prepared(Received(report, self._clock(), sender, by_token)))
+                report = decode()
+                await asyncio.sleep(0)
+                waiting = Waiting.of(self._log.prepared(Received(report, self._clock(), sender, by_token)))
                 self._put(waiting)
                 queued()
                 await waiting.answered
@@ -97,12 +95,6 @@ class Ingest:
             raise self._too_late() from None
         finally:
             self._wake.set()
-
-    async def _prepared(self, received: Received) -> Received:
-        """The report with the rows of its commit; without them where that took long, as times in the log go forward."""
-        prepared = await asyncio.to_thread(self._log.prepared, received)
-        now = self._clock()
-        return prepared if abs(now - received.at) < MOST_PREPARING else replace(received, at=now)
 
     def _release(self, waiting: Waiting) -> None:
         """Queue a report that was held behind a large one; its time is not before that of the large one."""

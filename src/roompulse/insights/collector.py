@@ -76,15 +76,23 @@ class Minute:
 
     def look(self, room: LiveRoom, part: int) -> None:
         """Sample a room, and its users in this one of PARTS."""
+        for _ in self.steps(room, part):
+            pass
+
+    def steps(self, room: LiveRoom, part: int) -> Iterator[None]:
+        """The same, a few users with each step."""
         totals, quality = self.totals, room.summary().aggregate.quality
         totals.rooms += 1
         totals.good += quality.good
         totals.fair += quality.fair
         totals.poor += quality.poor
         totals.unknown += quality.unknown
-        for user_id, user in room.users.items():
-            if crc32(user_id.encode()) % PARTS == part and user.score() is not None:
-                self._seen[room.room_id, user_id] = _look_at(user)
+        mine = [user for user in room.users.values() if crc32(user.user_id.encode()) % PARTS == part]
+        for count, user in enumerate(mine, start=1):
+            if user.score() is not None:
+                self._seen[room.room_id, user.user_id] = _look_at(user)
+            if count % _USERS_AT_ONCE == 0:
+                yield
 
     def forget(self, subject: Subject) -> None:
         """Drop erased users."""

@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TypeVar
 
 from roompulse.clock import Clock
@@ -101,9 +102,8 @@ class RollupRecorder:
         part = int(at) // LOOK_EVERY % PARTS
         for room_id in self._rooms.ids():
             if room := self._rooms.get(room_id):
-                for _ in room.steps():
+                for _ in chain(room.steps(), minute.steps(room, part)):
                     await asyncio.sleep(0)
-                minute.look(room, part)
                 users += len(room.users)
             if users >= _USERS_AT_ONCE:
                 users = 0

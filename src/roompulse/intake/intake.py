@@ -38,10 +38,7 @@ class Intake:
 
     def decode(self, body: bytes, largest: Largest) -> Report:
         """`decode_report`, which also records the versions of SDKs that send milliseconds. Raises the same errors."""
-        return self.decoded(decode_as_sent(body, largest))
-
-    def decoded(self, report: Report) -> Report:
-        """The same for a report that was decoded in another thread, as it was sent."""
+        report = decode_as_sent(body, largest)
         if not is_in_milliseconds(report):
             return report
         now = self._clock()

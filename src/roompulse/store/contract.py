@@ -164,7 +164,7 @@ class Log(Protocol):
     """
 
     def prepared(self, received: Received) -> Received:
-        """The same report, whose commit takes less time. May be called in another thread."""
+        """The same report, with what its commit needs."""
         ...
 
     async def append(self, reports: Sequence[Received]) -> Sequence[Received]:

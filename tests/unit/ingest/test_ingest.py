@@ -1,14 +1,13 @@
 import asyncio
-from asyncio import Event
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
 import pytest
 from msgspec.structs import replace
 
-from roompulse.errors import BadRequest, StoreError, TooManyRequests, Unavailable
+from roompulse.errors import BadRequest, Problem, StoreError, TooManyRequests, Unavailable
 from roompulse.follower import Follower
 from roompulse.hub.contract import View
 from roompulse.hub.mailbox import Mailbox
@@ -315,16 +314,18 @@ class TestABatch:
 
 
 class TestALargeReport:
-    def post(self, world: World, user_id: str, sender: str = "", decoded: Event | None = None) -> "asyncio.Task[None]":
-        """It is decoded once `decoded` is set."""
-
-        async def decode() -> Report:
-            if decoded:
-                await decoded.wait()
+    def post(self, world: World, user_id: str, sender: str = "", fault: Problem | None = None) -> "asyncio.Task[None]":
+        def decode() -> Report:
+            if fault:
+                raise fault
             return report(user_id=user_id, sdk_version="large")
 
         reporter = Reporter("room-1", user_id)
         return asyncio.create_task(world.ingest.submit_large(decode, reporter, sender, by_token=False))
+
+    def turn(self, world: World) -> AbstractAsyncContextManager[Callable[[], None]]:
+        """The turn of another large report."""
+        return world.ingest._large.turn(Reporter("room-2", "other"), "other", COMMIT_TIMEOUT)
 
     async def is_queued(self, world: World, user_id: str) -> None:
         async with asyncio.timeout(5):
@@ -345,54 +346,48 @@ class TestALargeReport:
         assert world.log.commits == [["u1"], ["big 1"], ["u2", "u3"], ["big 2"]]
         assert world.user_ids() == ["big 1", "big 2", "u1", "u2", "u3"]
 
-    async def test_lets_others_go_first_while_it_is_decoded(self, world: World) -> None:
-        decoded = Event()
+    async def test_lets_others_go_first_until_it_is_its_turn(self, world: World) -> None:
         async with world.running():
-            posted = self.post(world, "big", decoded=decoded)
-            assert await outcomes([world.post("u1")]) == [None]
-            assert world.ingest.waiting == 1
-            decoded.set()
+            async with self.turn(world):
+                posted = self.post(world, "big")
+                assert await outcomes([world.post("u1")]) == [None]
+                assert world.ingest.waiting == 2
             assert await outcomes([posted]) == [None]
             assert world.ingest.waiting == 0
         assert world.log.commits == [["u1"], ["big"]]
 
     async def test_is_not_overtaken_by_a_later_one_of_its_reporter(self, world: World) -> None:
-        first, second = Event(), Event()
         async with world.running():
-            posts = [self.post(world, "u1", decoded=first), world.post("u1")]
-            await settled()
-            posts += [self.post(world, "u1", decoded=second), world.post("u1"), world.post("u2")]
-            assert await outcomes(posts[-1:]) == [None]
-            world.clock.advance(5)
-            first.set()
-            assert await outcomes(posts[:2]) == [None, None]
-            assert not any(post.done() for post in posts[2:4])
-            second.set()
-            assert await outcomes(posts) == [None] * 5
+            async with self.turn(world):
+                posts = []
+                for post in (partial(self.post, world), world.post) * 2:
+                    posts.append(post("u1"))
+                    await settled()
+                assert await outcomes([world.post("u2")]) == [None]
+                assert not any(post.done() for post in posts)
+            assert await outcomes(posts) == [None] * 4
         assert world.log.commits == [["u2"], ["u1"], ["u1"], ["u1"], ["u1"]]
         assert [one.report.sdk_version for one in world.log.kept[1:]] == ["large", "1.2.0", "large", "1.2.0"]
 
     async def test_that_is_refused_lets_those_behind_it_go(self, world: World) -> None:
-        async def refuse() -> Report:
-            raise BadRequest("$: no")
-
         async with world.running():
-            refused = asyncio.create_task(
-                world.ingest.submit_large(refuse, Reporter("room-1", "u1"), "", by_token=False)
-            )
-            await asyncio.sleep(0)
-            assert await outcomes([refused, world.post("u1")]) == [BadRequest, None]
+            async with self.turn(world):
+                posts = [self.post(world, "u1", fault=BadRequest("$: no"))]
+                await settled()
+                posts += [world.post("u1")]
+                await settled()
+            assert await outcomes(posts) == [BadRequest, None]
         assert world.log.commits == [["u1"]]
 
     async def test_does_not_turn_back_the_time_of_the_log(self, world: World) -> None:
-        decoded = Event()
         async with world.running():
-            posts = [self.post(world, "big", decoded=decoded), world.post("big")]
-            await settled()
-            for _ in range(4):
-                world.clock.advance(1)
-                await outcomes([world.post("u1")])
-            decoded.set()
+            async with self.turn(world):
+                posts = [self.post(world, "big")]
+                await settled()
+                posts += [world.post("big")]
+                for _ in range(4):
+                    world.clock.advance(1)
+                    await outcomes([world.post("u1")])
             assert await outcomes(posts) == [None, None]
         assert [one.at - NOW for one in world.log.kept] == [1, 2, 3, 4, 4, 4]
         shown = world.rooms.get("room-1")
@@ -405,47 +400,44 @@ class TestALargeReport:
         assert rebuilt.metrics() == shown.metrics()
 
     async def test_takes_turns_with_those_of_other_senders(self, world: World) -> None:
-        decoded = Event()
         async with world.running():
-            posts = [self.post(world, f"a{number}", "a", decoded) for number in range(3)]
-            await settled()
-            posts += [self.post(world, "b1", "b")]
-            await settled()
-            decoded.set()
+            async with self.turn(world):
+                posts = [self.post(world, f"a{number}", "a") for number in range(3)]
+                await settled()
+                posts += [self.post(world, "b1", "b")]
+                await settled()
             assert await outcomes(posts) == [None] * 4
         assert world.log.commits == [["a0"], ["b1"], ["a1"], ["a2"]]
 
     async def test_that_waits_too_long_for_others_is_refused_and_not_saved(self, world: World) -> None:
         world.ingest._commit_timeout = 0.01
-        decoded = Event()
         async with world.running():
-            first = self.post(world, "big 1", decoded=decoded)
-            await asyncio.sleep(0)
-            assert await outcomes([self.post(world, "big 2")]) == [Unavailable]
-            assert world.ingest.waiting == 1
-            decoded.set()
-            assert await outcomes([first]) == [None]
-        assert world.log.commits == [["big 1"]]
-
-    async def test_of_whom_the_sender_is_gone_holds_up_nothing(self, world: World) -> None:
-        async with world.running():
-            posts = [self.post(world, "big 1", decoded=Event()), self.post(world, "big 2")]
-            await settled()
-            behind = world.post("big 1")
-            await settled()
-            for post in posts:
-                post.cancel()
-            assert await outcomes([behind]) == [None]
+            async with self.turn(world):
+                assert await outcomes([self.post(world, "big")]) == [Unavailable]
             assert world.ingest.waiting == 0
-        assert world.log.commits == [["big 1"]]
+        assert world.log.commits == []
+
+    async def test_whose_sender_is_gone_holds_up_nothing(self, world: World) -> None:
+        async with world.running():
+            async with self.turn(world):
+                posted = self.post(world, "big")
+                await settled()
+                behind = world.post("big")
+                await settled()
+                posted.cancel()
+                assert await outcomes([behind]) == [None]
+            assert world.ingest.waiting == 0
+        assert world.log.commits == [["big"]]
 
     async def test_and_those_behind_it_count_for_the_bound_of_the_queue(self) -> None:
-        world, decoded = World(max_queue=2), Event()
+        world = World(max_queue=3)
         async with world.running():
-            posts = [self.post(world, "big", decoded=decoded), world.post("big")]
-            await settled()
-            assert await outcomes([world.post("u1"), self.post(world, "big 2")]) == [Unavailable] * 2
-            decoded.set()
+            async with self.turn(world):
+                posts = [self.post(world, "big")]
+                await settled()
+                posts += [world.post("big")]
+                await settled()
+                assert await outcomes([world.post("u1"), self.post(world, "big 2")]) == [Unavailable] * 2
             assert await outcomes(posts) == [None, None]
 
     async def test_keeps_its_age_when_the_clock_is_set(self, world: World) -> None:
@@ -459,18 +451,6 @@ class TestALargeReport:
             world.log.open.set()
             assert await outcomes([first, posted]) == [None, None]
         assert [one.at for one in world.log.kept] == [NOW, NOW + 1000]
-
-    async def test_is_dated_anew_when_the_clock_is_set_while_it_is_packed(self, world: World) -> None:
-        async with world.running():
-            packed = world.log.prepared
-
-            def prepared(received: Received) -> Received:
-                world.clock.set_by(1000)
-                return packed(received)
-
-            world.log.prepared = prepared  # type: ignore[method-assign]
-            assert await outcomes([self.post(world, "big")]) == [None]
-        assert [one.at for one in world.log.kept] == [NOW + 1000]
 
     async def test_is_answered_once_the_figures_of_its_room_are_worked_out(
         self, world: World, monkeypatch: pytest.MonkeyPatch

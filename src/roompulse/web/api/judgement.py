@@ -1,7 +1,5 @@
 """The judgement of a report, the same for every way in: over ASGI and past it."""
 
-import asyncio
-
 import msgspec
 from litestar.types import HTTPScope, Scope
 
@@ -9,7 +7,7 @@ from roompulse.access.senders import Sender
 from roompulse.errors import BodyTooLarge, MethodNotAllowed, Problem, UnsupportedMediaType
 from roompulse.ingest.large_reports import Reporter
 from roompulse.intake.intake import Intake
-from roompulse.report.decode import Largest, decode_as_sent
+from roompulse.report.decode import Largest
 from roompulse.report.model import Report
 from roompulse.settings import Settings
 from roompulse.web.api.report_auth import ReportAuth
@@ -63,29 +61,21 @@ class Judgement:
             report = self._intake.decode(body, self._largest)
             sender.check(report)
         except Problem:
-            self._charge_rejected(body, sender)
+            # What could not be counted must not be cheaper than what could.
+            self._auth.charge(sender, len(body) // BYTES_OF_STREAM)
             raise
         return report
 
-    async def judge_large_body(self, body: bytes, sender: Sender) -> Report:
-        """The same, decoded in another thread, and paid for; the sender's budget is checked first."""
+    def judge_large_body(self, body: bytes, sender: Sender) -> Report:
+        """The same, paid for; the sender's budget is checked first, as other reports were taken since its head came."""
         self._auth.check(sender)
-        try:
-            report = self._intake.decoded(await asyncio.to_thread(decode_as_sent, body, self._largest))
-            sender.check(report)
-        except Problem:
-            self._charge_rejected(body, sender)
-            raise
+        report = self.judge_body(body, sender)
         self.charge(report, body, sender)
         return report
 
     def charge(self, report: Report, body: bytes, sender: Sender) -> None:
         """Take what is in the report from the budget of its sender."""
         self._auth.charge(sender, max(report.weight, len(body) // MOST_BYTES_OF_STREAM))
-
-    def _charge_rejected(self, body: bytes, sender: Sender) -> None:
-        """What could not be counted must not be cheaper than what could."""
-        self._auth.charge(sender, len(body) // BYTES_OF_STREAM)
 
 
 class _Reporter(msgspec.Struct):
