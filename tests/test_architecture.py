@@ -182,7 +182,11 @@ def test_no_folder_is_crowded() -> None:
 
 
 def test_the_spine_knows_contracts_and_not_who_keeps_them() -> None:
-    known = {module for module in own_imports(SOURCE / "ingest.py") if part_of(module) in {"rooms", "store", "hub"}}
+    known = {
+        module
+        for module in own_imports(SOURCE / "ingest" / "ingest.py")
+        if part_of(module) in {"rooms", "store", "hub"}
+    }
     assert known == {"rooms.contract", "store.contract", "store.availability", "hub.contract"}
 
 

@@ -25,7 +25,7 @@ from roompulse.events.model import Shown
 from roompulse.events.timeline import Timeline
 from roompulse.follower import Follower
 from roompulse.hub.local import LocalHub
-from roompulse.ingest import Ingest, look_after, taking
+from roompulse.ingest.ingest import Ingest, look_after, taking
 from roompulse.insights.mentions import erase_mentions
 from roompulse.insights.recorder import RollupRecorder
 from roompulse.insights.store import SqlRollups

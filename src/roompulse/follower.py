@@ -1,7 +1,9 @@
 """Live rooms follow the log: committed reports are applied and published in its order."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from math import ceil, floor
 
 from msgspec.structs import replace
@@ -11,6 +13,7 @@ from roompulse.errors import StoreError
 from roompulse.events.timeline import LOOK_EVERY, Timeline
 from roompulse.hub.contract import Hub
 from roompulse.intake.intake import Intake
+from roompulse.printable import printable
 from roompulse.quality import FRAME_RATE_WINDOW
 from roompulse.report.model import Received
 from roompulse.rooms.contract import LiveRooms
@@ -19,6 +22,11 @@ from roompulse.store.contract import Log
 
 LARGE = 2_000
 """Entries of a report from which on the figures of its room are worked out ahead."""
+
+MOST_AHEAD = 1.0
+"""Seconds for which a large report waits for that at most."""
+
+logger = logging.getLogger(__name__)
 
 
 class Follower:
@@ -53,10 +61,9 @@ class Follower:
         # The time in the rooms, and until when it is known what was committed.
         self._present = self._known = clock()
         self._shifted: set[str] = set()
-        # Rooms with large reports whose figures are to be worked out.
-        self._ahead: dict[str, None] = {}
-        self._is_due, self.worked_ahead = asyncio.Event(), asyncio.Event()
-        self.worked_ahead.set()
+        # Rooms with large reports whose figures are to be worked out, and what is set when they are.
+        self._ahead: dict[str, asyncio.Event] = {}
+        self._is_due = asyncio.Event()
         clock.on_jump(self._clock_was_set)
 
     async def rebuild(self, leave_after: float) -> None:
@@ -94,27 +101,33 @@ class Follower:
             self._rooms.apply(received)
             self._timeline.reported(received)
             if len(received.report.metrics) >= LARGE:
-                self._ahead[received.report.room_id] = None
+                self._ahead.setdefault(received.report.room_id, asyncio.Event())
                 self._is_due.set()
-                self.worked_ahead.clear()
         self.intake.accepted(committed, self._rooms)
         self._hub.publish(changed)
 
     async def work_ahead(self) -> None:
-        """Work out the figures of rooms with large reports in steps, before all of them are read; never ends.
-
-        `worked_ahead` is set while there are none.
-        """
+        """Work out the figures of rooms with large reports in steps, before all of them are read; never ends."""
         while True:
             await self._is_due.wait()
             self._is_due.clear()
             while self._ahead:
                 room_id = next(iter(self._ahead))
-                del self._ahead[room_id]
-                room = self._rooms.get(room_id)
-                for _ in room.steps() if room else ():
-                    await asyncio.sleep(0)
-            self.worked_ahead.set()
+                try:
+                    room = self._rooms.get(room_id)
+                    for _ in room.steps() if room else ():
+                        await asyncio.sleep(0)
+                except Exception:
+                    logger.exception("the figures of room %s could not be worked out ahead", printable(room_id))
+                finally:
+                    self._ahead.pop(room_id).set()
+
+    async def worked_ahead(self, room_id: str) -> None:
+        """Return when the figures of a room are worked out, or after MOST_AHEAD seconds: so its senders slow down."""
+        if is_worked := self._ahead.get(room_id):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(MOST_AHEAD):
+                    await is_worked.wait()
 
     def _by_this_clock(self, committed: Sequence[Received], within: float) -> Sequence[Received]:
         """Date reports from now whose time is impossible: the clock was set here and not yet there, or vice versa."""

@@ -29,7 +29,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     """Faults of the database that the application opens. It checks often whether they are over."""
     faults = Faults()
     monkeypatch.setattr("roompulse.engines.Database", faults.database)
-    monkeypatch.setattr("roompulse.ingest.LOOK_EVERY", 0.01)
+    monkeypatch.setattr("roompulse.ingest.ingest.LOOK_EVERY", 0.01)
     monkeypatch.setattr("roompulse.store.availability.CHECK_EVERY", 0.01)
     return faults
 

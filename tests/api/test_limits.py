@@ -234,7 +234,7 @@ STATUS = {row[0]: int(row[1]) if row[1].isdigit() else None for row in table("ap
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     faults = Faults()
     monkeypatch.setattr("roompulse.engines.Database", faults.database)
-    monkeypatch.setattr("roompulse.ingest.LOOK_EVERY", 0.01)
+    monkeypatch.setattr("roompulse.ingest.ingest.LOOK_EVERY", 0.01)
     monkeypatch.setattr("roompulse.web.http.reader_limit.LONGEST_WAIT", 0.001)
     return faults
 
@@ -311,6 +311,21 @@ async def test_a_room_that_could_not_be_saved_costs_its_sender_nothing(
                 await asyncio.sleep(0.01)
         assert (await world.post(body(room_id="2"))).status_code == 200
         assert (await world.post(body(room_id="3"))).status_code == 429
+
+
+async def test_a_report_that_could_not_be_taken_is_not_paid_for(
+    settings: Settings, clock: Clock, faults: Faults
+) -> None:
+    async with world_of(settings, clock, faults, "SENDER_STREAMS") as world:
+        faults.begin(FAULTS["full"], nth=1, lasting=True)
+        assert (await world.post(entries(1))).status_code == 503
+        for content in (entries(4, 4), entries(*[1] * 200), LARGE):
+            assert (await world.post(content)).status_code == 503
+        faults.end()
+        async with asyncio.timeout(DEADLINE):
+            while (answer := await world.post(entries(1))).status_code == 503:
+                await asyncio.sleep(0.01)
+        assert answer.status_code == 200
 
 
 LARGE = entries(*[1] * 700)

@@ -15,7 +15,7 @@ from roompulse.rooms.admission import Limits
 from roompulse.settings import Settings
 from tests.builders import NOW, body, network, received, report, stream
 from tests.conftest import Clock, client_of
-from tests.unit.test_ingest import World, outcomes, settled
+from tests.unit.ingest.test_ingest import World, outcomes, settled
 
 pytestmark = pytest.mark.anyio
 
@@ -143,7 +143,7 @@ async def test_a_level_is_dated_by_the_report_that_says_it_whoever_takes_the_nex
         await world.post("u1")
         world.clock.advance(5)
         world.log.others = [received(NOW + 2, metrics=poor)]
-        await world.ingest.submit(report(metrics=poor))
+        await world.ingest.begin(report(metrics=poor))
     world.clock.advance(10)
     await world.follower.present()
     events, _ = await world.timeline.find(EventQuery("room-1"))

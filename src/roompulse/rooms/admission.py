@@ -94,9 +94,13 @@ class Admission:
     def _early_refusal(self, received: Received) -> Problem | None:
         """Refuse new users of a sender that may bring in none, before all of them are counted."""
         problem = self._quotas.users.refusal(received.sender, received.at, self._coming[received.sender] + 1)
-        room = self._rooms.get(received.report.room_id)
+        if problem is None:
+            return None
+        room_id = received.report.room_id
+        room, admitted = self._rooms.get(room_id), self._admitted.get(Scope("users", room_id), _NOBODY)
         users = room.users if room else {}
-        return problem if any(entry.user_id not in users for entry in received.report.metrics) else None
+        brings = any(entry.user_id not in users and entry.user_id not in admitted for entry in received.report.metrics)
+        return problem if brings else None
 
     def _over_quota(self, received: Received, newcomers: Mapping[Scope, set[object]]) -> Problem | None:
         """Say why its sender may not bring them in, or count them as brought in and return None."""

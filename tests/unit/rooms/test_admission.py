@@ -311,6 +311,10 @@ class TestNewUsersOfASender:
         at = NOW + 15 * (MANY - 3)
         assert self.bring(rooms, self.of(*many, "new", at=at)) == [True]
 
+    def test_are_new_once_in_large_reports_of_one_batch_too(self) -> None:
+        rooms, many = self.rooms(), [f"u{number}" for number in range(MANY)]
+        assert self.bring(rooms, self.of(*many), self.of(*many), self.of(*many, "new")) == [True, True, False]
+
     def test_are_not_those_who_begin_to_report_themselves(self) -> None:
         rooms = self.rooms()
         assert self.bring(rooms, self.of(*"abcd")) == [True]

@@ -15,7 +15,7 @@ from roompulse.store.snapshots import Snapshots, refill
 from roompulse.store.sql_store import SqlStore
 from tests.builders import NOW, body, network, received, stream
 from tests.conftest import Clock
-from tests.unit.test_ingest import World
+from tests.unit.ingest.test_ingest import World
 
 LOSSY = network(packet_loss=9)
 

@@ -2,20 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from litestar import asgi
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from roompulse.access.senders import Sender
-from roompulse.errors import BodyTooLarge, MethodNotAllowed, Problem, RequestTimeout, UnsupportedMediaType
-from roompulse.ingest import Ingest
-from roompulse.intake.intake import Intake
+from roompulse.errors import Problem, RequestTimeout
+from roompulse.ingest.ingest import Ingest
 from roompulse.net import address_key
-from roompulse.report.decode import Largest
-from roompulse.report.model import Report
 from roompulse.settings import Settings
 from roompulse.web.api import unfinished_bodies
+from roompulse.web.api.judgement import Judgement, reporter_in
 from roompulse.web.api.report_auth import ReportAuth
 from roompulse.web.api.unfinished_bodies import UnfinishedBodies
 from roompulse.web.http.client_address import ClientAddresses
@@ -30,77 +29,12 @@ PATH = "/report/metrics"
 Answer = Callable[[ASGIApp | None], object]
 """Called with None when a report is saved, else with the application that answers why it was rejected."""
 
-_JSON_TYPES = (b"application/json", b"text/plain", b"")
-
-
-BYTES_OF_STREAM, MOST_BYTES_OF_STREAM = 100, 1_000
-"""A refused body counts as a stream for so many bytes, and an accepted one at least for the second figure."""
-
-
 LARGE = 200_000
 """Bytes of a body that takes so long to decode and to commit that other reports go on beside it."""
 
 
 class ClientLeft(Exception):  # noqa: N818  (an event, not an error of ours)
     """The sender closed the connection before its body was complete."""
-
-
-class Judgement:
-    """Whether a report is accepted, by one order of checks: host, method, sender and its rate, type, size, body.
-
-    The host is checked before, as for every request (web/application.py).
-    """
-
-    def __init__(self, auth: ReportAuth, intake: Intake, settings: Settings) -> None:
-        self._auth = auth
-        self._intake = intake
-        self._max_body = settings.max_body
-        self._one_is_decoded = asyncio.Lock()
-        self._largest = Largest(users=settings.max_report_users, streams=settings.max_report_streams)
-
-    def judge_head(self, scope: HTTPScope) -> Sender | None:
-        """The sender, or None where only the body names it; raises the Problem of a rejected head."""
-        if scope["method"] != "POST":
-            raise MethodNotAllowed(scope["method"], "POST, OPTIONS")
-        sender = self._auth.by_headers(scope)
-        headers = dict(scope["headers"])
-        media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if media_type not in _JSON_TYPES:
-            raise UnsupportedMediaType("Content-Type: send application/json or text/plain")
-        if headers.get(b"content-encoding"):
-            raise UnsupportedMediaType("Content-Encoding is not supported; send the body uncompressed")
-        length = headers.get(b"content-length", b"0")
-        if length.isdigit():
-            self.judge_size(int(length))
-        return sender
-
-    def judge_size(self, size: int) -> None:
-        """For the size of a body as far as it is known; raises BodyTooLarge."""
-        if size > self._max_body:
-            raise BodyTooLarge(f"the body has more than {self._max_body} bytes")
-
-    def authenticate(self, scope: Scope, body: bytes, sender: Sender | None) -> Sender:
-        """The sender, by the body where the head does not name it; raises Unauthorized or TooManyRequests."""
-        return sender or self._auth.by_body(scope, body)
-
-    def judge_body(self, body: bytes, sender: Sender) -> Report:
-        """The report; raises the Problem of a body that is refused."""
-        try:
-            report = self._intake.decode(body, self._largest)
-            sender.check(report)
-        except Problem:
-            # What could not be counted must not be cheaper than what could.
-            self._auth.charge(sender, len(body) // BYTES_OF_STREAM)
-            raise
-        self._auth.charge(sender, max(report.weight, len(body) // MOST_BYTES_OF_STREAM))
-        return report
-
-    async def judge_large_body(self, body: bytes, sender: Sender) -> Report:
-        """The same, one after the other with a turn for others between; the sender's budget is checked first."""
-        async with self._one_is_decoded:
-            await asyncio.sleep(0)
-            self._auth.check(sender)
-            return self.judge_body(body, sender)
 
 
 class ReportEndpoint:
@@ -124,10 +58,10 @@ class ReportEndpoint:
             body = await self._read_body(scope, receive)
             sender = judgement.authenticate(scope, body, sender)
             known = body  # only now: strangers could make up SDK versions, which would displace the real ones
-            is_large = len(body) > LARGE
-            report = await self._judge_large(scope, body, sender) if is_large else judgement.judge_body(body, sender)
-            by_token = sender.user is not None
-            await self._ingest.submit(report, sender.bucket, by_token=by_token, is_large=is_large)
+            if len(body) > LARGE:
+                await self._submit_large(scope, body, sender)
+            else:
+                await self._begin(body, sender)
         except Problem as problem:
             await self._refusal(problem, known)(scope, receive, send)
         except ClientLeft:
@@ -136,13 +70,20 @@ class ReportEndpoint:
             self._intake.acknowledged(body)
             await _send(send, 200, ACKNOWLEDGED, _ACKNOWLEDGED_HEADERS)
 
-    async def _judge_large(self, scope: HTTPScope, body: bytes, sender: Sender) -> Report:
-        """As `judge_large_body`; also raises the Problem of too many bytes that wait to be decoded."""
-        address = address_key(self._peers.address(scope))
+    def _begin(self, body: bytes, sender: Sender) -> asyncio.Future[None]:
+        report = self._judgement.judge_body(body, sender)
+        saved = self._ingest.begin(report, sender.bucket, by_token=sender.user is not None)
+        self._judgement.charge(report, body, sender)
+        return saved
+
+    async def _submit_large(self, scope: HTTPScope, body: bytes, sender: Sender) -> None:
+        """Raises also the Problem of too many bytes that wait for their turn."""
+        address, by_token = address_key(self._peers.address(scope)), sender.user is not None
         if problem := self._unfinished.add(address, len(body)):
             raise problem
         try:
-            return await self._judgement.judge_large_body(body, sender)
+            decode = partial(self._judgement.judge_large_body, body, sender)
+            await self._ingest.submit_large(decode, reporter_in(body), sender.bucket, by_token=by_token)
         finally:
             self._unfinished.remove(address, len(body))
 
@@ -167,8 +108,7 @@ class ReportEndpoint:
             self._judgement.judge_size(len(body))
             sender = self._judgement.authenticate(scope, body, sender)
             known = body
-            report = self._judgement.judge_body(body, sender)
-            saved = self._ingest.begin(report, sender.bucket, by_token=sender.user is not None)
+            saved = self._begin(body, sender)
         except Problem as problem:
             answer_to(problem)
         else:

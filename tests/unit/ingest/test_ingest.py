@@ -1,23 +1,25 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
 import pytest
 from msgspec.structs import replace
 
-from roompulse.errors import StoreError, TooManyRequests, Unavailable
+from roompulse.errors import BadRequest, Problem, StoreError, TooManyRequests, Unavailable
 from roompulse.follower import Follower
 from roompulse.hub.contract import View
 from roompulse.hub.mailbox import Mailbox
-from roompulse.ingest import MAX_BATCH, Ingest
+from roompulse.ingest.ingest import MAX_BATCH, Ingest
+from roompulse.ingest.large_reports import Reporter
 from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
-from roompulse.report.model import Entry, Received
+from roompulse.report.model import Entry, Received, Report
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.model import UserMetrics
+from roompulse.rooms.room import RoomState
 from roompulse.store.availability import Availability
 from tests.builders import NOW, network, received, report, stream, video
 from tests.conftest import Clock
@@ -159,7 +161,10 @@ class World:
                 await taking
 
     def post(self, user_id: str = "u1", room_id: str = "room-1") -> "asyncio.Task[None]":
-        return asyncio.create_task(self.ingest.submit(report(user_id=user_id, room_id=room_id)))
+        return asyncio.create_task(self.submit(user_id, room_id))
+
+    async def submit(self, user_id: str, room_id: str) -> None:
+        await self.ingest.begin(report(user_id=user_id, room_id=room_id))
 
     def accepted(self) -> float:
         """Reports that Prometheus counts as accepted by this process."""
@@ -224,7 +229,7 @@ class TestWhatIsCounted:
 class TestAReport:
     async def test_is_saved_then_shown_then_published_then_answered(self, world: World) -> None:
         async with world.running():
-            await world.ingest.submit(report())
+            await world.ingest.begin(report())
             assert world.log.kept == [received(NOW, position=1)]
             assert world.user_ids() == ["u1"]
             assert world.hub.published == [["room-1"]]
@@ -301,21 +306,30 @@ class TestABatch:
 
     async def test_first_lets_those_go_who_left(self, world: World) -> None:
         async with world.running():
-            await world.ingest.submit(report("u1", "a"))
+            await world.ingest.begin(report("u1", "a"))
             world.clock.advance(60)
-            await world.ingest.submit(report("u2", "b"))
+            await world.ingest.begin(report("u2", "b"))
             assert world.rooms.ids() == ["b"]
             assert world.hub.published == [["a"], ["a"], ["b"]]
 
 
 class TestALargeReport:
-    def post(self, world: World, user_id: str) -> "asyncio.Task[None]":
-        return asyncio.create_task(world.ingest.submit(report(user_id=user_id), is_large=True))
+    def post(self, world: World, user_id: str, sender: str = "", fault: Problem | None = None) -> "asyncio.Task[None]":
+        def decode() -> Report:
+            if fault:
+                raise fault
+            return report(user_id=user_id, sdk_version="large")
 
-    async def prepared(self, world: World) -> None:
-        await settled()
+        reporter = Reporter("room-1", user_id)
+        return asyncio.create_task(world.ingest.submit_large(decode, reporter, sender, by_token=False))
+
+    def turn(self, world: World) -> AbstractAsyncContextManager[Callable[[], None]]:
+        """The turn of another large report."""
+        return world.ingest._large.turn(Reporter("room-2", "other"), "other", COMMIT_TIMEOUT)
+
+    async def is_queued(self, world: World, user_id: str) -> None:
         async with asyncio.timeout(5):
-            while world.ingest._large:
+            while user_id not in [waiting.received.report.user_id for waiting in world.ingest._queue]:
                 await asyncio.sleep(0.001)
 
     async def test_is_a_commit_of_its_own(self, world: World) -> None:
@@ -324,7 +338,7 @@ class TestALargeReport:
             first = world.post("u1")
             await settled()
             posts = [self.post(world, "big 1")]
-            await self.prepared(world)
+            await self.is_queued(world, "big 1")
             posts += [world.post("u2"), self.post(world, "big 2"), world.post("u3")]
             await settled()
             world.log.open.set()
@@ -332,32 +346,99 @@ class TestALargeReport:
         assert world.log.commits == [["u1"], ["big 1"], ["u2", "u3"], ["big 2"]]
         assert world.user_ids() == ["big 1", "big 2", "u1", "u2", "u3"]
 
-    async def test_lets_others_go_first_while_it_is_prepared(self, world: World) -> None:
-        async with world.running(), world.ingest._one_is_large:
-            posted = self.post(world, "big")
-            assert await outcomes([world.post("u1")]) == [None]
-            assert world.ingest.waiting == 1
-            world.ingest._one_is_large.release()
+    async def test_lets_others_go_first_until_it_is_its_turn(self, world: World) -> None:
+        async with world.running():
+            async with self.turn(world):
+                posted = self.post(world, "big")
+                assert await outcomes([world.post("u1")]) == [None]
+                assert world.ingest.waiting == 2
             assert await outcomes([posted]) == [None]
-            await world.ingest._one_is_large.acquire()
+            assert world.ingest.waiting == 0
         assert world.log.commits == [["u1"], ["big"]]
+
+    async def test_is_not_overtaken_by_a_later_one_of_its_reporter(self, world: World) -> None:
+        async with world.running():
+            async with self.turn(world):
+                posts = []
+                for post in (partial(self.post, world), world.post) * 2:
+                    posts.append(post("u1"))
+                    await settled()
+                assert await outcomes([world.post("u2")]) == [None]
+                assert not any(post.done() for post in posts)
+            assert await outcomes(posts) == [None] * 4
+        assert world.log.commits == [["u2"], ["u1"], ["u1"], ["u1"], ["u1"]]
+        assert [one.report.sdk_version for one in world.log.kept[1:]] == ["large", "1.2.0", "large", "1.2.0"]
+
+    async def test_that_is_refused_lets_those_behind_it_go(self, world: World) -> None:
+        async with world.running():
+            async with self.turn(world):
+                posts = [self.post(world, "u1", fault=BadRequest("$: no"))]
+                await settled()
+                posts += [world.post("u1")]
+                await settled()
+            assert await outcomes(posts) == [BadRequest, None]
+        assert world.log.commits == [["u1"]]
+
+    async def test_does_not_turn_back_the_time_of_the_log(self, world: World) -> None:
+        async with world.running():
+            async with self.turn(world):
+                posts = [self.post(world, "big")]
+                await settled()
+                posts += [world.post("big")]
+                for _ in range(4):
+                    world.clock.advance(1)
+                    await outcomes([world.post("u1")])
+            assert await outcomes(posts) == [None, None]
+        assert [one.at - NOW for one in world.log.kept] == [1, 2, 3, 4, 4, 4]
+        shown = world.rooms.get("room-1")
+        world.rooms = RoomsInMemory(Limits(100, 1000, 100), stale_after=15, leave_after=60)
+        world.start(max_queue=10)
+        await world.follower.rebuild(60)
+        rebuilt = world.rooms.get("room-1")
+        assert shown
+        assert rebuilt
+        assert rebuilt.metrics() == shown.metrics()
+
+    async def test_takes_turns_with_those_of_other_senders(self, world: World) -> None:
+        async with world.running():
+            async with self.turn(world):
+                posts = [self.post(world, f"a{number}", "a") for number in range(3)]
+                await settled()
+                posts += [self.post(world, "b1", "b")]
+                await settled()
+            assert await outcomes(posts) == [None] * 4
+        assert world.log.commits == [["a0"], ["b1"], ["a1"], ["a2"]]
 
     async def test_that_waits_too_long_for_others_is_refused_and_not_saved(self, world: World) -> None:
         world.ingest._commit_timeout = 0.01
         async with world.running():
-            async with world.ingest._one_is_large:
-                posted = self.post(world, "big")
-                assert await outcomes([posted]) == [Unavailable]
+            async with self.turn(world):
+                assert await outcomes([self.post(world, "big")]) == [Unavailable]
             assert world.ingest.waiting == 0
         assert world.log.commits == []
 
-    async def test_counts_for_the_bound_of_the_queue(self) -> None:
-        world = World(max_queue=1)
+    async def test_whose_sender_is_gone_holds_up_nothing(self, world: World) -> None:
         async with world.running():
-            posted = self.post(world, "big")
-            await asyncio.sleep(0)
-            assert await outcomes([world.post("u1")]) == [Unavailable]
-            assert await outcomes([posted]) == [None]
+            async with self.turn(world):
+                posted = self.post(world, "big")
+                await settled()
+                behind = world.post("big")
+                await settled()
+                posted.cancel()
+                assert await outcomes([behind]) == [None]
+            assert world.ingest.waiting == 0
+        assert world.log.commits == [["big"]]
+
+    async def test_and_those_behind_it_count_for_the_bound_of_the_queue(self) -> None:
+        world = World(max_queue=3)
+        async with world.running():
+            async with self.turn(world):
+                posts = [self.post(world, "big")]
+                await settled()
+                posts += [world.post("big")]
+                await settled()
+                assert await outcomes([world.post("u1"), self.post(world, "big 2")]) == [Unavailable] * 2
+            assert await outcomes(posts) == [None, None]
 
     async def test_keeps_its_age_when_the_clock_is_set(self, world: World) -> None:
         world.log.open.clear()
@@ -365,7 +446,7 @@ class TestALargeReport:
             first = world.post("u1")
             await settled()
             posted = self.post(world, "big")
-            await self.prepared(world)
+            await self.is_queued(world, "big")
             world.clock.set_by(1000)
             world.log.open.set()
             assert await outcomes([first, posted]) == [None, None]
@@ -377,7 +458,7 @@ class TestALargeReport:
         monkeypatch.setattr("roompulse.follower.LARGE", 1)
         monkeypatch.setattr("roompulse.rooms.room.INDEXED_FROM", 1)
         async with world.running():
-            posted, other = self.post(world, "big"), self.post(world, "other")
+            posted = self.post(world, "big")
             async with asyncio.timeout(5):
                 while not world.user_ids():
                     await asyncio.sleep(0.001)
@@ -385,11 +466,35 @@ class TestALargeReport:
             assert not posted.done()
             assert await outcomes([world.post("u1")]) == [None]
             working = asyncio.create_task(world.follower.work_ahead())
-            assert await outcomes([posted, other]) == [None, None]
+            assert await outcomes([posted]) == [None]
             room = world.rooms.get("room-1")
             assert room
             assert list(room.steps()) == []
             working.cancel()
+
+    async def test_does_not_wait_for_the_figures_of_its_room_for_ever(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("roompulse.follower.LARGE", 1)
+        monkeypatch.setattr("roompulse.follower.MOST_AHEAD", 0.01)
+        async with world.running():
+            assert await outcomes([self.post(world, "big 1"), self.post(world, "big 2")]) == [None, None]
+
+    async def test_of_a_room_whose_figures_fail_is_answered_and_so_are_others(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr("roompulse.follower.LARGE", 1)
+        monkeypatch.setattr("roompulse.follower.MOST_AHEAD", 60)
+
+        def fail(_room: object) -> None:
+            raise ValueError
+
+        monkeypatch.setattr(RoomState, "steps", fail)
+        async with world.running():
+            working = asyncio.create_task(world.follower.work_ahead())
+            assert await outcomes([self.post(world, "big 1"), self.post(world, "big 2")]) == [None, None]
+            working.cancel()
+        assert caplog.text.count("the figures of room room-1 could not be worked out ahead") == 2
 
     async def test_that_is_prepared_when_the_ingest_is_closed_is_saved(self, world: World) -> None:
         async with world.running():
@@ -414,7 +519,7 @@ class TestAFailure:
         async with world.running():
             world.log.poison = {"u1"}
             with pytest.raises(Unavailable, match="the report could not be saved") as refused:
-                await world.ingest.submit(report())
+                await world.ingest.begin(report())
             assert refused.value.status == 503
             assert refused.value.retry_after
             assert "database" not in refused.value.message
@@ -432,7 +537,7 @@ class TestAFailure:
             world.log.out = True
             await outcomes([world.post()])
             with pytest.raises(Unavailable, match="the database cannot be written now") as refused:
-                await world.ingest.submit(report())
+                await world.ingest.begin(report())
             assert refused.value.retry_after
             assert len(world.log.commits) == 1
 
@@ -620,7 +725,7 @@ class TestTheQueue:
     async def test_takes_nothing_once_closed(self, world: World) -> None:
         world.ingest.close()
         with pytest.raises(Unavailable, match="shutting down") as refused:
-            await world.ingest.submit(report())
+            await world.ingest.begin(report())
         assert refused.value.retry_after
 
     async def test_is_emptied_before_the_end(self, world: World) -> None:
@@ -647,7 +752,7 @@ class TestTheQueue:
 class TestExpiry:
     async def test_publishes_rooms_whose_users_turn_stale_or_leave(self, world: World) -> None:
         async with world.running():
-            await world.ingest.submit(report())
+            await world.ingest.begin(report())
             world.hub.published.clear()
             for seconds, published in ((14, []), (1, [["room-1"]]), (1, []), (44, [["room-1"]]), (1, [])):
                 world.clock.advance(seconds)
@@ -677,7 +782,7 @@ class TestTheRate:
 
     async def test_is_published_when_it_falls_though_no_room_changes(self, world: World) -> None:
         async with world.running():
-            await world.ingest.submit(report())
+            await world.ingest.begin(report())
         world.follower.expire()
         refreshed, published = world.hub.refreshed, list(world.hub.published)
         world.clock.advance(9)
@@ -701,7 +806,7 @@ class TestARestart:
         for one in reports:
             world.clock.now = one.at
             world.follower.expire()
-            await world.ingest.submit(one.report)
+            await world.ingest.begin(one.report)
 
     async def test_shows_the_same_rooms(self, world: World) -> None:
         seen = [Entry("u1", [stream(), stream("mic", video=None)]), Entry("u2", [stream(direction="recv")])]

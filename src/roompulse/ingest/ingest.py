@@ -6,17 +6,18 @@ So no unsaved report is ever shown or acknowledged, and the cost of a commit is 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain, islice, takewhile
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from roompulse.clock import WallClock
-from roompulse.errors import DatabaseLostError, Problem, StoreError, Unavailable
+from roompulse.errors import DatabaseLostError, StoreError, Unavailable
 from roompulse.follower import Follower
 from roompulse.hub.contract import Hub
+from roompulse.ingest.large_reports import LargeReports, Reporter
+from roompulse.ingest.waiting import Waiting
 from roompulse.meters import Meters
 from roompulse.periodic import every
 from roompulse.report.model import Received, Report
@@ -37,23 +38,6 @@ RETRY_AFTER = 2
 
 NOT_SAVED = "the report could not be saved"
 NOTHING_SAVED = "the database cannot be written now"
-
-
-class _Waiting(Struct, eq=False):
-    """A report that waits for its commit, and the sender that waits for the answer."""
-
-    received: Received
-    answered: asyncio.Future[None]
-    refused: bool = False
-
-    def refuse(self, problem: Problem) -> None:
-        if not self.answered.done():
-            self.refused = True
-            self.answered.set_exception(problem)
-
-    def acknowledge(self) -> None:
-        if not self.answered.done():
-            self.answered.set_result(None)
 
 
 class Ingest:
@@ -80,9 +64,8 @@ class Ingest:
         self._commit_timeout = commit_timeout
         self._meters = meters
         self.intake = follower.intake
-        self._queue: deque[_Waiting] = deque()
-        self._large: list[_Waiting] = []  # which are not in the queue yet
-        self._one_is_large = asyncio.Lock()
+        self._queue: deque[Waiting] = deque()
+        self._large = LargeReports[Waiting](self._release)
         self._wake = asyncio.Event()
         self._saving_since: float | None = None
         self.commit_ms: float | None = None
@@ -90,33 +73,33 @@ class Ingest:
         self._closed = False
         clock.on_jump(self._clock_was_set)
 
-    async def submit(self, report: Report, sender: str = "", *, by_token: bool = False, is_large: bool = False) -> None:
-        """Return once the report is committed and shown; raises the errors of `begin` and of its future.
+    async def submit_large(
+        self, decode: Callable[[], Report], reporter: Reporter, sender: str, *, by_token: bool
+    ) -> None:
+        """Commit a report that takes long, and return once it is shown; other reports go on meanwhile.
 
-        Reports that are `is_large` come one after the other, and others need not wait for all that is to be done with
-        one of them: each has a commit of its own, whose rows are made before, and is shown by the time of the next one.
+        It is decoded when it is its turn, and has a commit of its own; its reporter's later ones stay behind it.
+        Raises the errors of `decode`, of `begin` and of its future.
         """
-        if not is_large:
-            await self.begin(report, sender, by_token=by_token)
-            return
-        waiting = self._waiting(report, sender, by_token=by_token)
-        self._large.append(waiting)
+        self._check()
         try:
-            async with asyncio.timeout(self._commit_timeout):
-                await self._one_is_large.acquire()
+            async with self._large.turn(reporter, sender, self._commit_timeout) as queued:
+                report = decode()
+                await asyncio.sleep(0)
+                waiting = Waiting.of(self._log.prepared(Received(report, self._clock(), sender, by_token)))
+                self._put(waiting)
+                queued()
+                await waiting.answered
+                await self._follower.worked_ahead(report.room_id)
         except TimeoutError:
             raise self._too_late() from None
         finally:
-            self._large.remove(waiting)
-        try:
-            await asyncio.sleep(0)
-            waiting.received = self._log.prepared(waiting.received)
-            self._queue.append(waiting)
             self._wake.set()
-            await waiting.answered
-            await self._follower.worked_ahead.wait()
-        finally:
-            self._one_is_large.release()
+
+    def _release(self, waiting: Waiting) -> None:
+        """Queue a report that was held behind a large one; its time is not before that of the large one."""
+        waiting.received = replace(waiting.received, at=self._clock())
+        self._put(waiting)
 
     def begin(self, report: Report, sender: str = "", *, by_token: bool = False) -> asyncio.Future[None]:
         """Queue the report to be committed and shown, and return a future that is done then.
@@ -129,20 +112,24 @@ class Ingest:
             TooManyRequests: a limit of the room, the user or the sender is reached.
 
         """
-        waiting = self._waiting(report, sender, by_token=by_token)
-        self._queue.append(waiting)
-        self._wake.set()
+        self._check()
+        waiting = Waiting.of(Received(report, self._clock(), sender, by_token))
+        if not (self._large.count and self._large.hold(Reporter(report.room_id, report.user_id), waiting)):
+            self._put(waiting)
         return waiting.answered
 
-    def _waiting(self, report: Report, sender: str, *, by_token: bool) -> _Waiting:
+    def _put(self, waiting: Waiting) -> None:
+        self._queue.append(waiting)
+        self._wake.set()
+
+    def _check(self) -> None:
+        """Raise Unavailable when no report is taken."""
         if self._closed:
             raise Unavailable("the server is shutting down", retry_after=RETRY_AFTER, reason="shutting_down")
         if self._health.failing_since is not None:
             raise _not_saved(NOTHING_SAVED)
         if self.waiting >= self._max_queue:
             raise Unavailable("too many reports wait to be saved", retry_after=RETRY_AFTER, reason="queue_full")
-        received = Received(report, self._clock(), sender, by_token)
-        return _Waiting(received, asyncio.get_running_loop().create_future())
 
     async def run(self) -> None:
         """Commit batches until closed and empty."""
@@ -161,7 +148,7 @@ class Ingest:
                 for _ in batch:
                     self._queue.popleft()
 
-    def _batch(self) -> Sequence[_Waiting]:
+    def _batch(self) -> Sequence[Waiting]:
         """The reports of the next commit: some, or one that is large."""
         if self._queue[0].received.rows is not None:
             return [self._queue[0]]
@@ -170,7 +157,7 @@ class Ingest:
     @property
     def waiting(self) -> int:
         """Reports that are not committed yet."""
-        return len(self._queue) + len(self._large)
+        return len(self._queue) + self._large.count + sum(1 for _ in self._large.held())
 
     def close(self) -> None:
         """Reject further reports; those in the queue are still committed."""
@@ -179,7 +166,7 @@ class Ingest:
 
     def _clock_was_set(self, jump: float, _now: float) -> None:
         """Keep the ages of reports: setting the clock makes no commit overdue."""
-        for waiting in chain(self._queue, self._large):
+        for waiting in chain(self._queue, self._large.held()):
             waiting.received = replace(waiting.received, at=waiting.received.at + jump, rows=None)
         if self._saving_since is not None:
             self._saving_since += jump
@@ -189,15 +176,14 @@ class Ingest:
         too_old = self._clock() - self._commit_timeout
         if self._saving_since is not None and self._saving_since <= too_old:
             self._health.failed(f"a commit takes more than {self._commit_timeout:g} s")
-        for waiting in self._queue:
-            if waiting.received.at > too_old:
-                break
-            waiting.refuse(self._too_late())
+        for waiting in chain(takewhile(lambda one: one.received.at <= too_old, self._queue), self._large.held()):
+            if waiting.received.at <= too_old:
+                waiting.refuse(self._too_late())
 
     def _too_late(self) -> Unavailable:
         return _not_saved(f"not saved within {self._commit_timeout:g} s")
 
-    async def _take(self, batch: Sequence[_Waiting]) -> None:
+    async def _take(self, batch: Sequence[Waiting]) -> None:
         reports = [waiting.received for waiting in batch]
         if is_present := any(self._is_new(received.report) for received in reports):
             await self._follower.present()  # Another worker may have added its users already.
@@ -218,7 +204,7 @@ class Ingest:
             if not await self._save(admitted):
                 await self._save_one_by_one(admitted)
 
-    async def _save(self, batch: Sequence[_Waiting]) -> bool:
+    async def _save(self, batch: Sequence[Waiting]) -> bool:
         """Commit these reports, show and answer them; returns whether they could be committed."""
         self._meters.batch.observe(len(batch))
         try:
@@ -246,7 +232,7 @@ class Ingest:
         users = room.users if room else {}
         return report.user_id not in users or any(entry.user_id not in users for entry in report.metrics)
 
-    async def _save_one_by_one(self, batch: Sequence[_Waiting]) -> None:
+    async def _save_one_by_one(self, batch: Sequence[Waiting]) -> None:
         """Commit report by report, while that is possible, so that one bad report does not fail the others."""
         rest = deque(batch)
         while rest and await self._health.probe():
@@ -257,12 +243,12 @@ class Ingest:
         self._refuse(rest, NOTHING_SAVED)
 
     @staticmethod
-    def _refuse(batch: Iterable[_Waiting], message: str) -> None:
+    def _refuse(batch: Iterable[Waiting], message: str) -> None:
         for waiting in batch:
             waiting.refuse(_not_saved(message))
 
 
-def _acknowledge(committed: Iterable[_Waiting]) -> None:
+def _acknowledge(committed: Iterable[Waiting]) -> None:
     for waiting in committed:
         waiting.acknowledge()
 

@@ -1,0 +1,1 @@
+"""Ingest: reports are committed together, then shown, then acknowledged."""
