@@ -7,8 +7,10 @@ import msgspec
 import pytest
 
 from roompulse.report.model import Connection, Device, Entry, Event, Network
+from roompulse.rooms.contract import LiveUser
 from roompulse.rooms.user import STREAMS_AT_ONCE
 from roompulse.settings import Settings
+from roompulse.web.api.encoded_rooms import EncodedRooms
 from tests.api import assert_problem, data, serving, url
 from tests.builders import NOW, REFERENCE, audio, body, network, stream, video
 from tests.conftest import Clock
@@ -492,3 +494,15 @@ async def test_a_user_with_many_streams_is_answered_as_in_its_room(client: httpx
     assert len(in_room["streams"]) == STREAMS_AT_ONCE + 1
     headers = {"if-none-match": answer.headers["etag"]}
     assert (await client.get("/report/metrics/room-1/listener", headers=headers)).status_code == 304
+
+
+async def test_a_user_who_leaves_while_its_answer_is_put_together_is_404(
+    client: httpx.AsyncClient, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def catch_up_user(_encoded: EncodedRooms, _user: LiveUser) -> None:
+        clock.advance(3_600)
+        await client.get("/report/rooms")
+
+    await client.post("/report/metrics", content=REFERENCE)
+    monkeypatch.setattr(EncodedRooms, "catch_up_user", catch_up_user)
+    assert_problem(await client.get("/report/metrics/room-1/u1"), 404, "room_id")

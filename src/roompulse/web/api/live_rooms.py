@@ -7,7 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from roompulse.errors import NotFound
-from roompulse.rooms.contract import LiveRoom, LiveRooms
+from roompulse.rooms.contract import LiveRoom, LiveRooms, LiveUser
 from roompulse.web.api.encoded_rooms import EncodedRooms
 from roompulse.web.http.envelope import success, success_of
 from roompulse.web.http.json_answer import JsonAnswer, etag_of, not_modified, tagged_answer
@@ -49,11 +49,8 @@ def live_room_routes(rooms: LiveRooms, encoded: EncodedRooms) -> list[HTTPRouteH
 
     @route("/report/metrics/{room_id:str}/{user_id:str}", http_method=GET)
     async def get_user(request: AnyRequest, room_id: FromPath[str], user_id: FromPath[str]) -> JsonAnswer:
-        room = _live_room(rooms, room_id)
-        decoded = decode_id("user_id", user_id)
-        if (user := room.user(decoded)) is None:
-            raise NotFound(f"user_id: the user {decoded!r} is not live in this room")
-        await encoded.catch_up_user(user)
+        await encoded.catch_up_user(_live_user(rooms, room_id, user_id)[1])
+        room, user = _live_user(rooms, room_id, user_id)
         tag = encoded.tag(room.room_id, user)
         return tagged_answer(request, tag, lambda: success_of(encoded.user(room.room_id, user)))
 
@@ -65,3 +62,10 @@ def _live_room(rooms: LiveRooms, segment: str) -> LiveRoom:
     if (room := rooms.get(room_id)) is None:
         raise NotFound(f"room_id: the room {room_id!r} is not live")
     return room
+
+
+def _live_user(rooms: LiveRooms, room_segment: str, segment: str) -> tuple[LiveRoom, LiveUser]:
+    room, user_id = _live_room(rooms, room_segment), decode_id("user_id", segment)
+    if (user := room.user(user_id)) is None:
+        raise NotFound(f"user_id: the user {user_id!r} is not live in this room")
+    return room, user
