@@ -73,7 +73,7 @@ async def test_a_worker_that_does_not_hear_of_the_others_is_not_ready(
         clock.advance(5)
         answer = await one.get("/readyz")
         assert (answer.status_code, answer.json()["status"]) == (503, "behind")
-        assert "was last read 5 s ago" in answer.json()["reason"]
+        assert "were last read 5 s ago" in answer.json()["reason"]
         assert (await one.get("/healthz")).status_code == 200
         monkeypatch.undo()
         never.set()
