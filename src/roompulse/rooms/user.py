@@ -201,10 +201,13 @@ class UserState(UserLinks):
     def _rate(self) -> None:
         if self._scored:
             return
-        sending = (one.quality.score for one in self.streams() if one.sample.direction == "send")
-        downlink = worst(one.quality.score for one in self.receiving.values()) if self.receiving else None
-        self._missing = self._find_missing() if self.receiving and downlink is None else ""
-        self._score = None if self._missing else worst(chain(sending, (downlink,)))
+        scores = [one.quality.score for one in self.streams() if one.sample.direction == "send"]
+        self._missing = ""
+        if self.receiving:
+            downlink = worst([one.quality.score for one in self.receiving.values()])
+            self._missing = self._find_missing() if downlink is None else ""
+            scores.append(downlink)
+        self._score = None if self._missing else worst(scores)
         if not _is_about(self._score, self._rank):
             self._rank = self._score
         self._scored = True
