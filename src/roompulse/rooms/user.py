@@ -96,18 +96,21 @@ class UserState(UserLinks):
         self._about = (report.sdk_version, report.report_time)
         if entry.device or entry.user_name or entry.connection:
             self.given.give_entry(entry, now, by_itself=report.user_id == self.user_id)
-        if report.by_server:
+        if report.labels and report.by_server:
             self.given.give("labels", report.labels, now, by_itself=False)
         self._refreshed(now, version)
         reporting = self.reporters.get(report.user_id)
         if reporting is None:
             reporting = self.reporters[report.user_id] = Reporting(by_server=report.by_server)
-        reporting.at = max(reporting.at, now)
+        if now > reporting.at:
+            reporting.at = now
         return reporting
 
     def _refreshed(self, now: float, version: int) -> None:
         # Never before what it holds: a user must not leave while one of its streams is still there.
-        before, self.received_at = self.received_at, max(self.received_at, now)
+        before = self.received_at
+        if now > before:
+            self.received_at = now
         if self.stale:
             self.returned = Return(self.received_at, self.received_at - before)
             self.stale = False
