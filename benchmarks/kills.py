@@ -27,8 +27,8 @@ BETWEEN = 100
 """Acknowledged reports between two kills."""
 
 ROOM_USERS = 50
-TIMEOUT, PAUSE = 5.0, 0.02
-"""Seconds after which a sender switches to the next worker, and which it waits after a rejected report."""
+TIMEOUT, PAUSE = 5.0, 0.1
+"""Seconds after which a sender switches to the next worker, and which it waits between two reports."""
 
 
 class Senders:
@@ -63,6 +63,7 @@ class Senders:
     async def _send(self, turn: int) -> None:
         sender, heard = Sender(self._urls[turn % len(self._urls)]), time.monotonic()
         while not self._stopped:
+            await asyncio.sleep(PAUSE)
             number = next(self._ids)
             user_id = f"user-{number}"
             try:
@@ -72,7 +73,6 @@ class Senders:
                 sender.close()
                 turn += 1
                 sender = Sender(self._urls[turn % len(self._urls)])
-                await asyncio.sleep(PAUSE)
                 continue
             now = time.monotonic()
             self.silence, heard = max(self.silence, now - heard), now
@@ -83,7 +83,7 @@ class Senders:
 def run(bench: Bench) -> list[Row]:
     kills, postgres_kills = (6, 2) if bench.quick else (KILLS, POSTGRES_KILLS)
     with database(bench) as postgres, ExitStack() as stack:
-        settings = {"DATABASE_URL": postgres.url}
+        settings = {"DATABASE_URL": postgres.url, "STALE_AFTER": "15", "LEAVE_AFTER": "60"}
         workers = [stack.enter_context(bench.server(f"kills-{number}", settings)) for number in range(WORKERS)]
         senders = Senders([worker.url for worker in workers])
         with senders.running():

@@ -1,6 +1,10 @@
 """Contrast of texts with their background (WCAG 2.2, 1.4.3)."""
 
+from typing import Literal
+
 from playwright.sync_api import Page
+
+SCHEMES: list[Literal["light", "dark"]] = ["light", "dark"]
 
 FAINT = """() => {
   const parse = (color) => (color.match(/[\\d.]+/g) ?? []).map(Number);
@@ -31,6 +35,9 @@ FAINT = """() => {
 
 
 def faint_texts(page: Page) -> list[str]:
-    """Elements with less contrast than AA requires of small print. Filters and opacity are ignored."""
-    faint: list[str] = page.evaluate(FAINT)
+    """Elements with less contrast than AA requires of small print, light or dark. Filters and opacity are ignored."""
+    faint: list[str] = []
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        faint += [f"{scheme}: {text}" for text in page.evaluate(FAINT)]
     return faint

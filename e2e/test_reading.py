@@ -50,21 +50,14 @@ def test_every_text_stands_out_from_its_ground(page: Page, make_server: Callable
         set_scene(server)
         visit(page, server, room_path(ROOM))
         expect(row(page, "a/b")).to_contain_text("stale")
-        assert faint_texts_in_both_schemes(page) == []
+        assert faint_texts(page) == []
         set_scene(server)
         for path in PATHS:
             visit(page, server, path)
-            assert faint_texts_in_both_schemes(page) == []
+            assert faint_texts(page) == []
         server.kill()
         expect(page.locator("body")).to_have_class("out-of-date")
-        assert faint_texts_in_both_schemes(page) == []
-
-
-def faint_texts_in_both_schemes(page: Page) -> list[str]:
-    page.emulate_media(color_scheme="light")
-    faint = faint_texts(page)
-    page.emulate_media(color_scheme="dark")
-    return faint + faint_texts(page)
+        assert faint_texts(page) == []
 
 
 def test_new_figures_do_not_move_the_columns(page: Page, server: Server) -> None:
