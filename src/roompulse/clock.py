@@ -11,15 +11,18 @@ JUMP = 2.0
 """Seconds by which a clock must be set to count as set: a leap second and a slow adjustment do not."""
 
 
+# Python's monotonic clock stands still on Linux while the machine is suspended.
+_SINCE_BOOT: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 def system_clock() -> float:
     """Unix seconds with milliseconds, the precision that answers and the database keep."""
-    return round(time.time(), 3)
+    return (time.time_ns() + 500_000) // 1_000_000 / 1000
 
 
 def since_boot() -> float:
     """Seconds since boot, independent of the wall clock, including suspends of the machine."""
-    # Python's monotonic clock stands still on Linux while the machine is suspended.
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+    return time.clock_gettime(_SINCE_BOOT)
 
 
 class WallClock:
@@ -51,8 +54,9 @@ class WallClock:
     def __call__(self) -> float:
         """The time now in Unix seconds."""
         now, passed = self._wall(), self._passed()
-        jump, self._offset = now - passed - self._offset, now - passed
-        if abs(jump) >= JUMP:
+        offset = now - passed
+        jump, self._offset = offset - self._offset, offset
+        if not -JUMP < jump < JUMP:
             self.jumped += round(jump)
             self._set_at = passed
             for follow in self._followers:

@@ -141,7 +141,8 @@ class Follower:
         At the end of every LOOK_EVERY seconds with a change, they are rated as they are then: so what is found does not
         depend on when this is called.
         """
-        changed, begun = set[str](), floor(now / LOOK_EVERY) * LOOK_EVERY
+        changed: set[str] = set()
+        begun = floor(now / LOOK_EVERY) * LOOK_EVERY
         end = min(floor(self._present / LOOK_EVERY + 1) * LOOK_EVERY, begun)
         while end > self._present:
             changed |= self._rooms.expire(end)

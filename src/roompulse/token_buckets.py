@@ -20,12 +20,13 @@ class Buckets:
 
     def wait(self, key: str, now: float, count: int = 1) -> float:
         """Seconds until there are `count` tokens; 0 if there are."""
-        return max(0.0, (count - self._tokens(key, now)) / self.rate)
+        missing = count - self._tokens(key, now)
+        return missing / self.rate if missing > 0 else 0.0
 
     def take(self, key: str, now: float, ahead: float = 0.0) -> float:
         """Return the seconds until there is a token, which is taken if these are at most `ahead`."""
         tokens = self._tokens(key, now)
-        wait = max(0.0, (1 - tokens) / self.rate)
+        wait = (1 - tokens) / self.rate if tokens < 1 else 0.0
         self._buckets.put(key, (tokens - 1 if wait <= ahead else tokens, now))
         return wait
 
@@ -34,10 +35,14 @@ class Buckets:
         self._buckets.put(key, (self._tokens(key, now) - count, now))
 
     def _tokens(self, key: str, now: float) -> float:
-        tokens, since = self._buckets.peek(key) or (self._size, now)
+        bucket = self._buckets.peek(key)
+        if bucket is None:
+            return self._size
+        tokens, since = bucket
         if since > now:  # the clock was set back: without this, no token would be added until it has caught up
             self._buckets.put(key, (tokens, now))
-        return min(self._size, tokens + max(0.0, now - since) * self.rate)
+            return tokens
+        return min(self._size, tokens + (now - since) * self.rate)
 
 
 class Quota:

@@ -73,6 +73,7 @@ def test_a_worker_without_its_database_says_so_holds_up_nobody_and_catches_up(
     assert users(there) == {"before"}
     assert "Database not writable since" in there.get("/rooms/room-1").text
     assert there.get("/report/history/room-1").status_code == 503
+    assert "TimeoutError" not in there.log.read_text()
     link.mend()
     eventually(lambda: is_ready(there))
     assert there.post(body(user_id="after")).status_code == 200

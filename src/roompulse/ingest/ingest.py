@@ -157,6 +157,8 @@ class Ingest:
     @property
     def waiting(self) -> int:
         """Reports that are not committed yet."""
+        if not self._large.count:  # as nearly always; then none is held either
+            return len(self._queue)
         return len(self._queue) + self._large.count + sum(1 for _ in self._large.held())
 
     def close(self) -> None:

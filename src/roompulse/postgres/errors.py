@@ -38,5 +38,7 @@ def _of_driver(error: StoreError) -> BaseException | None:
 
 def _in_words(error: BaseException) -> str:
     """In one line: PostgreSQL's details and hints are in its own log."""
+    if isinstance(error, TimeoutError):
+        return "PostgreSQL did not answer in time"
     todo = ": make room on the disk of PostgreSQL" if isinstance(error, asyncpg.DiskFullError) else ""
     return f"{str(error).partition(chr(10))[0] or type(error).__name__}{todo}"

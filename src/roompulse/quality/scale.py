@@ -98,7 +98,7 @@ def level_of(score: float | None) -> Level:
 
 
 def worst(scores: Iterable[float | None]) -> float | None:
-    return min((score for score in scores if score is not None), default=None)
+    return min([score for score in scores if score is not None], default=None)
 
 
 def nearest_rank(ordered: Sequence[float], percent: float) -> float:

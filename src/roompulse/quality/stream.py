@@ -66,7 +66,10 @@ def rate_stream(stream: Stream, highest_frame_rate: float, seconds: float | None
             terms += _camera_terms(video, expected_frame_rate(highest_frame_rate))
         if seconds and (frozen := _frozen(video)):
             terms.append(_freeze_term(frozen / seconds))
-    score = round(min(BEST, max(WORST, BASE - sum(term.cost for term in terms))), 2)
+    cost = 0.0
+    for term in terms:
+        cost += term.cost
+    score = round(min(BEST, max(WORST, BASE - cost)), 2)
     shown = [Term(term.term, round(term.cost, 2), term.value, term.unit) for term in terms if term.cost > 0]
     return StreamQuality(score, level_of(score), shown)
 
@@ -95,32 +98,35 @@ def is_sent(stream: Stream) -> bool:
     return _can_be_rated(stream) and not is_known
 
 
+# The functions that follow leave out what costs nothing: every newest sample is rated, and most cost little.
 def _network_terms(network: Network, concealed: float, *, with_video: bool) -> list[Term]:
     terms = []
-    r = BASE_R
-    if network.rtt is not None or network.jitter is not None:
-        delay = (network.rtt or 0) + 2 * (network.jitter or 0) + 10
+    r, delayed = BASE_R, BASE
+    rtt, jitter = network.rtt, network.jitter
+    if rtt is not None or jitter is not None:
+        delay = (rtt or 0) + 2 * (jitter or 0) + 10
         r -= delay / 40 if delay < 160 else (delay - 120) / 10
-        terms.append(Term("delay", BASE - mos(r), delay, "ms"))
+        delayed = mos(r)
+        terms.append(Term("delay", BASE - delayed, delay, "ms"))
     loss = network.packet_loss or 0
     lost = (_VIDEO_LOSS_WEIGHT if with_video else _LOSS_WEIGHT) * loss
     # Loss and concealment measure the same gaps, so only the larger one costs.
     if _CONCEALMENT_WEIGHT * concealed > lost:
-        terms.append(Term("concealment", mos(r) - mos(r - _CONCEALMENT_WEIGHT * concealed), concealed, "%"))
+        terms.append(Term("concealment", delayed - mos(r - _CONCEALMENT_WEIGHT * concealed), concealed, "%"))
     elif loss:
-        terms.append(Term("loss", mos(r) - mos(r - lost), loss, "%"))
+        terms.append(Term("loss", delayed - mos(r - lost), loss, "%"))
     return terms
 
 
 def _camera_terms(video: Video, expected: float) -> list[Term]:
     terms = []
     fps = video.frame_rate
-    if fps is not None:
-        terms.append(Term("frame_rate", _frame_rate_cost(fps, expected), fps, "fps"))
-    if fps and video.width and video.height and video.bitrate is not None:
-        bits_per_pixel = 1000 * video.bitrate / (video.width * video.height * fps)
-        cost = _picture_cost(bits_per_pixel, bits_needed(video.codec))
-        terms.append(Term("picture", cost, round(bits_per_pixel, 4), "bit/pixel"))
+    if fps is not None and (cost := _frame_rate_cost(fps, expected)):
+        terms.append(Term("frame_rate", cost, fps, "fps"))
+    if fps and (width := video.width) and (height := video.height) and (bitrate := video.bitrate) is not None:
+        bits_per_pixel = 1000 * bitrate / (width * height * fps)
+        if cost := _picture_cost(bits_per_pixel, bits_needed(video.codec)):
+            terms.append(Term("picture", cost, round(bits_per_pixel, 4), "bit/pixel"))
     return terms
 
 

@@ -1,6 +1,5 @@
 """Bytes to `Report`, or a BadRequest that names the field."""
 
-from collections.abc import Mapping
 from typing import Any, get_args
 
 import msgspec
@@ -29,7 +28,6 @@ from roompulse.report.model import (
 )
 from roompulse.validation import plain_fault
 
-_NO_LABELS: Mapping[str, str] = {}
 _LONGEST_FAULT = 200
 """Characters of a message about a field."""
 
@@ -164,11 +162,13 @@ def _check_texts(report: Report) -> None:
     _refuse("$.sdk_version", text_fault(report.sdk_version))
     if report.room_name:
         _refuse("$.room_name", text_fault(report.room_name))
-    for key, text in (report.labels or _NO_LABELS).items():
-        _refuse("$.labels", label_fault(key))
-        _refuse(f"$.labels.{key}", text_fault(text))
-    for i, event in enumerate(report.events or ()):
-        _check_event(event, i)
+    if report.labels:
+        for key, text in report.labels.items():
+            _refuse("$.labels", label_fault(key))
+            _refuse(f"$.labels.{key}", text_fault(text))
+    if report.events:
+        for i, event in enumerate(report.events):
+            _check_event(event, i)
     for i, entry in enumerate(report.metrics):
         _check_entry(entry, i)
 
@@ -210,6 +210,8 @@ def _check_stream(stream: Stream, i: int, j: int) -> None:
         raise BadRequest(f"$.metrics[{i}].streams[{j}].stream_id: {fault}")
     if stream.sender_id and (fault := id_fault(stream.sender_id)):
         raise BadRequest(f"$.metrics[{i}].streams[{j}].from: {fault}")
-    for name, part in (("video", stream.video), ("audio", stream.audio)):
-        if part and part.codec and (fault := text_fault(part.codec)):
-            raise BadRequest(f"$.metrics[{i}].streams[{j}].{name}.codec: {fault}")
+    video, audio = stream.video, stream.audio
+    if video and video.codec and (fault := text_fault(video.codec)):
+        raise BadRequest(f"$.metrics[{i}].streams[{j}].video.codec: {fault}")
+    if audio and audio.codec and (fault := text_fault(audio.codec)):
+        raise BadRequest(f"$.metrics[{i}].streams[{j}].audio.codec: {fault}")

@@ -18,6 +18,7 @@ _FORBIDDEN_IN_IDS = {
     "Zp": "paragraph separator",
 }
 _FORBIDDEN_IN_TEXTS = {"Cc": "control"}
+_BLANK = "must not begin or end with a blank"
 _LABEL_KEY = re.compile("[a-z][a-z0-9_]{0,31}")
 
 
@@ -33,7 +34,7 @@ def id_fault(value: str) -> str | None:
     if value in {".", ".."}:
         return "must not be '.' or '..'"
     if value.isprintable():
-        return _blank_fault(value)
+        return None if value == value.strip() else _BLANK
     return _joiner_fault(value) or _character_fault(value, _FORBIDDEN_IN_IDS, allowed=JOINERS) or _blank_fault(value)
 
 
@@ -53,7 +54,7 @@ def label_fault(key: str) -> str | None:
 
 
 def _blank_fault(value: str) -> str | None:
-    return "must not begin or end with a blank" if value != value.strip() else None
+    return None if value == value.strip() else _BLANK
 
 
 def _joiner_fault(value: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from roompulse.errors import Problem, TooManyRequests, Unavailable
-from roompulse.report.model import Entry, Received, Report
+from roompulse.report.model import Received
 from roompulse.rooms.room import RoomState
 from roompulse.rooms.stream import StreamKey, StreamState, key_of
 from roompulse.rooms.user import UserState
@@ -77,12 +77,15 @@ class Admission:
         """Why the report does not fit, or None, and it counts as applied."""
         if len(received.report.metrics) >= MANY and (problem := self._early_refusal(received)):
             return problem
-        newcomers, senders = self._newcomers(received), dict[str, Counter[str]]()
+        newcomers = self._newcomers(received)
+        if not newcomers:
+            return None
+        senders: dict[str, Counter[str]] = {}
         for scope, new in newcomers.items():
             admitted = self._admitted.get(scope, set())
             if self._live(scope, senders) + len(admitted | new) > self._most(scope):
                 return self._refusal(scope)
-        if newcomers and (problem := self._over_quota(received, newcomers)):
+        if problem := self._over_quota(received, newcomers):
             return problem
         for scope, new in newcomers.items():
             self._admitted[scope] |= new
@@ -120,38 +123,30 @@ class Admission:
 
     def _newcomers(self, received: Received) -> dict[Scope, set[object]]:
         report = received.report
-        room_id, reporter = report.room_id, report.user_id
+        room_id, reporter, by_server = report.room_id, report.user_id, report.by_server
         room = self._rooms.get(room_id)
         users: Mapping[str, UserState] = room.users if room else {}
         newcomers: defaultdict[Scope, set[object]] = defaultdict(set)
         if room is None:
             newcomers[_ROOMS].add(room_id)
-        client = None if report.by_server else reporter
+        client = None if by_server else reporter
         is_new = client is not None and client not in users
         if client is not None and (is_new or users[client].brought_by):
             newcomers[Scope("reporters", room_id)].add(client)
         for entry in report.metrics:
-            if entry.user_id != client and entry.user_id not in users:
-                newcomers[Scope("users", room_id)].add(entry.user_id)
+            user_id = entry.user_id
+            user = users.get(user_id)
+            if user is None and user_id != client:
+                newcomers[Scope("users", room_id)].add(user_id)
                 if received.by_token:
-                    newcomers[Scope("brought_in", room_id, reporter)].add(entry.user_id)
-            self._note_new_streams(newcomers, report, entry, self._streams(room, reporter, entry.user_id))
+                    newcomers[Scope("brought_in", room_id, reporter)].add(user_id)
+            known = _streams_of(user, reporter)
+            new = [key for stream in entry.streams if (key := key_of(stream, by_server=by_server)) not in known]
+            for key in new:
+                _note_new_stream(newcomers, Scope("streams", room_id, reporter, user_id, key[2]), key)
         if is_new and (others := Scope("users", room_id)) in newcomers:
             newcomers[others].add(client)
         return newcomers
-
-    @staticmethod
-    def _note_new_streams(
-        newcomers: defaultdict[Scope, set[object]], report: Report, entry: Entry, known: Mapping[StreamKey, StreamState]
-    ) -> None:
-        for stream in entry.streams:
-            stream_id, direction, sender = key = key_of(report, stream)
-            if key in known:
-                continue
-            scope = Scope("streams", report.room_id, report.user_id, entry.user_id, sender)
-            newcomers[scope].add((stream_id, direction))
-            if sender:
-                newcomers[Scope("senders", *scope[1:4])].add(sender)
 
     def _live(self, scope: Scope, senders: dict[str, Counter[str]]) -> int:
         """Current counts; `senders` keeps, by user, how many streams of each sender the reporter gives."""
@@ -167,7 +162,7 @@ class Admission:
         if scope.kind == "brought_in":
             return room.brought_in.by(scope.reporter)
         if scope.user not in senders:
-            streams = self._streams(room, scope.reporter, scope.user)
+            streams = _streams_of(room.users.get(scope.user), scope.reporter)
             senders[scope.user] = Counter(sender for _, _, sender in streams)
         given = senders[scope.user]
         return len(given.keys() - {""}) if scope.kind == "senders" else given[scope.sender]
@@ -198,8 +193,15 @@ class Admission:
         message = f"$.metrics: one reporter can give no more than {most} streams about one user"
         return TooManyRequests(message, retry_after=retry_after, reason="streams_full")
 
-    @staticmethod
-    def _streams(room: RoomState | None, reporter: str, user_id: str) -> Mapping[StreamKey, StreamState]:
-        user = room.users.get(user_id) if room else None
-        reporting = user.reporters.get(reporter) if user else None
-        return reporting.streams if reporting else _NO_STREAMS
+
+def _streams_of(user: UserState | None, reporter: str) -> Mapping[StreamKey, StreamState]:
+    """The streams that a reporter gives about a user."""
+    reporting = user.reporters.get(reporter) if user else None
+    return reporting.streams if reporting else _NO_STREAMS
+
+
+def _note_new_stream(newcomers: defaultdict[Scope, set[object]], scope: Scope, key: StreamKey) -> None:
+    stream_id, direction, sender = key
+    newcomers[scope].add((stream_id, direction))
+    if sender:
+        newcomers[Scope("senders", *scope[1:4])].add(sender)

@@ -75,7 +75,7 @@ class SampleRater:
         timestamp = self._clocks.setdefault(report.user_id, ReporterClock()).place(report.report_time, at)
         for entry in report.metrics:
             for sample in entry.streams:
-                key = (entry.user_id, report.user_id, key_of(report, sample))
+                key = (entry.user_id, report.user_id, key_of(sample, by_server=report.by_server))
                 stream = self._streams.get(key)
                 if stream is None:
                     stream = self._streams[key] = new_stream(report, entry, sample)

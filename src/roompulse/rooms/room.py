@@ -87,8 +87,7 @@ class RoomState:
         """Apply one report and return the users that it added to the room."""
         known = len(self.users)
         self.heard_at = max(self.heard_at, now)
-        if report.room_name:
-            self.room_name = report.room_name
+        self.room_name = report.room_name or self.room_name
         by_server = report.by_server
         for entry in self._entries_of(report, now, version):
             user = self._apply_entry(entry, report, now, version, by_server=by_server)
@@ -122,15 +121,16 @@ class RoomState:
         """Apply an entry and return its user."""
         index = self._index
         user = self.users[entry.user_id] if by_server else self._user(entry.user_id, now, brought_by=report.user_id)
-        reporting = user.reported_on(report, entry, now, version)
+        streams = user.reported_on(report, entry, now, version).streams
+        is_own = len(user.reporters) > 1 and user.user_id == report.user_id
         for sample in entry.streams:
-            key = key_of(report, sample) if by_server else (sample.stream_id, sample.direction, "")
-            stream = reporting.streams.get(key)
+            key = key_of(sample, by_server=by_server)
+            stream = streams.get(key)
             # Whether a stream is sent affects its receivers.
-            matters = len(user.reporters) > 1 and sample.direction == "send" and user.user_id == report.user_id
+            matters = is_own and sample.direction == "send"
             was_sent = matters and stream is not None and stream.is_sent
             if stream is None:
-                stream = reporting.streams[key] = new_stream(report, entry, sample)
+                stream = streams[key] = new_stream(report, entry, sample)
                 if sample.direction == "recv":
                     self.users[stream.receiver_id].receiving[stream.received_as(sample)] = stream
                 if index:

@@ -163,8 +163,8 @@ class StreamState:
 def _said(sample: Stream) -> tuple[object, ...]:
     """The values whose change is an event."""
     video, audio = sample.video, sample.audio
-    picture = (video.width, video.height, video.codec, video.limited_by) if video else ()
-    return *picture, audio.codec if audio else None
+    sound = audio.codec if audio else None
+    return (video.width, video.height, video.codec, video.limited_by, sound) if video else (sound,)
 
 
 StreamKey = tuple[str, Direction, str]
@@ -174,10 +174,12 @@ The key of a stream among those that one reporter gives about one user.
 """
 
 
-def key_of(report: Report, sample: Stream) -> StreamKey:
+def key_of(sample: Stream, *, by_server: bool) -> StreamKey:
+    """Its key in a report of a media server (`by_server`) or of a client."""
     direction = sample.direction
-    sender_id = sample.sender_id if direction == "recv" and report.by_server else None
-    return sample.stream_id, direction, sender_id or ""
+    if by_server and direction == "recv":
+        return sample.stream_id, direction, sample.sender_id or ""
+    return sample.stream_id, direction, ""
 
 
 def new_stream(report: Report, entry: Entry, sample: Stream) -> StreamState:

@@ -96,18 +96,21 @@ class UserState(UserLinks):
         self._about = (report.sdk_version, report.report_time)
         if entry.device or entry.user_name or entry.connection:
             self.given.give_entry(entry, now, by_itself=report.user_id == self.user_id)
-        if report.by_server:
+        if report.labels and report.by_server:
             self.given.give("labels", report.labels, now, by_itself=False)
         self._refreshed(now, version)
         reporting = self.reporters.get(report.user_id)
         if reporting is None:
             reporting = self.reporters[report.user_id] = Reporting(by_server=report.by_server)
-        reporting.at = max(reporting.at, now)
+        if now > reporting.at:
+            reporting.at = now
         return reporting
 
     def _refreshed(self, now: float, version: int) -> None:
         # Never before what it holds: a user must not leave while one of its streams is still there.
-        before, self.received_at = self.received_at, max(self.received_at, now)
+        before = self.received_at
+        if now > before:
+            self.received_at = now
         if self.stale:
             self.returned = Return(self.received_at, self.received_at - before)
             self.stale = False
@@ -201,10 +204,13 @@ class UserState(UserLinks):
     def _rate(self) -> None:
         if self._scored:
             return
-        sending = (one.quality.score for one in self.streams() if one.sample.direction == "send")
-        downlink = worst(one.quality.score for one in self.receiving.values()) if self.receiving else None
-        self._missing = self._find_missing() if self.receiving and downlink is None else ""
-        self._score = None if self._missing else worst(chain(sending, (downlink,)))
+        scores = [one.quality.score for one in self.streams() if one.sample.direction == "send"]
+        self._missing = ""
+        if self.receiving:
+            downlink = worst([one.quality.score for one in self.receiving.values()])
+            self._missing = self._find_missing() if downlink is None else ""
+            scores.append(downlink)
+        self._score = None if self._missing else worst(scores)
         if not _is_about(self._score, self._rank):
             self._rank = self._score
         self._scored = True

@@ -58,8 +58,12 @@ def _entry(streams: Sequence[Stream], more: Mapping[str, Any], report_time: int)
 def _video(video: Video, report_time: int) -> tuple[Any, ...]:
     at = video.timestamp
     more = (
-        *(video.codec, video.frames_dropped, video.freeze_count, video.freeze_duration),
-        *(video.content, video.limited_by),
+        video.codec,
+        video.frames_dropped,
+        video.freeze_count,
+        video.freeze_duration,
+        video.content,
+        video.limited_by,
     )
     given = (True if at == report_time else at, video.frame_rate, video.width, video.height, video.bitrate)
     return given if more == _NO_MORE_VIDEO else given + more

@@ -6,8 +6,8 @@ import pytest
 
 from roompulse.quality import rate_room
 from roompulse.report.model import Entry, Event, Received, Stream
-from roompulse.rooms import room
-from roompulse.rooms.admission import Admission, Limits
+from roompulse.rooms import admission, room
+from roompulse.rooms.admission import Limits
 from roompulse.rooms.grid import grid_of
 from roompulse.rooms.links import Reception
 from roompulse.rooms.memory import RoomsInMemory
@@ -210,13 +210,13 @@ class TestLimits:
     ) -> None:
         rooms = RoomsInMemory(Limits(rooms=9, room_users=999, user_streams=2), stale_after=15, leave_after=60)
         looks: list[object] = []
-        streams = Admission._streams
+        streams = admission._streams_of
 
         def noted(*scope: Any) -> Any:
             looks.append(scope)
             return streams(*scope)
 
-        monkeypatch.setattr(Admission, "_streams", staticmethod(noted))
+        monkeypatch.setattr(admission, "_streams_of", noted)
         rooms.apply(of_server(NOW, Entry("u1", [gets(f"a{number}") for number in range(300)])))
         for senders in (1, 300):
             looks.clear()

@@ -25,14 +25,19 @@ class RateLimit:
         """
         if self._reports is None:
             return
-        self.check(key)
-        if wait := self._reports.take(key, self._clock()):
+        now = self._clock()
+        self._check(key, now)
+        if wait := self._reports.take(key, now):
             message = f"more than {self._reports.rate:g} reports a second from one sender"
             raise TooManyRequests(message, retry_after=ceil(wait), reason="sender_rate")
 
     def check(self, key: str) -> None:
         """Raises TooManyRequests when what was in the sender's reports is not made up for."""
-        if self._reports is not None and (wait := self._streams.wait(key, self._clock())):
+        if self._reports is not None:
+            self._check(key, self._clock())
+
+    def _check(self, key: str, now: float) -> None:
+        if wait := self._streams.wait(key, now):
             message = f"more than {self._streams.rate:g} streams a second from one sender"
             raise TooManyRequests(message, retry_after=ceil(wait), reason="sender_streams")
 
