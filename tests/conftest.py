@@ -126,9 +126,15 @@ def make_settings(
 
 
 @pytest.fixture(scope="module")
-async def kept(make_settings: Callable[[], Settings]) -> AsyncIterator[httpx.AsyncClient]:
+def kept_clock() -> Clock:
+    """The clock of `kept`. Where a test of a module advances it, all others begin at whatever time it is."""
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+async def kept(make_settings: Callable[[], Settings], kept_clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """A client of one application for all tests of a module that do not mind each other: to make one takes longest."""
-    async with serving(make_settings(), Clock()) as client:
+    async with serving(make_settings(), kept_clock) as client:
         yield client
 
 

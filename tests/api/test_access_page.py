@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
@@ -10,12 +10,12 @@ import pytest
 from roompulse.access.model import Operator
 from roompulse.access.operators import MAX_OPERATORS
 from roompulse.access.store import AccessStore
-from roompulse.app import create_app
 from roompulse.engines import access_of
 from roompulse.settings import Settings
 from tests.access import bearer, new_key, stored
+from tests.api import serving
 from tests.builders import NOW
-from tests.conftest import Clock, client_of
+from tests.conftest import Clock
 from tests.operators import SAME_SITE, add_operators, cookie_of, secret_of, send_form, sign_ins_of
 
 
@@ -23,7 +23,20 @@ from tests.operators import SAME_SITE, add_operators, cookie_of, secret_of, send
 async def client(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """Of an application with an admin (ada) and a viewer (bob), both signed in."""
     await add_operators(settings, ada="admin", bob="viewer")
-    async with client_of(create_app(settings, clock)) as client:
+    async with serving(settings, clock) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def kept_settings(make_settings: Callable[[], Settings]) -> Settings:
+    return make_settings()
+
+
+@pytest.fixture(scope="module")
+async def kept(kept_settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """The same for tests that leave ada and bob as they are, with two more viewers."""
+    await add_operators(kept_settings, ada="admin", bob="viewer", cleo="viewer", dan="viewer")
+    async with serving(kept_settings, Clock()) as client:
         yield client
 
 
@@ -71,17 +84,17 @@ async def test_it_says_when_an_operator_was_last_seen(client: httpx.AsyncClient,
 
 
 async def test_an_operator_is_added_with_a_password_that_is_shown_once(
-    client: httpx.AsyncClient, settings: Settings, caplog: pytest.LogCaptureFixture
+    kept: httpx.AsyncClient, kept_settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "roompulse")
-    password = shown_in(await do(client, "operators/add", name=" Eve ", role="viewer"))
+    password = shown_in(await do(kept, "operators/add", name=" Eve ", role="viewer"))
     assert len(password) == 20
-    assert (await rows(client))["Eve"] == ("viewer", "none")
-    assert password not in await page(client)
-    assert password.encode() not in stored(settings)
+    assert (await rows(kept))["Eve"] == ("viewer", "none")
+    assert password not in await page(kept)
+    assert password.encode() not in stored(kept_settings)
     assert password not in caplog.text
     assert "'ada': operators/add" in caplog.text
-    signed_in = await client.post("/sign-in", data={"name": "eve", "password": password}, headers=SAME_SITE)
+    signed_in = await kept.post("/sign-in", data={"name": "eve", "password": password}, headers=SAME_SITE)
     assert signed_in.status_code == 303
 
 
@@ -91,15 +104,16 @@ async def test_an_operator_is_added_with_a_password_that_is_shown_once(
         ({"name": "", "role": "viewer"}, "1 to 128 characters"),
         ({"name": "a\u202eb", "role": "viewer"}, "format characters"),
         ({"name": "BOB", "role": "viewer"}, "already"),
-        ({"name": "eve", "role": "root"}, "viewer or admin"),
-        ({"name": "eve"}, "viewer or admin"),
+        ({"name": "mallory", "role": "root"}, "viewer or admin"),
+        ({"name": "mallory"}, "viewer or admin"),
     ],
 )
 async def test_what_cannot_be_added_is_refused_in_words(
-    client: httpx.AsyncClient, fields: dict[str, str], words: str
+    kept: httpx.AsyncClient, fields: dict[str, str], words: str
 ) -> None:
-    assert_refused(await do(client, "operators/add", **fields), 400, words)
-    assert set(await rows(client)) == {"ada", "bob"}
+    before = await rows(kept)
+    assert_refused(await do(kept, "operators/add", **fields), 400, words)
+    assert await rows(kept) == before
 
 
 async def test_there_are_so_many_operators_and_none_more(client: httpx.AsyncClient, settings: Settings) -> None:
@@ -111,13 +125,14 @@ async def test_there_are_so_many_operators_and_none_more(client: httpx.AsyncClie
     assert_refused(await do(client, "operators/add", name="one more", role="viewer"), 400, f"{MAX_OPERATORS}")
 
 
-async def test_a_name_is_no_html(client: httpx.AsyncClient) -> None:
-    shown_in(await do(client, "operators/add", name="<b>&\"'", role="viewer"))
-    html = await page(client)
+async def test_a_name_is_no_html(kept: httpx.AsyncClient) -> None:
+    before = await rows(kept)
+    shown_in(await do(kept, "operators/add", name="<b>&\"'", role="viewer"))
+    html = await page(kept)
     assert "<b>" not in html
     assert "&lt;b&gt;&amp;&#34;&#39;" in html
-    assert (await do(client, "operators/remove", name="<b>&\"'")).status_code == 303
-    assert set(await rows(client)) == {"ada", "bob"}
+    assert (await do(kept, "operators/remove", name="<b>&\"'")).status_code == 303
+    assert await rows(kept) == before
 
 
 async def test_a_role_is_changed_and_holds_at_once(client: httpx.AsyncClient) -> None:
@@ -138,76 +153,78 @@ async def test_the_last_admin_stays_one(client: httpx.AsyncClient) -> None:
     assert set(await rows(client, "bob")) == {"bob"}
 
 
-async def test_who_is_signed_out_everywhere_is_so_at_once(client: httpx.AsyncClient, settings: Settings) -> None:
-    assert (await do(client, "operators/sign-out", name="bob")).status_code == 303
-    assert (await client.get("/", headers=cookie_of("bob"))).status_code == 401
-    assert (await rows(client))["bob"] == ("viewer", "none")
-    assert sign_ins_of(settings) == ["ada"]
+async def test_who_is_signed_out_everywhere_is_so_at_once(kept: httpx.AsyncClient, kept_settings: Settings) -> None:
+    before = sign_ins_of(kept_settings)
+    assert (await do(kept, "operators/sign-out", name="cleo")).status_code == 303
+    assert (await kept.get("/", headers=cookie_of("cleo"))).status_code == 401
+    assert (await rows(kept))["cleo"] == ("viewer", "none")
+    assert sign_ins_of(kept_settings) == [name for name in before if name != "cleo"]
 
 
-async def test_who_is_removed_is_signed_out_at_once(client: httpx.AsyncClient, settings: Settings) -> None:
-    assert (await do(client, "operators/remove", name="bob")).status_code == 303
-    assert (await client.get("/", headers=cookie_of("bob"))).status_code == 401
-    assert sign_ins_of(settings) == ["ada"]
+async def test_who_is_removed_is_signed_out_at_once(kept: httpx.AsyncClient, kept_settings: Settings) -> None:
+    before = sign_ins_of(kept_settings)
+    assert (await do(kept, "operators/remove", name="dan")).status_code == 303
+    assert (await kept.get("/", headers=cookie_of("dan"))).status_code == 401
+    assert sign_ins_of(kept_settings) == [name for name in before if name != "dan"]
 
 
 @pytest.mark.parametrize("action", ["role", "sign-out", "remove"])
-async def test_nobody_can_be_changed_who_is_not_there(client: httpx.AsyncClient, action: str) -> None:
-    assert_refused(await do(client, f"operators/{action}", name="eve", role="viewer"), 404, "no operator &#39;eve&#39;")
+async def test_nobody_can_be_changed_who_is_not_there(kept: httpx.AsyncClient, action: str) -> None:
+    assert_refused(
+        await do(kept, f"operators/{action}", name="mallory", role="viewer"), 404, "no operator &#39;mallory&#39;"
+    )
 
 
-async def test_a_key_is_made_shown_once_and_removed(client: httpx.AsyncClient) -> None:
-    shown = shown_in(await do(client, "keys/add", name="a script", kind="read"))
-    html = await page(client)
+async def test_a_key_is_made_shown_once_and_removed(kept: httpx.AsyncClient) -> None:
+    shown = shown_in(await do(kept, "keys/add", name="a script", kind="read"))
+    html = await page(kept)
     assert shown not in html
     assert "a script" in html
-    assert (await client.get("/report/rooms", headers=bearer(shown))).status_code == 200
-    assert (await do(client, "keys/remove", id=shown.split("_")[1])).status_code == 303
-    assert "a script" not in await page(client)
-    assert (await client.get("/report/rooms", headers=bearer(shown))).status_code == 401
+    assert (await kept.get("/report/rooms", headers=bearer(shown))).status_code == 200
+    assert (await do(kept, "keys/remove", id=shown.split("_")[1])).status_code == 303
+    assert "a script" not in await page(kept)
+    assert (await kept.get("/report/rooms", headers=bearer(shown))).status_code == 401
 
 
 @pytest.mark.parametrize(
     ("fields", "words"),
     [({"name": "", "kind": "read"}, "name"), ({"name": "a script", "kind": "root"}, "ingest or read or token")],
 )
-async def test_what_is_no_key_is_refused_in_words(
-    client: httpx.AsyncClient, fields: dict[str, str], words: str
-) -> None:
-    assert_refused(await do(client, "keys/add", **fields), 400, words)
+async def test_what_is_no_key_is_refused_in_words(kept: httpx.AsyncClient, fields: dict[str, str], words: str) -> None:
+    assert_refused(await do(kept, "keys/add", **fields), 400, words)
 
 
-async def test_a_key_that_is_not_there_cannot_be_removed(client: httpx.AsyncClient) -> None:
-    assert_refused(await do(client, "keys/remove", id="k1"), 404, "No such key")
+async def test_a_key_that_is_not_there_cannot_be_removed(kept: httpx.AsyncClient) -> None:
+    assert_refused(await do(kept, "keys/remove", id="k1"), 404, "No such key")
 
 
-async def test_nothing_of_a_secret_is_on_the_page(client: httpx.AsyncClient, settings: Settings) -> None:
-    _, shown = await new_key(settings, "token")
-    html = await page(client)
+async def test_nothing_of_a_secret_is_on_the_page(kept: httpx.AsyncClient, kept_settings: Settings) -> None:
+    _, shown = await new_key(kept_settings, "token")
+    html = await page(kept)
     for secret in (shown.split("_", 2)[2], "argon2", secret_of("ada"), secret_of("bob")):
         assert secret not in html
 
 
 class TestTheBar:
-    async def test_says_who_is_signed_in_and_has_the_ways_out(self, client: httpx.AsyncClient) -> None:
-        html = (await client.get("/", headers=cookie_of("bob"))).text
+    async def test_says_who_is_signed_in_and_has_the_ways_out(self, kept: httpx.AsyncClient) -> None:
+        html = (await kept.get("/", headers=cookie_of("bob"))).text
         assert '<span class="id">bob</span>' in html
         assert 'action="sign-out"' in html
         assert 'formaction="sign-out/everywhere"' in html
 
-    async def test_leads_admins_alone_to_the_page(self, client: httpx.AsyncClient) -> None:
-        assert 'href="access"' in (await client.get("/", headers=cookie_of("ada"))).text
-        assert 'href="access"' not in (await client.get("/", headers=cookie_of("bob"))).text
+    async def test_leads_admins_alone_to_the_page(self, kept: httpx.AsyncClient) -> None:
+        assert 'href="access"' in (await kept.get("/", headers=cookie_of("ada"))).text
+        assert 'href="access"' not in (await kept.get("/", headers=cookie_of("bob"))).text
 
-    async def test_of_a_program_is_empty(self, client: httpx.AsyncClient, settings: Settings) -> None:
-        shown = shown_in(await do(client, "keys/add", name="a script", kind="read"))
-        html = (await client.get("/", headers=bearer(shown))).text
+    async def test_of_a_program_is_empty(self, kept: httpx.AsyncClient) -> None:
+        shown = shown_in(await do(kept, "keys/add", name="the reader of a page", kind="read"))
+        html = (await kept.get("/", headers=bearer(shown))).text
         assert "sign-out" not in html
         assert 'class="account"' not in html
 
 
-async def test_a_viewer_is_told_so_on_a_page(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/access", headers=cookie_of("bob"))
+async def test_a_viewer_is_told_so_on_a_page(kept: httpx.AsyncClient) -> None:
+    answer = await kept.get("/access", headers=cookie_of("bob"))
     assert answer.status_code == 403
     assert answer.text.startswith("<!doctype html>")
     assert "only for operators with the role admin" in answer.text

@@ -1,9 +1,8 @@
 """Calls: their list and the report on one, as JSON and as pages; users of ended calls found by name."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import httpx
 import pytest
 from msgspec.structs import replace
 
@@ -27,8 +26,16 @@ async def calls(settings: Settings, clock: Clock) -> AsyncIterator[Calls]:
         yield calls
 
 
-@pytest.fixture
-async def ended(calls: Calls) -> Calls:
+@pytest.fixture(scope="module")
+async def ended(make_settings: Callable[[], Settings]) -> AsyncIterator[Calls]:
+    """A call that has ended, and one that is live, for tests that only read them."""
+    async with Calls.of(make_settings(), Clock()) as calls:
+        calls.core.engine.is_the_one = True  # the one that records, with one or several workers
+        await two_calls(calls)
+        yield calls
+
+
+async def two_calls(calls: Calls) -> None:
     """A call of two minutes between u1, who is poor in the second one, and u2; then one of u3 in another room."""
     for second in range(0, 120, 10):
         bad = replace(BAD, streams=LOSSY if second > 60 else [stream()])
@@ -38,7 +45,6 @@ async def ended(calls: Calls) -> Calls:
     await calls.wait(60)
     await calls.post(200, "u3", [Entry("u3", [stream()])], room_id="room-2")
     await calls.look()
-    return calls
 
 
 async def report(calls: Calls) -> Any:
@@ -80,8 +86,8 @@ async def test_calls_are_searched_ordered_and_paged(ended: Calls, query: str, fo
         ("from=2&to=1", "from: must not be later than to"),
     ],
 )
-async def test_what_cannot_be_asked_for_is_named(client: httpx.AsyncClient, query: str, says: str) -> None:
-    assert_problem(await client.get(f"/report/calls?{query}"), 400, says)
+async def test_what_cannot_be_asked_for_is_named(ended: Calls, query: str, says: str) -> None:
+    assert_problem(await ended.client.get(f"/report/calls?{query}"), 400, says)
 
 
 async def test_calls_of_a_room(ended: Calls) -> None:
@@ -162,8 +168,8 @@ async def test_the_list_is_a_page(ended: Calls) -> None:
     assert "No matching calls" in words(await page(ended.client, "/calls?q=nobody"))
 
 
-async def test_the_address_of_ended_rooms_leads_to_calls(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/?ended=1&q=a%26b&sort=score&page=2")
+async def test_the_address_of_ended_rooms_leads_to_calls(ended: Calls) -> None:
+    answer = await ended.client.get("/?ended=1&q=a%26b&sort=score&page=2")
     assert (answer.status_code, answer.headers["location"]) == (301, "/calls?q=a%26b&sort=score&page=2")
 
 
@@ -210,11 +216,12 @@ async def test_what_was_added_up_survives_a_restart(settings: Settings, clock: C
     assert user["left"] == NOW + 60
 
 
-async def test_they_are_deleted_with_the_snapshots(ended: Calls) -> None:
-    deleted = await ended.core.store.prune(NOW, NOW + 1000)
+async def test_they_are_deleted_with_the_snapshots(calls: Calls) -> None:
+    await two_calls(calls)
+    deleted = await calls.core.store.prune(NOW, NOW + 1000)
     assert deleted
-    await ended.core.store.prune(NOW, NOW + 1000)
-    assert (await data(ended.client, "/report/calls"))["count"] == 1
+    await calls.core.store.prune(NOW, NOW + 1000)
+    assert (await data(calls.client, "/report/calls"))["count"] == 1
 
 
 async def test_a_call_without_a_snapshot_has_a_report(calls: Calls) -> None:
@@ -232,5 +239,5 @@ async def test_its_start_may_be_written_as_a_date(ended: Calls) -> None:
 
 
 @pytest.mark.parametrize("path", ["/report/calls", "/report/calls/room-1", "/report/overview"])
-async def test_a_search_that_is_too_long_is_refused(calls: Calls, path: str) -> None:
-    assert_problem(await calls.client.get(path, params={"q": "x" * 257}), 400, "q")
+async def test_a_search_that_is_too_long_is_refused(ended: Calls, path: str) -> None:
+    assert_problem(await ended.client.get(path, params={"q": "x" * 257}), 400, "q")

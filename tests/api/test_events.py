@@ -1,5 +1,6 @@
 """GET /report/events: what happened in a room."""
 
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
 
@@ -22,18 +23,19 @@ async def kinds(client: httpx.AsyncClient, path: str = EVENTS) -> list[str]:
     return [event["kind"] for event in await data(client, path)]
 
 
-async def held(client: httpx.AsyncClient) -> list[Any]:
+async def held(client: httpx.AsyncClient, path: str = EVENTS) -> list[Any]:
     """Changes of a level and a verdict that have lasted; of several workers, one finds them and publishes them."""
-    found = [event for event in await data(client, EVENTS) if event["kind"] in ("level_changed", "verdict_changed")]
+    found = [event for event in await data(client, path) if event["kind"] in ("level_changed", "verdict_changed")]
     return found if len(found) > 1 else []
 
 
-async def test_an_event_has_all_its_fields(client: httpx.AsyncClient) -> None:
-    await post(client, body(events=[Event("camera off", int(NOW) - 5, "camera", "by the user")]))
+async def test_an_event_has_all_its_fields(kept: httpx.AsyncClient, kept_clock: Clock) -> None:
+    now = kept_clock.now
+    await post(kept, body(room_id="whole", events=[Event("camera off", int(now) - 5, "camera", "by the user")]))
     empty = {"user_id": None, "stream_id": None, "level": None, "detail": None}
-    assert await data(client, EVENTS) == [
+    assert await data(kept, "/report/events/whole") == [
         {
-            "time": NOW - 5,
+            "time": now - 5,
             "kind": "sdk",
             "user_id": "u1",
             "stream_id": "camera",
@@ -41,31 +43,33 @@ async def test_an_event_has_all_its_fields(client: httpx.AsyncClient) -> None:
             "text": "camera off",
             "detail": "by the user",
         },
-        {"time": NOW, "kind": "room_started", "text": "call started", **empty},
-        {"time": NOW, "kind": "user_joined", "text": "joined", **empty, "user_id": "u1"},
+        {"time": now, "kind": "room_started", "text": "call started", **empty},
+        {"time": now, "kind": "user_joined", "text": "joined", **empty, "user_id": "u1"},
     ]
 
 
 async def test_they_are_there_as_soon_as_the_report_is_taken_and_once_it_is_over(
-    client: httpx.AsyncClient, clock: Clock
+    kept: httpx.AsyncClient, kept_clock: Clock
 ) -> None:
-    await post(client)
-    assert await kinds(client) == ["room_started", "user_joined"]
-    clock.advance(3600)
-    assert await kinds(client) == ["room_started", "user_joined", "user_stale", "user_left", "room_ended"]
-    assert [event["time"] - NOW for event in await data(client, EVENTS)] == [0, 0, 15, 60, 60]
+    now, path = kept_clock.now, "/report/events/over"
+    await post(kept, body(room_id="over"))
+    assert await kinds(kept, path) == ["room_started", "user_joined"]
+    kept_clock.advance(3600)
+    assert await kinds(kept, path) == ["room_started", "user_joined", "user_stale", "user_left", "room_ended"]
+    assert [event["time"] - now for event in await data(kept, path)] == [0, 0, 15, 60, 60]
 
 
-async def test_a_level_and_a_verdict_say_since_when_and_why(client: httpx.AsyncClient, clock: Clock) -> None:
-    await post(client)
-    clock.advance(12)
+async def test_a_level_and_a_verdict_say_since_when_and_why(kept: httpx.AsyncClient, kept_clock: Clock) -> None:
+    await post(kept, body(room_id="lossy"))
+    kept_clock.advance(12)
+    since = kept_clock.now
     for _ in range(3):
-        await post(client, body(metrics=[Entry("u1", [stream(network=network(packet_loss=9))])]))
-        clock.advance(5)
-    level, verdict = await soon(partial(held, client))
-    assert (level["time"], level["level"], level["kind"]) == (NOW + 12, "poor", "level_changed")
+        await post(kept, body(room_id="lossy", metrics=[Entry("u1", [stream(network=network(packet_loss=9))])]))
+        kept_clock.advance(5)
+    level, verdict = await soon(partial(held, kept, "/report/events/lossy"))
+    assert (level["time"], level["level"], level["kind"]) == (since, "poor", "level_changed")
     assert level["text"] == "good → poor: 9.0 % packet loss sending camera (−1.9)"
-    assert (verdict["time"], verdict["detail"], verdict["user_id"]) == (NOW + 12, "isolated", None)
+    assert (verdict["time"], verdict["detail"], verdict["user_id"]) == (since, "isolated", None)
 
 
 async def test_how_long_a_level_has_to_hold_is_a_setting(settings: Settings, clock: Clock) -> None:
@@ -75,6 +79,19 @@ async def test_how_long_a_level_has_to_hold_is_a_setting(settings: Settings, clo
         assert (await kinds(client))[2:] == []
         clock.advance(0.5)
         assert [event["kind"] for event in await soon(partial(held, client))] == ["level_changed", "verdict_changed"]
+
+
+@pytest.fixture(scope="module")
+async def happened(make_settings: Callable[[], Settings]) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application in which u1 joined at NOW, u2 at NOW + 10, and u1 left at NOW + 13."""
+    clock = Clock()
+    async with serving(make_settings(), clock) as client:
+        await post(client)
+        clock.advance(10)
+        await post(client, body(user_id="u2"))
+        clock.advance(3)
+        await post(client, body(user_id="u1", events=[Event("left")]))
+        yield client
 
 
 @pytest.mark.parametrize(
@@ -92,14 +109,9 @@ async def test_how_long_a_level_has_to_hold_is_a_setting(settings: Settings, clo
     ],
 )
 async def test_they_are_asked_for_by_time_user_and_kind(
-    client: httpx.AsyncClient, clock: Clock, query: dict[str, Any], found: list[str | None]
+    happened: httpx.AsyncClient, query: dict[str, Any], found: list[str | None]
 ) -> None:
-    await post(client)
-    clock.advance(10)
-    await post(client, body(user_id="u2"))
-    clock.advance(3)
-    await post(client, body(user_id="u1", events=[Event("left")]))
-    events = await data(client, str(httpx.URL(EVENTS, params=query)))
+    events = await data(happened, str(httpx.URL(EVENTS, params=query)))
     assert [event["user_id"] for event in events] == found
 
 
@@ -117,37 +129,39 @@ async def test_they_are_asked_for_by_time_user_and_kind(
         ("limit=1.5", "limit: must be a whole number"),
     ],
 )
-async def test_a_bad_parameter_is_named(client: httpx.AsyncClient, query: str, named: str) -> None:
-    await post(client)
-    assert_problem(await client.get(f"{EVENTS}?{query}"), 400, named)
+async def test_a_bad_parameter_is_named(happened: httpx.AsyncClient, query: str, named: str) -> None:
+    assert_problem(await happened.get(f"{EVENTS}?{query}"), 400, named)
 
 
-async def test_a_room_that_was_never_seen_is_404(client: httpx.AsyncClient) -> None:
-    assert_problem(await client.get(EVENTS), 404, "room_id: the room 'room-1' has no retained history")
+async def test_a_room_that_was_never_seen_is_404(kept: httpx.AsyncClient) -> None:
+    assert_problem(await kept.get("/report/events/room-9"), 404, "room_id: the room 'room-9' has no retained history")
 
 
-async def test_every_id_has_its_events(client: httpx.AsyncClient) -> None:
+async def test_every_id_has_its_events(kept: httpx.AsyncClient) -> None:
     room_id, user_id = "a/b 100% ö", "../é?"
-    await post(client, body(room_id=room_id, user_id=user_id))
-    events = await data(client, str(httpx.URL(url("report", "events", room_id), params={"user_id": user_id})))
+    await post(kept, body(room_id=room_id, user_id=user_id))
+    events = await data(kept, str(httpx.URL(url("report", "events", room_id), params={"user_id": user_id})))
     assert [event["user_id"] for event in events] == [user_id]
 
 
-async def test_a_report_that_is_sent_again_happened_once(client: httpx.AsyncClient, clock: Clock) -> None:
+async def test_a_report_that_is_sent_again_happened_once(kept: httpx.AsyncClient, kept_clock: Clock) -> None:
+    once = body(room_id="again", events=[Event("camera off", int(kept_clock.now), "camera")])
     for _ in range(2):
-        await post(client, body(events=[Event("camera off", int(NOW), "camera")]))
-        clock.advance(1)
-    assert (await kinds(client)).count("sdk") == 1
+        await post(kept, once)
+        kept_clock.advance(1)
+    assert (await kinds(kept, "/report/events/again")).count("sdk") == 1
 
 
-async def test_a_hostile_sender_is_bounded_and_said_so(client: httpx.AsyncClient, clock: Clock) -> None:
-    await post(client)
-    assert len(await kinds(client)) == 2
+async def test_a_hostile_sender_is_bounded_and_said_so(kept: httpx.AsyncClient, kept_clock: Clock) -> None:
+    path = "/report/events/flooded"
+    await post(kept, body(room_id="flooded"))
+    assert len(await kinds(kept, path)) == 2
     for start in range(0, 300, 100):
-        await post(client, body(events=[Event(f"event {start + number}") for number in range(100)]))
-    assert (await kinds(client)).count("sdk") == 100
-    clock.advance(10)
-    (last,) = (await data(client, EVENTS))[-1:]
+        many = [Event(f"event {start + number}") for number in range(100)]
+        await post(kept, body(room_id="flooded", events=many))
+    assert (await kinds(kept, path)).count("sdk") == 100
+    kept_clock.advance(10)
+    (last,) = (await data(kept, path))[-1:]
     assert (last["kind"], last["user_id"], last["text"]) == ("sdk", None, "too many events in 10 s: 200 not kept")
 
 

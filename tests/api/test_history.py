@@ -1,6 +1,6 @@
 """GET /report/history/{room_id}."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,64 +42,76 @@ def aggregate(packet_loss: float = 0.3, users: int = 1, **figures: Any) -> Aggre
     return room.summary().aggregate
 
 
-async def keep(settings: Settings, *snapshots: tuple[float, Aggregate]) -> None:
-    """Write snapshots of room-1 into the database of an application that is not running."""
+Kept = tuple[float, Aggregate]
+
+
+async def keep(settings: Settings, *snapshots: Kept, **rooms: Iterable[Kept]) -> None:
+    """Write snapshots of room-1, and of other rooms, into the database of an application that is not running."""
     engine = engine_of(settings, WallClock())
     async with engine.database.open():
-        for timestamp, one in snapshots:
-            await engine.store.add_snapshots(timestamp, [("room-1", one)])
+        for room_id, of_room in {"room-1": snapshots, **rooms}.items():
+            for timestamp, one in of_room:
+                await engine.store.add_snapshots(timestamp, [(room_id, one)])
+
+
+WORST = aggregate(packet_loss=8, users=3, bitrate=300)
+UNKNOWN = aggregate_of([], [])
 
 
 @pytest.fixture(scope="module")
 async def history(make_settings: Callable[[], Settings]) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application that has ten snapshots of room-1, ten seconds apart."""
-    settings = make_settings()
-    await keep(settings, *((GRID + 10 * number, aggregate(packet_loss=number)) for number in range(10)))
+    """A client of an application that has ten snapshots of room-1, ten seconds apart, and some of other rooms."""
+    settings, usual = make_settings(), aggregate()
+    await keep(
+        settings,
+        *((GRID + 10 * number, aggregate(packet_loss=number)) for number in range(10)),
+        one=[(GRID + 0.125, usual)],
+        unknown=[(GRID, UNKNOWN)],
+        many=[(GRID + number, usual) for number in range(2005)],
+        worse=[(GRID, usual), (GRID + 10, WORST), (GRID + 20, aggregate(packet_loss=0, frame_rate=10))],
+        known=[(GRID, UNKNOWN), (GRID + 10, usual), (GRID + 20, UNKNOWN)],
+    )
     async with serving(settings, Clock()) as client:
         yield client
 
 
-async def times(client: httpx.AsyncClient, query: str = "") -> list[float]:
+async def times(client: httpx.AsyncClient, query: str = "", path: str = HISTORY) -> list[float]:
     """Timestamps of the answer, in seconds after the first snapshot."""
-    return [snapshot["timestamp"] - GRID for snapshot in await data(client, f"{HISTORY}?{query}")]
+    return [snapshot["timestamp"] - GRID for snapshot in await data(client, f"{path}?{query}")]
 
 
-async def test_a_snapshot_is_the_aggregate_at_a_moment(settings: Settings, clock: Clock) -> None:
-    await keep(settings, (GRID + 0.125, aggregate()))
-    async with serving(settings, clock) as client:
-        assert await data(client, HISTORY) == [
-            {
-                "timestamp": GRID + 0.125,
-                "user_count": 1,
+async def test_a_snapshot_is_the_aggregate_at_a_moment(history: httpx.AsyncClient) -> None:
+    assert await data(history, "/report/history/one") == [
+        {
+            "timestamp": GRID + 0.125,
+            "user_count": 1,
+            "stream_count": 1,
+            "quality": {
+                "score": 4.37,
+                "level": "good",
+                "worst": 4.37,
+                "good": 1,
+                "fair": 0,
+                "poor": 0,
+                "unknown": 0,
+                "verdict": "healthy",
+            },
+            "rtt": {"avg": 45, "median": 45, "p95": 45, "max": 45},
+            "packet_loss": {"avg": 0.3, "median": 0.3, "p95": 0.3, "max": 0.3},
+            "jitter": {"avg": 8, "median": 8, "p95": 8, "max": 8},
+            "video": {
                 "stream_count": 1,
-                "quality": {
-                    "score": 4.37,
-                    "level": "good",
-                    "worst": 4.37,
-                    "good": 1,
-                    "fair": 0,
-                    "poor": 0,
-                    "unknown": 0,
-                    "verdict": "healthy",
-                },
-                "rtt": {"avg": 45, "median": 45, "p95": 45, "max": 45},
-                "packet_loss": {"avg": 0.3, "median": 0.3, "p95": 0.3, "max": 0.3},
-                "jitter": {"avg": 8, "median": 8, "p95": 8, "max": 8},
-                "video": {
-                    "stream_count": 1,
-                    "frame_rate": {"avg": 25, "min": 25},
-                    "send_bitrate": 1200,
-                    "recv_bitrate": 0,
-                },
-                "audio": {"stream_count": 1, "send_bitrate": 64, "recv_bitrate": 0},
-            }
-        ]
+                "frame_rate": {"avg": 25, "min": 25},
+                "send_bitrate": 1200,
+                "recv_bitrate": 0,
+            },
+            "audio": {"stream_count": 1, "send_bitrate": 64, "recv_bitrate": 0},
+        }
+    ]
 
 
-async def test_what_was_not_known_is_null(settings: Settings, clock: Clock) -> None:
-    await keep(settings, (GRID, aggregate_of([], [])))
-    async with serving(settings, clock) as client:
-        (snapshot,) = await data(client, HISTORY)
+async def test_what_was_not_known_is_null(history: httpx.AsyncClient) -> None:
+    (snapshot,) = await data(history, "/report/history/unknown")
     assert [snapshot[name] for name in ("rtt", "packet_loss", "jitter")] == [None, None, None]
     assert snapshot["quality"]["score"] is None
     assert snapshot["video"] == {"stream_count": 0, "frame_rate": None, "send_bitrate": 0, "recv_bitrate": 0}
@@ -141,20 +153,19 @@ async def test_it_gives_what_is_asked_for_oldest_first(
     assert await times(history, query) == list(expected)
 
 
-async def test_it_gives_the_newest_720_unless_told(settings: Settings, clock: Clock) -> None:
-    await keep(settings, *((GRID + number, aggregate()) for number in range(2005)))
-    async with serving(settings, clock) as client:
-        assert await times(client) == list(range(1285, 2005))
-        assert await times(client, "limit=10000") == list(range(2005))
+async def test_it_gives_the_newest_720_unless_told(history: httpx.AsyncClient) -> None:
+    many = "/report/history/many"
+    assert await times(history, path=many) == list(range(1285, 2005))
+    assert await times(history, "limit=10000", many) == list(range(2005))
 
 
 @pytest.mark.parametrize(
     "nonsense",
     ["", "nan", "NaN", "inf", "-inf", "Infinity", "1e999", "-1", "abc", "1_000", "0x10", "1,000", "true", "null", "٣"],
 )
-async def test_it_refuses_a_number_that_is_none_by_its_name(kept: httpx.AsyncClient, nonsense: str) -> None:
+async def test_it_refuses_a_number_that_is_none_by_its_name(history: httpx.AsyncClient, nonsense: str) -> None:
     for name in ("from", "to", "step", "limit"):
-        assert_problem(await kept.get(HISTORY, params={name: nonsense}), 400, f"{name}: ")
+        assert_problem(await history.get(HISTORY, params={name: nonsense}), 400, f"{name}: ")
 
 
 @pytest.mark.parametrize(
@@ -177,13 +188,10 @@ async def test_it_refuses_numbers_that_make_no_sense_by_their_name(
     assert_problem(await history.get(f"{HISTORY}?{query}"), 400, f"{named}: ")
 
 
-async def test_a_step_keeps_its_worst_moment(settings: Settings, clock: Clock) -> None:
-    worst = aggregate(packet_loss=8, users=3, bitrate=300)
-    await keep(settings, (GRID, aggregate()), (GRID + 10, worst), (GRID + 20, aggregate(packet_loss=0, frame_rate=10)))
-    async with serving(settings, clock) as client:
-        (step,) = await data(client, f"{HISTORY}?step=60")
+async def test_a_step_keeps_its_worst_moment(history: httpx.AsyncClient) -> None:
+    (step,) = await data(history, "/report/history/worse?step=60")
     assert step["timestamp"] == GRID
-    assert step["quality"] == msgspec.to_builtins(worst.quality)
+    assert step["quality"] == msgspec.to_builtins(WORST.quality)
     assert (step["user_count"], step["stream_count"]) == (3, 3)
     assert step["packet_loss"] == {"avg": pytest.approx(8.3 / 3, abs=0.001), "median": 0.3, "p95": 8, "max": 8}
     assert step["video"]["frame_rate"]["min"] == 10
@@ -191,16 +199,14 @@ async def test_a_step_keeps_its_worst_moment(settings: Settings, clock: Clock) -
     assert step["audio"]["send_bitrate"] == pytest.approx((64 + 3 * 64 + 64) / 3, abs=0.001)
 
 
-async def test_a_step_of_unknown_and_known_is_known(settings: Settings, clock: Clock) -> None:
-    await keep(settings, (GRID, aggregate_of([], [])), (GRID + 10, aggregate()), (GRID + 20, aggregate_of([], [])))
-    async with serving(settings, clock) as client:
-        (step,) = await data(client, f"{HISTORY}?step=60")
+async def test_a_step_of_unknown_and_known_is_known(history: httpx.AsyncClient) -> None:
+    (step,) = await data(history, "/report/history/known?step=60")
     assert step["quality"]["score"] == 4.37
     assert step["rtt"] == {"avg": 45, "median": 45, "p95": 45, "max": 45}
 
 
-async def test_a_room_that_was_never_seen_is_not_found(client: httpx.AsyncClient) -> None:
-    assert_problem(await client.get(HISTORY), 404, "room_id: ", "room-1")
+async def test_a_room_that_was_never_seen_is_not_found(history: httpx.AsyncClient) -> None:
+    assert_problem(await history.get("/report/history/room-9"), 404, "room_id: ", "room-9")
 
 
 async def test_a_live_room_without_a_snapshot_has_an_empty_history(client: httpx.AsyncClient, clock: Clock) -> None:

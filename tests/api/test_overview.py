@@ -1,5 +1,7 @@
 """GET /report/overview: the page of all rooms for programs, and its stream."""
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -11,8 +13,9 @@ from roompulse.overview.overview import OverviewQuery, Overviews
 from roompulse.overview.rooms_index import RoomsIndex
 from roompulse.report.model import Entry
 from roompulse.rooms.memory import RoomsInMemory
+from roompulse.settings import Settings
 from roompulse.web.api.overview import OverviewView
-from tests.api import assert_problem, data
+from tests.api import assert_problem, data, serving
 from tests.api.test_stream import shown
 from tests.builders import NOW, body, network, received, stream
 from tests.conftest import Clock
@@ -26,14 +29,22 @@ async def post(client: httpx.AsyncClient, **fields: Any) -> None:
     assert (await client.post("/report/metrics", content=body(**fields))).status_code == 200
 
 
-@pytest.fixture
-async def three(client: httpx.AsyncClient, clock: Clock) -> httpx.AsyncClient:
+@asynccontextmanager
+async def three_rooms(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """A good room with a name, a poor one and one of which nothing is known."""
-    await post(client, room_id="good", room_name="Stand-up", metrics=[Entry("u1", [stream()], user_name="Ann")])
-    await post(client, room_id="poor", metrics=[Entry("u1", LOSSY)])
-    clock.advance(1)
-    await post(client, room_id="silent", metrics=[])
-    return client
+    async with serving(settings, clock) as client:
+        await post(client, room_id="good", room_name="Stand-up", metrics=[Entry("u1", [stream()], user_name="Ann")])
+        await post(client, room_id="poor", metrics=[Entry("u1", LOSSY)])
+        clock.advance(1)
+        await post(client, room_id="silent", metrics=[])
+        yield client
+
+
+@pytest.fixture(scope="module")
+async def three(make_settings: Callable[[], Settings]) -> AsyncIterator[httpx.AsyncClient]:
+    """For tests that only read."""
+    async with three_rooms(make_settings(), Clock()) as client:
+        yield client
 
 
 def ids(overview: Any) -> list[str]:
@@ -102,8 +113,8 @@ async def test_it_is_searched_filtered_ordered_and_paged(
         ("offset=x", "offset: must be a number"),
     ],
 )
-async def test_what_cannot_be_asked_for_is_named(kept: httpx.AsyncClient, path: str, query: str, says: str) -> None:
-    assert_problem(await kept.get(f"{path}?{query}"), 400, says)
+async def test_what_cannot_be_asked_for_is_named(three: httpx.AsyncClient, path: str, query: str, says: str) -> None:
+    assert_problem(await three.get(f"{path}?{query}"), 400, says)
 
 
 async def test_without_rooms_it_is_empty_and_nothing_is_made_up(client: httpx.AsyncClient) -> None:
@@ -112,15 +123,16 @@ async def test_without_rooms_it_is_empty_and_nothing_is_made_up(client: httpx.As
     assert (overview["totals"]["rooms"], overview["totals"]["received_at"]) == (0, None)
 
 
-async def test_a_client_that_has_it_gets_304(three: httpx.AsyncClient, clock: Clock) -> None:
-    tag = (await three.get(PATH)).headers["etag"]
-    assert (await three.get(PATH, headers={"If-None-Match": tag})).status_code == 304
-    clock.advance(60)
-    assert (await three.get(PATH, headers={"If-None-Match": tag})).status_code == 200
+async def test_a_client_that_has_it_gets_304(settings: Settings, clock: Clock) -> None:
+    async with three_rooms(settings, clock) as three:
+        tag = (await three.get(PATH)).headers["etag"]
+        assert (await three.get(PATH, headers={"If-None-Match": tag})).status_code == 304
+        clock.advance(60)
+        assert (await three.get(PATH, headers={"If-None-Match": tag})).status_code == 200
 
 
-async def test_head_tells_that_there_is_a_stream(client: httpx.AsyncClient) -> None:
-    head = await client.head("/report/stream")
+async def test_head_tells_that_there_is_a_stream(three: httpx.AsyncClient) -> None:
+    head = await three.head("/report/stream")
     assert (head.status_code, head.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
 
 

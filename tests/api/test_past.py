@@ -1,6 +1,7 @@
 """Pages of earlier times: moments in the past, calls that ended, visits."""
 
 import re
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
@@ -35,18 +36,40 @@ async def ended_rooms(client: httpx.AsyncClient, path: str = "/calls") -> list[s
     return re.findall(r'<th scope="row"><a class="id"[^>]*>([^<]*)</a>', await page(client, path))
 
 
-@pytest.mark.parametrize("path", ["/rooms/room-1", "/rooms/room-1?q=U2", "/rooms/room-1/users/u1"])
-async def test_the_past_is_shown_as_it_was(client: httpx.AsyncClient, clock: Clock, path: str) -> None:
-    await lossy(client, 7)
-    await post(client, body(user_id="u2", metrics=[Entry("u1", [stream(direction="recv")])]))
-    clock.advance(20)
-    await lossy(client, 0.5, user_id="u2")
-    then, at = await page(client, path), clock.now
-    clock.advance(5)
-    await lossy(client, 1)
-    clock.advance(300)
+@pytest.fixture(scope="module")
+async def recent(make_settings: Callable[[], Settings]) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application that got its only report half a minute ago, at NOW."""
+    clock = Clock()
+    async with serving(make_settings(), clock) as client:
+        await post(client)
+        clock.advance(30)
+        yield client
+
+
+SHOWN = ["/rooms/room-1", "/rooms/room-1?q=U2", "/rooms/room-1/users/u1"]
+
+
+@pytest.fixture(scope="module")
+async def over(make_settings: Callable[[], Settings]) -> AsyncIterator[tuple[httpx.AsyncClient, dict[str, str]]]:
+    """A client of an application with a room that is over, and the pages SHOWN as they were at NOW + 20."""
+    clock = Clock()
+    async with serving(make_settings(), clock) as client:
+        await lossy(client, 7)
+        await post(client, body(user_id="u2", metrics=[Entry("u1", [stream(direction="recv")])]))
+        clock.advance(20)
+        await lossy(client, 0.5, user_id="u2")
+        then = {path: await page(client, path) for path in SHOWN}
+        clock.advance(5)
+        await lossy(client, 1)
+        clock.advance(300)
+        yield client, then
+
+
+@pytest.mark.parametrize("path", SHOWN)
+async def test_the_past_is_shown_as_it_was(over: tuple[httpx.AsyncClient, dict[str, str]], path: str) -> None:
+    client, then = over
     separator = "&" if "?" in path else "?"
-    assert sections(await page(client, f"{path}{separator}at={at}")) == sections(then)
+    assert sections(await page(client, f"{path}{separator}at={NOW + 20}")) == sections(then[path])
     answer = await client.get("/rooms/room-1")
     assert answer.status_code in (200, 404)  # whether its session was recorded meanwhile: see test_ended.py
     assert "No active call" in words(answer.text)
@@ -65,10 +88,8 @@ async def test_the_past_has_its_freezes_and_devices(client: httpx.AsyncClient, c
     assert "freeze" not in words(await page(client, f"/rooms/room-1/users/u1?at={NOW + 4}"))
 
 
-async def test_the_past_is_marked_and_leads_back_to_the_present(client: httpx.AsyncClient, clock: Clock) -> None:
-    await post(client)
-    clock.advance(30)
-    html = await page(client, f"/rooms/room-1?at={NOW}&q=u")
+async def test_the_past_is_marked_and_leads_back_to_the_present(recent: httpx.AsyncClient) -> None:
+    html = await page(recent, f"/rooms/room-1?at={NOW}&q=u")
     assert 'data-state="past"' in html
     assert "Viewing history 2027-01-15 08:00:00 UTC" in words(html)
     assert 'id="stream"' not in html
@@ -81,14 +102,13 @@ async def test_the_past_is_marked_and_leads_back_to_the_present(client: httpx.As
 
 
 @pytest.mark.parametrize("path", ["/rooms/room-1", "/rooms/room-1/users/u1"])
-async def test_how_long_ago_becomes_a_time_that_can_be_shared(client: httpx.AsyncClient, path: str) -> None:
-    await post(client)
-    answer = await client.get(f"{path}?ago=60&q=a%26b")
+async def test_how_long_ago_becomes_a_time_that_can_be_shared(recent: httpx.AsyncClient, path: str) -> None:
+    answer = await recent.get(f"{path}?ago=60&q=a%26b")
     assert answer.status_code == 303
-    assert answer.headers["location"] == f"{path}?q=a%26b&at={NOW - 60:.0f}"
-    assert (await client.get(answer.headers["location"])).status_code == 404
-    now = await client.get(f"{path}?ago=0")
-    assert (await client.get(now.headers["location"])).status_code == 200
+    assert answer.headers["location"] == f"{path}?q=a%26b&at={NOW - 30:.0f}"
+    assert (await recent.get(answer.headers["location"])).status_code == 404
+    now = await recent.get(f"{path}?ago=0")
+    assert (await recent.get(now.headers["location"])).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -107,27 +127,20 @@ async def test_how_long_ago_becomes_a_time_that_can_be_shared(client: httpx.Asyn
     ],
 )
 async def test_a_time_is_unix_seconds_milliseconds_or_iso_8601(
-    client: httpx.AsyncClient, clock: Clock, text: str, status: int
+    recent: httpx.AsyncClient, text: str, status: int
 ) -> None:
-    await post(client)
-    clock.advance(10)
-    assert 'data-state="past"' in await page(client, f"/rooms/room-1?at={text}", status)
+    assert 'data-state="past"' in await page(recent, f"/rooms/room-1?at={text}", status)
 
 
-@pytest.mark.parametrize("text", ["", f"{NOW + 11}", f"{NOW * 1000 + 11_000:.0f}", "2030-01-01"])
-async def test_no_time_and_a_time_that_is_not_past_are_the_present(
-    client: httpx.AsyncClient, clock: Clock, text: str
-) -> None:
-    await post(client)
-    clock.advance(10)
-    assert 'data-url="rooms/room-1/stream"' in await page(client, f"/rooms/room-1?at={text}")
+@pytest.mark.parametrize("text", ["", f"{NOW + 31}", f"{NOW * 1000 + 31_000:.0f}", "2030-01-01"])
+async def test_no_time_and_a_time_that_is_not_past_are_the_present(recent: httpx.AsyncClient, text: str) -> None:
+    assert 'data-url="rooms/room-1/stream"' in await page(recent, f"/rooms/room-1?at={text}")
 
 
 @pytest.mark.parametrize("text", ["x", "-1", "nan", "²", "1e15", "2027-01-15T25:00:00"])
-async def test_what_is_no_time_is_refused_by_its_name(client: httpx.AsyncClient, text: str) -> None:
-    await post(client)
+async def test_what_is_no_time_is_refused_by_its_name(recent: httpx.AsyncClient, text: str) -> None:
     for path in ("/rooms/room-1", "/rooms/room-1/users/u1", "/rooms/room-1/sessions", "/rooms/room-1/stream"):
-        answer = await client.get(path, params={"at": text})
+        answer = await recent.get(path, params={"at": text})
         assert answer.status_code == 400
         assert "at: must be Unix seconds, Unix milliseconds or ISO 8601 with a zone" in answer.text
 

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -15,9 +16,8 @@ from roompulse.app import create_app
 from roompulse.errors import BadRequest
 from roompulse.report.model import Entry
 from roompulse.settings import Origins, Settings
-from roompulse.web.application import Application
 from tests.access import bearer, new_key
-from tests.api import assert_problem, data
+from tests.api import assert_problem, data, serving
 from tests.api.test_overview import LOSSY, post
 from tests.api.test_pages import words
 from tests.builders import NOW, stream
@@ -31,10 +31,16 @@ HOUR = 3600
 class World:
     """A server that authenticates readers, with two rooms, and a client with a `manage` key."""
 
-    def __init__(self, app: Application, client: httpx.AsyncClient, key: str) -> None:
-        self.app = app
+    def __init__(self, client: httpx.AsyncClient, clock: Clock, key: str) -> None:
         self.client = client
+        self.clock = clock
         self.manager = bearer(key)
+
+    @property
+    def app(self) -> Any:
+        """The application, or the next one of several; for requests that httpx cannot make."""
+        transport: Any = self.client._transport
+        return transport.app
 
     async def share(self, path: str, expires_in: float = HOUR) -> str:
         """The path of the URL of a new share."""
@@ -44,20 +50,21 @@ class World:
         assert url.startswith("http://localhost/shared/")
         return url.removeprefix("http://localhost")
 
-    async def shares(self) -> Any:
-        return (await self.client.get(SHARES, headers=self.manager)).json()["data"]
+    async def listed(self, shared: str) -> list[Any]:
+        """What the list of shares says of the one at this path: one, or none."""
+        shares = (await self.client.get(SHARES, headers=self.manager)).json()["data"]
+        return [share for share in shares if share["id"] == id_of(shared)]
 
-
-@pytest.fixture
-async def world(settings: Settings, clock: Clock) -> AsyncIterator[World]:
-    async with world_of(settings, clock) as world:
-        yield world
+    async def revoke(self, shared: str) -> httpx.Response:
+        return await self.client.delete(f"{SHARES}/{id_of(shared)}", headers=self.manager)
 
 
 @pytest.fixture(scope="module")
-async def kept_world(make_settings: Callable[[], Settings]) -> AsyncIterator[World]:
-    """One for all tests that do not mind shares of others."""
-    async with world_of(make_settings(), Clock()) as world:
+async def world(make_settings: Callable[[], Settings]) -> AsyncIterator[World]:
+    """One for all tests that do not mind shares of others, five seconds after its reports."""
+    clock = Clock()
+    async with world_of(make_settings(), clock) as world:
+        clock.advance(5)
         yield world
 
 
@@ -65,11 +72,15 @@ async def kept_world(make_settings: Callable[[], Settings]) -> AsyncIterator[Wor
 async def world_of(settings: Settings, clock: Clock) -> AsyncIterator[World]:
     await add_operators(settings, ada="admin", bob="viewer")
     _, key = await new_key(settings, "manage")
-    app = create_app(settings, clock)
-    async with client_of(app) as client:
+    async with serving(settings, clock) as client:
         await post(client, metrics=[Entry("u1", [stream()]), Entry("a b/c", LOSSY)])
         await post(client, room_id="room-2")
-        yield World(app, client, key)
+        yield World(client, clock, key)
+
+
+def id_of(shared: str) -> str:
+    """The id of the share that has this path."""
+    return shared.split("/")[2].partition("_")[0]
 
 
 def below(path: str, other: str) -> str:
@@ -141,9 +152,9 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("path", OTHERS)
-async def test_no_other_page_is_reachable(kept_world: World, path: str) -> None:
-    shared = await kept_world.share("/rooms/room-1")
-    assert (await kept_world.client.get(below(shared, path))).status_code == 404
+async def test_no_other_page_is_reachable(world: World, path: str) -> None:
+    shared = await world.share("/rooms/room-1")
+    assert (await world.client.get(below(shared, path))).status_code == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
@@ -170,8 +181,7 @@ async def test_the_page_has_no_forms_for_managers(world: World) -> None:
     assert "erase?" not in signed_in.text
 
 
-async def test_a_moment_shows_that_time_and_no_other(world: World, clock: Clock) -> None:
-    clock.advance(5)
+async def test_a_moment_shows_that_time_and_no_other(world: World) -> None:
     shared = await world.share(f"/rooms/room-1?at={NOW:.0f}")
     assert "Viewing history" in words((await world.client.get(shared)).text)
     for query in ("", f"?at={NOW + 1:.0f}", f"?at={NOW:.0f}&at=1"):
@@ -186,27 +196,27 @@ async def test_a_wrong_token_opens_nothing(world: World) -> None:
         assert (await world.client.get("/".join(["", "shared", wrong, *rest]))).status_code == 404
 
 
-async def test_it_expires(world: World, clock: Clock) -> None:
-    shared = await world.share("/rooms/room-1", 60)
-    clock.advance(60)
-    answer = await world.client.get(shared)
-    assert (answer.status_code, "expired" in answer.text) == (404, True)
-    assert await world.shares() == []
+async def test_it_expires(settings: Settings, clock: Clock) -> None:
+    async with world_of(settings, clock) as world:
+        shared = await world.share("/rooms/room-1", 60)
+        clock.advance(60)
+        answer = await world.client.get(shared)
+        assert (answer.status_code, "expired" in answer.text) == (404, True)
+        assert await world.listed(shared) == []
 
 
 async def test_it_is_listed_without_its_url_and_revoked(world: World) -> None:
     shared = await world.share("/rooms/room-1")
-    (listed,) = await world.shares()
+    (listed,) = await world.listed(shared)
     assert set(listed) == {"id", "path", "by", "created_at", "expires_at", "hide_ids"}
-    assert (listed["path"], listed["expires_at"]) == ("/rooms/room-1", NOW + HOUR)
-    path = f"{SHARES}/{listed['id']}"
-    assert (await world.client.delete(path, headers=world.manager)).status_code == 200
+    assert (listed["path"], listed["expires_at"]) == ("/rooms/room-1", world.clock.now + HOUR)
+    assert (await world.revoke(shared)).status_code == 200
     assert (await world.client.get(shared)).status_code == 404
-    assert await world.shares() == []
-    assert_problem(await world.client.delete(path, headers=world.manager), 404, "share_id")
+    assert await world.listed(shared) == []
+    assert_problem(await world.revoke(shared), 404, "share_id")
 
 
-async def streamed(app: Application, path: str, then: Any) -> bytes:
+async def streamed(app: Any, path: str, then: Any) -> bytes:
     """The content of a stream until its end, which `then` causes."""
     sent: list[bytes] = []
     opened, messages = asyncio.Event(), [{"type": "http.request", "body": b"", "more_body": False}]
@@ -235,12 +245,7 @@ async def streamed(app: Application, path: str, then: Any) -> bytes:
 @pytest.mark.parametrize("stream_path", ["/rooms/room-1/stream", "/views/stream?view=rooms%2Froom-1%2Fstream"])
 async def test_its_stream_ends_when_it_is_revoked(world: World, stream_path: str) -> None:
     shared = await world.share("/rooms/room-1")
-
-    async def revoke() -> None:
-        (listed,) = await world.shares()
-        await world.client.delete(f"{SHARES}/{listed['id']}", headers=world.manager)
-
-    sent = await streamed(world.app, below(shared, stream_path), revoke)
+    sent = await streamed(world.app, below(shared, stream_path), partial(world.revoke, shared))
     assert b"room-1" in sent
     assert b"alerts-firing" not in sent
     assert b"event: denied" in sent
@@ -255,7 +260,7 @@ async def test_it_ends_where_nobody_is_asked_too(client: httpx.AsyncClient) -> N
     assert (await client.get(share["url"])).status_code == 404
 
 
-async def test_only_managers_share(world: World, settings: Settings) -> None:
+async def test_only_managers_share(world: World) -> None:
     body = {"path": "/rooms/room-1", "expires_in": HOUR}
     assert_problem(await world.client.post(SHARES, json=body), 401)
     assert_problem(await world.client.post(SHARES, json=body, headers=cookie_of("bob")), 403)
@@ -294,7 +299,7 @@ async def test_a_page_lists_makes_and_revokes_them(world: World) -> None:
     url = re.search(r"http://localhost(/shared/[^<]+)", made.text)
     assert url
     assert (await world.client.get(url[1])).status_code == 200
-    (listed,) = await world.shares()
+    (listed,) = await world.listed(url[1])
     assert listed["by"] == "ada"
     await world.client.post("/shares/remove", data={"token": token, "id": listed["id"]}, headers=ada)
     assert (await world.client.get(url[1])).status_code == 404
