@@ -95,12 +95,13 @@ def run(bench: Bench) -> list[Row]:
                 worker.start()
             silence = senders.silence
             back = [_first_after(senders, postgres, workers) for _ in range(postgres_kills)]
-        lost = asyncio.run(_lost(postgres.url, senders.acknowledged))
+        lost, gone_twice = asyncio.run(_lost_and_gone_twice(postgres.url, senders.acknowledged))
         differing = _differing(workers)
     bench.raw |= {"acknowledged": len(senders.acknowledged), "silence": silence, "back": back}
     note = f"of {len(senders.acknowledged)}, in {kills} kills of workers and {postgres_kills} of PostgreSQL"
     return [
         at_most("acknowledged reports that are lost", lost, 0, note=note),
+        at_most("users that left more than once, as all report once", gone_twice, 0),
         at_most("rooms that workers show differently afterwards", differing, 0),
         at_most("longest silence of a sender, as workers are killed", silence, 2, "s", f"{SENDERS} senders"),
         at_most("from the start of a killed PostgreSQL to the first report, longest", max(back), 5, "s"),
@@ -119,11 +120,13 @@ def _first_after(senders: Senders, postgres: PostgresServer, workers: Sequence[S
     return time.monotonic() - started
 
 
-async def _lost(url: str, acknowledged: set[str]) -> int:
+async def _lost_and_gone_twice(url: str, acknowledged: set[str]) -> tuple[int, int]:
     connection = await asyncpg.connect(url)
     stored = {user_id for (user_id,) in await connection.fetch("SELECT DISTINCT reporter_id FROM sample")}
+    left = "SELECT user_id FROM event WHERE kind = 'user_left' GROUP BY user_id HAVING count(*) > 1"
+    gone_twice = await connection.fetch(left)
     await connection.close()
-    return len(acknowledged - stored)
+    return len(acknowledged - stored), len(gone_twice)
 
 
 def _differing(workers: Sequence[Server]) -> int:

@@ -217,8 +217,10 @@ class Core:
             with self.engine.access.startup_errors():
                 await self.registry.reload()
             with self.database.startup_errors():
+                # Before the rooms: what other workers find meanwhile would be missing in these, and seem to be gone.
+                states = await self.events.states(await self.sessions.unfinished())
                 await self.follower.rebuild(self.settings.leave_after)
-                await self.timeline.resume(await self.sessions.unfinished())
+                self.timeline.resume(states)
                 await self.channels.load()
                 await self.alerts.load()
                 await self._refill()
@@ -261,8 +263,10 @@ class Core:
             self.streams.close_with_server(),
         ]
 
-    def _jobs_of_one(self) -> list[Coroutine[Any, Any, None]]:
+    async def _jobs_of_one(self) -> list[Coroutine[Any, Any, None]]:
         """The jobs that run in only one of the processes that use the database."""
+        # Rooms and users that the previous process has recorded are not gone, but perhaps not read yet.
+        await self.follower.present()
         store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
         return [
             Snapshots(store, self.rooms, self.trends, clock, interval).run(),

@@ -21,7 +21,7 @@ from roompulse.store.files import is_postgres
 from roompulse.store.sql_store import SqlStore
 
 Exclusive = Callable[[], AbstractAsyncContextManager[None]]
-Jobs = Callable[[], Sequence[Coroutine[Any, Any, None]]]
+Jobs = Callable[[], Awaitable[Sequence[Coroutine[Any, Any, None]]]]
 
 
 class Engine(Protocol):
@@ -139,7 +139,7 @@ class _Sqlite:
         pass
 
     async def run_once(self, jobs: Jobs) -> None:
-        async with background(*jobs()):
+        async with background(*await jobs()):
             await asyncio.Event().wait()
 
     async def close(self) -> None:

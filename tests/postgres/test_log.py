@@ -1,10 +1,10 @@
 """The log in PostgreSQL: for any order of appends and reads by workers, all see the same sequence."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -258,8 +258,10 @@ async def test_one_worker_runs_what_runs_once_and_another_when_it_has_gone(postg
                 running.remove(number)
 
         def hold(number: int) -> "asyncio.Task[None]":
-            database = all_workers[number].log._database
-            return asyncio.create_task(run_once(database, lambda: [job(number)]))
+            async def jobs() -> Sequence[Coroutine[Any, Any, None]]:
+                return [job(number)]
+
+            return asyncio.create_task(run_once(all_workers[number].log._database, jobs))
 
         async def until(condition: list[int]) -> None:
             async with asyncio.timeout(10):

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -311,12 +311,12 @@ async def test_a_target_with_another_source_is_refused(source: Settings, target:
 async def test_a_target_on_which_a_server_runs_is_refused(source: Settings, target: Settings) -> None:
     held, database = asyncio.Event(), PostgresDatabase(target)
 
-    async def hold() -> None:
+    async def no_jobs() -> Sequence[Coroutine[Any, Any, None]]:
         held.set()
-        await asyncio.Event().wait()
+        return []
 
     async with database.open():
-        holding = asyncio.create_task(run_once(database, lambda: [hold()]))
+        holding = asyncio.create_task(run_once(database, no_jobs))
         async with asyncio.timeout(DEADLINE):
             await held.wait()
         assert "a server is running on" in await reason(source, target)

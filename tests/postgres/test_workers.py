@@ -20,6 +20,7 @@ from roompulse.app import create_app
 from roompulse.checking.run import check
 from roompulse.engines import access_of, engine_of
 from roompulse.errors import StartupError
+from roompulse.follower import Follower
 from roompulse.net import listen
 from roompulse.settings import Settings
 from roompulse.store.engine import Database
@@ -27,8 +28,8 @@ from tests.access import bearer
 from tests.api import data
 from tests.builders import NOW, body
 from tests.conftest import Clock, client_of
-from tests.postgres_server import database, schema_of
-from tests.process import DEADLINE
+from tests.postgres_server import database, fetch, schema_of
+from tests.process import DEADLINE, soon
 
 pytestmark = pytest.mark.anyio
 
@@ -56,6 +57,34 @@ async def test_answers_and_tags_are_the_same_bytes(settings: Settings, clock: Cl
             one, other = [await client.get(path) for client in clients]
             assert one.content == other.content
             assert one.headers["etag"] == other.headers["etag"]
+
+
+async def test_a_worker_that_starts_finds_nobody_gone_who_came_meanwhile(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rebuild = Follower.rebuild
+
+    async with workers(settings, clock, 1) as (one,):
+        await one.post("/report/metrics", content=body(user_id="u1"))
+
+        async def slow(follower: Follower, leave_after: float) -> None:
+            await rebuild(follower, leave_after)
+            for room_id in ("room-1", "room-2"):
+                await one.post("/report/metrics", content=body(room_id=room_id, user_id="u2"))
+            clock.advance(1)
+            await soon(saved)
+
+        async def saved() -> bool:
+            return len(await fetch(settings.database_url or "", "SELECT 1 FROM event WHERE user_id = 'u2'")) == 2
+
+        monkeypatch.setattr(Follower, "rebuild", slow)
+        async with workers(settings, clock, 1) as (other,):
+            await other.get("/report/rooms")
+            for client in (one, other):
+                for room_id, users in {"room-1": 2, "room-2": 1}.items():
+                    events = await data(client, f"/report/events/{room_id}")
+                    assert [event["kind"] for event in events].count("user_joined") == users
+                    assert len(events) == 1 + users
 
 
 class Act(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from asyncio import CancelledError, Lock, create_task, shield
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -87,12 +87,8 @@ class Timeline:
         """When (Unix seconds) the first level or verdict will have lasted long enough; infinite without any."""
         return self._detector.next_due()
 
-    async def resume(self, room_ids: Iterable[str]) -> None:
-        """Continue after a restart: `room_ids` are rooms that were live when the server stopped.
-
-        Raises StoreError when the database fails.
-        """
-        stored = await self._store.states(set(room_ids))
+    def resume(self, stored: Mapping[str, Sequence[TimelineEvent]]) -> None:
+        """Continue after a restart: `stored` are the states of rooms that were live when the server stopped."""
         for room_id, event in self._detector.resume(stored, self._clock()):
             self.record(room_id, event)
         self._publish_grown()

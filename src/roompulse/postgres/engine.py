@@ -1,8 +1,9 @@
 """PostgreSQL as the engine of the server: the database, its log, access control, and the singleton jobs."""
 
 import asyncio
+from collections.abc import Coroutine, Sequence
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from roompulse.access.database import AccessDatabase
 from roompulse.clock import WallClock
@@ -53,9 +54,12 @@ class Postgres:
         await self.log.tell(message)
 
     async def run_once(self, jobs: Jobs) -> None:
-        await self._run_once(
-            lambda: [self._is_the_one(), *jobs(), self._prune(), self._refusals.run_pruning(), self._partitions.run()]
-        )
+        async def all_jobs() -> Sequence[Coroutine[Any, Any, None]]:
+            of_the_application = await jobs()
+            own = self._prune(), self._refusals.run_pruning(), self._partitions.run()
+            return [self._is_the_one(), *of_the_application, *own]
+
+        await self._run_once(all_jobs)
 
     async def join(self) -> None:
         await compare(self._postgres, self._settings)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -22,7 +22,7 @@ _TIMEOUT = 2.0
 _HANGS_AFTER = 5_000
 """Milliseconds without a check after which PostgreSQL ends the connection: a worker that hangs holds nothing."""
 
-Jobs = Callable[[], Sequence[Coroutine[Any, Any, None]]]
+Jobs = Callable[[], Awaitable[Sequence[Coroutine[Any, Any, None]]]]
 
 
 async def run_once(database: PostgresDatabase, jobs: Jobs) -> None:
@@ -47,7 +47,7 @@ async def _hold(database: PostgresDatabase, jobs: Jobs) -> None:
             while not await connection.fetchval(take, timeout=_TIMEOUT):
                 await asyncio.sleep(CHECK_EVERY)
             logger.info("this worker takes snapshots, records sessions and deletes old rows")
-            tasks = [asyncio.create_task(job) for job in jobs()]
+            tasks = [asyncio.create_task(job) for job in await jobs()]
             while True:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(CHECK_EVERY):
