@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from functools import partial
+from itertools import count
 
 import pytest
 from argon2 import PasswordHasher
@@ -12,3 +13,12 @@ def cheap_hashes() -> Iterator[None]:
         cheap = partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
         patch.setattr("roompulse.access.passwords.PasswordHasher", cheap)
         yield
+
+
+_numbers = count(1)
+
+
+@pytest.fixture
+def room_id() -> str:
+    """A room of the test's own in an application that others use too."""
+    return f"own-{next(_numbers)}"

@@ -33,6 +33,12 @@ async def submit(client: httpx.AsyncClient, path: str, **fields: str) -> httpx.R
     return await client.post(path, data={"token": token[1]} | fields, headers=SAME_SITE)
 
 
+async def channels(client: httpx.AsyncClient, name: str) -> list[Any]:
+    """The channels of this name."""
+    found = (await client.get("/report/alerts/channels")).json()["data"]
+    return [channel for channel in found if channel["name"] == name]
+
+
 FORM = {"name": "Bad", "severity": "warning", "subject": "user", "enabled": "on", "for": "30"}
 CONDITION = {"metric.0": "score", "op.0": "<", "value.0": "3.1", "clear.0": "3.5"}
 
@@ -65,60 +71,60 @@ async def test_an_alert_is_acknowledged_and_silenced_there(client: httpx.AsyncCl
     assert (await submit(client, "/alerts/acknowledge", id="nothing")).status_code == 404
 
 
-async def test_a_rule_is_made_changed_and_deleted_there(client: httpx.AsyncClient) -> None:
-    answer = await submit(client, f"{RULES}/save", **FORM, **CONDITION)
+async def test_a_rule_is_made_changed_and_deleted_there(kept: httpx.AsyncClient) -> None:
+    answer = await submit(kept, f"{RULES}/save", **FORM, **CONDITION)
     assert (answer.status_code, answer.headers["location"]) == (303, RULES)
-    found = (await client.get("/report/alerts/rules")).json()["data"]
+    found = (await kept.get("/report/alerts/rules")).json()["data"]
     (made,) = [rule for rule in found if rule["name"] == "Bad"]
     assert made["when"] == [{"metric": "score", "op": "<", "value": 3.1, "clear": 3.5}]
-    await submit(client, f"{RULES}/save", **(FORM | CONDITION | {"id": made["id"], "for": "5"}))
-    assert (await client.get(f"/report/alerts/rules/{made['id']}")).json()["data"]["for"] == 5
-    await submit(client, f"{RULES}/remove", id=made["id"])
-    assert (await client.get(f"/report/alerts/rules/{made['id']}")).status_code == 404
+    await submit(kept, f"{RULES}/save", **(FORM | CONDITION | {"id": made["id"], "for": "5"}))
+    assert (await kept.get(f"/report/alerts/rules/{made['id']}")).json()["data"]["for"] == 5
+    await submit(kept, f"{RULES}/remove", id=made["id"])
+    assert (await kept.get(f"/report/alerts/rules/{made['id']}")).status_code == 404
 
 
-async def test_a_rule_that_cannot_be_is_shown_again_with_what_is_wrong(client: httpx.AsyncClient) -> None:
-    answer = await submit(client, f"{RULES}/save", **(FORM | CONDITION | {"value.0": "9"}))
+async def test_a_rule_that_cannot_be_is_shown_again_with_what_is_wrong(kept: httpx.AsyncClient) -> None:
+    answer = await submit(kept, f"{RULES}/save", **(FORM | CONDITION | {"value.0": "9"}))
     assert answer.status_code == 400
     assert re.search(r'role="alert">\$\.when\[0\]\.value: ', answer.text)
     assert 'name="value.0" value="9"' in answer.text
 
 
-async def test_a_preview_says_how_often_it_would_have_fired(client: httpx.AsyncClient, clock: Clock) -> None:
+async def test_a_preview_says_how_often_it_would_have_fired(kept: httpx.AsyncClient, kept_clock: Clock) -> None:
     for _ in range(3):
-        await client.post("/report/metrics", content=body(metrics=BAD, report_time=int(clock())))
-        clock.advance(1)
-    answer = await submit(client, f"{RULES}/preview", **(FORM | CONDITION | {"for": "0"}))
+        await kept.post("/report/metrics", content=body(metrics=BAD, report_time=int(kept_clock())))
+        kept_clock.advance(1)
+    answer = await submit(kept, f"{RULES}/preview", **(FORM | CONDITION | {"for": "0"}))
     assert "would have fired <b>1</b> time;" in answer.text
     assert 'href="rooms/room-1/users/u1?at=' in answer.text
     assert 'name="value.0" value="3.1"' in answer.text
 
 
-async def test_silences_and_channels_are_added_and_removed_there(client: httpx.AsyncClient) -> None:
-    await submit(client, "/alerts/silences/add", **{"room_id": "room-1", "for": "3600", "reason": "maintenance"})
-    assert "maintenance" in await text(client, RULES)
-    (silence,) = (await client.get("/report/alerts/silences")).json()["data"]
-    await submit(client, "/alerts/silences/remove", id=silence["id"])
-    answer = await submit(client, "/alerts/channels/add", name="hook", kind="webhook", target=HOOK["url"])
+async def test_silences_and_channels_are_added_and_removed_there(kept: httpx.AsyncClient) -> None:
+    await submit(kept, "/alerts/silences/add", **{"room_id": "room-1", "for": "3600", "reason": "maintenance"})
+    assert "maintenance" in await text(kept, RULES)
+    (silence,) = (await kept.get("/report/alerts/silences")).json()["data"]
+    await submit(kept, "/alerts/silences/remove", id=silence["id"])
+    answer = await submit(kept, "/alerts/channels/add", name="hook", kind="webhook", target=HOOK["url"])
     secret = re.search(r"<code>(whsec_.*?)</code>", answer.text)
     assert secret
-    assert secret[1] not in await text(client, RULES)
-    assert "hunter2" not in await text(client, RULES)
-    (channel,) = (await client.get("/report/alerts/channels")).json()["data"]
-    assert "was not delivered" in (await submit(client, "/alerts/channels/test", id=channel["id"])).text
+    assert secret[1] not in await text(kept, RULES)
+    assert "hunter2" not in await text(kept, RULES)
+    (channel,) = await channels(kept, "hook")
+    assert "was not delivered" in (await submit(kept, "/alerts/channels/test", id=channel["id"])).text
     assert channel["call_ended"] is False
-    await submit(client, "/alerts/channels/remove", id=channel["id"])
-    assert (await client.get("/report/alerts/channels")).json()["data"] == []
+    await submit(kept, "/alerts/channels/remove", id=channel["id"])
+    assert await channels(kept, "hook") == []
 
 
-async def test_a_webhook_is_sent_reports_on_calls_where_its_box_is_checked(client: httpx.AsyncClient) -> None:
-    fields = {"name": "hook", "kind": "webhook", "target": HOOK["url"], "call_ended": "on"}
-    await submit(client, "/alerts/channels/add", **fields)
-    (channel,) = (await client.get("/report/alerts/channels")).json()["data"]
+async def test_a_webhook_is_sent_reports_on_calls_where_its_box_is_checked(kept: httpx.AsyncClient) -> None:
+    fields = {"name": "of calls", "kind": "webhook", "target": HOOK["url"], "call_ended": "on"}
+    await submit(kept, "/alerts/channels/add", **fields)
+    (channel,) = await channels(kept, "of calls")
     assert channel["call_ended"] is True
-    assert "and reports on calls" in await text(client, RULES)
+    assert "and reports on calls" in await text(kept, RULES)
     mail = fields | {"kind": "email", "target": "ops@example.com"}
-    answer = await submit(client, "/alerts/channels/add", **mail)
+    answer = await submit(kept, "/alerts/channels/add", **mail)
     assert (answer.status_code, "call_ended: only for webhook" in answer.text) == (400, True)
 
 

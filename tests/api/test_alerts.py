@@ -25,18 +25,18 @@ BAD = [Entry("u1", [stream(network=network(packet_loss=20))])]
 HOOK: dict[str, Any] = {"name": "hook", "kind": "webhook", "url": "https://user:hunter2@example.com/secret-path"}
 
 
-async def test_a_rule_is_made_read_changed_and_deleted(client: httpx.AsyncClient) -> None:
-    answer = await client.post(RULES, json=RULE | {"for": 30})
+async def test_a_rule_is_made_read_changed_and_deleted(kept: httpx.AsyncClient) -> None:
+    answer = await kept.post(RULES, json=RULE | {"for": 30})
     assert answer.status_code == 201
     made = answer.json()["data"]
     assert made["for"] == 30
     path = f"{RULES}/{made['id']}"
-    assert (await client.get(path)).json()["data"] == made
-    changed = await client.put(path, json=made | {"name": "Bad"})
+    assert (await kept.get(path)).json()["data"] == made
+    changed = await kept.put(path, json=made | {"name": "Bad"})
     assert (changed.status_code, changed.json()["data"]["name"]) == (200, "Bad")
-    assert "Bad" in [rule["name"] for rule in (await client.get(RULES)).json()["data"]]
-    assert (await client.delete(path)).json() == {"code": 0, "message": "success", "data": None}
-    assert [(await client.request(method, path, json=RULE)).status_code for method in ("GET", "PUT", "DELETE")] == [
+    assert "Bad" in [rule["name"] for rule in (await kept.get(RULES)).json()["data"]]
+    assert (await kept.delete(path)).json() == {"code": 0, "message": "success", "data": None}
+    assert [(await kept.request(method, path, json=RULE)).status_code for method in ("GET", "PUT", "DELETE")] == [
         404
     ] * 3
 
@@ -54,9 +54,9 @@ async def test_the_default_rules_are_there(client: httpx.AsyncClient) -> None:
     ],
 )
 async def test_a_rule_that_cannot_be_is_a_400_that_names_the_field(
-    client: httpx.AsyncClient, change: dict[str, Any], field: str
+    kept: httpx.AsyncClient, change: dict[str, Any], field: str
 ) -> None:
-    answer = await client.post(RULES, json=RULE | change)
+    answer = await kept.post(RULES, json=RULE | change)
     assert answer.status_code == 400
     assert answer.json()["message"].startswith(f"{field}: ")
 
@@ -67,16 +67,16 @@ async def test_a_thousand_rules_are_too_many(client: httpx.AsyncClient) -> None:
     assert "MAX_RULES" in answers[-1].json()["message"]
 
 
-async def test_bodies_are_json_of_a_bounded_size(client: httpx.AsyncClient) -> None:
-    assert (await client.post(RULES, content=b"{}", headers={"Content-Type": "text/plain"})).status_code == 415
-    assert (await client.post(RULES, json=RULE | {"name": "x" * 100_000})).status_code == 413
-    assert (await client.post(RULES, content=b"{", headers={"Content-Type": "application/json"})).status_code == 400
+async def test_bodies_are_json_of_a_bounded_size(kept: httpx.AsyncClient) -> None:
+    assert (await kept.post(RULES, content=b"{}", headers={"Content-Type": "text/plain"})).status_code == 415
+    assert (await kept.post(RULES, json=RULE | {"name": "x" * 100_000})).status_code == 413
+    assert (await kept.post(RULES, content=b"{", headers={"Content-Type": "application/json"})).status_code == 400
 
 
-async def test_pages_of_other_sites_change_nothing(client: httpx.AsyncClient) -> None:
+async def test_pages_of_other_sites_change_nothing(kept: httpx.AsyncClient) -> None:
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
-        assert (await client.post(RULES, json=RULE, headers=headers)).status_code == 403
-    assert (await client.post(RULES, json=RULE, headers={"Sec-Fetch-Site": "same-origin"})).status_code == 201
+        assert (await kept.post(RULES, json=RULE, headers=headers)).status_code == 403
+    assert (await kept.post(RULES, json=RULE, headers={"Sec-Fetch-Site": "same-origin"})).status_code == 201
 
 
 async def test_only_admins_and_keys_for_manage_may_change(settings: Settings, clock: Clock) -> None:
@@ -98,38 +98,36 @@ async def test_a_key_for_manage_alone_closes_the_server(settings: Settings, cloc
         assert (await client.get("/report/rooms")).status_code == 401
 
 
-async def test_secrets_are_written_and_not_read_back(
-    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
-) -> None:
-    answer = await client.post(CHANNELS, json=HOOK)
+async def test_secrets_are_written_and_not_read_back(kept: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    answer = await kept.post(CHANNELS, json=HOOK)
     made = answer.json()["data"]
     secret = made["secret"]
     assert answer.status_code == 201
     assert secret.startswith("whsec_")
     assert made["url"] == "https://example.com/…"
     path = f"{CHANNELS}/{made['id']}"
-    changed = await client.put(path, json={"name": "hook 2", "kind": "webhook"})
-    texts = [changed.text, (await client.get(path)).text, (await client.get(CHANNELS)).text, caplog.text]
+    changed = await kept.put(path, json={"name": "hook 2", "kind": "webhook"})
+    texts = [changed.text, (await kept.get(path)).text, (await kept.get(CHANNELS)).text, caplog.text]
     assert changed.json()["data"] == made | {"name": "hook 2", "secret": None}
     for text in texts:
         assert secret not in text
         assert "hunter2" not in text
         assert "secret-path" not in text
-    assert (await client.delete(path)).status_code == 200
-    assert (await client.get(path)).status_code == 404
+    assert (await kept.delete(path)).status_code == 200
+    assert (await kept.get(path)).status_code == 404
 
 
-async def test_a_secret_that_was_given_is_not_shown(client: httpx.AsyncClient) -> None:
+async def test_a_secret_that_was_given_is_not_shown(kept: httpx.AsyncClient) -> None:
     given = HOOK | {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
-    assert (await client.post(CHANNELS, json=given)).json()["data"]["secret"] is None
+    assert (await kept.post(CHANNELS, json=given)).json()["data"]["secret"] is None
 
 
-async def test_the_test_of_a_channel_says_what_came_of_it(client: httpx.AsyncClient) -> None:
-    made = (await client.post(CHANNELS, json=HOOK | {"url": "http://127.0.0.1:9/"})).json()["data"]
-    tested = (await client.post(f"{CHANNELS}/{made['id']}/test")).json()["data"]
+async def test_the_test_of_a_channel_says_what_came_of_it(kept: httpx.AsyncClient) -> None:
+    made = (await kept.post(CHANNELS, json=HOOK | {"url": "http://127.0.0.1:9/"})).json()["data"]
+    tested = (await kept.post(f"{CHANNELS}/{made['id']}/test")).json()["data"]
     assert tested["delivered"] is False
     assert "not public" in tested["detail"]
-    assert (await client.post(f"{CHANNELS}/nothing/test")).status_code == 404
+    assert (await kept.post(f"{CHANNELS}/nothing/test")).status_code == 404
 
 
 async def alerts(client: httpx.AsyncClient, query: str = "", count: int = 1) -> list[dict[str, Any]]:
@@ -159,19 +157,20 @@ async def test_an_alert_is_found_acknowledged_and_silenced(client: httpx.AsyncCl
 
 
 @pytest.mark.parametrize("query", ["state=bad", "severity=x", "limit=0", "from=x", "room_id=%00", "from=2&to=1"])
-async def test_parameters_that_cannot_be_are_named(client: httpx.AsyncClient, query: str) -> None:
-    answer = await client.get(f"/report/alerts?{query}")
+async def test_parameters_that_cannot_be_are_named(kept: httpx.AsyncClient, query: str) -> None:
+    answer = await kept.get(f"/report/alerts?{query}")
     assert answer.status_code == 400
     assert answer.json()["message"].startswith(query.partition("=")[0])
 
 
-async def test_a_preview_tells_what_a_rule_would_have_done(client: httpx.AsyncClient, clock: Clock) -> None:
+async def test_a_preview_tells_what_a_rule_would_have_done(kept: httpx.AsyncClient, kept_clock: Clock) -> None:
+    began = kept_clock.now
     for _ in range(5):
-        await client.post("/report/metrics", content=body(metrics=BAD, report_time=int(clock())))
-        clock.advance(1)
-    found = (await client.post(f"{RULES}/preview", json={"rule": RULE, "from": NOW})).json()["data"]
-    assert (found["firings"], found["noise"], found["from"]) == (1, 0, NOW)
+        await kept.post("/report/metrics", content=body(metrics=BAD, report_time=int(kept_clock())))
+        kept_clock.advance(1)
+    found = (await kept.post(f"{RULES}/preview", json={"rule": RULE, "from": began})).json()["data"]
+    assert (found["firings"], found["noise"], found["from"]) == (1, 0, began)
     assert [alert["user_id"] for alert in found["alerts"]] == ["u1"]
-    wrong = await client.post(f"{RULES}/preview", json={"rule": RULE | {"for": -1}})
+    wrong = await kept.post(f"{RULES}/preview", json={"rule": RULE | {"for": -1}})
     assert wrong.json()["message"].startswith("$.rule.for: ")
-    assert (await client.post(f"{RULES}/preview", json={"rule": RULE, "from": 5, "to": 4})).status_code == 400
+    assert (await kept.post(f"{RULES}/preview", json={"rule": RULE, "from": 5, "to": 4})).status_code == 400

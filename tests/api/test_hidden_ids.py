@@ -3,7 +3,8 @@
 import html
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -46,8 +47,22 @@ async def report(calls: Calls, second: float) -> None:
     await calls.look()
 
 
+@pytest.fixture(scope="module")
+async def calls(make_settings: Callable[[], Settings]) -> AsyncIterator[Calls]:
+    """For tests that add shares at most."""
+    async with one_call(make_settings(), Clock()) as calls:
+        yield calls
+
+
 @pytest.fixture
-async def calls(settings: Settings, clock: Clock) -> AsyncIterator[Calls]:
+async def own(settings: Settings, clock: Clock) -> AsyncIterator[Calls]:
+    """For a test by which the call goes on, or that lists the shares."""
+    async with one_call(settings, clock) as calls:
+        yield calls
+
+
+@asynccontextmanager
+async def one_call(settings: Settings, clock: Clock) -> AsyncIterator[Calls]:
     """A call of 30 s with recorded attendance and an operator's note."""
     async with Calls.of(settings, clock) as calls:
         for second in (0, 10, 20, 30):
@@ -105,17 +120,17 @@ async def test_no_id_and_no_name_is_in_the_page_or_what_it_loads(calls: Calls, p
 
 @pytest.mark.parametrize("path", [ROOM, USER])
 @pytest.mark.parametrize("as_view", [False, True])
-async def test_nor_in_its_stream(calls: Calls, path: str, as_view: bool) -> None:  # noqa: FBT001
-    shared = await share(calls, path)
+async def test_nor_in_its_stream(own: Calls, path: str, as_view: bool) -> None:  # noqa: FBT001
+    shared = await share(own, path)
     of_page = f"{ROOM if path == ROOM else SHOWN}/stream"
     stream_path = f"/views/stream?view={quote(of_page[1:], safe='')}" if as_view else of_page
 
     async def revoke() -> None:
-        await report(calls, 40)
-        (listed,) = await data(calls.client, SHARES)
-        await calls.client.delete(f"{SHARES}/{listed['id']}")
+        await report(own, 40)
+        (listed,) = await data(own.client, SHARES)
+        await own.client.delete(f"{SHARES}/{listed['id']}")
 
-    text = (await streamed(calls.app, below(shared, stream_path), revoke)).decode()
+    text = (await streamed(own.app, below(shared, stream_path), revoke)).decode()
     assert "event: denied" in text
     assert "user 2" in text
     assert_hidden(text)
@@ -156,17 +171,17 @@ async def test_free_text_is_left_out(calls: Calls) -> None:
     assert ">mute<" in shared  # what happened stays
 
 
-async def test_numbers_are_those_of_joining_and_stay(calls: Calls) -> None:
-    shared = await share(calls, ROOM)
-    before = (await calls.client.get(shared)).text
-    await calls.post(41, "aaron", [Entry("aaron", [stream()])])
-    await report(calls, 42)
-    text = (await calls.client.get(shared)).text
+async def test_numbers_are_those_of_joining_and_stay(own: Calls) -> None:
+    shared = await share(own, ROOM)
+    before = (await own.client.get(shared)).text
+    await own.post(41, "aaron", [Entry("aaron", [stream()])])
+    await report(own, 42)
+    text = (await own.client.get(shared)).text
     assert sorted(users(text)) == [*sorted(users(before)), "user%203"]
     assert "aaron" not in text
     assert users(text)[0] == users(before)[0] == "user%202"
-    other = await share(calls, ROOM)
-    assert users((await calls.client.get(other)).text) == users(text)
+    other = await share(own, ROOM)
+    assert users((await own.client.get(other)).text) == users(text)
 
 
 async def test_they_are_the_same_after_a_restart(settings: Settings, clock: Clock) -> None:
@@ -182,12 +197,12 @@ async def test_they_are_the_same_after_a_restart(settings: Settings, clock: Cloc
         assert users((await calls.client.get(shared)).text) == shown
 
 
-async def test_a_user_who_left_keeps_its_number(calls: Calls) -> None:
-    shared = await share(calls, ROOM)
-    await calls.client.get(shared)
-    await calls.wait(60)
-    await calls.post(100, BOB, [sent(BOB)])
-    assert users((await calls.client.get(shared)).text) == ["user%201"]
+async def test_a_user_who_left_keeps_its_number(own: Calls) -> None:
+    shared = await share(own, ROOM)
+    await own.client.get(shared)
+    await own.wait(60)
+    await own.post(100, BOB, [sent(BOB)])
+    assert users((await own.client.get(shared)).text) == ["user%201"]
 
 
 async def test_on_its_own_page_a_user_is_the_first(calls: Calls) -> None:
@@ -223,15 +238,15 @@ async def test_charts_are_found_by_what_is_shown(calls: Calls) -> None:
         assert await data(calls.client, below(shared, f"/{link}")), link
 
 
-async def test_it_is_chosen_on_the_page(calls: Calls) -> None:
-    page = (await calls.client.get("/shares")).text
+async def test_it_is_chosen_on_the_page(own: Calls) -> None:
+    page = (await own.client.get("/shares")).text
     token = re.search(r'name="token" value="(\w+)"', page)
     form = {"token": token[1] if token else "", "path": ROOM, "expires_in": "3600"}
     for fields, hidden in (({}, False), ({"hide_ids": "on"}, True)):
-        answer = await calls.client.post("/shares/add", data=form | fields)
+        answer = await own.client.post("/shares/add", data=form | fields)
         assert answer.status_code == 200
-        assert [one["hide_ids"] for one in await data(calls.client, SHARES)].count(True) == int(hidden)
-    assert "users hidden" in (await calls.client.get("/shares")).text
+        assert [one["hide_ids"] for one in await data(own.client, SHARES)].count(True) == int(hidden)
+    assert "users hidden" in (await own.client.get("/shares")).text
 
 
 def test_a_text_is_hidden_where_a_word_is_an_id() -> None:

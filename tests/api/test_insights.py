@@ -1,7 +1,7 @@
 """GET /report/insights, GET /report/trends and the page /insights."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -45,23 +45,32 @@ class Watched:
 
 
 @pytest.fixture
-async def watched(settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
-    async with watching(settings, clock, monkeypatch) as watched:
+async def watched(settings: Settings, clock: Clock) -> AsyncIterator[Watched]:
+    async with watching(settings, clock) as watched:
+        yield watched
+
+
+@pytest.fixture(scope="module")
+async def crowded(make_settings: Callable[[], Settings]) -> AsyncIterator[Watched]:
+    """With a crowd, for tests that only read."""
+    async with watching(make_settings(), Clock()) as watched:
+        await crowd(watched)
         yield watched
 
 
 @asynccontextmanager
-async def watching(settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
+async def watching(settings: Settings, clock: Clock) -> AsyncIterator[Watched]:
     recorders: list[Any] = []
 
     async def run(recorder: Any) -> None:
         recorders.append(recorder)
 
-    monkeypatch.setattr("roompulse.insights.recorder.RollupRecorder.run", run)
-    async with client_of(create_app(settings, clock)) as client:
-        while not recorders:  # the jobs begin
-            await anyio.lowlevel.checkpoint()
-        yield Watched(client, clock, recorders[0].look)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("roompulse.insights.recorder.RollupRecorder.run", run)
+        async with client_of(create_app(settings, clock)) as client:
+            while not recorders:  # the jobs begin
+                await anyio.lowlevel.checkpoint()
+            yield Watched(client, clock, recorders[0].look)
 
 
 async def crowd(watched: Watched) -> None:
@@ -73,9 +82,8 @@ async def crowd(watched: Watched) -> None:
     await watched.minute()
 
 
-async def test_groups_are_compared_with_all_others(watched: Watched) -> None:
-    await crowd(watched)
-    found = await data(watched.client, "/report/insights?by=sdk_version")
+async def test_groups_are_compared_with_all_others(crowded: Watched) -> None:
+    found = await data(crowded.client, "/report/insights?by=sdk_version")
     assert list(found) == ["by", "groups", "rest"]
     assert found["by"] == "sdk_version"
     fine, bad = found["groups"]
@@ -89,19 +97,17 @@ async def test_groups_are_compared_with_all_others(watched: Watched) -> None:
     assert found["rest"] == nothing | {"score": None, "top_terms": [], "against": None}
 
 
-async def test_what_does_not_fit_the_limit_is_in_the_rest(watched: Watched) -> None:
-    await crowd(watched)
-    found = await data(watched.client, "/report/insights?by=sdk_version&limit=1")
+async def test_what_does_not_fit_the_limit_is_in_the_rest(crowded: Watched) -> None:
+    found = await data(crowded.client, "/report/insights?by=sdk_version&limit=1")
     assert [group["value"] for group in found["groups"]] == ["1.2.0"]
     assert (found["rest"]["users"], found["rest"]["poor"]) == (20, 100.0)
 
 
-async def test_labels_are_dimensions(watched: Watched) -> None:
-    await crowd(watched)
-    found = await data(watched.client, "/report/insights?by=label:region")
+async def test_labels_are_dimensions(crowded: Watched) -> None:
+    found = await data(crowded.client, "/report/insights?by=label:region")
     assert {group["value"]: group["users"] for group in found["groups"]} == {"eu": 30, "us": 30}
     assert not any(group["against"]["significant"] for group in found["groups"])
-    assert (await data(watched.client, "/report/insights?by=label:server"))["groups"] == []
+    assert (await data(crowded.client, "/report/insights?by=label:server"))["groups"] == []
 
 
 async def test_a_range_is_compared_with_an_earlier_one(watched: Watched) -> None:
@@ -130,8 +136,8 @@ async def test_a_range_is_compared_with_an_earlier_one(watched: Watched) -> None
         ("limit=0", "limit"),
     ],
 )
-async def test_a_wrong_parameter_is_named(client: httpx.AsyncClient, query: str, named: str) -> None:
-    assert_problem(await client.get(f"/report/insights?{query}"), 400, named)
+async def test_a_wrong_parameter_is_named(crowded: Watched, query: str, named: str) -> None:
+    assert_problem(await crowded.client.get(f"/report/insights?{query}"), 400, named)
 
 
 async def test_trends_tell_of_the_whole_server(watched: Watched) -> None:
@@ -168,9 +174,8 @@ async def test_the_page_says_what_is_worse_and_leads_to_the_users(watched: Watch
 
 
 @pytest.mark.parametrize("chosen", [name for name in RANGES if name != "live"])
-async def test_the_page_has_ranges_of_the_past(watched: Watched, chosen: str) -> None:
-    await crowd(watched)
-    html = (await watched.client.get(f"/insights?range={chosen}&value={BAD}")).text
+async def test_the_page_has_ranges_of_the_past(crowded: Watched, chosen: str) -> None:
+    html = (await crowded.client.get(f"/insights?range={chosen}&value={BAD}")).text
     assert "20 users, mostly loss" in html
     bad = {f"user-{number}" for number in range(0, 60, 3)}
     users = re.findall(r'<th scope="row"><a class="id" href="rooms/room-1/users/([\w-]+)\?at=1800000000"', html)
@@ -179,13 +184,12 @@ async def test_the_page_has_ranges_of_the_past(watched: Watched, chosen: str) ->
     assert 'id="stream"' not in html
 
 
-async def test_the_page_has_any_range_and_the_time_before(watched: Watched) -> None:
-    await crowd(watched)
-    html = (await watched.client.get("/insights?since=2027-01-15T08:00&until=2027-01-15T08:01")).text
+async def test_the_page_has_any_range_and_the_time_before(crowded: Watched) -> None:
+    html = (await crowded.client.get("/insights?since=2027-01-15T08:00&until=2027-01-15T08:01")).text
     assert "20 users, mostly loss" in html
-    html = (await watched.client.get("/insights?since=2027-01-15T07:00&until=2027-01-15T07:30")).text
+    html = (await crowded.client.get("/insights?since=2027-01-15T07:00&until=2027-01-15T07:30")).text
     assert "No data in this time range" in html
-    html = (await watched.client.get("/insights?against=before&range=1h")).text
+    html = (await crowded.client.get("/insights?against=before&range=1h")).text
     assert "No group is significantly worse than before" in html
 
 

@@ -15,7 +15,7 @@ from tests.api import assert_problem, data, serving
 from tests.api.test_get import NO_MORE_AUDIO, NO_MORE_VIDEO
 from tests.api.test_pages import page, post, words
 from tests.api.test_posting import Access, access  # noqa: F401  (a fixture)
-from tests.builders import NOW, body, network, stream
+from tests.builders import body, network, stream
 from tests.conftest import Clock
 
 LOSSY = network(packet_loss=6)
@@ -42,9 +42,9 @@ FIGURES = {
 }
 
 
-async def test_one_body_reports_a_whole_room(client: httpx.AsyncClient) -> None:
-    await post(client, of_server())
-    room = await data(client, "/report/metrics/room-1")
+async def test_one_body_reports_a_whole_room(kept: httpx.AsyncClient, kept_clock: Clock, room_id: str) -> None:
+    await post(kept, of_server(room_id=room_id))
+    room = await data(kept, f"/report/metrics/{room_id}")
     assert [user["user_id"] for user in room["users"]] == ["u1", "u2", "u3"]
     assert room["aggregate"]["stream_count"] == 6
     u1 = room["users"][0]
@@ -56,11 +56,11 @@ async def test_one_body_reports_a_whole_room(client: httpx.AsyncClient) -> None:
         "direction": "recv",
         "reporter_id": "sfu-1",
         "from": "u2",
-        "received_at": NOW,
+        "received_at": kept_clock.now,
         "quality": received["quality"],
     }
     assert "from" not in sent
-    assert_problem(await client.get("/report/metrics/room-1/sfu-1"), 404)
+    assert_problem(await kept.get(f"/report/metrics/{room_id}/sfu-1"), 404)
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,16 @@ async def test_one_body_reports_a_whole_room(client: httpx.AsyncClient) -> None:
         ({"metrics": [Entry("u1", [gets("")])]}, "$.metrics[0].streams[0].from: "),
     ],
 )
-async def test_what_is_wrong_is_named(client: httpx.AsyncClient, fields: dict[str, Any], fault: str) -> None:
-    assert_problem(await client.post("/report/metrics", content=of_server(**fields)), 400, fault)
+async def test_what_is_wrong_is_named(kept: httpx.AsyncClient, fields: dict[str, Any], fault: str) -> None:
+    assert_problem(await kept.post("/report/metrics", content=of_server(**fields)), 400, fault)
 
 
 @pytest.mark.parametrize("role", ["client", None])
-async def test_a_client_is_one_that_does_not_say_otherwise(client: httpx.AsyncClient, role: str | None) -> None:
-    await post(client, body(role=role))
-    assert (await data(client, "/report/metrics/room-1/u1"))["reporters"] == ["u1"]
+async def test_a_client_is_one_that_does_not_say_otherwise(
+    kept: httpx.AsyncClient, room_id: str, role: str | None
+) -> None:
+    await post(kept, body(room_id=room_id, role=role))
+    assert (await data(kept, f"/report/metrics/{room_id}/u1"))["reporters"] == ["u1"]
 
 
 async def test_a_room_token_is_for_no_server(access: Access) -> None:  # noqa: F811
@@ -98,13 +100,15 @@ async def test_a_server_with_a_key_reports_as_many_users_as_a_room_has(settings:
         assert answer.status_code == 200, answer.text
 
 
-async def test_users_have_the_history_that_the_server_reported(client: httpx.AsyncClient, clock: Clock) -> None:
-    await post(client, of_server())
-    await post(client, body(user_id="u1", metrics=[Entry("u2", [stream(direction="recv")])]))
-    clock.advance(1)
+async def test_users_have_the_history_that_the_server_reported(
+    kept: httpx.AsyncClient, kept_clock: Clock, room_id: str
+) -> None:
+    await post(kept, of_server(room_id=room_id))
+    await post(kept, body(room_id=room_id, user_id="u1", metrics=[Entry("u2", [stream(direction="recv")])]))
+    kept_clock.advance(1)
 
     async def found(user_id: str, query: str = "") -> list[tuple[str | None, ...]]:
-        samples = await data(client, f"/report/history/room-1/{user_id}?{query}")
+        samples = await data(kept, f"/report/history/{room_id}/{user_id}?{query}")
         return [(one["user_id"], one["direction"], one["reporter_id"], one["receiver_id"]) for one in samples]
 
     by_server = [("u2", "recv", "sfu-1", "u1"), ("u3", "recv", "sfu-1", "u1")]
@@ -114,13 +118,13 @@ async def test_users_have_the_history_that_the_server_reported(client: httpx.Asy
     assert await found("u1", "reporter_id=u1") == [("u2", "recv", "u1", "u1")]
     assert await found("u1", "about=u3&step=10") == by_server[1:]
     assert await found("u3") == [("u3", "send", "sfu-1", None)]
-    assert_problem(await client.get("/report/history/room-1/sfu-1"), 404)
+    assert_problem(await kept.get(f"/report/history/{room_id}/sfu-1"), 404)
 
 
-async def test_exports_say_who_receives(client: httpx.AsyncClient, clock: Clock) -> None:
-    await post(client, of_server())
-    clock.advance(1)
-    rows = list(csv.DictReader(StringIO((await client.get("/rooms/room-1/users.csv")).text)))
+async def test_exports_say_who_receives(kept: httpx.AsyncClient, kept_clock: Clock, room_id: str) -> None:
+    await post(kept, of_server(room_id=room_id))
+    kept_clock.advance(1)
+    rows = list(csv.DictReader(StringIO((await kept.get(f"/rooms/{room_id}/users.csv")).text)))
     assert [(row["user_id"], row["reporter_id"], row["receiver_id"]) for row in rows[:2]] == [
         ("u1", "sfu-1", ""),
         ("u2", "sfu-1", "u1"),
@@ -141,38 +145,39 @@ async def test_a_room_is_the_same_after_a_restart(settings: Settings, clock: Clo
         assert await data(client, "/report/metrics/room-1") == before, "it is late"
 
 
-async def test_pages_say_that_the_server_measured_it(client: httpx.AsyncClient, clock: Clock) -> None:
-    await post(client, of_server())
-    text = words(await page(client, "/rooms/room-1"))
+async def test_pages_say_that_the_server_measured_it(kept: httpx.AsyncClient, kept_clock: Clock, room_id: str) -> None:
+    began = kept_clock.now
+    await post(kept, of_server(room_id=room_id))
+    text = words(await page(kept, f"/rooms/{room_id}"))
     assert text.count("(measured by the server)") == 5
     assert "sfu-1" not in text
-    html = await page(client, "/rooms/room-1/users/u1")
+    html = await page(kept, f"/rooms/{room_id}/users/u1")
     text = words(html)
     assert "Measured by the server: this user's own uplink." in text
     assert "Measured by the server. If every sender is poor, suspect this user's downlink" in text
     assert "Measured by the server. If every receiver is poor" in text
     assert "camera chart measured by the server sfu-1" in text
     assert "/users/sfu-1" not in html
-    assert "history/room-1/u2?about=u1&amp;stream_id=camera&amp;direction=recv&amp;reporter_id=sfu-1" in html
-    await post(client, body(user_id="u1"))
+    assert f"history/{room_id}/u2?about=u1&amp;stream_id=camera&amp;direction=recv&amp;reporter_id=sfu-1" in html
+    await post(kept, body(room_id=room_id, user_id="u1"))
     assert "Measured by the sender and by the server: this user's own uplink." in words(
-        await page(client, "/rooms/room-1/users/u1")
+        await page(kept, f"/rooms/{room_id}/users/u1")
     )
-    clock.advance(1)
-    assert "measured by the server" in words(await page(client, f"/rooms/room-1?at={NOW}"))
+    kept_clock.advance(1)
+    assert "measured by the server" in words(await page(kept, f"/rooms/{room_id}?at={began}"))
 
 
-async def test_presence_is_that_of_the_users(client: httpx.AsyncClient, clock: Clock) -> None:
-    await post(client, of_server())
-    clock.advance(5)
-    assert "Presence" in words(await page(client, "/rooms/room-1/users/u2"))
+async def test_presence_is_that_of_the_users(kept: httpx.AsyncClient, kept_clock: Clock, room_id: str) -> None:
+    await post(kept, of_server(room_id=room_id))
+    kept_clock.advance(5)
+    assert "Presence" in words(await page(kept, f"/rooms/{room_id}/users/u2"))
 
 
-async def test_the_schema_names_role_and_from(client: httpx.AsyncClient) -> None:
-    schema = (await client.get("/report/schema.json")).json()
+async def test_the_schema_names_role_and_from(kept: httpx.AsyncClient) -> None:
+    schema = (await kept.get("/report/schema.json")).json()
     report = schema["$defs"]["Report"]["properties"]
     assert set(report["role"]["anyOf"][0]["enum"]) == {"client", "server"}
     assert "from" in schema["$defs"]["Stream"]["properties"]
-    described = (await client.get("/report/openapi.json")).json()["components"]["schemas"]["StreamMetrics"]
+    described = (await kept.get("/report/openapi.json")).json()["components"]["schemas"]["StreamMetrics"]
     assert "from" in described["properties"]
     assert "from" not in described["required"]
