@@ -250,6 +250,22 @@ async def test_its_etag_changes_with_the_snapshots(settings: Settings, clock: Cl
     assert seen[0].headers["etag"] != seen[1].headers["etag"]
 
 
+async def test_a_long_history_is_the_same_in_portions(settings: Settings, clock: Clock) -> None:
+    losses = [number % 101 for number in range(1500)]
+    of_loss = {loss: aggregate(packet_loss=loss) for loss in set(losses)}
+    await keep(settings, *((GRID + number, of_loss[loss]) for number, loss in enumerate(losses)))
+    async with serving(settings, clock) as client:
+        whole, head = await client.get(f"{HISTORY}?limit=10000"), await client.head(f"{HISTORY}?limit=10000")
+        snapshots = whole.json()["data"]
+        assert [round(one["timestamp"] - GRID) for one in snapshots] == list(range(1500))
+        assert [one["packet_loss"]["avg"] for one in snapshots] == losses
+        assert snapshots[-720:] == await data(client, HISTORY)
+        assert head.headers["etag"] == whole.headers["etag"]
+        known = {"if-none-match": whole.headers["etag"]}
+        assert (await client.get(f"{HISTORY}?limit=10000", headers=known)).status_code == 304
+        assert (await client.get(f"{HISTORY}?limit=1400", headers=known)).status_code == 200
+
+
 async def test_rooms_do_not_share_their_history(history: httpx.AsyncClient) -> None:
     for other in ("room-", "room-1 x", "ROOM-1", "room%25", "room_1"):
         assert_problem(await history.get(f"/report/history/{other}"), 404)

@@ -4,6 +4,7 @@ Both are written once and read whole, so names would only cost space. New fields
 older rows then read back with the field's default.
 """
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
@@ -131,7 +132,10 @@ def pack_aggregate(aggregate: Aggregate) -> bytes:
     )
 
 
-# Later fields are last, and absent in older rows.
+_QUALITY_VALUES, _FIGURES_VALUES = 8, 4
+"""With the last one, which is absent in older rows."""
+
+
 def _quality(quality: RoomQuality) -> tuple[Any, ...]:
     counts = quality.good, quality.fair, quality.poor, quality.unknown
     return quality.score, quality.level, *counts, quality.verdict, quality.worst
@@ -141,14 +145,21 @@ def _figures(figures: Figures | None) -> tuple[float | None, ...] | None:
     return (figures.avg, figures.p95, figures.max, figures.median) if figures else None
 
 
+# By position, without a star: a day of snapshots has tens of thousands of these lists.
 def _to_quality(values: list[Any]) -> RoomQuality:
-    score, level, good, fair, poor, unknown, verdict, *later = values
-    return RoomQuality(score, level, later[0] if later else None, good, fair, poor, unknown, verdict)
+    if len(values) < _QUALITY_VALUES:
+        values.append(None)
+    score, level, good, fair, poor, unknown, verdict, worst = values
+    return RoomQuality(score, level, worst, good, fair, poor, unknown, verdict)
 
 
-def _to_figures(values: list[float]) -> Figures:
-    avg, p95, highest, *later = values
-    return Figures(avg, later[0] if later else None, p95, highest)
+def _to_figures(values: list[Any] | None) -> Figures | None:
+    if values is None:
+        return None
+    if len(values) < _FIGURES_VALUES:
+        values.append(None)
+    avg, p95, highest, median = values
+    return Figures(avg, median, p95, highest)
 
 
 class PackedSnapshots(Sequence[Snapshot]):
@@ -159,6 +170,11 @@ class PackedSnapshots(Sequence[Snapshot]):
 
     def __init__(self, rows: Sequence[Any]) -> None:
         self._rows = rows
+
+    def content(self) -> tuple[bytes, bytes]:
+        """All that they are made of, as bytes."""
+        times = array("q", [timestamp for timestamp, _ in self._rows])
+        return times.tobytes(), b"".join([packed for _, packed in self._rows])
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -193,9 +209,9 @@ def unpack_snapshots(rows: Iterable[tuple[int, bytes]]) -> list[Snapshot]:
                 user_count,
                 stream_count,
                 _to_quality(quality),
-                rtt and _to_figures(rtt),
-                packet_loss and _to_figures(packet_loss),
-                jitter and _to_figures(jitter),
+                _to_figures(rtt),
+                _to_figures(packet_loss),
+                _to_figures(jitter),
                 VideoTotals(video_count, frame_rate and FrameRate(*frame_rate), send_bitrate, recv_bitrate),
                 AudioTotals(*audio),
                 timestamp / 1000,

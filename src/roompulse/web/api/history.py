@@ -1,6 +1,8 @@
 """GET /report/history: the snapshots of a room, and the samples that one of its users reported."""
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -11,6 +13,7 @@ from litestar.types import ASGIApp
 from msgspec import Struct
 from msgspec.structs import replace
 
+from roompulse import __version__
 from roompulse.clock import Clock
 from roompulse.errors import BadRequest, NotFound
 from roompulse.overview.query import LONGEST_SEARCH
@@ -21,6 +24,7 @@ from roompulse.report.ids import id_fault
 from roompulse.report.model import Direction
 from roompulse.rooms.contract import LiveRooms
 from roompulse.store.contract import DEFAULT_LIMIT, HistoryQuery, Steps, Store
+from roompulse.store.packing import PackedSnapshots
 from roompulse.store.reader import Reader
 from roompulse.store.replay import Replay, StreamQuery
 from roompulse.web.api.portions_answer import PortionsAnswer
@@ -53,6 +57,8 @@ def history_routes(
         snapshots = await reader.result(store.history(query))
         if snapshots is None and rooms.get(query.room_id) is None:
             raise NotFound(f"room_id: the room {query.room_id!r} has no retained history")
+        if isinstance(snapshots, PackedSnapshots) and len(snapshots) > _ENCODED_AT_ONCE * _PORTIONS_OF_A_STEP:
+            return await _packed_answer(request, reader, snapshots)
         return await list_answer(request, reader, snapshots or [])
 
     @route("/report/history/{room_id:str}/{user_id:str}", http_method=GET)
@@ -107,6 +113,24 @@ def _encoded(data: Sequence[Any]) -> Steps[tuple[str, list[bytes]]]:
 async def _each(portions: list[bytes]) -> AsyncGenerator[bytes, None]:
     for portion in portions:
         yield portion
+
+
+async def _packed_answer(request: AnyRequest, reader: Reader, snapshots: PackedSnapshots) -> ASGIApp:
+    """The same of many snapshots, each portion encoded when the one before is sent; tagged by what is stored."""
+    etag = await reader.run(lambda: etag_of((__version__.encode(), *snapshots.content())))
+    if answer := not_modified(request, etag):
+        return answer
+    headers = {"Content-Type": "application/json", **tagged(etag)}
+    return PortionsAnswer(reader.place(), _encoded_in_steps(reader, snapshots), headers)
+
+
+async def _encoded_in_steps(reader: Reader, snapshots: PackedSnapshots) -> AsyncGenerator[bytes, None]:
+    portions = success_in_portions(snapshots, _ENCODED_AT_ONCE)
+    steps = iter(lambda: list(islice(portions, _PORTIONS_OF_A_STEP)), [])
+    async with aclosing(reader.portions(steps)) as lists:
+        async for some in lists:
+            for portion in some:
+                yield portion
 
 
 def history_query(room_id: str, request: AnyRequest) -> HistoryQuery:

@@ -32,6 +32,10 @@ class CoalescingTransport:
         self._send()
         self._transport.write_eof()
 
+    def is_closing(self) -> bool:
+        """Asked several times for each request: `__getattr__` takes ten times as long."""
+        return self._transport.is_closing()
+
     def close(self) -> None:
         self._send()
         self._transport.close()
