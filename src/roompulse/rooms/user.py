@@ -170,17 +170,21 @@ class UserState(UserLinks):
         """When a part of this user turns stale or expires next, unless it is reported before."""
         # A stale user may be reported again at any time, and its streams are never older than the user itself.
         stale_at = (now if self.stale else self.received_at) + stale_after
-        fresh = min((one.received_at for one in self.streams() if not one.stale), default=inf)
-        return min(stale_at, fresh + stale_after, self._oldest() + leave_after)
-
-    def _oldest(self) -> float:
-        """When the part of this user that expires first was last mentioned."""
-        parts = chain(
-            (stream.received_at for stream in self.streams()),
-            (reporting.at for reporting in self.reporters.values()),
-            self.given.times(),
-        )
-        return min(parts, default=self.received_at)
+        oldest, fresh = self.received_at, inf
+        # Loops, as thousands of users who were reported together are due together.
+        for reporting in self.reporters.values():
+            if reporting.at < oldest:
+                oldest = reporting.at
+            for stream in reporting.streams.values():
+                at = stream.received_at
+                if at < oldest:
+                    oldest = at
+                if at < fresh and not stream.stale:
+                    fresh = at
+        for at in self.given.times():
+            if at < oldest:
+                oldest = at
+        return min(stale_at, fresh + stale_after, oldest + leave_after)
 
     def score(self) -> float | None:
         """The score in `metrics()`, without its reasons; computed once per change."""
