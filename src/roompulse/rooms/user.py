@@ -1,7 +1,6 @@
 """What is kept of one user while it is live."""
 
 from collections.abc import Generator, Iterator, Mapping
-from itertools import chain
 from math import inf
 from typing import NamedTuple, cast
 
@@ -171,7 +170,6 @@ class UserState(UserLinks):
         # A stale user may be reported again at any time, and its streams are never older than the user itself.
         stale_at = (now if self.stale else self.received_at) + stale_after
         oldest, fresh = self.received_at, inf
-        # Loops, as thousands of users who were reported together are due together.
         for reporting in self.reporters.values():
             if reporting.at < oldest:
                 oldest = reporting.at
@@ -181,9 +179,7 @@ class UserState(UserLinks):
                     oldest = at
                 if at < fresh and not stream.stale:
                     fresh = at
-        for at in self.given.times():
-            if at < oldest:
-                oldest = at
+        oldest = min(oldest, *self.given.times()) if not self.given.is_empty else oldest
         return min(stale_at, fresh + stale_after, oldest + leave_after)
 
     def score(self) -> float | None:
