@@ -109,6 +109,9 @@ class RoomsInMemory:
         """Bring one user up to date; returns whether that changed anything."""
         version = self._version + 1
         stale_after, leave_after = self._timeouts.stale_after, self._timeouts.leave_after
+        if (later := user.due(now, stale_after, leave_after)) > now:
+            self._schedule(later, room, user)
+            return False
         # Compared as scheduled (`time + timeout`): rounding must not make one due again immediately.
         left = user.received_at + leave_after <= now
         turned_stale = not user.stale and user.received_at + stale_after <= now

@@ -1,7 +1,6 @@
 """What is kept of one user while it is live."""
 
 from collections.abc import Generator, Iterator, Mapping
-from itertools import chain
 from math import inf
 from typing import NamedTuple, cast
 
@@ -170,17 +169,18 @@ class UserState(UserLinks):
         """When a part of this user turns stale or expires next, unless it is reported before."""
         # A stale user may be reported again at any time, and its streams are never older than the user itself.
         stale_at = (now if self.stale else self.received_at) + stale_after
-        fresh = min((one.received_at for one in self.streams() if not one.stale), default=inf)
-        return min(stale_at, fresh + stale_after, self._oldest() + leave_after)
-
-    def _oldest(self) -> float:
-        """When the part of this user that expires first was last mentioned."""
-        parts = chain(
-            (stream.received_at for stream in self.streams()),
-            (reporting.at for reporting in self.reporters.values()),
-            self.given.times(),
-        )
-        return min(parts, default=self.received_at)
+        oldest, fresh = self.received_at, inf
+        for reporting in self.reporters.values():
+            if reporting.at < oldest:
+                oldest = reporting.at
+            for stream in reporting.streams.values():
+                at = stream.received_at
+                if at < oldest:
+                    oldest = at
+                if at < fresh and not stream.stale:
+                    fresh = at
+        oldest = min(oldest, *self.given.times()) if not self.given.is_empty else oldest
+        return min(stale_at, fresh + stale_after, oldest + leave_after)
 
     def score(self) -> float | None:
         """The score in `metrics()`, without its reasons; computed once per change."""

@@ -463,3 +463,19 @@ class TestEvents:
     )
     def test_are_refused_with_their_field(self, event: dict[str, Any], field: str) -> None:
         assert refusal(having("$.events", json.dumps([event]))).startswith(field)
+
+
+def test_only_a_body_with_a_float_for_a_whole_number_is_walked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes as long as all the rest, 20 ms for 600 kB."""
+    walked: list[object] = []
+
+    def walk(value: object) -> object:
+        walked.append(value)
+        return value
+
+    monkeypatch.setattr("roompulse.report.decode._with_integers", walk)
+    assert refusal(having("$.role", "7")).startswith("$.role: must be a string")
+    assert decode_report(b'{"room_id":5,' + REFERENCE.lstrip()[1:]) == decode_report(REFERENCE)
+    assert walked == []
+    refusal(having("$.report_time", "1.5"))
+    assert len(walked) == 1
