@@ -11,8 +11,8 @@ JUMP = 2.0
 """Seconds by which a clock must be set to count as set: a leap second and a slow adjustment do not."""
 
 
-# Python's monotonic clock stands still on Linux while the machine is suspended.
-_SINCE_BOOT: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+# Python's monotonic clock stands still on Linux while the machine is suspended; other systems have no other one.
+_BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 def system_clock() -> float:
@@ -22,7 +22,7 @@ def system_clock() -> float:
 
 def since_boot() -> float:
     """Seconds since boot, independent of the wall clock, including suspends of the machine."""
-    return time.clock_gettime(_SINCE_BOOT)
+    return time.monotonic() if _BOOT_CLOCK is None else time.clock_gettime(_BOOT_CLOCK)
 
 
 class WallClock:

@@ -37,7 +37,7 @@ from roompulse.notify.courier import Courier
 from roompulse.notify.senders import all_senders
 from roompulse.notify.store import Outbox
 from roompulse.other_workers import Forget, Message, OtherWorkers, Reread, SharedIntake
-from roompulse.periodic import background
+from roompulse.periodic import Attempts, background
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from roompulse.rooms.trends import Trends
@@ -263,10 +263,14 @@ class Core:
             self.streams.close_with_server(),
         ]
 
+    async def _catch_up(self) -> None:
+        await self.health.check()  # Perhaps the database has failed until now; then the log is not read.
+        await self.follower.present()
+
     async def _jobs_of_one(self) -> list[Coroutine[Any, Any, None]]:
         """The jobs that run in only one of the processes that use the database."""
         # Rooms and users that the previous process has recorded are not gone, but perhaps not read yet.
-        await self.follower.present()
+        await Attempts(self._catch_up, "the log could not be read")()
         store, clock, interval = self.store, self.clock, self.settings.snapshot_interval
         return [
             Snapshots(store, self.rooms, self.trends, clock, interval).run(),

@@ -2,18 +2,18 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Protocol
 
 from roompulse.access.database import AccessDatabase
 from roompulse.access.throttle import AttemptsInMemory, AttemptStore
 from roompulse.clock import WallClock
 from roompulse.errors import StartupError
 from roompulse.intake.unshared import Noticed, Unshared
-from roompulse.periodic import background
+from roompulse.periodic import Jobs, background
 from roompulse.settings import Settings
 from roompulse.store.contract import Log
 from roompulse.store.engine import Database
@@ -21,7 +21,6 @@ from roompulse.store.files import is_postgres
 from roompulse.store.sql_store import SqlStore
 
 Exclusive = Callable[[], AbstractAsyncContextManager[None]]
-Jobs = Callable[[], Awaitable[Sequence[Coroutine[Any, Any, None]]]]
 
 
 class Engine(Protocol):

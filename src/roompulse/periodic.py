@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
@@ -11,6 +11,9 @@ from roompulse.errors import StoreError, Unavailable
 logger = logging.getLogger(__name__)
 
 Work = Callable[[], Awaitable[object]]
+
+Jobs = Callable[[], Awaitable[Sequence[Coroutine[Any, Any, None]]]]
+"""Returns endless jobs."""
 
 
 async def every(seconds: float, work: Work, failure: str, *, at_once: bool = False) -> NoReturn:

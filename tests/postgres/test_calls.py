@@ -1,9 +1,13 @@
-"""Calls and shared pages on PostgreSQL: messages about a call's end, and the numbers of hidden users."""
+"""Calls and shared pages on PostgreSQL: the end of calls, jobs that change workers, and numbers of hidden users."""
 
 import re
 from contextlib import AsyncExitStack
+from unittest.mock import AsyncMock
+
+import pytest
 
 from roompulse.app import create_app
+from roompulse.core import Core
 from roompulse.report.model import Entry
 from roompulse.settings import Settings
 from tests.api import data
@@ -25,6 +29,37 @@ async def test_the_end_of_a_call_is_in_the_outbox_once(settings: Settings, clock
         assert (told.message.type, told.message.call.room_id) == ("call.ended", "room-1")
         report = await data(calls.client, f"/report/calls/room-1/{NOW}")
         assert [user["user_id"] for user in report["users"]] == ["ann"]
+
+
+@pytest.mark.parametrize("failed", [False, True])
+async def test_a_worker_that_takes_over_the_jobs_has_read_the_log(
+    settings: Settings, clock: Clock, *, failed: bool
+) -> None:
+    """Otherwise it would record that the calls have ended which it does not know yet."""
+    async with Calls.of(settings, clock) as one, Calls.of(settings, clock) as other:
+        await one.post(0, "ann", [Entry("ann", [stream()])])
+        if failed:
+            other.core.health.failed("PostgreSQL was not reachable until now")
+        assert other.core.rooms.ids() == []
+        await jobs_of(other.core)
+        assert other.core.rooms.ids() == ["room-1"]
+
+
+async def test_a_fault_while_it_reads_keeps_no_worker_from_the_jobs(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Calls.of(settings, clock) as calls:
+        monkeypatch.setattr(calls.core.follower, "present", AsyncMock(side_effect=ValueError("a mistake")))
+        await jobs_of(calls.core)
+    assert "the log could not be read, retrying later" in caplog.text
+
+
+async def jobs_of(core: Core) -> None:
+    """Get the jobs that one worker runs, and run none of them."""
+    jobs = await core._jobs_of_one()
+    assert jobs
+    for job in jobs:
+        job.close()
 
 
 async def test_hidden_users_have_the_same_numbers_at_each_worker(settings: Settings, clock: Clock) -> None:

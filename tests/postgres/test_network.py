@@ -14,7 +14,7 @@ import pytest
 from tests.builders import body
 from tests.link import Link
 from tests.postgres_server import PostgresServer, execute, fetch, is_synchronous, schema_of
-from tests.process import eventually
+from tests.process import DEADLINE, eventually
 from tests.senders import NOBODY_LEAVES, Senders
 from tests.server import Server
 
@@ -28,17 +28,17 @@ Pair = tuple[Server, Server, Link]
 
 
 @pytest.fixture
-def pair(postgres_url: str, make_server: MakeServer) -> Iterator[Pair]:
+def pair(postgres_url: str, make_server: MakeServer, request: pytest.FixtureRequest) -> Iterator[Pair]:
     """A worker that reaches the database by a link, one that reaches it directly, and that link.
 
-    The first one holds the lease.
+    The first one holds the lease. A commit may take COMMIT_TIMEOUT seconds, or as a parameter says.
     """
     url = schema_of(postgres_url)
     port = urlsplit(postgres_url).port
     assert port
     with ExitStack() as stack:
         link = stack.enter_context(Link(port).running())
-        settings = {"COMMIT_TIMEOUT": COMMIT_TIMEOUT, **NOBODY_LEAVES}
+        settings = {"COMMIT_TIMEOUT": getattr(request, "param", COMMIT_TIMEOUT), **NOBODY_LEAVES}
         there = make_server(DATABASE_URL=url.replace(f":{port}/", f":{link.port}/"), **settings)
         stack.enter_context(there.running())
         eventually(lambda: TAKES in there.log.read_text())
@@ -92,6 +92,7 @@ def test_what_runs_once_goes_on_in_a_worker_that_has_a_network(pair: Pair, how: 
     assert there.log.read_text().count(TAKES) == 1
 
 
+@pytest.mark.parametrize("pair", [DEADLINE], indirect=True)
 def test_a_slow_network_makes_reports_take_longer_and_nothing_else(pair: Pair) -> None:
     there, other, link = pair
     link.delay = 0.05

@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy import Connection, text
 
 from roompulse.insights.model import Span
+from roompulse.postgres.log import KEPT, PostgresLog
 from roompulse.report.model import Entry
 from roompulse.settings import Settings
 from tests.api import data, url
+from tests.api.test_alerts import RULE
 from tests.api.test_overview import LOSSY
 from tests.api.test_pages import page
 from tests.builders import NOW, network, stream
@@ -209,6 +211,32 @@ async def test_a_user_that_is_erased_at_one_is_not_stored_again_by_others(pair: 
     # The log is pruned after minutes, as a starting worker needs it.
     assert await where_is(one, MALLORY) <= {"batch"}
     assert await data(other.client, "/report/calls?q=mallory") == {"count": 0, "calls": []}
+
+
+async def test_what_operators_change_is_kept_until_others_have_read_it(
+    pair: tuple[Calls, Calls], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the newest report of the log is old, or as here, there is none."""
+    one, other = pair
+    passed = Clock()
+    monkeypatch.setattr("roompulse.postgres.log.since_boot", passed)
+    assert (await one.client.post("/report/alerts/rules", json=RULE)).status_code == 201
+    await one.core.others.present()
+    assert await pruned(one) > 0
+    assert RULE["name"] in [rule["name"] for rule in await data(other.client, "/report/alerts/rules")]
+    passed.advance(KEPT - 1)
+    assert await pruned(one) > 0
+    passed.advance(1)
+    assert await pruned(one) == 0
+
+
+async def pruned(worker: Calls) -> int:
+    """Delete what may be deleted of the log, and count the rows that stay."""
+    log = worker.core.engine.log
+    assert isinstance(log, PostgresLog)
+    await log.prune(NOW)
+    rows = await worker.core.database.write(lambda connection: connection.execute(text("SELECT 1 FROM batch")).all())
+    return len(rows)
 
 
 async def test_texts_are_ordered_by_their_bytes_whatever_the_database_does(pair: tuple[Calls, Calls]) -> None:

@@ -1,7 +1,12 @@
 """A clock that notices when it is set. `wall` and `passed` are the machine's two clocks."""
 
+import runpy
+import time
+from pathlib import Path
+
 import pytest
 
+from roompulse import clock
 from roompulse.clock import WallClock, since_boot, system_clock
 from tests.builders import NOW
 
@@ -78,3 +83,11 @@ def test_the_clocks_of_this_machine_agree() -> None:
     before = system_clock() - since_boot()
     assert abs(system_clock() - since_boot() - before) < 1
     assert abs(WallClock()() - system_clock()) < 1
+
+
+def test_a_system_without_a_clock_of_the_boot_has_the_monotonic_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has neither of the names."""
+    for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC", "clock_gettime"):
+        monkeypatch.delattr(time, name)
+    elsewhere = runpy.run_path(str(Path(clock.__file__)))
+    assert abs(elsewhere["since_boot"]() - time.monotonic()) < 1

@@ -7,13 +7,12 @@ from typing import Any, cast
 
 from roompulse.access.database import AccessDatabase
 from roompulse.clock import WallClock
-from roompulse.periodic import every
+from roompulse.periodic import Jobs, every
 from roompulse.postgres import lease
 from roompulse.postgres.access import PostgresAccess
 from roompulse.postgres.attempts import PostgresAttempts
 from roompulse.postgres.clock import ASK_EVERY, DatabaseClock
 from roompulse.postgres.database import PostgresDatabase
-from roompulse.postgres.lease import Jobs
 from roompulse.postgres.log import PostgresLog
 from roompulse.postgres.partitions import Partitions, PostgresStore
 from roompulse.postgres.refusals import PostgresRefusals

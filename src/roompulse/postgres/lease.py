@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any
 
 from roompulse.errors import StoreError
+from roompulse.periodic import Jobs
 from roompulse.postgres.database import MIGRATING, PostgresDatabase
 from roompulse.postgres.errors import driver_errors
 
@@ -21,8 +20,6 @@ _TIMEOUT = 2.0
 
 _HANGS_AFTER = 5_000
 """Milliseconds without a check after which PostgreSQL ends the connection: a worker that hangs holds nothing."""
-
-Jobs = Callable[[], Awaitable[Sequence[Coroutine[Any, Any, None]]]]
 
 
 async def run_once(database: PostgresDatabase, jobs: Jobs) -> None:

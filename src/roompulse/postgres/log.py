@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import text
 
-from roompulse.clock import Clock
+from roompulse.clock import Clock, since_boot
 from roompulse.errors import StoreError
 from roompulse.periodic import every
 from roompulse.postgres.database import PostgresDatabase
@@ -35,7 +36,8 @@ _NEWS = (
 _RECENT = "SELECT position, reports FROM batch WHERE at > $1 ORDER BY position"
 _END = "SELECT coalesce(max(position), 0) FROM batch"
 _PRUNE = text(
-    "DELETE FROM batch WHERE position IN (SELECT position FROM batch WHERE at < :before ORDER BY position LIMIT :most)"
+    "DELETE FROM batch WHERE position IN"
+    " (SELECT position FROM batch WHERE at < :before AND position <= :last ORDER BY position LIMIT :most)"
 )
 
 # A batch without a report, and so without a position of a report.
@@ -81,6 +83,9 @@ class PostgresLog:
         self._worker = secrets.randbits(62)
         self._ticket = 0
         self._position = 0
+        # The end of the log at times (seconds since boot) of the last KEPT seconds, and before these.
+        self._ends: deque[tuple[float, int]] = deque()
+        self._old_end = 0
         self.changes = 0
         """The number of operators' changes: grows as the log is followed."""
         self.told: list[bytes] = []
@@ -164,8 +169,16 @@ class PostgresLog:
             await connection.close()
 
     async def prune(self, before: float) -> None:
-        """Delete batches whose reports were all received before a time (Unix seconds); raises StoreError."""
-        old = {"before": round(1000 * before), "most": BATCHES_AT_ONCE}
+        """Delete batches whose reports were all received before a time (Unix seconds); raises StoreError.
+
+        Changes and messages have the time of the report before them, which may be old: so none is deleted that was not
+        in the log KEPT seconds ago, as other workers may not have read it.
+        """
+        now = since_boot()
+        self._ends.append((now, self._position))
+        while self._ends[0][0] <= now - KEPT:
+            _, self._old_end = self._ends.popleft()
+        old = {"before": round(1000 * before), "last": self._old_end, "most": BATCHES_AT_ONCE}
         while await self._database.write(lambda connection: connection.execute(_PRUNE, old).rowcount):
             pass
 

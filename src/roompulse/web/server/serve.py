@@ -21,11 +21,11 @@ GRACE = 4
 DRAIN = 1.0
 """Seconds for which a worker answers on open connections once it accepts none, with `Connection: close`."""
 
-YOUNG_OBJECTS, YOUNG_RUNS, ALL_RUNS = 10_000, 1, 50
-"""Objects between two runs of Python's cycle collector, which has little to do: live rooms have no cycles.
+CYCLE_COLLECTOR = 10_000, 1, 50
+"""Thresholds of Python's cycle collector, which has little to do: live rooms have no cycles.
 
-Every other run also goes through those that the one before has left, some milliseconds in all. One through all objects
-holds everything up for longer, 0.1 s for 200,000: it comes after a million new ones, and only if they are a quarter.
+It runs at 10,000 new objects. Each third run goes also through those that the two before it have left, some
+milliseconds in all. One through all objects, 0.1 s for 200,000, comes after 50 of those, and only if a quarter is new.
 """
 
 
@@ -59,7 +59,7 @@ def run(
     # uvicorn raises the signal that stopped it again at its end, which must be a normal exit.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: None)
-    gc.set_threshold(YOUNG_OBJECTS, YOUNG_RUNS, ALL_RUNS)
+    gc.set_threshold(*CYCLE_COLLECTOR)
     gc.disable()  # until the rooms are rebuilt: these objects stay, and collecting meanwhile doubles the time
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(app, _Server(config, app, announce, drains=drains), listener))
