@@ -25,6 +25,12 @@ first."""
 
 _HEARD_AFTER = 2 * LOOK_UNWATCHED_EVERY
 
+_NOTHING = -1
+
+MISSED_AFTER = 120.0
+"""Seconds without a poll after which a worker, that was stopped, reads operators' changes again: by then they may be
+deleted from the log."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -80,6 +86,8 @@ class OtherWorkers:
 
     async def present(self) -> None:
         """Bring the live rooms and operators' changes to the present."""
+        if self.behind() > MISSED_AFTER:
+            self._known = _NOTHING
         await self._follower.present()
         self._looked_at = self._clock()
         while self._is_behind() and self._health.failing_since is None:

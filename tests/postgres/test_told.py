@@ -230,6 +230,21 @@ async def test_what_operators_change_is_kept_until_others_have_read_it(
     assert await pruned(one) == 0
 
 
+async def test_a_worker_that_was_stopped_until_changes_were_deleted_reads_them(
+    pair: tuple[Calls, Calls], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = pair
+    passed = Clock()
+    monkeypatch.setattr("roompulse.postgres.log.since_boot", passed)
+    assert (await one.client.post("/report/alerts/rules", json=RULE)).status_code == 201
+    await one.core.others.present()
+    await pruned(one)
+    for time in (clock, passed):
+        time.advance(KEPT)
+    assert await pruned(one) == 0
+    assert RULE["name"] in [rule["name"] for rule in await data(other.client, "/report/alerts/rules")]
+
+
 async def pruned(worker: Calls) -> int:
     """Delete what may be deleted of the log, and count the rows that stay."""
     log = worker.core.engine.log
