@@ -84,7 +84,7 @@ class Senders:
 def run(bench: Bench) -> list[Row]:
     kills, postgres_kills = (6, 2) if bench.quick else (KILLS, POSTGRES_KILLS)
     with database(bench) as postgres, ExitStack() as stack:
-        settings = {"DATABASE_URL": postgres.url, "STALE_AFTER": "15", "LEAVE_AFTER": "60"}
+        settings = {"DATABASE_URL": postgres.url}
         workers = [stack.enter_context(bench.server(f"kills-{number}", settings)) for number in range(WORKERS)]
         senders = Senders([worker.url for worker in workers])
         with senders.running():

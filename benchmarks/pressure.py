@@ -252,8 +252,7 @@ def run(bench: Bench) -> list[Row]:
     data, ended_at, seconds = bench.data("pressure"), time.time(), bench.seconds(SECONDS)
     asyncio.run(_seed(Settings(data=data), ended_at, 1 / 3 if bench.quick else 1))
     rows = []
-    settings = DEFAULTS | {"STALE_AFTER": "15", "LEAVE_AFTER": "60"}
-    with roompulse(data, settings) as server:
+    with roompulse(data, DEFAULTS) as server:
         alone = run_clients(_probe(server, seconds))
         before = resident_bytes(server.pid)
         rows += _rows("nothing else", alone)
