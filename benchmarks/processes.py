@@ -17,6 +17,9 @@ TICKS = os.sysconf("SC_CLK_TCK")
 DEADLINE = 20.0
 """Seconds in which a process has to listen."""
 
+LIFETIMES = {name.upper(): f"{getattr(Settings(), name):g}" for name in ("stale_after", "leave_after")}
+"""Unlike the tests' servers: the product's."""
+
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -60,9 +63,6 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     raise RuntimeError(f"{process.args!r} does not listen: {log.read_text()}")
 
 
-LIFETIMES = {name.upper(): f"{getattr(Settings(), name):g}" for name in ("stale_after", "leave_after")}
-
-
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
@@ -71,11 +71,8 @@ def free_port() -> int:
 
 @contextmanager
 def roompulse(data: Path, settings: Mapping[str, str] | None = None, *arguments: str) -> Iterator[Server]:
-    """The real server, `python -m roompulse serve` with these arguments, on the data in this folder.
-
-    Unlike the tests' servers, users turn stale and leave after the default times.
-    """
-    environment = {f"ROOMPULSE_{name}": value for name, value in (LIFETIMES | (settings or {})).items()}
+    """The real server, `python -m roompulse serve` with these arguments, on the data in this folder."""
+    environment = {f"ROOMPULSE_{name}": value for name, value in {**LIFETIMES, **(settings or {})}.items()}
     server = Server(data, environment)
     server.arguments = arguments
     server.start()
