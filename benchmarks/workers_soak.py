@@ -58,9 +58,9 @@ async def _peak_and_soak(url: str, look: Look, of_peak: float, seconds: float) -
 
 
 async def _log(url: str) -> tuple[int, float]:
-    """How many rows the log has, and how old (seconds) the oldest is."""
+    """How many rows the log has, and how old (seconds) the oldest is; changes before the first report have no time."""
     connection = await asyncpg.connect(url)
-    count, oldest = await connection.fetchrow("SELECT count(*), min(at) FROM batch")
+    count, oldest = await connection.fetchrow("SELECT count(*), min(at) FILTER (WHERE at > 0) FROM batch")
     await connection.close()
     return count, time.time() - oldest / 1000
 
