@@ -28,6 +28,8 @@ BETWEEN = 100
 
 ROOM_USERS = 50
 ATTEMPTS = 20
+"""To read a room at all workers before it changes."""
+
 TIMEOUT, PAUSE = 5.0, 0.1
 """Seconds after which a sender switches to the next worker, and which it waits between two reports."""
 

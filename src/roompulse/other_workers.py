@@ -25,11 +25,9 @@ first."""
 
 _HEARD_AFTER = 2 * LOOK_UNWATCHED_EVERY
 
-_NOTHING = -1
-
 MISSED_AFTER = 120.0
-"""Seconds without a poll after which a worker, that was stopped, reads operators' changes again: by then they may be
-deleted from the log."""
+"""Seconds for which a worker was stopped, or cut off from the database, after which it reads operators' changes again:
+by then they may be deleted from the log."""
 
 logger = logging.getLogger(__name__)
 
@@ -80,16 +78,18 @@ class OtherWorkers:
         self._reload = reload
         self._heard = heard
         self._changed = changed
-        self._known = 0
+        # The number of operators' changes that are applied; None where some may have been missed.
+        self._known: int | None = 0
         self._looked_at = clock()
         self._reloading = asyncio.Lock()
 
     async def present(self) -> None:
         """Bring the live rooms and operators' changes to the present."""
         if self.behind() > MISSED_AFTER:
-            self._known = _NOTHING
+            self._known = None
         await self._follower.present()
-        self._looked_at = self._clock()
+        if self._health.failing_since is None:
+            self._looked_at = self._clock()
         while self._is_behind() and self._health.failing_since is None:
             async with self._reloading:
                 await self._catch_up()

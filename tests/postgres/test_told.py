@@ -213,36 +213,50 @@ async def test_a_user_that_is_erased_at_one_is_not_stored_again_by_others(pair: 
     assert await data(other.client, "/report/calls?q=mallory") == {"count": 0, "calls": []}
 
 
-async def test_what_operators_change_is_kept_until_others_have_read_it(
-    pair: tuple[Calls, Calls], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where the newest report of the log is old, or as here, there is none."""
-    one, other = pair
-    passed = Clock()
+@pytest.fixture
+async def passed(pair: tuple[Calls, Calls], monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time since boot for the log of the first worker, which knows a new rule. There are no reports."""
+    passed, one = Clock(), pair[0]
     monkeypatch.setattr("roompulse.postgres.log.since_boot", passed)
     assert (await one.client.post("/report/alerts/rules", json=RULE)).status_code == 201
     await one.core.others.present()
     assert await pruned(one) > 0
-    assert RULE["name"] in [rule["name"] for rule in await data(other.client, "/report/alerts/rules")]
+    return passed
+
+
+async def knows_the_rule(worker: Calls) -> bool:
+    return RULE["name"] in [rule["name"] for rule in await data(worker.client, "/report/alerts/rules")]
+
+
+async def test_what_operators_change_is_kept_until_others_have_read_it(
+    pair: tuple[Calls, Calls], passed: Clock
+) -> None:
+    one, other = pair
+    assert await knows_the_rule(other)
     passed.advance(KEPT - 1)
     assert await pruned(one) > 0
     passed.advance(1)
     assert await pruned(one) == 0
 
 
+@pytest.mark.parametrize("cut_off", [False, True])
 async def test_a_worker_that_was_stopped_until_changes_were_deleted_reads_them(
-    pair: tuple[Calls, Calls], clock: Clock, monkeypatch: pytest.MonkeyPatch
+    pair: tuple[Calls, Calls], clock: Clock, passed: Clock, *, cut_off: bool
 ) -> None:
+    """Or that ran, without its database."""
     one, other = pair
-    passed = Clock()
-    monkeypatch.setattr("roompulse.postgres.log.since_boot", passed)
-    assert (await one.client.post("/report/alerts/rules", json=RULE)).status_code == 201
-    await one.core.others.present()
-    await pruned(one)
-    for time in (clock, passed):
-        time.advance(KEPT)
+    if cut_off:
+        other.core.health.failed("PostgreSQL is not reachable")
+    for _ in range(2):
+        for time in (clock, passed):
+            time.advance(KEPT / 2)
+        if cut_off:
+            await other.core.others.present()
     assert await pruned(one) == 0
-    assert RULE["name"] in [rule["name"] for rule in await data(other.client, "/report/alerts/rules")]
+    if cut_off:
+        assert not await knows_the_rule(other)
+        other.core.health.wrote()
+    assert await knows_the_rule(other)
 
 
 async def pruned(worker: Calls) -> int:
