@@ -18,6 +18,9 @@ from tests.builders import NOW
 from tests.databases import make_databases
 from tests.postgres_server import ENGINE, WORKERS, InTurn, database, postgres
 from tests.server import Server
+from tests.signatures import work_out_once
+
+work_out_once()
 
 API = Path(__file__).parent / "api"
 

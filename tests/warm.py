@@ -8,7 +8,9 @@ import roompulse.cli
 from roompulse.app import create_app
 from roompulse.settings import Settings
 from roompulse.web.html.templates import assets_and_templates
+from tests.signatures import work_out_once
 
+work_out_once()
 for command in iter_modules(roompulse.cli.__path__, "roompulse.cli."):
     import_module(command.name)
 
