@@ -21,7 +21,7 @@ from roompulse.store.availability import Availability
 from roompulse.store.contract import Log
 
 LARGE = 2_000
-"""Entries of a report from which on the figures of its room are worked out ahead."""
+"""Entries of a report from which on the figures of its room are worked out ahead, as they are after its later parts."""
 
 MOST_AHEAD = 1.0
 """Seconds for which a large report waits for that at most."""
@@ -100,7 +100,7 @@ class Follower:
                 changed |= self._expire(received.at)
             self._rooms.apply(received)
             self._timeline.reported(received)
-            if len(received.report.metrics) >= LARGE:
+            if received.continues or len(received.report.metrics) >= LARGE:
                 self._ahead.setdefault(received.report.room_id, asyncio.Event())
                 self._is_due.set()
         self.intake.accepted(committed, self._rooms)

@@ -190,6 +190,16 @@ async def test_what_one_has_committed_another_finds_at_once(postgres_url: str) -
             assert second.seen[-1] == f"u{number}"
 
 
+async def test_a_later_part_of_a_report_is_known_as_such_everywhere(postgres_url: str) -> None:
+    """Else other workers would count each part as a report."""
+    async with workers(postgres_url) as (one, other, late):
+        for part in (False, True):
+            (own,) = await one.log.append([Received(received(NOW).report, NOW, continues=part)])
+            assert own.continues == part
+        assert [found.continues for found in await other.log.news()] == [False, True]
+        assert [found.continues async for found in late.log.recent(NOW - 1)] == [False, True]
+
+
 async def test_a_batch_whose_answer_is_lost_comes_as_another_workers(postgres_url: str) -> None:
     async with workers(postgres_url) as (first, second, _):
         await first.append("before")

@@ -1,7 +1,7 @@
 """The timelines of all rooms: events are found a few times a second, shown at once and saved shortly after."""
 
 from asyncio import CancelledError, Lock, create_task, shield
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -38,6 +38,10 @@ _HELD = "level_changed", "verdict_changed"
 
 _ROOMS_WITH_TAIL = 2_000
 
+TAIL_KEPT = 300.0
+"""Seconds after the end of a room for which its newest events are kept in memory: by then its viewers have them, and
+other workers have told of the same ones."""
+
 
 class Timeline:
     """`publish` is called with the ids of rooms whose timeline has grown.
@@ -66,6 +70,7 @@ class Timeline:
         self._saving: list[tuple[str, TimelineEvent]] = []
         self._one_saves = Lock()
         self._tails: BoundedMap[str, Tail] = BoundedMap(_ROOMS_WITH_TAIL)
+        self._ended: OrderedDict[str, float] = OrderedDict()
         self._grown: set[str] = set()
         self._count = 0
         self._budget = _Budget()
@@ -82,6 +87,8 @@ class Timeline:
         for room_id, event in self._budget.over(now):
             self._add(room_id, event)
         self._publish_grown()
+        while self._ended and next(iter(self._ended.values())) <= now - TAIL_KEPT:
+            self._tails.discard(self._ended.popitem(last=False)[0])
 
     def next_due(self) -> float:
         """When (Unix seconds) the first level or verdict will have lasted long enough; infinite without any."""
@@ -140,6 +147,11 @@ class Timeline:
         tail.append(self._count, event, instead_of)
         self._tails.put(room_id, tail)
         self._grown.add(room_id)
+        if event and event.kind == "room_started":
+            self._ended.pop(room_id, None)
+        elif event and event.kind == "room_ended":
+            self._ended[room_id] = self._clock()
+            self._ended.move_to_end(room_id)
 
     def _publish_grown(self) -> None:
         if self._grown:

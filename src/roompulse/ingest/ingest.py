@@ -13,10 +13,11 @@ from itertools import chain, islice, takewhile
 from msgspec.structs import replace
 
 from roompulse.clock import WallClock
-from roompulse.errors import DatabaseLostError, StoreError, Unavailable
+from roompulse.errors import DatabaseLostError, Problem, StoreError, Unavailable
 from roompulse.follower import Follower
 from roompulse.hub.contract import Hub
 from roompulse.ingest.large_reports import LargeReports, Reporter
+from roompulse.ingest.parts import parts_of
 from roompulse.ingest.waiting import Waiting
 from roompulse.meters import Meters
 from roompulse.periodic import every
@@ -78,19 +79,22 @@ class Ingest:
     ) -> None:
         """Commit a report that takes long, and return once it is shown; other reports go on meanwhile.
 
-        It is decoded when it is its turn, and has a commit of its own; its reporter's later ones stay behind it.
+        It is decoded when it is its turn, and each of its parts has a commit of its own; its reporter's later reports
+        stay behind it. It is admitted as a whole, but where it fails later, parts of it may be saved.
         Raises the errors of `decode`, of `begin` and of its future.
         """
         self._check()
         try:
-            async with self._large.turn(reporter, sender, self._commit_timeout) as queued:
-                report = decode()
+            async with self._large.turn(reporter, sender, self._commit_timeout) as committed:
+                whole = Received(decode(), self._clock(), sender, by_token)
                 await asyncio.sleep(0)
-                waiting = Waiting.of(self._log.prepared(Received(report, self._clock(), sender, by_token)))
-                self._put(waiting)
-                queued()
-                await waiting.answered
-                await self._follower.worked_ahead(report.room_id)
+                for number, part in enumerate(parts_of(whole.report)):
+                    received = Received(part, self._clock(), sender, by_token, continues=number > 0)
+                    waiting = Waiting.of(self._log.prepared(received), whole)
+                    self._put(waiting)
+                    await waiting.answered
+                committed()
+                await self._follower.worked_ahead(whole.report.room_id)
         except TimeoutError:
             raise self._too_late() from None
         finally:
@@ -149,7 +153,7 @@ class Ingest:
                     self._queue.popleft()
 
     def _batch(self) -> Sequence[Waiting]:
-        """The reports of the next commit: some, or one that is large."""
+        """The reports of the next commit: some, or a part of a large one."""
         if self._queue[0].received.rows is not None:
             return [self._queue[0]]
         return list(takewhile(lambda waiting: waiting.received.rows is None, islice(self._queue, MAX_BATCH)))
@@ -186,15 +190,8 @@ class Ingest:
         return _not_saved(f"not saved within {self._commit_timeout:g} s")
 
     async def _take(self, batch: Sequence[Waiting]) -> None:
-        reports = [waiting.received for waiting in batch]
-        if is_present := any(self._is_new(received.report) for received in reports):
-            await self._follower.present()  # Another worker may have added its users already.
-        problems = self._rooms.admit(reports)
-        if any(problems) and not is_present:
-            await self._follower.present()  # Users that left meanwhile have made room.
-            problems = self._rooms.admit(reports)
         admitted = []
-        for waiting, problem in zip(batch, problems, strict=True):
+        for waiting, problem in zip(batch, await self._problems(batch), strict=True):
             if problem is None:
                 admitted.append(waiting)
             else:
@@ -205,6 +202,18 @@ class Ingest:
             self._saving_since = self._clock()
             if not await self._save(admitted):
                 await self._save_one_by_one(admitted)
+
+    async def _problems(self, batch: Sequence[Waiting]) -> Sequence[Problem | None]:
+        """Why each report does not fit. The later parts of one were admitted with its first."""
+        reports = [waiting.whole or waiting.received for waiting in batch if not waiting.received.continues]
+        if is_present := any(self._is_new(received.report) for received in reports):
+            await self._follower.present()  # Another worker may have added its users already.
+        problems = self._rooms.admit(reports)
+        if any(problems) and not is_present:
+            await self._follower.present()  # Users that left meanwhile have made room.
+            problems = self._rooms.admit(reports)
+        found = iter(problems)
+        return [None if waiting.received.continues else next(found) for waiting in batch]
 
     async def _save(self, batch: Sequence[Waiting]) -> bool:
         """Commit these reports, show and answer them; returns whether they could be committed."""
@@ -223,7 +232,7 @@ class Ingest:
             self.commit_ms = 1000 * (self._clock() - self._saving_since)
         self._health.wrote()
         self._follower.apply(committed)
-        self.intake.saved([waiting.received.report for waiting in batch])
+        self.intake.saved([waiting.received for waiting in batch])
         # After the next commit has begun, if reports wait for it: so the disk works while answers are written.
         asyncio.get_running_loop().call_soon(_acknowledge, batch)
         return True

@@ -49,7 +49,7 @@ class LargeReports(Generic[Held]):
     async def turn(self, reporter: Reporter, sender: str, within: float) -> AsyncIterator[Callable[[], None]]:
         """Wait for a turn, which lasts as long as the context; raises TimeoutError after `within` seconds.
 
-        What the context gets is to be called when the report is queued: what is held behind it is released then.
+        What the context gets is to be called when the report is committed: what is held behind it is released then.
         """
         behind: list[Held] = []
         self._behind.setdefault(reporter, []).append(behind)
@@ -61,15 +61,15 @@ class LargeReports(Generic[Held]):
                 async with asyncio.timeout(within):
                     await stack.enter_async_context(queue.first)
                     await stack.enter_async_context(self._turn)
-                yield lambda: self._queued(reporter, behind)
+                yield lambda: self._release_behind(reporter, behind)
         finally:
-            self._queued(reporter, behind)
+            self._release_behind(reporter, behind)
             self.count -= 1
             queue.length -= 1
             if not queue.length:
                 del self._queues[sender]
 
-    def _queued(self, reporter: Reporter, behind: list[Held]) -> None:
+    def _release_behind(self, reporter: Reporter, behind: list[Held]) -> None:
         if others := [one for one in self._behind.pop(reporter, ()) if one is not behind]:
             self._behind[reporter] = others
         for report in behind:

@@ -9,14 +9,17 @@ from roompulse.report.model import Received
 
 
 class Waiting(Struct, eq=False):
+    """`whole` is the report that is to be admitted, where `received` is the first of its parts."""
+
     received: Received
     answered: asyncio.Future[None]
+    whole: Received | None = None
     refused: bool = False
 
     @classmethod
-    def of(cls, received: Received) -> "Waiting":
+    def of(cls, received: Received, whole: Received | None = None) -> "Waiting":
         """For use in the event loop."""
-        return cls(received, asyncio.get_running_loop().create_future())
+        return cls(received, asyncio.get_running_loop().create_future(), whole)
 
     def refuse(self, problem: Problem) -> None:
         if not self.answered.done():

@@ -51,19 +51,20 @@ class Intake:
         """Count the body of a saved report."""
         self._meters.bytes.inc(len(body))
 
-    def saved(self, reports: Sequence[Report]) -> None:
+    def saved(self, batch: Sequence[Received]) -> None:
         """Count reports that were posted here and are committed."""
-        self._meters.accepted.inc(len(reports))
-        self._meters.samples.inc(sum(len(entry.streams) for report in reports for entry in report.metrics))
+        self._meters.accepted.inc(sum(not one.continues for one in batch))
+        self._meters.samples.inc(sum(len(entry.streams) for one in batch for entry in one.report.metrics))
 
     def accepted(self, batch: Sequence[Received], rooms: LiveRooms) -> None:
         """Note reports, posted to any process, that are committed and shown in these rooms."""
         self.newest = batch[-1].at
         now = self._clock()
-        self._shown.note(len(batch), now)
-        self._outcomes.accepted(batch, now)
-        self._health.accepted(batch)
-        for received in batch:
+        reports = [one for one in batch if not one.continues]
+        self._shown.note(len(reports), now)
+        self._outcomes.accepted(reports, now)
+        self._health.accepted(reports)
+        for received in reports:
             self._note_same_id(received, rooms)
 
     def _note_same_id(self, received: Received, rooms: LiveRooms) -> None:

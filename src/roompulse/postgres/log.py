@@ -57,6 +57,7 @@ class _Envelope(msgspec.Struct, array_like=True, gc=False):
     sender: str
     by_token: bool
     report: msgspec.Raw
+    continues: bool = False
 
 
 class _Told(msgspec.Struct):
@@ -134,7 +135,10 @@ class PostgresLog:
         for position, ticket, packed in rows:
             if position > self._position:
                 reports = own[ticket] if packed is None else self._unpacked(packed)
-                found += [Received(one.report, one.at, one.sender, one.by_token, position) for one in reports]
+                found += [
+                    Received(one.report, one.at, one.sender, one.by_token, position, continues=one.continues)
+                    for one in reports
+                ]
                 self._position = position
         return found
 
@@ -163,7 +167,7 @@ class PostgresLog:
                         batch = _unpack_batch(packed)
                         for one in _reports_in(batch) if isinstance(batch, list) else ():
                             if one.at > since:
-                                yield Received(one.report, one.at, one.sender, one.by_token, position)
+                                yield replace(one, position=position)
             self._position = max(self._position, end)
         finally:
             await connection.close()
@@ -242,8 +246,11 @@ def packed(reports: Sequence[Received]) -> bytes:
 
 
 def _enveloped(one: Received) -> _Envelope:
-    return _Envelope(one.report.room_id, one.at, one.sender, one.by_token, msgspec.Raw(_pack(one.report)))
+    report = msgspec.Raw(_pack(one.report))
+    return _Envelope(one.report.room_id, one.at, one.sender, one.by_token, report, one.continues)
 
 
 def _reports_in(batch: Sequence[_Envelope]) -> list[Received]:
-    return [Received(_unpack_report(one.report), one.at, one.sender, one.by_token) for one in batch]
+    return [
+        Received(_unpack_report(one.report), one.at, one.sender, one.by_token, continues=one.continues) for one in batch
+    ]

@@ -228,7 +228,7 @@ class Received(Struct, frozen=True, gc=False):
     `sender` is the key of the limits that it counts against, empty: none; `by_token` says that the sender has a room
     token, which is for one user only. Neither is kept with the sample. `position` is its place in the log, which
     grows with each report that is committed; 0 before that. `rows` are those that the database will have of it, where
-    they have been made already.
+    they have been made already. `continues` says that it is a later part of a report that is committed in several.
     """
 
     report: Report
@@ -237,3 +237,4 @@ class Received(Struct, frozen=True, gc=False):
     by_token: bool = False
     position: int = 0
     rows: Sequence[tuple[Any, ...]] | None = None
+    continues: bool = False

@@ -80,7 +80,7 @@ class SqlStore:
         position = last - len(rows) + 1
         committed = []
         for one in reports:
-            committed.append(Received(one.report, one.at, one.sender, one.by_token, position))
+            committed.append(Received(one.report, one.at, one.sender, one.by_token, position, continues=one.continues))
             position += rows_in(one.report)
         return committed
 

@@ -8,9 +8,10 @@ import pytest
 
 from roompulse.errors import StoreError
 from roompulse.events import timeline as module
+from roompulse.events import words
 from roompulse.events.model import EventQuery, Shown, TimelineEvent
 from roompulse.events.tail import TAIL, Recorded
-from roompulse.events.timeline import Timeline
+from roompulse.events.timeline import TAIL_KEPT, Timeline
 from roompulse.report.model import Entry, Event
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
@@ -290,6 +291,21 @@ async def test_the_tail_of_a_room_is_bounded(world: World) -> None:
     for number in range(TAIL + 10):
         world.timeline.record("room-1", note(str(number)))
     assert texts(world.timeline.tail("room-1")) == [str(10 + one) for one in range(TAIL)]
+
+
+async def test_the_tail_of_a_room_is_dropped_some_time_after_its_end(world: World) -> None:
+    """Else a server with many short calls holds thousands of them."""
+    for room_id in ("over", "again"):
+        world.timeline.record(room_id, TimelineEvent(NOW, "room_started", text=words.ROOM_STARTED))
+        world.timeline.record(room_id, TimelineEvent(NOW + 9, "room_ended", text=words.ROOM_ENDED))
+    world.timeline.record("again", TimelineEvent(NOW + 10, "room_started", text=words.ROOM_STARTED))
+    world.clock.advance(TAIL_KEPT - 1)
+    world.timeline.look(world.clock())
+    assert len(world.timeline.tail("over")) == 2
+    world.clock.advance(1)
+    world.timeline.look(world.clock())
+    assert world.timeline.tail("over") == []
+    assert len(world.timeline.tail("again")) == 3
 
 
 async def test_events_of_a_room_have_different_places_whatever_happens_elsewhere(world: World) -> None:

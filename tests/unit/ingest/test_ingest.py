@@ -13,6 +13,7 @@ from roompulse.hub.contract import View
 from roompulse.hub.mailbox import Mailbox
 from roompulse.ingest.ingest import MAX_BATCH, Ingest
 from roompulse.ingest.large_reports import Reporter
+from roompulse.ingest.parts import PART
 from roompulse.intake.intake import Intake
 from roompulse.meters import Meters
 from roompulse.report.model import Entry, Received, Report
@@ -398,6 +399,59 @@ class TestALargeReport:
         assert shown
         assert rebuilt
         assert rebuilt.metrics() == shown.metrics()
+
+    def post_of_server(self, world: World, users: int) -> "asyncio.Task[None]":
+        entries = [Entry(f"user {number:04}", [stream()]) for number in range(users)]
+        decode = partial(report, "server", metrics=entries, role="server")
+        return asyncio.create_task(world.ingest.submit_large(decode, Reporter("room-1", "server"), "", by_token=False))
+
+    async def test_of_a_media_server_lets_others_go_between_its_parts(self, world: World) -> None:
+        world.log.open.clear()
+        async with world.running():
+            posted = [self.post_of_server(world, PART + 1)]
+            await settled()
+            posted.append(world.post("u1"))
+            world.log.open.set()
+            assert await outcomes(posted) == [None, None]
+        assert world.log.commits == [["server"], ["u1"], ["server"]]
+        parts = [one for one in world.log.kept if one.report.user_id == "server"]
+        assert [(len(one.report.metrics), one.continues) for one in parts] == [(PART, False), (1, True)]
+        assert len(world.user_ids()) == PART + 2
+
+    async def test_counts_as_one_however_many_parts_it_has(self, world: World) -> None:
+        async with world.running():
+            await self.post_of_server(world, PART + 1)
+        assert world.accepted() == 1
+        (health,) = world.ingest.intake.health()
+        assert (health.taken, health.repeated) == (1, 0)
+
+    async def test_that_does_not_fit_as_a_whole_is_saved_in_no_part(self, world: World) -> None:
+        async with world.running():
+            assert await outcomes([self.post_of_server(world, 1001)]) == [TooManyRequests]
+        assert world.log.commits == []
+
+    async def test_that_fits_is_taken_as_a_whole_though_it_uses_up_what_its_sender_may_bring_in(
+        self, world: World
+    ) -> None:
+        world.rooms = RoomsInMemory(Limits(100, 9999, 100, sender_users=PART), stale_after=15, leave_after=60)
+        world.start(max_queue=10)
+        async with world.running():
+            assert await outcomes([self.post_of_server(world, 2 * PART)]) == [None]
+        assert len(world.user_ids()) == 2 * PART
+
+    async def test_whose_later_part_cannot_be_saved_is_not_acknowledged(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        append = world.log.append
+
+        async def append_first(reports: Sequence[Received]) -> Sequence[Received]:
+            world.log.out = bool(world.log.kept)
+            return await append(reports)
+
+        monkeypatch.setattr(world.log, "append", append_first)
+        async with world.running():
+            assert await outcomes([self.post_of_server(world, PART + 1)]) == [Unavailable]
+        assert len(world.user_ids()) == PART
 
     async def test_takes_turns_with_those_of_other_senders(self, world: World) -> None:
         async with world.running():
