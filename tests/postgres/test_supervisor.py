@@ -12,7 +12,7 @@ import pytest
 
 from tests.builders import body
 from tests.forked import run_forked
-from tests.postgres_server import schema_of
+from tests.postgres_server import database
 from tests.process import DEADLINE, eventually
 from tests.senders import PAUSE
 from tests.server import PLAIN, Server
@@ -24,10 +24,11 @@ WORKERS = 2
 
 @pytest.fixture
 def server(postgres_url: str, make_server: Callable[..., Server]) -> Iterator[Server]:
-    server = make_server(DATABASE_URL=schema_of(postgres_url))
-    server.arguments = ["--workers", str(WORKERS)]
-    with server.running():
-        yield server
+    with database(postgres_url) as url:
+        server = make_server(DATABASE_URL=url)
+        server.arguments = ["--workers", str(WORKERS)]
+        with server.running():
+            yield server
 
 
 def workers_of(server: Server) -> set[int]:
