@@ -26,8 +26,8 @@ first."""
 _HEARD_AFTER = 2 * LOOK_UNWATCHED_EVERY
 
 MISSED_AFTER = 120.0
-"""Seconds for which a worker was stopped, or cut off from the database, after which it reads operators' changes again:
-by then they may be deleted from the log."""
+"""Seconds for which a worker was stopped, or cut off from the database, after which it reads operators' changes again
+and drops the newest events that it has in memory: by then changes and messages may be deleted from the log."""
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +113,8 @@ class OtherWorkers:
                 return
             for reload in self._reload:
                 await reload()
+            if self._known is None:
+                await self._heard(Reread())  # The message of an erasure may be deleted too.
         except StoreError as error:
             self._health.failed(error)
             return
