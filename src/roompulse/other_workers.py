@@ -85,8 +85,9 @@ class OtherWorkers:
 
     async def present(self) -> None:
         """Bring the live rooms and operators' changes to the present."""
-        if self.behind() > MISSED_AFTER:
+        if self._known is not None and self.behind() > MISSED_AFTER:
             self._known = None
+            await self._heard(Reread())  # The message of an erasure may be deleted too.
         await self._follower.present()
         if self._health.failing_since is None:
             self._looked_at = self._clock()
@@ -113,8 +114,6 @@ class OtherWorkers:
                 return
             for reload in self._reload:
                 await reload()
-            if self._known is None:
-                await self._heard(Reread())  # The message of an erasure may be deleted too.
         except StoreError as error:
             self._health.failed(error)
             return

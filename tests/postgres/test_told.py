@@ -274,6 +274,8 @@ async def test_a_worker_that_was_stopped_while_a_user_was_erased_shows_nothing_o
         time.advance(KEPT)
     assert await pruned(one) == 0
     assert await live(other, "user_joined") == []
+    # Not those that are found now: open pages show them.
+    assert await live(other, "room_ended") == ["call ended"]
 
 
 async def pruned(worker: Calls) -> int:
