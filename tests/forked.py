@@ -7,11 +7,13 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from signal import Signals
 from tempfile import TemporaryDirectory
+
+from uvicorn.main import main as uvicorn_main
 
 from roompulse.cli import main
 
@@ -19,13 +21,27 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["__main__", "tests.warm"])
 
 
-class Fork:
-    """A forked `roompulse`, with the parts of `subprocess.Popen` that tests use."""
+def roompulse(arguments: Sequence[str]) -> None:
+    main(arguments, prog_name="python -m roompulse")
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+
+def uvicorn(arguments: Sequence[str]) -> None:
+    uvicorn_main(arguments, prog_name="python -m uvicorn")
+
+
+class Fork:
+    """A forked command, with the parts of `subprocess.Popen` that tests use."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        command: Callable[[Sequence[str]], None] = roompulse,
+    ) -> None:
         reader, writer = _FORKS.Pipe(duplex=False)
         # A daemon, so that none outlives the tests, even if they are ended in the middle.
-        self._process = _FORKS.Process(target=_serve, args=(arguments, environment, writer, log), daemon=True)
+        self._process = _FORKS.Process(target=_serve, args=(command, arguments, environment, writer, log), daemon=True)
         self._process.start()
         writer.close()
         with reader:
@@ -35,6 +51,10 @@ class Fork:
     def pid(self) -> int:
         assert self._process.pid
         return self._process.pid
+
+    def poll(self) -> int | None:
+        """Its exit code, if it has ended."""
+        return self._process.exitcode
 
     def send_signal(self, signal: Signals) -> None:
         os.kill(self.pid, signal)
@@ -67,25 +87,32 @@ def run_forked(
         return subprocess.CompletedProcess(arguments, code, output.read_text(), errors.read_text())
 
 
-def _serve(arguments: Sequence[str], environment: Mapping[str, str], output: Connection, log: Path) -> None:
+def _serve(
+    command: Callable[[Sequence[str]], None],
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    output: Connection,
+    log: Path,
+) -> None:
     os.dup2(output.fileno(), sys.stdout.fileno())
     output.close()
-    _become(sys.stderr.fileno(), log)
-    _main(arguments, environment)
+    _redirect(sys.stderr.fileno(), log)
+    _set(environment)
+    command(arguments)
 
 
 def _run(arguments: Sequence[str], environment: Mapping[str, str], output: Path, errors: Path) -> None:
-    _become(sys.stdout.fileno(), output)
-    _become(sys.stderr.fileno(), errors)
-    _main(arguments, environment)
+    _redirect(sys.stdout.fileno(), output)
+    _redirect(sys.stderr.fileno(), errors)
+    _set(environment)
+    roompulse(arguments)
 
 
-def _become(descriptor: int, path: Path) -> None:
+def _redirect(descriptor: int, path: Path) -> None:
     with path.open("ab") as file:
         os.dup2(file.fileno(), descriptor)
 
 
-def _main(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+def _set(environment: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
-    main(arguments, prog_name="python -m roompulse")

@@ -1,5 +1,6 @@
 """Run once by the process from which servers are forked: imports everything, and compiles the templates."""
 
+import gc
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -18,3 +19,4 @@ create_app(Settings(data=Path("never-opened")))
 _, templates = assets_and_templates()
 for name in templates._environment.list_templates():
     templates._environment.get_template(name)
+gc.freeze()  # none of this is garbage in a server

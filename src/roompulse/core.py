@@ -134,8 +134,7 @@ class Core:
 
     def _timeline(self) -> Timeline:
         detector = Detector(self.rooms, self.settings.event_hold, self.settings.stale_after)
-        self.clock.on_jump(lambda jump, _now: detector.shift(jump))
-        return Timeline(
+        timeline = Timeline(
             detector,
             self.events,
             self.hub.publish,
@@ -143,6 +142,8 @@ class Core:
             is_the_one=lambda: self.engine.is_the_one,
             tell=lambda shown: self.others.tell(shown),
         )
+        self.clock.on_jump(lambda jump, _now: timeline.shift(jump))
+        return timeline
 
     def _record_calls_and_alerts(self) -> None:
         settings, clock = self.settings, self.clock

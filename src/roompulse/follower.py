@@ -21,7 +21,7 @@ from roompulse.store.availability import Availability
 from roompulse.store.contract import Log
 
 LARGE = 2_000
-"""Entries of a report from which on the figures of its room are worked out ahead, as they are after its later parts."""
+"""Entries of a report from which on the figures of its room are worked out ahead; so they are after later parts."""
 
 MOST_AHEAD = 1.0
 """Seconds for which a large report waits for that at most."""

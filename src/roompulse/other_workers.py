@@ -26,8 +26,8 @@ first."""
 _HEARD_AFTER = 2 * LOOK_UNWATCHED_EVERY
 
 MISSED_AFTER = 120.0
-"""Seconds for which a worker was stopped, or cut off from the database, after which it reads operators' changes again:
-by then they may be deleted from the log."""
+"""Seconds for which a worker was stopped, or cut off from the database, after which it reads operators' changes again
+and drops the newest events that it has in memory: by then changes and messages may be deleted from the log."""
 
 logger = logging.getLogger(__name__)
 
@@ -85,8 +85,9 @@ class OtherWorkers:
 
     async def present(self) -> None:
         """Bring the live rooms and operators' changes to the present."""
-        if self.behind() > MISSED_AFTER:
+        if self._known is not None and self.behind() > MISSED_AFTER:
             self._known = None
+            await self._heard(Reread())  # The message of an erasure may be deleted too.
         await self._follower.present()
         if self._health.failing_since is None:
             self._looked_at = self._clock()

@@ -50,8 +50,8 @@ async def post_twice(client: httpx.AsyncClient) -> httpx.Response:
 
 
 async def post_about_another_room(client: httpx.AsyncClient) -> httpx.Response:
-    await post()(client)
-    return await post(REFERENCE.replace(b"room-1", b"room-2"))(client)
+    await post(REFERENCE.replace(b"room-1", b"room-2"))(client)
+    return await post(REFERENCE.replace(b"room-1", b"room-3"))(client)
 
 
 @pytest.fixture
@@ -79,10 +79,12 @@ async def test_who_may_something_else_gets_the_envelope_too(keyed: tuple[Setting
     assert_problem(answer, 403, "$.room_id")
 
 
-@pytest.fixture
-def small(settings: Settings) -> Settings:
-    """Settings under which every limit is easily exceeded."""
-    return msgspec.structs.replace(settings, max_body=1000, max_rooms=1, body_timeout=0.02)
+@pytest.fixture(scope="module")
+async def small(make_settings: Callable[[], Settings]) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of one application whose limits are easily exceeded; room-1 is never live there."""
+    settings = msgspec.structs.replace(make_settings(), max_body=1000, max_rooms=1, body_timeout=0.02)
+    async with serving(settings, Clock()) as client:
+        yield client
 
 
 PRODUCERS: list[tuple[int, Producer]] = [
@@ -110,17 +112,16 @@ PRODUCERS: list[tuple[int, Producer]] = [
 
 
 @pytest.mark.parametrize(("status", "produce"), PRODUCERS)
-async def test_under_report_it_is_the_envelope(small: Settings, clock: Clock, status: int, produce: Producer) -> None:
-    async with serving(small, clock) as client:
-        answer = await produce(client)
+async def test_under_report_it_is_the_envelope(small: httpx.AsyncClient, status: int, produce: Producer) -> None:
+    answer = await produce(small)
     assert_problem(answer, status)
     assert ("allow" in answer.headers) == (status == 405)
     assert ("retry-after" in answer.headers) == (status in {429, 503})
 
 
 @pytest.mark.one_process  # SENDER_RATE is of each worker
-async def test_too_many_requests_are_the_envelope_too(small: Settings, clock: Clock) -> None:
-    async with serving(msgspec.structs.replace(small, sender_rate=0.2), clock) as client:
+async def test_too_many_requests_are_the_envelope_too(settings: Settings, clock: Clock) -> None:
+    async with serving(msgspec.structs.replace(settings, sender_rate=0.2), clock) as client:
         answer = await post_twice(client)
     assert_problem(answer, 429)
     assert int(answer.headers["retry-after"]) == 5

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from typing import Any
 
@@ -223,12 +223,25 @@ UNREADABLE = {
 }
 
 
+@pytest.fixture(scope="module")
+def kept_settings(make_settings: Callable[[], Settings]) -> Settings:
+    return make_settings()
+
+
+@pytest.fixture(scope="module")
+async def live(kept_settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of one application with a report by u0, for tests that take a table away and give it back."""
+    async with serving(msgspec.structs.replace(kept_settings, snapshot_interval=3600), Clock()) as client:
+        assert (await post(client, "u0")).status_code == 200
+        yield client
+
+
 @pytest.mark.parametrize("path", UNREADABLE)
 async def test_what_is_read_of_a_database_that_cannot_be_read_is_503(
-    client: httpx.AsyncClient, settings: Settings, path: str
+    live: httpx.AsyncClient, kept_settings: Settings, path: str
 ) -> None:
-    async with without_table(settings, UNREADABLE[path]):
-        answer = await client.get(path)
+    async with without_table(kept_settings, UNREADABLE[path]):
+        answer = await live.get(path)
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) >= 1
     assert "the database cannot be read now" in answer.text
@@ -237,10 +250,10 @@ async def test_what_is_read_of_a_database_that_cannot_be_read_is_503(
 @pytest.mark.parametrize("path", ["/", "/rooms/room-1", "/rooms/room-1/users/u0", "/report/metrics/room-1"])
 @pytest.mark.parametrize("table", ["sample", "snapshot", "session", "event"])
 async def test_what_is_live_needs_no_database(
-    client: httpx.AsyncClient, settings: Settings, path: str, table: str
+    live: httpx.AsyncClient, kept_settings: Settings, path: str, table: str
 ) -> None:
-    async with without_table(settings, table):
-        assert (await client.get(path)).status_code == 200
+    async with without_table(kept_settings, table):
+        assert (await live.get(path)).status_code == 200
 
 
 async def test_a_report_that_is_refused_may_come_again_and_is_taken(

@@ -1,7 +1,7 @@
 """Forms: pages of other sites cannot submit them, and malformed ones are rejected."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -45,6 +45,20 @@ async def client(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncC
         yield client
 
 
+@pytest.fixture(scope="module")
+async def kept_settings(make_settings: Callable[[], Settings]) -> Settings:
+    settings = make_settings()
+    await add_operators(settings, ada="admin", bob="viewer")
+    return settings
+
+
+@pytest.fixture(scope="module")
+async def refusing(kept_settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of one application for all forms that are refused."""
+    async with client_of(create_app(kept_settings, Clock())) as client:
+        yield client
+
+
 async def operators(client: httpx.AsyncClient) -> str:
     """The state that forms can change."""
     return (await client.get("/access", headers=cookie_of("ada"))).text
@@ -52,27 +66,27 @@ async def operators(client: httpx.AsyncClient) -> str:
 
 @pytest.mark.parametrize("headers", OTHER_SITES)
 async def test_a_page_of_another_site_changes_nothing_though_it_knew_the_token(
-    client: httpx.AsyncClient, settings: Settings, headers: dict[str, str]
+    refusing: httpx.AsyncClient, kept_settings: Settings, headers: dict[str, str]
 ) -> None:
-    before = await operators(client), sign_ins_of(settings)
+    before = await operators(refusing), sign_ins_of(kept_settings)
     for path, fields in FORMS.items():
-        answer = await send_form(client, path, "ada", fields, headers)
+        answer = await send_form(refusing, path, "ada", fields, headers)
         assert answer.status_code == 403, path
         assert "another site" in answer.text
-    assert (await operators(client), sign_ins_of(settings)) == before
+    assert (await operators(refusing), sign_ins_of(kept_settings)) == before
 
 
 @pytest.mark.parametrize("headers", [*OURS, {}])
 async def test_without_the_token_nothing_changes_wherever_the_form_is_from(
-    client: httpx.AsyncClient, settings: Settings, headers: dict[str, str]
+    refusing: httpx.AsyncClient, kept_settings: Settings, headers: dict[str, str]
 ) -> None:
-    before = await operators(client), sign_ins_of(settings)
-    of_bob = await token_of(client, cookie_of("bob"))
+    before = await operators(refusing), sign_ins_of(kept_settings)
+    of_bob = await token_of(refusing, cookie_of("bob"))
     for path, fields in FORMS.items():
         for token in ({"no": "token"}, {"token": ""}, {"token": "0" * 64}, {"token": "ä"}, {"token": of_bob}):
-            answer = await client.post(path, data=fields | token, headers=cookie_of("ada") | headers)
+            answer = await refusing.post(path, data=fields | token, headers=cookie_of("ada") | headers)
             assert answer.status_code == 403, (path, token)
-    assert (await operators(client), sign_ins_of(settings)) == before
+    assert (await operators(refusing), sign_ins_of(kept_settings)) == before
 
 
 @pytest.mark.parametrize("headers", OURS)
@@ -82,8 +96,8 @@ async def test_our_own_forms_are_taken(client: httpx.AsyncClient, settings: Sett
 
 
 @pytest.mark.parametrize("headers", OTHER_SITES)
-async def test_a_page_of_another_site_signs_nobody_in(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
-    answer = await client.post("/sign-in", data={"name": "ada", "password": PASSWORD}, headers=headers)
+async def test_a_page_of_another_site_signs_nobody_in(refusing: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    answer = await refusing.post("/sign-in", data={"name": "ada", "password": PASSWORD}, headers=headers)
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
 
@@ -98,24 +112,24 @@ async def send(client: httpx.AsyncClient, path: str, body: bytes, content_type: 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "multipart/form-data; boundary=x", ""])
-async def test_only_forms_are_read(client: httpx.AsyncClient, path: str, content_type: str) -> None:
-    assert (await send(client, path, b"name=ada", content_type)).status_code == 415
+async def test_only_forms_are_read(refusing: httpx.AsyncClient, path: str, content_type: str) -> None:
+    assert (await send(refusing, path, b"name=ada", content_type)).status_code == 415
 
 
 FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_form_has_so_many_bytes_and_none_more(client: httpx.AsyncClient, path: str) -> None:
+async def test_a_form_has_so_many_bytes_and_none_more(refusing: httpx.AsyncClient, path: str) -> None:
     fits = b"name=" + b"x" * (MAX_FORM - 5)
-    assert (await send(client, path, fits, FORM)).status_code in (401, 403)
-    assert (await send(client, path, fits + b"x", FORM)).status_code == 413
+    assert (await send(refusing, path, fits, FORM)).status_code in (401, 403)
+    assert (await send(refusing, path, fits + b"x", FORM)).status_code == 413
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("body", [b"name=%FF", b"name=\xff", "näme=x".encode(), b"&".join([b"a=b"] * 200)])
-async def test_what_is_malformed_is_refused(client: httpx.AsyncClient, path: str, body: bytes) -> None:
-    assert (await send(client, path, body, FORM)).status_code == 400
+async def test_what_is_malformed_is_refused(refusing: httpx.AsyncClient, path: str, body: bytes) -> None:
+    assert (await send(refusing, path, body, FORM)).status_code == 400
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -496,6 +496,7 @@ async def test_a_user_with_many_streams_is_answered_as_in_its_room(client: httpx
     assert (await client.get("/report/metrics/room-1/listener", headers=headers)).status_code == 304
 
 
+@pytest.mark.one_process  # the next request of three would bring another worker to the present
 async def test_a_user_who_leaves_while_its_answer_is_put_together_is_404(
     client: httpx.AsyncClient, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -317,6 +317,7 @@ async def test_a_room_that_could_not_be_saved_costs_its_sender_nothing(
         assert (await world.post(body(room_id="3"))).status_code == 429
 
 
+@pytest.mark.one_process  # the file of SQLite fails
 async def test_a_report_that_could_not_be_taken_is_not_paid_for(
     settings: Settings, clock: Clock, faults: Faults
 ) -> None:

@@ -37,6 +37,13 @@ async def post(client: httpx.AsyncClient, content: bytes = REFERENCE) -> None:
     assert (await client.post("/report/metrics", content=content)).status_code == 200
 
 
+@pytest.fixture(scope="module")
+async def live(kept: httpx.AsyncClient) -> httpx.AsyncClient:
+    """A client of one application where u1 reports to room-1, for tests that only read."""
+    await post(kept)
+    return kept
+
+
 async def page(client: httpx.AsyncClient, path: str, status: int = 200) -> str:
     answer = await client.get(path)
     assert answer.status_code == status
@@ -74,9 +81,8 @@ async def test_the_start_page_says_how_to_make_a_first_room(client: httpx.AsyncC
     assert " ".join(REFERENCE.decode().split()) in text
 
 
-async def test_a_room_s_page_shows_its_users(client: httpx.AsyncClient) -> None:
-    await post(client)
-    html = await page(client, "/rooms/room-1")
+async def test_a_room_s_page_shows_its_users(live: httpx.AsyncClient) -> None:
+    html = await page(live, "/rooms/room-1")
     text = words(html)
     for shown in ("room-1", "u1", "4.37", "good", "Healthy: 1 user good", "1 user"):
         assert shown in text
@@ -91,9 +97,8 @@ async def test_a_room_s_page_says_what_is_wrong_with_whom(client: httpx.AsyncCli
     assert "1 of 2 users affected" in text
 
 
-async def test_a_user_s_page_shows_the_arithmetic(client: httpx.AsyncClient) -> None:
-    await post(client)
-    html = await page(client, "/rooms/room-1/users/u1")
+async def test_a_user_s_page_shows_the_arithmetic(live: httpx.AsyncClient) -> None:
+    html = await page(live, "/rooms/room-1/users/u1")
     assert "4.37 = 4.44 − 0.03 delay − 0.03 loss" in words(html)
     assert "/rooms/room-1" in links(html)
 
@@ -147,16 +152,15 @@ async def test_old_data_looks_old(client: httpx.AsyncClient, clock: Clock) -> No
         ("/rooms/room-2/users/u1", "This user is not in the room"),
     ],
 )
-async def test_what_is_not_live_is_404_and_waited_for(client: httpx.AsyncClient, path: str, says: str) -> None:
-    await post(client)
-    html = await page(client, path, 404)
+async def test_what_is_not_live_is_404_and_waited_for(live: httpx.AsyncClient, path: str, says: str) -> None:
+    html = await page(live, path, 404)
     assert says in words(html)
     assert f'data-url="{path[1:]}/stream"' in html
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/rooms", "/rooms/%FF", "/rooms/%2E%2E", "/rooms/room-1/users"])
-async def test_what_is_nowhere_is_404_and_not_waited_for(client: httpx.AsyncClient, path: str) -> None:
-    html = await page(client, path, 404)
+async def test_what_is_nowhere_is_404_and_not_waited_for(live: httpx.AsyncClient, path: str) -> None:
+    html = await page(live, path, 404)
     assert "404 Not Found" in words(html)
     assert "/stream" not in html
     assert "/" in links(html)
@@ -185,9 +189,8 @@ async def test_a_hostile_sdk_version_is_text_too(client: httpx.AsyncClient) -> N
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/rooms/room-2", "/nothing"])
-async def test_nothing_is_inline_or_from_elsewhere(client: httpx.AsyncClient, path: str) -> None:
-    await post(client)
-    answer = await client.get(path)
+async def test_nothing_is_inline_or_from_elsewhere(live: httpx.AsyncClient, path: str) -> None:
+    answer = await live.get(path)
     policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["connect-src"] == "'self'"
@@ -202,13 +205,12 @@ async def test_nothing_is_inline_or_from_elsewhere(client: httpx.AsyncClient, pa
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/rooms/room-2"])
-async def test_a_page_for_a_wall_differs_by_the_class_of_its_body_alone(client: httpx.AsyncClient, path: str) -> None:
-    await post(client)
+async def test_a_page_for_a_wall_differs_by_the_class_of_its_body_alone(live: httpx.AsyncClient, path: str) -> None:
     status = 404 if path == "/rooms/room-2" else 200
 
     async def shown(query: str = "") -> str:
         # A background job saves the session of the room up to a second after its first report.
-        html = await page(client, path + query, status)
+        html = await page(live, path + query, status)
         return re.sub(r'(<section id="sessions"[^>]*>).*?</section>', r"\1</section>", html, flags=re.DOTALL)
 
     plain, wall = await shown(), await shown("?wall=1")
@@ -217,19 +219,17 @@ async def test_a_page_for_a_wall_differs_by_the_class_of_its_body_alone(client: 
         assert await shown(f"?wall={nonsense}") == plain
 
 
-async def test_pages_are_not_kept(client: httpx.AsyncClient) -> None:
-    await post(client)
+async def test_pages_are_not_kept(live: httpx.AsyncClient) -> None:
     for path in PAGES:
-        assert (await client.get(path)).headers["cache-control"] == "no-store"
+        assert (await live.get(path)).headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_what_a_page_refers_to_is_there_and_cached_for_a_year(client: httpx.AsyncClient, path: str) -> None:
-    await post(client)
-    assets = set(re.findall(r'"(assets/[0-9a-f]{16}/[^"]*)"', await page(client, path)))
+async def test_what_a_page_refers_to_is_there_and_cached_for_a_year(live: httpx.AsyncClient, path: str) -> None:
+    assets = set(re.findall(r'"(assets/[0-9a-f]{16}/[^"]*)"', await page(live, path)))
     assert {asset.rpartition(".")[2] for asset in assets} >= {"css", "js", "svg"}
     for asset in assets:
-        answer = await client.get(asset)
+        answer = await live.get(asset)
         assert answer.status_code == 200
         assert answer.content
         kept = {part.strip() for part in answer.headers["cache-control"].split(",")}
@@ -238,11 +238,10 @@ async def test_what_a_page_refers_to_is_there_and_cached_for_a_year(client: http
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/static/js/live.js"])
-async def test_what_is_sent_whole_is_compressed_for_who_can_read_it(client: httpx.AsyncClient, path: str) -> None:
-    await post(client)
-    plain = await client.get(path, headers={"accept-encoding": "identity"})
-    compressed = await client.get(path, headers={"accept-encoding": "gzip, br"})
-    again = await client.get(path, headers={"accept-encoding": "identity"})
+async def test_what_is_sent_whole_is_compressed_for_who_can_read_it(live: httpx.AsyncClient, path: str) -> None:
+    plain = await live.get(path, headers={"accept-encoding": "identity"})
+    compressed = await live.get(path, headers={"accept-encoding": "gzip, br"})
+    again = await live.get(path, headers={"accept-encoding": "identity"})
     assert "content-encoding" not in plain.headers
     assert compressed.headers["content-encoding"] == "gzip"
     assert "Accept-Encoding" in compressed.headers["vary"]
@@ -251,21 +250,21 @@ async def test_what_is_sent_whole_is_compressed_for_who_can_read_it(client: http
     assert compressed.text in (plain.text, again.text)
 
 
-async def test_static_files_have_their_types(client: httpx.AsyncClient) -> None:
+async def test_static_files_have_their_types(live: httpx.AsyncClient) -> None:
     for name, media_type in (("css/roompulse.css", "text/css"), ("icon.svg", "image/svg+xml")):
-        answer = await client.get(f"/static/{name}")
+        answer = await live.get(f"/static/{name}")
         assert answer.headers["content-type"].startswith(media_type)
         assert answer.headers["cache-control"] == "no-cache"
-    assert "javascript" in (await client.get("/static/js/live.js")).headers["content-type"]
+    assert "javascript" in (await live.get("/static/js/live.js")).headers["content-type"]
 
 
-async def test_a_static_file_is_sent_once(client: httpx.AsyncClient) -> None:
-    first = await client.get("/static/js/live.js")
+async def test_a_static_file_is_sent_once(live: httpx.AsyncClient) -> None:
+    first = await live.get("/static/js/live.js")
     for etag in (first.headers["etag"], first.headers["etag"].removeprefix("W/")):
-        again = await client.get("/static/js/live.js", headers={"if-none-match": etag})
+        again = await live.get("/static/js/live.js", headers={"if-none-match": etag})
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["cache-control"] == "no-cache"
-    other = await client.get("/static/js/live.js", headers={"if-none-match": '"of-another-version"'})
+    other = await live.get("/static/js/live.js", headers={"if-none-match": '"of-another-version"'})
     assert (other.status_code, other.content) == (200, first.content)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -72,29 +72,44 @@ def changed(field: str, value: Any) -> bytes:
     return json.dumps(whole).encode()
 
 
-async def test_it_answers_with_the_envelope(client: httpx.AsyncClient) -> None:
-    answer = await post(client, REFERENCE)
+def in_room(room_id: str, content: bytes = REFERENCE) -> bytes:
+    """The same report of another room."""
+    return content.replace(b'"room-1"', json.dumps(room_id).encode())
+
+
+@pytest.fixture(scope="module")
+async def taking(make_settings: Callable[[], Settings]) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of one application for tests whose reports are taken; those of `kept` are all refused.
+
+    A snapshot is due ten real seconds after the start, and users have no history before it.
+    """
+    async with serving(msgspec.structs.replace(make_settings(), snapshot_interval=3600), Clock()) as client:
+        yield client
+
+
+async def test_it_answers_with_the_envelope(taking: httpx.AsyncClient) -> None:
+    answer = await post(taking, REFERENCE)
     assert answer.status_code == 200
     assert answer.content == b'{"code":0,"message":"success","data":null}'
     assert answer.headers["content-type"] == "application/json"
 
 
-async def test_it_shows_the_report_as_soon_as_it_has_answered(client: httpx.AsyncClient) -> None:
-    await post(client, REFERENCE)
-    assert await data(client, "/report/rooms") == ["room-1"]
-    assert (await data(client, "/report/metrics/room-1/u1"))["quality"]["score"] == 4.37
+async def test_it_shows_the_report_as_soon_as_it_has_answered(taking: httpx.AsyncClient, room_id: str) -> None:
+    await post(taking, in_room(room_id))
+    assert (await data(taking, "/report/rooms")).count(room_id) == 1
+    assert (await data(taking, f"/report/metrics/{room_id}/u1"))["quality"]["score"] == 4.37
 
 
 @pytest.mark.parametrize("hostile", HOSTILE_IDS)
-async def test_an_id_round_trips_byte_for_byte(client: httpx.AsyncClient, hostile: str) -> None:
+async def test_an_id_round_trips_byte_for_byte(taking: httpx.AsyncClient, hostile: str) -> None:
     entries = [Entry(hostile, [stream(hostile)])]
-    assert (await post(client, body(user_id=hostile, room_id=hostile, metrics=entries))).status_code == 200
-    assert await data(client, "/report/rooms") == [hostile]
-    assert (await data(client, url("report", "metrics", hostile)))["room_id"] == hostile
-    user = await data(client, url("report", "metrics", hostile, hostile))
+    assert (await post(taking, body(user_id=hostile, room_id=hostile, metrics=entries))).status_code == 200
+    assert (await data(taking, "/report/rooms")).count(hostile) == 1
+    assert (await data(taking, url("report", "metrics", hostile)))["room_id"] == hostile
+    user = await data(taking, url("report", "metrics", hostile, hostile))
     assert (user["user_id"], user["reporters"]) == (hostile, [hostile])
     assert (user["streams"][0]["stream_id"], user["streams"][0]["reporter_id"]) == (hostile, hostile)
-    assert await data(client, url("report", "history", hostile)) == []
+    assert await data(taking, url("report", "history", hostile)) == []
 
 
 @given(room_id=st.text(max_size=130), user_id=st.text(max_size=130))
@@ -151,14 +166,16 @@ async def test_it_refuses_what_is_no_id(kept: httpx.AsyncClient, wrong: str) -> 
     ("sent", "kept"), [(1746616000123, 1746616000), (10**11, 10**8), (10**11 - 1, 10**11 - 1), (0, 0), (10**14, 10**11)]
 )
 async def test_a_report_time_of_a_hundred_billion_and_more_is_in_milliseconds(
-    client: httpx.AsyncClient, sent: int, kept: int
+    taking: httpx.AsyncClient, room_id: str, sent: int, kept: int
 ) -> None:
-    await post(client, body(report_time=sent))
-    assert (await data(client, "/report/metrics/room-1/u1"))["report_time"] == kept
+    await post(taking, body(room_id=room_id, report_time=sent))
+    assert (await data(taking, f"/report/metrics/{room_id}/u1"))["report_time"] == kept
 
 
 @pytest.mark.parametrize("sent_as", [None, ...], ids=["null", "absent"])
-async def test_figures_that_are_not_known_come_back_as_null(client: httpx.AsyncClient, sent_as: Any) -> None:
+async def test_figures_that_are_not_known_come_back_as_null(
+    taking: httpx.AsyncClient, room_id: str, sent_as: Any
+) -> None:
     unknown: dict[str, dict[str, Any]] = {
         "video": dict.fromkeys(("timestamp", "frame_rate", "width", "height", "bitrate")) | NO_MORE_VIDEO,
         "audio": dict.fromkeys(("timestamp", "sample_rate", "channels", "bitrate")) | NO_MORE_AUDIO,
@@ -166,50 +183,57 @@ async def test_figures_that_are_not_known_come_back_as_null(client: httpx.AsyncC
     }
     parts = unknown if sent_as is None else {part: {} for part in unknown}
     one = {"stream_id": "camera", "direction": "send"} | parts
-    await post(client, changed("metrics.0.streams", [one]))
-    got = (await data(client, "/report/metrics/room-1/u1"))["streams"][0]
+    await post(taking, in_room(room_id, changed("metrics.0.streams", [one])))
+    got = (await data(taking, f"/report/metrics/{room_id}/u1"))["streams"][0]
     assert {part: got[part] for part in unknown} == unknown
     assert got["quality"] == {"score": None, "level": "unknown", "terms": []}
 
 
 @pytest.mark.parametrize("sent_as", [None, ...], ids=["null", "absent"])
-async def test_parts_that_were_not_sent_come_back_as_null(client: httpx.AsyncClient, sent_as: Any) -> None:
+async def test_parts_that_were_not_sent_come_back_as_null(
+    taking: httpx.AsyncClient, room_id: str, sent_as: Any
+) -> None:
     one: dict[str, Any] = {"stream_id": "camera", "direction": "send"}
     if sent_as is None:
         one |= {"video": None, "audio": None, "network": None}
-    await post(client, changed("metrics.0.streams", [one]))
-    got = (await data(client, "/report/metrics/room-1/u1"))["streams"][0]
+    await post(taking, in_room(room_id, changed("metrics.0.streams", [one])))
+    got = (await data(taking, f"/report/metrics/{room_id}/u1"))["streams"][0]
     assert (got["video"], got["audio"], got["network"]) == (None, None, None)
 
 
-async def test_every_figure_that_was_sent_comes_back(client: httpx.AsyncClient) -> None:
-    await post(client, REFERENCE)
+async def test_every_figure_that_was_sent_comes_back(taking: httpx.AsyncClient, room_id: str) -> None:
+    await post(taking, in_room(room_id))
     sent = json.loads(REFERENCE)["metrics"][0]["streams"][0]
-    got = (await data(client, "/report/metrics/room-1/u1"))["streams"][0]
+    got = (await data(taking, f"/report/metrics/{room_id}/u1"))["streams"][0]
     for part in ("video", "audio", "network"):
         assert {name: got[part][name] for name in sent[part]} == sent[part]
 
 
-async def test_it_ignores_fields_that_it_does_not_know(client: httpx.AsyncClient) -> None:
-    newer = REFERENCE.replace(b'"rtt":45', b'"rtt":45,"mos":{"a":[1,"\xc3\xa9",null]}').replace(
-        b"{", b'{"new":[{}],', 1
+async def test_it_ignores_fields_that_it_does_not_know(taking: httpx.AsyncClient, room_id: str) -> None:
+    newer = (
+        in_room(room_id)
+        .replace(b'"rtt":45', b'"rtt":45,"mos":{"a":[1,"\xc3\xa9",null]}')
+        .replace(b"{", b'{"new":[{}],', 1)
     )
-    assert (await post(client, newer)).status_code == 200
-    assert (await data(client, "/report/metrics/room-1/u1"))["quality"]["score"] == 4.37
+    assert (await post(taking, newer)).status_code == 200
+    assert (await data(taking, f"/report/metrics/{room_id}/u1"))["quality"]["score"] == 4.37
 
 
 @pytest.mark.parametrize("first", ['"first"', "5", "null"])
-async def test_the_last_of_duplicate_keys_wins(client: httpx.AsyncClient, first: str) -> None:
-    twice = REFERENCE.replace(b"{", b'{"room_id":' + first.encode() + b",", 1)
-    assert (await post(client, twice)).status_code == 200
-    assert await data(client, "/report/rooms") == ["room-1"]
+async def test_the_last_of_duplicate_keys_wins(taking: httpx.AsyncClient, room_id: str, first: str) -> None:
+    twice = in_room(room_id).replace(b"{", b'{"room_id":' + first.encode() + b",", 1)
+    assert (await post(taking, twice)).status_code == 200
+    rooms = await data(taking, "/report/rooms")
+    assert (rooms.count(room_id), "first" in rooms) == (1, False)
 
 
-async def test_a_number_like_1280_0_is_fine_where_an_integer_is_meant(client: httpx.AsyncClient) -> None:
-    assert (await post(client, REFERENCE.replace(b":1280,", b":1280.0,"))).status_code == 200
-    assert (await data(client, "/report/metrics/room-1/u1"))["streams"][0]["video"]["width"] == 1280
+async def test_a_number_like_1280_0_is_fine_where_an_integer_is_meant(taking: httpx.AsyncClient, room_id: str) -> None:
+    assert (await post(taking, in_room(room_id).replace(b":1280,", b":1280.0,"))).status_code == 200
+    assert (await data(taking, f"/report/metrics/{room_id}/u1"))["streams"][0]["video"]["width"] == 1280
     assert_problem(
-        await post(client, REFERENCE.replace(b":1280,", b":1280.5,")), 400, "$.metrics[0].streams[0].video.width: "
+        await post(taking, in_room(room_id).replace(b":1280,", b":1280.5,")),
+        400,
+        "$.metrics[0].streams[0].video.width: ",
     )
 
 
@@ -217,12 +241,12 @@ async def test_a_number_like_1280_0_is_fine_where_an_integer_is_meant(client: ht
     "media_type",
     ["application/json", "application/json; charset=utf-8", "Application/JSON", "text/plain;charset=UTF-8"],
 )
-async def test_it_reads_json_under_the_types_that_browsers_can_send(client: httpx.AsyncClient, media_type: str) -> None:
-    assert (await post(client, REFERENCE, **{"content-type": media_type})).status_code == 200
+async def test_it_reads_json_under_the_types_that_browsers_can_send(taking: httpx.AsyncClient, media_type: str) -> None:
+    assert (await post(taking, REFERENCE, **{"content-type": media_type})).status_code == 200
 
 
-async def test_it_reads_json_without_a_type(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/report/metrics", content=REFERENCE)
+async def test_it_reads_json_without_a_type(taking: httpx.AsyncClient) -> None:
+    answer = await taking.post("/report/metrics", content=REFERENCE)
     assert "content-type" not in answer.request.headers
     assert answer.status_code == 200
 
@@ -258,12 +282,12 @@ async def test_it_refuses_a_body_that_is_too_long_without_saying_so(settings: Se
         assert_problem(await client.post("/report/metrics", content=pieces()), 413, f"{len(REFERENCE)} bytes")
 
 
-async def test_a_body_may_come_in_pieces(client: httpx.AsyncClient) -> None:
+async def test_a_body_may_come_in_pieces(taking: httpx.AsyncClient) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for byte in REFERENCE:
             yield bytes([byte])
 
-    assert (await client.post("/report/metrics", content=pieces())).status_code == 200
+    assert (await taking.post("/report/metrics", content=pieces())).status_code == 200
 
 
 async def test_it_does_not_wait_for_a_body_for_ever(settings: Settings, clock: Clock) -> None:
@@ -286,9 +310,11 @@ def test_a_sender_that_leaves_in_the_middle_of_a_body_does_no_harm(server: Serve
     assert "Traceback" not in server.log.read_text()
 
 
-async def test_an_entry_about_another_user_is_what_the_reporter_receives(client: httpx.AsyncClient) -> None:
-    await post(client, body(user_id="u1", metrics=[Entry("u2", [stream("camera", "recv")])]))
-    room = await data(client, "/report/metrics/room-1")
+async def test_an_entry_about_another_user_is_what_the_reporter_receives(
+    taking: httpx.AsyncClient, room_id: str
+) -> None:
+    await post(taking, body(room_id=room_id, user_id="u1", metrics=[Entry("u2", [stream("camera", "recv")])]))
+    room = await data(taking, f"/report/metrics/{room_id}")
     reporter, sender = room["users"]
     assert (reporter["user_id"], reporter["reporters"], reporter["streams"]) == ("u1", [], [])
     assert reporter["receiving"] == [{"user_id": "u2", "stream_id": "camera", "score": 4.37, "level": "good"}]
@@ -385,17 +411,20 @@ async def test_it_refuses_a_wrong_field_by_its_name(
     ],
     ids=lambda malformed: malformed[:12].decode("ascii", "replace") + f"…{len(malformed)}",
 )
-async def test_it_refuses_what_is_no_report_and_is_well_afterwards(client: httpx.AsyncClient, malformed: bytes) -> None:
-    assert_problem(await post(client, malformed), 400, "$")
-    assert await data(client, "/report/rooms") == []
-    assert (await post(client, REFERENCE)).status_code == 200
+async def test_it_refuses_what_is_no_report_and_is_well_afterwards(
+    taking: httpx.AsyncClient, room_id: str, malformed: bytes
+) -> None:
+    before = await data(taking, "/report/rooms")
+    assert_problem(await post(taking, malformed), 400, "$")
+    assert await data(taking, "/report/rooms") == before
+    assert (await post(taking, in_room(room_id))).status_code == 200
 
 
-async def test_it_takes_a_report_whole_or_not_at_all(client: httpx.AsyncClient) -> None:
+async def test_it_takes_a_report_whole_or_not_at_all(kept: httpx.AsyncClient) -> None:
     entries = json.loads(REFERENCE)["metrics"]
     wrong = [*entries, {"user_id": "u2", "streams": [{"stream_id": "camera", "direction": "sideways"}]}]
-    assert_problem(await post(client, changed("metrics", wrong)), 400, "$.metrics[1].streams[0].direction")
-    assert await data(client, "/report/rooms") == []
+    assert_problem(await post(kept, changed("metrics", wrong)), 400, "$.metrics[1].streams[0].direction")
+    assert await data(kept, "/report/rooms") == []
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
@@ -405,13 +434,13 @@ async def test_other_methods_are_not_allowed(kept: httpx.AsyncClient, method: st
     assert answer.headers["allow"] == "POST, OPTIONS"
 
 
-async def test_a_browser_may_ask_whether_it_may_post(client: httpx.AsyncClient) -> None:
+async def test_a_browser_may_ask_whether_it_may_post(taking: httpx.AsyncClient) -> None:
     asking = {
         "origin": "https://calls.example",
         "access-control-request-method": "POST",
         "access-control-request-headers": "content-type, authorization",
     }
-    answer = await client.options("/report/metrics", headers=asking)
+    answer = await taking.options("/report/metrics", headers=asking)
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["access-control-allow-methods"] == "POST"
@@ -419,9 +448,9 @@ async def test_a_browser_may_ask_whether_it_may_post(client: httpx.AsyncClient) 
     assert "access-control-allow-credentials" not in answer.headers
 
 
-async def test_a_page_of_another_site_may_read_the_answer_and_the_error(client: httpx.AsyncClient) -> None:
+async def test_a_page_of_another_site_may_read_the_answer_and_the_error(taking: httpx.AsyncClient) -> None:
     for content in (REFERENCE, b"{"):
-        answer = await post(client, content, origin="https://calls.example")
+        answer = await post(taking, content, origin="https://calls.example")
         assert answer.headers["access-control-allow-origin"] == "*"
         assert answer.headers["access-control-expose-headers"] == "Retry-After"
 
@@ -499,10 +528,12 @@ async def test_it_refuses_reports_when_too_many_wait_to_be_saved(settings: Setti
         assert shown == len(answers) - len(refused)
 
 
-async def test_reports_that_wait_together_are_all_saved(client: httpx.AsyncClient) -> None:
-    answers = await asyncio.gather(*(post(client, body(user_id=f"u{number}")) for number in range(100)))
+async def test_reports_that_wait_together_are_all_saved(taking: httpx.AsyncClient, room_id: str) -> None:
+    answers = await asyncio.gather(
+        *(post(taking, body(room_id=room_id, user_id=f"u{number}")) for number in range(100))
+    )
     assert {answer.status_code for answer in answers} == {200}
-    assert (await data(client, "/report/metrics/room-1"))["aggregate"]["user_count"] == 100
+    assert (await data(taking, f"/report/metrics/{room_id}"))["aggregate"]["user_count"] == 100
 
 
 async def test_what_could_not_be_saved_is_neither_acknowledged_nor_shown(
@@ -525,10 +556,10 @@ async def test_a_poisonous_report_fails_alone(client: httpx.AsyncClient, setting
     assert [user["user_id"] for user in shown] == [user for user in users if user != "u4"]
 
 
-async def test_a_device_whose_clock_lies_is_live_by_the_server_s_clock(client: httpx.AsyncClient) -> None:
+async def test_a_device_whose_clock_lies_is_live_by_the_server_s_clock(taking: httpx.AsyncClient, room_id: str) -> None:
     for number, report_time in enumerate((0, 1746616000, int(NOW) + 10**7)):
-        await post(client, body(user_id=f"u{number}", report_time=report_time))
-    users = (await data(client, "/report/metrics/room-1"))["users"]
+        await post(taking, body(room_id=room_id, user_id=f"u{number}", report_time=report_time))
+    users = (await data(taking, f"/report/metrics/{room_id}"))["users"]
     assert [(user["received_at"], user["stale"]) for user in users] == [(NOW, False)] * 3
 
 

@@ -44,7 +44,7 @@ CASES = [(path, method, status) for path, methods in SPELLINGS.items() for metho
 @pytest.fixture(scope="module", params=["serve", "uvicorn"])
 def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     data = tmp_path_factory.mktemp("spellings") / "data"
-    server = Server(data, {}) if request.param == "serve" else AsgiProcess(data, {}, "uvicorn")
+    server = Server(data, {}) if request.param == "serve" else AsgiProcess(data, {})
     with server.running():
         yield server.port
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.postgres_server import schema_of
+from tests.postgres_server import database
 from tests.process import eventually
 from tests.process.test_alerts import RULE, SECRET, alerts, post, receiver, send
 from tests.server import Server
@@ -43,8 +43,8 @@ class Workers:
 
 @pytest.fixture
 def workers(postgres_url: str, make_server: Callable[..., Server]) -> Iterator[Workers]:
-    given = {"DATABASE_URL": schema_of(postgres_url), "ALERT_PRIVATE_TARGETS": "true"}
-    with ExitStack() as stack:
+    with database(postgres_url) as url, ExitStack() as stack:
+        given = {"DATABASE_URL": url, "ALERT_PRIVATE_TARGETS": "true"}
         yield Workers([stack.enter_context(make_server(**given).running()) for _ in range(WORKERS)])
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import body
-from tests.postgres_server import PostgresServer, fetch, schema_of
+from tests.postgres_server import PostgresServer, database, fetch
 from tests.process import eventually
 from tests.senders import NOBODY_LEAVES, Senders
 from tests.server import Server
@@ -21,8 +21,7 @@ WORKERS = 2
 
 @pytest.fixture
 def servers(postgres_url: str, tmp_path: Path, make_server: Callable[..., Server]) -> Iterator[list[Server]]:
-    url = schema_of(postgres_url)
-    with ExitStack() as stack:
+    with database(postgres_url) as url, ExitStack() as stack:
         yield [stack.enter_context(make_server(DATABASE_URL=url, **NOBODY_LEAVES).running()) for _ in range(WORKERS)]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.builders import body
 from tests.link import Link
-from tests.postgres_server import PostgresServer, execute, fetch, is_synchronous, schema_of
+from tests.postgres_server import PostgresServer, database, execute, fetch, is_synchronous
 from tests.process import DEADLINE, eventually
 from tests.senders import NOBODY_LEAVES, Senders
 from tests.server import Server
@@ -33,10 +33,9 @@ def pair(postgres_url: str, make_server: MakeServer, request: pytest.FixtureRequ
 
     The first one holds the lease. A commit may take COMMIT_TIMEOUT seconds, or as a parameter says.
     """
-    url = schema_of(postgres_url)
     port = urlsplit(postgres_url).port
     assert port
-    with ExitStack() as stack:
+    with database(postgres_url) as url, ExitStack() as stack:
         link = stack.enter_context(Link(port).running())
         settings = {"COMMIT_TIMEOUT": getattr(request, "param", COMMIT_TIMEOUT), **NOBODY_LEAVES}
         there = make_server(DATABASE_URL=url.replace(f":{port}/", f":{link.port}/"), **settings)

@@ -12,8 +12,9 @@ import pytest
 
 from tests.builders import body
 from tests.forked import run_forked
-from tests.postgres_server import schema_of
+from tests.postgres_server import database
 from tests.process import DEADLINE, eventually
+from tests.senders import PAUSE
 from tests.server import PLAIN, Server
 
 pytestmark = pytest.mark.slow
@@ -23,10 +24,11 @@ WORKERS = 2
 
 @pytest.fixture
 def server(postgres_url: str, make_server: Callable[..., Server]) -> Iterator[Server]:
-    server = make_server(DATABASE_URL=schema_of(postgres_url))
-    server.arguments = ["--workers", str(WORKERS)]
-    with server.running():
-        yield server
+    with database(postgres_url) as url:
+        server = make_server(DATABASE_URL=url)
+        server.arguments = ["--workers", str(WORKERS)]
+        with server.running():
+            yield server
 
 
 def workers_of(server: Server) -> set[int]:
@@ -44,7 +46,7 @@ def is_there(pid: int) -> bool:
 
 
 class Senders:
-    """Post reports without a pause, half of them on connections that stay open, and record unacknowledged ones."""
+    """Post reports, half of them on connections that stay open, and record unacknowledged ones."""
 
     def __init__(self, server: Server) -> None:
         self.acknowledged = 0
@@ -66,7 +68,7 @@ class Senders:
     def _run(self, stays_open: bool) -> None:  # noqa: FBT001
         headers = {"Content-Type": "application/json"} | ({} if stays_open else {"Connection": "close"})
         with httpx.Client(headers=headers, verify=PLAIN, timeout=DEADLINE) as client:
-            while not self._stopped.is_set():
+            while not self._stopped.wait(PAUSE):
                 try:
                     answer = client.post(self._url, content=body())
                 except httpx.HTTPError as error:

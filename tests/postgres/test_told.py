@@ -259,6 +259,25 @@ async def test_a_worker_that_was_stopped_until_changes_were_deleted_reads_them(
     assert await knows_the_rule(other)
 
 
+async def test_a_worker_that_was_stopped_while_a_user_was_erased_shows_nothing_of_it(
+    pair: tuple[Calls, Calls], clock: Clock, passed: Clock
+) -> None:
+    one, other = pair
+    await one.post(-1, MALLORY, [Entry(MALLORY, [stream()])])
+    await other.core.others.present()
+    await other.core.timeline.save_all()
+    assert await live(other, "user_joined") == ["joined"]
+    assert (await one.client.delete(url("report", "users", MALLORY))).status_code == 200
+    await one.core.others.present()
+    assert await pruned(one) > 0
+    for time in (clock, passed):
+        time.advance(KEPT)
+    assert await pruned(one) == 0
+    assert await live(other, "user_joined") == []
+    # Not those that are found now: open pages show them.
+    assert await live(other, "room_ended") == ["call ended"]
+
+
 async def pruned(worker: Calls) -> int:
     """Delete what may be deleted of the log, and count the rows that stay."""
     log = worker.core.engine.log

@@ -17,7 +17,7 @@ from httpx_sse import connect_sse
 
 from tests.builders import body
 from tests.haproxy import haproxy
-from tests.postgres_server import schema_of
+from tests.postgres_server import database
 from tests.process import DEADLINE, eventually
 from tests.senders import Senders
 from tests.server import Server
@@ -34,8 +34,7 @@ Cluster = tuple[str, list[Server]]
 @pytest.fixture
 def cluster(postgres_url: str, make_server: MakeServer, tmp_path: Path) -> Iterator[Cluster]:
     """The URL of the balancer, and the workers behind it."""
-    url = schema_of(postgres_url)
-    with ExitStack() as stack:
+    with database(postgres_url) as url, ExitStack() as stack:
         servers = [stack.enter_context(make_server(DATABASE_URL=url, BEHIND_PROXY=1).running()) for _ in range(WORKERS)]
         yield stack.enter_context(haproxy(tmp_path, [server.port for server in servers])), servers
 

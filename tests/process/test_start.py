@@ -16,7 +16,7 @@ import pytest
 
 from roompulse import __version__
 from tests.databases import make_databases
-from tests.forked import run_forked
+from tests.forked import Fork, run_forked
 from tests.process import DEADLINE
 from tests.server import Server
 
@@ -37,14 +37,11 @@ def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def started(*arguments: str, **settings: str) -> Iterator[str]:
-    """The line that a server says when it is ready; it is stopped at the end."""
-    command = [*COMMAND, "serve", *arguments]
-    with subprocess.Popen(
-        command, env=environment(settings), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout
+    """The line that a forked server says when it is ready; it is stopped at the end."""
+    process = Fork(["serve", *arguments], environment(settings), Path(os.devnull))
+    with process.stdout:
         try:
-            yield process.stdout.readline()
+            yield process.stdout.readline().decode()
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0
@@ -222,10 +219,18 @@ def test_a_second_process_on_the_same_data_ends(server: Server) -> None:
 
 
 def test_the_environment_is_used(data: Path) -> None:
-    with started(PORT="0", DATA=str(data), HOST="127.0.0.2") as line:
-        assert line.startswith(f"roompulse {__version__} serves http://127.0.0.2:")
-        assert line.endswith(f", data in {data}\n")
-        assert (data / "roompulse.db").is_file()
+    settings = environment({"PORT": "0", "DATA": str(data), "HOST": "127.0.0.2"})
+    command = [*COMMAND, "serve"]
+    with subprocess.Popen(
+        command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout
+        line = process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0
+    assert line.startswith(f"roompulse {__version__} serves http://127.0.0.2:")
+    assert line.endswith(f", data in {data}\n")
+    assert (data / "roompulse.db").is_file()
 
 
 def test_flags_beat_the_environment(data: Path, tmp_path: Path) -> None:

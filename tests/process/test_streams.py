@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +19,7 @@ from tests.access import bearer
 from tests.api import assert_problem, url
 from tests.api.test_doors import DOORS
 from tests.builders import REFERENCE, body, network, stream
+from tests.databases import make_databases
 from tests.process import DEADLINE, eventually
 from tests.process.asgi import AsgiProcess
 from tests.server import Server
@@ -34,9 +35,7 @@ PAGE_STREAMS = [*OWN_STREAMS, f"/views/stream?{urlencode([('view', path[1:]) for
 @pytest.fixture(scope="module", params=["pushed past ASGI", "sent by ASGI"])
 def make_stream_server(request: pytest.FixtureRequest) -> Callable[[Path, Mapping[str, str]], Server]:
     """Servers whose connections offer the push extension, and stock uvicorn, whose connections do not."""
-    if request.param == "pushed past ASGI":
-        return Server
-    return partial(AsgiProcess, under="uvicorn")
+    return Server if request.param == "pushed past ASGI" else AsgiProcess
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +43,22 @@ def server(
     tmp_path_factory: pytest.TempPathFactory, make_stream_server: Callable[[Path, Mapping[str, str]], Server]
 ) -> Iterator[Server]:
     """One server for all tests that do not stop it."""
-    with make_stream_server(tmp_path_factory.mktemp("streams") / "data", {}).running() as server:
+    data = tmp_path_factory.mktemp("streams") / "data"
+    make_databases(data)
+    with make_stream_server(data, {}).running() as server:
         yield server
 
 
 @pytest.fixture
 def make_server(tmp_path: Path, make_stream_server: Callable[[Path, Mapping[str, str]], Server]) -> MakeServer:
     """Make servers (not started yet), with settings as in `make_server(MAX_VIEWERS=2)`."""
+    numbers = count(1)
 
     def make(**settings: Any) -> Server:
         environment = {f"ROOMPULSE_{name}": str(value) for name, value in settings.items()}
-        return make_stream_server(tmp_path / "server", environment)
+        data = tmp_path / f"server-{next(numbers)}"
+        make_databases(data)
+        return make_stream_server(data, environment)
 
     return make
 

@@ -63,6 +63,10 @@ class Detector:
                 told = TimelineEvent(at, "sdk", report.user_id, event.stream_id, None, event.type, event.detail)
                 self._reported.append((report.room_id, told))
 
+    def has(self, room_id: str) -> bool:
+        """Whether the room is live, as far as it has been looked at."""
+        return room_id in self._tracks
+
     def shift(self, seconds: float) -> None:
         """Shift all times by so much, since the clock was set: what has lasted for a while still has."""
         for held in {id(one.held): one.held for one in self._pending}.values():

@@ -1,7 +1,7 @@
 """The timelines of all rooms: events are found a few times a second, shown at once and saved shortly after."""
 
 from asyncio import CancelledError, Lock, create_task, shield
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -39,8 +39,8 @@ _HELD = "level_changed", "verdict_changed"
 _ROOMS_WITH_TAIL = 2_000
 
 TAIL_KEPT = 300.0
-"""Seconds after the end of a room for which its newest events are kept in memory: by then its viewers have them, and
-other workers have told of the same ones."""
+"""Seconds for which the newest events of a room that is not live are kept in memory: its viewers have them by then,
+and normally other workers have told of the same ones."""
 
 
 class Timeline:
@@ -70,7 +70,8 @@ class Timeline:
         self._saving: list[tuple[str, TimelineEvent]] = []
         self._one_saves = Lock()
         self._tails: BoundedMap[str, Tail] = BoundedMap(_ROOMS_WITH_TAIL)
-        self._ended: OrderedDict[str, float] = OrderedDict()
+        # When events of rooms that are not live were recorded last.
+        self._not_live: BoundedMap[str, float] = BoundedMap(_ROOMS_WITH_TAIL)
         self._grown: set[str] = set()
         self._count = 0
         self._budget = _Budget()
@@ -87,8 +88,19 @@ class Timeline:
         for room_id, event in self._budget.over(now):
             self._add(room_id, event)
         self._publish_grown()
-        while self._ended and next(iter(self._ended.values())) <= now - TAIL_KEPT:
-            self._tails.discard(self._ended.popitem(last=False)[0])
+        self._drop_tails(self._clock() - TAIL_KEPT)
+
+    def _drop_tails(self, before: float) -> None:
+        while (room_id := next(iter(self._not_live), None)) and (self._not_live.peek(room_id) or 0.0) <= before:
+            self._not_live.discard(room_id)
+            if not self._detector.has(room_id):
+                self._tails.discard(room_id)
+
+    def shift(self, seconds: float) -> None:
+        """The clock was set: shift the times of all that is remembered."""
+        self._detector.shift(seconds)
+        for room_id in list(self._not_live):
+            self._not_live.put(room_id, (self._not_live.peek(room_id) or 0.0) + seconds)
 
     def next_due(self) -> float:
         """When (Unix seconds) the first level or verdict will have lasted long enough; infinite without any."""
@@ -147,11 +159,8 @@ class Timeline:
         tail.append(self._count, event, instead_of)
         self._tails.put(room_id, tail)
         self._grown.add(room_id)
-        if event and event.kind == "room_started":
-            self._ended.pop(room_id, None)
-        elif event and event.kind == "room_ended":
-            self._ended[room_id] = self._clock()
-            self._ended.move_to_end(room_id)
+        if not self._detector.has(room_id):
+            self._not_live.put(room_id, self._clock())
 
     def _publish_grown(self) -> None:
         if self._grown:

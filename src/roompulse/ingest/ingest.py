@@ -80,25 +80,30 @@ class Ingest:
         """Commit a report that takes long, and return once it is shown; other reports go on meanwhile.
 
         It is decoded when it is its turn, and each of its parts has a commit of its own; its reporter's later reports
-        stay behind it. It is admitted as a whole, but where it fails later, parts of it may be saved.
+        stay behind it. A limit rejects all of it, but if it fails later, its first parts stay saved.
         Raises the errors of `decode`, of `begin` and of its future.
         """
         self._check()
         try:
             async with self._large.turn(reporter, sender, self._commit_timeout) as committed:
-                whole = Received(decode(), self._clock(), sender, by_token)
+                report = decode()
                 await asyncio.sleep(0)
-                for number, part in enumerate(parts_of(whole.report)):
-                    received = Received(part, self._clock(), sender, by_token, continues=number > 0)
-                    waiting = Waiting.of(self._log.prepared(received), whole)
-                    self._put(waiting)
-                    await waiting.answered
+                async with asyncio.timeout(self._commit_timeout):
+                    await self._commit_parts(report, sender, by_token=by_token)
                 committed()
-                await self._follower.worked_ahead(whole.report.room_id)
+                await self._follower.worked_ahead(report.room_id)
         except TimeoutError:
             raise self._too_late() from None
         finally:
             self._wake.set()
+
+    async def _commit_parts(self, report: Report, sender: str, *, by_token: bool) -> None:
+        parts = list(parts_of(report))
+        for number, part in enumerate(parts, start=1):
+            received = Received(part, self._clock(), sender, by_token, continues=number > 1)
+            waiting = Waiting.of(self._log.prepared(received), report, is_complete=number == len(parts))
+            self._put(waiting)
+            await waiting.answered
 
     def _release(self, waiting: Waiting) -> None:
         """Queue a report that was held behind a large one; its time is not before that of the large one."""
@@ -204,8 +209,12 @@ class Ingest:
                 await self._save_one_by_one(admitted)
 
     async def _problems(self, batch: Sequence[Waiting]) -> Sequence[Problem | None]:
-        """Why each report does not fit. The later parts of one were admitted with its first."""
-        reports = [waiting.whole or waiting.received for waiting in batch if not waiting.received.continues]
+        """Why each report does not fit, or None. Later parts were admitted with the first one."""
+        reports = [
+            replace(waiting.received, report=waiting.part_of or waiting.received.report)
+            for waiting in batch
+            if not waiting.received.continues
+        ]
         if is_present := any(self._is_new(received.report) for received in reports):
             await self._follower.present()  # Another worker may have added its users already.
         problems = self._rooms.admit(reports)
@@ -232,7 +241,7 @@ class Ingest:
             self.commit_ms = 1000 * (self._clock() - self._saving_since)
         self._health.wrote()
         self._follower.apply(committed)
-        self.intake.saved([waiting.received for waiting in batch])
+        self.intake.saved([one.received.report for one in batch], complete=sum(one.is_complete for one in batch))
         # After the next commit has begun, if reports wait for it: so the disk works while answers are written.
         asyncio.get_running_loop().call_soon(_acknowledge, batch)
         return True

@@ -7,21 +7,21 @@ from msgspec.structs import replace
 from roompulse.report.model import Entry, Report
 
 PART = 500
-"""Streams of a part: it takes some 3 ms to commit and as long to apply, and other reports go on between two parts."""
+"""Streams of a part, which takes some milliseconds to commit and to apply (docs/performance.md)."""
 
 
 def parts_of(report: Report) -> Iterator[Report]:
-    """The report in parts of PART streams, each of whole entries; that of a client, which is one row, in one part.
+    """The report of a media server in parts of PART streams, each with all that is said of its entries.
 
-    A media server's entries are stored each for itself (`rows_of`), so the parts are stored as the whole would be. What
-    is said once of all of them (name, labels, events) is in the first part.
+    An entry is not divided, and neither is the report of a client, which is stored as one row. The room's name and the
+    events are in the first part.
     """
     if not report.by_server or report.weight <= PART:
         yield report
         return
     for entries in _portions(report.metrics):
         yield replace(report, metrics=entries)
-        report = replace(report, room_name=None, labels=None, events=None)
+        report = replace(report, room_name=None, events=None)
 
 
 def _portions(entries: list[Entry]) -> Iterator[list[Entry]]:

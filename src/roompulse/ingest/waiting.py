@@ -5,21 +5,22 @@ import asyncio
 from msgspec import Struct
 
 from roompulse.errors import Problem
-from roompulse.report.model import Received
+from roompulse.report.model import Received, Report
 
 
 class Waiting(Struct, eq=False):
-    """`whole` is the report that is to be admitted, where `received` is the first of its parts."""
+    """A report, or a part of the report `part_of`; `is_complete` says whether the report is saved with it."""
 
     received: Received
     answered: asyncio.Future[None]
-    whole: Received | None = None
+    part_of: Report | None = None
+    is_complete: bool = True
     refused: bool = False
 
     @classmethod
-    def of(cls, received: Received, whole: Received | None = None) -> "Waiting":
+    def of(cls, received: Received, part_of: Report | None = None, *, is_complete: bool = True) -> "Waiting":
         """For use in the event loop."""
-        return cls(received, asyncio.get_running_loop().create_future(), whole)
+        return cls(received, asyncio.get_running_loop().create_future(), part_of, is_complete)
 
     def refuse(self, problem: Problem) -> None:
         if not self.answered.done():

@@ -51,10 +51,10 @@ class Intake:
         """Count the body of a saved report."""
         self._meters.bytes.inc(len(body))
 
-    def saved(self, batch: Sequence[Received]) -> None:
-        """Count reports that were posted here and are committed."""
-        self._meters.accepted.inc(sum(not one.continues for one in batch))
-        self._meters.samples.inc(sum(len(entry.streams) for one in batch for entry in one.report.metrics))
+    def saved(self, reports: Sequence[Report], *, complete: int) -> None:
+        """Count reports, or parts of them, that were posted here and are committed, with which `complete` are saved."""
+        self._meters.accepted.inc(complete)
+        self._meters.samples.inc(sum(len(entry.streams) for report in reports for entry in report.metrics))
 
     def accepted(self, batch: Sequence[Received], rooms: LiveRooms) -> None:
         """Note reports, posted to any process, that are committed and shown in these rooms."""

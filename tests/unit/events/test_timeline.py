@@ -8,11 +8,10 @@ import pytest
 
 from roompulse.errors import StoreError
 from roompulse.events import timeline as module
-from roompulse.events import words
 from roompulse.events.model import EventQuery, Shown, TimelineEvent
 from roompulse.events.tail import TAIL, Recorded
 from roompulse.events.timeline import TAIL_KEPT, Timeline
-from roompulse.report.model import Entry, Event
+from roompulse.report.model import LEFT, Entry, Event
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
 from tests.builders import NOW, network, received, stream
@@ -293,19 +292,41 @@ async def test_the_tail_of_a_room_is_bounded(world: World) -> None:
     assert texts(world.timeline.tail("room-1")) == [str(10 + one) for one in range(TAIL)]
 
 
+def call(world: World, room_id: str, *events: str) -> None:
+    world.rooms.apply(received(world.clock(), room_id=room_id, events=[Event(one) for one in events]))
+    world.timeline.look(world.clock())
+
+
 async def test_the_tail_of_a_room_is_dropped_some_time_after_its_end(world: World) -> None:
     """Else a server with many short calls holds thousands of them."""
-    for room_id in ("over", "again"):
-        world.timeline.record(room_id, TimelineEvent(NOW, "room_started", text=words.ROOM_STARTED))
-        world.timeline.record(room_id, TimelineEvent(NOW + 9, "room_ended", text=words.ROOM_ENDED))
-    world.timeline.record("again", TimelineEvent(NOW + 10, "room_started", text=words.ROOM_STARTED))
-    world.clock.advance(TAIL_KEPT - 1)
-    world.timeline.look(world.clock())
-    assert len(world.timeline.tail("over")) == 2
+    call(world, "over", LEFT)
+    call(world, "again", LEFT)
+    call(world, "again")
+    call(world, "live")
     world.clock.advance(1)
+    world.rooms.apply(received(world.clock(), room_id="again"))
+    world.rooms.apply(received(world.clock(), room_id="live"))
+    world.timeline.record("over", note("a note"))
+    world.clock.advance(TAIL_KEPT - 0.5)
+    world.timeline.look(world.clock())
+    assert "a note" in texts(world.timeline.tail("over"))
+    world.clock.advance(0.5)
     world.timeline.look(world.clock())
     assert world.timeline.tail("over") == []
-    assert len(world.timeline.tail("again")) == 3
+    for room_id in ("again", "live"):
+        assert "joined" in texts(world.timeline.tail(room_id))
+
+
+@pytest.mark.parametrize("jump", [-3600, 3600])
+async def test_a_tail_is_kept_as_long_when_the_clock_is_set(world: World, jump: float) -> None:
+    call(world, "room-1", LEFT)
+    world.clock.advance(jump)
+    world.timeline.shift(jump)
+    world.timeline.look(world.clock())
+    assert "call ended" in texts(world.timeline.tail("room-1"))
+    world.clock.advance(TAIL_KEPT)
+    world.timeline.look(world.clock())
+    assert world.timeline.tail("room-1") == []
 
 
 async def test_events_of_a_room_have_different_places_whatever_happens_elsewhere(world: World) -> None:

@@ -401,21 +401,39 @@ class TestALargeReport:
         assert rebuilt.metrics() == shown.metrics()
 
     def post_of_server(self, world: World, users: int) -> "asyncio.Task[None]":
+        """A report of PART streams a part; later ones of its reporter are held behind it."""
         entries = [Entry(f"user {number:04}", [stream()]) for number in range(users)]
         decode = partial(report, "server", metrics=entries, role="server")
-        return asyncio.create_task(world.ingest.submit_large(decode, Reporter("room-1", "server"), "", by_token=False))
+        return asyncio.create_task(
+            world.ingest.submit_large(decode, Reporter("room-1", "server"), "sfu", by_token=False)
+        )
+
+    def post_next_of_server(self, world: World) -> "asyncio.Task[None]":
+        async def submit() -> None:
+            await world.ingest.begin(report("server", role="server", metrics=[]), "sfu")
+
+        return asyncio.create_task(submit())
+
+    async def commit_begins(self, world: World) -> None:
+        async with asyncio.timeout(5):
+            while not world.log.commits:
+                await asyncio.sleep(0.001)
+
+    def parts(self, world: World) -> list[tuple[int, bool]]:
+        """The entries of each part that is committed, and whether it continues one."""
+        return [(len(one.report.metrics), one.continues) for one in world.log.kept if one.report.user_id == "server"]
 
     async def test_of_a_media_server_lets_others_go_between_its_parts(self, world: World) -> None:
         world.log.open.clear()
         async with world.running():
             posted = [self.post_of_server(world, PART + 1)]
             await settled()
-            posted.append(world.post("u1"))
+            posted += [world.post("u1"), self.post_next_of_server(world)]
+            await settled()
             world.log.open.set()
-            assert await outcomes(posted) == [None, None]
-        assert world.log.commits == [["server"], ["u1"], ["server"]]
-        parts = [one for one in world.log.kept if one.report.user_id == "server"]
-        assert [(len(one.report.metrics), one.continues) for one in parts] == [(PART, False), (1, True)]
+            assert await outcomes(posted) == [None, None, None]
+        assert world.log.commits == [["server"], ["u1"], ["server"], ["server"]]
+        assert self.parts(world) == [(PART, False), (1, True), (0, False)]
         assert len(world.user_ids()) == PART + 2
 
     async def test_counts_as_one_however_many_parts_it_has(self, world: World) -> None:
@@ -430,16 +448,15 @@ class TestALargeReport:
             assert await outcomes([self.post_of_server(world, 1001)]) == [TooManyRequests]
         assert world.log.commits == []
 
-    async def test_that_fits_is_taken_as_a_whole_though_it_uses_up_what_its_sender_may_bring_in(
-        self, world: World
-    ) -> None:
+    async def test_that_fits_is_taken_as_a_whole_though_its_sender_may_bring_in_no_more(self, world: World) -> None:
         world.rooms = RoomsInMemory(Limits(100, 9999, 100, sender_users=PART), stale_after=15, leave_after=60)
         world.start(max_queue=10)
         async with world.running():
             assert await outcomes([self.post_of_server(world, 2 * PART)]) == [None]
+            assert await outcomes([self.post_of_server(world, 2 * PART + 1)]) == [TooManyRequests]
         assert len(world.user_ids()) == 2 * PART
 
-    async def test_whose_later_part_cannot_be_saved_is_not_acknowledged(
+    async def test_whose_later_part_cannot_be_saved_is_not_acknowledged_nor_counted(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         append = world.log.append
@@ -452,6 +469,52 @@ class TestALargeReport:
         async with world.running():
             assert await outcomes([self.post_of_server(world, PART + 1)]) == [Unavailable]
         assert len(world.user_ids()) == PART
+        assert world.accepted() == 0
+
+    async def test_whose_parts_take_too_long_together_is_refused(self, world: World) -> None:
+        """Else its sender would give up first, and send all of it again."""
+        append = world.log.append
+        world.ingest._commit_timeout = 0.05
+
+        async def slow(reports: Sequence[Received]) -> Sequence[Received]:
+            await asyncio.sleep(0.02)
+            return await append(reports)
+
+        world.log.append = slow  # type: ignore[method-assign]
+        world.rooms = RoomsInMemory(Limits(100, 9999, 100), stale_after=15, leave_after=60)
+        world.start(max_queue=10)
+        world.ingest._commit_timeout = 0.05
+        async with world.running():
+            assert await outcomes([self.post_of_server(world, 9 * PART)]) == [Unavailable]
+            assert await outcomes([self.post_next_of_server(world)]) == [None]
+        assert world.accepted() == 1
+
+    @pytest.mark.parametrize("ends", ["the sender leaves", "the server stops"])
+    async def test_that_is_cut_short_holds_up_nothing(self, world: World, ends: str) -> None:
+        world.log.open.clear()
+        async with world.running():
+            large, behind = self.post_of_server(world, PART + 1), self.post_next_of_server(world)
+            await self.commit_begins(world)
+            await settled()
+            if ends == "the sender leaves":
+                large.cancel()
+                await settled()
+            else:
+                world.ingest.close()
+            world.log.open.set()
+            assert await outcomes([behind]) == [None]
+        cut = [(PART, False), (0, False)]
+        assert self.parts(world) == (cut if ends == "the sender leaves" else [cut[0], (1, True), cut[1]])
+
+    async def test_is_taken_whole_when_the_clock_is_set_between_its_parts(self, world: World) -> None:
+        world.log.open.clear()
+        async with world.running():
+            posted = self.post_of_server(world, PART + 1)
+            await self.commit_begins(world)
+            world.ingest._clock_was_set(-3600, NOW - 3600)
+            world.log.open.set()
+            assert await outcomes([posted]) == [None]
+        assert self.parts(world) == [(PART, False), (1, True)]
 
     async def test_takes_turns_with_those_of_other_senders(self, world: World) -> None:
         async with world.running():

@@ -1,10 +1,14 @@
-"""A large report in parts is stored as it would be as a whole."""
+"""A large report in parts shows, and is stored, as the whole."""
 
 import pytest
+from msgspec.structs import replace
 
 from roompulse.ingest.parts import PART, parts_of
 from roompulse.report.model import Entry, Event, Received, Report
-from roompulse.store.row_codec import rows_of
+from roompulse.rooms.admission import Limits
+from roompulse.rooms.memory import RoomsInMemory
+from roompulse.rooms.model import RoomMetrics
+from roompulse.store.row_codec import reports_of, rows_of
 from tests.builders import NOW, report, stream
 
 
@@ -14,6 +18,20 @@ def of_server(*streams: int) -> Report:
     return report(
         "server", metrics=entries, role="server", room_name="Hall", labels={"region": "eu"}, events=[Event("restarted")]
     )
+
+
+def room_of(*reports: Report) -> RoomMetrics | None:
+    rooms = RoomsInMemory(Limits(9, 99_999, 99_999), stale_after=15, leave_after=60)
+    for one in reports:
+        rooms.apply(Received(one, NOW))
+    room = rooms.get("room-1")
+    return room.metrics() if room else None
+
+
+def stored(*reports: Report) -> list[Report]:
+    """As read from the database: parts, which come one after the other, are not at the same time."""
+    rows = rows_of([Received(one, NOW + number) for number, one in enumerate(reports)])
+    return [one.report for one in reports_of((number, *row, None) for number, row in enumerate(rows))]
 
 
 @pytest.mark.parametrize(
@@ -27,12 +45,15 @@ def of_server(*streams: int) -> Report:
         ([], [0]),
     ],
 )
-def test_its_parts_are_of_a_few_hundred_streams_and_stored_as_the_whole(streams: list[int], entries: list[int]) -> None:
+def test_its_parts_are_of_a_few_hundred_streams_and_make_the_same_room(streams: list[int], entries: list[int]) -> None:
     whole = of_server(*streams)
     parts = list(parts_of(whole))
     assert [len(part.metrics) for part in parts] == entries
-    assert rows_of([Received(part, NOW) for part in parts]) == rows_of([Received(whole, NOW)])
+    assert room_of(*parts) == room_of(whole)
     assert [part.events for part in parts] == [whole.events, *[None] * (len(parts) - 1)]
+    read = stored(*parts)
+    assert [replace(one, events=None) for one in read] == [replace(one, events=None) for one in parts]
+    assert room_of(*read) == room_of(whole)
 
 
 def test_that_of_a_client_is_one_part() -> None:

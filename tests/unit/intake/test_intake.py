@@ -22,7 +22,7 @@ from roompulse.report.decode import Largest, decode_report
 from roompulse.report.model import Entry, Stream
 from roompulse.rooms.admission import Limits
 from roompulse.rooms.memory import RoomsInMemory
-from tests.builders import NOW, REFERENCE, audio, body, network, received, stream, video
+from tests.builders import NOW, REFERENCE, audio, body, network, received, report, stream, video
 from tests.conftest import Clock
 
 MINUTE = 60.0
@@ -337,7 +337,9 @@ class TestTheIntake:
         assert intake.rate(NOW + 10) == 0.3
 
     def test_counts_reports_samples_and_bytes(self, intake: Intake, meters: Meters) -> None:
-        intake.saved([received(), received(metrics=[Entry("u1", [stream(), stream("mic")]), Entry("u2", [stream()])])])
+        intake.saved(
+            [report(), report(metrics=[Entry("u1", [stream(), stream("mic")]), Entry("u2", [stream()])])], complete=2
+        )
         intake.acknowledged(REFERENCE)
         assert counted(meters, "reports_total", outcome="accepted") == 2
         assert counted(meters, "samples_total") == 4
