@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, expect
 from tests.builders import REFERENCE
-from tests.operators import PASSWORD, WRONG_PASSWORD
+from tests.operators import COOKIE, PASSWORD, WRONG_PASSWORD, secret_of
 from tests.server import Server
 
 from e2e.conftest import NETWORK_FAULTS, Watch
@@ -28,12 +28,16 @@ def server(make_server: Callable[..., Server]) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture
+def signed_in(context: BrowserContext, server: Server) -> None:
+    """Ada is signed in, without the page for it: to check a password takes as long as two pages."""
+    context.add_cookies([{"name": COOKIE, "value": secret_of("ada"), "url": server.url}])
+
+
 def open_page(context: BrowserContext, server: Server, path: str = ROOM) -> Page:
     """A live page with a signed-in operator."""
     page = context.new_page()
     page.goto(server.url + path)
-    if "/sign-in" in page.url:
-        sign_in(page)
     expect_live(page)
     return page
 
@@ -64,12 +68,11 @@ def test_signing_in_by_keyboard_leads_to_the_page_that_was_asked_for(page: Page,
     expect(page.locator(".account summary")).to_have_text("ada")
 
 
-@pytest.mark.usefixtures("alone")
+@pytest.mark.usefixtures("alone", "signed_in")
 def test_signing_out_in_another_tab_is_said_and_asked_about_no_more(context: BrowserContext, server: Server) -> None:
     page = context.new_page()
     page.clock.install()
     page.goto(server.url + ROOM)
-    sign_in(page)
     expect_live(page)
     asked = streams_of(page)
     sign_out(open_page(context, server, "/"))
@@ -83,6 +86,7 @@ def test_signing_out_in_another_tab_is_said_and_asked_about_no_more(context: Bro
     assert asked == []
 
 
+@pytest.mark.usefixtures("signed_in")
 def test_the_page_leads_to_where_to_sign_in_and_from_there_back(context: BrowserContext, server: Server) -> None:
     page = open_page(context, server)
     sign_out(open_page(context, server, "/"), "Sign out everywhere")
@@ -94,6 +98,7 @@ def test_the_page_leads_to_where_to_sign_in_and_from_there_back(context: Browser
     expect(page.locator(".account summary")).to_have_text("bob")
 
 
+@pytest.mark.usefixtures("signed_in")
 def test_a_page_comes_back_when_somebody_signs_in_in_another_tab(context: BrowserContext, server: Server) -> None:
     page, other = open_page(context, server), open_page(context, server, "/")
     sign_out(other)
@@ -104,12 +109,11 @@ def test_a_page_comes_back_when_somebody_signs_in_in_another_tab(context: Browse
     expect(page.locator(".account summary")).to_have_text("bob")
 
 
-@pytest.mark.usefixtures("alone")
+@pytest.mark.usefixtures("alone", "signed_in")
 def test_a_page_looks_again_when_it_is_looked_at(context: BrowserContext, server: Server) -> None:
     page = context.new_page()
     page.add_init_script(HIDEABLE % "false")
     page.goto(server.url + ROOM)
-    sign_in(page)
     expect_live(page)
     other = context.new_page()
     other.goto(f"{server.url}/calls")
@@ -131,11 +135,11 @@ def test_a_page_looks_again_when_it_is_looked_at(context: BrowserContext, server
     expect_live(page)
 
 
+@pytest.mark.usefixtures("signed_in")
 def test_a_page_in_the_background_says_so_when_it_is_looked_at(context: BrowserContext, server: Server) -> None:
     page = context.new_page()
     page.add_init_script(HIDEABLE % "false")
     page.goto(server.url + ROOM)
-    sign_in(page)
     expect_live(page)
     hide(page)
     sign_out(open_page(context, server, "/"))
@@ -157,7 +161,7 @@ def test_a_sign_in_that_expires_is_said(page: Page, make_server: Callable[..., S
         page.close()
 
 
-@pytest.mark.usefixtures("alone")
+@pytest.mark.usefixtures("alone", "signed_in")
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_stream_that_is_refused_is_not_asked_for_again(context: BrowserContext, server: Server, status: int) -> None:
     open_page(context, server, "/").close()
@@ -171,6 +175,7 @@ def test_a_stream_that_is_refused_is_not_asked_for_again(context: BrowserContext
     assert len(asked) == 1
 
 
+@pytest.mark.usefixtures("signed_in")
 def test_parts_of_a_page_that_are_refused_say_so_too(context: BrowserContext, server: Server) -> None:
     page = open_page(context, server)
     page.route("**/sessions*", lambda route: route.fulfill(status=401))
@@ -178,6 +183,7 @@ def test_parts_of_a_page_that_are_refused_say_so_too(context: BrowserContext, se
     expect_signed_out(page)
 
 
+@pytest.mark.usefixtures("signed_in")
 @pytest.mark.parametrize("live", [True, False])
 def test_charts_that_are_refused_say_so_too(context: BrowserContext, server: Server, live: bool) -> None:  # noqa: FBT001
     page = open_page(context, server)
@@ -218,6 +224,7 @@ def test_without_https_and_not_on_this_machine_forms_are_taken(
         page.close()
 
 
+@pytest.mark.usefixtures("signed_in")
 def test_a_wall_shows_nothing_of_it_but_the_state(context: BrowserContext, server: Server) -> None:
     page = open_page(context, server, "/?wall=1")
     expect(page.locator(".account")).to_be_hidden()
@@ -226,6 +233,7 @@ def test_a_wall_shows_nothing_of_it_but_the_state(context: BrowserContext, serve
     expect_signed_out(page)
 
 
+@pytest.mark.usefixtures("signed_in")
 def test_the_menu_closes_by_a_click_elsewhere_and_by_escape(context: BrowserContext, server: Server) -> None:
     page = open_page(context, server)
     menu = page.get_by_role("button", name="Sign out", exact=True)
@@ -243,6 +251,7 @@ def test_the_menu_closes_by_a_click_elsewhere_and_by_escape(context: BrowserCont
     expect(summary).to_be_focused()
 
 
+@pytest.mark.usefixtures("signed_in")
 def test_an_admin_adds_an_operator_who_signs_in_and_removes_it(
     context: BrowserContext, new_context: Callable[..., BrowserContext], server: Server
 ) -> None:
