@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -28,7 +28,7 @@ from roompulse.web.api import downloads, portions_answer
 from roompulse.web.html.templates import Templates
 from tests.api import assert_problem, data, serving
 from tests.api.test_history import HISTORY, aggregate
-from tests.builders import NOW, REFERENCE, received, stream
+from tests.builders import NOW, REFERENCE, body, received, stream
 from tests.calls import Calls
 from tests.conftest import Clock
 from tests.process import DEADLINE, soon
@@ -37,9 +37,13 @@ EXPORTS = [f"/rooms/room-1/{name}" for name in ("history.csv", "history.json", "
 REPORTS, SNAPSHOTS = 2500, 2500
 
 
-@pytest.fixture
-async def stored(settings: Settings) -> Settings:
-    """Those of an application that has some thousand reports and snapshots of room-1, one each second."""
+@pytest.fixture(scope="module")
+async def stored(make_settings: Callable[[], Settings]) -> Settings:
+    """Those of applications, one after the other, that have some thousand reports and snapshots of room-1.
+
+    There is one each second, and no test adds any.
+    """
+    settings = msgspec.structs.replace(make_settings(), snapshot_interval=3600)
     engine, one = engine_of(settings, Clock()), aggregate()
     async with engine.database.open():
         await engine.join()
@@ -56,10 +60,10 @@ def kind_of_database(settings: Settings) -> type[Database]:
 
 
 @pytest.fixture
-def fetched(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def fetched(stored: Settings, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows each query of a long read returned."""
     rows: list[int] = []
-    fetch = kind_of_database(settings).fetch
+    fetch = kind_of_database(stored).fetch
 
     def noted(database: Database, statement: Any) -> Sequence[Any]:
         assert threading.current_thread().name.startswith("roompulse-reader")
@@ -67,7 +71,7 @@ def fetched(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         rows.append(len(found))
         return found
 
-    monkeypatch.setattr(kind_of_database(settings), "fetch", noted)
+    monkeypatch.setattr(kind_of_database(stored), "fetch", noted)
     return rows
 
 
@@ -170,7 +174,7 @@ PAGES = {
 
 @pytest.mark.parametrize("path", PAGES)
 async def test_every_page_is_put_together_off_the_event_loop(
-    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, path: str
+    kept: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     threads = {}
     render = Templates.render
@@ -179,10 +183,9 @@ async def test_every_page_is_put_together_off_the_event_loop(
         threads[name] = threading.current_thread().name.split("_")[0]
         return render(templates, name, **context)
 
-    async with serving(settings, clock) as client:
-        assert (await client.post("/report/metrics", content=REFERENCE)).status_code == 200
-        monkeypatch.setattr(Templates, "render", noted)
-        assert (await client.get(path)).status_code == 200
+    assert (await kept.post("/report/metrics", content=REFERENCE)).status_code == 200
+    monkeypatch.setattr(Templates, "render", noted)
+    assert (await kept.get(path)).status_code == 200
     assert threads[PAGES[path]] == "roompulse-reader"
 
 
@@ -253,7 +256,7 @@ async def test_long_reads_past_the_limit_are_refused_and_nothing_else_is(stored:
             "/",
         ):
             assert (await client.get(path)).status_code in {200, 404}
-        assert (await client.post("/report/metrics", content=REFERENCE)).status_code == 200
+        assert (await client.post("/report/metrics", content=body(room_id="room-2"))).status_code == 200
         await readers.aclose()
         assert len(await data(client, f"{HISTORY}?limit=10000")) == SNAPSHOTS
 

@@ -128,6 +128,7 @@ class Model:
                 await worker.restart()
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(steps, max_size=20))
 def test_all_workers_see_the_same_sequence_nothing_twice_and_nothing_left_out(
