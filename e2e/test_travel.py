@@ -241,10 +241,11 @@ def test_what_is_on_screen_is_downloaded(page: Page, server: Server) -> None:
     assert [(line["user_id"], line["score"]) for line in table] == [("u1", "4.37")]
 
 
-@pytest.mark.parametrize("path", ["/calls", "/rooms/room-1?at={at}", "/rooms/room-1/users/u1?at={at}"])
-def test_pages_of_the_past_stay_within_a_phone(page: Page, server: Server, path: str) -> None:
+def test_pages_of_the_past_stay_within_a_phone(page: Page, server: Server) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     server.post(REFERENCE)
-    page.goto(server.url + path.format(at=loss_of(server)))
-    expect(page.locator("h1")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    at = loss_of(server)
+    for path in ("/calls", f"/rooms/room-1?at={at}", f"/rooms/room-1/users/u1?at={at}"):
+        page.goto(server.url + path)
+        expect(page.locator("h1")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path

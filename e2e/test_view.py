@@ -129,22 +129,18 @@ class TestZone:
         choose(india, "UTC")
         expect(times).to_have_text("2026-11-23 15:20:10 UTC 15:20:10 UTC")
 
-    @pytest.mark.parametrize(
-        ("zone", "text"),
-        [
-            ("America/New_York", "2026-11-23 10:20:10 GMT−5"),
-            ("America/St_Johns", "2026-11-23 11:50:10 GMT−3:30"),
-            ("Europe/London", "2026-11-23 15:20:10 UTC"),
-            ("Pacific/Kiritimati", "2026-11-24 05:20:10 GMT+14"),
-        ],
-    )
-    def test_zones_have_names(
-        self, new_context: Callable[..., BrowserContext], server: Server, zone: str, text: str
-    ) -> None:
-        page = new_context(timezone_id=zone).new_page()
-        visit(page, server)
-        page.evaluate("(html) => document.querySelector('main').insertAdjacentHTML('beforeend', html)", str(clock(AT)))
-        expect(page.locator("time[data-clock]")).to_have_text(text)
+    def test_zones_have_names(self, new_context: Callable[..., BrowserContext], server: Server) -> None:
+        for zone, text in {
+            "America/New_York": "2026-11-23 10:20:10 GMT−5",
+            "America/St_Johns": "2026-11-23 11:50:10 GMT−3:30",
+            "Europe/London": "2026-11-23 15:20:10 UTC",
+            "Pacific/Kiritimati": "2026-11-24 05:20:10 GMT+14",
+        }.items():
+            page = new_context(timezone_id=zone).new_page()
+            visit(page, server)
+            add = "(html) => document.querySelector('main').insertAdjacentHTML('beforeend', html)"
+            page.evaluate(add, str(clock(AT)))
+            expect(page.locator("time[data-clock]")).to_have_text(text)
 
 
 def test_a_browser_that_keeps_nothing_can_choose_all_the_same(page: Page, server: Server) -> None:

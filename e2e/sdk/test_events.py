@@ -43,25 +43,23 @@ def test_a_camera_that_is_turned_off_and_on_is_an_event_of_that_second(world: Wo
         ("{ kind: 'video', getSettings: () => ({ displaySurface: 'window' }) }", "screen share", "screen"),
     ],
 )
-@pytest.mark.parametrize(
-    ("off", "on"),
-    [
+def test_each_source_has_a_name(world: World, track: str, name: str, stream: str) -> None:
+    for off, on in (
         ("enabled = false", "enabled = true"),
         ("muted = true", "muted = false"),
         ("readyState = 'ended'", "readyState = 'live'"),
-    ],
-)
-def test_each_source_has_a_name(world: World, track: str, name: str, stream: str, off: str, on: str) -> None:
-    world.set_up()
-    world.do(f"window.pc = new Connection(); Object.assign(pc.track, {track}); pulse.watch(pc)")
-    world.wait(10)
-    world.do(f"pc.track.{off}")
-    world.wait(5)
-    world.do(f"pc.track.{on}")
-    world.wait(5)
-    told = [(kind, detail) for _, kind, _, detail in events(world)]
-    assert told == [(f"{name} off", None), (f"{name} on", None)]
-    assert {stream_id for _, _, stream_id, _ in events(world)} <= {stream, None}
+    ):
+        world.set_up()
+        world.do(f"window.pc = new Connection(); Object.assign(pc.track, {track}); pulse.watch(pc)")
+        world.wait(10)
+        world.do(f"pc.track.{off}")
+        world.wait(5)
+        world.do(f"pc.track.{on}")
+        world.wait(5)
+        told = [(kind, detail) for _, kind, _, detail in events(world)]
+        assert told == [(f"{name} off", None), (f"{name} on", None)], off
+        assert {stream_id for _, _, stream_id, _ in events(world)} <= {stream, None}
+        world.do("pulse.stop()")
 
 
 def test_a_track_that_is_replaced_by_none_is_off(world: World) -> None:
