@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# Where it is set, each process of the tests compiles all of them again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run demo cluster simulate test quick check ruff mypy format servers unit shared fast e2e-and-shared e2e browsers soak fuzz bench bench-quick bench-soak wheel screenshots sdk api-examples lock clean
 
 help: ## List these targets
