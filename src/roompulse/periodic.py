@@ -49,6 +49,8 @@ class Attempts:
             logger.exception("%s, retrying later", self._failure)
         else:
             self._logged = ""
+        if (task := asyncio.current_task()) and task.cancelling():
+            raise asyncio.CancelledError  # An error on the way out, as of a closed connection, has taken its place.
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ import pytest
 
 from roompulse.errors import StoreError
 from roompulse.periodic import Attempts, every
+from tests.process import DEADLINE
 
 
 class Enough(BaseException):
@@ -88,3 +89,25 @@ async def test_it_can_be_cancelled_while_it_runs(caplog: pytest.LogCaptureFixtur
     with pytest.raises(asyncio.CancelledError):
         await task
     assert caplog.records == []
+
+
+async def test_it_ends_when_it_is_cancelled_though_an_error_takes_the_place_of_that(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As the rollback of a transaction whose connection is closed: else it would go on for ever."""
+    running = asyncio.Event()
+
+    async def work() -> None:
+        running.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ValueError("the connection is closed")
+
+    task = asyncio.create_task(every(0, work, "it failed", at_once=True))
+    await running.wait()
+    task.cancel()
+    async with asyncio.timeout(DEADLINE):
+        await asyncio.wait([task])
+    assert task.cancelled()
+    assert [record.message for record in caplog.records] == ["it failed, retrying later"]
