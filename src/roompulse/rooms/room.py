@@ -20,6 +20,7 @@ INDEXED_FROM = 200
 
 class RoomState:
     __slots__ = (
+        "__weakref__",
         "_index",
         "_metrics",
         "_summary",
@@ -62,8 +63,7 @@ class RoomState:
     def changed(self, at: float, version: int) -> None:
         self.updated_at = max(self.updated_at, at)  # What is received first may be committed last.
         self.version = version
-        self._metrics = None
-        self._summary = None
+        self._metrics = self._summary = None
         if self._index and not self._index.is_worth_it():
             self._index = None
 
@@ -148,7 +148,7 @@ class RoomState:
     def _user(self, user_id: str, now: float, brought_by: str = "") -> UserState:
         user = self.users.get(user_id)
         if user is None:
-            user = self.users[user_id] = UserState(user_id, self.users, now, brought_by)
+            user = self.users[user_id] = UserState(user_id, self, now, brought_by)
             self.brought_in.add(user)
             self._touched[user] = None
         if user.stale:

@@ -1,13 +1,13 @@
 """What is kept of one user while it is live."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from math import inf
 from typing import NamedTuple, cast
 
 from roompulse.quality import level_of, rate_user, worst
 from roompulse.report.model import Entry, Report
 from roompulse.rooms.given import Given
-from roompulse.rooms.links import UserLinks
+from roompulse.rooms.links import RoomOfUser, UserLinks
 from roompulse.rooms.model import StreamMetrics, UserMetrics
 from roompulse.rooms.rated_samples import CLOCK_TOLERANCE, LATE
 from roompulse.rooms.same_id import WINDOW, Sources, TwoSdks
@@ -43,7 +43,6 @@ class UserState(UserLinks):
         "_reported_as",
         "_score",
         "_scored",
-        "_users",
         "brought_by",
         "by_itself",
         "given",
@@ -56,8 +55,8 @@ class UserState(UserLinks):
         "version",
     )
 
-    def __init__(self, user_id: str, users: "Mapping[str, UserState]", now: float, brought_by: str = "") -> None:
-        super().__init__(user_id)
+    def __init__(self, user_id: str, room: RoomOfUser, now: float, brought_by: str = "") -> None:
+        super().__init__(user_id, room)
         self.joined_at = now
         self.left_at: float | None = None
         # The first reporter about this user, until it reports itself.
@@ -67,7 +66,6 @@ class UserState(UserLinks):
         self.returned: Return | None = None
         self.version = self._reported_as = 0
         self.sources = Sources()
-        self._users = users
         # (sdk_version, report_time) of the newest report about this user, and of its own newest report.
         self._about: tuple[str, int] | None = None
         self.by_itself: tuple[str, int] | None = None
@@ -221,7 +219,7 @@ class UserState(UserLinks):
 
     def _is_sent(self, received: StreamState) -> bool:
         """Whether the sender's own report says that it sends the named stream."""
-        sender = self._users.get(received.user_id)
+        sender = self.other(received.user_id)
         own = sender.own_stream(received.sample.stream_id) if sender else None
         return own is not None and own.is_sent
 
