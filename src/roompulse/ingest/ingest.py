@@ -211,9 +211,9 @@ class Ingest:
     async def _problems(self, batch: Sequence[Waiting]) -> Sequence[Problem | None]:
         """Why each report does not fit, or None. Later parts were admitted with the first one."""
         reports = [
-            replace(waiting.received, report=waiting.part_of or waiting.received.report)
-            for waiting in batch
-            if not waiting.received.continues
+            replace(one.received, report=one.part_of) if one.part_of else one.received
+            for one in batch
+            if not one.received.continues
         ]
         if is_present := any(self._is_new(received.report) for received in reports):
             await self._follower.present()  # Another worker may have added its users already.
@@ -222,7 +222,7 @@ class Ingest:
             await self._follower.present()  # Users that left meanwhile have made room.
             problems = self._rooms.admit(reports)
         found = iter(problems)
-        return [None if waiting.received.continues else next(found) for waiting in batch]
+        return [None if one.received.continues else next(found) for one in batch]
 
     async def _save(self, batch: Sequence[Waiting]) -> bool:
         """Commit these reports, show and answer them; returns whether they could be committed."""
